@@ -1,0 +1,1 @@
+"""The record: tables, engine, migrations, appends and history queries."""

@@ -1,0 +1,303 @@
+"""The nouns of the record: one frozen dataclass a table, with the table's columns.
+
+`db.schema` holds the tables of the same names; a test keeps the two alike. Times are UTC
+ISO-8601 text. Paths are relative to the home where they lie inside it, and escaped
+(`mriad_model.paths`). `id` is None until the row is written.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+NOTICE = "Research use only. Not a medical device, not for diagnosis."
+
+
+class ScanKind(StrEnum):
+    """What the scan's source is."""
+
+    IMAGE = "image"
+    DICOM = "dicom"
+    NIFTI = "nifti"
+
+
+class LabelValue(StrEnum):
+    """What a person or an import says of a scan."""
+
+    HEALTHY = "healthy"
+    ABNORMAL = "abnormal"
+
+
+class LabelSource(StrEnum):
+    """Where a label comes from. The system's own verdicts are never a source."""
+
+    FOLDER = "folder"
+    CSV = "csv"
+    REVIEWER = "reviewer"
+
+
+class Role(StrEnum):
+    """What a scan does in a dataset. A scan has one role; its twins share it."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    CALIBRATION = "calibration"
+    TEST = "test"
+
+
+class Policy(StrEnum):
+    """How a threshold is made of calibration scores."""
+
+    SIGMAS = "sigmas"
+    QUANTILE = "quantile"
+
+
+class Verdict(StrEnum):
+    """What a decision says. It says nothing about disease."""
+
+    NORMAL = "normal"
+    SUSPICIOUS = "suspicious"
+
+
+class RunStatus(StrEnum):
+    """How a run ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class HeatmapKind(StrEnum):
+    """What a heatmap file shows."""
+
+    SLICE = "slice"
+    VOLUME = "volume"
+
+
+class RejectionReason(StrEnum):
+    """Why a file is no scan."""
+
+    SYMLINK = "symlink"
+    NOT_REGULAR = "not_regular"
+    UNREADABLE = "unreadable"
+    EMPTY = "empty"
+    UNSUPPORTED = "unsupported"
+    TOO_LARGE = "too_large"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    MULTI_FRAME = "multi_frame"
+    BAD_SHAPE = "bad_shape"
+    NO_SIGNAL = "no_signal"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a flow: what ran, with which software, on what."""
+
+    flow: str
+    flow_run_id: str
+    software_version: str
+    git_sha: str | None
+    libraries: str  # JSON object: package -> version
+    device: str
+    started_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended. A run without one was killed, or is under way."""
+
+    run_id: int
+    status: RunStatus
+    counts: str  # JSON object: what was counted
+    ended_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One scan, told by its content."""
+
+    sha256: str  # of the pixels, see mriad_model.images
+    kind: ScanKind
+    patient: str | None  # keyed pseudonym
+    study_uid: str | None
+    series_uid: str | None
+    scanner: str | None
+    geometry: str  # JSON object; an image: {"rows": H, "columns": W, "bits": 8 or 16}
+    n_slices: int
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Where a scan's file was seen."""
+
+    scan_id: int
+    path: str
+    size: int  # bytes
+    mtime_ns: int
+    inode: int
+    run_id: int
+    seen_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A file that is no scan, and why."""
+
+    path: str
+    size: int  # bytes; -1 where it could not be read
+    mtime_ns: int  # -1 where it could not be read
+    sha256: str | None  # of the file's bytes, where readable
+    reason: RejectionReason
+    detail: str
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a person or an import says of a scan; the latest row wins."""
+
+    scan_id: int
+    value: LabelValue
+    source: LabelSource
+    author: str
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A frozen set of scans with roles."""
+
+    sha256: str  # of the sorted (scan sha256, role) pairs
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetScan:
+    """The one role of a scan in a dataset, and the near-duplicate group it stands in."""
+
+    dataset_id: int
+    scan_id: int
+    role: Role
+    twin_group: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A trained model: its weights file, and all that is needed to score with it again."""
+
+    sha256: str  # of the weights file
+    path: str
+    recipe: str  # JSON object, see mriad_model.recipes
+    dataset_id: int
+    metrics: str  # JSON object
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A line drawn through the healthy calibration scores of one model."""
+
+    model_id: int
+    dataset_id: int
+    policy: Policy
+    mean: float
+    sd: float
+    n: int
+    k: float  # sigmas above the mean, or the quantile, as the policy says
+    value: float
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """Puts a threshold, and with it its model, in force. The last row is current."""
+
+    threshold_id: int
+    reason: str
+    author: str
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The anomaly score of a scan under a model. Higher is more anomalous."""
+
+    scan_id: int
+    model_id: int
+    value: float
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SliceScore:
+    """The anomaly score of one slice of a scan."""
+
+    score_id: int
+    position: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heatmap:
+    """A picture of where the scan looks unlike the healthy ones."""
+
+    score_id: int
+    kind: HeatmapKind
+    position: int  # of the slice; 0 for an image
+    path: str  # relative to the home
+    sha256: str  # of the file
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a threshold says of a scan's score."""
+
+    scan_id: int
+    threshold_id: int
+    score_id: int
+    verdict: Verdict
+    p_value: float  # (1 + #{calibration scores >= score}) / (n + 1)
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A person's word on a decision."""
+
+    scan_id: int
+    decision_id: int
+    reviewer: str
+    verdict: Verdict
+    note: str
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Work in hand: who is scoring a scan, until when. The one table that may change."""
+
+    scan_id: int
+    model_id: int
+    owner: str
+    expires_at: str
