@@ -1,0 +1,49 @@
+# Every target sets up what it needs. `make demo` and `make test` work on a bare clone.
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3 2>/dev/null))
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TYPED := -p mriad_model -p db -p tasks -p flows -p benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench clean
+
+help:
+	@echo "make demo    the whole job on drawn heads, with a report at the end"
+	@echo "make test    the test suite"
+	@echo "make check   formatting, lint, types, import contracts and the tests"
+	@echo "make bench   speed and memory, as ratios against a yardstick in the same run"
+	@echo "make format  format the code and mend what lint can mend"
+	@echo "make clean   remove the environment, caches and the demo's home"
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "mriad needs Python 3.11, 3.12 or 3.13 on the PATH"; exit 1; }
+	@echo "Installing into $(VENV) with $(PYTHON); this takes a minute or two, once."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip check
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/mriad --home demo-home demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(TYPED)
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) demo-home build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

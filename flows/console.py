@@ -1,0 +1,122 @@
+"""What a person sees: rich tables and progress on a terminal, plain lines otherwise.
+
+Results go to stdout; progress, notices and errors to stderr.
+"""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from mriad_model.nouns import NOTICE
+from tasks.progress import Progress, listening
+
+Cell = str | int | float | None
+
+
+def say(line: str) -> None:
+    """One line to stderr, for the person watching or the log of a nightly job."""
+    sys.stderr.write(f"mriad: {line}\n")
+    sys.stderr.flush()
+
+
+def show_json(document: Mapping[str, object]) -> None:
+    """The one JSON document of a command run with `--json`."""
+    json.dump({**document, "notice": NOTICE}, sys.stdout, indent=2, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def show_lines(*lines: str) -> None:
+    """Plain result lines."""
+    for line in lines:
+        sys.stdout.write(line + "\n")
+
+
+def show_notice() -> None:
+    """The line under every result."""
+    show_lines(NOTICE)
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """A table: drawn on a terminal, tab-separated lines with a heading otherwise."""
+    text = [[shown(cell) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        show_lines("\t".join(columns), *("\t".join(row) for row in text))
+        return
+    numeric = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(columns))]
+    table = Table(title=title, title_justify="left")
+    for name, right in zip(columns, numeric, strict=True):
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in text:
+        table.add_row(*(escape(cell) for cell in row))
+    Console().print(table)
+
+
+def show_csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
+    """Rows as CSV (RFC 4180) on stdout."""
+    writer = csv.DictWriter(sys.stdout, fieldnames=list(columns), extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def shown(cell: Cell) -> str:
+    """A cell as text: four significant digits for floats, a dash for nothing."""
+    if cell is None:
+        return "-"
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+
+
+@contextmanager
+def progress_shown() -> Iterator[None]:
+    """Show what tasks tell of their progress, on stderr."""
+    if sys.stderr.isatty():
+        with _bars() as bars, listening(_Drawn(bars)):
+            yield
+    else:
+        with listening(_Written()):
+            yield
+
+
+def _bars() -> Bars:
+    return Bars(
+        TextColumn("{task.description:<14}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+    )
+
+
+class _Drawn:
+    """A bar for each step."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._tasks: dict[str, object] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.step not in self._tasks:
+            self._tasks[progress.step] = self._bars.add_task(progress.step, total=1, note="")
+        self._bars.update(
+            self._tasks[progress.step],  # type: ignore[arg-type]
+            completed=progress.done,
+            total=progress.total,
+            note=escape(progress.note),
+        )
+
+
+class _Written:
+    """A line when a step is done, so that a nightly log stays short."""
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.total and progress.done >= progress.total:
+            note = f" ({progress.note})" if progress.note else ""
+            say(f"{progress.step}: {progress.done} of {progress.total}{note}")

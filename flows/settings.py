@@ -1,0 +1,77 @@
+"""Settings, read once: from the environment (prefix `MRIAD_`), then the command line.
+
+This is the one module that reads or sets environment variables. Everything else gets what it
+needs as arguments.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mriad_model.errors import SettingsError
+
+LOCAL_SERVER = "http://127.0.0.1:4200/api"
+
+
+class Settings(BaseSettings):
+    """What a run needs to know besides its arguments."""
+
+    model_config = SettingsConfigDict(env_prefix="MRIAD_", frozen=True)
+
+    home: Path = Field(Path("mriad-home"), description="where everything lives")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
+    recipe: str = Field("default", description="which recipe `mriad train` trains")
+    sigmas: float = Field(1.0, ge=-10, le=10, description="k of the threshold mean + k sd")
+    seed: int = Field(0, ge=0, description="of splits, initial weights and augmentation")
+    chunk_size: int = Field(512, ge=1, le=4096, description="slices a task handles at once")
+    prefect_api_url: str = Field(
+        LOCAL_SERVER,
+        validation_alias=AliasChoices("MRIAD_PREFECT_API_URL", "PREFECT_API_URL"),
+        description="the Prefect server to use where one answers",
+    )
+
+
+def read_settings(**given: object) -> Settings:
+    """Environment and command line as one frozen object; None means "not given".
+
+    Raises:
+        SettingsError: a value that cannot be used, in one line.
+    """
+    try:
+        return Settings(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "settings"
+        raise SettingsError(f"MRIAD_{name.upper()}: {first['msg']}") from error
+
+
+def local_user() -> str:
+    """Who to name as the author of labels and activations: the login name, else the user id."""
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"
+
+
+def point_prefect(home: Path, api_url: str | None) -> None:
+    """Set what Prefect reads on import: its home inside ours, no telemetry, which server.
+
+    With `api_url` None Prefect starts a temporary server for the length of the command; such a
+    server has no scheduler and nobody reads its logs, so none are sent to it.
+    """
+    fixed = {
+        "PREFECT_HOME": str(home / ".prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+        "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+        "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+    }
+    os.environ.update(fixed)
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    if api_url is None:
+        os.environ.pop("PREFECT_API_URL", None)
+        os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "true"
+        os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
+    else:
+        os.environ["PREFECT_API_URL"] = api_url

@@ -1,0 +1,82 @@
+"""Every flow run is a row: what ran, with which software, and how it ended."""
+
+import json
+import platform
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from db.clock import now
+from db.record import end_run, start_run
+from mriad_model.nouns import Run, RunEnd, RunStatus
+
+LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "prefect", "sqlalchemy", "torch")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """A run under way. What is put in `counts` is recorded at its end."""
+
+    id: int
+    counts: dict[str, int | float | str] = field(default_factory=dict)
+
+
+@contextmanager
+def recorded_run(
+    engine: Engine, flow: str, flow_run_id: str | None, device: str = "none"
+) -> Iterator[RecordedRun]:
+    """Append a run row before, and a run_end row after, whatever happens in between.
+
+    `flow_run_id` is the workflow engine's, or None for a command that needs no engine.
+    """
+    row = Run(
+        flow=flow,
+        flow_run_id=flow_run_id or str(uuid.uuid4()),
+        software_version=version("mriad"),
+        git_sha=git_sha(),
+        libraries=library_versions(),
+        device=device,
+        started_at=now(),
+    )
+    run = RecordedRun(start_run(engine, row))
+    status = RunStatus.FAILED
+    try:
+        yield run
+        status = RunStatus.COMPLETED
+    finally:
+        end_run(engine, RunEnd(run.id, status, json.dumps(run.counts, sort_keys=True), now()))
+
+
+@cache
+def library_versions() -> str:
+    """Python and the libraries that scores depend on, as a JSON object."""
+    versions = {name: version(name) for name in LIBRARIES}
+    return json.dumps({"python": platform.python_version(), **versions}, sort_keys=True)
+
+
+@cache
+def git_sha() -> str | None:
+    """The checkout's commit, with `+` behind it where files differ; None outside git."""
+    root = Path(__file__).resolve().parent.parent
+
+    def git(*arguments: str) -> str | None:
+        done = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", "-C", str(root), *arguments],  # noqa: S607 - whichever git is on the PATH
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    try:
+        sha = git("rev-parse", "HEAD")
+        return sha and sha + ("+" if git("status", "--porcelain") else "")
+    except OSError:
+        return None
