@@ -1,0 +1,91 @@
+"""What lies in a folder: every file, in one fixed order, and nothing followed out of it."""
+
+import fnmatch
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mriad_model.errors import NoScans
+from mriad_model.nouns import RejectionReason
+from mriad_model.paths import escape_path
+
+UNFINISHED = (".part", ".tmp")  # names that a copy under way bears
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file as the folder lists it: what `lstat` says, and whether it can be a scan at all.
+
+    Size, time and inode are -1 where the file could not be looked at.
+    """
+
+    path: Path
+    size: int  # bytes
+    mtime_ns: int
+    inode: int
+    refused: RejectionReason | None = None
+
+
+def list_files(folder: Path, glob: str = "*") -> Iterator[FoundFile]:
+    """Every file below `folder` (or `folder` itself, if it is a file), sorted by name.
+
+    Dotfiles, `*.part` and `*.tmp` are left out. Symbolic links are listed as refused and never
+    followed, so there is no way out of the folder and no loop; FIFOs, sockets and devices are
+    listed as refused; a folder that cannot be opened is listed as unreadable. Only `folder`
+    itself may be a link: the user named it.
+
+    Args:
+        folder: where to look, recursively.
+        glob: a pattern for the file's name, in any case of letters.
+
+    Raises:
+        NoScans: there is nothing at `folder`.
+    """
+    try:
+        status = folder.stat()
+    except OSError as error:
+        raise NoScans(f"cannot look into {escape_path(folder)}: {error.strerror}") from error
+    if not stat.S_ISDIR(status.st_mode):
+        return iter([_found(folder, folder.lstat())])
+    return _walk(folder, glob.lower())
+
+
+def _walk(folder: Path, pattern: str) -> Iterator[FoundFile]:
+    """Depth first over an explicit stack: folders may nest deeper than Python recurses."""
+    stack = [folder]
+    while stack:
+        path = stack.pop()
+        try:
+            status = path.stat() if path is folder else path.lstat()
+            if stat.S_ISDIR(status.st_mode):
+                stack.extend(reversed(_entries(path)))
+                continue
+        except FileNotFoundError:
+            continue  # it went away while we were looking
+        except OSError:
+            yield FoundFile(path, -1, -1, -1, RejectionReason.UNREADABLE)
+            continue
+        if fnmatch.fnmatchcase(path.name.lower(), pattern):
+            yield _found(path, status)
+
+
+def _entries(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries]
+    names.sort(key=os.fsencode)  # by bytes: the same order in any locale
+    return [folder / name for name in names if not _is_passed_over(name)]
+
+
+def _is_passed_over(name: str) -> bool:
+    return name.startswith(".") or name.lower().endswith(UNFINISHED)
+
+
+def _found(path: Path, status: os.stat_result) -> FoundFile:
+    refused = None
+    if stat.S_ISLNK(status.st_mode):
+        refused = RejectionReason.SYMLINK
+    elif not stat.S_ISREG(status.st_mode):
+        refused = RejectionReason.NOT_REGULAR
+    return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ino, refused)

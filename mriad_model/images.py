@@ -1,0 +1,134 @@
+"""A picture file as a scan of one slice: read strictly, told by its pixels."""
+
+import errno
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mriad_model.errors import RejectedFile
+from mriad_model.files import NotRegularFileError, open_regular
+from mriad_model.folders import FoundFile, list_files
+from mriad_model.formats import (
+    Gray,
+    PictureFormat,
+    format_of,
+    gray_pixels,
+    open_header,
+    rejection_of,
+    require_one_frame,
+)
+from mriad_model.nouns import RejectionReason
+
+__all__ = [
+    "FoundFile",
+    "ImageScan",
+    "ReadLimits",
+    "content_sha256",
+    "list_files",
+    "read_image",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """What a file may ask of us. The sizes are checked before a pixel is decoded."""
+
+    max_bytes: int = 128 * 2**20
+    max_pixels: int = 50_000_000
+    min_side: int = 32  # pixels; below it there is no anatomy to judge
+    max_aspect: float = 4.0  # longer side over shorter
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageScan:
+    """The pixels of one slice, gray and upright, and the name that they give themselves."""
+
+    pixels: Gray  # (H, W) uint8 or uint16, C-contiguous
+    sha256: str
+
+    @property
+    def bits(self) -> int:
+        """8 or 16."""
+        return 8 * self.pixels.dtype.itemsize
+
+
+def read_image(path: Path, limits: ReadLimits | None = None) -> ImageScan:
+    """Read a PNG, JPEG, TIFF or BMP, whatever its name says. See `formats` for the rules.
+
+    Raises:
+        RejectedFile: with its reason, for anything else than one good picture.
+    """
+    limits = limits or ReadLimits()
+    data = _read_bytes(path, limits.max_bytes)
+    kind = format_of(data)
+    if kind is None:
+        raise RejectedFile(RejectionReason.UNSUPPORTED, "not a PNG, JPEG, TIFF or BMP")
+    try:
+        pixels = _decode(data, kind, limits)
+    except Exception as error:
+        # Decoders of hostile bytes raise whatever they like, MemoryError included.
+        raise rejection_of(error) from error
+    return ImageScan(pixels, content_sha256(pixels))
+
+
+def content_sha256(pixels: Gray) -> str:
+    """What tells a scan: SHA-256 of its type, shape and pixels (little-endian, row by row).
+
+    The same pixels in another format, or as colour with equal channels, are the same scan.
+    """
+    rows, columns = pixels.shape
+    little = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
+    digest = hashlib.sha256(f"uint{8 * pixels.dtype.itemsize} {rows} {columns}\n".encode())
+    digest.update(little.tobytes())
+    return digest.hexdigest()
+
+
+def _decode(data: bytes, kind: PictureFormat, limits: ReadLimits) -> Gray:
+    picture = open_header(data, kind)
+    _require_shape(picture.size, limits)
+    require_one_frame(picture)
+    pixels: Gray = np.require(gray_pixels(picture, data), requirements="C")
+    if pixels.min() == pixels.max():
+        raise RejectedFile(RejectionReason.NO_SIGNAL, f"every pixel is {pixels.flat[0]}")
+    return pixels
+
+
+def _require_shape(size: tuple[int, int], limits: ReadLimits) -> None:
+    width, height = size
+    if width * height > limits.max_pixels:
+        raise RejectedFile(
+            RejectionReason.TOO_LARGE,
+            f"{width}x{height} pixels, more than {limits.max_pixels:,}",
+        )
+    short, long = sorted(size)
+    if short < limits.min_side or long > limits.max_aspect * short:
+        raise RejectedFile(
+            RejectionReason.BAD_SHAPE,
+            f"{width}x{height} pixels; a side needs {limits.min_side} or more,"
+            f" and the longer one at most {limits.max_aspect:g} times the shorter",
+        )
+
+
+def _read_bytes(path: Path, max_bytes: int) -> bytes:
+    try:
+        with os.fdopen(open_regular(path), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > max_bytes:
+                raise RejectedFile(
+                    RejectionReason.TOO_LARGE, f"{size:,} bytes, more than {max_bytes:,}"
+                )
+            data = file.read(max_bytes + 1)  # it may have grown since
+    except NotRegularFileError as error:
+        raise RejectedFile(RejectionReason.NOT_REGULAR, "not a regular file") from error
+    except OSError as error:
+        link = error.errno == errno.ELOOP
+        reason = RejectionReason.SYMLINK if link else RejectionReason.UNREADABLE
+        raise RejectedFile(reason, error.strerror or type(error).__name__) from error
+    if not data:
+        raise RejectedFile(RejectionReason.EMPTY, "no bytes")
+    if len(data) > max_bytes:
+        raise RejectedFile(RejectionReason.TOO_LARGE, f"more than {max_bytes:,} bytes")
+    return data
