@@ -8,6 +8,7 @@ MriadError                    one plain line: what, where, what to do
 ├── RejectedFile              a file that is no usable scan (has a RejectionReason)
 ├── NoScans                   nothing to work on where scans were expected
 │   └── TooFewScans           fewer scans than the step needs
+├── TrainingDiverged          the loss became no number
 ├── ThresholdUndefined        the calibration scores give no threshold
 └── ModelFileError            a stored model that cannot be loaded, or is not the one recorded
 """
@@ -50,6 +51,10 @@ class NoScans(MriadError):
 
 class TooFewScans(NoScans):
     """Fewer scans than the step needs."""
+
+
+class TrainingDiverged(MriadError):
+    """The loss became no number."""
 
 
 class ThresholdUndefined(MriadError):

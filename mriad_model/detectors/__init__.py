@@ -1,0 +1,64 @@
+"""Detectors: each turns prepared slices into maps of how unusual every pixel is.
+
+Some are fitted on healthy slices, some need nothing. A new one is a file here, a kind in
+`recipes.DetectorKind`, and a line in `fit_detector` and `restore_detector`.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from mriad_model.detectors.asymmetry import Asymmetry
+from mriad_model.detectors.autoencoder import Autoencoder
+from mriad_model.errors import ModelFileError
+from mriad_model.networks import empty_network
+from mriad_model.preprocess import SliceBatch
+from mriad_model.recipes import DetectorKind, DetectorRecipe, Recipe
+from mriad_model.training import Epoch, TrainingSummary, train_autoencoder
+
+
+class Detector(Protocol):
+    """What scoring asks of a detector."""
+
+    def maps(self, images: Tensor) -> Tensor:
+        """Anomaly per pixel of `images` (N, S, S) in [0, 1]; the same shape, float32, >= 0."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What has to be stored to build the detector again."""
+
+
+def fit_detectors(
+    recipe: Recipe,
+    train: SliceBatch,
+    validation: SliceBatch | None,
+    device: torch.device,
+    progress: Callable[[Epoch], None] | None,
+) -> tuple[dict[DetectorKind, Detector], TrainingSummary]:
+    """Every detector of the recipe, fitted where it has something to fit."""
+    detectors: dict[DetectorKind, Detector] = {}
+    summary = TrainingSummary.none(train, validation)
+    for part in recipe.detectors:
+        if part.network is None:
+            detectors[part.kind] = Asymmetry()
+        else:
+            network, summary = train_autoencoder(
+                recipe, part, train, validation, device=device, progress=progress
+            )
+            detectors[part.kind] = Autoencoder(network, part.residual)
+    return detectors, summary
+
+
+def restore_detector(
+    recipe: Recipe, part: DetectorRecipe, tensors: dict[str, Tensor], device: torch.device
+) -> Detector:
+    """A detector from its stored tensors. Raises ModelFileError where they do not fit."""
+    if part.network is None:
+        return Asymmetry()
+    network = empty_network(part.network, recipe.preprocessing.size)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ModelFileError(f"the stored weights do not fit the recipe: {error}") from error
+    return Autoencoder(network.to(device), part.residual)

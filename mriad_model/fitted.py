@@ -1,0 +1,196 @@
+"""A fitted model: what `fit` makes, what scores slices, what is stored."""
+
+import json
+import struct
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from mriad_model.detectors import Detector, fit_detectors, restore_detector
+from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
+from mriad_model.preprocess import SliceBatch
+from mriad_model.recipes import DetectorKind, Recipe
+from mriad_model.scoring import (
+    Scored,
+    Standard,
+    combine,
+    detector_maps,
+    interiors,
+    slice_scores,
+    standard_of,
+)
+from mriad_model.training import Epoch, TrainingSummary
+
+METADATA_KEY = "mriad"  # one key alone: the format stores several in no fixed order
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FittedModel:
+    """A recipe with everything that was learned for it. Several threads may score at once."""
+
+    recipe: Recipe
+    detectors: dict[DetectorKind, Detector]
+    standards: dict[DetectorKind, Standard]
+    colour_low: float  # map values from here on are coloured
+    colour_high: float  # and fully coloured from here on
+    training: TrainingSummary
+    device: torch.device
+
+    def score(self, batch: SliceBatch) -> Scored:
+        """Score every slice; a slice's result depends on nothing but itself, bit for bit."""
+        inside = interiors(batch.masks, self.recipe.scoring.erosion)
+        maps = _maps(self.recipe, self.detectors, batch.images, inside, self.device)
+        how = self.recipe.scoring.score
+        combined = combine(maps, self.standards, inside) if self.standards else _only(maps)
+        return Scored(
+            scores=slice_scores(combined, inside, how),
+            maps=combined,
+            parts={kind.value: slice_scores(found, inside, how) for kind, found in maps.items()},
+        )
+
+    def to_bytes(self) -> bytes:
+        """The model as a safetensors file. The same model gives the same bytes."""
+        about = {
+            "format": FORMAT,
+            "recipe": json.loads(self.recipe.to_json()),
+            "standards": {kind.value: asdict(s) for kind, s in self.standards.items()},
+            "colour": {"low": self.colour_low, "high": self.colour_high},
+            "training": asdict(self.training),
+        }
+        tensors = {
+            f"{kind.value}.{name}": tensor.cpu().contiguous()
+            for kind, detector in self.detectors.items()
+            for name, tensor in detector.tensors().items()
+        }
+        text = json.dumps(about, sort_keys=True, separators=(",", ":"))
+        return safetensors.torch.save(tensors, {METADATA_KEY: text})
+
+    @classmethod
+    def from_bytes(cls, data: bytes, device: str = "auto") -> "FittedModel":
+        """Read what `to_bytes` wrote. Raises ModelFileError on anything else."""
+        where = resolve_device(device)
+        try:
+            about = json.loads(_metadata(data))
+            tensors = safetensors.torch.load(data)
+            return cls._restore(about, tensors, where)
+        except (SafetensorError, SettingsError, ValueError, KeyError, TypeError) as error:
+            raise ModelFileError(f"this is no mriad model: {error}") from error
+
+    @classmethod
+    def _restore(
+        cls, about: dict[str, object], tensors: dict[str, torch.Tensor], device: torch.device
+    ) -> "FittedModel":
+        if about["format"] != FORMAT:
+            raise ModelFileError(
+                f"a model of format {about['format']}; this version reads {FORMAT}"
+            )
+        recipe = Recipe.from_json(json.dumps(about["recipe"]))
+        detectors = {
+            part.kind: restore_detector(recipe, part, _of(part.kind, tensors), device)
+            for part in recipe.detectors
+        }
+        standards, colour, training = about["standards"], about["colour"], about["training"]
+        assert isinstance(standards, dict)
+        assert isinstance(colour, dict)
+        assert isinstance(training, dict)
+        return cls(
+            recipe=recipe,
+            detectors=detectors,
+            standards={DetectorKind(kind): Standard(**s) for kind, s in standards.items()},
+            colour_low=float(colour["low"]),
+            colour_high=float(colour["high"]),
+            training=TrainingSummary(**training),
+            device=device,
+        )
+
+
+def fit(
+    train: SliceBatch,
+    validation: SliceBatch | None,
+    recipe: Recipe,
+    device: str = "auto",
+    progress: Callable[[Epoch], None] | None = None,
+) -> FittedModel:
+    """Learn what healthy slices look like.
+
+    `validation` are healthy slices that are not learned from: they stop the training, scale the
+    detectors against each other, and set the colours. With None, all epochs are run, the last
+    weights are kept, and the training slices do the scaling. Raises TooFewScans where there is
+    nothing to learn from, TrainingDiverged where the loss becomes no number.
+    """
+    if len(train) == 0 or (validation is not None and len(validation) == 0):
+        raise TooFewScans("training needs at least one healthy scan, and one held out from it")
+    where = resolve_device(device)
+    detectors, training = fit_detectors(recipe, train, validation, where, progress)
+    healthy = train if validation is None else validation
+    inside = interiors(healthy.masks, recipe.scoring.erosion)
+    maps = _maps(recipe, detectors, healthy.images, inside, where)
+    standards = {}
+    if recipe.scoring.standardise:
+        how = recipe.scoring.score
+        standards = {k: standard_of(slice_scores(found, inside, how)) for k, found in maps.items()}
+    combined = combine(maps, standards, inside) if standards else _only(maps)
+    low, high = _colours(combined[inside], recipe)
+    return FittedModel(recipe, detectors, standards, low, high, training, where)
+
+
+def resolve_device(device: str) -> torch.device:
+    """The device of that name; "auto" is the accelerator where there is one."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise SettingsError(f"no device is named {device!r}: choose auto, cpu or cuda") from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise SettingsError("device cuda is not available here: choose auto or cpu")
+    return found
+
+
+def _maps(
+    recipe: Recipe,
+    detectors: dict[DetectorKind, Detector],
+    images: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    device: torch.device,
+) -> dict[DetectorKind, NDArray[np.float32]]:
+    return {
+        part.kind: detector_maps(detectors[part.kind], part, images, inside, device)
+        for part in recipe.detectors
+    }
+
+
+def _only(maps: dict[DetectorKind, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The map of the one detector of a recipe that adds nothing up."""
+    (found,) = maps.values()
+    return found
+
+
+def _colours(healthy: NDArray[np.float32], recipe: Recipe) -> tuple[float, float]:
+    """Map values at which colour begins and is full, from healthy map values (M,)."""
+    median, low = np.percentile(healthy, [50, recipe.heatmap.low_percentile])
+    reach = max(float(low - median), 1e-6)
+    return float(low), float(low) + recipe.heatmap.high_factor * reach
+
+
+def _metadata(data: bytes) -> str:
+    """The metadata of a safetensors file: 8 bytes of length, then a JSON header."""
+    if len(data) < 8:
+        raise ValueError("the file is too short")
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    text = header["__metadata__"][METADATA_KEY]
+    if not isinstance(text, str):
+        raise TypeError("the metadata is no text")
+    return text
+
+
+def _of(kind: DetectorKind, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    prefix = f"{kind.value}."
+    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,162 @@
+"""From a native slice to a square one in [0, 1], and maps back onto the native grid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mriad_model.errors import NoScans
+from mriad_model.foreground import bounding_box, head_mask
+from mriad_model.recipes import Framing, Intensity, Preprocessing
+
+Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
+
+WORKING_SIZE = 256  # longest side at which the head is looked for, pixels
+MARGIN = 0.03  # air left around the head, as a share of its longer side
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Which rectangle of the native slice the prepared square shows. It may reach outside."""
+
+    height: int  # of the native slice, pixels
+    width: int
+    box_top: float  # of the rectangle, native pixels
+    box_left: float
+    box_height: float
+    box_width: float
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSlice:
+    """A slice as the detectors see it."""
+
+    image: NDArray[np.float32]  # (S, S) in [0, 1]
+    mask: NDArray[np.bool_]  # (S, S), the foreground
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class SliceBatch:
+    """Prepared slices side by side."""
+
+    images: NDArray[np.float32]  # (N, S, S) in [0, 1]
+    masks: NDArray[np.bool_]  # (N, S, S)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, items: Sequence[int] | NDArray[np.integer]) -> "SliceBatch":
+        """The slices at these positions."""
+        chosen = np.asarray(items, np.intp)
+        return SliceBatch(self.images[chosen], self.masks[chosen])
+
+
+def prepare(pixels: Pixels, preprocessing: Preprocessing) -> PreparedSlice:
+    """Turn a native slice (H, W), 8 or 16 bit, into a square one in [0, 1]."""
+    if preprocessing.framing is Framing.WHOLE:
+        return _whole(pixels, preprocessing)
+    return _head(pixels, preprocessing)
+
+
+def stack(slices: Sequence[PreparedSlice]) -> SliceBatch:
+    """Prepared slices of one size as a batch. Raises NoScans where there is none."""
+    if not slices:
+        raise NoScans("no slices to stack")
+    return SliceBatch(np.stack([s.image for s in slices]), np.stack([s.mask for s in slices]))
+
+
+def restore(anomaly_map: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
+    """Lay a map (S, S) back onto its native slice, (H, W) float32; 0 outside the rectangle."""
+    size = anomaly_map.shape[0]
+    scale_y, scale_x = placement.box_height / size, placement.box_width / size
+    to_native = np.array(
+        [
+            [scale_x, 0, placement.box_left + 0.5 * scale_x - 0.5],
+            [0, scale_y, placement.box_top + 0.5 * scale_y - 0.5],
+        ]
+    )
+    restored = cv2.warpAffine(
+        np.ascontiguousarray(anomaly_map, np.float32),
+        to_native,
+        (placement.width, placement.height),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    return np.asarray(restored, np.float32)
+
+
+def _whole(pixels: Pixels, preprocessing: Preprocessing) -> PreparedSlice:
+    """The notebook's way: resize the stored integers, then scale them."""
+    height, width = pixels.shape
+    size = preprocessing.size
+    resized = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_LINEAR)
+    mask = np.ones((size, size), np.bool_)
+    image = _scaled(resized, mask, preprocessing, np.iinfo(pixels.dtype).max)
+    return PreparedSlice(image, mask, Placement(height, width, 0, 0, height, width))
+
+
+def _head(pixels: Pixels, preprocessing: Preprocessing) -> PreparedSlice:
+    """The head's bounding box, padded square with air; what is not head becomes 0."""
+    height, width = pixels.shape
+    shrink = max(1.0, max(height, width) / WORKING_SIZE)
+    working: NDArray[np.generic] = pixels
+    if shrink > 1:
+        shape = max(1, round(width / shrink)), max(1, round(height / shrink))
+        working = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
+    head = head_mask(working)
+    top, left, box_height, box_width = bounding_box(head)
+    side = round(max(box_height, box_width) * (1 + 2 * MARGIN))
+    top -= (side - box_height) // 2
+    left -= (side - box_width) // 2
+    box = top, left, side
+    size = preprocessing.size
+    mask = _square(head.astype(np.uint8), box, size, cv2.INTER_NEAREST).astype(np.bool_)
+    if not mask.any():
+        mask = np.ones((size, size), np.bool_)
+    smooth = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    square = _square(working.astype(np.float32), box, size, smooth)
+    image = _scaled(square, mask, preprocessing, np.iinfo(pixels.dtype).max)
+    image[~mask] = 0.0
+    scale_y, scale_x = height / working.shape[0], width / working.shape[1]
+    placement = Placement(
+        height, width, top * scale_y, left * scale_x, side * scale_y, side * scale_x
+    )
+    return PreparedSlice(image, mask, placement)
+
+
+def _square(
+    pixels: NDArray[np.generic], box: tuple[int, int, int], size: int, interpolation: int
+) -> NDArray[np.generic]:
+    """Cut the square out of `pixels`, 0 where it reaches outside, resized to (size, size)."""
+    top, left, side = box
+    height, width = pixels.shape
+    inside = pixels[
+        max(top, 0) : min(top + side, height),
+        max(left, 0) : min(left + side, width),
+    ]
+    square = np.zeros((side, side), pixels.dtype)
+    y, x = max(-top, 0), max(-left, 0)
+    square[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    return cv2.resize(square, (size, size), interpolation=interpolation)
+
+
+def _scaled(
+    values: NDArray[np.generic],
+    mask: NDArray[np.bool_],
+    preprocessing: Preprocessing,
+    full_range: int,
+) -> NDArray[np.float32]:
+    """Grey values (S, S) in [0, 1]; a constant foreground becomes 0 everywhere."""
+    image = values.astype(np.float32)
+    if preprocessing.intensity is Intensity.FULL_RANGE:
+        return image / np.float32(full_range)
+    bounds = (preprocessing.low_percentile, preprocessing.high_percentile)
+    low, high = np.percentile(image[mask], bounds)
+    if high <= low:
+        return np.zeros_like(image)
+    scaled = (image - np.float32(low)) / np.float32(high - low)
+    return np.asarray(np.clip(scaled, 0, 1), np.float32)

@@ -1,0 +1,232 @@
+"""Recipes: everything that decides how a model is made and how it scores, as frozen values.
+
+A recipe is stored as JSON beside the weights, so a model owns its preprocessing and scoring.
+Two recipes are always there: `SEED`, the published notebook to the letter, and `DEFAULT`.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from mriad_model.errors import SettingsError
+
+
+class Framing(StrEnum):
+    """Which part of the native slice becomes the prepared one."""
+
+    WHOLE = "whole"  # the whole image, stretched to the square
+    FOREGROUND = "foreground"  # the head's bounding box, padded to a square, all else set to 0
+
+
+class Intensity(StrEnum):
+    """How grey values become [0, 1]."""
+
+    FULL_RANGE = "full_range"  # divided by the type's largest value
+    PERCENTILES = "percentiles"  # percentiles of the foreground become 0 and 1
+
+
+class Residual(StrEnum):
+    """How a reconstruction is compared with its slice, pixel by pixel."""
+
+    SQUARED = "squared"
+    ABSOLUTE = "absolute"
+
+
+class SliceScore(StrEnum):
+    """How a map becomes one number; higher is more anomalous."""
+
+    MEAN = "mean"  # over the whole square
+    MAX_MINUS_MEDIAN = "max_minus_median"  # inside the eroded foreground
+
+
+class DetectorKind(StrEnum):
+    """The detectors there are; `mriad_model.detectors` builds them."""
+
+    AUTOENCODER = "autoencoder"
+    ASYMMETRY = "asymmetry"
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """From a native slice to a square one in [0, 1]."""
+
+    size: int  # pixels a side
+    framing: Framing
+    intensity: Intensity
+    low_percentile: float = 0.5
+    high_percentile: float = 99.5
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkShape:
+    """A convolutional autoencoder: one stride-2 convolution per entry of `channels`."""
+
+    channels: tuple[int, ...]
+    latent: int
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorRecipe:
+    """One detector. `network` and `residual` mean something for the autoencoder alone."""
+
+    kind: DetectorKind
+    blur_sigma: float  # of the map, in pixels of the prepared slice; 0 for none
+    residual: Residual = Residual.ABSOLUTE
+    network: NetworkShape | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """Random changes to each training slice in each epoch; all zero means none."""
+
+    flip: bool = False  # left-right, every second slice
+    degrees: float = 0.0  # rotation, uniform in ±
+    scale: float = 0.0  # zoom, uniform in 1 ±
+    shift: float = 0.0  # translation, uniform in ± this share of the side
+    gamma: float = 0.0  # exponent, exp(uniform in ±)
+
+    @property
+    def is_none(self) -> bool:
+        """True where slices pass unchanged."""
+        return self == Augmentation()
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Adam on the mean squared error, stopped early on held-out healthy slices."""
+
+    learning_rate: float = 1e-3
+    batch_size: int = 32
+    max_epochs: int = 50
+    patience: int = 10  # epochs without a better validation loss
+    seed: int = 0
+    augmentation: Augmentation = Augmentation()
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """From maps to one map and one number."""
+
+    score: SliceScore
+    erosion: int  # pixels of the prepared slice taken off the foreground's edge
+    standardise: bool  # by each detector's healthy validation scores, before adding
+
+
+@dataclass(frozen=True, slots=True)
+class HeatmapScale:
+    """Where the fixed colour scale stands, as percentiles of healthy validation maps."""
+
+    low_percentile: float = 98.0  # colour begins here: a healthy slice looks calm
+    high_factor: float = 4.0  # full colour at low + this times (low - median)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that makes a model, but the slices."""
+
+    name: str
+    preprocessing: Preprocessing
+    detectors: tuple[DetectorRecipe, ...]
+    training: Training
+    scoring: Scoring
+    heatmap: HeatmapScale = HeatmapScale()
+
+    def with_training(self, *, max_epochs: int | None = None, seed: int | None = None) -> "Recipe":
+        """The same recipe with another length of training or another random seed."""
+        training = self.training
+        if max_epochs is not None:
+            if max_epochs < 1:
+                raise SettingsError(f"epochs must be at least 1, not {max_epochs}")
+            training = replace(training, max_epochs=max_epochs)
+        if seed is not None:
+            training = replace(training, seed=seed)
+        return replace(self, training=training)
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no spaces. The same recipe gives the same text."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """Read what `to_json` wrote. Raises SettingsError on anything else."""
+        try:
+            fields = json.loads(text)
+            return _recipe(fields)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SettingsError(f"this is no recipe: {error}") from error
+
+
+def _recipe(fields: dict[str, Any]) -> Recipe:
+    preprocessing, scoring = fields["preprocessing"], fields["scoring"]
+    augmentation = Augmentation(**fields["training"]["augmentation"])
+    return Recipe(
+        name=str(fields["name"]),
+        preprocessing=Preprocessing(
+            **preprocessing
+            | {
+                "framing": Framing(preprocessing["framing"]),
+                "intensity": Intensity(preprocessing["intensity"]),
+            }
+        ),
+        detectors=tuple(_detector(detector) for detector in fields["detectors"]),
+        training=Training(**fields["training"] | {"augmentation": augmentation}),
+        scoring=Scoring(**scoring | {"score": SliceScore(scoring["score"])}),
+        heatmap=HeatmapScale(**fields["heatmap"]),
+    )
+
+
+def _detector(fields: dict[str, Any]) -> DetectorRecipe:
+    shape = fields["network"]
+    network = shape and NetworkShape(tuple(shape["channels"]), shape["latent"])
+    return DetectorRecipe(
+        **fields
+        | {
+            "kind": DetectorKind(fields["kind"]),
+            "residual": Residual(fields["residual"]),
+            "network": network,
+        }
+    )
+
+
+SEED = Recipe(
+    name="seed",
+    preprocessing=Preprocessing(128, Framing.WHOLE, Intensity.FULL_RANGE),
+    detectors=(
+        DetectorRecipe(
+            kind=DetectorKind.AUTOENCODER,
+            blur_sigma=0.0,
+            residual=Residual.SQUARED,
+            network=NetworkShape(channels=(32, 64, 128), latent=256),
+        ),
+    ),
+    training=Training(),
+    scoring=Scoring(SliceScore.MEAN, erosion=0, standardise=False),
+)
+
+DEFAULT = Recipe(
+    name="default",
+    preprocessing=Preprocessing(128, Framing.FOREGROUND, Intensity.PERCENTILES),
+    detectors=(
+        DetectorRecipe(
+            kind=DetectorKind.AUTOENCODER,
+            blur_sigma=4.0,
+            network=NetworkShape(channels=(32, 64, 128), latent=256),
+        ),
+        DetectorRecipe(kind=DetectorKind.ASYMMETRY, blur_sigma=4.0),
+    ),
+    training=Training(
+        max_epochs=100,
+        patience=30,
+        augmentation=Augmentation(flip=True, degrees=8.0, scale=0.08, shift=0.03, gamma=0.3),
+    ),
+    scoring=Scoring(SliceScore.MAX_MINUS_MEDIAN, erosion=6, standardise=True),
+)
+
+
+def recipe_named(name: str) -> Recipe:
+    """The built-in recipe of that name. Raises SettingsError for any other."""
+    for recipe in (SEED, DEFAULT):
+        if recipe.name == name:
+            return recipe
+    raise SettingsError(f"no recipe is named {name!r}: choose 'default' or 'seed'")

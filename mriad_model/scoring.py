@@ -1,0 +1,111 @@
+"""From prepared slices to maps and scores, the same to the last bit however they are grouped."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mriad_model.detectors import Detector
+from mriad_model.recipes import DetectorKind, DetectorRecipe, SliceScore
+
+# Kernels for matrices pick their way of adding up by the batch's size; so every batch that a
+# detector meets has this size, padded with empty slices.
+BATCH = 32
+SMALLEST_INTERIOR = 0.2  # of the foreground; if less is left, the edge is not taken off
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """A detector's score on healthy slices held out from its training."""
+
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a model says of slices. Higher is more anomalous everywhere."""
+
+    scores: NDArray[np.float64]  # (N,)
+    maps: NDArray[np.float32]  # (N, S, S)
+    parts: dict[str, NDArray[np.float64]]  # detector's name -> (N,), on its own scale
+
+
+def interiors(masks: NDArray[np.bool_], erosion: int) -> NDArray[np.bool_]:
+    """Foregrounds `masks` (N, S, S) less `erosion` pixels at the edge; never an empty one."""
+    kept = np.empty_like(masks)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * erosion + 1, 2 * erosion + 1))
+    for i, mask in enumerate(masks):
+        inner = cv2.erode(mask.view(np.uint8), kernel, borderValue=0).view(np.bool_)
+        if np.count_nonzero(inner) < SMALLEST_INTERIOR * np.count_nonzero(mask):
+            inner = mask
+        kept[i] = inner if inner.any() else True
+    return kept
+
+
+def detector_maps(
+    detector: Detector,
+    part: DetectorRecipe,
+    images: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    device: torch.device,
+) -> NDArray[np.float32]:
+    """The detector's maps of `images` (N, S, S), blurred `inside`, 0 outside; (N, S, S)."""
+    maps = np.empty_like(images)
+    for start in range(0, len(images), BATCH):
+        chunk = images[start : start + BATCH]
+        padded = torch.zeros((BATCH, *images.shape[1:]))
+        padded[: len(chunk)] = torch.from_numpy(chunk)
+        found = detector.maps(padded.to(device))[: len(chunk)].cpu().numpy()
+        maps[start : start + len(chunk)] = found
+    if part.blur_sigma > 0:
+        for i, where in enumerate(inside):
+            maps[i] = cv2.GaussianBlur(maps[i] * where, (0, 0), part.blur_sigma) * where
+    return maps
+
+
+def slice_scores(
+    maps: NDArray[np.float32], inside: NDArray[np.bool_], score: SliceScore
+) -> NDArray[np.float64]:
+    """One number for each of `maps` (N, S, S), (N,)."""
+    if score is SliceScore.MEAN:
+        return np.asarray(maps.mean(axis=(1, 2), dtype=np.float64))
+    peaks, medians = _peaks_and_medians(maps, inside)
+    return peaks - medians
+
+
+def standard_of(scores: NDArray[np.float64]) -> Standard:
+    """Mean and standard deviation (of the sample) of healthy scores; sd 1 where there is none."""
+    sd = float(scores.std(ddof=1)) if len(scores) > 1 else 0.0
+    return Standard(float(scores.mean()), sd if sd > 0 else 1.0)
+
+
+def combine(
+    maps: dict[DetectorKind, NDArray[np.float32]],
+    standards: dict[DetectorKind, Standard],
+    inside: NDArray[np.bool_],
+) -> NDArray[np.float32]:
+    """Add the detectors' maps, each above its median in units of its healthy scores' spread.
+
+    (N, S, S); 0 is the ordinary pixel of the slice, and everything outside.
+    """
+    total = np.zeros(inside.shape, np.float32)
+    for kind, found in maps.items():
+        _, medians = _peaks_and_medians(found, inside)
+        above = found - medians.astype(np.float32)[:, None, None]
+        total += above / np.float32(standards[kind].sd)
+    return np.where(inside, total, np.float32(0))
+
+
+def _peaks_and_medians(
+    maps: NDArray[np.float32], inside: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Largest and middle value inside, (N,) each. The lower of two middle values."""
+    if len(maps) == 0:
+        return np.zeros(0), np.zeros(0)
+    values = torch.from_numpy(np.where(inside, maps, np.float32("nan"))).flatten(1)
+    medians = values.nanmedian(dim=1).values
+    peaks = values.nan_to_num(nan=-torch.inf).amax(dim=1)
+    return peaks.double().numpy(), medians.double().numpy()

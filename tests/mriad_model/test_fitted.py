@@ -1,0 +1,154 @@
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
+from mriad_model.fitted import FittedModel, fit
+from mriad_model.preprocess import SliceBatch
+from mriad_model.recipes import DEFAULT, SEED
+
+
+def drawn_slices(n, size=128, seed=0):
+    """Ellipses of smooth noise, (n, size, size), with their masks."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
+    masks = np.stack([np.hypot(y / rng.uniform(0.7, 0.95), x / 0.7) < 1 for _ in range(n)])
+    waves = rng.uniform(1, 6, (n, 2, 1, 1))
+    images = 0.5 + 0.4 * np.sin(waves[:, 0] * y + 1) * np.cos(waves[:, 1] * x)
+    return SliceBatch((images * masks).astype(np.float32), masks)
+
+
+@pytest.fixture(scope="module", params=[SEED, DEFAULT], ids=lambda recipe: recipe.name)
+def model(request):
+    recipe = request.param.with_training(max_epochs=1)
+    return fit(drawn_slices(4), drawn_slices(4, seed=1), recipe, device="cpu")
+
+
+def same(one, other):
+    return (
+        np.array_equal(one.scores, other.scores)
+        and np.array_equal(one.maps, other.maps)
+        and all(np.array_equal(one.parts[name], other.parts[name]) for name in one.parts)
+    )
+
+
+def test_a_slice_scores_the_same_to_the_last_bit_in_any_company(model):
+    batch = drawn_slices(41)
+    order = np.random.default_rng(2).permutation(41)
+    together = model.score(batch)
+
+    shuffled = model.score(batch.take(order))
+
+    assert np.array_equal(shuffled.scores, together.scores[order])
+    assert np.array_equal(shuffled.maps, together.maps[order])
+    for i in (0, 17, 40):
+        alone = model.score(batch.take([i]))
+        assert alone.scores[0] == together.scores[i]
+        assert np.array_equal(alone.maps[0], together.maps[i])
+        assert all(alone.parts[name][0] == together.parts[name][i] for name in alone.parts)
+
+
+def test_two_threads_may_score_on_one_model(model):
+    batch = drawn_slices(40)
+    expected = model.score(batch)
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(model.score, [batch] * 6))
+
+    assert all(same(scored, expected) for scored in found)
+
+
+def test_an_empty_batch_has_no_scores(model):
+    scored = model.score(drawn_slices(3).take([]))
+
+    assert scored.scores.shape == (0,)
+    assert scored.maps.shape == (0, 128, 128)
+    assert all(part.shape == (0,) for part in scored.parts.values())
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+@pytest.mark.parametrize("area", [0, 1, 9, 128 * 128])
+def test_degenerate_slices_score_a_finite_number(model, value, area):
+    mask = (np.arange(128 * 128) < area).reshape(1, 128, 128)
+
+    scored = model.score(SliceBatch(np.full((1, 128, 128), value, np.float32), mask))
+
+    assert np.isfinite(scored.scores).all()
+    assert np.isfinite(scored.maps).all()
+
+
+def test_a_stored_model_scores_as_before(model):
+    data = model.to_bytes()
+    batch = drawn_slices(3, seed=5)
+
+    restored = FittedModel.from_bytes(data, device="cpu")
+
+    assert same(restored.score(batch), model.score(batch))
+    assert restored.recipe == model.recipe
+    assert restored.training == model.training
+    assert (restored.colour_low, restored.colour_high) == (model.colour_low, model.colour_high)
+    assert restored.to_bytes() == data
+
+
+def test_the_colour_scale_rises(model):
+    assert 0 <= model.colour_low < model.colour_high
+
+
+def test_the_parts_are_named_after_the_detectors(model):
+    names = [part.kind.value for part in model.recipe.detectors]
+
+    assert list(model.score(drawn_slices(2)).parts) == names
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[:4],
+        lambda data: data[:2000],
+        lambda data: data[:-1],
+        lambda data: b"PK" + data,
+        lambda data: struct.pack("<Q", 2**60) + data[8:],
+        lambda data: data.replace(b"__metadata__", b"__metadat___", 1),
+        lambda data: data.replace(b'\\"format\\":', b'\\"formal\\":', 1),
+        lambda data: data.replace(b'\\"latent\\":2', b'\\"latent\\":1', 1),
+        lambda data: data.replace(b"encoder.0.weight", b"encoder.9.weight", 1),
+    ],
+)
+def test_a_damaged_model_file_is_refused(model, damage):
+    data = model.to_bytes()
+    assert damage(data) != data
+
+    with pytest.raises(ModelFileError):
+        FittedModel.from_bytes(damage(data), device="cpu")
+
+
+def test_a_model_of_another_format_is_refused(model):
+    data = model.to_bytes().replace(b'\\"format\\":1', b'\\"format\\":2', 1)
+
+    with pytest.raises(ModelFileError, match="format 2"):
+        FittedModel.from_bytes(data, device="cpu")
+
+
+def test_training_on_nothing_is_refused():
+    with pytest.raises(TooFewScans):
+        fit(drawn_slices(1).take([]), None, SEED, device="cpu")
+    with pytest.raises(TooFewScans):
+        fit(drawn_slices(1), drawn_slices(1).take([]), SEED, device="cpu")
+
+
+def test_one_healthy_slice_is_enough_to_scale_by():
+    recipe = replace(DEFAULT, detectors=DEFAULT.detectors[1:])
+
+    model = fit(drawn_slices(1), None, recipe, device="cpu")
+
+    assert np.isfinite(model.score(drawn_slices(2)).scores).all()
+
+
+@pytest.mark.parametrize("device", ["tpu!", "cuda:99", "CPU "])
+def test_an_unknown_device_is_refused(device):
+    with pytest.raises(SettingsError, match="device"):
+        fit(drawn_slices(1), None, SEED, device=device)

@@ -1,0 +1,53 @@
+import json
+
+import pytest
+
+from mriad_model.errors import SettingsError
+from mriad_model.recipes import DEFAULT, SEED, Recipe, recipe_named
+
+
+@pytest.mark.parametrize("recipe", [SEED, DEFAULT])
+def test_a_recipe_survives_its_own_json(recipe):
+    text = recipe.to_json()
+
+    assert Recipe.from_json(text) == recipe
+    assert Recipe.from_json(text).to_json() == text
+
+
+def test_the_json_of_a_recipe_is_canonical():
+    text = DEFAULT.to_json()
+
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+
+
+def test_recipes_are_found_by_name():
+    assert recipe_named("seed") is SEED
+    assert recipe_named("default") is DEFAULT
+
+
+def test_an_unknown_recipe_is_refused_by_name():
+    with pytest.raises(SettingsError, match="'best'"):
+        recipe_named("best")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "3", '{"name": "x"}', SEED.to_json()[:-3]])
+def test_what_is_no_recipe_is_refused(text):
+    with pytest.raises(SettingsError):
+        Recipe.from_json(text)
+
+
+def test_a_recipe_with_an_unknown_detector_is_refused():
+    with pytest.raises(SettingsError, match="telepathy"):
+        Recipe.from_json(SEED.to_json().replace('"autoencoder"', '"telepathy"'))
+
+
+def test_training_can_be_lengthened_and_reseeded_without_touching_the_rest():
+    changed = SEED.with_training(max_epochs=600, seed=3)
+
+    assert (changed.training.max_epochs, changed.training.seed) == (600, 3)
+    assert changed.with_training(max_epochs=50, seed=0) == SEED
+
+
+def test_no_epochs_are_refused():
+    with pytest.raises(SettingsError, match="at least 1"):
+        SEED.with_training(max_epochs=0)
