@@ -26,6 +26,7 @@ MAX_HASH_DISTANCE = 12  # bits of HASH_SIDE ** 2
 MIN_CORRELATION = 0.985
 MIN_HEAD_CORRELATION = 0.98
 BLUR_SIGMA = 1.5  # pixels of 64
+MIN_PIECE = 0.01  # of the largest piece; a letter is smaller, a skull cap larger
 BLOCK = 1024  # scans compared at once: bounds the memory to some 100 MB
 
 Bytes = npt.NDArray[np.uint8]
@@ -123,17 +124,25 @@ def _eight_bits(pixels: Gray) -> Bytes:
 
 def _head(gray: Bytes) -> Bytes:
     """The foreground alone, 1st to 99th percentile stretched over 0..255, blurred."""
-    # Half of Otsu's threshold: all of it would cut dark brain away with the background.
-    otsu, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_OTSU)
-    foreground = gray > 0.5 * otsu
-    rows = np.flatnonzero(foreground.any(axis=1))
-    columns = np.flatnonzero(foreground.any(axis=0))
-    if len(rows) and len(columns):
-        gray = gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    gray = _cropped(gray)
     low, high = np.percentile(gray, (1, 99))
     scaled = (gray.astype(np.float32) - low) * (255 / max(high - low, 1))
     small = cv2.resize(scaled.clip(0, 255), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.GaussianBlur(small, (0, 0), BLUR_SIGMA).round(), np.uint8)
+
+
+def _cropped(gray: Bytes) -> Bytes:
+    """The box round all bright pieces but the smallest: letters burned in are none of the head."""
+    # Half of Otsu's threshold: all of it would cut dark brain away with the background.
+    otsu, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_OTSU)
+    bright = (gray > 0.5 * otsu).astype(np.uint8)
+    _, _, pieces, _ = cv2.connectedComponentsWithStats(bright)
+    pieces = pieces[1:]  # 0 is the background
+    if not len(pieces):
+        return gray
+    area = pieces[:, cv2.CC_STAT_AREA]
+    left, top, width, height, _ = pieces[area >= MIN_PIECE * area.max()].T
+    return gray[top.min() : (top + height).max(), left.min() : (left + width).max()]
 
 
 def _resized(gray: Bytes) -> Bytes:
