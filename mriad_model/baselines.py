@@ -53,7 +53,7 @@ def file_features(
 
 
 def signed_distances(training: Sequence[float], values: Sequence[float]) -> list[float]:
-    """z of each value by the training values' mean and sd; sd 1 where they are all alike."""
+    """Each value's z by the training values' mean and sd; sd 1 where they are all alike."""
     mean, sd = mean_and_sd(training)
     return [(value - mean) / (sd or 1.0) for value in values]
 

@@ -1,0 +1,303 @@
+"""One fold: fit on its training images, draw the threshold, score what it never saw."""
+
+import base64
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mriad_model.baselines import baseline_scores, signed_scores
+from mriad_model.errors import SettingsError
+from mriad_model.evaluation.data import EvaluationData
+from mriad_model.evaluation.plan import (
+    EvaluationPlan,
+    EvaluationProtocol,
+    Selection,
+    Split,
+    select,
+    split,
+)
+from mriad_model.fitted import fit
+from mriad_model.metrics import FoldScores
+from mriad_model.preprocess import SliceBatch
+from mriad_model.recipes import Recipe
+from mriad_model.scoring import Scored
+from mriad_model.thresholds import ThresholdFit, fit_threshold
+from mriad_model.training import Epoch, TrainingSummary
+
+MODEL_ROW = "model"
+Scores = NDArray[np.float64]
+Paint = Callable[[NDArray[np.float32], NDArray[np.float32], "Fitted", str], bytes]
+"""(prepared slice (S, S), its map (S, S), the model, a caption) -> a picture file's bytes."""
+
+
+class Fitted(Protocol):
+    """What a fold asks of a fitted model; `fitted.FittedModel` is one."""
+
+    @property
+    def colour_low(self) -> float: ...  # noqa: D102
+    @property
+    def colour_high(self) -> float: ...  # noqa: D102
+    @property
+    def training(self) -> TrainingSummary: ...  # noqa: D102
+    def score(self, batch: SliceBatch) -> Scored: ...  # noqa: D102
+
+
+class Fit(Protocol):
+    """What `fitted.fit` does."""
+
+    def __call__(  # noqa: D102
+        self,
+        train: SliceBatch,
+        validation: SliceBatch | None,
+        recipe: Recipe,
+        device: str,
+        progress: Callable[[Epoch], None] | None,
+    ) -> Fitted: ...
+
+
+class RowKind(StrEnum):
+    """What a row of scores comes from."""
+
+    MODEL = "model"  # the recipe's final score
+    DETECTOR = "detector"  # one of its detectors standing alone
+    BASELINE = "baseline"  # no model at all
+    DIRECTION = "direction"  # a baseline with its sign, of use only to who knows the labels
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """The scores of one method in one fold."""
+
+    name: str
+    kind: RowKind
+    scores: FoldScores
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One heatmap for the contact sheet."""
+
+    name: str
+    label: str
+    sigmas: float  # score, in sd of the calibration scores above their mean
+    suspicious: bool
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FoldResult:
+    """All that one fold found. `to_json` and `from_json` are exact."""
+
+    protocol: EvaluationProtocol
+    repeat: int
+    fold: int
+    recipe: str  # JSON
+    plan: str  # JSON
+    n_files: int
+    n_folded_away: int
+    n_contradictory: int
+    n_train: int
+    n_validation: int
+    n_calibration: int
+    rows: tuple[ScoreRow, ...]
+    training: TrainingSummary
+    epochs: tuple[Epoch, ...]
+    pictures: tuple[Picture, ...]
+    seconds: float
+
+    def to_json(self) -> str:
+        """One JSON document. Numbers keep every bit."""
+        return json.dumps(asdict(self), default=_encoded, allow_nan=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "FoldResult":
+        """Read what `to_json` wrote. Raises SettingsError on anything else."""
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            return cls(
+                **fields
+                | {
+                    "protocol": EvaluationProtocol(fields["protocol"]),
+                    "rows": tuple(_row(row) for row in fields["rows"]),
+                    "training": TrainingSummary(**fields["training"]),
+                    "epochs": tuple(Epoch(**epoch) for epoch in fields["epochs"]),
+                    "pictures": tuple(
+                        Picture(**picture | {"data": base64.b64decode(picture["data"])})
+                        for picture in fields["pictures"]
+                    ),
+                }
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SettingsError(f"this is no result of a fold: {error}") from error
+
+
+def run_fold(
+    data: EvaluationData,
+    plan: EvaluationPlan,
+    at: tuple[int, int],
+    recipe: Recipe,
+    device: str = "auto",
+    *,
+    progress: Callable[[Epoch], None] | None = None,
+    fit: Fit = fit,
+    paint: Paint | None = None,
+) -> FoldResult:
+    """Train, calibrate and test in one fold `at` = (repeat, fold) of a plan.
+
+    With the `seed` protocol all three are the same images, every epoch is run and the last
+    weights count, as in the published notebook: what comes out measures memory.
+    """
+    started = time.perf_counter()
+    chosen = select(data, plan.protocol)
+    parts = split(data, chosen, plan, at)
+    epochs: list[Epoch] = []
+
+    def record(epoch: Epoch) -> None:
+        epochs.append(epoch)
+        if progress is not None:
+            progress(epoch)
+
+    model = fit(
+        data.batch(parts.train),
+        data.batch(parts.validation) if parts.validation else None,
+        recipe.with_training(seed=recipe.training.seed + plan.seed + at[0]),
+        device,
+        record,
+    )
+    table = _Table(plan, at, parts, chosen)
+    items = table.items
+    scored = model.score(data.batch(items))
+    rows = _rows(data, table, scored)
+    pictures = (
+        () if paint is None else _pictures(data, table, scored, rows[0], model=model, paint=paint)
+    )
+    return FoldResult(
+        plan.protocol,
+        *at,
+        recipe=recipe.to_json(),
+        plan=json.dumps(asdict(plan), sort_keys=True),
+        n_files=len(data),
+        n_folded_away=chosen.n_folded_away,
+        n_contradictory=chosen.n_contradictory,
+        n_train=len(parts.train),
+        n_validation=len(parts.validation),
+        n_calibration=len(parts.calibration),
+        rows=rows,
+        training=model.training,
+        epochs=tuple(epochs),
+        pictures=pictures,
+        seconds=time.perf_counter() - started,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Where in the list of scored images each one of a fold stands."""
+
+    plan: EvaluationPlan
+    at: tuple[int, int]
+    parts: Split
+    chosen: Selection
+
+    @property
+    def items(self) -> list[int]:
+        """Positions of the images to score, each once."""
+        return sorted({*self.parts.calibration, *self.parts.test, *self.chosen.abnormal})
+
+    def fold_scores(self, scores: Mapping[int, float], threshold: ThresholdFit) -> FoldScores:
+        """The test images' scores, by position, under a threshold."""
+        test, abnormal = self.parts.test, self.chosen.abnormal
+        return FoldScores(
+            *self.at,
+            healthy_ids=test,
+            healthy_scores=tuple(scores[i] for i in test),
+            abnormal_ids=abnormal,
+            abnormal_scores=tuple(scores[i] for i in abnormal),
+            threshold_value=threshold.value,
+            mean=threshold.mean,
+            sd=threshold.sd,
+            n_calibration=threshold.n,
+        )
+
+    def row(self, name: str, kind: RowKind, scores: Sequence[float] | Scores) -> ScoreRow:
+        """A method's row, its threshold drawn from its own calibration scores."""
+        of_item = {i: float(score) for i, score in zip(self.items, scores, strict=True)}
+        calibration = [of_item[i] for i in self.parts.calibration]
+        constant = kind is not RowKind.MODEL and len(set(calibration)) == 1
+        if constant:  # say, one file extension: a fact about the images, not a broken model
+            value, n = calibration[0], len(calibration)
+            threshold = ThresholdFit(self.plan.policy, value, 0.0, n, self.plan.k, value)
+        else:
+            threshold = fit_threshold(calibration, self.plan.policy, self.plan.k)
+        return ScoreRow(name, kind, self.fold_scores(of_item, threshold))
+
+
+def _rows(data: EvaluationData, table: _Table, scored: Scored) -> tuple[ScoreRow, ...]:
+    """The model, its detectors where it has several, and every baseline."""
+    items = table.items
+    training = [data.features[i] for i in table.parts.train]
+    images = [data.features[i] for i in items]
+    rows = [table.row(MODEL_ROW, RowKind.MODEL, scored.scores)]
+    if len(scored.parts) > 1:
+        rows += [table.row(name, RowKind.DETECTOR, part) for name, part in scored.parts.items()]
+    if "asymmetry" not in scored.parts:
+        rows.append(table.row("asymmetry", RowKind.BASELINE, data.asymmetry[items]))
+    for name, scores in baseline_scores(training, images).items():
+        rows.append(table.row(name, RowKind.BASELINE, scores))
+    for name, scores in signed_scores(training, images).items():
+        rows.append(table.row(name, RowKind.DIRECTION, scores))
+    return tuple(rows)
+
+
+def _pictures(
+    data: EvaluationData,
+    table: _Table,
+    scored: Scored,
+    row: ScoreRow,
+    *,
+    model: Fitted,
+    paint: Paint,
+) -> tuple[Picture, ...]:
+    """Heatmaps of the first images that this fold decides: drawn before anything is known.
+
+    Half healthy, half abnormal, of the first repeat alone, so that no image comes twice.
+    """
+    repeat, fold = table.at
+    n_folds = len(table.plan.folds) // table.plan.repeats
+    if repeat > 0:
+        return ()
+    each = -(-table.plan.n_pictures // (2 * n_folds))
+    rank = np.arange(len(table.chosen.abnormal))
+    mine = [
+        i for i, turn in zip(table.chosen.abnormal, rank % n_folds, strict=True) if turn == fold
+    ]
+    wanted = [*table.parts.test[:each], *mine[:each]]
+    scores = row.scores
+    found = []
+    for i in wanted:
+        at = table.items.index(i)
+        score = float(scored.scores[at])
+        sigmas = (score - scores.mean) / scores.sd
+        picture = paint(data.images[i], scored.maps[at], model, f"{sigmas:+.1f} sigma")
+        suspicious = score > scores.threshold_value
+        found.append(Picture(data.names[i], data.labels[i].value, sigmas, suspicious, picture))
+    return tuple(found)
+
+
+def _row(fields: dict[str, Any]) -> ScoreRow:
+    scores = fields["scores"]
+    tuples = ("healthy_ids", "healthy_scores", "abnormal_ids", "abnormal_scores")
+    kept = FoldScores(**scores | {name: tuple(scores[name]) for name in tuples})
+    return ScoreRow(fields["name"], RowKind(fields["kind"]), kept)
+
+
+def _encoded(value: object) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    raise TypeError(f"{type(value).__name__} has no JSON form")

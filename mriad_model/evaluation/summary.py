@@ -1,0 +1,204 @@
+"""The folds of one evaluation put together: figures, curves and what was measured on what."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from mriad_model.errors import NoScans
+from mriad_model.evaluation.folds import MODEL_ROW, FoldResult, Picture, RowKind
+from mriad_model.evaluation.plan import EvaluationProtocol
+from mriad_model.metrics import (
+    RESAMPLES,
+    FoldScores,
+    Metrics,
+    RocBand,
+    dealt,
+    measure,
+    roc_band,
+)
+from mriad_model.training import Epoch, TrainingSummary
+
+MEMORISATION = "memorisation: train, threshold and test are the same images"
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedRow:
+    """One method with its figures."""
+
+    name: str
+    kind: RowKind
+    metrics: Metrics
+    auroc_told_direction: float | None = None  # of a baseline, had the labels told its sign
+
+
+@dataclass(frozen=True, slots=True)
+class Sigmas:
+    """Scores of all folds on one axis: sd of their calibration scores above the mean."""
+
+    healthy: tuple[float, ...]
+    abnormal: tuple[float, ...]  # each image once a repeat, under the fold it is dealt to
+    threshold: float  # the median over folds; k itself under the policy "sigmas"
+
+
+@dataclass(frozen=True, slots=True)
+class FoldLine:
+    """What one fold was made of and how its training went."""
+
+    repeat: int
+    fold: int
+    n_train: int
+    n_validation: int
+    n_calibration: int
+    n_test_healthy: int
+    training: TrainingSummary
+    epochs: tuple[Epoch, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """Everything an evaluation found."""
+
+    protocol: EvaluationProtocol
+    recipe: str  # JSON
+    plan: str  # JSON
+    n_files: int
+    n_folded_away: int
+    n_contradictory: int
+    rows: tuple[EvaluatedRow, ...]
+    roc: RocBand | None
+    sigmas: Sigmas
+    folds: tuple[FoldLine, ...]
+    pictures: tuple[Picture, ...]
+    seconds: float  # summed over folds
+
+    @property
+    def memorisation(self) -> bool:
+        """True where the model was tested on the images it was trained on."""
+        return self.protocol is EvaluationProtocol.SEED
+
+    @property
+    def model(self) -> EvaluatedRow:
+        """The recipe's own row."""
+        return next(row for row in self.rows if row.kind is RowKind.MODEL)
+
+    def to_dict(self, report: str | None = None) -> dict[str, Any]:
+        """What `mriad evaluate --json` prints; `report` is where the HTML page lies."""
+        metrics = self.model.metrics
+        return {
+            "protocol": self.protocol.value,
+            "memorisation": self.memorisation,
+            "note": MEMORISATION if self.memorisation else None,
+            **_figures(metrics),
+            "n_healthy": metrics.n_healthy,
+            "n_abnormal": metrics.n_abnormal,
+            "n_files": self.n_files,
+            "n_folded_away": self.n_folded_away,
+            "n_contradictory": self.n_contradictory,
+            "repeats": metrics.n_repeats,
+            "detectors": {r.name: _row(r) for r in self.rows if r.kind is RowKind.DETECTOR},
+            "baselines": {r.name: _row(r) for r in self.rows if r.kind is RowKind.BASELINE},
+            "recipe": json.loads(self.recipe),
+            "plan": json.loads(self.plan),
+            "folds": [
+                asdict(line.training)
+                | {"repeat": line.repeat, "fold": line.fold, "n_calibration": line.n_calibration}
+                for line in self.folds
+            ],
+            "seconds": self.seconds,
+            "report": report,
+        }
+
+
+def summarise(results: Sequence[FoldResult], resamples: int = RESAMPLES) -> EvaluationReport:
+    """Put the folds of one evaluation together, in whatever order they come.
+
+    Raises NoScans where there is none, and ValueError where they are of different evaluations.
+    """
+    if not results:
+        raise NoScans("no fold was evaluated")
+    ordered = sorted(results, key=lambda result: (result.repeat, result.fold))
+    first = ordered[0]
+    if len({(result.protocol, result.recipe, result.plan) for result in ordered}) > 1:
+        raise ValueError("folds of different evaluations cannot be put together")
+    of_row: dict[tuple[str, RowKind], list[FoldScores]] = {}
+    for result in ordered:
+        for row in result.rows:
+            of_row.setdefault((row.name, row.kind), []).append(row.scores)
+    model = of_row[MODEL_ROW, RowKind.MODEL]
+    return EvaluationReport(
+        protocol=first.protocol,
+        recipe=first.recipe,
+        plan=first.plan,
+        n_files=first.n_files,
+        n_folded_away=first.n_folded_away,
+        n_contradictory=first.n_contradictory,
+        rows=_evaluated(of_row, resamples),
+        roc=roc_band(model),
+        sigmas=_sigmas(model),
+        folds=tuple(_line(result) for result in ordered),
+        pictures=tuple(picture for result in ordered for picture in result.pictures),
+        seconds=sum(result.seconds for result in ordered),
+    )
+
+
+def _evaluated(
+    of_row: Mapping[tuple[str, RowKind], Sequence[FoldScores]], resamples: int
+) -> tuple[EvaluatedRow, ...]:
+    told = {}
+    for (name, kind), folds in of_row.items():
+        if kind is RowKind.DIRECTION:
+            auroc = measure(folds, resamples=1).values["auroc"]
+            told[name] = None if auroc is None else max(auroc, 1.0 - auroc)
+    return tuple(
+        EvaluatedRow(name, kind, measure(folds, resamples), told.get(name))
+        for (name, kind), folds in of_row.items()
+        if kind is not RowKind.DIRECTION
+    )
+
+
+def _sigmas(folds: Sequence[FoldScores]) -> Sigmas:
+    healthy: list[float] = []
+    abnormal: list[float] = []
+    for fold, mine in zip(folds, dealt(folds), strict=True):
+        decided = np.asarray(fold.abnormal_scores)[mine]
+        healthy += ((np.asarray(fold.healthy_scores) - fold.mean) / fold.sd).tolist()
+        abnormal += ((decided - fold.mean) / fold.sd).tolist()
+    lines = [(fold.threshold_value - fold.mean) / fold.sd for fold in folds]
+    return Sigmas(tuple(healthy), tuple(abnormal), float(np.median(lines)))
+
+
+def _line(result: FoldResult) -> FoldLine:
+    model = next(row for row in result.rows if row.kind is RowKind.MODEL)
+    return FoldLine(
+        result.repeat,
+        result.fold,
+        result.n_train,
+        result.n_validation,
+        result.n_calibration,
+        len(model.scores.healthy_ids),
+        result.training,
+        result.epochs,
+        result.seconds,
+    )
+
+
+def _figures(metrics: Metrics) -> dict[str, Any]:
+    return {
+        "confusion": asdict(metrics.confusion),
+        **metrics.values,
+        "intervals": {
+            name: None if interval is None else [interval.low, interval.high]
+            for name, interval in metrics.intervals.items()
+        },
+    }
+
+
+def _row(row: EvaluatedRow) -> dict[str, Any]:
+    figures = _figures(row.metrics)
+    if row.auroc_told_direction is not None:
+        figures["auroc_told_direction"] = row.auroc_told_direction
+    return figures
