@@ -1,0 +1,67 @@
+"""Triggers that make a table append-only, as DDL for the migrations.
+
+UPDATE and DELETE raise, whoever asks: this program, a later version, a person with a shell.
+SQLite has a third way to lose a row: `INSERT OR REPLACE` deletes the rows that stand in its
+way, and fires no DELETE trigger unless `recursive_triggers` is on, which is a setting of the
+other side's connection (https://www.sqlite.org/lang_conflict.html). So a BEFORE INSERT
+trigger answers first. A row that brings the id of a row that is there is refused; one that
+meets it in another unique key is passed over, as with `ON CONFLICT DO NOTHING`, which is
+how this program writes and which a trigger cannot tell from a REPLACE.
+"""
+
+from collections.abc import Sequence
+
+
+def refuse_changes(
+    dialect: str, table: str, *, has_id: bool, unique: Sequence[Sequence[str]] = ()
+) -> list[str]:
+    """Statements that put the triggers on a table. `unique` names its other unique keys."""
+    if dialect == "postgresql":
+        return _postgresql(table)
+    return _sqlite(table, has_id, unique)
+
+
+def _sqlite(table: str, has_id: bool, unique: Sequence[Sequence[str]]) -> list[str]:
+    statements = [
+        f"CREATE TRIGGER {table}_refuses_{event.lower()} BEFORE {event} ON {table} BEGIN "
+        f"SELECT RAISE(ABORT, '{table} is append-only: {event} refused'); END"
+        for event in ("UPDATE", "DELETE")
+    ]
+    answers = []
+    if has_id:
+        # Where no id is given, NEW.id is -1 here, which no row bears.
+        answers.append(
+            f"SELECT RAISE(ABORT, '{table} is append-only: this id is taken') "
+            f"WHERE {_is_there(table, ['id'])};"
+        )
+    answers += [f"SELECT RAISE(IGNORE) WHERE {_is_there(table, key)};" for key in unique]
+    if answers:
+        statements.append(
+            f"CREATE TRIGGER {table}_keeps_what_is_there BEFORE INSERT ON {table} BEGIN "
+            f"{' '.join(answers)} END"
+        )
+    return statements
+
+
+def _is_there(table: str, key: Sequence[str]) -> str:
+    same = " AND ".join(f"{column} = NEW.{column}" for column in key)
+    return f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608
+
+
+def _postgresql(table: str) -> list[str]:
+    return [
+        f"CREATE TRIGGER {table}_refuses_change BEFORE UPDATE OR DELETE ON {table} "
+        "FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+        f"CREATE TRIGGER {table}_refuses_truncate BEFORE TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+    ]
+
+
+POSTGRESQL_FUNCTION = """
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP
+        USING ERRCODE = 'restrict_violation';
+END
+$$
+"""

@@ -1,0 +1,191 @@
+"""The history of decisions, newest first, filtered: what `mriad history` and the reports ask.
+
+Over a million decisions an answer takes milliseconds because every query walks an index
+from its newest end and stops at the limit. The indexes on `decision` begin with the verdict,
+or the threshold and the verdict; so a query is split into one *stream* for each verdict and
+threshold it admits, every one already in order, and the streams are merged.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from heapq import nlargest
+from typing import Any, Final, cast
+
+from sqlalchemy import Connection, Engine, Select, exists, func, select
+
+from db import schema
+from db.engine import reading
+from db.lookups import scan_id_of
+from db.rows import noun_of, pieces
+from db.times import since, until
+from mriad_model.nouns import ScanKind, Verdict
+
+DEFAULT_LIMIT: Final = 50
+SCANNER_SEARCH: Final = 20_000
+
+Place = tuple[str, int]  # where a decision stands in the history: when, and its id
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """Which decisions to list. A filter that is None admits all."""
+
+    verdict: Verdict | None = None
+    since: str | None = None  # ISO-8601 day or moment, UTC unless it names a zone; included
+    until: str | None = None  # the same; a day is included to its end, a moment is excluded
+    scanner: str | None = None
+    model_id: int | None = None
+    scan: int | str | None = None  # id, or the beginning of its sha256, or a recorded path
+    limit: int | None = DEFAULT_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """One line of the history."""
+
+    decision_id: int
+    scan_id: int
+    path: str | None  # where the scan was seen last
+    kind: ScanKind
+    model_id: int
+    threshold_id: int
+    score: float
+    threshold: float
+    p_value: float
+    verdict: Verdict
+    heatmap_path: str | None
+    decided_at: str
+
+
+def decisions(engine: Engine, query: HistoryQuery | None = None) -> list[DecisionRow]:
+    """The decisions that a query admits, newest first.
+
+    Raises:
+        SettingsError: since or until is no date.
+        NotInRecord: there is no such scan.
+
+    """
+    query = query or HistoryQuery()
+    with reading(engine) as connection:
+        places = _newest(connection, query)
+        return _described(connection, [decision_id for _, decision_id in places])
+
+
+def _newest(connection: Connection, query: HistoryQuery) -> list[Place]:
+    streams = _streams(connection, query)
+    if query.scan is not None:
+        return _merged((connection.execute(stream).tuples().all() for stream in streams), query)
+    if query.scanner is None:
+        limited = (stream.limit(query.limit) for stream in streams)
+        return _merged((connection.execute(stream).tuples().all() for stream in limited), query)
+    return _newest_of_scanner(connection, query, streams)
+
+
+def _streams(connection: Connection, query: HistoryQuery) -> list[Select[Place]]:
+    """One query for each verdict and threshold admitted, each newest first."""
+    table = schema.decision
+    base = select(table.c.created_at, table.c.id)
+    base = base.order_by(table.c.created_at.desc(), table.c.id.desc())
+    if query.since is not None:
+        base = base.where(table.c.created_at >= since(query.since))
+    if query.until is not None:
+        base = base.where(table.c.created_at < until(query.until))
+    if query.scan is not None:
+        base = base.where(table.c.scan_id == scan_id_of(connection, query.scan))
+    verdicts = [query.verdict] if query.verdict else list(Verdict)
+    streams = [base.where(table.c.verdict == verdict.value) for verdict in verdicts]
+    if query.model_id is None:
+        return streams
+    owned = select(schema.threshold.c.id).where(schema.threshold.c.model_id == query.model_id)
+    thresholds = connection.execute(owned).scalars().all()
+    return [stream.where(table.c.threshold_id == each) for stream in streams for each in thresholds]
+
+
+def _newest_of_scanner(
+    connection: Connection, query: HistoryQuery, streams: Sequence[Select[Place]]
+) -> list[Place]:
+    """Decisions on the scans of one scanner; no index can hold both a scanner and a time.
+
+    A scanner in use is found among the newest decisions. One that is rare or retired is not,
+    and then its own scans, and their decisions, are few enough to sort.
+    """
+    if query.limit is not None and streams:
+        depth = max(query.limit, SCANNER_SEARCH // len(streams))
+        found, all_seen = [], True
+        for stream in streams:
+            newest = stream.add_columns(schema.decision.c.scan_id).limit(depth).subquery()
+            fits = exists().where(
+                schema.scan.c.id == newest.c.scan_id, schema.scan.c.scanner == query.scanner
+            )
+            hits = connection.execute(
+                select(newest.c.created_at, newest.c.id).where(fits).limit(query.limit)
+            )
+            found.append(hits.tuples().all())
+            if len(found[-1]) < query.limit:
+                seen = connection.scalar(select(func.count()).select_from(newest))
+                all_seen = all_seen and cast(int, seen) < depth
+        if all_seen:
+            return _merged(found, query)
+    return _merged(
+        (connection.execute(_of_scanner(stream, query)).tuples().all() for stream in streams), query
+    )
+
+
+def _of_scanner(stream: Select[Place], query: HistoryQuery) -> Select[Place]:
+    """The stream, led by the scanner's scans: coalesce keeps the order from choosing the walk."""
+    table = schema.decision
+    return (
+        stream.join(schema.scan, schema.scan.c.id == table.c.scan_id)
+        .where(schema.scan.c.scanner == query.scanner)
+        .order_by(None)
+        .order_by(func.coalesce(table.c.created_at, "").desc(), table.c.id.desc())
+        .limit(query.limit)
+    )
+
+
+def _merged(streams: Iterable[Sequence[Place]], query: HistoryQuery) -> list[Place]:
+    places = [place for stream in streams for place in stream]
+    if query.limit is None:
+        return sorted(places, reverse=True)
+    return nlargest(query.limit, places)
+
+
+def _described(connection: Connection, ids: Sequence[int]) -> list[DecisionRow]:
+    """The lines of these decisions, in this order."""
+    lines: list[DecisionRow] = []
+    for piece in pieces(ids):
+        rows = connection.execute(_description().where(schema.decision.c.id.in_(piece))).mappings()
+        found = {row["decision_id"]: noun_of(DecisionRow, row) for row in rows}
+        lines += [found[decision_id] for decision_id in piece]
+    return lines
+
+
+def _description() -> Select[Any]:
+    decision, seen, heatmap = schema.decision, schema.sighting, schema.heatmap
+    last_path = (
+        select(seen.c.path).where(seen.c.scan_id == decision.c.scan_id).order_by(seen.c.id.desc())
+    )
+    first_heatmap = (
+        select(heatmap.c.path)
+        .where(heatmap.c.score_id == decision.c.score_id)
+        .order_by(heatmap.c.id)
+    )
+    return (
+        select(
+            decision.c.id.label("decision_id"),
+            decision.c.scan_id,
+            last_path.limit(1).scalar_subquery().label("path"),
+            schema.scan.c.kind,
+            schema.threshold.c.model_id,
+            decision.c.threshold_id,
+            schema.score.c.value.label("score"),
+            schema.threshold.c.value.label("threshold"),
+            decision.c.p_value,
+            decision.c.verdict,
+            first_heatmap.limit(1).scalar_subquery().label("heatmap_path"),
+            decision.c.created_at.label("decided_at"),
+        )
+        .join(schema.scan, schema.scan.c.id == decision.c.scan_id)
+        .join(schema.score, schema.score.c.id == decision.c.score_id)
+        .join(schema.threshold, schema.threshold.c.id == decision.c.threshold_id)
+    )

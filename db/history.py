@@ -1,0 +1,64 @@
+"""Reading the record: every query, none of which loads torch, prefect or numpy.
+
+Answers are frozen rows, in an order that the function states. Long answers are iterators
+that read a page at a time.
+"""
+
+from db.decisions import DEFAULT_LIMIT, DecisionRow, HistoryQuery, decisions
+from db.engine import open_record
+from db.lookups import (
+    InForce,
+    LabelledScan,
+    StoredScore,
+    activations,
+    all_scores,
+    calibration_scores,
+    current_threshold,
+    dataset_roles,
+    healthy_pool,
+    labelled,
+    model_by_id,
+    models,
+    rejections,
+    run_by_id,
+    scans_by_id,
+    sightings,
+    threshold_by_id,
+    thresholds,
+    undecided,
+    unscored,
+)
+from db.stories import Replay, ScanStory, ScoreStory, decisions_for_replay, scan_story
+
+__all__ = [
+    "DEFAULT_LIMIT",
+    "DecisionRow",
+    "HistoryQuery",
+    "InForce",
+    "LabelledScan",
+    "Replay",
+    "ScanStory",
+    "ScoreStory",
+    "StoredScore",
+    "activations",
+    "all_scores",
+    "calibration_scores",
+    "current_threshold",
+    "dataset_roles",
+    "decisions",
+    "decisions_for_replay",
+    "healthy_pool",
+    "labelled",
+    "model_by_id",
+    "models",
+    "open_record",
+    "rejections",
+    "run_by_id",
+    "scan_story",
+    "scans_by_id",
+    "sightings",
+    "threshold_by_id",
+    "thresholds",
+    "undecided",
+    "unscored",
+]

@@ -1,0 +1,148 @@
+"""Appends of what comes in: runs, scans and where they were seen, rejections, labels."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Engine, func, select
+
+from db import schema
+from db.engine import reading, writing
+from db.rows import insert_new, noun_of, pieces, values_of
+from mriad_model.nouns import Label, Rejection, Run, RunEnd, Scan, Sighting
+
+
+class FileKey(NamedTuple):
+    """A file as it stood when last seen: while all four are the same, so is its content."""
+
+    path: str  # as recorded: relative to the home where inside it, escaped
+    size: int  # bytes
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A scan's row: made now, or known before under this or another file."""
+
+    scan_id: int
+    new: bool
+
+
+def start_run(engine: Engine, run: Run) -> int:
+    """The id of the run's row. A flow run that starts again after a crash keeps its row."""
+    with writing(engine) as connection:
+        insert_new(connection, schema.run, [values_of(run)], schema.run.c.id)
+        found: int = connection.execute(
+            select(schema.run.c.id).where(schema.run.c.flow_run_id == run.flow_run_id)
+        ).scalar_one()
+        return found
+
+
+def end_run(engine: Engine, end: RunEnd) -> None:
+    """Record how a run ended. The first word stands."""
+    with writing(engine) as connection:
+        insert_new(connection, schema.run_end, [values_of(end)], schema.run_end.c.id)
+
+
+def register_scans(engine: Engine, seen: Sequence[tuple[Scan, Sighting]]) -> list[Registered]:
+    """Append a chunk of scans and where each was seen; one answer an item, in order.
+
+    Identity is content: of two files with the same pixels, the second is known. What the
+    sightings say of `scan_id` is ignored, and may be 0.
+    """
+    first: dict[str, Scan] = {}
+    for scan, _ in seen:
+        first.setdefault(scan.sha256, scan)
+    with writing(engine) as connection:
+        rows = [values_of(scan) for scan in first.values()]
+        new = {
+            row.sha256 for row in insert_new(connection, schema.scan, rows, schema.scan.c.sha256)
+        }
+        ids = _scan_ids(connection, first)
+        sightings = [values_of(sighting, scan_id=ids[scan.sha256]) for scan, sighting in seen]
+        insert_new(connection, schema.sighting, sightings, schema.sighting.c.id)
+    answers = []
+    for scan, _ in seen:
+        answers.append(Registered(ids[scan.sha256], scan.sha256 in new))
+        new.discard(scan.sha256)
+    return answers
+
+
+def append_rejections(engine: Engine, rejections: Sequence[Rejection]) -> int:
+    """Append why files are no scans; the number of rows that were not there yet."""
+    rows = [values_of(rejection) for rejection in rejections]
+    with writing(engine) as connection:
+        return len(insert_new(connection, schema.rejection, rows, schema.rejection.c.id))
+
+
+def append_labels(engine: Engine, labels: Sequence[Label]) -> int:
+    """Append labels, save those that repeat the source's last word on the scan; how many.
+
+    A folder that is read again every night says nothing new, and so cannot talk over the
+    reviewer who has corrected it since.
+    """
+    with writing(engine) as connection:
+        last = _last_labels(connection, {label.scan_id for label in labels})
+        rows = []
+        for label in labels:
+            if last.get((label.scan_id, label.source.value)) != label.value.value:
+                last[label.scan_id, label.source.value] = label.value.value
+                rows.append(values_of(label))
+        return len(insert_new(connection, schema.label, rows, schema.label.c.id))
+
+
+def known_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, int]:
+    """Of these files, those seen before as they stand now, each with its scan's id."""
+    wanted = {FileKey(*file) for file in files}
+    table = schema.sighting
+    columns = (table.c.path, table.c.size, table.c.mtime_ns, table.c.inode, table.c.scan_id)
+    found: dict[FileKey, int] = {}
+    with reading(engine) as connection:
+        for paths in pieces({file.path for file in wanted}):
+            for *key, scan_id in connection.execute(
+                select(*columns).where(table.c.path.in_(paths))
+            ).tuples():
+                found[FileKey(*key)] = scan_id
+    return {file: found[file] for file in wanted & found.keys()}
+
+
+def rejected_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, Rejection]:
+    """Of these files, those rejected before as they stand now, each with its last rejection."""
+    wanted = [FileKey(*file) for file in files]
+    table = schema.rejection
+    found: dict[tuple[str, int, int], Rejection] = {}
+    with reading(engine) as connection:
+        for paths in pieces({file.path for file in wanted}):
+            query = select(table).where(table.c.path.in_(paths)).order_by(table.c.id)
+            for row in connection.execute(query).mappings():
+                rejection = noun_of(Rejection, row)
+                found[rejection.path, rejection.size, rejection.mtime_ns] = rejection
+    keys = {file: (file.path, file.size, file.mtime_ns) for file in wanted}
+    return {file: found[key] for file, key in keys.items() if key in found}
+
+
+def _scan_ids(connection: Connection, hashes: Iterable[str]) -> dict[str, int]:
+    table = schema.scan
+    return {
+        sha256: scan_id
+        for piece in pieces(hashes)
+        for sha256, scan_id in connection.execute(
+            select(table.c.sha256, table.c.id).where(table.c.sha256.in_(piece))
+        ).tuples()
+    }
+
+
+def _last_labels(connection: Connection, scan_ids: Iterable[int]) -> dict[tuple[int, str], str]:
+    """(scan, source) -> the value it said last."""
+    table = schema.label
+    last: dict[tuple[int, str], str] = {}
+    for piece in pieces(scan_ids):
+        newest = (
+            select(func.max(table.c.id))
+            .where(table.c.scan_id.in_(piece))
+            .group_by(table.c.scan_id, table.c.source)
+        )
+        query = select(table.c.scan_id, table.c.source, table.c.value).where(table.c.id.in_(newest))
+        last |= {(scan, source): value for scan, source, value in connection.execute(query)}
+    return last

@@ -1,0 +1,144 @@
+"""Appends of what was learned: datasets, models, thresholds, and which one is in force."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from hashlib import sha256
+
+from sqlalchemy import Connection, Engine, select
+
+from db import schema
+from db.engine import writing
+from db.rows import insert_new, pieces, values_of
+from db.times import now
+from mriad_model.errors import NotInRecord, RecordError
+from mriad_model.nouns import Activation, Dataset, DatasetScan, Model, Role, Threshold
+
+Member = tuple[int, Role, int]  # scan id, role, near-duplicate group
+
+
+def freeze_dataset(engine: Engine, members: Sequence[Member], run_id: int) -> int:
+    """The id of the dataset that these scans in these roles make; the same set, the same row.
+
+    Raises:
+        NotInRecord: a member names a scan that is not there.
+        RecordError: a scan, or a near-duplicate group, has two roles.
+
+    """
+    _refuse_two_roles(members)
+    with writing(engine) as connection:
+        hashes = _hashes(connection, [scan_id for scan_id, _, _ in members])
+        lines = sorted(f"{hashes[scan_id]} {role.value}\n" for scan_id, role, _ in members)
+        dataset = Dataset(sha256("".join(lines).encode()).hexdigest(), run_id, now())
+        table = schema.dataset
+        new = insert_new(connection, table, [values_of(dataset)], table.c.id)
+        dataset_id: int = connection.execute(
+            select(table.c.id).where(table.c.sha256 == dataset.sha256)
+        ).scalar_one()
+        if new:
+            rows = [values_of(DatasetScan(dataset_id, *member)) for member in members]
+            insert_new(connection, schema.dataset_scan, rows, schema.dataset_scan.c.scan_id)
+        return dataset_id
+
+
+def append_model(engine: Engine, model: Model) -> int:
+    """The id of the model with these weights."""
+    table = schema.model
+    with writing(engine) as connection:
+        insert_new(connection, table, [values_of(model)], table.c.id)
+        found: int = connection.execute(
+            select(table.c.id).where(table.c.sha256 == model.sha256)
+        ).scalar_one()
+        return found
+
+
+def append_threshold(engine: Engine, threshold: Threshold) -> int:
+    """The id of the threshold that this policy draws through these calibration scans.
+
+    Raises:
+        RecordError: one of its calibration scans taught the model, which would flatter it.
+
+    """
+    table = schema.threshold
+    with writing(engine) as connection:
+        _refuse_seen_scans(connection, threshold)
+        insert_new(connection, table, [values_of(threshold)], table.c.id)
+        found: int = connection.execute(
+            select(table.c.id).where(
+                table.c.model_id == threshold.model_id,
+                table.c.dataset_id == threshold.dataset_id,
+                table.c.policy == threshold.policy.value,
+                table.c.k == threshold.k,
+            )
+        ).scalar_one()
+        return found
+
+
+def activate(engine: Engine, threshold_id: int, reason: str, author: str) -> int:
+    """Put a threshold and its model in force; the id of the activation.
+
+    What is in force already stays so under its first activation.
+    """
+    table = schema.activation
+    with writing(engine) as connection:
+        wanted = select(schema.threshold.c.id).where(schema.threshold.c.id == threshold_id)
+        if connection.execute(wanted).first() is None:
+            raise NotInRecord(f"There is no threshold {threshold_id} in the record")
+        last = connection.execute(
+            select(table.c.id, table.c.threshold_id).order_by(table.c.id.desc()).limit(1)
+        ).first()
+        if last is not None and last.threshold_id == threshold_id:
+            return int(last.id)
+        activation = Activation(threshold_id, reason, author, now())
+        (new,) = insert_new(connection, table, [values_of(activation)], table.c.id)
+        return int(new.id)
+
+
+def _refuse_two_roles(members: Sequence[Member]) -> None:
+    scans: dict[int, set[Role]] = defaultdict(set)
+    groups: dict[int, set[Role]] = defaultdict(set)
+    for scan_id, role, group in members:
+        scans[scan_id].add(role)
+        groups[group].add(role)
+    for what, roles in (("scan", scans), ("near-duplicate group", groups)):
+        for number, names in roles.items():
+            if len(names) > 1:
+                raise RecordError(
+                    f"The {what} {number} has two roles in one dataset "
+                    f"({', '.join(sorted(names))}): near-duplicates share one"
+                )
+    if len(scans) < len(members):
+        raise RecordError("A dataset names a scan twice: a scan has one role in a dataset")
+
+
+def _hashes(connection: Connection, scan_ids: Sequence[int]) -> dict[int, str]:
+    table = schema.scan
+    found: dict[int, str] = {}
+    for piece in pieces(scan_ids):
+        query = select(table.c.id, table.c.sha256).where(table.c.id.in_(piece))
+        found |= dict(connection.execute(query).tuples().all())
+    missing = set(scan_ids) - found.keys()
+    if missing:
+        raise NotInRecord(f"There is no scan {min(missing)} in the record")
+    return found
+
+
+def _refuse_seen_scans(connection: Connection, threshold: Threshold) -> None:
+    taught, calibrates = schema.dataset_scan.alias("taught"), schema.dataset_scan.alias()
+    query = (
+        select(taught.c.scan_id)
+        .join(schema.model, schema.model.c.dataset_id == taught.c.dataset_id)
+        .join(calibrates, calibrates.c.scan_id == taught.c.scan_id)
+        .where(
+            schema.model.c.id == threshold.model_id,
+            taught.c.role.in_([Role.TRAIN.value, Role.VALIDATION.value]),
+            calibrates.c.dataset_id == threshold.dataset_id,
+            calibrates.c.role == Role.CALIBRATION.value,
+        )
+    )
+    seen = connection.execute(query).scalars().all()
+    if seen:
+        raise RecordError(
+            f"The threshold is refused: {len(seen)} of its calibration scans, such as scan "
+            f"{min(seen)}, trained or validated model {threshold.model_id}; "
+            "calibrate with healthy scans that the model has not seen"
+        )

@@ -1,0 +1,31 @@
+"""Runs the steps: on the connection that `db.engine` hands over, or as SQL text for a dialect.
+
+The transaction is the caller's, so that a step and the record of it stand or fall together;
+SQLite can do so too, though Alembic does not expect it to.
+"""
+
+from alembic import context
+
+from db.schema import metadata
+
+
+def _run() -> None:
+    config = context.config
+    if context.is_offline_mode():
+        context.configure(
+            dialect_name=config.attributes["dialect"],
+            target_metadata=metadata,
+            literal_binds=True,
+            transactional_ddl=True,
+        )
+    else:
+        context.configure(
+            connection=config.attributes["connection"],
+            target_metadata=metadata,
+            transactional_ddl=True,
+        )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+_run()

@@ -1,0 +1,45 @@
+"""Writing the record: every append, and the two ways to open it.
+
+An append is one short transaction, and a no-op where its rows are there already; so a task
+may be run again, and two processes may do the same work, without a row too many.
+"""
+
+from db.engine import engine, open_record
+from db.intake import (
+    FileKey,
+    Registered,
+    append_labels,
+    append_rejections,
+    end_run,
+    known_files,
+    register_scans,
+    rejected_files,
+    start_run,
+)
+from db.learning import activate, append_model, append_threshold, freeze_dataset
+from db.scoring import Appended, HeatmapFile, ScoredScan, append_decisions, append_scored
+from db.times import now
+
+__all__ = [
+    "Appended",
+    "FileKey",
+    "HeatmapFile",
+    "Registered",
+    "ScoredScan",
+    "activate",
+    "append_decisions",
+    "append_labels",
+    "append_model",
+    "append_rejections",
+    "append_scored",
+    "append_threshold",
+    "end_run",
+    "engine",
+    "freeze_dataset",
+    "known_files",
+    "now",
+    "open_record",
+    "register_scans",
+    "rejected_files",
+    "start_run",
+]

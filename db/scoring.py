@@ -1,0 +1,195 @@
+"""Appends of what was found: scores, slice scores, heatmaps and decisions, a chunk at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from sqlalchemy import Connection, Engine, select
+
+from db import schema
+from db.engine import writing
+from db.rows import insert_new, pieces, values_of
+from mriad_model.errors import NotInRecord, RecordError
+from mriad_model.nouns import Decision, Heatmap, HeatmapKind, Score, SliceScore, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class HeatmapFile:
+    """A heatmap as written, before its score has a row."""
+
+    kind: HeatmapKind
+    position: int  # of the slice; 0 for an image
+    path: str  # relative to the home
+    sha256: str  # of the file
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredScan:
+    """All that scoring found of one scan. Without a verdict it is scored, not decided."""
+
+    scan_id: int
+    value: float
+    slice_values: Sequence[float] = ()  # by position
+    heatmaps: Sequence[HeatmapFile] = ()
+    verdict: Verdict | None = None
+    p_value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """How many rows of each kind were not there yet."""
+
+    scores: int = 0
+    slice_scores: int = 0
+    heatmaps: int = 0
+    decisions: int = 0
+
+
+def append_scored(
+    engine: Engine,
+    model_id: int,
+    threshold_id: int | None,
+    rows: Sequence[ScoredScan],
+    *,
+    run_id: int,
+    now: str,
+) -> Appended:
+    """Append a chunk's scores, slice scores, heatmaps and decisions, all or none.
+
+    Where another process scored a scan first, its score stands. The parts of ours are then
+    appended only if both found the same value, so that every part belongs to its score.
+
+    Raises:
+        RecordError: a value is not finite, or the threshold is another model's.
+
+    """
+    _refuse_non_finite(rows)
+    with writing(engine) as connection:
+        if threshold_id is not None:
+            _refuse_other_model(connection, threshold_id, {model_id})
+        scores = [
+            values_of(Score(row.scan_id, model_id, float(row.value), run_id, now)) for row in rows
+        ]
+        n_scores = len(insert_new(connection, schema.score, scores, schema.score.c.id))
+        stored = _stored(connection, model_id, [row.scan_id for row in rows])
+        agreed = [
+            (stored[row.scan_id][0], row)
+            for row in rows
+            if stored[row.scan_id][1] == float(row.value)
+        ]
+        return Appended(
+            scores=n_scores,
+            slice_scores=_append_slices(connection, agreed),
+            heatmaps=_append_heatmaps(connection, agreed, now),
+            decisions=0
+            if threshold_id is None
+            else _append_verdicts(connection, threshold_id, agreed, run_id, now),
+        )
+
+
+def append_decisions(
+    engine: Engine,
+    threshold_id: int,
+    rows: Sequence[tuple[int, int, Verdict, float]],
+    *,
+    run_id: int,
+    now: str,
+) -> int:
+    """Append verdicts on stored scores, rows of (scan id, score id, verdict, p-value); how many.
+
+    Raises:
+        RecordError: a score is not of the scan beside it, or not of the threshold's model.
+
+    """
+    table = schema.score
+    with writing(engine) as connection:
+        scans: dict[int, int] = {}
+        models: set[int] = set()
+        for piece in pieces(score_id for _, score_id, _, _ in rows):
+            query = select(table.c.id, table.c.scan_id, table.c.model_id)
+            for score_id, scan_id, model_id in connection.execute(
+                query.where(table.c.id.in_(piece))
+            ):
+                scans[score_id] = scan_id
+                models.add(model_id)
+        for scan_id, score_id, _, _ in rows:
+            if scans.get(score_id) != scan_id:
+                raise RecordError(f"There is no score {score_id} of scan {scan_id} in the record")
+        _refuse_other_model(connection, threshold_id, models)
+        decisions = [
+            values_of(Decision(scan, threshold_id, score, verdict, float(p), run_id, now))
+            for scan, score, verdict, p in rows
+        ]
+        return len(insert_new(connection, schema.decision, decisions, schema.decision.c.id))
+
+
+def _refuse_non_finite(rows: Sequence[ScoredScan]) -> None:
+    for row in rows:
+        if not all(isfinite(value) for value in (row.value, *row.slice_values)):
+            raise RecordError(f"The score of scan {row.scan_id} is not a finite number")
+
+
+def _refuse_other_model(connection: Connection, threshold_id: int, models: set[int]) -> None:
+    table = schema.threshold
+    owner = connection.execute(
+        select(table.c.model_id).where(table.c.id == threshold_id)
+    ).scalar_one_or_none()
+    if owner is None:
+        raise NotInRecord(f"There is no threshold {threshold_id} in the record")
+    for model_id in models - {owner}:
+        raise RecordError(
+            f"Threshold {threshold_id} is model {owner}'s: it says nothing of model {model_id}"
+        )
+
+
+def _stored(
+    connection: Connection, model_id: int, scan_ids: Sequence[int]
+) -> dict[int, tuple[int, float]]:
+    """Scan id -> its score's id and value."""
+    table = schema.score
+    found: dict[int, tuple[int, float]] = {}
+    for piece in pieces(scan_ids):
+        query = select(table.c.scan_id, table.c.id, table.c.value).where(
+            table.c.model_id == model_id, table.c.scan_id.in_(piece)
+        )
+        found |= {
+            scan_id: (score_id, value) for scan_id, score_id, value in connection.execute(query)
+        }
+    return found
+
+
+def _append_slices(connection: Connection, agreed: Sequence[tuple[int, ScoredScan]]) -> int:
+    rows = [
+        values_of(SliceScore(score_id, position, float(value)))
+        for score_id, row in agreed
+        for position, value in enumerate(row.slice_values)
+    ]
+    return len(insert_new(connection, schema.slice_score, rows, schema.slice_score.c.position))
+
+
+def _append_heatmaps(
+    connection: Connection, agreed: Sequence[tuple[int, ScoredScan]], now: str
+) -> int:
+    rows = [
+        values_of(Heatmap(score_id, file.kind, file.position, file.path, file.sha256, now))
+        for score_id, row in agreed
+        for file in row.heatmaps
+    ]
+    return len(insert_new(connection, schema.heatmap, rows, schema.heatmap.c.id))
+
+
+def _append_verdicts(
+    connection: Connection,
+    threshold_id: int,
+    agreed: Sequence[tuple[int, ScoredScan]],
+    run_id: int,
+    now: str,
+) -> int:
+    rows = [
+        values_of(
+            Decision(row.scan_id, threshold_id, score_id, row.verdict, row.p_value, run_id, now)
+        )
+        for score_id, row in agreed
+        if row.verdict is not None and row.p_value is not None
+    ]
+    return len(insert_new(connection, schema.decision, rows, schema.decision.c.id))
