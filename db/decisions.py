@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Engine, Select, exists, func, select
 
 from db import schema
 from db.engine import reading
-from db.lookups import scan_id_of
 from db.rows import noun_of, pieces
+from db.scans import scan_id_of
 from db.times import since, until
 from mriad_model.nouns import ScanKind, Verdict
 

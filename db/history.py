@@ -8,26 +8,26 @@ from db.decisions import DEFAULT_LIMIT, DecisionRow, HistoryQuery, decisions
 from db.engine import open_record
 from db.lookups import (
     InForce,
-    LabelledScan,
-    StoredScore,
     activations,
-    all_scores,
-    calibration_scores,
     current_threshold,
-    dataset_roles,
-    healthy_pool,
-    labelled,
     model_by_id,
     models,
     rejections,
     run_by_id,
-    scans_by_id,
-    sightings,
     threshold_by_id,
     thresholds,
-    undecided,
-    unscored,
 )
+from db.scans import (
+    LabelledScan,
+    ScanSource,
+    dataset_roles,
+    healthy_pool,
+    labelled,
+    scan_sources,
+    scans_by_id,
+    sightings,
+)
+from db.scores import StoredScore, all_scores, calibration_scores, undecided, unscored
 from db.stories import Replay, ScanStory, ScoreStory, decisions_for_replay, scan_story
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "InForce",
     "LabelledScan",
     "Replay",
+    "ScanSource",
     "ScanStory",
     "ScoreStory",
     "StoredScore",
@@ -54,6 +55,7 @@ __all__ = [
     "open_record",
     "rejections",
     "run_by_id",
+    "scan_sources",
     "scan_story",
     "scans_by_id",
     "sightings",

@@ -45,12 +45,11 @@ class Appended:
     decisions: int = 0
 
 
-def append_scored(
+def append_scored(  # noqa: PLR0917  (a row's parts, in the order of the tables)
     engine: Engine,
     model_id: int,
     threshold_id: int | None,
     rows: Sequence[ScoredScan],
-    *,
     run_id: int,
     now: str,
 ) -> Appended:
@@ -91,7 +90,6 @@ def append_decisions(
     engine: Engine,
     threshold_id: int,
     rows: Sequence[tuple[int, int, Verdict, float]],
-    *,
     run_id: int,
     now: str,
 ) -> int:

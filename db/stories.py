@@ -9,8 +9,8 @@ from sqlalchemy import Column, Connection, Engine, select
 from db import schema
 from db.decisions import DecisionRow, HistoryQuery, decisions
 from db.engine import reading
-from db.lookups import scan_id_of
 from db.rows import Noun, by_id, grouped, noun_of
+from db.scans import scan_id_of
 from mriad_model.errors import NotInRecord
 from mriad_model.nouns import (
     Decision,
