@@ -27,7 +27,14 @@ from db.scans import (
     scans_by_id,
     sightings,
 )
-from db.scores import StoredScore, all_scores, calibration_scores, undecided, unscored
+from db.scores import (
+    StoredScore,
+    all_scores,
+    calibration_scores,
+    decided_scores,
+    undecided,
+    unscored,
+)
 from db.stories import Replay, ScanStory, ScoreStory, decisions_for_replay, scan_story
 
 __all__ = [
@@ -46,6 +53,7 @@ __all__ = [
     "calibration_scores",
     "current_threshold",
     "dataset_roles",
+    "decided_scores",
     "decisions",
     "decisions_for_replay",
     "healthy_pool",

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Engine, Table, select
+from sqlalchemy import Engine, Select, Table, exists, select
 
 from db import schema
 from db.engine import reading
@@ -42,17 +42,31 @@ def calibration_scores(engine: Engine, model_id: int, dataset_id: int) -> list[S
 
 def all_scores(engine: Engine, model_id: int) -> Iterator[StoredScore]:
     """Every score of a model, oldest first, a page at a time: no transaction stays open."""
+    return _paged(engine, _of_model(model_id))
+
+
+def decided_scores(engine: Engine, model_id: int) -> Iterator[StoredScore]:
+    """The scores of a model that any of its thresholds has decided, in the same manner."""
+    score, decision = schema.score, schema.decision
+    made = exists().where(decision.c.scan_id == score.c.scan_id, decision.c.score_id == score.c.id)
+    return _paged(engine, _of_model(model_id).where(made))
+
+
+def _of_model(model_id: int) -> Select[Any]:
     score = schema.score
-    query = (
+    return (
         select(score.c.scan_id, score.c.id.label("score_id"), score.c.value)
         .where(score.c.model_id == model_id)
         .order_by(score.c.id)
         .limit(PAGE)
     )
+
+
+def _paged(engine: Engine, query: Select[Any]) -> Iterator[StoredScore]:
     last = 0
     while True:
         with reading(engine) as connection:
-            rows = connection.execute(query.where(score.c.id > last)).mappings().all()
+            rows = connection.execute(query.where(schema.score.c.id > last)).mappings().all()
         yield from (noun_of(StoredScore, row) for row in rows)
         if not rows:
             return
