@@ -1,0 +1,152 @@
+"""A head on one plane: from the numbers of a Head to tissues, painted back to front.
+
+Everything is a signed distance evaluated at the plane's points, so that any plane of a head, in
+any pose, agrees with any other.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mriad_model.phantom.cortex import paint_cerebrum
+from mriad_model.phantom.deep import paint_deep
+from mriad_model.phantom.fields import Array, PlaneGrid, Points, Section
+from mriad_model.phantom.head import Head
+from mriad_model.phantom.shapes import ellipsoid, inside, smooth_max, smooth_min, tube
+from mriad_model.phantom.tissue import Canvas, Tissue
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Distances of a section's points to the surfaces that hold all else, (H, W) mm."""
+
+    vault: Array  # to the cerebrum's smooth hull, were it a whole ellipsoid
+    cerebrum: Array
+    cerebellum: Array
+    brainstem: Array
+
+
+def section_of(head: Head, grid: PlaneGrid) -> Section:
+    """The grid's points, moved by the head's smooth warp: no head is quite symmetric."""
+    size = np.float32(head.warp_size)
+    x, y, z = (p + size * w.on(grid) for p, w in zip(grid.points(), head.warp, strict=True))
+    return Section(grid, (x, y, z))
+
+
+def paint_head(canvas: Canvas, head: Head, section: Section, loss: Array | None) -> Envelope:
+    """Paint all healthy tissue; `loss` is by how many mm the brain has shrunk, (H, W)."""
+    hull = envelope(head, section)
+    _paint_wrappings(canvas, head, section, hull)
+    if float(section.points[2].min()) < 14:
+        _paint_hindbrain(canvas, section.points, hull)
+    paint_cerebrum(canvas, head, section, hull.cerebrum, loss)
+    paint_deep(canvas, head.deep, section.points)
+    return hull
+
+
+def vault_distance(head: Head, points: Points) -> Array:
+    """Distance to the hull of the cerebrum: an ellipsoid, squarer, and narrower in front."""
+    skull = head.skull
+    x, y, z = points[0], points[1] + 17, points[2] - 9
+    ax, ay, az = skull.half_width, skull.half_length, skull.half_height
+    y = y * np.float32(1 / ay)
+    x = x / (np.float32(ax) * (1 - np.float32(skull.taper) * y))
+    z = z * np.float32(1 / az)
+    xx, yy, zz = x * x, y * y, z * z
+    corner = np.float32(skull.squareness) * xx * yy * np.exp(np.float32(-0.5) * (xx + yy))
+    radius = np.sqrt(np.maximum(xx + yy + zz - corner, 1e-6))
+    slope = np.sqrt(xx / ax**2 + yy / ay**2 + zz / az**2) + np.float32(1e-5)
+    distance: Array = (radius - 1) * radius / slope
+    return distance
+
+
+def envelope(head: Head, section: Section) -> Envelope:
+    """The large surfaces at a section's points."""
+    points = section.points
+    vault = vault_distance(head, points) + np.float32(1.1) * head.skull.lumps.on(section.grid)
+    if float(points[2].min()) > 30:  # well above the cerebrum's underside
+        far = np.full_like(vault, 99)
+        return Envelope(vault, vault, far, far)
+    under = (_floor(points[0], points[1]) - points[2]) * np.float32(0.8)
+    cerebellum = ellipsoid(points, (0, -58, -27), (52, 33, 31))
+    return Envelope(
+        vault=vault,
+        cerebrum=smooth_max(vault, under, 8.0),
+        cerebellum=smooth_max(cerebellum, np.float32(2.0) - under, 3.0),
+        brainstem=tube(points, [(0, -20, -4), (0, -27, -28), (0, -36, -70)], [13, 14, 8]),
+    )
+
+
+def _floor(x: Array, y: Array) -> Array:
+    """Height of the cerebrum's underside, mm: temporal lobes hang low, the tent rises behind."""
+    temporal = np.exp(-(((np.abs(x) - 42) / 19) ** 2) - ((y + 8) / 26) ** 2)
+    tent = 1 / (1 + np.exp((y + 38) / 6))
+    stem = np.exp(-((x / 17) ** 2) - ((y + 22) / 22) ** 2)
+    apex = np.exp(-((x / 20) ** 2) - ((y + 48) / 26) ** 2)
+    floor: Array = -22 - 22 * temporal + tent * (8 + 15 * apex) + 18 * (1 - tent) * stem
+    return floor
+
+
+def _paint_wrappings(canvas: Canvas, head: Head, section: Section, hull: Envelope) -> None:
+    """Skin, fat, muscle, the two tables of bone with marrow between, dura, CSF."""
+    z = section.points[2]
+    skull = head.skull
+    thick = np.tanh(skull.thickness.on(section.grid))  # so that no bump outgrows its bone
+    bone = skull.bone * (1 + np.float32(0.22) * thick)
+    scalp = skull.scalp * (1 - np.float32(0.18) * thick)
+    csf = np.float32(skull.csf)
+    brain = np.minimum(np.minimum(hull.cerebrum, hull.cerebellum), hull.brainstem - 5)
+    cavity = smooth_min(smooth_max(hull.vault, -26 - z, 4.0), brain, 6.0) - csf
+    outer = hull.vault - csf - bone - scalp
+    low = float(z.min()) < 12
+    if low:
+        face = ellipsoid(section.points, (0, 6, -62), (66, 84, 62))
+        outer = smooth_min(outer, face, 20.0)
+    canvas.paint(Tissue.SKIN, inside(outer))
+    canvas.paint(Tissue.FAT, inside(outer + np.float32(1.6)))
+    if low:
+        _paint_muscle(canvas, section.points, cavity, outer)
+    canvas.paint(Tissue.BONE, inside(cavity - bone))
+    marrow = np.float32(0.2) + np.float32(0.1) * thick
+    marrow = np.abs(cavity - bone * np.float32(0.5)) - bone * marrow
+    base = np.clip((-14 - z) * np.float32(0.04), 0, 1)  # 0 over the vault, 1 at the base
+    canvas.paint(Tissue.MARROW, inside(marrow, 1.6) * (1 - base))
+    if float(z.min()) < -16:
+        _paint_face(canvas, section.points)
+    canvas.paint(Tissue.DURA, inside(cavity))
+    canvas.paint(Tissue.CSF, inside(cavity + np.float32(0.9)))
+
+
+def _paint_muscle(canvas: Canvas, points: Points, cavity: Array, outer: Array) -> None:
+    """The temporal muscles beside the skull, and the neck's and jaw's below it."""
+    temporal = ellipsoid(points, (0, 18, -18), (82, 30, 36))
+    temporal = np.maximum(np.maximum(temporal, 4 - cavity), outer + 4)
+    temporal = np.maximum(temporal, 40 - np.abs(points[0]))
+    canvas.paint(Tissue.MUSCLE, inside(temporal, 2.0))
+    canvas.paint(Tissue.MUSCLE, inside(np.maximum(outer + 9, points[2] + 34), 4.0))
+
+
+def _paint_face(canvas: Canvas, points: Points) -> None:
+    """Orbits with their eyes and muscles, sinuses, petrous bone."""
+    for side in (-1, 1):
+        orbit = ellipsoid(points, (31 * side, 52, -34), (17, 26, 16))
+        muscle = tube(points, [(30 * side, 52, -34), (12 * side, 28, -32)], [2, 2])
+        canvas.paint(Tissue.FAT, inside(orbit, 2))
+        canvas.paint(Tissue.EYE, inside(ellipsoid(points, (32 * side, 61, -34), (12, 12, 12))))
+        canvas.paint(Tissue.MUSCLE, inside(muscle))
+        sinus = ellipsoid(points, (11 * side, 62, -44), (9, 22, 16))
+        canvas.paint(Tissue.AIR, inside(sinus, 2))
+        petrous = ellipsoid(points, (52 * side, -28, -40), (22, 10, 10))
+        canvas.paint(Tissue.BONE, inside(petrous, 3))
+
+
+def _paint_hindbrain(canvas: Canvas, points: Points, hull: Envelope) -> None:
+    """Cerebellum with its leaves, brainstem, fourth ventricle."""
+    cerebellum = hull.cerebellum
+    canvas.paint(Tissue.GREY, inside(cerebellum))
+    leaves = np.sin(np.float32(1.5) * cerebellum + np.float32(0.05) * points[0])
+    shallow = inside(cerebellum) * inside(-(cerebellum + 13), 4)
+    canvas.paint(Tissue.CSF, shallow * np.clip(leaves - np.float32(0.55), 0, 0.5))
+    canvas.paint(Tissue.WHITE, inside(cerebellum + np.float32(9) + 2 * leaves, 3))
+    canvas.paint(Tissue.BRAINSTEM, inside(hull.brainstem))
+    canvas.paint(Tissue.CSF, inside(ellipsoid(points, (0, -43, -32), (8, 5, 12))))

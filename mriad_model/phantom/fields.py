@@ -1,0 +1,115 @@
+"""Smooth random fields in three dimensions, and the plane grids they are sampled on.
+
+A field is a sum of plane waves with random directions and phases (Shinozuka & Deodatis 1991,
+"Simulation of stochastic processes by spectral representation"), so it can be evaluated at any
+point without a lattice: a plane of a head and the same plane of its volume agree exactly. On a
+plane grid a wave separates into a row and a column factor, which makes a field one small matrix
+product. Lengths are in mm.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Points = tuple[Array, Array, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneGrid:
+    """Sample points of one plane in head coordinates: origin + row * down + column * across."""
+
+    origin: NDArray[np.float64]  # (3,) mm
+    down: NDArray[np.float64]  # (3,) mm a row
+    across: NDArray[np.float64]  # (3,) mm a column
+    shape: tuple[int, int]
+
+    def points(self) -> Points:
+        """x, y, z of every sample, each (H, W) float32."""
+        rows = np.arange(self.shape[0])[:, None]
+        columns = np.arange(self.shape[1])[None, :]
+        x, y, z = (
+            (self.origin[axis] + rows * self.down[axis] + columns * self.across[axis]).astype(
+                np.float32
+            )
+            for axis in range(3)
+        )
+        return x, y, z
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A plane through a head: the grid it is sampled on, and where its points lie.
+
+    The points are the grid's, moved by the head's warp, each (H, W) mm.
+    """
+
+    grid: PlaneGrid
+    points: Points
+
+
+@dataclass(frozen=True, slots=True)
+class WaveField:
+    """A zero-mean, unit-variance Gaussian-like field: sum of amplitude * cos(k . p + phase)."""
+
+    wavevectors: NDArray[np.float64]  # (M, 3) radians a mm
+    phases: NDArray[np.float64]  # (M,)
+
+    @property
+    def amplitude(self) -> float:
+        """Of every wave, so that the variance is one."""
+        return float(np.sqrt(2.0 / len(self.phases)))
+
+    def on(self, grid: PlaneGrid) -> Array:
+        """The field on a plane, (H, W) float32.
+
+        float64 inside, so that the order of the matrix product's sums cannot be seen outside.
+        """
+        height, width = grid.shape
+        start = self.wavevectors @ grid.origin + self.phases  # (M,)
+        row_phase = start + np.arange(height)[:, None] * (self.wavevectors @ grid.down)  # (H, M)
+        column_phase = np.arange(width)[:, None] * (self.wavevectors @ grid.across)  # (W, M)
+        field = (
+            np.cos(row_phase) @ np.cos(column_phase).T - np.sin(row_phase) @ np.sin(column_phase).T
+        )
+        sampled: Array = (field * self.amplitude).astype(np.float32)
+        return sampled
+
+
+def wave_field(
+    rng: np.random.Generator, wavelength: float, n_waves: int = 24, spread: float = 0.25
+) -> WaveField:
+    """An isotropic field whose waves are `wavelength` mm long, give or take the spread."""
+    directions = rng.normal(size=(n_waves, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    numbers = 2 * np.pi / (wavelength * rng.uniform(1 - spread, 1 + spread, size=(n_waves, 1)))
+    return WaveField(directions * numbers, rng.uniform(0, 2 * np.pi, size=n_waves))
+
+
+def value_and_slope(
+    field: WaveField, offsets: NDArray[np.float64], points: Points, side: Array
+) -> tuple[Array, Points]:
+    """The field at scattered points and its gradient, each (N,) float32.
+
+    `side` is +1 or -1 by hemisphere: each wave's phase moves by offset * side, so that mirrored
+    points have alike, but not equal, values.
+    """
+    x, y, z = points
+    value = np.zeros_like(x)
+    gradient = (np.zeros_like(x), np.zeros_like(x), np.zeros_like(x))
+    for k, phase, offset in zip(
+        field.wavevectors.astype(np.float32), field.phases, offsets, strict=True
+    ):
+        angle = k[0] * x + k[1] * y
+        angle += k[2] * z
+        angle += np.float32(phase)
+        angle += np.float32(offset) * side
+        value += np.cos(angle)
+        slope = np.sin(angle)
+        for axis in range(3):
+            gradient[axis][:] -= k[axis] * slope
+    scale = np.float32(field.amplitude)
+    value *= scale
+    gx, gy, gz = (slope * scale for slope in gradient)
+    return value, (gx, gy, gz)

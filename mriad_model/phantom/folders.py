@@ -1,0 +1,80 @@
+"""Folders of phantom slices, for the demo and the benchmarks."""
+
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mriad_model.phantom.contrast import Contrast
+from mriad_model.phantom.draw import phantom_slice, slice_at
+from mriad_model.phantom.head import draw_head
+from mriad_model.phantom.lesions import Lesion
+
+PLANES_A_HEAD = 8
+
+
+def write_folder(
+    folder: Path,
+    n_healthy: int,
+    n_abnormal: int,
+    seed: int,
+    size: int = 256,
+    *,
+    contrast: Contrast = Contrast.T1,
+) -> None:
+    """Write PNG slices of distinct heads: healthy in `no`, with a lesion in `yes`.
+
+    The lesions' masks (0 and 255) lie in `masks` under the names of `yes`.
+    """
+    for name in ("no", "yes", "masks"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    first = seed * 1_000_003
+    for number in range(n_healthy):
+        drawn = phantom_slice(first + number, contrast, None, size)
+        _write(folder / "no" / f"healthy-{number:04d}.png", drawn.pixels)
+    kinds = list(Lesion)
+    for number in range(n_abnormal):
+        lesion = kinds[number % len(kinds)]
+        drawn = phantom_slice(first + n_healthy + number, contrast, lesion, size)
+        name = f"{lesion.value}-{number:04d}.png"
+        _write(folder / "yes" / name, drawn.pixels)
+        _write(folder / "masks" / name, drawn.lesion_mask.astype(np.uint8) * np.uint8(255))
+
+
+def many_slices(
+    folder: Path, n: int, seed: int, size: int = 256, *, suffix: str = ".jpg", workers: int = 2
+) -> None:
+    """Write n distinct healthy slices, several planes a head, with `workers` processes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [f"slice-{number:06d}{suffix}" for number in range(n)]
+    jobs = [names[start : start + PLANES_A_HEAD] for start in range(0, n, PLANES_A_HEAD)]
+    seeds = [seed * 1_000_003 + number for number in range(len(jobs))]
+    write = partial(_write_head, folder, size)
+    if workers == 1:
+        for names_of_head, head_seed in zip(jobs, seeds, strict=True):
+            write(names_of_head, head_seed)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for _ in pool.map(write, jobs, seeds, chunksize=8):
+            pass
+
+
+def _write_head(folder: Path, size: int, names: list[str], seed: int) -> None:
+    """Write the planes of one head."""
+    head = draw_head(seed)
+    for number, name in enumerate(names):
+        drawn = slice_at(head, Contrast.T1, None, -6.0 + 7.0 * number, size)
+        _write(folder / name, drawn.pixels)
+
+
+def _write(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Encode by suffix and write; OSError passes through."""
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, 92] if path.suffix == ".jpg" else []
+    encoded, data = cv2.imencode(path.suffix, pixels, parameters)
+    if not encoded:
+        raise ValueError(f"cannot encode a picture as {path.suffix}; use .png or .jpg")
+    path.write_bytes(data.tobytes())

@@ -1,0 +1,223 @@
+"""Lesions with exact masks: chronic infarct, ring-enhancing mass, white-matter lesions.
+
+A lesion is a solid in head coordinates, so that it lies in the same place in every plane. Its mask
+is where it covers at least half of a brain voxel. Contrasts vary from plain to subtle: a detector
+that finds them all has not been tested.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mriad_model.phantom.contrast import Contrast
+from mriad_model.phantom.fields import Array, Points, Section, WaveField, wave_field
+from mriad_model.phantom.shapes import inside
+from mriad_model.phantom.tissue import BRAIN, Canvas, Tissue
+
+Vector = NDArray[np.float64]
+
+BRAIN_AND_CSF = BRAIN | {Tissue.CSF}
+
+
+class Lesion(StrEnum):
+    """What is wrong with a head."""
+
+    INFARCT = "infarct"
+    MASS = "mass"
+    WHITE_MATTER = "white_matter"
+
+
+@dataclass(frozen=True, slots=True)
+class Infarct:
+    """A wedge: its tip in the depth, its base on the cortex. An old one: softened and shrunken."""
+
+    tip: Vector  # (3,) mm
+    axis: Vector  # (3,) unit, from the tip outwards
+    half_angle: float  # radians
+    strength: float  # 0..1, of the change of signal
+    loss: float  # mm by which the surface has sunk
+    edge: WaveField
+
+    def distance(self, section: Section) -> Array:
+        """Distance to the wedge, (H, W) mm, negative inside."""
+        offset = [p - np.float32(c) for p, c in zip(section.points, self.tip, strict=True)]
+        along = sum(o * np.float32(a) for o, a in zip(offset, self.axis, strict=True))
+        across = np.sqrt(np.maximum(sum(o * o for o in offset) - along * along, 0))
+        sine, cosine = np.float32(np.sin(self.half_angle)), np.float32(np.cos(self.half_angle))
+        distance: Array = (
+            across * cosine - along * sine + np.float32(1.8) * self.edge.on(section.grid)
+        )
+        return distance
+
+    def sunken(self, section: Section) -> Array:
+        """By how many mm the brain's surface lies deeper, (H, W)."""
+        return np.float32(self.loss) * inside(self.distance(section), 8.0)
+
+    def paint(
+        self, canvas: Canvas, section: Section, contrast: Contrast, hull: Array
+    ) -> NDArray[np.bool_]:
+        """Change the signal; the mask of what was changed."""
+        distance = self.distance(section)
+        brain = canvas.is_one_of(BRAIN_AND_CSF) & (hull < 0)
+        core = inside(distance + np.float32(3.0), 4.0) * brain
+        whole = inside(distance, 2.0) * brain
+        if contrast is Contrast.T1:
+            canvas.blend(0.52, whole * np.float32(0.75 * self.strength))
+            canvas.blend(0.28, core * np.float32(self.strength))
+        else:
+            canvas.blend(1.02, whole * np.float32(self.strength))
+            canvas.blend(0.2, core * np.float32(min(1.0, 1.15 * self.strength)))
+        return brain & (distance < 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Mass:
+    """A ring that takes up contrast agent around a dead core, oedema about it."""
+
+    centre: Vector
+    axes: Vector  # (3,) mm
+    ring: float  # mm
+    enhancement: float  # signal of the ring, T1
+    oedema: float  # mm it reaches
+    strength: float
+    push: float  # mm by which it displaces its surroundings
+    edge: WaveField
+
+    def distance(self, section: Section) -> Array:
+        """Distance to the outer rim of the ring, (H, W) mm."""
+        scaled = [
+            (p - np.float32(c)) * np.float32(1 / a)
+            for p, c, a in zip(section.points, self.centre, self.axes, strict=True)
+        ]
+        radius = np.sqrt(sum(s * s for s in scaled) + np.float32(1e-6))
+        distance: Array = (radius - 1) * np.float32(self.axes.mean()) + np.float32(
+            1.6
+        ) * self.edge.on(section.grid)
+        return distance
+
+    def source_of(self, section: Section) -> Section:
+        """Where tissue now at these points lay before the mass grew."""
+        offset = [p - np.float32(c) for p, c in zip(section.points, self.centre, strict=True)]
+        size = np.float32(self.axes.mean())
+        radius = np.sqrt(sum(o * o for o in offset) + np.float32(1e-3))
+        fall = np.float32(self.push) * np.exp(-(((radius - size) / np.float32(22)) ** 2)) / radius
+        fall = np.minimum(fall, np.float32(0.6))
+        x, y, z = (p - o * fall for p, o in zip(section.points, offset, strict=True))
+        return Section(section.grid, (x, y, z))
+
+    def paint(
+        self, canvas: Canvas, section: Section, contrast: Contrast, hull: Array
+    ) -> NDArray[np.bool_]:
+        """Change the signal; the mask holds ring, core and oedema."""
+        distance = self.distance(section)
+        brain = canvas.is_one_of(BRAIN)
+        white = canvas.is_one_of(frozenset({Tissue.WHITE, Tissue.BRAINSTEM}))
+        ramp = np.float32(self.oedema)
+        swollen = np.clip(
+            1.4 - distance / ramp + np.float32(0.35) * self.edge.on(section.grid), 0, 1
+        ) * (white | (distance < 0))
+        t1 = contrast is Contrast.T1
+        canvas.blend(0.6 if t1 else 1.0, swollen * np.float32(0.85 * self.strength))
+        within = canvas.is_one_of(BRAIN_AND_CSF) & (hull < 0)
+        canvas.blend(self.enhancement if t1 else 0.9, inside(distance, 1.6) * within)
+        canvas.blend(0.3 if t1 else 0.42, inside(distance + np.float32(self.ring), 2.2) * within)
+        return ((swollen > 0.5) & brain) | ((distance < 0) & within)
+
+
+@dataclass(frozen=True, slots=True)
+class Spots:
+    """Small lesions of the white matter."""
+
+    centres: NDArray[np.float64]  # (K, 3) mm
+    radii: NDArray[np.float64]  # (K,) mm
+    strength: float
+    edge: WaveField
+
+    def paint(
+        self, canvas: Canvas, section: Section, contrast: Contrast, hull: Array
+    ) -> NDArray[np.bool_]:
+        """Change the signal; the mask of the spots in brain tissue."""
+        nearest = np.full(canvas.signal.shape, 99, np.float32)
+        for centre, radius in zip(self.centres, self.radii, strict=True):
+            square = sum(
+                (p - np.float32(c)) ** 2 for p, c in zip(section.points, centre, strict=True)
+            )
+            np.minimum(nearest, np.sqrt(square) - np.float32(radius), out=nearest)
+        nearest += np.float32(0.7) * self.edge.on(section.grid)
+        brain = canvas.is_one_of(BRAIN) & (hull < 0)
+        canvas.blend(
+            0.56 if contrast is Contrast.T1 else 1.08,
+            inside(nearest, 2.0) * np.float32(self.strength) * brain,
+        )
+        return brain & (nearest < 0)
+
+
+LesionShape = Infarct | Mass | Spots
+
+
+def place(
+    lesion: Lesion,
+    rng: np.random.Generator,
+    points: Points,
+    white_depth: Array,
+    surface: NDArray[np.bool_],
+) -> LesionShape:
+    """Put a lesion into a plane of a healthy head.
+
+    `points` are the plane's (H, W), `white_depth` how deep in white matter each lies (mm, 0
+    outside it), `surface` where the lateral cortex meets the skull.
+    """
+    if lesion is Lesion.INFARCT:
+        return _infarct(rng, _pick(rng, points, surface))
+    if lesion is Lesion.MASS:
+        return _mass(rng, _pick(rng, points, white_depth > 3.0))
+    return _spots(rng, points, white_depth)
+
+
+def _pick(rng: np.random.Generator, points: Points, where: NDArray[np.bool_]) -> Vector:
+    """One of the points where the condition holds."""
+    index = rng.choice(np.flatnonzero(where))
+    return np.array([float(p.ravel()[index]) for p in points])
+
+
+def _infarct(rng: np.random.Generator, base: Vector) -> Infarct:
+    inwards = np.array([np.sign(base[0]) * 16.0, np.clip(base[1], -45, 20), base[2]]) - base
+    inwards += rng.normal(0, 4, size=3)
+    length = np.linalg.norm(inwards)
+    depth = min(rng.uniform(24, 44), 0.85 * length)
+    tip = base + inwards / length * depth
+    return Infarct(
+        tip=tip,
+        axis=-inwards / length,
+        half_angle=rng.uniform(0.24, 0.55),
+        strength=rng.uniform(0.4, 1.0),
+        loss=rng.uniform(0.5, 4.0),
+        edge=wave_field(rng, 16, 24, spread=0.5),
+    )
+
+
+def _mass(rng: np.random.Generator, centre: Vector) -> Mass:
+    size = rng.uniform(6.0, 17.0)
+    return Mass(
+        centre=centre,
+        axes=size * rng.uniform(0.8, 1.2, size=3),
+        ring=rng.uniform(1.8, 3.6),
+        enhancement=rng.uniform(0.95, 1.45),
+        oedema=rng.uniform(3.0, 14.0),
+        strength=rng.uniform(0.4, 1.0),
+        push=rng.uniform(0.5, 4.5),
+        edge=wave_field(rng, 18, 24, spread=0.5),
+    )
+
+
+def _spots(rng: np.random.Generator, points: Points, white_depth: Array) -> Spots:
+    centres = np.array([_pick(rng, points, white_depth > 2.0) for _ in range(rng.integers(2, 11))])
+    centres[1:, 2] += rng.normal(0, 4, size=len(centres) - 1)  # the first stays in the plane
+    return Spots(
+        centres=centres,
+        radii=rng.uniform(1.8, 5.0, size=len(centres)),
+        strength=rng.uniform(0.45, 1.0),
+        edge=wave_field(rng, 9, 24, spread=0.5),
+    )
