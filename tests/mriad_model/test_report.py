@@ -1,0 +1,215 @@
+"""Reports: complete, self-contained, and inert whatever files are called."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from mriad_model.evaluation import EvaluationProtocol, EvaluationReport, Picture, RowKind
+from mriad_model.evaluation.summary import EvaluatedRow, FoldLine, Sigmas
+from mriad_model.metrics import FoldScores, measure, roc_band
+from mriad_model.nouns import NOTICE, RejectionReason
+from mriad_model.recipes import DEFAULT
+from mriad_model.report import (
+    MOST_PICTURES,
+    MOST_ROWS,
+    ModelLine,
+    Provenance,
+    RejectedFileLine,
+    ScoreReport,
+    SuspiciousScan,
+    ThresholdLine,
+    render_evaluation,
+    render_score_report,
+)
+from mriad_model.training import TrainingSummary
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+EVIL = "\"><script>alert(1)</script>'{{ 7*7 }}.png"
+PROVENANCE = Provenance(
+    created_at="2026-11-23T06:00:00Z",
+    source="inbox",
+    software_version="0.1.0",
+    git_sha="abc1234",
+    libraries={"torch": "2.13.0", "numpy": "2.4.6"},
+    device="cpu",
+    seconds=12.5,
+    run_id=3,
+)
+
+
+def evaluation(
+    protocol: EvaluationProtocol = EvaluationProtocol.HELDOUT, *, abnormal: int = 6
+) -> EvaluationReport:
+    fold = FoldScores(
+        repeat=0,
+        fold=0,
+        healthy_ids=(0, 1, 2, 3),
+        healthy_scores=(0.0, 1.0, 2.0, 0.5),
+        abnormal_ids=tuple(range(10, 10 + abnormal)),
+        abnormal_scores=tuple(1.5 + i for i in range(abnormal)),
+        threshold_value=1.2,
+        mean=0.5,
+        sd=0.7,
+        n_calibration=9,
+    )
+    metrics = measure([fold], resamples=50)
+    line = FoldLine(0, 0, 12, 4, 9, 4, TrainingSummary(5, 3, 0.01, 2.0, 12, 4), (), 3.0)
+    return EvaluationReport(
+        protocol=protocol,
+        recipe=DEFAULT.to_json(),
+        plan='{"k": 1.0, "policy": "sigmas", "seed": 0}',
+        n_files=25,
+        n_folded_away=5,
+        n_contradictory=2,
+        rows=(
+            EvaluatedRow("model", RowKind.MODEL, metrics),
+            EvaluatedRow("autoencoder", RowKind.DETECTOR, metrics),
+            EvaluatedRow("entropy", RowKind.BASELINE, metrics, 0.763),
+        ),
+        roc=roc_band([fold], 20),
+        sigmas=Sigmas((0.0, 1.0), (2.0,) if abnormal else (), 1.0),
+        folds=(line,),
+        pictures=(Picture(EVIL, "healthy", 2.5, True, PNG),),
+        seconds=3.0,
+    )
+
+
+def night(n_suspicious: int = 2, rejections: int = 1) -> ScoreReport:
+    scans = [
+        SuspiciousScan(f"inbox/{i}.png", i, 100 + i, float(i), 0.05, PNG)
+        for i in range(n_suspicious)
+    ]
+    return ScoreReport(
+        provenance=PROVENANCE,
+        model=ModelLine(1, "f" * 64, "default", "2026-11-22T00:00:00Z"),
+        threshold=ThresholdLine(4, "sigmas", 1.0, 0.5, 0.25, 98, 0.75),
+        new=7,
+        known=5,
+        scored=7,
+        n_suspicious=n_suspicious,
+        suspicious=scans,
+        rejections=[
+            RejectedFileLine(f"inbox/broken{i}.jpg", RejectionReason.TRUNCATED, EVIL)
+            for i in range(rejections)
+        ],
+        skipped=[(EVIL, "no model of this kind")],
+    )
+
+
+class Page(HTMLParser):
+    """Collects what a browser would see."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in {"src", "href"}]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+PAGES = [
+    pytest.param(lambda: render_evaluation(evaluation(), PROVENANCE), id="evaluation"),
+    pytest.param(lambda: render_score_report(night()), id="night"),
+]
+
+
+@pytest.mark.parametrize("render", PAGES)
+def test_the_notice_comes_first_and_last(render) -> None:
+    text = Page(render()).text
+    body = text[text.index(NOTICE) :].strip()
+    assert body.startswith(NOTICE)
+    assert body.endswith(NOTICE)
+
+
+@pytest.mark.parametrize("render", PAGES)
+def test_nothing_is_loaded_from_elsewhere(render) -> None:
+    html = render()
+    page = Page(html)
+    assert page.addresses
+    assert all(address.startswith("data:image/") for address in page.addresses)
+    assert not re.search(r"https?://|@import|url\(", html)
+    assert "default-src 'none'" in html
+
+
+@pytest.mark.parametrize("render", PAGES)
+def test_a_file_named_like_a_script_is_only_a_name(render) -> None:
+    page = Page(render())
+    assert "script" not in page.tags
+    assert EVIL in page.text
+    assert "49" not in re.findall(r"\d+\.png", page.text)
+
+
+@pytest.mark.parametrize("render", PAGES)
+def test_the_same_report_gives_the_same_page(render) -> None:
+    assert render() == render()
+
+
+def test_memorisation_is_shouted_in_the_seed_protocol_and_only_there() -> None:
+    banner = "MEMORISATION: train, threshold and test are the same images"
+    assert banner in render_evaluation(evaluation(EvaluationProtocol.SEED), PROVENANCE)
+    assert "MEMORISATION" not in render_evaluation(evaluation(), PROVENANCE)
+
+
+def test_an_evaluation_shows_rows_folds_rejections_and_recipe() -> None:
+    lines = [RejectedFileLine("no/x.jpg", RejectionReason.TRUNCATED, "ends early")] * 2
+    text = Page(render_evaluation(evaluation(), PROVENANCE, lines)).text
+    for expected in (
+        "Autoencoder alone",
+        "Grey-level entropy",
+        "area if labels told the direction: 0.763",
+        "5 folded away",
+        "2 left out, in groups labelled both ways",
+        "2 truncated.",
+        "max_minus_median",
+        "torch 2.13.0",
+    ):
+        assert expected in text
+
+
+def test_an_evaluation_without_abnormal_images_says_so_and_has_no_roc() -> None:
+    html = render_evaluation(evaluation(abnormal=0), PROVENANCE)
+    assert "n/a" in html
+    assert "ROC curve" not in html
+
+
+def test_the_worst_scan_comes_first_with_its_distance_from_healthy() -> None:
+    text = Page(render_score_report(night(3))).text
+    assert text.index("inbox/2.png") < text.index("inbox/1.png") < text.index("inbox/0.png")
+    assert "+6.0" in text  # (2 - 0.5) / 0.25
+
+
+def test_a_night_of_thousands_stays_a_page_and_says_what_it_left_out() -> None:
+    html = render_score_report(night(MOST_ROWS + 50, MOST_ROWS + 7))
+    assert Page(html).tags.count("img") == MOST_PICTURES
+    assert "50 more suspicious scans are in the record" in html
+    assert "7 more are in the record" in html
+
+
+def test_a_silent_night_is_not_an_empty_page() -> None:
+    report = replace(night(0, 0), new=0, scored=0, skipped=())
+    text = Page(render_score_report(report)).text
+    assert "0 suspicious of 0 scored scans" in text
+    assert "No file was rejected." in text
+
+
+def test_a_quantile_threshold_is_named_as_one() -> None:
+    report = night()
+    quantile = replace(report, threshold=replace(report.threshold, policy="quantile", k=0.95))
+    assert "quantile 0.95" in Page(render_score_report(quantile)).text
+
+
+def test_pictures_are_declared_as_what_they_are() -> None:
+    report = night(1)
+    scan = report.suspicious[0]
+    for data, kind in ((PNG, "png"), (b"\xff\xd8\xff", "jpeg"), (b"RIFF0000WEBP", "webp")):
+        found = replace(report, suspicious=[replace(scan, heatmap=data)])
+        assert f"data:image/{kind};base64," in render_score_report(found)
