@@ -6,12 +6,12 @@ or the threshold and the verdict; so a query is split into one *stream* for each
 threshold it admits, every one already in order, and the streams are merged.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, exists, func, select
 
 from db import schema
 from db.engine import reading
@@ -21,8 +21,10 @@ from db.times import since, until
 from mriad_model.nouns import ScanKind, Verdict
 
 DEFAULT_LIMIT: Final = 50
-SCANNER_SEARCH: Final = 20_000
+FEW_SCANS: Final = 2_000
+SEARCH_DEPTH: Final = 20_000
 
+T = TypeVar("T")
 Place = tuple[str, int]  # where a decision stands in the history: when, and its id
 
 
@@ -71,27 +73,36 @@ def decisions(engine: Engine, query: HistoryQuery | None = None) -> list[Decisio
         return _described(connection, [decision_id for _, decision_id in places])
 
 
+def worst_of_run(engine: Engine, run_id: int, limit: int) -> list[DecisionRow]:
+    """The suspicious decisions that a run made, highest score first."""
+    decision, score = schema.decision, schema.score
+    query = (
+        select(decision.c.id)
+        .join(score, score.c.id == decision.c.score_id)
+        .where(decision.c.run_id == run_id, decision.c.verdict == Verdict.SUSPICIOUS.value)
+        .order_by(score.c.value.desc(), decision.c.id)
+        .limit(limit)
+    )
+    with reading(engine) as connection:
+        return _described(connection, connection.execute(query).scalars().all())
+
+
 def _newest(connection: Connection, query: HistoryQuery) -> list[Place]:
-    streams = _streams(connection, query)
     if query.scan is not None:
-        return _merged((connection.execute(stream).tuples().all() for stream in streams), query)
+        scan_id = scan_id_of(connection, query.scan)
+        return _led_by_scans(connection, query, schema.scan.c.id == scan_id)
+    streams = _streams(connection, query)
     if query.scanner is None:
         limited = (stream.limit(query.limit) for stream in streams)
-        return _merged((connection.execute(stream).tuples().all() for stream in limited), query)
+        return _merged((connection.execute(each).tuples().all() for each in limited), query)
     return _newest_of_scanner(connection, query, streams)
 
 
 def _streams(connection: Connection, query: HistoryQuery) -> list[Select[Place]]:
     """One query for each verdict and threshold admitted, each newest first."""
     table = schema.decision
-    base = select(table.c.created_at, table.c.id)
+    base = select(table.c.created_at, table.c.id).where(*_between(query))
     base = base.order_by(table.c.created_at.desc(), table.c.id.desc())
-    if query.since is not None:
-        base = base.where(table.c.created_at >= since(query.since))
-    if query.until is not None:
-        base = base.where(table.c.created_at < until(query.until))
-    if query.scan is not None:
-        base = base.where(table.c.scan_id == scan_id_of(connection, query.scan))
     verdicts = [query.verdict] if query.verdict else list(Verdict)
     streams = [base.where(table.c.verdict == verdict.value) for verdict in verdicts]
     if query.model_id is None:
@@ -101,46 +112,74 @@ def _streams(connection: Connection, query: HistoryQuery) -> list[Select[Place]]
     return [stream.where(table.c.threshold_id == each) for stream in streams for each in thresholds]
 
 
+def _between(query: HistoryQuery) -> Iterator[ColumnElement[bool]]:
+    created_at = schema.decision.c.created_at
+    if query.since is not None:
+        yield created_at >= since(query.since)
+    if query.until is not None:
+        yield created_at < until(query.until)
+
+
 def _newest_of_scanner(
     connection: Connection, query: HistoryQuery, streams: Sequence[Select[Place]]
 ) -> list[Place]:
     """Decisions on the scans of one scanner; no index can hold both a scanner and a time.
 
-    A scanner in use is found among the newest decisions. One that is rare or retired is not,
-    and then its own scans, and their decisions, are few enough to sort.
+    Few scans lead to their decisions, which are sorted. A scanner with many is in use, and
+    found among the newest decisions; if it is retired and is not, its scans must lead too.
     """
-    if query.limit is not None and streams:
-        depth = max(query.limit, SCANNER_SEARCH // len(streams))
-        found, all_seen = [], True
-        for stream in streams:
-            newest = stream.add_columns(schema.decision.c.scan_id).limit(depth).subquery()
-            fits = exists().where(
-                schema.scan.c.id == newest.c.scan_id, schema.scan.c.scanner == query.scanner
-            )
-            hits = connection.execute(
-                select(newest.c.created_at, newest.c.id).where(fits).limit(query.limit)
-            )
-            found.append(hits.tuples().all())
-            if len(found[-1]) < query.limit:
-                seen = connection.scalar(select(func.count()).select_from(newest))
-                all_seen = all_seen and cast(int, seen) < depth
-        if all_seen:
-            return _merged(found, query)
-    return _merged(
-        (connection.execute(_of_scanner(stream, query)).tuples().all() for stream in streams), query
+    of_scanner = schema.scan.c.scanner == query.scanner
+    some = select(schema.scan.c.id).where(of_scanner).limit(FEW_SCANS).subquery()
+    n_scans = connection.execute(select(func.count()).select_from(some)).scalar_one()
+    if query.limit is not None and n_scans == FEW_SCANS:
+        depth = SEARCH_DEPTH // max(1, len(streams))
+        found = [_search(connection, stream, query, depth) for stream in streams]
+        if None not in found:
+            return _merged((places for places in found if places is not None), query)
+    return _led_by_scans(connection, query, of_scanner)
+
+
+def _search(
+    connection: Connection, stream: Select[Place], query: HistoryQuery, depth: int
+) -> Sequence[Place] | None:
+    """What the newest of a stream hold of a scanner; None where more might lie deeper."""
+    newest = stream.add_columns(schema.decision.c.scan_id).limit(depth).subquery()
+    fits = exists().where(
+        schema.scan.c.id == newest.c.scan_id, schema.scan.c.scanner == query.scanner
     )
+    hits = select(newest.c.created_at, newest.c.id).where(fits).limit(query.limit)
+    places = connection.execute(hits).tuples().all()
+    if len(places) == query.limit:
+        return places
+    searched = connection.execute(select(func.count()).select_from(newest)).scalar_one()
+    return places if searched < depth else None
 
 
-def _of_scanner(stream: Select[Place], query: HistoryQuery) -> Select[Place]:
-    """The stream, led by the scanner's scans: coalesce keeps the order from choosing the walk."""
+def _led_by_scans(
+    connection: Connection, query: HistoryQuery, which: ColumnElement[bool]
+) -> list[Place]:
+    """Decisions by way of their scans, then sorted."""
     table = schema.decision
-    return (
-        stream.join(schema.scan, schema.scan.c.id == table.c.scan_id)
-        .where(schema.scan.c.scanner == query.scanner)
-        .order_by(None)
-        .order_by(func.coalesce(table.c.created_at, "").desc(), table.c.id.desc())
+    found = (
+        select(table.c.created_at, table.c.id)
+        .join(schema.scan, schema.scan.c.id == table.c.scan_id)
+        .where(which, *_between(query))
+        .order_by(_unindexed(table.c.created_at).desc(), table.c.id.desc())
         .limit(query.limit)
     )
+    if query.verdict is not None:
+        found = found.where(_unindexed(table.c.verdict) == query.verdict.value)
+    if query.scanner is not None:
+        found = found.where(_unindexed(schema.scan.c.scanner) == query.scanner)
+    if query.model_id is not None:
+        owned = select(schema.threshold.c.id).where(schema.threshold.c.model_id == query.model_id)
+        found = found.where(_unindexed(table.c.threshold_id).in_(owned))
+    return list(connection.execute(found).tuples().all())
+
+
+def _unindexed(column: ColumnElement[T]) -> ColumnElement[T]:
+    """The column, out of the planner's sight: it would walk an index where we know better."""
+    return func.coalesce(column, column)
 
 
 def _merged(streams: Iterable[Sequence[Place]], query: HistoryQuery) -> list[Place]:

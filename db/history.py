@@ -4,11 +4,12 @@ Answers are frozen rows, in an order that the function states. Long answers are 
 that read a page at a time.
 """
 
-from db.decisions import DEFAULT_LIMIT, DecisionRow, HistoryQuery, decisions
+from db.decisions import DEFAULT_LIMIT, DecisionRow, HistoryQuery, decisions, worst_of_run
 from db.engine import open_record
 from db.lookups import (
     InForce,
     activations,
+    count_decisions,
     current_threshold,
     model_by_id,
     models,
@@ -51,6 +52,7 @@ __all__ = [
     "activations",
     "all_scores",
     "calibration_scores",
+    "count_decisions",
     "current_threshold",
     "dataset_roles",
     "decided_scores",
@@ -71,4 +73,5 @@ __all__ = [
     "thresholds",
     "undecided",
     "unscored",
+    "worst_of_run",
 ]

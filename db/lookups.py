@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import Engine, Table, select
+from sqlalchemy import Engine, Table, func, select
 
 from db import schema
 from db.engine import reading
@@ -76,6 +76,12 @@ def thresholds(engine: Engine) -> list[Threshold]:
 def activations(engine: Engine) -> list[Activation]:
     """All activations, oldest first; the last is in force."""
     return _all(engine, schema.activation, Activation)
+
+
+def count_decisions(engine: Engine) -> int:
+    """How many decisions there are."""
+    with reading(engine) as connection:
+        return connection.execute(select(func.count()).select_from(schema.decision)).scalar_one()
 
 
 def rejections(engine: Engine, run_id: int | None = None) -> list[Rejection]:

@@ -45,7 +45,7 @@ class Appended:
     decisions: int = 0
 
 
-def append_scored(  # noqa: PLR0917  (a row's parts, in the order of the tables)
+def append_scored(
     engine: Engine,
     model_id: int,
     threshold_id: int | None,
