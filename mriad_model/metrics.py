@@ -23,7 +23,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from mriad_model.curves import (
+    Floats,
+    area_under,
+    average_precision,
+    counts_above,
+    mean_over_folds,
+    ratio,
+    tprs_at,
+)
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -90,6 +98,14 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Advantage:
+    """A difference between two methods; 0 inside the interval means neither is shown better."""
+
+    value: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class RocBand:
     """The mean ROC curve at evenly spaced false-positive rates, and its pointwise interval."""
 
@@ -146,10 +162,31 @@ def roc_band(
     if not once.healthy.size or not once.abnormal.size:
         return None
     grid = np.linspace(0.0, 1.0, points)
-    mean = _mean_over_folds([_tprs_at(*_roc(fold, once), grid) for fold in folds])[0]
-    draws = _mean_over_folds([_tprs_at(*_roc(fold, drawn), grid) for fold in folds])
+    mean = mean_over_folds([tprs_at(*_roc(fold, once), grid) for fold in folds])[0]
+    draws = mean_over_folds([tprs_at(*_roc(fold, drawn), grid) for fold in folds])
     low, high = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return RocBand(*(tuple(values.tolist()) for values in (grid, mean, low, high)))
+
+
+def auroc_advantage(
+    ours: Sequence[FoldScores],
+    theirs: Sequence[FoldScores],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Advantage | None:
+    """How much larger our AUROC is than theirs, on the same images in the same folds.
+
+    Paired: each resample measures both methods on the same draw of images, so that what makes
+    an image hard for both cancels out. None where a class is missing.
+    """
+
+    def aurocs(folds: Sequence[FoldScores], weights: _Weights) -> Floats:
+        return mean_over_folds([_rank_metrics(fold, weights)["auroc"] for fold in folds])
+
+    once, drawn = _unit_weights(ours), _drawn_weights(ours, resamples, seed)
+    interval = _percentiles(aurocs(ours, drawn) - aurocs(theirs, drawn))
+    value = _number((aurocs(ours, once) - aurocs(theirs, once))[0])
+    return None if value is None or interval is None else Advantage(value, interval)
 
 
 def dealt(folds: Sequence[FoldScores]) -> list[NDArray[np.bool_]]:
@@ -209,12 +246,12 @@ def _drawn_weights(folds: Sequence[FoldScores], resamples: int, seed: int) -> _W
 def _all_metrics(folds: Sequence[FoldScores], weights: _Weights) -> dict[str, Floats]:
     """Every metric in each of B resamples, (B,) float64, NaN where it cannot be told."""
     ranks = [_rank_metrics(fold, weights) for fold in folds]
-    metrics = {name: _mean_over_folds([fold[name] for fold in ranks]) for name in RANK_METRICS}
+    metrics = {name: mean_over_folds([fold[name] for fold in ranks]) for name in RANK_METRICS}
     fp, tn, tp, fn = _decisions(folds, weights)
-    metrics["precision"] = _ratio(tp, tp + fp)
-    metrics["recall"] = _ratio(tp, tp + fn)
-    metrics["specificity"] = _ratio(tn, tn + fp)
-    metrics["f1"] = _ratio(2 * tp, 2 * tp + fp + fn)
+    metrics["precision"] = ratio(tp, tp + fp)
+    metrics["recall"] = ratio(tp, tp + fn)
+    metrics["specificity"] = ratio(tn, tn + fp)
+    metrics["f1"] = ratio(2 * tp, 2 * tp + fp + fn)
     return metrics
 
 
@@ -242,73 +279,23 @@ def _decisions(
 def _rank_metrics(fold: FoldScores, weights: _Weights) -> dict[str, Floats]:
     """The rank metrics of one fold in each of B resamples, (B,) each."""
     fp, tp = _counts_above(fold, weights)
-    n, p = fp[:, -1], tp[:, -1]
-    area = (np.diff(fp) * (tp[:, 1:] + tp[:, :-1]) / 2.0).sum(axis=1)
-    precision = np.divide(tp, tp + fp, out=np.zeros_like(tp), where=(tp + fp) > 0)[:, 1:]
-    average = _ratio((np.diff(tp) * precision).sum(axis=1), p)
-    fpr, tpr = _ratio(fp, n[:, None]), _ratio(tp, p[:, None])
+    at = np.array([SENSITIVITY_AT_FPR])
     return {
-        "auroc": _ratio(area, n * p),
-        "average_precision": np.where(n > 0, average, np.nan),
-        "sensitivity_at_90_specificity": _tprs_at(fpr, tpr, np.array([SENSITIVITY_AT_FPR]))[:, 0],
+        "auroc": area_under(fp, tp),
+        "average_precision": average_precision(fp, tp),
+        "sensitivity_at_90_specificity": tprs_at(*_roc(fold, weights), at)[:, 0],
     }
 
 
 def _roc(fold: FoldScores, weights: _Weights) -> tuple[Floats, Floats]:
     """False- and true-positive rates at every threshold, (B, thresholds + 1) each."""
     fp, tp = _counts_above(fold, weights)
-    return _ratio(fp, fp[:, -1:]), _ratio(tp, tp[:, -1:])
+    return ratio(fp, fp[:, -1:]), ratio(tp, tp[:, -1:])
 
 
 def _counts_above(fold: FoldScores, weights: _Weights) -> tuple[Floats, Floats]:
-    """Weighted false and true positives at every distinct threshold, falling from infinity.
-
-    Images of equal score pass a threshold together, so ties count half, as in the
-    Mann-Whitney statistic. (B, distinct scores + 1) each, the first column zero.
-    """
-    healthy, abnormal = weights.of_fold(fold)
-    scores = np.concatenate([fold.healthy_scores, fold.abnormal_scores])
-    drawn = np.concatenate([healthy, abnormal], axis=1)  # (B, n)
-    order = np.argsort(-scores, kind="stable")
-    is_abnormal = (order >= len(fold.healthy_ids)).astype(np.float64)
-    last_of_tie = np.append(scores[order][1:] != scores[order][:-1], True)[: len(scores)]
-    start = np.zeros((drawn.shape[0], 1))
-    fp, tp = (
-        np.hstack([start, np.cumsum(drawn[:, order] * of_class, axis=1)[:, last_of_tie]])
-        for of_class in (1.0 - is_abnormal, is_abnormal)
-    )
-    return fp, tp
-
-
-def _tprs_at(fpr: Floats, tpr: Floats, grid: Floats) -> Floats:
-    """True-positive rates at given false-positive rates, (B, points) of curves (B, steps).
-
-    Linear between the curve's points (a coin between two thresholds achieves it); where the
-    curve rises straight up, its highest point.
-    """
-    rows = np.arange(fpr.shape[0])
-    found = np.empty((fpr.shape[0], grid.size))
-    for column, x in enumerate(grid):
-        left = np.maximum((fpr <= x).sum(axis=1) - 1, 0)
-        right = np.minimum(left + 1, fpr.shape[1] - 1)
-        run = fpr[rows, right] - fpr[rows, left]
-        share = np.divide(x - fpr[rows, left], run, out=np.zeros_like(run), where=run > 0)
-        found[:, column] = tpr[rows, left] + share * (tpr[rows, right] - tpr[rows, left])
-    found[np.isnan(fpr).any(axis=1)] = np.nan
-    return found
-
-
-def _mean_over_folds(of_folds: Sequence[Floats]) -> Floats:
-    """The mean over folds, leaving out folds whose resample has no image of a class."""
-    stacked = np.stack(of_folds)
-    known = ~np.isnan(stacked)
-    return _ratio(np.where(known, stacked, 0.0).sum(axis=0), known.sum(axis=0).astype(np.float64))
-
-
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
-    above, below = np.broadcast_arrays(numerator, denominator)
-    undefined = np.full(above.shape, np.nan)
-    return np.asarray(np.divide(above, below, out=undefined, where=below > 0), dtype=np.float64)
+    """Weighted false and true positives of a fold's images at each threshold, (B, steps) each."""
+    return counts_above(fold.healthy_scores, fold.abnormal_scores, *weights.of_fold(fold))
 
 
 def _percentiles(draws: Floats) -> Interval | None:

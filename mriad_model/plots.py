@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from mriad_model.metrics import Confusion, Interval, RocBand
 from mriad_model.training import Epoch
@@ -95,6 +96,7 @@ def score_histogram(healthy: Sequence[float], abnormal: Sequence[float], thresho
     else:
         axes.set_xlabel("score, sigmas of the calibration scores")
     axes.set_ylabel("share of the class, %")
+    axes.margins(x=0.01)
     if len(healthy) or len(abnormal):
         axes.legend(loc="upper right", frameon=False, fontsize=9)
     return _png(figure)
@@ -106,28 +108,13 @@ def confusion_plot(confusion: Confusion) -> bytes:
     counts = np.array([[confusion.tn, confusion.fp], [confusion.fn, confusion.tp]])
     totals = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(totals, 1)
-    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.25)
+    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.8)  # light: ink stays legible
     names = (("true negative", "false positive"), ("false negative", "true positive"))
-    for row in range(2):
-        for column in range(2):
-            dark = shares[row, column] > 0.6
-            axes.text(
-                column,
-                row,
-                f"{counts[row, column]}\n{100 * shares[row, column]:.0f} %",
-                ha="center",
-                va="center",
-                fontsize=15,
-                color="white" if dark else INK,
-            )
-            axes.text(
-                column,
-                row + 0.38,
-                names[row][column],
-                ha="center",
-                fontsize=8,
-                color="white" if dark else INK,
-            )
+    for (row, column), share in np.ndenumerate(shares):
+        number = f"{counts[row, column]}\n{100 * share:.0f} %"
+        axes.text(column, row, number, ha="center", va="center", fontsize=15, color=INK)
+        name = names[row][column]
+        axes.text(column, row + 0.38, name, ha="center", fontsize=9, color=INK)
     axes.set_xticks([0, 1], ["normal", "suspicious"])
     axes.set_yticks([0, 1], ["healthy", "abnormal"], rotation=90, va="center")
     axes.set_xlabel("decided")
@@ -145,8 +132,10 @@ def training_plot(curves: Sequence[Sequence[Epoch]]) -> bytes:
         label = "training" if number == 0 else None
         losses = [epoch.train_loss for epoch in curve]
         axes.plot(epochs, losses, color=FAINT, linewidth=0.9, linestyle=(0, (3, 2)), label=label)
-        _validation(axes, curve, label="held out" if number == 0 else None)
+        _validation(axes, curve, named=number == 0)
     axes.set_yscale("log")
+    for axis_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        axis_formatter(FuncFormatter(_plain))
     axes.set_xlabel("epoch")
     axes.set_ylabel("mean squared error")
     if any(curves):
@@ -154,14 +143,21 @@ def training_plot(curves: Sequence[Sequence[Epoch]]) -> bytes:
     return _png(figure)
 
 
-def _validation(axes: Axes, curve: Sequence[Epoch], label: str | None) -> None:
+def _validation(axes: Axes, curve: Sequence[Epoch], *, named: bool) -> None:
     told = [(e.number, e.validation_loss) for e in curve if e.validation_loss is not None]
     if not told:
         return
+    label = "held out" if named else None
     axes.plot(*zip(*told, strict=True), color=HEALTHY, linewidth=1.1, alpha=0.8, label=label)
     best = [(number, loss) for number, loss in told if number == curve[-1].best_epoch]
     if best:
-        axes.plot(*best[0], marker="o", color=ABNORMAL, markersize=4)
+        label = "weights kept" if named else None
+        axes.plot(*best[0], marker="o", color=ABNORMAL, markersize=5, linestyle="", label=label)
+
+
+def _plain(value: float, _: int | None = None) -> str:
+    """A tick of a logarithmic axis as a plain number, every other one left bare."""
+    return f"{value:g}" if f"{value:e}"[0] in "1235" else ""
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

@@ -148,6 +148,8 @@ def render_evaluation(
         headline=_headline(report.model),
         columns=tuple(COLUMNS.values()),
         groups=_groups(report.rows),
+        rival=report.rival,
+        rival_name=NAMES.get(report.rival.name, report.rival.name) if report.rival else None,
         plots=_plots(report),
         pictures=[
             {"address": _address(picture.data), "picture": picture} for picture in report.pictures

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ from mriad_model.evaluation.folds import MODEL_ROW, FoldResult, Picture, RowKind
 from mriad_model.evaluation.plan import EvaluationProtocol
 from mriad_model.metrics import (
     RESAMPLES,
+    Advantage,
     FoldScores,
     Metrics,
     RocBand,
+    auroc_advantage,
     dealt,
     measure,
     roc_band,
@@ -32,6 +34,16 @@ class EvaluatedRow:
     kind: RowKind
     metrics: Metrics
     auroc_told_direction: float | None = None  # of a baseline, had the labels told its sign
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """The best method that needs no training, and by how much the model's AUROC is larger."""
+
+    name: str
+    told_direction: bool  # the labels said which way the feature leans
+    auroc: float
+    advantage: Advantage
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,7 @@ class EvaluationReport:
     n_folded_away: int
     n_contradictory: int
     rows: tuple[EvaluatedRow, ...]
+    rival: Rival | None
     roc: RocBand | None
     sigmas: Sigmas
     folds: tuple[FoldLine, ...]
@@ -101,6 +114,7 @@ class EvaluationReport:
             "repeats": metrics.n_repeats,
             "detectors": {r.name: _row(r) for r in self.rows if r.kind is RowKind.DETECTOR},
             "baselines": {r.name: _row(r) for r in self.rows if r.kind is RowKind.BASELINE},
+            "strongest_untrained": None if self.rival is None else asdict(self.rival),
             "recipe": json.loads(self.recipe),
             "plan": json.loads(self.plan),
             "folds": [
@@ -137,6 +151,7 @@ def summarise(results: Sequence[FoldResult], resamples: int = RESAMPLES) -> Eval
         n_folded_away=first.n_folded_away,
         n_contradictory=first.n_contradictory,
         rows=_evaluated(of_row, resamples),
+        rival=_rival(of_row, resamples),
         roc=roc_band(model),
         sigmas=_sigmas(model),
         folds=tuple(_line(result) for result in ordered),
@@ -157,6 +172,37 @@ def _evaluated(
         EvaluatedRow(name, kind, measure(folds, resamples), told.get(name))
         for (name, kind), folds in of_row.items()
         if kind is not RowKind.DIRECTION
+    )
+
+
+def _rival(
+    of_row: Mapping[tuple[str, RowKind], Sequence[FoldScores]], resamples: int
+) -> Rival | None:
+    """The strongest of the baselines, one-class or told their direction, and of asymmetry."""
+    best: tuple[float, str, bool, Sequence[FoldScores]] | None = None
+    for (name, kind), folds in of_row.items():
+        if kind not in {RowKind.BASELINE, RowKind.DIRECTION} and name != "asymmetry":
+            continue
+        auroc = measure(folds, resamples=1).values["auroc"]
+        if auroc is None:
+            return None
+        told = kind is RowKind.DIRECTION
+        leaning = [_negated(fold) for fold in folds] if told and auroc < 0.5 else folds
+        auroc = max(auroc, 1.0 - auroc) if told else auroc
+        if best is None or auroc > best[0]:
+            best = auroc, name, told, leaning
+    if best is None:
+        return None
+    auroc, name, told, rivals = best
+    lead = auroc_advantage(of_row[MODEL_ROW, RowKind.MODEL], rivals, resamples)
+    return None if lead is None else Rival(name, told, auroc, lead)
+
+
+def _negated(fold: FoldScores) -> FoldScores:
+    return replace(
+        fold,
+        healthy_scores=tuple(-score for score in fold.healthy_scores),
+        abnormal_scores=tuple(-score for score in fold.abnormal_scores),
     )
 
 

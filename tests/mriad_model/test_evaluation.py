@@ -193,6 +193,19 @@ def test_the_summary_holds_every_row_and_every_key_that_scripts_rely_on() -> Non
     assert found["baselines"]["entropy"]["auroc_told_direction"] >= 0.5
 
 
+def test_the_rival_is_the_best_untrained_method_and_takes_no_advantage_of_a_wrong_sign() -> None:
+    report = summarise(all_folds(data_of(), EvaluationPlan(HELDOUT)), resamples=50)
+    untrained = [
+        max(row.metrics.values["auroc"] or 0, row.auroc_told_direction or 0)
+        for row in report.rows
+        if row.kind is RowKind.BASELINE or row.name == "asymmetry"
+    ]
+    assert report.rival is not None
+    assert report.rival.auroc == max(untrained)
+    lead = (report.model.metrics.values["auroc"] or 0) - report.rival.auroc
+    assert report.rival.advantage.value == pytest.approx(lead)
+
+
 def test_the_order_in_which_folds_finish_does_not_matter() -> None:
     folds = all_folds(data_of(), EvaluationPlan(HELDOUT))
     assert summarise(folds, 50) == summarise(folds[::-1], 50)

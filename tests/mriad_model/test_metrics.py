@@ -15,6 +15,7 @@ from mriad_model.metrics import (
     Confusion,
     FoldScores,
     Interval,
+    auroc_advantage,
     dealt,
     exact_interval,
     measure,
@@ -203,3 +204,28 @@ def test_the_mean_roc_rises_from_left_to_right_and_agrees_with_the_metrics() -> 
     found = measure(folds, resamples=10)
     assert band.tpr[10] == pytest.approx(found.values["sensitivity_at_90_specificity"])
     assert np.trapezoid(band.tpr, band.fpr) == pytest.approx(found.values["auroc"], abs=0.01)
+
+
+def test_a_method_has_no_advantage_over_itself() -> None:
+    folds = heldout(repeats=1)
+    found = auroc_advantage(folds, folds)
+    assert found is not None
+    assert (found.value, found.interval) == (0.0, Interval(0.0, 0.0))
+
+
+def test_a_paired_advantage_is_told_more_sharply_than_two_intervals_would() -> None:
+    rng = np.random.default_rng(1)
+    healthy, abnormal = rng.normal(size=60), rng.normal(1.0, 1.0, 60)
+    theirs = [fold_of(healthy, abnormal)]
+    ours = [fold_of(healthy, abnormal + rng.normal(0.3, 0.1, 60))]
+    found = auroc_advantage(ours, theirs)
+    alone = measure(theirs).intervals["auroc"]
+    assert found is not None
+    assert alone is not None
+    assert 0 < found.interval.low < found.value < found.interval.high
+    assert found.interval.high - found.interval.low < (alone.high - alone.low) / 3
+
+
+def test_no_advantage_can_be_told_without_abnormal_images() -> None:
+    folds = [fold_of([0.0, 1.0], [])]
+    assert auroc_advantage(folds, folds, resamples=20) is None
