@@ -50,7 +50,9 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]
     if not sys.stdout.isatty():
         show_lines("\t".join(columns), *("\t".join(row) for row in text))
         return
-    numeric = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(columns))]
+    numeric = [
+        all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(columns))
+    ]
     table = Table(title=title, title_justify="left")
     for name, right in zip(columns, numeric, strict=True):
         table.add_column(name, justify="right" if right else "left", overflow="fold")

@@ -4,6 +4,8 @@ import errno
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mriad_model.errors import HomeError
@@ -30,8 +32,9 @@ def prepare_home(home: Path) -> Path:
     return home
 
 
-def work_folder(home: Path, run_id: int) -> Path:
-    """A folder for a run's intermediate files; those of runs long dead are removed."""
+@contextmanager
+def work_folder(home: Path, run_id: int) -> Iterator[Path]:
+    """A folder for a run's intermediate files, removed at its end; so are those of dead runs."""
     work = home / "work"
     horizon = time.time() - STALE_WORK_SECONDS
     for old in work.iterdir():
@@ -39,7 +42,10 @@ def work_folder(home: Path, run_id: int) -> Path:
             shutil.rmtree(old, ignore_errors=True)
     folder = work / f"run-{run_id}"
     make_folder(folder)
-    return folder
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def plain(error: OSError) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from db.clock import now
 from db.record import end_run, start_run
+from db.times import now
 from mriad_model.nouns import Run, RunEnd, RunStatus
 
 LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "prefect", "sqlalchemy", "torch")

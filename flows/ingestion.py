@@ -1,0 +1,79 @@
+"""The flow that registers scans, and the walk through a folder that other flows begin with."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from flows.runner import threads
+from tasks.ingestion import Labelling, Refused, find_files, ingest_chunk, label_scans
+from tasks.progress import tell
+from tasks.reporting import publish_summary
+from tasks.resources import opened_record
+from tasks.runs import RecordedRun, recorded_run
+from tasks.selection import in_chunks
+
+CHUNK_SIZE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What a folder held."""
+
+    new: int
+    known: int
+    labelled: int
+    rejected: list[Refused] = field(default_factory=list)
+    scan_ids: list[int] = field(default_factory=list)
+
+    @property
+    def by_reason(self) -> dict[str, int]:
+        """How many files were rejected for which reason."""
+        return dict(sorted(Counter(each.reason for each in self.rejected).items()))
+
+
+def take_in(
+    home: Path,
+    run: RecordedRun,
+    folder: str,
+    *,
+    labelling: Labelling | None = None,
+    glob: str = "*",
+    chunk_size: int = CHUNK_SIZE,
+) -> Intake:
+    """List a folder, read what is new in it, label what it holds."""
+    found = find_files(str(home), folder, glob)
+    seen = list(found.known)
+    rejected = list(found.refused)
+    new = 0
+    for number, files in in_chunks(found.unread, chunk_size):
+        read = ingest_chunk(str(home), run.id, files)
+        seen += read.seen
+        rejected += read.rejected
+        new += read.new
+        tell("reading", min(number * chunk_size, len(found.unread)), len(found.unread))
+    labelled = label_scans(str(home), folder, labelling, seen) if labelling else 0
+    intake = Intake(new, len(seen) - new, labelled, rejected, [scan_id for scan_id, _ in seen])
+    run.counts.update(new=new, known=intake.known, rejected=len(rejected), labelled=labelled)
+    return intake
+
+
+@flow(
+    name="ingest_scans",
+    flow_run_name="ingest {folder}",
+    task_runner=threads(),
+)
+def ingest_scans(
+    home: Path,
+    folder: str,
+    labelling: Labelling | None = None,
+    glob: str = "*",
+    chunk_size: int = CHUNK_SIZE,
+) -> Intake:
+    """Register the scans of a folder. Safe to run again: what is known is counted, not added."""
+    with recorded_run(opened_record(str(home)), "ingest_scans", flow_run.id) as run:
+        intake = take_in(home, run, folder, labelling=labelling, glob=glob, chunk_size=chunk_size)
+        publish_summary("ingest-summary", f"Ingested {folder}", {**run.counts, **intake.by_reason})
+    return intake

@@ -1,0 +1,31 @@
+"""The flow that replays recorded decisions and compares."""
+
+from pathlib import Path
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from flows.runner import threads
+from tasks.replay import ReplayReport, replay_decisions
+from tasks.reporting import publish_summary
+from tasks.resources import opened_record
+from tasks.runs import recorded_run
+
+
+@flow(name="verify_decisions", flow_run_name="verify {decision_id}", task_runner=threads())
+def verify_decisions(
+    home: Path, decision_id: int | None = None, device: str = "auto"
+) -> ReplayReport:
+    """Replay one decision, or all, from the stored model, threshold and source files."""
+    place = str(home)
+    with recorded_run(opened_record(place), "verify_decisions", flow_run.id, device) as run:
+        report = replay_decisions(place, decision_id, device)
+        run.counts.update(
+            checked=report.checked,
+            identical=report.identical,
+            within_tolerance=report.within_tolerance,
+            mismatched=len(report.mismatched),
+            unreadable=len(report.unreadable),
+        )
+        publish_summary("verify-summary", f"Replayed {report.checked} decisions", run.counts)
+    return report

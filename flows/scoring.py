@@ -1,0 +1,125 @@
+"""The flow of every night: ingest what is new, score it, decide, paint, report."""
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import flow
+from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
+
+from flows.ingestion import CHUNK_SIZE, take_in
+from flows.runner import threads
+from tasks.home import work_folder
+from tasks.ingestion import Refused
+from tasks.preprocessing import preprocess_chunk
+from tasks.progress import tell
+from tasks.reporting import ScoreCounts, publish_summary, write_score_report
+from tasks.resources import opened_record
+from tasks.runs import RecordedRun, recorded_run
+from tasks.scoring import ScoredChunk, score_chunk
+from tasks.selection import InForce, Undecided, find_model, find_undecided, in_chunks
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringResult:
+    """What a scoring run came to."""
+
+    new: int
+    known: int
+    rejected: list[Refused]
+    scored: int
+    suspicious: int
+    taught: int  # left out: the model learned from them
+    unreadable: int  # left out: their files vanished or changed
+    model_id: int
+    threshold_id: int
+    report: str  # path, relative to the home
+    seconds: float
+
+
+@flow(name="score_new_scans", flow_run_name="score {folder}", task_runner=threads())
+def score_new_scans(
+    home: Path,
+    folder: str,
+    device: str = "auto",
+    glob: str = "*",
+    chunk_size: int = CHUNK_SIZE,
+) -> ScoringResult:
+    """Score what is new in a folder. A second run over the same folder adds nothing."""
+    started = time.monotonic()
+    place = str(home)
+    with recorded_run(opened_record(place), "score_new_scans", flow_run.id, device) as run:
+        model = find_model(place)
+        intake = take_in(home, run, folder, glob=glob, chunk_size=chunk_size)
+        todo = find_undecided(place, model.model_id, model.threshold_id, intake.scan_ids)
+        chunks = _score(home, run, model, todo, device, chunk_size)
+        counts = ScoreCounts(
+            new=intake.new,
+            known=intake.known,
+            scored=sum(chunk.scored for chunk in chunks),
+            suspicious=sum(chunk.suspicious for chunk in chunks),
+            taught=todo.taught,
+            unreadable=sum(chunk.unreadable for chunk in chunks),
+        )
+        run.counts.update(
+            scored=counts.scored,
+            suspicious=counts.suspicious,
+            taught=counts.taught,
+            unreadable=counts.unreadable,
+        )
+        report = write_score_report(place, run.id, folder, counts, intake.rejected)
+        publish_summary(
+            "score-summary",
+            f"Scored {counts.scored} scans, {counts.suspicious} suspicious",
+            {**run.counts, **intake.by_reason, "report": report},
+        )
+    return ScoringResult(
+        new=intake.new,
+        known=intake.known,
+        rejected=intake.rejected,
+        scored=counts.scored,
+        suspicious=counts.suspicious,
+        taught=counts.taught,
+        unreadable=counts.unreadable,
+        model_id=model.model_id,
+        threshold_id=model.threshold_id,
+        report=report,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _score(
+    home: Path, run: RecordedRun, model: InForce, todo: Undecided, device: str, chunk_size: int
+) -> list[ScoredChunk]:
+    """Prepare one chunk while another is scored; never more than two are in hand."""
+    place, total = str(home), len(todo.scan_ids)
+    in_hand: deque[PrefectFuture[ScoredChunk]] = deque()
+    done: list[ScoredChunk] = []
+
+    def settle() -> None:
+        done.append(in_hand.popleft().result())
+        tell("scoring", min(len(done) * chunk_size, total), total)
+
+    with work_folder(home, run.id) as folder:
+        for number, scan_ids in in_chunks(todo.scan_ids, chunk_size):
+            if len(in_hand) == 2:
+                settle()
+            path = str(folder / f"{number}.safetensors")
+            prepared = preprocess_chunk.submit(place, run.id, model.recipe, scan_ids, path)
+            in_hand.append(
+                score_chunk.submit(
+                    place,
+                    run.id,
+                    model.model_id,
+                    model.threshold_id,
+                    device,
+                    path,
+                    wait_for=[prepared],
+                    return_state=False,
+                )
+            )
+        while in_hand:
+            settle()
+    return done

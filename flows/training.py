@@ -1,0 +1,129 @@
+"""The flow that trains on the healthy pool, calibrates, and puts the new model in force."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from flows.ingestion import CHUNK_SIZE, take_in
+from flows.runner import threads
+from mriad_model.nouns import LabelValue, Policy, Role
+from tasks.home import work_folder
+from tasks.ingestion import Labelling
+from tasks.preprocessing import preprocess_chunk
+from tasks.recalibration import activate
+from tasks.reporting import publish_summary
+from tasks.resources import opened_record
+from tasks.runs import recorded_run
+from tasks.selection import in_chunks
+from tasks.training import FrozenDataset, calibrate, freeze_healthy, train
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """A trained model, its threshold, and how the training went."""
+
+    model_id: int
+    threshold_id: int
+    n_train: int
+    n_validation: int
+    n_calibration: int
+    epochs: int
+    best_epoch: int
+    validation_loss: float | None
+    seconds: float
+    activated: bool
+    why: str
+
+
+@flow(
+    name="train_model",
+    flow_run_name="train {author}",
+    task_runner=threads(),
+)
+def train_model(
+    home: Path,
+    recipe: str,
+    author: str,
+    seed: int = 0,
+    k: float = 1.0,
+    device: str = "auto",
+    chunk_size: int = CHUNK_SIZE,
+) -> TrainingResult:
+    """Train `recipe` (JSON) on the healthy scans, draw a threshold, activate it.
+
+    What lies in the home's `healthy` folder is ingested as healthy first.
+    """
+    place = str(home)
+    with recorded_run(opened_record(place), "train_model", flow_run.id, device) as run:
+        labelling = Labelling(author, LabelValue.HEALTHY)
+        take_in(home, run, str(home / "healthy"), labelling=labelling, chunk_size=chunk_size)
+        dataset = freeze_healthy(place, run.id, seed)
+        with work_folder(home, run.id) as folder:
+            files = {
+                role: _prepare(place, run.id, recipe, dataset, role, folder, chunk_size)
+                for role in (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION)
+            }
+            trained = train(
+                place,
+                run.id,
+                dataset.id,
+                recipe,
+                files[Role.TRAIN],
+                files[Role.VALIDATION],
+                device,
+            )
+            threshold_id = calibrate(
+                place,
+                run.id,
+                trained.model_id,
+                dataset.id,
+                files[Role.CALIBRATION],
+                Policy.SIGMAS,
+                k,
+                device,
+            )
+        why = "trained by hand"
+        activate(place, threshold_id, why, author)
+        result = TrainingResult(
+            model_id=trained.model_id,
+            threshold_id=threshold_id,
+            n_train=dataset.n(Role.TRAIN),
+            n_validation=dataset.n(Role.VALIDATION),
+            n_calibration=dataset.n(Role.CALIBRATION),
+            epochs=trained.epochs,
+            best_epoch=trained.best_epoch,
+            validation_loss=trained.validation_loss,
+            seconds=trained.seconds,
+            activated=True,
+            why=why,
+        )
+        run.counts.update(
+            n_train=result.n_train,
+            n_validation=result.n_validation,
+            n_calibration=result.n_calibration,
+            epochs=result.epochs,
+            model_id=result.model_id,
+            threshold_id=result.threshold_id,
+        )
+        publish_summary("train-summary", f"Trained model {result.model_id}", run.counts)
+    return result
+
+
+def _prepare(
+    home: str,
+    run_id: int,
+    recipe: str,
+    dataset: FrozenDataset,
+    role: Role,
+    folder: Path,
+    chunk_size: int,
+) -> list[str]:
+    """Prepare the slices of one role; the paths of their files."""
+    paths = []
+    for number, scan_ids in in_chunks(dataset.scan_ids[role], chunk_size):
+        path = str(folder / f"{role.value}-{number}.safetensors")
+        if preprocess_chunk(home, run_id, recipe, scan_ids, path):
+            paths.append(path)
+    return paths

@@ -1,0 +1,174 @@
+"""Evaluation: labelled images gathered into one file, folds run over it, a report at the end."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from mriad_model.errors import NoScans, RejectedFile
+from mriad_model.evaluation import (
+    EvaluationData,
+    EvaluationImage,
+    EvaluationPlan,
+    FoldResult,
+    gather,
+    run_fold,
+    summarise,
+)
+from mriad_model.evaluation.folds import Fitted
+from mriad_model.files import write_atomically
+from mriad_model.folders import FoundFile, list_files
+from mriad_model.heatmaps import ColourScale, encode, overlay
+from mriad_model.images import read_image
+from mriad_model.nouns import LabelValue
+from mriad_model.paths import escape_path, unescape_path
+from mriad_model.recipes import Recipe
+from mriad_model.report import render_evaluation
+from mriad_model.training import Epoch
+from mriad_model.twins import Fingerprint, fingerprint, twin_groups
+from tasks.ingestion import READERS, Labelling, Refused, labeller, refusal
+from tasks.progress import tell
+from tasks.reporting import provenance, refusal_lines, write_page
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a folder held for an evaluation."""
+
+    healthy: int
+    abnormal: int
+    unlabelled: int
+    rejected: list[Refused]
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A file that reads, with its label and fingerprint."""
+
+    file: FoundFile
+    label: LabelValue
+    fingerprint: Fingerprint
+
+
+@task(name="preprocess", cache_policy=NO_CACHE)
+def gather_labelled(
+    folder: str, glob: str, labelling: Labelling, recipe: str, path: str
+) -> Gathered:
+    """Read and prepare the labelled images of a folder into the file `path`.
+
+    Raises:
+        NoScans: there is no healthy image, or no abnormal one.
+        SettingsError: the label CSV cannot be read.
+    """
+    root = Path(unescape_path(folder))
+    say = labeller(root, labelling)
+    files = list(list_files(root, glob))
+    labels = [say(file.path) for file in files]
+    rejected: list[Refused] = []
+    found: list[Labelled] = []
+    wanted = [(f, label) for f, label in zip(files, labels, strict=True) if label is not None]
+    with ThreadPoolExecutor(READERS) as pool:
+        prints = pool.map(lambda each: _fingerprint(each[0]), wanted)
+        for (file, label), outcome in zip(wanted, prints, strict=True):
+            if isinstance(outcome, RejectedFile):
+                name = _name(file, root)
+                rejected.append(Refused(name, outcome.reason.value, outcome.detail))
+            else:
+                found.append(Labelled(file, label, outcome))
+            tell("reading", len(found) + len(rejected), len(wanted))
+    healthy = sum(each.label is LabelValue.HEALTHY for each in found)
+    _require_both(folder, healthy, len(found) - healthy, labels.count(None))
+    data = gather(_images(found, root), Recipe.from_json(recipe).preprocessing)
+    write_atomically(Path(path), data.to_bytes())
+    return Gathered(healthy, len(found) - healthy, labels.count(None), rejected)
+
+
+@task(name="fold", task_run_name="repeat {repeat} fold {fold}", cache_policy=NO_CACHE)
+def evaluate_fold(
+    data: str, plan: EvaluationPlan, recipe: str, repeat: int, fold: int, device: str, path: str
+) -> None:
+    """Train and test one fold; its result goes into the file `path`."""
+    result = run_fold(
+        _data(data),
+        plan,
+        (repeat, fold),
+        Recipe.from_json(recipe),
+        device,
+        progress=_teller(plan, repeat, fold),
+        paint=_paint,
+    )
+    write_atomically(Path(path), result.to_json().encode())
+
+
+@task(name="report", cache_policy=NO_CACHE)
+def write_evaluation_report(
+    home: str, run_id: int, folder: str, paths: Sequence[str], rejected: Sequence[Refused]
+) -> dict[str, Any]:
+    """Put the folds together, write the page; what `mriad evaluate --json` prints."""
+    results = [FoldResult.from_json(Path(path).read_text()) for path in paths]
+    report = summarise(results)
+    page = render_evaluation(report, provenance(home, run_id, folder), refusal_lines(rejected))
+    return report.to_dict(write_page(Path(home), f"evaluation-run-{run_id}", page))
+
+
+def _fingerprint(file: FoundFile) -> Fingerprint | RejectedFile:
+    if file.refused is not None:
+        return refusal(file.refused)
+    try:
+        return fingerprint(read_image(file.path).pixels)
+    except RejectedFile as rejection:
+        return rejection
+
+
+def _images(found: Sequence[Labelled], root: Path) -> Iterator[EvaluationImage]:
+    """The images again, one at a time: fingerprints and groups need all, preparing does not."""
+    groups = twin_groups([each.fingerprint for each in found])
+    for each, group in zip(found, groups, strict=True):
+        pixels = read_image(each.file.path).pixels
+        yield EvaluationImage(_name(each.file, root), each.label, group, each.file.size, pixels)
+
+
+def _name(file: FoundFile, root: Path) -> str:
+    return escape_path(file.path.relative_to(root) if file.path != root else file.path.name)
+
+
+def _require_both(folder: str, healthy: int, abnormal: int, unlabelled: int) -> None:
+    if healthy and abnormal:
+        return
+    raise NoScans(
+        f"{folder}: {healthy} healthy and {abnormal} abnormal images ({unlabelled} without a "
+        "label); an evaluation needs both: put them in folders no/ and yes/ (or healthy/ and "
+        "abnormal/), or name a CSV with --labels"
+    )
+
+
+@lru_cache(maxsize=1)
+def _data(path: str) -> EvaluationData:
+    return EvaluationData.from_file(Path(path))
+
+
+def _teller(plan: EvaluationPlan, repeat: int, fold: int) -> Callable[[Epoch], None]:
+    at = plan.folds.index((repeat, fold))
+
+    def say(epoch: Epoch) -> None:
+        total = len(plan.folds) * epoch.max_epochs
+        note = f"fold {at + 1} of {len(plan.folds)}, epoch {epoch.number}"
+        tell("training", at * epoch.max_epochs + epoch.number, total, note)
+
+    return say
+
+
+def _paint(
+    image: NDArray[np.float32], anomaly_map: NDArray[np.float32], model: Fitted, caption: str
+) -> bytes:
+    """A prepared slice under its map."""
+    scale = ColourScale(model.colour_low, model.colour_high)
+    pixels = np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
+    return encode(overlay(pixels, anomaly_map, scale, caption))

@@ -1,0 +1,42 @@
+"""Stored models, each loaded once a process."""
+
+import threading
+from functools import lru_cache
+from pathlib import Path
+
+from db import history
+from mriad_model.errors import ModelFileError
+from mriad_model.files import sha256_of
+from mriad_model.fitted import FittedModel
+from mriad_model.paths import source_path
+from tasks.resources import opened_record
+
+_loading = threading.Lock()
+
+
+def loaded_model(home: str, model_id: int, device: str) -> FittedModel:
+    """A stored model, loaded once and shared: torch is not reproducible when threads build.
+
+    Raises:
+        ModelFileError: the file is gone, or is not the one that the record names.
+    """
+    with _loading:
+        return _load(home, model_id, device)
+
+
+@lru_cache(maxsize=2)
+def _load(home: str, model_id: int, device: str) -> FittedModel:
+    row = history.model_by_id(opened_record(home), model_id)
+    path = source_path(row.path, Path(home))
+    try:
+        if sha256_of(path) != row.sha256:
+            raise ModelFileError(
+                f"{path}: not the weights that model {model_id} was recorded with; "
+                "restore the file from a backup, or activate another threshold"
+            )
+        return FittedModel.from_bytes(path.read_bytes(), device)
+    except OSError as error:
+        raise ModelFileError(
+            f"{path}: cannot read the weights of model {model_id}; "
+            "restore the file from a backup, or activate another threshold"
+        ) from error

@@ -1,0 +1,147 @@
+"""Reports: the page of a scoring run, what pages have in common, a run's summary."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from db import history
+from db.times import now
+from mriad_model.files import write_atomically
+from mriad_model.nouns import NOTICE, RejectionReason
+from mriad_model.paths import source_path
+from mriad_model.report import (
+    MOST_PICTURES,
+    ModelLine,
+    Provenance,
+    RejectedFileLine,
+    ScoreReport,
+    SuspiciousScan,
+    ThresholdLine,
+    render_score_report,
+)
+from tasks.ingestion import Refused
+from tasks.resources import opened_record
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCounts:
+    """What a scoring run counted."""
+
+    new: int
+    known: int
+    scored: int
+    suspicious: int
+    taught: int
+    unreadable: int
+
+
+@task(name="summarise", cache_policy=NO_CACHE)
+def publish_summary(key: str, title: str, figures: Mapping[str, object]) -> None:
+    """Leave a run's figures as a markdown artifact in the workflow engine."""
+    lines = [f"| {name.replace('_', ' ')} | {value} |" for name, value in figures.items()]
+    table = "\n".join(["| | |", "| --- | --- |", *lines])
+    create_markdown_artifact(f"# {title}\n\n{table}\n\n{NOTICE}\n", key=key)
+
+
+@task(name="report", cache_policy=NO_CACHE)
+def write_score_report(
+    home: str, run_id: int, folder: str, counts: ScoreCounts, rejected: Sequence[Refused]
+) -> str:
+    """Write the page of a scoring run; its path, relative to the home."""
+    engine, place = opened_record(home), Path(home)
+    current = history.current_threshold(engine)
+    assert current is not None, "a scoring run has a model in force"
+    worst = history.worst_of_run(engine, run_id, limit=1000)
+    page = render_score_report(
+        ScoreReport(
+            provenance=provenance(home, run_id, folder),
+            model=ModelLine(
+                id=current.threshold.model_id,
+                sha256=current.model.sha256,
+                recipe_name=json.loads(current.model.recipe)["name"],
+                created_at=current.model.created_at,
+            ),
+            threshold=ThresholdLine(
+                id=current.activation.threshold_id,
+                policy=current.threshold.policy.value,
+                k=current.threshold.k,
+                mean=current.threshold.mean,
+                sd=current.threshold.sd,
+                n=current.threshold.n,
+                value=current.threshold.value,
+            ),
+            new=counts.new,
+            known=counts.known,
+            scored=counts.scored,
+            n_suspicious=counts.suspicious,
+            suspicious=[
+                _suspicious(place, row, pictured=i < MOST_PICTURES) for i, row in enumerate(worst)
+            ],
+            rejections=refusal_lines(rejected),
+            skipped=_skipped(counts),
+        )
+    )
+    return write_page(place, f"score-run-{run_id}", page)
+
+
+def write_page(home: Path, name: str, page: str) -> str:
+    """Write a report under the home; its path, relative to the home."""
+    path = home / "reports" / f"{name}.html"
+    write_atomically(path, page.encode())
+    return str(path.relative_to(home))
+
+
+def provenance(home: str, run_id: int, source: str) -> Provenance:
+    """Where a report of this run comes from."""
+    run, _ = history.run_by_id(opened_record(home), run_id)
+    moment = now()
+    elapsed = datetime.fromisoformat(moment) - datetime.fromisoformat(run.started_at)
+    return Provenance(
+        created_at=moment,
+        source=source,
+        software_version=run.software_version,
+        git_sha=run.git_sha,
+        libraries=json.loads(run.libraries),
+        device=run.device,
+        seconds=elapsed.total_seconds(),
+        run_id=run_id,
+    )
+
+
+def refusal_lines(rejected: Sequence[Refused]) -> list[RejectedFileLine]:
+    """Refused files as the reports list them."""
+    return [
+        RejectedFileLine(each.path, RejectionReason(each.reason), each.detail) for each in rejected
+    ]
+
+
+def _suspicious(home: Path, row: history.DecisionRow, *, pictured: bool) -> SuspiciousScan:
+    heatmap = source_path(row.heatmap_path, home) if pictured and row.heatmap_path else None
+    return SuspiciousScan(
+        path=row.path or "",
+        scan_id=row.scan_id,
+        decision_id=row.decision_id,
+        score=row.score,
+        p_value=row.p_value,
+        heatmap=heatmap.read_bytes() if heatmap and heatmap.is_file() else None,
+    )
+
+
+def _skipped(counts: ScoreCounts) -> list[tuple[str, str]]:
+    """What was not scored, and why."""
+    lines = []
+    if counts.taught:
+        lines.append(
+            (f"{counts.taught} scans", "the model learned from them; their scores are memories")
+        )
+    if counts.unreadable:
+        lines.append(
+            (f"{counts.unreadable} scans", "the file vanished or changed; tried again next time")
+        )
+    return lines

@@ -1,0 +1,85 @@
+"""Thresholds and verdicts from stored scores alone: no inference, no workflow engine.
+
+`recalibrate --dry-run` and `activate` call these directly; `tasks.recalibration` makes tasks
+of them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+
+import numpy as np
+from sqlalchemy import Engine
+
+from db import history, record
+from db.times import now
+from mriad_model.errors import NoScans
+from mriad_model.nouns import Policy, Threshold
+from mriad_model.thresholds import Flips, ThresholdFit, fit_threshold, flips, p_value, verdict
+
+PAGE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A threshold that could be, and how many past decisions it would turn."""
+
+    model_id: int
+    dataset_id: int
+    fit: ThresholdFit
+    decided: int  # scans that the model's thresholds have decided
+    flips: Flips
+
+
+def propose(engine: Engine, policy: Policy, k: float) -> Proposal:
+    """Draw a threshold for the model in force through its stored calibration scores.
+
+    Raises:
+        NoScans: no model is in force.
+        ThresholdUndefined: the scores give no threshold.
+    """
+    current = history.current_threshold(engine)
+    if current is None:
+        raise NoScans("no model is in force; train one first with: mriad train")
+    model_id, dataset_id = current.threshold.model_id, current.threshold.dataset_id
+    healthy = history.calibration_scores(engine, model_id, dataset_id)
+    fit = fit_threshold([each.value for each in healthy], policy, k)
+    values = [each.value for each in history.decided_scores(engine, model_id)]
+    turned = flips(
+        [verdict(value, current.threshold.value) for value in values],
+        [verdict(value, fit.value) for value in values],
+    )
+    return Proposal(model_id, dataset_id, fit, len(values), turned)
+
+
+def append_proposal(engine: Engine, proposal: Proposal, run_id: int) -> int:
+    """Append the proposed threshold; its id."""
+    row = Threshold(
+        proposal.model_id,
+        proposal.dataset_id,
+        run_id=run_id,
+        created_at=now(),
+        **asdict(proposal.fit),
+    )
+    return record.append_threshold(engine, row)
+
+
+def decide_again(engine: Engine, threshold_id: int, run_id: int) -> int:
+    """Append this threshold's verdict on every scan that its model has decided; how many."""
+    threshold = history.threshold_by_id(engine, threshold_id)
+    healthy = history.calibration_scores(engine, threshold.model_id, threshold.dataset_id)
+    calibration = np.array([each.value for each in healthy])
+    added = 0
+    for page in _pages(history.decided_scores(engine, threshold.model_id)):
+        chances = p_value(np.array([each.value for each in page]), calibration)
+        rows = [
+            (each.scan_id, each.score_id, verdict(each.value, threshold.value), float(chance))
+            for each, chance in zip(page, chances, strict=True)
+        ]
+        added += record.append_decisions(engine, threshold_id, rows, run_id=run_id, now=now())
+    return added
+
+
+def _pages(scores: Iterator[history.StoredScore]) -> Iterator[list[history.StoredScore]]:
+    while page := list(islice(scores, PAGE)):
+        yield page
