@@ -42,8 +42,8 @@ def text_size(width: int) -> int:
 
 
 def text_row(text: str, width: int, size: int, ink: int) -> Picture:
-    """One line of text on the band's paper, cut to fit; (1.3 size, width, 3) uint8."""
-    height, margin = round(1.3 * size), _margin(size)
+    """One line of text on the band's paper, cut to fit; (1.4 size, width, 3) uint8."""
+    height, margin = round(1.4 * size), _margin(size)
     canvas = Image.new("L", (width, height), PAPER)
     fitted = _fitted(text, width - 2 * margin, size)
     if fitted:
@@ -132,7 +132,7 @@ def _bar_row(width: int, size: int, colours: bytes) -> Picture:
         line = text_row(UNLIKE, right, size, FAINT_INK)
         row[-len(line) :, width - right :] = line
     thickness = max(size // 2, 4)
-    top = height - round(0.25 * size) - thickness
+    top = height - round(0.4 * size) - thickness
     length = width - left - right
     if length > 0:
         bar = np.frombuffer(colours, np.uint8).reshape(1, -1, 3)

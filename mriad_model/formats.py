@@ -17,17 +17,20 @@ import warnings
 import zlib
 from collections.abc import Callable
 from enum import StrEnum
+from typing import TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import BmpImagePlugin, Image, ImageChops, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
 from mriad_model.errors import RejectedFile
 from mriad_model.nouns import RejectionReason
 
 Gray = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+Depth = TypeVar("Depth", npt.NDArray[np.uint8], npt.NDArray[np.uint16])
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_END = b"\xff\xd9"
@@ -166,8 +169,7 @@ def _gray(picture: Image.Image) -> Gray:
         raise _unsupported(f"pixels of mode {mode}")
     if picture.has_transparency_data:
         full = picture if mode in ("LA", "RGBA") else picture.convert("RGBA")
-        on_black = ImageChops.multiply(full.convert("L"), full.getchannel("A"))
-        return np.array(on_black)
+        return _on_black(np.asarray(full.convert("L")), np.asarray(full.getchannel("A")))
     if mode in ("P", "PA", "CMYK", "YCbCr", "RGBX"):
         picture = picture.convert("RGB")
     return np.array(picture if picture.mode == "L" else picture.convert("L"))
@@ -188,8 +190,15 @@ def _gray_deep(data: bytes, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
     weights = np.array([7471, 38470, 19595], np.uint64)
     gray = (wide[..., :3] @ weights + np.uint64(0x8000)) >> np.uint64(16)
     if bgr.shape[2] == 4:
-        gray = (gray * wide[..., 3] + np.uint64(0x7FFF)) // np.uint64(0xFFFF)
+        return _on_black(gray.astype(np.uint16), np.asarray(bgr[..., 3], np.uint16))
     return gray.astype(np.uint16)
+
+
+def _on_black(gray: Depth, alpha: Depth) -> Depth:
+    """Gray times opacity, rounded to the nearest integer."""
+    top = np.iinfo(gray.dtype).max
+    product = gray.astype(np.uint32) * alpha + np.uint32(top // 2)
+    return (product // np.uint32(top)).astype(gray.dtype)
 
 
 def _upright(pixels: Gray, orientation: int) -> Gray:

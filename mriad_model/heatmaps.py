@@ -123,20 +123,18 @@ def montage(
     Returns:
         (rows * (tile + caption), columns * tile, 3) uint8, BGR.
     """
-    rows = []
-    for start in range(0, len(pictures), columns):
-        cells = [
-            _cell(picture, tile, caption)
-            for picture, caption in zip(
-                pictures[start : start + columns], captions[start : start + columns], strict=True
-            )
-        ]
-        empty = np.full_like(cells[0], PAPER)
-        rows.append(np.hstack(cells + [empty] * (columns - len(cells))))
-    return np.vstack(rows)
+    if not pictures:
+        raise ValueError("a montage of no pictures")
+    if len(captions) != len(pictures):
+        raise ValueError(f"{len(captions)} captions for {len(pictures)} pictures")
+    cells = [_cell(*item, tile) for item in zip(pictures, captions, strict=True)]
+    cells += [np.full_like(cells[0], PAPER)] * (-len(cells) % columns)
+    return np.vstack(
+        [np.hstack(cells[start : start + columns]) for start in range(0, len(cells), columns)]
+    )
 
 
-def _cell(picture: Picture, tile: int, caption: str) -> Picture:
+def _cell(picture: Picture, caption: str, tile: int) -> Picture:
     """The picture fitted into the middle of a square, with its caption below."""
     height, width = picture.shape[:2]
     ratio = tile / max(height, width)

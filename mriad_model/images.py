@@ -120,7 +120,7 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
                 raise RejectedFile(
                     RejectionReason.TOO_LARGE, f"{size:,} bytes, more than {max_bytes:,}"
                 )
-            data = file.read(max_bytes + 1)  # it may have grown since
+            data = file.read(size + 1)  # not of max_bytes: read() sets that much aside first
     except NotRegularFileError as error:
         raise RejectedFile(RejectionReason.NOT_REGULAR, "not a regular file") from error
     except OSError as error:
@@ -129,6 +129,4 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
         raise RejectedFile(reason, error.strerror or type(error).__name__) from error
     if not data:
         raise RejectedFile(RejectionReason.EMPTY, "no bytes")
-    if len(data) > max_bytes:
-        raise RejectedFile(RejectionReason.TOO_LARGE, f"more than {max_bytes:,} bytes")
     return data

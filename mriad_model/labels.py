@@ -70,7 +70,9 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
         for row in reader:
             yield reader.line_num, (row[file] or "").strip(), (row[label] or "").strip()
     except csv.Error as error:
-        raise SettingsError(f"{escape_path(path)}, line {reader.line_num}: {error}") from error
+        raise SettingsError(
+            f"{escape_path(path)}, line {reader.reader.line_num}: {error}"
+        ) from error
 
 
 def _text(path: Path) -> str:
