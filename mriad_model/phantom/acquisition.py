@@ -28,7 +28,7 @@ class Scanner:
 def draw_scanner(rng: np.random.Generator) -> Scanner:
     """A scanner on a day."""
     return Scanner(
-        snr=rng.uniform(14, 42),
+        snr=rng.uniform(17, 45),
         blur=rng.uniform(0.45, 0.85),
         bias=wave_field(rng, 240, 16),
         bias_size=rng.uniform(0.03, 0.12),
@@ -36,7 +36,7 @@ def draw_scanner(rng: np.random.Generator) -> Scanner:
         ghost=rng.uniform(0.02, 0.06) if rng.random() < 0.15 else 0.0,
         ghost_shift=rng.uniform(0.12, 0.5),
         interpolation=rng.uniform(0.0, 0.75),
-        gain=rng.uniform(120, 190),
+        gain=rng.uniform(135, 215),
     )
 
 

@@ -28,9 +28,10 @@ class Envelope:
 
 def section_of(head: Head, grid: PlaneGrid) -> Section:
     """The grid's points, moved by the head's smooth warp: no head is quite symmetric."""
-    size = np.float32(head.warp_size)
+    size, meander = np.float32(head.warp_size), np.float32(head.cortex.meander_size)
+    bx, by, bz = (meander * m.on(grid) for m in head.cortex.meander)
     x, y, z = (p + size * w.on(grid) for p, w in zip(grid.points(), head.warp, strict=True))
-    return Section(grid, (x, y, z))
+    return Section(grid, (x, y, z), (bx, by, bz))
 
 
 def paint_head(canvas: Canvas, head: Head, section: Section, loss: Array | None) -> Envelope:
@@ -38,9 +39,9 @@ def paint_head(canvas: Canvas, head: Head, section: Section, loss: Array | None)
     hull = envelope(head, section)
     _paint_wrappings(canvas, head, section, hull)
     if float(section.points[2].min()) < 14:
-        _paint_hindbrain(canvas, section.points, hull)
+        _paint_hindbrain(canvas, head, section, hull)
     paint_cerebrum(canvas, head, section, hull.cerebrum, loss)
-    paint_deep(canvas, head.deep, section.points)
+    paint_deep(canvas, head.deep, section.bent(0.35))
     return hull
 
 
@@ -63,12 +64,12 @@ def vault_distance(head: Head, points: Points) -> Array:
 def envelope(head: Head, section: Section) -> Envelope:
     """The large surfaces at a section's points."""
     points = section.points
-    vault = vault_distance(head, points) + np.float32(1.1) * head.skull.lumps.on(section.grid)
+    vault = vault_distance(head, points) + np.float32(0.9) * head.skull.lumps.on(section.grid)
     if float(points[2].min()) > 30:  # well above the cerebrum's underside
         far = np.full_like(vault, 99)
         return Envelope(vault, vault, far, far)
     under = (_floor(points[0], points[1]) - points[2]) * np.float32(0.8)
-    cerebellum = ellipsoid(points, (0, -58, -27), (52, 33, 31))
+    cerebellum = ellipsoid(points, (0, -58, -27), (54, 35, 32))
     return Envelope(
         vault=vault,
         cerebrum=smooth_max(vault, under, 8.0),
@@ -92,61 +93,75 @@ def _paint_wrappings(canvas: Canvas, head: Head, section: Section, hull: Envelop
     z = section.points[2]
     skull = head.skull
     thick = np.tanh(skull.thickness.on(section.grid))  # so that no bump outgrows its bone
-    bone = skull.bone * (1 + np.float32(0.22) * thick)
-    scalp = skull.scalp * (1 - np.float32(0.18) * thick)
+    bone = skull.bone * (1 + np.float32(0.16) * thick)
+    scalp = skull.scalp * (1 - np.float32(0.13) * thick)
     csf = np.float32(skull.csf)
-    brain = np.minimum(np.minimum(hull.cerebrum, hull.cerebellum), hull.brainstem - 5)
-    cavity = smooth_min(smooth_max(hull.vault, -26 - z, 4.0), brain, 6.0) - csf
+    above = np.minimum(smooth_max(hull.vault, -26 - z, 4.0), hull.cerebrum)
+    below = np.minimum(hull.cerebellum, hull.brainstem - 5)
+    cavity = smooth_min(above, below, 6.0) - csf
     outer = hull.vault - csf - bone - scalp
-    low = float(z.min()) < 12
+    low = float(z.min()) < 25
     if low:
         face = ellipsoid(section.points, (0, 6, -62), (66, 84, 62))
-        outer = smooth_min(outer, face, 20.0)
+        neck = ellipsoid(section.points, (0, -34, -100), (60, 62, 70))
+        outer = smooth_min(outer, smooth_min(face, neck, 30.0), 20.0)
+        outer = np.minimum(outer, cavity - bone - scalp)
     canvas.paint(Tissue.SKIN, inside(outer))
     canvas.paint(Tissue.FAT, inside(outer + np.float32(1.6)))
     if low:
-        _paint_muscle(canvas, section.points, cavity, outer)
+        _paint_muscle(canvas, section, cavity, outer)
     canvas.paint(Tissue.BONE, inside(cavity - bone))
     marrow = np.float32(0.2) + np.float32(0.1) * thick
     marrow = np.abs(cavity - bone * np.float32(0.5)) - bone * marrow
     base = np.clip((-14 - z) * np.float32(0.04), 0, 1)  # 0 over the vault, 1 at the base
     canvas.paint(Tissue.MARROW, inside(marrow, 1.6) * (1 - base))
     if float(z.min()) < -16:
-        _paint_face(canvas, section.points)
+        _paint_face(canvas, section.points, outer)
     canvas.paint(Tissue.DURA, inside(cavity))
     canvas.paint(Tissue.CSF, inside(cavity + np.float32(0.9)))
 
 
-def _paint_muscle(canvas: Canvas, points: Points, cavity: Array, outer: Array) -> None:
+def _paint_muscle(canvas: Canvas, section: Section, cavity: Array, outer: Array) -> None:
     """The temporal muscles beside the skull, and the neck's and jaw's below it."""
+    points = section.points
     temporal = ellipsoid(points, (0, 18, -18), (82, 30, 36))
     temporal = np.maximum(np.maximum(temporal, 4 - cavity), outer + 4)
     temporal = np.maximum(temporal, 40 - np.abs(points[0]))
     canvas.paint(Tissue.MUSCLE, inside(temporal, 2.0))
-    canvas.paint(Tissue.MUSCLE, inside(np.maximum(outer + 9, points[2] + 34), 4.0))
+    below = inside(np.maximum(outer + 9, points[2] + 34), 4.0)
+    canvas.paint(Tissue.MUSCLE, below)
+    seams = np.clip(1.2 - np.abs(section.bend[0]) - 0.3 * np.abs(section.bend[1]), 0, 0.8)
+    canvas.paint(Tissue.FAT, (below * seams).astype(np.float32))
 
 
-def _paint_face(canvas: Canvas, points: Points) -> None:
+def _paint_face(canvas: Canvas, points: Points, outer: Array) -> None:
     """Orbits with their eyes and muscles, sinuses, petrous bone."""
     for side in (-1, 1):
-        orbit = ellipsoid(points, (31 * side, 52, -34), (17, 26, 16))
+        orbit = ellipsoid(points, (31 * side, 48, -34), (17, 28, 16))
         muscle = tube(points, [(30 * side, 52, -34), (12 * side, 28, -32)], [2, 2])
-        canvas.paint(Tissue.FAT, inside(orbit, 2))
-        canvas.paint(Tissue.EYE, inside(ellipsoid(points, (32 * side, 61, -34), (12, 12, 12))))
+        canvas.paint(Tissue.FAT, inside(np.maximum(orbit, outer + 2), 2))
+        eye = ellipsoid(points, (32 * side, 56, -34), (12, 12, 12))
+        canvas.paint(Tissue.EYE, inside(np.maximum(eye, outer + 2)))
         canvas.paint(Tissue.MUSCLE, inside(muscle))
         sinus = ellipsoid(points, (11 * side, 62, -44), (9, 22, 16))
         canvas.paint(Tissue.AIR, inside(sinus, 2))
         petrous = ellipsoid(points, (52 * side, -28, -40), (22, 10, 10))
         canvas.paint(Tissue.BONE, inside(petrous, 3))
+    canvas.paint(Tissue.AIR, inside(ellipsoid(points, (0, 10, -72), (11, 8, 24)), 2))
 
 
-def _paint_hindbrain(canvas: Canvas, points: Points, hull: Envelope) -> None:
+def _paint_hindbrain(canvas: Canvas, head: Head, section: Section, hull: Envelope) -> None:
     """Cerebellum with its leaves, brainstem, fourth ventricle."""
     cerebellum = hull.cerebellum
+    points = section.points
     canvas.paint(Tissue.GREY, inside(cerebellum))
-    leaves = np.sin(np.float32(1.5) * cerebellum + np.float32(0.05) * points[0])
+    ripple = head.fine_texture.on(section.grid)
+    leaves = np.sin(np.float32(1.7) * cerebellum + np.float32(0.5) * ripple)
     shallow = inside(cerebellum) * inside(-(cerebellum + 13), 4)
     canvas.paint(Tissue.CSF, shallow * np.clip(leaves - np.float32(0.55), 0, 0.5))
-    canvas.paint(Tissue.WHITE, inside(cerebellum + np.float32(9) + 2 * leaves, 3))
+    canvas.paint(
+        Tissue.WHITE,
+        inside(cerebellum + 8 + leaves + ripple + section.bend[2] * np.float32(0.8), 2.5),
+    )
     canvas.paint(Tissue.BRAINSTEM, inside(hull.brainstem))
     canvas.paint(Tissue.CSF, inside(ellipsoid(points, (0, -43, -32), (8, 5, 12))))

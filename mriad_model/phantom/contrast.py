@@ -25,7 +25,7 @@ _T1 = {
     Tissue.BONE: 0.07,
     Tissue.MARROW: 0.62,
     Tissue.CSF: 0.2,
-    Tissue.GREY: 0.66,
+    Tissue.GREY: 0.62,
     Tissue.WHITE: 0.94,
     Tissue.STRIATUM: 0.73,
     Tissue.PALLIDUM: 0.84,
@@ -58,7 +58,7 @@ _FLAIR = {
 def tissue_signals(contrast: Contrast, rng: np.random.Generator) -> dict[Tissue, float]:
     """Signal of each tissue in one scan; grey and white stand a varying way apart."""
     table = dict(_T1 if contrast is Contrast.T1 else _FLAIR)
-    flatness = rng.uniform(0.0, 0.4)  # 1: no grey-white contrast at all
+    flatness = rng.uniform(0.0, 0.32)  # 1: no grey-white contrast at all
     white = table[Tissue.WHITE]
     for tissue in (
         Tissue.GREY,

@@ -27,6 +27,12 @@ class _Surface:
     out: Array  # depth below the lateral hull, mm
     wall: Array  # depth behind the interhemispheric fissure, mm
 
+    @property
+    def medial(self) -> Array:
+        """1 where the fissure is the nearer surface, 0 where the lateral hull is."""
+        share: Array = 1 / (1 + np.exp((self.wall - self.out) * np.float32(0.25)))
+        return share
+
 
 def paint_cerebrum(
     canvas: Canvas, head: Head, section: Section, hull: Array, loss: Array | None
@@ -62,7 +68,7 @@ def _pia(head: Head, section: Section, hull: Array) -> Array:
     """Distance to the nearest pial surface, positive in tissue, (H, W) mm."""
     cortex = head.cortex
     x, y, z = section.points
-    bend = [np.float32(cortex.meander_size) * m.on(section.grid) for m in cortex.meander]
+    bend = section.bend
     joined = np.maximum(-_commissures(section.points), 0)
     wall = np.hypot(x, joined) - np.float32(cortex.fissure)
     depth = smooth_min(-hull, wall, 6.0)
@@ -77,7 +83,8 @@ def _pia(head: Head, section: Section, hull: Array) -> Array:
     )
     sheet = _sheet_distance(head, surface)
     bottom = np.float32(0.78) + np.float32(0.3) * at(cortex.depth_field.on(section.grid))
-    bottom = np.clip(np.float32(cortex.sulcal_depth) * bottom, 4, DEEPEST_SULCUS)
+    bottom *= np.float32(cortex.sulcal_depth) * (1 - np.float32(0.4) * surface.medial)
+    bottom = np.clip(bottom, 4, DEEPEST_SULCUS)
     below = np.maximum(at(depth) - bottom, 0)
     pia = depth.copy()
     pia.ravel()[index] = smooth_min(at(depth), np.hypot(sheet, below), 3.0)
@@ -94,7 +101,7 @@ def _sheet_distance(head: Head, surface: _Surface) -> Array:
     x, y, z = surface.points
     side = np.where(x < 0, np.float32(-1), np.float32(1))
     nx, ny, nz = _normal(head, surface.points)
-    medial = 1 / (1 + np.exp((surface.wall - surface.out) * np.float32(0.25)))
+    medial = surface.medial
     reach = np.float32(0.8) * surface.out * (1 - medial)
     foot = (
         np.abs(x + reach * nx) * (1 - np.float32(0.8) * medial) + surface.bend[0],

@@ -69,16 +69,17 @@ def _one_lateral(half: Points, size: float, reach: float, spread: float) -> Arra
     main = tube(
         half,
         [
-            (15 * spread, 33, 4),
-            (9 * spread, 24, 9),
-            (5.5, 4, 16),
-            (9, -14, 22),
-            (16, -30, 21),
-            (24, -43, 13),
+            (13 * spread, 33, 5),
+            (9 * spread, 25, 9),
+            (6, 9, 15),
+            (6.5, -8, 21),
+            (11, -23, 23),
+            (18.5, -35, 20),
+            (24, -45, 12),
             (25, -58 - reach * 0.5, 8),
             (22, -70 - reach * 0.5, 6),
         ],
-        [r * size for r in (2.2, 5.2, 4.6, 4.8, 5.4, 6.6, 4.2, 1.6)],
+        [r * size for r in (2.2, 5.0, 4.4, 4.6, 4.8, 5.4, 6.2, 4.0, 1.6)],
         flatten=0.85,
     )
     temporal = tube(

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Points = tuple[Array, Array, Array]
 
+_SMALL_PRODUCT = 2**17  # multiplications; OpenBLAS starts threads above 2**18
+
 
 @dataclass(frozen=True, slots=True)
 class PlaneGrid:
@@ -42,11 +44,18 @@ class PlaneGrid:
 class Section:
     """A plane through a head: the grid it is sampled on, and where its points lie.
 
-    The points are the grid's, moved by the head's warp, each (H, W) mm.
+    The points are the grid's, moved by the head's warp, each (H, W) mm. `bend` is a smaller
+    and quicker displacement, for what meanders.
     """
 
     grid: PlaneGrid
     points: Points
+    bend: Points
+
+    def bent(self, share: float) -> Points:
+        """The points, moved by a share of the bend."""
+        x, y, z = (p + np.float32(share) * b for p, b in zip(self.points, self.bend, strict=True))
+        return x, y, z
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +73,21 @@ class WaveField:
     def on(self, grid: PlaneGrid) -> Array:
         """The field on a plane, (H, W) float32.
 
-        float64 inside, so that the order of the matrix product's sums cannot be seen outside.
+        In strips too small for the linear algebra library to share among threads: they would cost
+        more than they give, and sums must not hang on their number.
         """
         height, width = grid.shape
         start = self.wavevectors @ grid.origin + self.phases  # (M,)
         row_phase = start + np.arange(height)[:, None] * (self.wavevectors @ grid.down)  # (H, M)
         column_phase = np.arange(width)[:, None] * (self.wavevectors @ grid.across)  # (W, M)
-        field = (
-            np.cos(row_phase) @ np.cos(column_phase).T - np.sin(row_phase) @ np.sin(column_phase).T
-        )
-        sampled: Array = (field * self.amplitude).astype(np.float32)
-        return sampled
+        # cos(r + c) = cos r cos c - sin r sin c
+        rows = np.hstack([np.cos(row_phase), -np.sin(row_phase)])
+        columns = np.hstack([np.cos(column_phase), np.sin(column_phase)]).T * self.amplitude
+        field = np.empty(grid.shape, np.float32)
+        strip = max(1, _SMALL_PRODUCT // columns.size)
+        for top in range(0, height, strip):
+            field[top : top + strip] = rows[top : top + strip] @ columns
+        return field
 
 
 def wave_field(

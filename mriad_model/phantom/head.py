@@ -92,18 +92,18 @@ def _triple(
     return x, y, z
 
 
-def _skull(rng: np.random.Generator) -> Skull:
+def _skull(rng: np.random.Generator, atrophy: float) -> Skull:
     size = rng.normal(1, 0.03)
     return Skull(
         half_width=size * rng.normal(66, 2.6),
         half_length=size * rng.normal(85, 3.4),
         half_height=size * rng.normal(68, 2.5),
-        taper=rng.uniform(0.04, 0.17),
-        squareness=rng.uniform(0.1, 0.42),
-        csf=rng.uniform(1.2, 3.0),
+        taper=rng.uniform(0.02, 0.12),
+        squareness=rng.uniform(0.05, 0.3),
+        csf=1.5 + 1.4 * atrophy + rng.uniform(0, 0.7),
         bone=rng.uniform(4.5, 8.0),
         scalp=rng.uniform(4.0, 8.5),
-        lumps=wave_field(rng, 110, 20),
+        lumps=wave_field(rng, 120, 20),
         thickness=wave_field(rng, 75, 20),
     )
 
@@ -111,14 +111,14 @@ def _skull(rng: np.random.Generator) -> Skull:
 def _cortex(rng: np.random.Generator, atrophy: float) -> Cortex:
     n_waves = 28
     return Cortex(
-        folds=wave_field(rng, rng.uniform(16.0, 20.0), n_waves, spread=0.22),
+        folds=wave_field(rng, rng.uniform(14.0, 17.5), n_waves, spread=0.22),
         side_offsets=rng.normal(0, 0.8, size=n_waves),
         meander=_triple(rng, 34, 20),
         meander_size=rng.uniform(2.5, 4.0),
-        sulcal_depth=rng.uniform(15, 20),
-        sulcal_width=0.2 + 0.7 * atrophy + rng.uniform(0, 0.25),
+        sulcal_depth=rng.uniform(15, 21),
+        sulcal_width=0.1 + 0.55 * atrophy + rng.uniform(0, 0.2),
         depth_field=wave_field(rng, 26, 20),
-        thickness=rng.uniform(3.1, 3.9) - 0.5 * atrophy,
+        thickness=rng.uniform(3.4, 4.2) - 0.6 * atrophy,
         fissure=0.5 + 0.9 * atrophy + rng.uniform(0, 0.4),
         insula=(rng.normal(37.5, 1.2), rng.normal(37.5, 1.2)),
         sylvian_tilt=rng.uniform(1.6, 2.4),
@@ -145,7 +145,7 @@ def _pose(rng: np.random.Generator) -> Pose:
         turn=np.deg2rad(rng.normal(0, 3.5)),
         shift=(rng.normal(0, 4), rng.normal(0, 5)),
         field_of_view=rng.uniform(212, 256),
-        level=rng.uniform(-4, 46),
+        level=rng.uniform(-6, 42),
     )
 
 
@@ -157,12 +157,12 @@ def draw_head(seed: int) -> Head:
     return Head(
         seed=seed,
         age=age,
-        skull=_skull(rng),
+        skull=_skull(rng, atrophy),
         cortex=_cortex(rng, atrophy),
         deep=_deep(rng, atrophy),
         pose=_pose(rng),
-        warp=_triple(rng, 95, 20),
-        warp_size=rng.uniform(0.9, 1.9),
+        warp=_triple(rng, 105, 20),
+        warp_size=rng.uniform(0.6, 1.4),
         texture=wave_field(rng, 40, 20),
         fine_texture=wave_field(rng, 7, 40, spread=0.5),
     )

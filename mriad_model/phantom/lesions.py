@@ -61,13 +61,13 @@ class Infarct:
         """Change the signal; the mask of what was changed."""
         distance = self.distance(section)
         brain = canvas.is_one_of(BRAIN_AND_CSF) & (hull < 0)
-        core = inside(distance + np.float32(3.0), 4.0) * brain
+        core = inside(distance + np.float32(3.6), 3.5) * brain
         whole = inside(distance, 2.0) * brain
         if contrast is Contrast.T1:
             canvas.blend(0.52, whole * np.float32(0.75 * self.strength))
             canvas.blend(0.28, core * np.float32(self.strength))
         else:
-            canvas.blend(1.02, whole * np.float32(self.strength))
+            canvas.blend(1.08, whole * np.float32(self.strength))
             canvas.blend(0.2, core * np.float32(min(1.0, 1.15 * self.strength)))
         return brain & (distance < 0)
 
@@ -105,7 +105,7 @@ class Mass:
         fall = np.float32(self.push) * np.exp(-(((radius - size) / np.float32(22)) ** 2)) / radius
         fall = np.minimum(fall, np.float32(0.6))
         x, y, z = (p - o * fall for p, o in zip(section.points, offset, strict=True))
-        return Section(section.grid, (x, y, z))
+        return Section(section.grid, (x, y, z), section.bend)
 
     def paint(
         self, canvas: Canvas, section: Section, contrast: Contrast, hull: Array
@@ -186,12 +186,12 @@ def _infarct(rng: np.random.Generator, base: Vector) -> Infarct:
     inwards = np.array([np.sign(base[0]) * 16.0, np.clip(base[1], -45, 20), base[2]]) - base
     inwards += rng.normal(0, 4, size=3)
     length = np.linalg.norm(inwards)
-    depth = min(rng.uniform(24, 44), 0.85 * length)
+    depth = min(rng.uniform(28, 48), 0.9 * length)
     tip = base + inwards / length * depth
     return Infarct(
         tip=tip,
         axis=-inwards / length,
-        half_angle=rng.uniform(0.24, 0.55),
+        half_angle=rng.uniform(0.26, 0.6),
         strength=rng.uniform(0.4, 1.0),
         loss=rng.uniform(0.5, 4.0),
         edge=wave_field(rng, 16, 24, spread=0.5),
