@@ -49,7 +49,7 @@ def text_row(text: str, width: int, size: int, ink: int) -> Picture:
     if fitted:
         draw = ImageDraw.Draw(canvas)
         draw.text(
-            (margin, height - round(0.25 * size)),
+            (margin, height - size // 2),
             _spaced(fitted, size),
             ink,
             _font(size),
