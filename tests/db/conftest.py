@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,11 @@ class Hand:
     """Fills a record with what a test needs, and counts its rows."""
 
     engine: Engine
+    noon: str = NOON
+
+    @staticmethod
+    def sha(text: str) -> str:
+        return sha(text)
 
     def run(self, name: str = "flow-run") -> int:
         run = Run("score_new_scans", name, "0.1.0", None, "{}", "cpu", NOON)
@@ -116,7 +121,7 @@ class Hand:
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("migrated")
-    open_record(home)
+    open_record(home).dispose()
     return home
 
 
@@ -128,5 +133,12 @@ def home(migrated: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def hand(home: Path) -> Hand:
-    return Hand(open_record(home))
+def hand(home: Path) -> Iterator[Hand]:
+    engine = open_record(home)
+    yield Hand(engine)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def hand_of() -> type[Hand]:
+    return Hand

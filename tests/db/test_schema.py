@@ -1,0 +1,131 @@
+"""The tables agree with the nouns, and the migrations with the tables."""
+
+import io
+import re
+from contextlib import redirect_stdout
+from dataclasses import fields
+from enum import StrEnum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import CheckConstraint, Connection, NullPool, Table, create_engine, text
+
+from db import schema
+from db.engine import HEAD, open_record, reading
+from mriad_model import nouns
+
+TABLES = sorted(schema.metadata.tables)
+PYTHON_TYPES = {"INTEGER": int, "REAL": float, "TEXT": str}
+
+
+def config(**attributes: Any) -> Config:
+    made = Config(attributes=attributes)
+    made.set_main_option("script_location", "db:migrations")
+    return made
+
+
+def test_there_is_a_table_for_every_noun_and_no_other() -> None:
+    dataclasses = {
+        name
+        for name, each in vars(nouns).items()
+        if isinstance(each, type) and hasattr(each, "__dataclass_fields__")
+    }
+    assert {kind.__name__ for kind in schema.NOUN_OF.values()} == dataclasses
+    assert set(schema.NOUN_OF) == set(TABLES)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_has_its_nouns_columns_types_and_nullability(name: str) -> None:
+    from sqlalchemy.dialects import sqlite
+
+    noun, table = schema.NOUN_OF[name], schema.metadata.tables[name]
+    hints = get_type_hints(noun)
+    assert {field.name for field in fields(noun)} == {column.name for column in table.columns}
+    for column in table.columns:
+        hint = hints[column.name]
+        optional = isinstance(hint, UnionType) and NoneType in get_args(hint)
+        plain = get_args(hint)[0] if optional else hint
+        expected = str if issubclass(plain, StrEnum) else plain
+        assert PYTHON_TYPES[column.type.compile(sqlite.dialect())] is expected, column
+        assert column.nullable == (optional and column.name != "id"), column
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_column_of_words_admits_the_nouns_words_and_no_others(name: str) -> None:
+    table = schema.metadata.tables[name]
+    checks = {
+        str(each.name): set(re.findall(r"'(\w+)'", str(each.sqltext)))
+        for each in table.constraints
+        if isinstance(each, CheckConstraint)
+    }
+    for column, hint in get_type_hints(schema.NOUN_OF[name]).items():
+        if isinstance(hint, type) and issubclass(hint, StrEnum):
+            assert checks[f"ck_{name}_{column}"] == {word.value for word in hint}
+
+
+def _statements(connection: Connection) -> dict[str, str]:
+    rows = connection.execute(
+        text(
+            "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index')"
+            " AND sql IS NOT NULL AND name <> 'alembic_version'"
+        )
+    )
+    return {
+        row.name: " ".join(sorted(part.strip(" ,") for part in row.sql.splitlines()))
+        for row in rows
+    }
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_schema(home: Path) -> None:
+    fresh = create_engine("sqlite://", poolclass=NullPool)
+    with fresh.connect() as connection, reading(open_record(home)) as migrated:
+        schema.metadata.create_all(connection)
+        assert _statements(migrated) == _statements(connection)
+        context = MigrationContext.configure(migrated, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+
+
+def test_the_newest_migration_is_the_one_the_engine_expects() -> None:
+    assert ScriptDirectory.from_config(config()).get_heads() == [HEAD]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_are_strict(home: Path, name: str) -> None:
+    with reading(open_record(home)) as connection:
+        strict = connection.scalar(
+            text("SELECT strict FROM pragma_table_list WHERE name = :name"), {"name": name}
+        )
+    assert strict == 1
+
+
+def test_the_same_migration_speaks_postgresql() -> None:
+    out = io.StringIO()
+    made = config(dialect="postgresql")
+    made.output_buffer = out
+    with redirect_stdout(out):
+        command.upgrade(made, "head", sql=True)
+    sql = out.getvalue()
+    for name in set(TABLES) - {"claim"}:
+        assert f"CREATE TABLE {name} (" in sql
+        assert f"BEFORE UPDATE OR DELETE ON {name} " in sql
+        assert f"BEFORE TRUNCATE ON {name} " in sql
+    assert "ON claim FOR" not in sql
+    assert "DOUBLE PRECISION" in sql
+    assert ") STRICT" not in sql.replace("\n", " ")
+
+
+def referenced(table: Table) -> set[str]:
+    return {key.column.table.name for key in table.foreign_keys}
+
+
+def test_every_reference_refuses_to_lose_its_row() -> None:
+    keys = [key for table in schema.metadata.tables.values() for key in table.foreign_keys]
+    assert keys
+    assert {key.ondelete for key in keys} == {"RESTRICT"}
