@@ -1,49 +1,131 @@
-"""Where the head is in a slice: the one bright thing that stands in the middle.
+"""Where the head is in a slice: the large bright thing in the middle, scalp included.
 
-Web and scanner exports carry frames, margins and burned-in text. A head is told from them by
-where it lies: the largest connected bright region, counted by its weight near the centre.
+Exported pictures carry frames, margins and burned-in text. Plain edges are peeled off first; of
+the bright regions left, the head is the one whose hull weighs most near the centre, together
+with those around it of like extent (a scalp apart from its brain). A head is nearly convex, so
+the hull itself is the mask: it does not depend on how dark skull and fluid are.
 """
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-BRIGHT = 0.12  # of the 99th percentile: air and noise lie below
-OPENING = np.ones((3, 3), np.uint8)  # parts text and thin frames from the head
+BRIGHT = 0.1  # of the way from air to the 99th percentile; noise lies below
+WHITE = 0.6  # of the 99th percentile; a margin or frame lies above
+WHITE_EDGE = 0.85  # share of white pixels that makes a row a margin
+BLANK_EDGE = 0.01  # share of bright pixels below which a row is blank
+FRAMED_AIR = 0.4  # of the 99th percentile; a border brighter than this is not air
 SMALLEST_SHARE = 0.02  # of the picture; less is no head
+SMALLEST_SIDE = 8  # pixels
+SPARSE = 0.06  # share of its hull; a region with less in it is a line drawing or a frame
+THICK = np.ones((5, 5), np.uint8)  # a drawn line is thinner than this, in pixels
+ACROSS, DOWN = np.ones((1, 31), np.uint8), np.ones((31, 1), np.uint8)  # and longer than these
+SAME_EXTENT = 0.5  # of the head's central weight; a region with more belongs to the head
+
+Box = tuple[int, int, int, int]  # top, left, height, width
 
 
 def head_mask(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
     """The head in `pixels` (H, W), holes filled; all True where none can be told, (H, W) bool."""
     values = np.asarray(pixels, np.float32)
-    level = BRIGHT * float(np.percentile(values, 99))
-    bright = cv2.morphologyEx((values > level).astype(np.uint8), cv2.MORPH_OPEN, OPENING)
-    n_regions, regions, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
-    if n_regions < 2:
+    top, left, height, width = _without_margins(values)
+    rows, columns = slice(top, top + height), slice(left, left + width)
+    head = _central_hull(_without_lines(_bright(values[rows, columns])))
+    if head is None:
         return np.ones(values.shape, np.bool_)
-    central = np.bincount(regions.ravel(), _central_weights(values.shape).ravel(), n_regions)
-    central[0] = 0.0  # the background
-    head = int(np.argmax(central))
-    if stats[head, cv2.CC_STAT_AREA] < SMALLEST_SHARE * values.size:
-        return np.ones(values.shape, np.bool_)
-    outlines, _ = cv2.findContours(
-        (regions == head).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
-    filled = np.zeros(values.shape, np.uint8)
-    cv2.drawContours(filled, outlines, -1, 1, cv2.FILLED)
-    return filled.astype(np.bool_)
+    mask = np.zeros(values.shape, np.bool_)
+    mask[rows, columns] = head
+    return mask
 
 
-def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """(top, left, height, width) of the True part of `mask` (H, W), which must not be empty."""
+def bounding_box(mask: NDArray[np.bool_]) -> Box:
+    """The box around the True part of `mask` (H, W), which must not be empty."""
     rows = np.flatnonzero(mask.any(axis=1))
     columns = np.flatnonzero(mask.any(axis=0))
     top, left = int(rows[0]), int(columns[0])
     return top, left, int(rows[-1]) - top + 1, int(columns[-1]) - left + 1
 
 
-def _central_weights(shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """1 at the centre, 0 at the border and beyond the inscribed ellipse, (H, W)."""
-    y = np.linspace(-1, 1, shape[0])[:, None]
-    x = np.linspace(-1, 1, shape[1])[None, :]
-    return np.asarray(np.clip(1 - np.hypot(y, x), 0, None), np.float64)
+def _without_margins(values: NDArray[np.float32]) -> Box:
+    """What is left of `values` (H, W) when blank and white edges are peeled off."""
+    top_value = np.percentile(values, 99)
+    white, bright = values > WHITE * top_value, values > BRIGHT * top_value
+    top, bottom, left, right = 0, values.shape[0], 0, values.shape[1]
+
+    def plain(rows: slice | int, columns: slice | int) -> bool:
+        edge, inked = white[rows, columns], bright[rows, columns]
+        return bool(
+            np.count_nonzero(edge) > WHITE_EDGE * edge.size
+            or np.count_nonzero(inked) < BLANK_EDGE * inked.size
+        )
+
+    peeling = True
+    while peeling and min(bottom - top, right - left) > SMALLEST_SIDE:
+        across, down = slice(left, right), slice(top, bottom)
+        edges = (
+            plain(top, across),
+            plain(bottom - 1, across),
+            plain(down, left),
+            plain(down, right - 1),
+        )
+        top, bottom = top + edges[0], bottom - edges[1]
+        left, right = left + edges[2], right - edges[3]
+        peeling = any(edges)
+    if peeling:
+        return 0, 0, *values.shape
+    return top, left, bottom - top, right - left
+
+
+def _bright(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """1 where `values` (H, W) are not air, be the air black, grey or white."""
+    top_value = float(np.percentile(values, 99))
+    border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    air = float(np.percentile(border, 25))
+    if air <= FRAMED_AIR * top_value:
+        return (values > air + BRIGHT * top_value).astype(np.uint8)
+    bright = (values > BRIGHT * top_value).astype(np.uint8)
+    if air <= WHITE * top_value:
+        return bright
+    white = np.pad((values > WHITE * top_value).astype(np.uint8), 1, constant_values=1)
+    cv2.floodFill(white, None, (0, 0), 2)  # the white that hangs together with the border
+    bright[white[1:-1, 1:-1] == 2] = 0
+    return bright
+
+
+def _without_lines(bright: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """`bright` (H, W) without the long straight lines that frames and rulers are drawn with."""
+    thin = cv2.subtract(bright, cv2.morphologyEx(bright, cv2.MORPH_OPEN, THICK))
+    across = cv2.morphologyEx(thin, cv2.MORPH_OPEN, ACROSS)
+    down = cv2.morphologyEx(thin, cv2.MORPH_OPEN, DOWN)
+    return np.asarray(cv2.subtract(bright, cv2.max(across, down)), np.uint8)
+
+
+def _central_hull(bright: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+    """The hull of the `bright` (H, W) region in the middle, and of what shares its extent."""
+    outlines, _ = cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    weights = _central_weights(bright.shape)
+    found: list[tuple[float, NDArray[np.int32]]] = []
+    for outline in outlines:
+        hull = np.asarray(cv2.convexHull(outline), np.int32)
+        if cv2.contourArea(hull) < SMALLEST_SHARE * bright.size:
+            continue
+        inside = _drawn(hull, bright.shape)
+        if np.count_nonzero(bright[inside]) >= SPARSE * np.count_nonzero(inside):
+            found.append((float(weights[inside].sum()), hull))
+    most = max((weight for weight, _ in found), default=0.0)
+    if most <= 0:
+        return None
+    together = [hull for weight, hull in found if weight > SAME_EXTENT * most]
+    return _drawn(np.asarray(cv2.convexHull(np.concatenate(together)), np.int32), bright.shape)
+
+
+def _drawn(hull: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The inside of a convex outline, `shape` bool."""
+    return cv2.fillConvexPoly(np.zeros(shape, np.uint8), hull, 1).astype(np.bool_)
+
+
+def _central_weights(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """1 at the centre, 0 on the inscribed ellipse and beyond, (H, W)."""
+    y = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None]
+    x = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :]
+    return np.asarray(np.maximum(1 - np.sqrt(y * y + x * x), 0), np.float32)

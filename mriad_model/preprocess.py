@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mriad_model.errors import NoScans
-from mriad_model.foreground import bounding_box, head_mask
+from mriad_model.foreground import Box, bounding_box, head_mask
 from mriad_model.recipes import Framing, Intensity, Preprocessing
 
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
-WORKING_SIZE = 256  # longest side at which the head is looked for, pixels
+WORKING_SIZE = 192  # longest side at which the head is looked for, pixels
 MARGIN = 0.03  # air left around the head, as a share of its longer side
 
 
@@ -103,45 +103,49 @@ def _head(pixels: Pixels, preprocessing: Preprocessing) -> PreparedSlice:
     """The head's bounding box, padded square with air; what is not head becomes 0."""
     height, width = pixels.shape
     shrink = max(1.0, max(height, width) / WORKING_SIZE)
-    working: NDArray[np.generic] = pixels
-    if shrink > 1:
-        shape = max(1, round(width / shrink)), max(1, round(height / shrink))
-        working = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
-    head = head_mask(working)
-    top, left, box_height, box_width = bounding_box(head)
-    side = round(max(box_height, box_width) * (1 + 2 * MARGIN))
-    top -= (side - box_height) // 2
-    left -= (side - box_width) // 2
-    box = top, left, side
+    small_shape = max(1, round(width / shrink)), max(1, round(height / shrink))
+    head = head_mask(cv2.resize(pixels, small_shape, interpolation=cv2.INTER_AREA))
+    placement = _placement(bounding_box(head), head.shape, (height, width))
     size = preprocessing.size
-    mask = _square(head.astype(np.uint8), box, size, cv2.INTER_NEAREST).astype(np.bool_)
+    mask = _cut(head.astype(np.uint8), placement, size, cv2.INTER_NEAREST).astype(np.bool_)
     if not mask.any():
         mask = np.ones((size, size), np.bool_)
-    smooth = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-    square = _square(working.astype(np.float32), box, size, smooth)
+    square = _cut(pixels, placement, size, cv2.INTER_AREA)
     image = _scaled(square, mask, preprocessing, np.iinfo(pixels.dtype).max)
     image[~mask] = 0.0
-    scale_y, scale_x = height / working.shape[0], width / working.shape[1]
-    placement = Placement(
-        height, width, top * scale_y, left * scale_x, side * scale_y, side * scale_x
-    )
     return PreparedSlice(image, mask, placement)
 
 
-def _square(
-    pixels: NDArray[np.generic], box: tuple[int, int, int], size: int, interpolation: int
+def _placement(box: Box, working: tuple[int, ...], native: tuple[int, int]) -> Placement:
+    """The square with a margin around `box`, which was found on a smaller grid."""
+    top, left, height, width = box
+    scale_y, scale_x = native[0] / working[0], native[1] / working[1]
+    side = max(height * scale_y, width * scale_x) * (1 + 2 * MARGIN)
+    return Placement(
+        height=native[0],
+        width=native[1],
+        box_top=(top + height / 2) * scale_y - side / 2,
+        box_left=(left + width / 2) * scale_x - side / 2,
+        box_height=side,
+        box_width=side,
+    )
+
+
+def _cut(
+    pixels: NDArray[np.generic], placement: Placement, size: int, interpolation: int
 ) -> NDArray[np.generic]:
-    """Cut the square out of `pixels`, 0 where it reaches outside, resized to (size, size)."""
-    top, left, side = box
-    height, width = pixels.shape
-    inside = pixels[
-        max(top, 0) : min(top + side, height),
-        max(left, 0) : min(left + side, width),
-    ]
-    square = np.zeros((side, side), pixels.dtype)
+    """Cut the placement's rectangle out of `pixels` (its slice at any scale), (size, size)."""
+    scale_y, scale_x = pixels.shape[0] / placement.height, pixels.shape[1] / placement.width
+    top, left = round(placement.box_top * scale_y), round(placement.box_left * scale_x)
+    height = max(1, round(placement.box_height * scale_y))
+    width = max(1, round(placement.box_width * scale_x))
+    inside = pixels[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)]
+    cut = np.zeros((height, width), pixels.dtype)
     y, x = max(-top, 0), max(-left, 0)
-    square[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
-    return cv2.resize(square, (size, size), interpolation=interpolation)
+    cut[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    if height < size and interpolation == cv2.INTER_AREA:
+        interpolation = cv2.INTER_LINEAR
+    return cv2.resize(cut, (size, size), interpolation=interpolation)
 
 
 def _scaled(
