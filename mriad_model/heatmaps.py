@@ -20,9 +20,6 @@ SUFFIX = ".jpg"
 MEDIA_TYPE = "image/jpeg"
 JPEG_QUALITY = 95
 
-LOW_PERCENTILE = 99.0  # of healthy pixels: what one pixel in a hundred of them reaches
-HIGH_PERCENTILE = 99.9
-HEADROOM = 3.0  # full colour lies this many times (high - low) percentile steps above low
 MAX_OPACITY = 0.65  # the anatomy shows through the worst of findings
 DARKEST_COLOUR = 0.30  # where on inferno the scale begins: below lies black, the scan's own
 
@@ -40,22 +37,6 @@ class ColourScale:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise ValueError(f"a colour scale needs low < high, not {self.low}, {self.high}")
-
-
-def colour_scale(healthy_maps: Maps, masks: npt.NDArray[np.bool_]) -> ColourScale:
-    """The scale that leaves healthy scans all but bare.
-
-    Colour begins at the 99th percentile of healthy pixels in the foreground, and is full at
-    three times the way from there to the 99.9th.
-
-    Args:
-        healthy_maps: anomaly maps (N, S, S) of healthy scans the model did not train on.
-        masks: their foreground (N, S, S); where it is empty, all pixels count.
-    """
-    values = healthy_maps[masks] if masks.any() else healthy_maps.ravel()
-    low, high = (float(v) for v in np.percentile(values, (LOW_PERCENTILE, HIGH_PERCENTILE)))
-    least = max(abs(low) * 1e-3, 1e-6)  # constant maps: any scale will do, but there must be one
-    return ColourScale(low, low + max(HEADROOM * (high - low), least))
 
 
 def overlay(pixels: Gray, anomaly_map: Maps, scale: ColourScale, caption: str) -> Picture:

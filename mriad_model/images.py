@@ -10,7 +10,6 @@ import numpy as np
 
 from mriad_model.errors import RejectedFile
 from mriad_model.files import NotRegularFileError, open_regular
-from mriad_model.folders import FoundFile, list_files
 from mriad_model.formats import (
     Gray,
     PictureFormat,
@@ -21,15 +20,6 @@ from mriad_model.formats import (
     require_one_frame,
 )
 from mriad_model.nouns import RejectionReason
-
-__all__ = [
-    "FoundFile",
-    "ImageScan",
-    "ReadLimits",
-    "content_sha256",
-    "list_files",
-    "read_image",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from mriad_model.errors import RejectedFile
-from mriad_model.images import ImageScan, ReadLimits, content_sha256, list_files, read_image
+from mriad_model.folders import list_files
+from mriad_model.images import ImageScan, ReadLimits, content_sha256, read_image
 from mriad_model.nouns import RejectionReason
 
 KAGGLE = Path(__file__).resolve().parents[3] / "shared/data/kaggle253"
