@@ -143,14 +143,14 @@ def measure(folds: Sequence[FoldScores], resamples: int = RESAMPLES, seed: int =
         name: None if values[name] is None else _percentiles(draws)
         for name, draws in interval_draws.items()
     }
-    trials = {
+    trials = dict.fromkeys(values, min(n_healthy, n_abnormal)) | {
         "recall": n_abnormal,
         "specificity": n_healthy,
         "precision": round((confusion.tp + confusion.fp) / n_repeats),
     }
-    for name, n in trials.items():
-        if values[name] in {0.0, 1.0}:
-            intervals[name] = exact_interval(round((values[name] or 0.0) * n), n)
+    for name, value in values.items():
+        if value in {0.0, 1.0}:
+            intervals[name] = exact_interval(round(value or 0.0) * trials[name], trials[name])
     return Metrics(n_healthy, n_abnormal, n_repeats, confusion, values, intervals)
 
 
@@ -210,7 +210,9 @@ def dealt(folds: Sequence[FoldScores]) -> list[NDArray[np.bool_]]:
 def exact_interval(successes: int, trials: int) -> Interval | None:
     """Clopper and Pearson's interval of a proportion.
 
-    Used for proportions of exactly 0 or 1, where a bootstrap would claim to be certain.
+    Used for figures of exactly 0 or 1, where a bootstrap would claim to be certain. Those that
+    are no proportion of images (areas, F1) take the smaller class for the number of trials,
+    which errs on the wide side.
     """
     if not trials:
         return None

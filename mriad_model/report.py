@@ -20,6 +20,7 @@ from mriad_model.evaluation.summary import MEMORISATION, EvaluatedRow, Evaluatio
 from mriad_model.metrics import Interval
 from mriad_model.nouns import NOTICE, RejectionReason
 from mriad_model.plots import confusion_plot, roc_plot, score_histogram, training_plot
+from mriad_model.thresholds import calibration_needed
 
 MOST_PICTURES = 60  # suspicious scans shown with their heatmap
 MOST_ROWS = 1000  # lines in any one table; the record holds the rest
@@ -173,12 +174,15 @@ def render_score_report(report: ScoreReport) -> str:
         }
         for i, scan in enumerate(worst[:MOST_ROWS])
     ]
+    needed = calibration_needed(report.scored)
     return _page(
         "score_report.html.j2",
         report=report,
         provenance=report.provenance,
         worst=shown,
         pictured=[item for item in shown if item["address"]],
+        calibration_needed=needed,
+        calibration_too_small=report.scored > 0 and report.threshold.n < needed,
         n_left_out=report.n_suspicious - len(shown),
         rejections=_by_reason(report.rejections),
         rejected=_capped(report.rejections),

@@ -139,6 +139,15 @@ def rate_interval(alpha: float, n: int, level: float = 0.95) -> RateInterval:
     return RateInterval(float(low), float(high))
 
 
+def calibration_needed(n_looks: int, false_discovery_rate: float = 0.1) -> int:
+    """The fewest calibration scores with which one scan among `n_looks` can stand out.
+
+    The smallest p there is, 1 / (n + 1), passes Benjamini and Hochberg's (1995) first step,
+    q / m, only if n >= m / q - 1.
+    """
+    return max(1, math.ceil(n_looks / Fraction(repr(float(false_discovery_rate))) - 1))
+
+
 def verdict(score: float, value: float) -> Verdict:
     """Suspicious when the score lies strictly above the threshold's value.
 

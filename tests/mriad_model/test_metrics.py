@@ -155,6 +155,8 @@ def test_a_perfect_recall_is_not_claimed_with_certainty() -> None:
     found = measure([fold_of([-1.0] * 91, [1.0] * 154)])
     assert found.values["recall"] == 1.0
     assert found.intervals["recall"] == exact_interval(154, 154)
+    assert found.values["auroc"] == found.values["f1"] == 1.0
+    assert found.intervals["auroc"] == found.intervals["f1"] == exact_interval(91, 91)
     assert found.intervals["recall"] == Interval(pytest.approx(0.9763, abs=1e-4), 1.0)
 
 

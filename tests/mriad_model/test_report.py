@@ -218,6 +218,12 @@ def test_a_silent_night_is_not_an_empty_page() -> None:
     assert "No file was rejected." in text
 
 
+def test_a_calibration_too_small_for_so_many_looks_is_said_to_be() -> None:
+    report = night()
+    assert "would take" not in Page(night_page()).text  # 7 looks, 98 scans: 69 are enough
+    assert "would take 999 healthy" in Page(render_score_report(replace(report, scored=100))).text
+
+
 def test_a_quantile_threshold_is_named_as_one() -> None:
     report = night()
     quantile = replace(report, threshold=replace(report.threshold, policy="quantile", k=0.95))

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import false_discovery_control
 
 from mriad_model.errors import SettingsError, ThresholdUndefined
 from mriad_model.nouns import Policy, Verdict
 from mriad_model.thresholds import (
     Flips,
     ThresholdFit,
+    calibration_needed,
     conformal_quantile,
     fit_threshold,
     flips,
@@ -111,6 +113,14 @@ def test_ninety_eight_scores_hold_five_percent_only_between_one_and_nine() -> No
     interval = rate_interval(0.05, 98)
     assert interval.low == pytest.approx(0.011, abs=0.0005)
     assert interval.high == pytest.approx(0.087, abs=0.0005)
+
+
+def test_one_scan_among_many_stands_out_only_with_enough_calibration() -> None:
+    needed = calibration_needed(100, 0.1)
+    assert needed == 999
+    for n, stands_out in ((needed, True), (needed - 1, False)):
+        p = np.array([1 / (n + 1)] + [1.0] * 99)
+        assert (false_discovery_control(p)[0] <= 0.1) == stands_out
 
 
 def test_an_alpha_below_the_smallest_p_value_never_flags() -> None:
