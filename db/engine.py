@@ -131,7 +131,8 @@ def migrate(made: Engine) -> None:
 
 
 def _open_to_read(path: Path) -> Engine:
-    if not path.is_file():
+    # An empty file is what is left where the disk was full before the first table.
+    if not path.is_file() or path.stat().st_size == 0:
         raise NotInRecord(f"There is no record at {path} yet: ingest or score some scans first")
     made = engine(_sqlite_url(path, _read_mode(path)), str(path), keep=False)
     event.listen(made, "connect", _refuse_writes)

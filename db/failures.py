@@ -51,13 +51,13 @@ def plain_error(error: BaseException, where: str) -> MriadError | None:
 
 
 class PlainErrors:
-    """Listener for SQLAlchemy's `handle_error`: puts our errors in place of the driver's."""
+    """Listener for SQLAlchemy's `handle_error`: raises our errors in place of the driver's."""
 
     def __init__(self, where: str) -> None:
         self._where = where
 
     def __call__(self, context: ExceptionContext) -> None:
-        """Answer with the plain error where there is one, with SQLAlchemy's own elsewhere."""
+        """Raise the plain error where there is one; SQLAlchemy's own is raised elsewhere."""
         plain = plain_error(context.original_exception, self._where)
         if plain is not None:
-            context.chained_exception = plain
+            raise plain from context.original_exception

@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -39,14 +39,17 @@ class Hand:
 
     engine: Engine
     noon: str = NOON
+    runs: dict[str, int] = field(default_factory=dict)
 
     @staticmethod
     def sha(text: str) -> str:
         return sha(text)
 
     def run(self, name: str = "flow-run") -> int:
-        run = Run("score_new_scans", name, "0.1.0", None, "{}", "cpu", NOON)
-        return record.start_run(self.engine, run)
+        if name not in self.runs:
+            run = Run("score_new_scans", name, "0.1.0", None, "{}", "cpu", NOON)
+            self.runs[name] = record.start_run(self.engine, run)
+        return self.runs[name]
 
     def seen(
         self, name: str, scanner: str | None = None, path: str | None = None

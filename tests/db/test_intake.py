@@ -1,0 +1,155 @@
+"""What comes in: the same content is one scan, however often and under whatever name it comes."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from db import history, record
+from mriad_model.errors import NotInRecord
+from mriad_model.nouns import (
+    Label,
+    LabelSource,
+    LabelValue,
+    Rejection,
+    RejectionReason,
+    Run,
+    RunEnd,
+    RunStatus,
+)
+
+if TYPE_CHECKING:
+    from tests.db.conftest import Hand
+
+
+def test_the_same_pixels_in_another_file_are_known_not_new(hand: "Hand") -> None:
+    seen = [hand.seen("a"), hand.seen("b"), hand.seen("a", path="inbox/copy of a.png")]
+    first, second, copy = record.register_scans(hand.engine, seen)
+    assert (first.new, second.new, copy.new) == (True, True, False)
+    assert copy.scan_id == first.scan_id != second.scan_id
+    assert hand.count("scan") == 2
+    assert hand.count("sighting") == 3
+
+
+def test_registering_again_adds_no_rows(hand: "Hand") -> None:
+    seen = [hand.seen("a"), hand.seen("b")]
+    first = record.register_scans(hand.engine, seen)
+    again = record.register_scans(hand.engine, seen)
+    assert [each.scan_id for each in again] == [each.scan_id for each in first]
+    assert not any(each.new for each in again)
+    assert (hand.count("scan"), hand.count("sighting")) == (2, 2)
+
+
+def test_nothing_to_register_is_no_error(hand: "Hand") -> None:
+    assert record.register_scans(hand.engine, []) == []
+    assert record.append_rejections(hand.engine, []) == 0
+    assert record.append_labels(hand.engine, []) == 0
+
+
+def test_a_file_is_known_only_while_it_stands_unchanged(hand: "Hand") -> None:
+    (scan_id,) = hand.scans("a")
+    same = record.FileKey("inbox/a.png", 10, 20, 30)
+    changed = [
+        record.FileKey("inbox/A.png", 10, 20, 30),
+        record.FileKey("inbox/a.png", 11, 20, 30),
+        record.FileKey("inbox/a.png", 10, 21, 30),
+        record.FileKey("inbox/a.png", 10, 20, 31),
+    ]
+    assert record.known_files(hand.engine, [same, *changed]) == {same: scan_id}
+
+
+def test_more_files_than_a_statement_holds_are_known(hand: "Hand") -> None:
+    names = [f"{n:06d}" for n in range(40_000)]
+    ids = hand.scans(*names)
+    files = [record.FileKey(f"inbox/{name}.png", 10, 20, 30) for name in names]
+    unseen = [record.FileKey(f"inbox/{name}.jpg", 10, 20, 30) for name in names]
+    assert record.known_files(hand.engine, files + unseen) == dict(zip(files, ids, strict=True))
+
+
+def rejection(hand: "Hand", path: str, reason: RejectionReason, detail: str = "") -> Rejection:
+    return Rejection(path, 5, 6, None, reason, detail, hand.run(), hand.noon)
+
+
+def test_a_file_rejected_again_for_the_same_reason_adds_no_row(hand: "Hand") -> None:
+    empty = rejection(hand, "a.png", RejectionReason.EMPTY)
+    other = rejection(hand, "b.png", RejectionReason.CORRUPT)
+    assert record.append_rejections(hand.engine, [empty]) == 1
+    assert record.append_rejections(hand.engine, [empty, other]) == 1
+    assert [each.path for each in history.rejections(hand.engine)] == ["a.png", "b.png"]
+    assert len(history.rejections(hand.engine, hand.run("another run"))) == 0
+
+
+def test_a_rejected_file_is_known_with_its_last_reason_while_it_stands_unchanged(
+    hand: "Hand",
+) -> None:
+    record.append_rejections(hand.engine, [rejection(hand, "a.png", RejectionReason.CORRUPT)])
+    last = rejection(hand, "a.png", RejectionReason.TRUNCATED, "ends at byte 3")
+    record.append_rejections(hand.engine, [last])
+    same, changed = record.FileKey("a.png", 5, 6, 7), record.FileKey("a.png", 5, 60, 7)
+    found = record.rejected_files(hand.engine, [same, changed])
+    assert found.keys() == {same}
+    assert (found[same].reason, found[same].detail) == (
+        RejectionReason.TRUNCATED,
+        "ends at byte 3",
+    )
+
+
+def test_a_label_that_says_nothing_new_adds_no_row(hand: "Hand") -> None:
+    (scan_id,) = hand.scans("a")
+    assert hand.label(scan_id, LabelValue.HEALTHY) == 1
+    assert hand.label(scan_id, LabelValue.HEALTHY) == 0
+    assert hand.label(scan_id, LabelValue.HEALTHY, LabelSource.CSV) == 1
+    assert hand.label(scan_id, LabelValue.ABNORMAL) == 1
+    assert hand.label(scan_id, LabelValue.HEALTHY) == 1
+
+
+def test_a_label_twice_in_one_chunk_is_one_row(hand: "Hand") -> None:
+    (scan_id,) = hand.scans("a")
+    label = Label(scan_id, LabelValue.HEALTHY, LabelSource.CSV, "me", hand.noon)
+    assert record.append_labels(hand.engine, [label, label]) == 1
+
+
+def test_a_folder_read_again_does_not_talk_over_the_reviewer(hand: "Hand") -> None:
+    (scan_id,) = hand.scans("a")
+    hand.label(scan_id, LabelValue.HEALTHY, LabelSource.FOLDER)
+    hand.label(scan_id, LabelValue.ABNORMAL, LabelSource.REVIEWER)
+    hand.label(scan_id, LabelValue.HEALTHY, LabelSource.FOLDER)
+    assert history.healthy_pool(hand.engine) == []
+
+
+def test_the_healthy_pool_holds_scans_whose_last_label_is_healthy(hand: "Hand") -> None:
+    a, b, c, _ = hand.scans("a", "b", "c", "d")
+    hand.label(a, LabelValue.ABNORMAL)
+    hand.label(a, LabelValue.HEALTHY, LabelSource.REVIEWER)
+    hand.label(b, LabelValue.HEALTHY)
+    hand.label(c, LabelValue.ABNORMAL)
+    record.register_scans(hand.engine, [hand.seen("b", path="healthy/b.png")])
+    pool = history.healthy_pool(hand.engine)
+    assert [(each.id, each.scan.id) for each in pool] == [(a, a), (b, b)]
+    assert pool[0].label.source is LabelSource.REVIEWER
+    assert pool[1].sighting.path == "healthy/b.png"
+    assert [each.id for each in history.labelled(hand.engine)] == [a, b, c]
+    assert [each.id for each in history.labelled(hand.engine, LabelValue.ABNORMAL)] == [c]
+
+
+def test_a_scan_can_be_read_where_it_was_seen_last_first(hand: "Hand") -> None:
+    a, b = hand.scans("a", "b")
+    record.register_scans(hand.engine, [hand.seen("a", path="archive/a.png")])
+    sources = history.scan_sources(hand.engine, [b, a])
+    assert [each.scan_id for each in sources] == [b, a]
+    assert sources[1].paths == ("archive/a.png", "inbox/a.png")
+    assert sources[1].sha256 == hand.sha("a")
+    with pytest.raises(NotInRecord, match="no scan 999"):
+        history.scan_sources(hand.engine, [a, 999])
+
+
+def test_a_run_that_starts_again_keeps_its_row_and_its_first_end(hand: "Hand") -> None:
+    run = Run("train_model", "abc", "0.1.0", "f00", "{}", "cuda", hand.noon)
+    run_id = record.start_run(hand.engine, run)
+    assert record.start_run(hand.engine, run) == run_id
+    assert history.run_by_id(hand.engine, run_id)[1] is None
+    record.end_run(hand.engine, RunEnd(run_id, RunStatus.FAILED, "{}", hand.noon))
+    record.end_run(hand.engine, RunEnd(run_id, RunStatus.COMPLETED, "{}", hand.noon))
+    found, end = history.run_by_id(hand.engine, run_id)
+    assert (found.flow, found.git_sha, found.device) == ("train_model", "f00", "cuda")
+    assert end is not None
+    assert end.status is RunStatus.FAILED
