@@ -25,6 +25,7 @@ def evaluate_model(
     labelling: Labelling,
     glob: str = "*",
     repeats: int = 1,
+    folds: int = 5,
     k: float = 1.0,
     seed: int = 0,
     device: str = "auto",
@@ -34,7 +35,7 @@ def evaluate_model(
     The images do not enter the record: a fold's model is thrown away, and so are its scores.
     """
     place = str(home)
-    plan = EvaluationPlan(protocol, repeats=repeats, k=k, seed=seed)
+    plan = EvaluationPlan(protocol, repeats, folds, seed, k=k)
     with recorded_run(opened_record(place), "evaluate_model", flow_run.id, device) as run:
         with work_folder(home, run.id) as scratch:
             data = str(scratch / "images.safetensors")

@@ -68,7 +68,8 @@ def point_prefect(home: Path, api_url: str | None) -> None:
         "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
     }
     os.environ.update(fixed)
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    # Prefect would print tracebacks where the command line says one plain line.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     if api_url is None:
         os.environ.pop("PREFECT_API_URL", None)
         os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "true"

@@ -64,6 +64,16 @@ def append_proposal(engine: Engine, proposal: Proposal, run_id: int) -> int:
     return record.append_threshold(engine, row)
 
 
+def put_in_force(engine: Engine, threshold_id: int, reason: str, author: str) -> int:
+    """Activate a threshold; the id of its model.
+
+    Raises:
+        NotInRecord: there is no such threshold.
+    """
+    record.activate(engine, threshold_id, reason, author)
+    return history.threshold_by_id(engine, threshold_id).model_id
+
+
 def decide_again(engine: Engine, threshold_id: int, run_id: int) -> int:
     """Append this threshold's verdict on every scan that its model has decided; how many."""
     threshold = history.threshold_by_id(engine, threshold_id)

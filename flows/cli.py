@@ -1,0 +1,91 @@
+"""The command line: `mriad COMMAND`. Exit status 0 is success, 1 failure, 2 misuse."""
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+from typer.exceptions import TyperException
+
+from flows import queries, work
+from flows.console import say
+from mriad_model.errors import MriadError, SettingsError
+from mriad_model.nouns import NOTICE
+from tasks.home import plain
+
+SUCCESS, FAILURE, MISUSE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    help=f"Learn what healthy brain MRI looks like; score new scans; keep the record. {NOTICE}",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (
+    work.demo,
+    work.ingest,
+    work.train,
+    work.recalibrate,
+    work.score,
+    work.evaluate,
+    queries.history,
+    queries.show,
+    work.verify,
+    queries.activate,
+):
+    app.command()(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; any error becomes one plain line on stderr, and an exit status."""
+    os.umask(0o077)  # what is written is the owner's alone
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    try:
+        command = typer.main.get_command(app)
+        status = command.main(given, prog_name="mriad", standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:
+        return _told(error)
+    return status if isinstance(status, int) else SUCCESS
+
+
+def _told(error: BaseException) -> int:
+    """Say an error in one line; the exit status that goes with it."""
+    match error:
+        case TyperException():
+            text = error.format_message() if hasattr(error, "format_message") else str(error)
+            say(f"{' '.join(text.split())} See: mriad --help")
+            return MISUSE
+        case SettingsError():
+            say(str(error))
+            return MISUSE
+        case MriadError():
+            say(str(error))
+            return FAILURE
+        case KeyboardInterrupt() | typer.Abort():
+            say("interrupted; what was recorded stays, run again to go on")
+            return INTERRUPTED
+        case BrokenPipeError():
+            # Whoever read our output has had enough. Python would complain at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return SUCCESS
+        case OSError(errno=int()):
+            say(f"{error.filename or 'the disk'}: {plain(error)}")
+            return FAILURE
+    return _unexpected(error)
+
+
+def _unexpected(error: BaseException) -> int:
+    """One line for what we did not foresee; the traceback goes to the log."""
+    logger = logging.getLogger("mriad")
+    with contextlib.suppress(OSError):
+        logger.error("unexpected error", exc_info=error)
+    where = "; the home's logs/mriad.log says more" if logger.handlers else ""
+    text = " ".join(str(error).split())
+    say(f"unexpected error, please report it: {type(error).__name__}: {text}{where}")
+    return FAILURE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

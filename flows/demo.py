@@ -1,0 +1,75 @@
+"""The whole job once, on drawn heads or on a folder with `no` and `yes`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from flows.evaluation import evaluate_model
+from flows.ingestion import Intake, ingest_scans
+from flows.replay import verify_decisions
+from flows.runner import threads
+from flows.scoring import ScoringResult, score_new_scans
+from flows.settings import Settings, local_user
+from flows.training import TrainingResult, train_model
+from mriad_model.evaluation.plan import EvaluationProtocol
+from mriad_model.paths import escape_path
+from mriad_model.recipes import recipe_named
+from tasks.ingestion import Labelling
+from tasks.phantoms import draw_heads
+from tasks.replay import ReplayReport
+
+N_HEALTHY = 120
+N_ABNORMAL = 60
+FOLDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """What each step of the demonstration came to."""
+
+    intake: Intake
+    training: TrainingResult
+    scoring: ScoringResult
+    replay: ReplayReport
+    evaluation: dict[str, Any]
+
+
+@flow(name="draw_demo_heads", flow_run_name="draw {folder}", task_runner=threads())
+def draw_demo_heads(folder: str, seed: int = 0) -> None:
+    """Draw the demonstration's heads."""
+    draw_heads(folder, N_HEALTHY, N_ABNORMAL, seed)
+
+
+def run_demo(home: Path, data: str | None, settings: Settings) -> DemoResult:
+    """Ingest, train, score what was not learned from, replay, evaluate.
+
+    Args:
+        home: where everything goes; may be used again, then only what is new is done.
+        data: a folder (escaped) with `no` and `yes`; None for drawn heads.
+        settings: recipe, seed and device.
+    """
+    if data is None:
+        data = escape_path(home / "demo-scans")
+        draw_demo_heads(data)
+    recipe = recipe_named(settings.recipe).to_json()
+    labelling = Labelling(local_user(), from_folders=True)
+    intake = ingest_scans(home, data, labelling)
+    training = train_model(
+        home, recipe, local_user(), settings.seed, settings.sigmas, settings.device
+    )
+    scoring = score_new_scans(home, data, settings.device)
+    replay = verify_decisions(home, None, settings.device)
+    evaluation = evaluate_model(
+        home,
+        data,
+        EvaluationProtocol.HELDOUT,
+        recipe,
+        labelling,
+        folds=FOLDS,
+        k=settings.sigmas,
+        seed=settings.seed,
+        device=settings.device,
+    )
+    return DemoResult(intake, training, scoring, replay, evaluation)

@@ -1,0 +1,99 @@
+"""Options that commands share, and how a command begins: settings, home, log, server."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.console import progress_shown
+from flows.server import choose_server
+from flows.settings import Settings, read_settings
+from mriad_model.errors import SettingsError
+from mriad_model.paths import escape_path
+from tasks.home import prepare_home
+
+LOG_BYTES = 2**20
+LOG_FILES = 5
+
+Home = Annotated[
+    Path | None,
+    typer.Option(help="Where everything lives (default: MRIAD_HOME, else ./mriad-home)."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (default: MRIAD_DEVICE).")]
+RecipeName = Annotated[str | None, typer.Option("--recipe", help="default or seed.")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="At most this many epochs (default: the recipe's).")
+]
+Seed = Annotated[int | None, typer.Option(min=0, help="Of splits, weights and augmentation.")]
+Sigmas = Annotated[
+    float | None, typer.Option(help="Threshold: mean + K standard deviations (default: 1).")
+]
+Files = Annotated[
+    str, typer.Option("--files", metavar="GLOB", help="Only names that match, in any case.")
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option("--labels", metavar="CSV", help="Labels from a CSV: columns path and label."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A command's settings and the absolute path of its home."""
+
+    settings: Settings
+    home: Path
+
+
+def to_read(home: Path | None) -> Place:
+    """For commands that only read: nothing is made."""
+    settings = read_settings(home=home)
+    return Place(settings, Path(os.path.abspath(settings.home)))  # noqa: PTH100 - keep links
+
+
+def to_write(home: Path | None, **given: object) -> Place:
+    """For commands that write: the home is made, and a log is kept in it."""
+    settings = read_settings(home=home, **given)
+    place = Place(settings, prepare_home(settings.home))
+    _keep_log(place.home)
+    return place
+
+
+@contextmanager
+def to_flow(home: Path | None, **given: object) -> Iterator[Place]:
+    """For commands that run a flow: a Prefect server is chosen, and progress is shown."""
+    place = to_write(home, **given)
+    choose_server(place.home, place.settings)
+    with progress_shown():
+        yield place
+
+
+def folder_name(path: Path) -> str:
+    """A folder as flows take it: absolute, and escaped, for a parameter is text.
+
+    Raises:
+        SettingsError: there is nothing there.
+    """
+    absolute = os.path.abspath(path)  # noqa: PTH100 - keep links
+    if not os.path.lexists(absolute):
+        raise SettingsError(f"{escape_path(path)}: no such file or folder")
+    return escape_path(absolute)
+
+
+def _keep_log(home: Path) -> None:
+    logger = logging.getLogger("mriad")
+    if not logger.handlers:
+        handler = RotatingFileHandler(
+            home / "logs" / "mriad.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, delay=True
+        )
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False

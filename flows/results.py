@@ -1,0 +1,206 @@
+"""How the working commands show what they did: JSON as documented, or lines and tables."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.console import Cell, show_json, show_lines, show_notice, show_table
+from tasks.verdicts import Proposal
+
+if TYPE_CHECKING:
+    from flows.demo import DemoResult
+    from flows.ingestion import Intake
+    from flows.scoring import ScoringResult
+    from flows.training import TrainingResult
+    from tasks.ingestion import Refused
+    from tasks.replay import ReplayReport
+
+MOST_LISTED = 20
+FIGURES = ("auroc", "sensitivity_at_90_specificity", "recall", "specificity", "precision", "f1")
+TITLES = (
+    "method",
+    "AUROC",
+    "95 % interval",
+    "sens. at 90 % spec.",
+    "recall",
+    "specificity",
+    "precision",
+    "F1",
+)
+
+
+def show_intake(intake: "Intake", *, as_json: bool) -> None:
+    """What `mriad ingest` did."""
+    if as_json:
+        show_json(intake_document(intake))
+        return
+    show_lines(
+        f"{intake.new} new, {intake.known} known, {len(intake.rejected)} rejected, "
+        f"{intake.labelled} labels added."
+    )
+    _show_refused(intake.rejected)
+    show_notice()
+
+
+def intake_document(intake: "Intake") -> dict[str, object]:
+    """The JSON of `mriad ingest`."""
+    return {
+        "new": intake.new,
+        "known": intake.known,
+        "labelled": intake.labelled,
+        "rejected": [asdict(each) for each in intake.rejected],
+    }
+
+
+def show_training(trained: "TrainingResult", *, as_json: bool) -> None:
+    """What `mriad train` did."""
+    if as_json:
+        show_json(asdict(trained))
+        return
+    loss = (
+        "" if trained.validation_loss is None else f", held-out loss {trained.validation_loss:.5f}"
+    )
+    show_lines(
+        f"Model {trained.model_id} trained on {trained.n_train} healthy scans "
+        f"({trained.n_validation} to stop, {trained.n_calibration} to calibrate): "
+        f"best of {trained.epochs} epochs was {trained.best_epoch}{loss}; {trained.seconds:.0f} s.",
+        f"Threshold {trained.threshold_id} is in force.",
+    )
+    show_notice()
+
+
+def show_recalibration(proposal: Proposal, threshold_id: int | None, *, as_json: bool) -> None:
+    """What `mriad recalibrate` did, or would do where there is no threshold id."""
+    fit, turned = proposal.fit, proposal.flips
+    if as_json:
+        document = {**asdict(fit), "threshold_id": threshold_id, "flips": asdict(turned)}
+        show_json({**document, "decided": proposal.decided, "dry_run": threshold_id is None})
+        return
+    would = "would turn" if threshold_id is None else "turned"
+    named = "A new threshold" if threshold_id is None else f"Threshold {threshold_id}"
+    show_lines(
+        f"{named}: {fit.value:.6g} ({fit.policy.value} {fit.k:g}; {fit.n} healthy scores, "
+        f"mean {fit.mean:.6g}, sd {fit.sd:.6g}).",
+        f"It {would} {turned.to_suspicious} of {proposal.decided} decided scans to suspicious "
+        f"and {turned.to_normal} to normal.",
+    )
+    show_notice()
+
+
+def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
+    """What `mriad score` did."""
+    if as_json:
+        show_json(asdict(found))
+        return
+    show_lines(
+        f"{found.new} new, {found.known} known, {len(found.rejected)} rejected; "
+        f"{found.scored} scored, {found.suspicious} suspicious; "
+        f"model {found.model_id}, threshold {found.threshold_id}; {found.seconds:.1f} s."
+    )
+    if found.taught:
+        show_lines(f"{found.taught} left out: the model learned from them.")
+    if found.unreadable:
+        show_lines(f"{found.unreadable} left out: their files vanished or changed.")
+    _show_refused(found.rejected)
+    show_lines(f"Report: {home / found.report}")
+    show_notice()
+
+
+def show_evaluation(home: Path, found: Mapping[str, Any], *, as_json: bool) -> None:
+    """What `mriad evaluate` found."""
+    if as_json:
+        show_json(found)
+        return
+    _show_evaluation_table(found)
+    show_lines(f"Report: {home / found['report']}")
+    show_notice()
+
+
+def show_replay(report: "ReplayReport", *, as_json: bool) -> None:
+    """What `mriad verify` found."""
+    if as_json:
+        show_json({"checked": report.checked, **asdict(report)})
+        return
+    show_lines(
+        f"{report.checked} decisions replayed: {report.identical} identical to the last bit, "
+        f"{report.within_tolerance} within tolerance, {len(report.mismatched)} mismatched; "
+        f"{len(report.unreadable)} not replayed, for their source is gone."
+    )
+    for wrong in report.mismatched[:MOST_LISTED]:
+        show_lines(f"mismatch: decision {wrong.decision_id}, scan {wrong.scan_id}: {wrong.what}")
+    for gone in report.unreadable[:MOST_LISTED]:
+        show_lines(f"{gone.why}: decision {gone.decision_id}: {gone.path}")
+    _show_more(max(len(report.mismatched), len(report.unreadable)))
+    show_notice()
+
+
+def show_demo(home: Path, found: "DemoResult", *, as_json: bool) -> None:
+    """What `mriad demo` did."""
+    if as_json:
+        show_json(
+            {
+                "ingest": intake_document(found.intake),
+                "train": asdict(found.training),
+                "score": asdict(found.scoring),
+                "evaluate": found.evaluation,
+                "verify": {"checked": found.replay.checked, **asdict(found.replay)},
+            }
+        )
+        return
+    show_lines(
+        f"Ingested {found.intake.new} scans ({found.intake.known} files were known); "
+        f"trained model {found.training.model_id} on {found.training.n_train} healthy ones.",
+        f"Scored {found.scoring.scored} scans that it had not learned from: "
+        f"{found.scoring.suspicious} suspicious.",
+        f"Replayed {found.replay.checked} decisions from the record: "
+        f"{found.replay.identical} identical to the last bit.",
+    )
+    _show_evaluation_table(found.evaluation)
+    show_lines(
+        f"Evaluation: {home / found.evaluation['report']}",
+        f"Worklist:   {home / found.scoring.report}",
+        f"Record:     {home / 'mriad.db'}  (try: mriad --help)",
+    )
+    show_notice()
+
+
+def _show_evaluation_table(found: Mapping[str, Any]) -> None:
+    confusion = found["confusion"]
+    show_lines(
+        f"Protocol {found['protocol']}"
+        + (f" ({found['note']})" if found["note"] else "")
+        + f": {found['n_healthy']} healthy and {found['n_abnormal']} abnormal images, "
+        f"{found['n_folded_away']} near-duplicates folded away."
+    )
+    rows = [_row(f"{found['recipe']['name']} recipe", found)]
+    rows += [_row(f"  {name} alone", row) for name, row in found["detectors"].items()]
+    rows += [_row(f"baseline: {name}", row) for name, row in found["baselines"].items()]
+    show_table("How well abnormal is told from healthy", TITLES, rows)
+    show_lines(
+        f"Confusion over {found['repeats']} repeat(s): TN {confusion['tn']}, FP {confusion['fp']}, "
+        f"FN {confusion['fn']}, TP {confusion['tp']}."
+    )
+
+
+def _row(name: str, figures: Mapping[str, Any]) -> list[Cell]:
+    interval = figures["intervals"].get("auroc")
+    between = "-" if interval is None else f"{interval[0]:.2f}-{interval[1]:.2f}"
+    values = [None if figures[key] is None else f"{figures[key]:.3f}" for key in FIGURES]
+    return [name, values[0], between, *values[1:]]
+
+
+def _show_refused(rejected: "Sequence[Refused]") -> None:
+    if not rejected:
+        return
+    counts = Counter(each.reason for each in rejected)
+    show_lines("Rejected: " + ", ".join(f"{n} {why}" for why, n in sorted(counts.items())))
+    for each in rejected[:MOST_LISTED]:
+        show_lines(f"  {each.reason}: {each.path}: {each.detail}")
+    _show_more(len(rejected))
+
+
+def _show_more(total: int) -> None:
+    if total > MOST_LISTED:
+        show_lines(f"  and {total - MOST_LISTED} more; --json lists all")

@@ -1,0 +1,230 @@
+"""Commands that work: each chooses a Prefect server, runs a flow, and shows what came of it.
+
+Flows are imported inside the commands: Prefect reads its settings on import, and `--help`
+should not wait for torch.
+"""
+
+# ruff: noqa: PLC0415
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from db.engine import open_record
+from flows import results
+from flows.options import (
+    AsJson,
+    Device,
+    Epochs,
+    Files,
+    Home,
+    Labels,
+    Place,
+    RecipeName,
+    Seed,
+    Sigmas,
+    folder_name,
+    to_flow,
+    to_read,
+)
+from flows.settings import local_user
+from mriad_model.errors import SettingsError
+from mriad_model.nouns import LabelValue, Policy
+from mriad_model.recipes import recipe_named
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, or one file.")]
+
+
+def ingest(
+    path: FolderArgument,
+    label: Annotated[LabelValue | None, typer.Option(help="Say this of every scan.")] = None,
+    labels: Labels = None,
+    labels_from_folders: Annotated[
+        bool, typer.Option(help="Take labels from folder names: no/yes, healthy/abnormal.")
+    ] = False,
+    files: Files = "*",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register the scans of a folder; say what is new, known and rejected."""
+    if sum((label is not None, labels is not None, labels_from_folders)) > 1:
+        raise SettingsError("give one of --label, --labels and --labels-from-folders")
+    folder = folder_name(path)
+    with to_flow(home) as place:
+        from flows.ingestion import ingest_scans
+        from tasks.ingestion import Labelling
+
+        labelling = None
+        if label or labels or labels_from_folders:
+            labelling = Labelling(
+                local_user(), label, labels_from_folders, str(labels) if labels else None
+            )
+        intake = ingest_scans(place.home, folder, labelling, files, place.settings.chunk_size)
+    results.show_intake(intake, as_json=as_json)
+
+
+def train(
+    recipe: RecipeName = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    sigmas: Sigmas = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train on the healthy pool, calibrate, and put the new model in force."""
+    with to_flow(home, recipe=recipe, seed=seed, sigmas=sigmas, device=device) as place:
+        from flows.training import train_model
+
+        settings = place.settings
+        trained = train_model(
+            place.home,
+            _recipe(place, epochs),
+            local_user(),
+            seed=settings.seed,
+            k=settings.sigmas,
+            device=settings.device,
+            chunk_size=settings.chunk_size,
+        )
+    results.show_training(trained, as_json=as_json)
+
+
+def recalibrate(
+    sigmas: Sigmas = None,
+    quantile: Annotated[
+        float | None, typer.Option(help="Threshold: this quantile of the healthy scores.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a new threshold from stored scores, and decide again; nothing is scored anew."""
+    if sigmas is not None and quantile is not None:
+        raise SettingsError("give --sigmas or --quantile, not both")
+    policy = Policy.SIGMAS if quantile is None else Policy.QUANTILE
+    if dry_run:
+        from tasks.verdicts import propose
+
+        place = to_read(home)
+        k = quantile if quantile is not None else sigmas
+        k = place.settings.sigmas if k is None else k
+        proposal = propose(open_record(place.home, read_only=True), policy, k)
+        results.show_recalibration(proposal, None, as_json=as_json)
+        return
+    with to_flow(home, sigmas=sigmas) as place:
+        from flows.recalibration import recalibrate_threshold
+
+        k = place.settings.sigmas if quantile is None else quantile
+        done = recalibrate_threshold(place.home, policy, k, local_user())
+    results.show_recalibration(done.proposal, done.threshold_id, as_json=as_json)
+
+
+def score(
+    path: Annotated[
+        Path | None, typer.Argument(help="A folder, or one file (default: the home's inbox).")
+    ] = None,
+    files: Files = "*",
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score what is new in a folder: ingest, score, decide, paint, report."""
+    folder = None if path is None else folder_name(path)
+    with to_flow(home, device=device) as place:
+        from flows.scoring import score_new_scans
+
+        found = score_new_scans(
+            place.home,
+            folder or folder_name(place.home / "inbox"),
+            device=place.settings.device,
+            glob=files,
+            chunk_size=place.settings.chunk_size,
+        )
+    results.show_scoring(place.home, found, as_json=as_json)
+
+
+def evaluate(
+    path: FolderArgument,
+    protocol: Annotated[
+        Literal["seed", "heldout"],
+        typer.Option(help="seed: train and test on the same images; heldout: never."),
+    ] = "heldout",
+    recipe: RecipeName = None,
+    epochs: Epochs = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Repeat with other seeds.")] = 1,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the held-out protocol.")] = 5,
+    files: Files = "*",
+    labels: Labels = None,
+    sigmas: Sigmas = None,
+    seed: Seed = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a recipe on labelled images, beside baselines that need no model."""
+    folder = folder_name(path)
+    with to_flow(home, recipe=recipe, seed=seed, sigmas=sigmas, device=device) as place:
+        from flows.evaluation import evaluate_model
+        from mriad_model.evaluation.plan import EvaluationProtocol
+        from tasks.ingestion import Labelling
+
+        settings = place.settings
+        found = evaluate_model(
+            place.home,
+            folder,
+            EvaluationProtocol(protocol),
+            _recipe(place, epochs),
+            Labelling(
+                local_user(), from_folders=labels is None, csv=str(labels) if labels else None
+            ),
+            glob=files,
+            repeats=repeats,
+            folds=folds,
+            k=settings.sigmas,
+            seed=settings.seed,
+            device=settings.device,
+        )
+    results.show_evaluation(place.home, found, as_json=as_json)
+
+
+def verify(
+    decision: Annotated[int | None, typer.Argument(help="The decision's id.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every decision.")] = False,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay decisions from the stored model, threshold and source files, and compare."""
+    if every == (decision is not None):
+        raise SettingsError("name one decision, or give --all")
+    open_record(to_read(home).home, read_only=True)  # says so where there is nothing to verify
+    with to_flow(home, device=device) as place:
+        from flows.replay import verify_decisions
+
+        report = verify_decisions(place.home, decision, place.settings.device)
+    results.show_replay(report, as_json=as_json)
+    if report.mismatched or report.unreadable:
+        raise typer.Exit(1)
+
+
+def demo(
+    data: Annotated[
+        Path | None, typer.Option(help="A folder with no/ and yes/ (default: drawn heads).")
+    ] = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do the whole job once: ingest, train, calibrate, score, evaluate, report."""
+    given = None if data is None else folder_name(data)
+    with to_flow(home, device=device) as place:
+        from flows.demo import run_demo
+
+        found = run_demo(place.home, given, place.settings)
+    results.show_demo(place.home, found, as_json=as_json)
+
+
+def _recipe(place: Place, epochs: int | None) -> str:
+    """The recipe chosen, as flows take it."""
+    return recipe_named(place.settings.recipe).with_training(max_epochs=epochs).to_json()
