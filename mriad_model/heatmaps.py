@@ -20,8 +20,9 @@ SUFFIX = ".jpg"
 MEDIA_TYPE = "image/jpeg"
 JPEG_QUALITY = 95
 
-MAX_OPACITY = 0.65  # the anatomy shows through the worst of findings
-DARKEST_COLOUR = 0.30  # where on inferno the scale begins: below lies black, the scan's own
+MAX_OPACITY = 0.68  # the anatomy shows through the worst of findings
+DARKEST_COLOUR = 0.45  # where on inferno the scale begins: what is darker drowns in gray
+RISE = 0.5  # exponent of opacity along the scale: below 1, weak findings are seen
 
 Picture = npt.NDArray[np.uint8]
 Maps = npt.NDArray[np.float32]
@@ -153,7 +154,7 @@ def _paint(gray: Picture, steps: Picture, out: Picture) -> None:
 def _tables() -> tuple[Picture, Picture]:
     """For each of 256 steps: colour times opacity (256, 1, 3), and 255 times the rest (256,)."""
     position = np.linspace(0, 1, 256)
-    opacity = MAX_OPACITY * position**0.7
+    opacity = MAX_OPACITY * position**RISE
     along = np.rint(255 * (DARKEST_COLOUR + (1 - DARKEST_COLOUR) * position)).astype(np.uint8)
     inferno = cv2.applyColorMap(along[:, None], cv2.COLORMAP_INFERNO)
     colours = np.rint(inferno * opacity[:, None, None]).astype(np.uint8)

@@ -66,13 +66,19 @@ def test_one_failure_among_many_leaves_none_of_them(tmp_path, monkeypatch):
 
 
 def test_many_files_are_written_with_one_folder_sync(tmp_path, monkeypatch):
-    folders = []
-    monkeypatch.setattr(files, "_sync_folder", folders.append)
+    synced, sync = [], files._sync
+
+    def noted(path, flags):
+        synced.append(path)
+        sync(path, flags)
+
+    monkeypatch.setattr(files, "_sync", noted)
     write_all_atomically({tmp_path / f"{n}.jpg": bytes([n]) for n in range(5)})
     assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [
         bytes([n]) for n in range(5)
     ]
-    assert folders == [tmp_path]
+    assert len(synced) == 6
+    assert synced[-1] == tmp_path
 
 
 def test_a_name_as_long_as_names_get_can_be_written(tmp_path):
