@@ -21,7 +21,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mriad_model.curves import (
     Floats,
@@ -32,6 +31,7 @@ from mriad_model.curves import (
     ratio,
     tprs_at,
 )
+from mriad_model.fold_scores import FoldScores, ImageWeights, dealt
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -39,32 +39,6 @@ SENSITIVITY_AT_FPR = 0.1  # that is, at 90 % specificity
 
 RANK_METRICS = ("auroc", "average_precision", "sensitivity_at_90_specificity")
 DECISION_METRICS = ("precision", "recall", "specificity", "f1")
-
-
-@dataclass(frozen=True, slots=True)
-class FoldScores:
-    """What one fitted model says of its test images, and the threshold it was given."""
-
-    repeat: int
-    fold: int
-    healthy_ids: tuple[int, ...]
-    healthy_scores: tuple[float, ...]
-    abnormal_ids: tuple[int, ...]
-    abnormal_scores: tuple[float, ...]
-    threshold_value: float
-    mean: float  # of the calibration scores
-    sd: float
-    n_calibration: int
-
-    def __post_init__(self) -> None:
-        for ids, scores in (
-            (self.healthy_ids, self.healthy_scores),
-            (self.abnormal_ids, self.abnormal_scores),
-        ):
-            if len(ids) != len(scores) or len(set(ids)) != len(ids):
-                raise ValueError("a fold scores each of its images once")
-            if np.isnan(scores).any():
-                raise ValueError("a score that is not a number cannot be ranked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,25 +89,9 @@ class RocBand:
     high: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Weights:
-    """How often each image is drawn in each of B resamples, (B, images) float64."""
-
-    healthy: Floats
-    abnormal: Floats
-    healthy_column: Mapping[int, int]  # image id -> column
-    abnormal_column: Mapping[int, int]
-
-    def of_fold(self, fold: FoldScores) -> tuple[Floats, Floats]:
-        """The weights of a fold's healthy and abnormal images."""
-        healthy = [self.healthy_column[image] for image in fold.healthy_ids]
-        abnormal = [self.abnormal_column[image] for image in fold.abnormal_ids]
-        return self.healthy[:, healthy], self.abnormal[:, abnormal]
-
-
 def measure(folds: Sequence[FoldScores], resamples: int = RESAMPLES, seed: int = 0) -> Metrics:
     """All metrics over folds and repeats, with bootstrap intervals."""
-    once, drawn = _unit_weights(folds), _drawn_weights(folds, resamples, seed)
+    once, drawn = ImageWeights.once(folds), ImageWeights.drawn(folds, resamples, seed)
     confusion = _confusion(folds)
     value_draws, interval_draws = _all_metrics(folds, once), _all_metrics(folds, drawn)
     values = {name: _number(draws[0]) for name, draws in value_draws.items()}
@@ -158,7 +116,7 @@ def roc_band(
     folds: Sequence[FoldScores], resamples: int = 1000, seed: int = 0, points: int = 101
 ) -> RocBand | None:
     """The vertically averaged ROC curve with its band; None where a class is missing."""
-    once, drawn = _unit_weights(folds), _drawn_weights(folds, resamples, seed)
+    once, drawn = ImageWeights.once(folds), ImageWeights.drawn(folds, resamples, seed)
     if not once.healthy.size or not once.abnormal.size:
         return None
     grid = np.linspace(0.0, 1.0, points)
@@ -180,31 +138,13 @@ def auroc_advantage(
     an image hard for both cancels out. None where a class is missing.
     """
 
-    def aurocs(folds: Sequence[FoldScores], weights: _Weights) -> Floats:
+    def aurocs(folds: Sequence[FoldScores], weights: ImageWeights) -> Floats:
         return mean_over_folds([_rank_metrics(fold, weights)["auroc"] for fold in folds])
 
-    once, drawn = _unit_weights(ours), _drawn_weights(ours, resamples, seed)
+    once, drawn = ImageWeights.once(ours), ImageWeights.drawn(ours, resamples, seed)
     interval = _percentiles(aurocs(ours, drawn) - aurocs(theirs, drawn))
     value = _number((aurocs(ours, once) - aurocs(theirs, once))[0])
     return None if value is None or interval is None else Advantage(value, interval)
-
-
-def dealt(folds: Sequence[FoldScores]) -> list[NDArray[np.bool_]]:
-    """For each fold, which of its abnormal images it decides, (n_abnormal,) bool.
-
-    Within a repeat the images, in the order of their ids, are dealt round the folds, so that
-    each is decided once; the next repeat starts one fold further.
-    """
-    of_repeat: dict[int, list[int]] = {}
-    for fold in folds:
-        of_repeat.setdefault(fold.repeat, []).append(fold.fold)
-    masks = []
-    for fold in folds:
-        numbers = sorted(of_repeat[fold.repeat])
-        rank = np.argsort(np.argsort(fold.abnormal_ids, kind="stable"), kind="stable")
-        turn = (rank + fold.repeat) % len(numbers)
-        masks.append(turn == numbers.index(fold.fold))
-    return masks
 
 
 def exact_interval(successes: int, trials: int) -> Interval | None:
@@ -222,30 +162,7 @@ def exact_interval(successes: int, trials: int) -> Interval | None:
     return Interval(float(found.low), float(found.high))
 
 
-def _unit_weights(folds: Sequence[FoldScores]) -> _Weights:
-    healthy = sorted({image for fold in folds for image in fold.healthy_ids})
-    abnormal = sorted({image for fold in folds for image in fold.abnormal_ids})
-    return _Weights(
-        np.ones((1, len(healthy))),
-        np.ones((1, len(abnormal))),
-        {image: column for column, image in enumerate(healthy)},
-        {image: column for column, image in enumerate(abnormal)},
-    )
-
-
-def _drawn_weights(folds: Sequence[FoldScores], resamples: int, seed: int) -> _Weights:
-    once, rng = _unit_weights(folds), np.random.default_rng(seed)
-
-    def draw(n: int) -> Floats:
-        if n == 0:
-            return np.ones((resamples, 0))
-        return rng.multinomial(n, np.full(n, 1.0 / n), size=resamples).astype(np.float64)
-
-    healthy, abnormal = draw(once.healthy.shape[1]), draw(once.abnormal.shape[1])
-    return _Weights(healthy, abnormal, once.healthy_column, once.abnormal_column)
-
-
-def _all_metrics(folds: Sequence[FoldScores], weights: _Weights) -> dict[str, Floats]:
+def _all_metrics(folds: Sequence[FoldScores], weights: ImageWeights) -> dict[str, Floats]:
     """Every metric in each of B resamples, (B,) float64, NaN where it cannot be told."""
     ranks = [_rank_metrics(fold, weights) for fold in folds]
     metrics = {name: mean_over_folds([fold[name] for fold in ranks]) for name in RANK_METRICS}
@@ -258,12 +175,12 @@ def _all_metrics(folds: Sequence[FoldScores], weights: _Weights) -> dict[str, Fl
 
 
 def _confusion(folds: Sequence[FoldScores]) -> Confusion:
-    fp, tn, tp, fn = (round(float(n[0])) for n in _decisions(folds, _unit_weights(folds)))
+    fp, tn, tp, fn = (round(float(n[0])) for n in _decisions(folds, ImageWeights.once(folds)))
     return Confusion(tn=tn, fp=fp, fn=fn, tp=tp)
 
 
 def _decisions(
-    folds: Sequence[FoldScores], weights: _Weights
+    folds: Sequence[FoldScores], weights: ImageWeights
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Weighted fp, tn, tp, fn over all folds, (B,) each."""
     counts = np.zeros((4, weights.healthy.shape[0]))
@@ -278,7 +195,7 @@ def _decisions(
     return counts[0], counts[1], counts[2], counts[3]
 
 
-def _rank_metrics(fold: FoldScores, weights: _Weights) -> dict[str, Floats]:
+def _rank_metrics(fold: FoldScores, weights: ImageWeights) -> dict[str, Floats]:
     """The rank metrics of one fold in each of B resamples, (B,) each."""
     fp, tp = _counts_above(fold, weights)
     at = np.array([SENSITIVITY_AT_FPR])
@@ -289,13 +206,13 @@ def _rank_metrics(fold: FoldScores, weights: _Weights) -> dict[str, Floats]:
     }
 
 
-def _roc(fold: FoldScores, weights: _Weights) -> tuple[Floats, Floats]:
+def _roc(fold: FoldScores, weights: ImageWeights) -> tuple[Floats, Floats]:
     """False- and true-positive rates at every threshold, (B, thresholds + 1) each."""
     fp, tp = _counts_above(fold, weights)
     return ratio(fp, fp[:, -1:]), ratio(tp, tp[:, -1:])
 
 
-def _counts_above(fold: FoldScores, weights: _Weights) -> tuple[Floats, Floats]:
+def _counts_above(fold: FoldScores, weights: ImageWeights) -> tuple[Floats, Floats]:
     """Weighted false and true positives of a fold's images at each threshold, (B, steps) each."""
     return counts_above(fold.healthy_scores, fold.abnormal_scores, *weights.of_fold(fold))
 

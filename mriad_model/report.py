@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from mriad_model.evaluation.folds import RowKind
+from mriad_model.evaluation.results import RowKind
 from mriad_model.evaluation.summary import MEMORISATION, EvaluatedRow, EvaluationReport
 from mriad_model.metrics import Interval
 from mriad_model.nouns import NOTICE, RejectionReason

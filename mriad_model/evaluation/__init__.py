@@ -1,13 +1,14 @@
 """Evaluation: how well a recipe tells abnormal scans from healthy ones it never saw.
 
 `data` holds prepared images in one file, `plan` deals them out, `folds` trains and scores one
-fold, `summary` puts the folds together. A fold travels as one JSON file, so that a workflow can
-run folds as tasks anywhere.
+fold, `results` is what a fold found, `summary` puts the folds together. A fold travels as one
+JSON file, so that a workflow can run folds as tasks anywhere.
 """
 
 from mriad_model.evaluation.data import EvaluationData, EvaluationImage, gather
-from mriad_model.evaluation.folds import FoldResult, Picture, RowKind, ScoreRow, run_fold
+from mriad_model.evaluation.folds import run_fold
 from mriad_model.evaluation.plan import EvaluationPlan, EvaluationProtocol, Selection, Split
+from mriad_model.evaluation.results import FoldResult, Picture, RowKind, ScoreRow
 from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, summarise
 
 __all__ = [

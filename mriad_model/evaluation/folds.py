@@ -1,36 +1,26 @@
 """One fold: fit on its training images, draw the threshold, score what it never saw."""
 
-import base64
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mriad_model.baselines import baseline_scores, signed_scores
-from mriad_model.errors import SettingsError
 from mriad_model.evaluation.data import EvaluationData
-from mriad_model.evaluation.plan import (
-    EvaluationPlan,
-    EvaluationProtocol,
-    Selection,
-    Split,
-    select,
-    split,
-)
+from mriad_model.evaluation.plan import EvaluationPlan, Selection, Split, select, split
+from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind, ScoreRow
 from mriad_model.fitted import fit
-from mriad_model.metrics import FoldScores
+from mriad_model.fold_scores import FoldScores
 from mriad_model.preprocess import SliceBatch
 from mriad_model.recipes import Recipe
 from mriad_model.scoring import Scored
 from mriad_model.thresholds import ThresholdFit, fit_threshold
 from mriad_model.training import Epoch, TrainingSummary
 
-MODEL_ROW = "model"
 Scores = NDArray[np.float64]
 Paint = Callable[[NDArray[np.float32], NDArray[np.float32], "Fitted", str], bytes]
 """(prepared slice (S, S), its map (S, S), the model, a caption) -> a picture file's bytes."""
@@ -59,82 +49,6 @@ class Fit(Protocol):
         device: str,
         progress: Callable[[Epoch], None] | None,
     ) -> Fitted: ...
-
-
-class RowKind(StrEnum):
-    """What a row of scores comes from."""
-
-    MODEL = "model"  # the recipe's final score
-    DETECTOR = "detector"  # one of its detectors standing alone
-    BASELINE = "baseline"  # no model at all
-    DIRECTION = "direction"  # a baseline with its sign, of use only to who knows the labels
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreRow:
-    """The scores of one method in one fold."""
-
-    name: str
-    kind: RowKind
-    scores: FoldScores
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One heatmap for the contact sheet."""
-
-    name: str
-    label: str
-    sigmas: float  # score, in sd of the calibration scores above their mean
-    suspicious: bool
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class FoldResult:
-    """All that one fold found. `to_json` and `from_json` are exact."""
-
-    protocol: EvaluationProtocol
-    repeat: int
-    fold: int
-    recipe: str  # JSON
-    plan: str  # JSON
-    n_files: int
-    n_folded_away: int
-    n_contradictory: int
-    n_train: int
-    n_validation: int
-    n_calibration: int
-    rows: tuple[ScoreRow, ...]
-    training: TrainingSummary
-    epochs: tuple[Epoch, ...]
-    pictures: tuple[Picture, ...]
-    seconds: float
-
-    def to_json(self) -> str:
-        """One JSON document. Numbers keep every bit."""
-        return json.dumps(asdict(self), default=_encoded, allow_nan=False, sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> "FoldResult":
-        """Read what `to_json` wrote. Raises SettingsError on anything else."""
-        try:
-            fields: dict[str, Any] = json.loads(text)
-            return cls(
-                **fields
-                | {
-                    "protocol": EvaluationProtocol(fields["protocol"]),
-                    "rows": tuple(_row(row) for row in fields["rows"]),
-                    "training": TrainingSummary(**fields["training"]),
-                    "epochs": tuple(Epoch(**epoch) for epoch in fields["epochs"]),
-                    "pictures": tuple(
-                        Picture(**picture | {"data": base64.b64decode(picture["data"])})
-                        for picture in fields["pictures"]
-                    ),
-                }
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SettingsError(f"this is no result of a fold: {error}") from error
 
 
 def run_fold(
@@ -288,16 +202,3 @@ def _pictures(
         suspicious = score > scores.threshold_value
         found.append(Picture(data.names[i], data.labels[i].value, sigmas, suspicious, picture))
     return tuple(found)
-
-
-def _row(fields: dict[str, Any]) -> ScoreRow:
-    scores = fields["scores"]
-    tuples = ("healthy_ids", "healthy_scores", "abnormal_ids", "abnormal_scores")
-    kept = FoldScores(**scores | {name: tuple(scores[name]) for name in tuples})
-    return ScoreRow(fields["name"], RowKind(fields["kind"]), kept)
-
-
-def _encoded(value: object) -> str:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 
 from mriad_model.errors import NoScans
-from mriad_model.evaluation.folds import MODEL_ROW, FoldResult, Picture, RowKind
 from mriad_model.evaluation.plan import EvaluationProtocol
+from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind
+from mriad_model.fold_scores import FoldScores, dealt
 from mriad_model.metrics import (
     RESAMPLES,
     Advantage,
-    FoldScores,
     Metrics,
     RocBand,
     auroc_advantage,
-    dealt,
     measure,
     roc_band,
 )

@@ -17,7 +17,8 @@ from mriad_model.baselines import (
     rarity_scores,
     signed_distances,
 )
-from mriad_model.metrics import FoldScores, measure
+from mriad_model.fold_scores import FoldScores
+from mriad_model.metrics import measure
 
 SHARED = Path(__file__).resolve().parents[3] / "shared/data"
 KAGGLE = SHARED / "kaggle253"

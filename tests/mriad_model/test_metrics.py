@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score, roc_curve
 
+from mriad_model.fold_scores import FoldScores, dealt
 from mriad_model.metrics import (
     DECISION_METRICS,
     RANK_METRICS,
     Confusion,
-    FoldScores,
     Interval,
     auroc_advantage,
-    dealt,
     exact_interval,
     measure,
     roc_band,

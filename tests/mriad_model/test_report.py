@@ -9,7 +9,8 @@ import pytest
 
 from mriad_model.evaluation import EvaluationProtocol, EvaluationReport, Picture, RowKind
 from mriad_model.evaluation.summary import EvaluatedRow, FoldLine, Rival, Sigmas
-from mriad_model.metrics import Advantage, FoldScores, Interval, measure, roc_band
+from mriad_model.fold_scores import FoldScores
+from mriad_model.metrics import Advantage, Interval, measure, roc_band
 from mriad_model.nouns import NOTICE, RejectionReason
 from mriad_model.recipes import DEFAULT
 from mriad_model.report import (
