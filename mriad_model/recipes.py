@@ -27,7 +27,7 @@ class Intensity(StrEnum):
 
 
 class Residual(StrEnum):
-    """How a reconstruction is compared with its slice, pixel by pixel."""
+    """What becomes of the difference between a slice and what was expected, pixel by pixel."""
 
     SQUARED = "squared"
     ABSOLUTE = "absolute"
@@ -68,12 +68,17 @@ class NetworkShape:
 
 @dataclass(frozen=True, slots=True)
 class DetectorRecipe:
-    """One detector. `network` and `residual` mean something for the autoencoder alone."""
+    """One detector, and how its differences become a map.
+
+    Sigmas are in pixels of the prepared slice; 0 for none. The first evens out texture, where
+    light and dark cancel, before the residual is taken; the second gathers what remains.
+    """
 
     kind: DetectorKind
-    blur_sigma: float  # of the map, in pixels of the prepared slice; 0 for none
+    difference_sigma: float = 0.0
+    map_sigma: float = 0.0
     residual: Residual = Residual.ABSOLUTE
-    network: NetworkShape | None = None
+    network: NetworkShape | None = None  # for the autoencoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +200,6 @@ SEED = Recipe(
     detectors=(
         DetectorRecipe(
             kind=DetectorKind.AUTOENCODER,
-            blur_sigma=0.0,
             residual=Residual.SQUARED,
             network=NetworkShape(channels=(32, 64, 128), latent=256),
         ),
@@ -206,21 +210,22 @@ SEED = Recipe(
 
 DEFAULT = Recipe(
     name="default",
-    preprocessing=Preprocessing(128, Framing.FOREGROUND, Intensity.PERCENTILES),
+    preprocessing=Preprocessing(64, Framing.FOREGROUND, Intensity.PERCENTILES),
     detectors=(
         DetectorRecipe(
             kind=DetectorKind.AUTOENCODER,
-            blur_sigma=4.0,
-            network=NetworkShape(channels=(32, 64, 128), latent=256),
+            difference_sigma=1.0,
+            map_sigma=2.5,
+            network=NetworkShape(channels=(32, 64, 128), latent=64),
         ),
-        DetectorRecipe(kind=DetectorKind.ASYMMETRY, blur_sigma=4.0),
+        DetectorRecipe(kind=DetectorKind.ASYMMETRY, difference_sigma=2.0, map_sigma=2.0),
     ),
     training=Training(
-        max_epochs=100,
-        patience=30,
+        max_epochs=300,
+        patience=60,
         augmentation=Augmentation(flip=True, degrees=8.0, scale=0.08, shift=0.03, gamma=0.3),
     ),
-    scoring=Scoring(SliceScore.MAX_MINUS_MEDIAN, erosion=6, standardise=True),
+    scoring=Scoring(SliceScore.MAX_MINUS_MEDIAN, erosion=4, standardise=True),
 )
 
 

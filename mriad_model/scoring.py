@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from mriad_model.detectors import Detector
-from mriad_model.recipes import DetectorKind, DetectorRecipe, SliceScore
+from mriad_model.recipes import DetectorKind, DetectorRecipe, Residual, SliceScore
 
 # Kernels for matrices pick their way of adding up by the batch's size; so every batch that a
 # detector meets has this size, padded with empty slices.
@@ -52,18 +52,36 @@ def detector_maps(
     inside: NDArray[np.bool_],
     device: torch.device,
 ) -> NDArray[np.float32]:
-    """The detector's maps of `images` (N, S, S), blurred `inside`, 0 outside; (N, S, S)."""
-    maps = np.empty_like(images)
+    """How far `images` (N, S, S) are from what the detector expects; 0 outside `inside`."""
+    maps = images - _expected(detector, images, device)
+    for i, where in enumerate(inside):
+        difference = _blurred(maps[i], part.difference_sigma)
+        squared = part.residual is Residual.SQUARED
+        residual = np.square(difference) if squared else np.abs(difference)
+        maps[i] = _blurred(residual * where, part.map_sigma) * where
+    return maps
+
+
+def _expected(
+    detector: Detector, images: NDArray[np.float32], device: torch.device
+) -> NDArray[np.float32]:
+    """The detector's healthy version of `images` (N, S, S), in batches of one size."""
+    expected = np.empty_like(images)
     for start in range(0, len(images), BATCH):
         chunk = images[start : start + BATCH]
         padded = torch.zeros((BATCH, *images.shape[1:]))
         padded[: len(chunk)] = torch.from_numpy(chunk)
-        found = detector.maps(padded.to(device))[: len(chunk)].cpu().numpy()
-        maps[start : start + len(chunk)] = found
-    if part.blur_sigma > 0:
-        for i, where in enumerate(inside):
-            maps[i] = cv2.GaussianBlur(maps[i] * where, (0, 0), part.blur_sigma) * where
-    return maps
+        with torch.inference_mode():
+            found = detector.expected(padded.to(device))[: len(chunk)]
+        expected[start : start + len(chunk)] = found.cpu().numpy()
+    return expected
+
+
+def _blurred(pixels: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """`pixels` (S, S) under a Gaussian of that many pixels."""
+    if sigma == 0:
+        return pixels
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma), np.float32)
 
 
 def slice_scores(

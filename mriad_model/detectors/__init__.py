@@ -1,4 +1,6 @@
-"""Detectors: each turns prepared slices into maps of how unusual every pixel is.
+"""Detectors: each says what a slice would look like if it were healthy.
+
+What the slice has beyond that is the anomaly; `scoring` makes maps and numbers of it.
 
 Some are fitted on healthy slices, some need nothing. A new one is a file here, a kind in
 `recipes.DetectorKind`, and a line in `fit_detector` and `restore_detector`.
@@ -22,8 +24,8 @@ from mriad_model.training import Epoch, TrainingSummary, train_autoencoder
 class Detector(Protocol):
     """What scoring asks of a detector."""
 
-    def maps(self, images: Tensor) -> Tensor:
-        """Anomaly per pixel of `images` (N, S, S) in [0, 1]; the same shape, float32, >= 0."""
+    def expected(self, images: Tensor) -> Tensor:
+        """The healthy version of each of `images` (N, S, S) in [0, 1]; the same shape."""
 
     def tensors(self) -> dict[str, Tensor]:
         """What has to be stored to build the detector again."""
@@ -46,7 +48,7 @@ def fit_detectors(
             network, summary = train_autoencoder(
                 recipe, part, train, validation, device=device, progress=progress
             )
-            detectors[part.kind] = Autoencoder(network, part.residual)
+            detectors[part.kind] = Autoencoder(network)
     return detectors, summary
 
 
@@ -61,4 +63,4 @@ def restore_detector(
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise ModelFileError(f"the stored weights do not fit the recipe: {error}") from error
-    return Autoencoder(network.to(device), part.residual)
+    return Autoencoder(network.to(device))

@@ -1,4 +1,4 @@
-"""How unlike its own mirror image a head is. Needs no training.
+"""The other side of the head as the measure of the one. Needs no training.
 
 A healthy head is nearly symmetric about its midline, a lesion seldom is. It means something on
 axial and coronal slices only.
@@ -16,12 +16,11 @@ REFINED = (-2.0, 0.0, 2.0)  # degrees about the best of them
 
 
 class Asymmetry:
-    """The difference between a slice and its reflection about its midline."""
+    """Expects the slice's own reflection about its midline."""
 
-    def maps(self, images: Tensor) -> Tensor:
-        """Absolute difference from the mirror image, of `images` (N, S, S); the same shape."""
-        with torch.inference_mode():
-            return (images - reflect(images, *find_midline(images))).abs()
+    def expected(self, images: Tensor) -> Tensor:
+        """The mirror image of each of `images` (N, S, S); the same shape."""
+        return reflect(images, *find_midline(images))
 
     def tensors(self) -> dict[str, Tensor]:
         """Nothing: there is nothing to store."""
@@ -34,9 +33,10 @@ def find_midline(images: Tensor) -> tuple[Tensor, Tensor]:
     Returns its angle from upright in radians and its offset from the centre along its normal in
     half sides, both (N,). At a given angle the sum of squared differences between a picture and
     its mirror image is a constant less twice the picture's convolution with itself across the
-    line; so all offsets are tried at once, by Fourier transform.
+    line; so all offsets are tried at once, by Fourier transform. Square roots keep a bright
+    lesion from outweighing the head.
     """
-    small = fn.interpolate(images[:, None], (SEARCH_SIZE, SEARCH_SIZE), mode="area")
+    small = fn.adaptive_avg_pool2d(images[:, None].sqrt(), SEARCH_SIZE)
     coarse = torch.tensor([math.radians(a) for a in ANGLES], device=images.device)
     angle, offset = _best(small, coarse.expand(len(images), -1))
     fine = torch.tensor([math.radians(a) for a in REFINED], device=images.device)

@@ -27,7 +27,7 @@ LIVELY = Augmentation(flip=True, degrees=10, scale=0.1, shift=0.05, gamma=0.3)
 
 
 def small_recipe(**training):
-    part = DetectorRecipe(DetectorKind.AUTOENCODER, 0.0, network=NetworkShape((4, 8), 8))
+    part = DetectorRecipe(DetectorKind.AUTOENCODER, network=NetworkShape((4, 8), 8))
     return Recipe(
         name="small",
         preprocessing=Preprocessing(16, Framing.WHOLE, Intensity.FULL_RANGE),
