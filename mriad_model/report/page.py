@@ -1,0 +1,82 @@
+"""What the reports share.
+
+All text goes through the templates' escaping, so a file named `<script>` is only a name.
+Pictures stand in the page as `data:` addresses, and the page forbids everything else.
+"""
+
+import base64
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from mriad_model.nouns import NOTICE, RejectionReason
+
+MOST_ROWS = 1000  # lines in any one table; the record holds the rest
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFileLine:
+    """A file that was no scan."""
+
+    path: str
+    reason: RejectionReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a report comes from: what ran, with what, when."""
+
+    created_at: str  # UTC ISO-8601
+    source: str  # the folder or file looked at
+    software_version: str
+    git_sha: str | None
+    libraries: Mapping[str, str]
+    device: str
+    seconds: float
+    run_id: int | None = None
+    command: str | None = None
+
+
+def by_reason(rejections: Sequence[RejectedFileLine]) -> list[tuple[str, int]]:
+    """How many files were rejected for each reason, most frequent first."""
+    return Counter(line.reason.value for line in rejections).most_common()
+
+
+def capped(lines: Sequence[Any]) -> dict[str, Any]:
+    """The first lines of a table that may be long, and how many are left out."""
+    return {"lines": lines[:MOST_ROWS], "n": len(lines), "left_out": max(0, len(lines) - MOST_ROWS)}
+
+
+def address(data: bytes) -> Markup:
+    """A picture as a `data:` address. Its letters are safe by their alphabet."""
+    return Markup(f"data:{_media_type(data)};base64,{base64.b64encode(data).decode('ascii')}")  # noqa: S704
+
+
+def _media_type(data: bytes) -> str:
+    if data.startswith(b"\x89PNG"):
+        return "image/png"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "image/webp"
+    return "image/jpeg"
+
+
+def render(name: str, **values: object) -> str:
+    """A template of `mriad_model/templates`, filled in."""
+    return _environment().get_template(name).render(notice=NOTICE, **values)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("mriad_model"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

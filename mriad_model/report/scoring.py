@@ -1,0 +1,100 @@
+"""The page of a scoring run: what came, what is suspicious, what could not be read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mriad_model.report.page import (
+    MOST_ROWS,
+    Provenance,
+    RejectedFileLine,
+    address,
+    by_reason,
+    capped,
+    render,
+)
+from mriad_model.thresholds import calibration_needed
+
+MOST_PICTURES = 60  # suspicious scans shown with their heatmap
+
+
+@dataclass(frozen=True, slots=True)
+class SuspiciousScan:
+    """One line of the night's worklist."""
+
+    path: str
+    scan_id: int
+    decision_id: int
+    score: float
+    p_value: float
+    heatmap: bytes | None = None  # a picture file's bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLine:
+    """The model in force."""
+
+    id: int
+    sha256: str
+    recipe_name: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdLine:
+    """The threshold in force."""
+
+    id: int
+    policy: str
+    k: float
+    mean: float
+    sd: float
+    n: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreReport:
+    """What one scoring run came to. Counts are of scans; `rejections` are of files."""
+
+    provenance: Provenance
+    model: ModelLine
+    threshold: ThresholdLine
+    new: int
+    known: int
+    scored: int
+    n_suspicious: int
+    suspicious: Sequence[SuspiciousScan]
+    rejections: Sequence[RejectedFileLine] = ()
+    skipped: Sequence[tuple[str, str]] = ()  # (path, why)
+
+
+def render_score_report(report: ScoreReport) -> str:
+    """The HTML page of a scoring run, worst scans first."""
+    worst = sorted(report.suspicious, key=lambda scan: (-scan.score, scan.scan_id))
+    shown = [
+        {
+            "rank": i + 1,
+            "scan": scan,
+            "sigmas": _sigmas(scan.score, report.threshold),
+            "address": address(scan.heatmap) if scan.heatmap and i < MOST_PICTURES else None,
+        }
+        for i, scan in enumerate(worst[:MOST_ROWS])
+    ]
+    needed = calibration_needed(report.scored)
+    return render(
+        "score_report.html.j2",
+        report=report,
+        provenance=report.provenance,
+        worst=shown,
+        pictured=[item for item in shown if item["address"]],
+        calibration_needed=needed,
+        calibration_too_small=report.scored > 0 and report.threshold.n < needed,
+        n_left_out=report.n_suspicious - len(shown),
+        rejections=by_reason(report.rejections),
+        rejected=capped(report.rejections),
+        skipped=capped(report.skipped),
+    )
+
+
+def _sigmas(score: float, threshold: ThresholdLine) -> float | None:
+    return (score - threshold.mean) / threshold.sd if threshold.sd > 0 else None
