@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -27,10 +28,19 @@ from mriad_model.evaluation import (
     run_fold,
     summarise,
 )
+from mriad_model.evaluation.painting import paint
 from mriad_model.evaluation.plan import select, split
 from mriad_model.nouns import LabelValue
 from mriad_model.preprocess import SliceBatch
-from mriad_model.recipes import SEED, Framing, Intensity, Preprocessing, Recipe
+from mriad_model.recipes import (
+    DEFAULT,
+    SEED,
+    Framing,
+    Intensity,
+    NetworkShape,
+    Preprocessing,
+    Recipe,
+)
 from mriad_model.scoring import Scored
 from mriad_model.training import Epoch, TrainingSummary
 
@@ -276,3 +286,37 @@ def test_pictures_are_dealt_before_anything_is_known_and_none_comes_twice() -> N
     names = [picture.name for fold in folds for picture in fold.pictures]
     assert len(names) == len(set(names)) == 10
     assert sum(name.startswith("no/") for name in names) == 5
+
+
+def test_real_training_fills_every_row_and_picture_of_a_page() -> None:
+    parts = tuple(
+        replace(part, network=part.network and NetworkShape((4, 8), 8))
+        for part in DEFAULT.detectors
+    )
+    small = replace(
+        DEFAULT,
+        preprocessing=replace(DEFAULT.preprocessing, size=32),
+        detectors=parts,
+        training=replace(DEFAULT.training, max_epochs=2),
+    )
+    images = [image_of(n, LabelValue.HEALTHY) for n in range(12)]
+    images += [image_of(100 + n, LabelValue.ABNORMAL) for n in range(4)]
+    data = gather(images, small.preprocessing)
+    plan = EvaluationPlan(HELDOUT, n_folds=2, n_pictures=4)
+    folds = [run_fold(data, plan, at, small, "cpu", paint=paint) for at in plan.folds]
+    assert run_fold(data, plan, (0, 0), small, "cpu", paint=paint).rows == folds[0].rows
+    report = summarise([FoldResult.from_json(fold.to_json()) for fold in folds], resamples=20)
+    assert {row.name for row in report.rows} == {"model", "autoencoder", "asymmetry", *BASELINES}
+    assert [line.training.epochs for line in report.folds] == [2, 2]
+    assert len(report.pictures) == 4
+    assert all(
+        cv2.imdecode(np.frombuffer(p.data, np.uint8), 1) is not None for p in report.pictures
+    )
+
+
+def test_seed_and_default_are_measured_beside_the_same_asymmetry() -> None:
+    images = [image_of(n, LabelValue.HEALTHY) for n in range(3)]
+    np.testing.assert_array_equal(
+        gather(images, SEED.preprocessing).asymmetry,
+        gather(images, DEFAULT.preprocessing).asymmetry,
+    )
