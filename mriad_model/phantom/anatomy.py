@@ -68,12 +68,13 @@ def envelope(head: Head, section: Section) -> Envelope:
     if float(points[2].min()) > 30:  # well above the cerebrum's underside
         far = np.full_like(vault, 99)
         return Envelope(vault, vault, far, far)
-    under = (_floor(points[0], points[1]) - points[2]) * np.float32(0.8)
+    x, y, z = section.bent(0.8)
+    under = (_floor(x, y) - z) * np.float32(0.8)
     cerebellum = ellipsoid(points, (0, -58, -27), (54, 35, 32))
     return Envelope(
         vault=vault,
         cerebrum=smooth_max(vault, under, 8.0),
-        cerebellum=smooth_max(cerebellum, np.float32(2.0) - under, 3.0),
+        cerebellum=smooth_max(cerebellum, np.float32(0.9) - under, 2.0),
         brainstem=tube(points, [(0, -20, -4), (0, -27, -28), (0, -36, -70)], [13, 14, 8]),
     )
 

@@ -99,7 +99,7 @@ def _sheet_distance(head: Head, surface: _Surface) -> Array:
     medial, whichever is nearer: so sheets stand upright on the surface.
     """
     x, y, z = surface.points
-    side = np.where(x < 0, np.float32(-1), np.float32(1))
+    side = np.clip(x * np.float32(0.2), -1, 1)  # no seam where the hemispheres are joined
     nx, ny, nz = _normal(head, surface.points)
     medial = surface.medial
     reach = np.float32(0.8) * surface.out * (1 - medial)

@@ -15,6 +15,14 @@ from mriad_model.phantom.head import draw_head
 from mriad_model.phantom.lesions import Lesion
 
 PLANES_A_HEAD = 8
+# Small white-matter lesions hardly show on T1, so they are the smallest part.
+DEMO_LESIONS = (
+    Lesion.INFARCT,
+    Lesion.MASS,
+    Lesion.INFARCT,
+    Lesion.MASS,
+    Lesion.WHITE_MATTER,
+)
 
 
 def write_folder(
@@ -36,9 +44,8 @@ def write_folder(
     for number in range(n_healthy):
         drawn = phantom_slice(first + number, contrast, None, size)
         _write(folder / "no" / f"healthy-{number:04d}.png", drawn.pixels)
-    kinds = list(Lesion)
     for number in range(n_abnormal):
-        lesion = kinds[number % len(kinds)]
+        lesion = DEMO_LESIONS[number % len(DEMO_LESIONS)]
         drawn = phantom_slice(first + n_healthy + number, contrast, lesion, size)
         name = f"{lesion.value}-{number:04d}.png"
         _write(folder / "yes" / name, drawn.pixels)

@@ -119,7 +119,7 @@ class Mass:
             1.4 - distance / ramp + np.float32(0.35) * self.edge.on(section.grid), 0, 1
         ) * (white | (distance < 0))
         t1 = contrast is Contrast.T1
-        canvas.blend(0.6 if t1 else 1.0, swollen * np.float32(0.85 * self.strength))
+        canvas.blend(0.58 if t1 else 1.06, swollen * np.float32(0.85 * self.strength))
         within = canvas.is_one_of(BRAIN_AND_CSF) & (hull < 0)
         canvas.blend(self.enhancement if t1 else 0.9, inside(distance, 1.6) * within)
         canvas.blend(0.3 if t1 else 0.42, inside(distance + np.float32(self.ring), 2.2) * within)
@@ -148,7 +148,7 @@ class Spots:
         nearest += np.float32(0.7) * self.edge.on(section.grid)
         brain = canvas.is_one_of(BRAIN) & (hull < 0)
         canvas.blend(
-            0.56 if contrast is Contrast.T1 else 1.08,
+            0.5 if contrast is Contrast.T1 else 1.18,
             inside(nearest, 2.0) * np.float32(self.strength) * brain,
         )
         return brain & (nearest < 0)
@@ -186,38 +186,38 @@ def _infarct(rng: np.random.Generator, base: Vector) -> Infarct:
     inwards = np.array([np.sign(base[0]) * 16.0, np.clip(base[1], -45, 20), base[2]]) - base
     inwards += rng.normal(0, 4, size=3)
     length = np.linalg.norm(inwards)
-    depth = min(rng.uniform(28, 48), 0.9 * length)
+    depth = min(rng.uniform(34, 58), 0.9 * length)
     tip = base + inwards / length * depth
     return Infarct(
         tip=tip,
         axis=-inwards / length,
-        half_angle=rng.uniform(0.26, 0.6),
-        strength=rng.uniform(0.4, 1.0),
+        half_angle=rng.uniform(0.34, 0.78),
+        strength=rng.uniform(0.5, 1.0),
         loss=rng.uniform(0.5, 4.0),
         edge=wave_field(rng, 16, 24, spread=0.5),
     )
 
 
 def _mass(rng: np.random.Generator, centre: Vector) -> Mass:
-    size = rng.uniform(6.0, 17.0)
+    size = rng.uniform(9.0, 23.0)
     return Mass(
         centre=centre,
         axes=size * rng.uniform(0.8, 1.2, size=3),
         ring=rng.uniform(1.8, 3.6),
-        enhancement=rng.uniform(0.95, 1.45),
-        oedema=rng.uniform(3.0, 14.0),
-        strength=rng.uniform(0.4, 1.0),
+        enhancement=rng.uniform(1.0, 1.55),
+        oedema=rng.uniform(4.0, 18.0),
+        strength=rng.uniform(0.5, 1.0),
         push=rng.uniform(0.5, 4.5),
         edge=wave_field(rng, 18, 24, spread=0.5),
     )
 
 
 def _spots(rng: np.random.Generator, points: Points, white_depth: Array) -> Spots:
-    centres = np.array([_pick(rng, points, white_depth > 2.0) for _ in range(rng.integers(2, 11))])
+    centres = np.array([_pick(rng, points, white_depth > 2.0) for _ in range(rng.integers(4, 15))])
     centres[1:, 2] += rng.normal(0, 4, size=len(centres) - 1)  # the first stays in the plane
     return Spots(
         centres=centres,
-        radii=rng.uniform(1.8, 5.0, size=len(centres)),
-        strength=rng.uniform(0.45, 1.0),
+        radii=rng.uniform(2.2, 7.0, size=len(centres)),
+        strength=rng.uniform(0.55, 1.0),
         edge=wave_field(rng, 9, 24, spread=0.5),
     )
