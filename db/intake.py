@@ -100,9 +100,8 @@ def known_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, int]:
     found: dict[FileKey, int] = {}
     with reading(engine) as connection:
         for paths in pieces({file.path for file in wanted}):
-            for *key, scan_id in connection.execute(
-                select(*columns).where(table.c.path.in_(paths))
-            ).tuples():
+            query = select(*columns).where(table.c.path.in_(paths))
+            for *key, scan_id in connection.execute(query).tuples().all():
                 found[FileKey(*key)] = scan_id
     return {file: found[file] for file in wanted & found.keys()}
 

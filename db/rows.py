@@ -27,10 +27,10 @@ T = TypeVar("T")
 def values_of(noun: Noun, **other: object) -> dict[str, object]:
     """A noun's columns and their values, some replaced; without an id, which the row is given."""
     values: dict[str, object] = {}
-    for field in fields(noun):
-        value = other.get(field.name, getattr(noun, field.name))
-        values[field.name] = value.value if isinstance(value, StrEnum) else value
-    values.pop("id", None)
+    for name, _ in _makers(type(noun)):
+        if name != "id":
+            value = other.get(name, getattr(noun, name))
+            values[name] = value.value if isinstance(value, StrEnum) else value
     return values
 
 

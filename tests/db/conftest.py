@@ -97,7 +97,7 @@ class Hand:
     def decide(
         self,
         model_id: int,
-        threshold_id: int,
+        threshold_id: int | None,
         values: dict[int, float],
         now: str = NOON,
         line: float = 0.5,

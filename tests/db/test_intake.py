@@ -57,12 +57,13 @@ def test_a_file_is_known_only_while_it_stands_unchanged(hand: "Hand") -> None:
     assert record.known_files(hand.engine, [same, *changed]) == {same: scan_id}
 
 
-def test_more_files_than_a_statement_holds_are_known(hand: "Hand") -> None:
-    names = [f"{n:06d}" for n in range(40_000)]
+def test_more_files_than_a_statement_holds_are_looked_up(hand: "Hand") -> None:
+    names = [f"{n:06d}" for n in range(100)]
     ids = hand.scans(*names)
     files = [record.FileKey(f"inbox/{name}.png", 10, 20, 30) for name in names]
-    unseen = [record.FileKey(f"inbox/{name}.jpg", 10, 20, 30) for name in names]
+    unseen = [record.FileKey(f"other/{n}.png", 10, 20, 30) for n in range(33_000)]
     assert record.known_files(hand.engine, files + unseen) == dict(zip(files, ids, strict=True))
+    assert record.rejected_files(hand.engine, files + unseen) == {}
 
 
 def rejection(hand: "Hand", path: str, reason: RejectionReason, detail: str = "") -> Rejection:
