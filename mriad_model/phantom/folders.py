@@ -33,13 +33,16 @@ def write_folder(
     size: int = 256,
     *,
     contrast: Contrast = Contrast.T1,
+    masks: Path | None = None,
 ) -> None:
     """Write PNG slices of distinct heads: healthy in `no`, with a lesion in `yes`.
 
-    The lesions' masks (0 and 255) lie in `masks` under the names of `yes`.
+    The lesions' masks (0 and 255) go to the folder `masks`, if one is named, under the names of
+    `yes`: apart, for whoever reads `folder` would take them for scans.
     """
-    for name in ("no", "yes", "masks"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+    for place in (folder / "no", folder / "yes", masks):
+        if place is not None:
+            place.mkdir(parents=True, exist_ok=True)
     first = seed * 1_000_003
     for number in range(n_healthy):
         drawn = phantom_slice(first + number, contrast, None, size)
@@ -49,7 +52,8 @@ def write_folder(
         drawn = phantom_slice(first + n_healthy + number, contrast, lesion, size)
         name = f"{lesion.value}-{number:04d}.png"
         _write(folder / "yes" / name, drawn.pixels)
-        _write(folder / "masks" / name, drawn.lesion_mask.astype(np.uint8) * np.uint8(255))
+        if masks is not None:
+            _write(masks / name, drawn.lesion_mask.astype(np.uint8) * np.uint8(255))
 
 
 def many_slices(

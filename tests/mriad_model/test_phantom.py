@@ -193,7 +193,7 @@ def test_a_folder_written_twice_is_the_same_folder(tmp_path: Path) -> None:
 
 
 def test_masks_bear_the_names_of_the_abnormal_slices(tmp_path: Path) -> None:
-    write_folder(tmp_path, 1, 3, seed=0, size=64, contrast=Contrast.FLAIR)
+    write_folder(tmp_path, 1, 3, seed=0, size=64, contrast=Contrast.FLAIR, masks=tmp_path / "masks")
     names = sorted(p.name for p in (tmp_path / "yes").iterdir())
     assert names == sorted(p.name for p in (tmp_path / "masks").iterdir())
     for name in names:

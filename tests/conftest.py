@@ -1,0 +1,84 @@
+"""Fixtures for all rooms: drawn heads, a home, and a Prefect server for the few flow tests."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+KAGGLE = REPOSITORY.parent / "shared/data/kaggle253"
+
+N_HEALTHY = 24
+N_ABNORMAL = 6
+
+
+@pytest.fixture(scope="session")
+def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of drawn heads: `no` (24 healthy) and `yes` (6 abnormal)."""
+    from mriad_model.phantom import write_folder
+
+    folder = tmp_path_factory.mktemp("heads") / "scans"
+    write_folder(folder, N_HEALTHY, N_ABNORMAL, seed=3, size=128)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """One Prefect server for the session, offline and without heartbeats."""
+    from prefect.settings import (
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_LOGGING_TO_API_ENABLED,
+        PREFECT_SERVER_ANALYTICS_ENABLED,
+        temporary_settings,
+    )
+    from prefect.testing.utilities import prefect_test_harness
+
+    quiet = {
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        PREFECT_LOGGING_TO_API_ENABLED: False,
+        PREFECT_SERVER_ANALYTICS_ENABLED: False,
+    }
+    with temporary_settings(quiet), prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A home in which a small model is in force."""
+
+    home: Path
+    heads: Path
+    model_id: int
+    threshold_id: int
+
+
+@pytest.fixture(scope="session")
+def trained_once(
+    prefect_server: None, heads: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Trained:
+    """Ingested heads and a model trained on the healthy ones for three epochs."""
+    from flows.ingestion import ingest_scans
+    from flows.training import train_model
+    from mriad_model.paths import escape_path
+    from mriad_model.recipes import recipe_named
+    from tasks.home import prepare_home
+    from tasks.ingestion import Labelling
+
+    home = prepare_home(tmp_path_factory.mktemp("trained") / "home")
+    ingest_scans(home, escape_path(heads), Labelling("tester", from_folders=True))
+    recipe = recipe_named("default").with_training(max_epochs=3).to_json()
+    result = train_model(home, recipe, "tester", device="cpu")
+    return Trained(home, heads, result.model_id, result.threshold_id)
+
+
+@pytest.fixture
+def trained(trained_once: Trained, tmp_path: Path) -> Trained:
+    """A copy of the trained home, for one test to do with as it likes."""
+    from tasks.resources import opened_record
+
+    home = tmp_path / "home"
+    opened_record(str(trained_once.home)).dispose()  # folds the log into the file
+    shutil.copytree(trained_once.home, home)
+    return Trained(home, trained_once.heads, trained_once.model_id, trained_once.threshold_id)

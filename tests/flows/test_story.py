@@ -1,0 +1,198 @@
+"""The whole walk, with a Prefect server: from a folder of scans to a replayed decision."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from db import history
+from db.engine import open_record, reading
+from flows.evaluation import evaluate_model
+from flows.recalibration import recalibrate_threshold
+from flows.replay import verify_decisions
+from flows.scoring import ScoringResult, score_new_scans
+from mriad_model.errors import NoScans, TooFewScans
+from mriad_model.evaluation.plan import EvaluationProtocol
+from mriad_model.files import sha256_of
+from mriad_model.nouns import Policy, Role, Verdict
+from mriad_model.paths import escape_path
+from mriad_model.recipes import recipe_named
+from tasks.ingestion import Labelling
+from tests.conftest import N_ABNORMAL, Trained
+
+TABLES = ("scan", "sighting", "rejection", "score", "slice_score", "heatmap", "decision")
+
+
+def counts(home: Path) -> dict[str, int]:
+    with reading(open_record(home)) as connection:
+        return {
+            table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+            for table in TABLES
+        }
+
+
+def score(trained: Trained, **options: object) -> ScoringResult:
+    return score_new_scans(trained.home, escape_path(trained.heads), device="cpu", **options)
+
+
+def test_scoring_decides_every_scan_that_the_model_did_not_learn_from(trained: Trained) -> None:
+    result = score(trained)
+    engine = open_record(trained.home)
+    roles = history.dataset_roles(engine, history.model_by_id(engine, trained.model_id).dataset_id)
+    taught = {scan for scan, role in roles.items() if role in (Role.TRAIN, Role.VALIDATION)}
+    decided = history.decisions(engine, history.HistoryQuery(limit=None))
+    assert taught
+    assert result.taught == len(taught)
+    assert not taught & {row.scan_id for row in decided}
+    assert result.scored == len(decided) == N_ABNORMAL + len(roles) - len(taught)
+    assert result.suspicious == sum(row.verdict is Verdict.SUSPICIOUS for row in decided)
+    for row in decided:
+        assert (row.verdict is Verdict.SUSPICIOUS) == (row.score > row.threshold)
+
+
+def test_each_heatmap_row_names_the_file_that_was_written(trained: Trained) -> None:
+    score(trained)
+    engine = open_record(trained.home)
+    for replay in history.decisions_for_replay(engine):
+        (heatmap,) = replay.heatmaps
+        path = trained.home / heatmap.path
+        assert sha256_of(path) == heatmap.sha256
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_scoring_run_adds_no_row(trained: Trained) -> None:
+    score(trained)
+    before = counts(trained.home)
+    again = score(trained)
+    assert (again.new, again.scored) == (0, 0)
+    assert counts(trained.home) == before
+
+
+def test_small_chunks_give_the_same_scores_as_one(trained: Trained) -> None:
+    score(trained, chunk_size=3)
+    engine = open_record(trained.home)
+    report = verify_decisions(trained.home, None, "cpu")  # replays in other batches
+    assert report.identical == report.checked == history.count_decisions(engine)
+
+
+def test_replay_tells_what_was_tampered_with(trained: Trained, tmp_path: Path) -> None:
+    scans = tmp_path / "moved"
+    scans.mkdir()
+    for i, source in enumerate(sorted((trained.heads / "yes").iterdir())[:4]):
+        (scans / f"{i}.png").write_bytes(source.read_bytes())
+    score_new_scans(trained.home, escape_path(scans), device="cpu")
+    engine = open_record(trained.home)
+    rows = {Path(row.path).name: row for row in history.decisions(engine) if row.path}
+    # These heads are known from their first folder too; forget that folder by moving the files.
+    paths = [history.sightings(engine, [rows[f"{i}.png"].scan_id]) for i in range(4)]
+    assert all(len(next(iter(seen.values()))) == 2 for seen in paths)
+    heatmap = trained.home / (rows["0.png"].heatmap_path or "")
+    heatmap.write_bytes(b"another picture")
+    report = verify_decisions(trained.home, None, "cpu")
+    assert [wrong.decision_id for wrong in report.mismatched] == [rows["0.png"].decision_id]
+    assert "heatmap" in report.mismatched[0].what
+    assert report.identical == report.checked - 1
+
+
+def test_replay_says_which_sources_vanished_or_changed(trained: Trained, tmp_path: Path) -> None:
+    from mriad_model.phantom import write_folder
+
+    scans = tmp_path / "new"
+    write_folder(scans, 0, 3, seed=99, size=128)
+    score_new_scans(trained.home, escape_path(scans), device="cpu")
+    gone, changed, kept = sorted((scans / "yes").iterdir())
+    gone.unlink()
+    changed.write_bytes(kept.read_bytes())
+    report = verify_decisions(trained.home, None, "cpu")
+    assert {(Path(each.path).name, each.why) for each in report.unreadable} == {
+        (gone.name, "vanished"),
+        (changed.name, "changed"),
+    }
+    assert report.identical == report.checked == 1
+
+
+def test_recalibration_decides_again_without_scoring(trained: Trained) -> None:
+    score(trained)
+    before = counts(trained.home)
+    done = recalibrate_threshold(trained.home, Policy.SIGMAS, -5.0, "tester")
+    engine = open_record(trained.home)
+    after = counts(trained.home)
+    old = history.decisions(engine, history.HistoryQuery(limit=None))[before["decision"] :]
+    normal = sum(row.verdict is Verdict.NORMAL for row in old)
+    assert done.proposal.flips.to_suspicious == normal > 0
+    assert done.proposal.flips.to_normal == 0
+    assert after["decision"] == 2 * before["decision"]
+    assert after["score"] == before["score"]
+    current = history.current_threshold(engine)
+    assert current is not None
+    assert current.activation.threshold_id == done.threshold_id
+
+
+def test_both_protocols_evaluate_and_the_seeds_is_labelled_memorisation(
+    trained: Trained,
+) -> None:
+    recipe = recipe_named("seed").with_training(max_epochs=2).to_json()
+    labelling = Labelling("tester", from_folders=True)
+    folder = escape_path(trained.heads)
+    found = {
+        protocol: evaluate_model(
+            trained.home, folder, protocol, recipe, labelling, folds=2, device="cpu"
+        )
+        for protocol in EvaluationProtocol
+    }
+    for document in found.values():
+        page = (trained.home / document["report"]).read_text()
+        assert "Not a medical device" in page
+        json.dumps(document, allow_nan=False)
+    memorised = found[EvaluationProtocol.SEED]
+    assert "memorisation" in memorised["note"]
+    assert "MEMORISATION" in (trained.home / memorised["report"]).read_text().upper()
+    assert sum(memorised["confusion"].values()) == 30
+    heldout = found[EvaluationProtocol.HELDOUT]
+    assert heldout["note"] is None
+    assert {"entropy", "sharpness", "file_size", "asymmetry"} <= heldout["baselines"].keys()
+
+
+def test_an_empty_folder_is_scored_to_nothing(trained: Trained, tmp_path: Path) -> None:
+    result = score_new_scans(trained.home, escape_path(tmp_path / "home/inbox"), device="cpu")
+    assert (result.new, result.scored, result.rejected) == (0, 0, [])
+
+
+def test_broken_files_become_rejections_and_nothing_is_scored(
+    trained: Trained, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for i in range(40):
+        (broken / f"{i}.jpg").write_bytes(b"\xff\xd8\xff" + bytes([i]) * i)
+    result = score_new_scans(trained.home, escape_path(broken), device="cpu")
+    assert len(result.rejected) == 40
+    assert (result.new, result.scored) == (0, 0)
+    assert counts(trained.home)["rejection"] == 40
+    again = score_new_scans(trained.home, escape_path(broken), device="cpu")
+    assert len(again.rejected) == 40  # said again, recorded once
+    assert counts(trained.home)["rejection"] == 40
+
+
+@pytest.fixture
+def fresh(prefect_server: None, tmp_path: Path) -> Path:
+    from tasks.home import prepare_home
+
+    return prepare_home(tmp_path / "fresh")
+
+
+def test_one_healthy_scan_is_too_few_to_train(fresh: Path, heads: Path) -> None:
+    from flows.training import train_model
+
+    one = sorted((heads / "no").iterdir())[0]
+    (fresh / "healthy" / "one.png").write_bytes(one.read_bytes())
+    with pytest.raises(TooFewScans, match="1 distinct healthy scans"):
+        train_model(fresh, recipe_named("default").to_json(), "tester", device="cpu")
+    assert not list((fresh / "models").iterdir())
+    assert not list((fresh / "work").iterdir())
+
+
+def test_scoring_without_a_model_says_what_to_do(fresh: Path, heads: Path) -> None:
+    with pytest.raises(NoScans, match="mriad train"):
+        score_new_scans(fresh, escape_path(heads), device="cpu")
