@@ -76,11 +76,18 @@ class ImageWeights:
         return cls(healthy, abnormal, once.healthy_column, once.abnormal_column)
 
 
+def turns(n_images: int, repeat: int, n_folds: int) -> NDArray[np.intp]:
+    """Which fold decides each of a repeat's abnormal images, in the order of their ids, (n,).
+
+    They are dealt round the folds; the next repeat starts one fold further.
+    """
+    return (np.arange(n_images) + repeat) % n_folds
+
+
 def dealt(folds: Sequence[FoldScores]) -> list[NDArray[np.bool_]]:
     """For each fold, which of its abnormal images it decides, (n_abnormal,) bool.
 
-    Within a repeat the images, in the order of their ids, are dealt round the folds, so that
-    each is decided once; the next repeat starts one fold further.
+    Within a repeat each image is decided once, see `turns`.
     """
     of_repeat: dict[int, list[int]] = {}
     for fold in folds:
@@ -88,7 +95,7 @@ def dealt(folds: Sequence[FoldScores]) -> list[NDArray[np.bool_]]:
     masks = []
     for fold in folds:
         numbers = sorted(of_repeat[fold.repeat])
+        turn = turns(len(fold.abnormal_ids), fold.repeat, len(numbers))
         rank = np.argsort(np.argsort(fold.abnormal_ids, kind="stable"), kind="stable")
-        turn = (rank + fold.repeat) % len(numbers)
-        masks.append(turn == numbers.index(fold.fold))
+        masks.append(turn[rank] == numbers.index(fold.fold))
     return masks

@@ -14,7 +14,7 @@ from mriad_model.evaluation.data import EvaluationData
 from mriad_model.evaluation.plan import EvaluationPlan, Selection, Split, select, split
 from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind, ScoreRow
 from mriad_model.fitted import fit
-from mriad_model.fold_scores import FoldScores
+from mriad_model.fold_scores import FoldScores, turns
 from mriad_model.preprocess import SliceBatch
 from mriad_model.recipes import Recipe
 from mriad_model.scoring import Scored
@@ -85,12 +85,11 @@ def run_fold(
         record,
     )
     table = _Table(plan, at, parts, chosen)
-    items = table.items
-    scored = model.score(data.batch(items))
+    scored = model.score(data.batch(table.items))
     rows = _rows(data, table, scored)
-    pictures = (
-        () if paint is None else _pictures(data, table, scored, rows[0], model=model, paint=paint)
-    )
+    pictures: tuple[Picture, ...] = ()
+    if paint is not None:
+        pictures = _pictures(data, table, scored, rows[0], model=model, paint=paint)
     return FoldResult(
         plan.protocol,
         *at,
@@ -178,20 +177,17 @@ def _pictures(
     model: Fitted,
     paint: Paint,
 ) -> tuple[Picture, ...]:
-    """Heatmaps of the first images that this fold decides: drawn before anything is known.
+    """Heatmaps of the first images that this fold decides: chosen before anything is known.
 
     Half healthy, half abnormal, of the first repeat alone, so that no image comes twice.
     """
     repeat, fold = table.at
-    n_folds = len(table.plan.folds) // table.plan.repeats
     if repeat > 0:
         return ()
+    n_folds = len(table.plan.folds) // table.plan.repeats
     each = -(-table.plan.n_pictures // (2 * n_folds))
-    rank = np.arange(len(table.chosen.abnormal))
-    mine = [
-        i for i, turn in zip(table.chosen.abnormal, rank % n_folds, strict=True) if turn == fold
-    ]
-    wanted = [*table.parts.test[:each], *mine[:each]]
+    mine = np.flatnonzero(turns(len(table.chosen.abnormal), repeat, n_folds) == fold)
+    wanted = [*table.parts.test[:each], *(table.chosen.abnormal[n] for n in mine[:each])]
     scores = row.scores
     found = []
     for i in wanted:

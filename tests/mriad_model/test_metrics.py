@@ -141,6 +141,23 @@ def test_the_bootstrap_is_as_wide_as_theory_says() -> None:
     assert (interval.high - interval.low) == pytest.approx(2 * 1.96 * se, rel=0.15)
 
 
+def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    truth = 0.8413  # of normal scores whose means lie sqrt(2) apart: the normal tail at 1
+    held = {"auroc": 0, "specificity": 0}
+    for seed in range(60):
+        healthy, abnormal = rng.normal(size=75), rng.normal(math.sqrt(2.0), 1.0, 120)
+        folds = [
+            fold_of(healthy[15 * n : 15 * n + 15], abnormal, 1.0, fold=n, first=15 * n)
+            for n in range(5)
+        ]
+        intervals = measure(folds, resamples=200, seed=seed).intervals
+        for name in held:
+            interval = intervals[name]
+            held[name] += interval is not None and interval.low <= truth <= interval.high
+    assert all(0.85 <= count / 60 < 1.0 for count in held.values()), held
+
+
 def test_more_repeats_of_the_same_images_do_not_narrow_the_interval() -> None:
     one = heldout(repeats=1)
     thrice = [replace(fold, repeat=repeat) for repeat in range(3) for fold in one]
