@@ -1,10 +1,8 @@
 """Moments as the record writes them: UTC ISO-8601 of one width, so text order is time order."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from mriad_model.errors import SettingsError
-
-DAY_LENGTH = len("2026-11-23")
 
 
 def now() -> str:
@@ -20,15 +18,23 @@ def written(moment: datetime) -> str:
 
 def since(text: str) -> str:
     """The first moment that `--since TEXT` includes; a day alone begins at midnight UTC."""
-    return written(_moment(text))
+    day = _day(text)
+    return written(_moment(text) if day is None else datetime.combine(day, time()))
 
 
 def until(text: str) -> str:
     """The first moment that `--until TEXT` excludes; a day alone is included to its end."""
-    moment = _moment(text)
-    if len(text.strip()) == DAY_LENGTH:
-        moment = datetime.combine(moment.date() + timedelta(days=1), time())
-    return written(moment)
+    day = _day(text)
+    if day is None:
+        return written(_moment(text))
+    return written(datetime.combine(day, time()) + timedelta(days=1))
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        return None
 
 
 def _moment(text: str) -> datetime:
