@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mriad_model.captions import INK, PAPER, footer, text_row, text_size
-from mriad_model.formats import Gray
+from mriad_model.gray import Gray
 
 SUFFIX = ".jpg"
 MEDIA_TYPE = "image/jpeg"

@@ -11,14 +11,13 @@ import numpy as np
 from mriad_model.errors import RejectedFile
 from mriad_model.files import NotRegularFileError, open_regular
 from mriad_model.formats import (
-    Gray,
     PictureFormat,
     format_of,
-    gray_pixels,
     open_header,
     rejection_of,
     require_one_frame,
 )
+from mriad_model.gray import Gray, gray_pixels
 from mriad_model.nouns import RejectionReason
 
 
@@ -46,7 +45,7 @@ class ImageScan:
 
 
 def read_image(path: Path, limits: ReadLimits | None = None) -> ImageScan:
-    """Read a PNG, JPEG, TIFF or BMP, whatever its name says. See `formats` for the rules.
+    """Read a PNG, JPEG, TIFF or BMP, whatever its name says. See `gray` for the rules.
 
     Raises:
         RejectedFile: with its reason, for anything else than one good picture.

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mriad_model.formats import Gray
+from mriad_model.gray import Gray
 
 SIDE = 64
 HASH_SIDE = 16
@@ -27,7 +27,7 @@ MIN_CORRELATION = 0.985
 MIN_HEAD_CORRELATION = 0.98
 BLUR_SIGMA = 1.5  # pixels of 64
 MIN_PIECE = 0.01  # of the largest piece; a letter is smaller, a skull cap larger
-BLOCK = 1024  # scans compared at once: bounds the memory to some 100 MB
+BLOCK = 512  # scans compared at once: bounds the memory to some 150 MB
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -381,6 +381,22 @@ def test_a_file_cut_short_is_truncated(reason, kind, share):
     assert reason(data[: round(len(data) * share)]) == RejectionReason.TRUNCATED
 
 
+def test_a_tiff_cut_before_its_directory_is_truncated(reason):
+    data = cv2.imencode(".tif", COLOUR)[1].tobytes()  # OpenCV writes the directory last
+    big = b"II+\0\x08\0\0\0" + (10**9).to_bytes(8, "little") + bytes(50)
+    assert reason(data[: len(data) // 2]) == RejectionReason.TRUNCATED
+    assert reason(big) == RejectionReason.TRUNCATED
+
+
+def test_a_detail_is_one_short_printable_line(tmp_path):
+    path = tmp_path / "evil.png"
+    path.write_bytes(encoded(GRAY).replace(b"IHDR", b"\x1b[2J"))
+    with pytest.raises(RejectedFile) as caught:
+        read_image(path)
+    assert caught.value.detail.isprintable()
+    assert len(caught.value.detail) <= 200
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_no_file_cut_anywhere_gives_other_pixels(tmp_path, kind):
     data = encoded(COLOUR, kind)
@@ -478,7 +494,7 @@ def test_running_out_of_memory_rejects_the_file_and_goes_on(reason, monkeypatch)
     def no_memory(*args, **kwargs):
         raise MemoryError
 
-    monkeypatch.setattr("mriad_model.formats.Image.Image.convert", no_memory)
+    monkeypatch.setattr("mriad_model.gray.Image.Image.convert", no_memory)
     assert reason(encoded(COLOUR)) == RejectionReason.CORRUPT
 
 
