@@ -30,7 +30,7 @@ def draw_scanner(rng: np.random.Generator) -> Scanner:
     return Scanner(
         snr=rng.uniform(17, 45),
         blur=rng.uniform(0.45, 0.85),
-        bias=wave_field(rng, 260, 16),
+        bias=wave_field(rng, 260, 10),
         bias_size=rng.uniform(0.02, 0.09),
         coil=rng.uniform(-0.02, 0.22),
         ghost=rng.uniform(0.02, 0.06) if rng.random() < 0.15 else 0.0,

@@ -81,12 +81,13 @@ class WaveField:
         row_phase = start + np.arange(height)[:, None] * (self.wavevectors @ grid.down)  # (H, M)
         column_phase = np.arange(width)[:, None] * (self.wavevectors @ grid.across)  # (W, M)
         # cos(r + c) = cos r cos c - sin r sin c
-        rows = np.hstack([np.cos(row_phase), -np.sin(row_phase)])
+        rows = np.hstack([np.cos(row_phase), -np.sin(row_phase)]).astype(np.float32)
         columns = np.hstack([np.cos(column_phase), np.sin(column_phase)]).T * self.amplitude
+        columns = columns.astype(np.float32)
         field = np.empty(grid.shape, np.float32)
         strip = max(1, _SMALL_PRODUCT // columns.size)
         for top in range(0, height, strip):
-            field[top : top + strip] = rows[top : top + strip] @ columns
+            np.matmul(rows[top : top + strip], columns, out=field[top : top + strip])
         return field
 
 

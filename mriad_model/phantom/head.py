@@ -103,8 +103,8 @@ def _skull(rng: np.random.Generator, atrophy: float) -> Skull:
         csf=1.5 + 1.4 * atrophy + rng.uniform(0, 0.7),
         bone=rng.uniform(4.5, 8.0),
         scalp=rng.uniform(4.0, 8.5),
-        lumps=wave_field(rng, 120, 20),
-        thickness=wave_field(rng, 75, 20),
+        lumps=wave_field(rng, 120, 12),
+        thickness=wave_field(rng, 75, 12),
     )
 
 
@@ -113,11 +113,11 @@ def _cortex(rng: np.random.Generator, atrophy: float) -> Cortex:
     return Cortex(
         folds=wave_field(rng, rng.uniform(14.0, 17.5), n_waves, spread=0.22),
         side_offsets=rng.normal(0, 0.55, size=n_waves),
-        meander=_triple(rng, 34, 20),
+        meander=_triple(rng, 34, 14),
         meander_size=rng.uniform(2.5, 4.0),
         sulcal_depth=rng.uniform(15, 21),
         sulcal_width=0.1 + 0.55 * atrophy + rng.uniform(0, 0.2),
-        depth_field=wave_field(rng, 26, 20),
+        depth_field=wave_field(rng, 26, 14),
         thickness=rng.uniform(3.4, 4.2) - 0.6 * atrophy,
         fissure=0.5 + 0.9 * atrophy + rng.uniform(0, 0.4),
         insula=(rng.normal(37.5, 1.2), rng.normal(37.5, 1.2)),
@@ -161,8 +161,8 @@ def draw_head(seed: int) -> Head:
         cortex=_cortex(rng, atrophy),
         deep=_deep(rng, atrophy),
         pose=_pose(rng),
-        warp=_triple(rng, 105, 20),
+        warp=_triple(rng, 105, 12),
         warp_size=rng.uniform(0.6, 1.4),
-        texture=wave_field(rng, 40, 20),
-        fine_texture=wave_field(rng, 7, 40, spread=0.5),
+        texture=wave_field(rng, 40, 14),
+        fine_texture=wave_field(rng, 7, 30, spread=0.5),
     )
