@@ -45,8 +45,9 @@ def write_all_atomically(files: Mapping[Path, bytes]) -> None:
     """
     temporary: dict[Path, Path] = {}
     try:
+        for folder in {path.parent for path in files}:
+            make_folder(folder)
         for path, data in files.items():
-            make_folder(path.parent)
             # A short name of its own: the target's may already be as long as names get.
             temporary[path] = path.parent / f".{secrets.token_hex(8)}.tmp"
             _write_new(temporary[path], data)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mriad_model.captions import INK, PAPER, footer, text_row, text_size
-from mriad_model.gray import Gray
+from mriad_model.gray import Gray, levels_at
 
 SUFFIX = ".jpg"
 MEDIA_TYPE = "image/jpeg"
@@ -68,9 +68,9 @@ def displayed(pixels: Gray) -> Picture:
     """The slice as a screen shows it, (H, W) uint8: 16 bits windowed to the 0.5-99.5 percentile."""
     if pixels.dtype == np.uint8:
         return np.asarray(pixels, np.uint8)
-    low, high = np.percentile(pixels, (0.5, 99.5))
+    low, high = levels_at(pixels, (0.5, 99.5))
     if high <= low:
-        low, high = float(pixels.min()), max(float(pixels.max()), float(pixels.min()) + 1)
+        low, high = int(pixels.min()), max(int(pixels.max()), int(pixels.min()) + 1)
     window = (pixels.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
     return np.asarray(np.clip(window, 0, 255), np.uint8)
 

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mriad_model.gray import Gray
+from mriad_model.gray import Gray, levels_at
 
 SIDE = 64
 HASH_SIDE = 16
@@ -117,7 +117,7 @@ def _standardised(pictures: Bytes) -> Floats:
 def _eight_bits(pixels: Gray) -> Bytes:
     if pixels.dtype == np.uint8:
         return np.asarray(pixels, np.uint8)
-    low, high = float(pixels.min()), float(np.percentile(pixels, 99.9))
+    low, high = int(pixels.min()), levels_at(pixels, (99.9,))[0]
     scaled = (pixels.astype(np.float32) - low) * (255 / max(high - low, 1))
     return scaled.clip(0, 255).astype(np.uint8)
 
@@ -125,10 +125,10 @@ def _eight_bits(pixels: Gray) -> Bytes:
 def _head(gray: Bytes) -> Bytes:
     """The foreground alone, 1st to 99th percentile stretched over 0..255, blurred."""
     gray = _cropped(gray)
-    low, high = np.percentile(gray, (1, 99))
-    scaled = (gray.astype(np.float32) - low) * (255 / max(high - low, 1))
-    small = cv2.resize(scaled.clip(0, 255), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.GaussianBlur(small, (0, 0), BLUR_SIGMA).round(), np.uint8)
+    low, high = levels_at(gray, (1, 99))
+    stretch = (np.arange(256) - low) * (255 / max(high - low, 1))
+    small = _resized(np.asarray(cv2.LUT(gray, stretch.clip(0, 255).astype(np.uint8)), np.uint8))
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), BLUR_SIGMA), np.uint8)
 
 
 def _cropped(gray: Bytes) -> Bytes:

@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 
 from mriad_model.errors import RejectedFile
 from mriad_model.folders import list_files
+from mriad_model.gray import levels_at
 from mriad_model.images import ImageScan, ReadLimits, content_sha256, read_image
 from mriad_model.nouns import RejectionReason
 
@@ -271,6 +272,13 @@ def test_a_name_in_any_bytes_is_opened(tmp_path):
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9\n.png"))
     path.write_bytes(encoded(GRAY))
     assert read_image(path).sha256 == content_sha256(GRAY)
+
+
+@pytest.mark.parametrize("pixels", [GRAY, DEEP], ids=["8 bits", "16 bits"])
+def test_levels_are_those_that_sorting_gives(pixels):
+    percents = (0, 0.5, 1, 50, 99, 99.5, 100)
+    expected = np.percentile(pixels, percents, method="inverted_cdf")
+    assert levels_at(pixels, percents) == expected.tolist()
 
 
 # Identity
