@@ -20,8 +20,8 @@ SUFFIX = ".jpg"
 MEDIA_TYPE = "image/jpeg"
 JPEG_QUALITY = 95
 
-MAX_OPACITY = 0.68  # the anatomy shows through the worst of findings
-DARKEST_COLOUR = 0.45  # where on inferno the scale begins: what is darker drowns in gray
+MAX_OPACITY = 0.6  # the anatomy shows through the worst of findings
+COLOURS = (0.45, 0.92)  # of inferno: what is darker drowns in gray, what is lighter hides it
 RISE = 0.5  # exponent of opacity along the scale: below 1, weak findings are seen
 
 Picture = npt.NDArray[np.uint8]
@@ -155,7 +155,7 @@ def _tables() -> tuple[Picture, Picture]:
     """For each of 256 steps: colour times opacity (256, 1, 3), and 255 times the rest (256,)."""
     position = np.linspace(0, 1, 256)
     opacity = MAX_OPACITY * position**RISE
-    along = np.rint(255 * (DARKEST_COLOUR + (1 - DARKEST_COLOUR) * position)).astype(np.uint8)
+    along = np.rint(255 * np.linspace(*COLOURS, 256)).astype(np.uint8)
     inferno = cv2.applyColorMap(along[:, None], cv2.COLORMAP_INFERNO)
     colours = np.rint(inferno * opacity[:, None, None]).astype(np.uint8)
     return colours, np.rint(255 * (1 - opacity)).astype(np.uint8)
