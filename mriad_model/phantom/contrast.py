@@ -68,7 +68,7 @@ def tissue_signals(contrast: Contrast, rng: np.random.Generator) -> dict[Tissue,
         Tissue.BRAINSTEM,
     ):
         table[tissue] += flatness * (white - table[tissue])
-    table[Tissue.FAT] *= rng.uniform(0.72, 1.25)
+    table[Tissue.FAT] *= rng.uniform(0.6, 1.2)
     table[Tissue.MARROW] *= rng.uniform(0.45, 1.15)
     table[Tissue.MUSCLE] *= rng.uniform(0.85, 1.15)
     table[Tissue.CSF] *= rng.uniform(0.75, 1.3)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from mriad_model.phantom.fields import Array, Points
 from mriad_model.phantom.head import Deep
-from mriad_model.phantom.shapes import ellipsoid, inside, smooth_max, tube
+from mriad_model.phantom.shapes import ellipsoid, inside, smooth_max, smooth_min, tube
 from mriad_model.phantom.tissue import Canvas, Tissue, Window
 
 
@@ -66,26 +66,30 @@ def _lateral(deep: Deep, half: Points, left: NDArray[np.bool_]) -> Array:
 def _one_lateral(half: Points, size: float, reach: float, spread: float) -> Array:
     """Frontal horn, body, atrium, occipital horn; and the temporal horn. Radii grow with size."""
     spread *= 0.8 + 0.2 * size
+    horn = tube(
+        half,
+        [(16 * spread, 35, 10), (10.5 * spread, 26, 11), (6, 12, 13), (4.5, 1, 15)],
+        [r * size for r in (1.4, 3.4, 4.2, 3.2)],
+        stretch=1.8,
+    )
     main = tube(
         half,
         [
-            (13 * spread, 33, 5),
-            (9 * spread, 25, 9),
-            (6, 9, 15),
+            (4.5, 2, 17),
             (6.5, -8, 21),
             (11, -23, 23),
-            (18.5, -35, 20),
-            (24, -45, 12),
-            (25, -58 - reach * 0.5, 8),
-            (22, -70 - reach * 0.5, 6),
+            (18.5, -34, 19),
+            (25, -44, 11),
+            (26, -58 - reach * 0.5, 9),
+            (22, -71 - reach * 0.5, 8),
         ],
-        [r * size for r in (2.2, 5.0, 4.4, 4.6, 4.8, 5.4, 6.2, 4.0, 1.6)],
-        flatten=0.85,
+        [r * size for r in (3.2, 4.2, 4.4, 4.8, 5.2, 3.4, 1.2)],
+        stretch=1.4,
     )
     temporal = tube(
         half,
         [(26, -42, 8), (33, -34, -4), (33, -18, -14), (28, -8, -18)],
         [r * size for r in (4.5, 2.6, 2.2, 1.6)],
     )
-    nearest: Array = np.minimum(main, temporal)
+    nearest: Array = np.minimum(smooth_min(main, horn, 2.0), temporal)
     return nearest

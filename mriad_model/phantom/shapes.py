@@ -31,9 +31,9 @@ def tube(
     points: Points,
     path: Sequence[Point],
     radii: Sequence[float],
-    flatten: float = 1.0,
+    stretch: float = 1.0,
 ) -> Array:
-    """Distance to a chain of balls of changing radius; `flatten` < 1 makes it narrow in x."""
+    """Distance to a chain of balls of changing radius; `stretch` > 1 makes it tall."""
     x, y, z = points
     nearest: Array | None = None
     for start, end, radius, next_radius in zip(path, path[1:], radii, radii[1:], strict=False):
@@ -46,7 +46,7 @@ def tube(
         dx -= along * np.float32(span[0])
         dy -= along * np.float32(span[1])
         dz -= along * np.float32(span[2])
-        dx *= np.float32(1 / flatten)
+        dz *= np.float32(1 / stretch)
         distance = np.sqrt(dx * dx + dy * dy + dz * dz)
         distance -= np.float32(radius) + along * np.float32(next_radius - radius)
         nearest = distance if nearest is None else smooth_min(nearest, distance, 2.0)

@@ -183,7 +183,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 def test_a_folder_written_twice_is_the_same_folder(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        write_folder(tmp_path / name, 3, 4, seed=9, size=64)
+        write_folder(tmp_path / name, 3, 4, seed=9, size=64, masks=tmp_path / name / "masks")
     files = _files(tmp_path / "a")
     assert files == _files(tmp_path / "b")
     assert len(files) == 3 + 4 + 4
