@@ -1,0 +1,1 @@
+"""How fast, next to what. `python -m benchmarks` runs all; ratios come from one run."""

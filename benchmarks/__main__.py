@@ -1,0 +1,147 @@
+"""All benchmarks, one after the other, as ratios within the run.
+
+python -m benchmarks [--slices 10000] [--decisions 1000000]
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import history
+from db.engine import open_record
+from db.history import current_threshold
+from flows.server import answers
+from flows.settings import point_prefect
+from mriad_model.phantom import many_slices, write_folder
+
+PORT = 4299
+API = f"http://127.0.0.1:{PORT}/api"
+SEED = 7
+NOTEBOOK_IMAGES = 60
+FEW = 10  # a tenth of the slices, for the growth of memory
+
+
+def main() -> None:
+    """Draw the slices, run each way of scoring them, print the table."""
+    options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    options.add_argument("--slices", type=int, default=10_000)
+    options.add_argument("--decisions", type=int, default=1_000_000)
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="mriad-bench-") as scratch:
+        work = Path(scratch)
+        say(f"drawing {given.slices} slices of 256 x 256 ...")
+        slices = work / "slices"
+        many_slices(slices, given.slices, SEED)
+        few = work / "few"
+        few.mkdir()
+        for path in sorted(slices.iterdir())[: given.slices // FEW]:
+            os.link(path, few / path.name)
+        point_prefect(work / "prefect", API)
+        with prefect_server():
+            _score(work, slices, few, given.slices)
+    _history(given.decisions)
+
+
+def _score(work: Path, slices: Path, few: Path, n: int) -> None:
+    home = _trained_home(work)
+    current = current_threshold(open_record(home))
+    assert current is not None
+    model = home / current.model.path
+    # The floor before and after the flow: the machine's speed drifts.
+    floors = [_run("floor", slices, model, work / f"out-{i}", n) for i in range(1)]
+    small = _run("flow", _copy(home, work / "small"), few)
+    flow = _run("flow", _copy(home, work / "large"), slices)
+    floors.append(_run("floor", slices, model, work / "out-again", n))
+    (work / "figures").mkdir()
+    notebook = _run("notebook", slices, work / "figures", min(NOTEBOOK_IMAGES, n))
+    floor = sum(each["images"] for each in floors) / sum(each["seconds"] for each in floors)
+    rate, slow = (each["images"] / each["seconds"] for each in (flow, notebook))
+    say(f"scoring flow              {rate:8.1f} images/s   ({flow['images']:.0f} slices)")
+    say(
+        f"the same without engine or record {floor:8.1f} images/s   flow / floor {rate / floor:.2f}"
+    )
+    say(f"the notebook's loop       {slow:8.1f} images/s   flow / loop {rate / slow:.0f}")
+    say(
+        f"peak memory of the flow   {flow['peak_mib']:8.0f} MiB   "
+        f"over that at {small['images']:.0f} slices {flow['peak_mib'] / small['peak_mib']:.2f}"
+    )
+
+
+def _history(n: int) -> None:
+    say(f"building a record of {n} decisions ...")
+    found = history.measure(n)
+    say(
+        f"history query             p50 {1000 * found['p50_s']:.0f} ms, "
+        f"p95 {1000 * found['p95_s']:.0f} ms, max {1000 * found['max_s']:.0f} ms "
+        f"over {found['decisions']:.0f} decisions"
+    )
+
+
+def _trained_home(work: Path) -> Path:
+    """A home with a model of the default recipe; its weights do not matter for speed."""
+    from flows.ingestion import ingest_scans  # noqa: PLC0415 - Prefect reads settings on import
+    from flows.training import train_model  # noqa: PLC0415
+    from mriad_model.recipes import DEFAULT  # noqa: PLC0415
+    from tasks.home import prepare_home  # noqa: PLC0415
+    from tasks.ingestion import Labelling  # noqa: PLC0415
+
+    write_folder(work / "healthy", 40, 0, SEED + 1)
+    home = prepare_home(work / "home")
+    ingest_scans(home, str(work / "healthy"), Labelling("bench", from_folders=True))
+    train_model(home, DEFAULT.with_training(max_epochs=3).to_json(), "bench", device="cpu")
+    return home
+
+
+def _copy(home: Path, to: Path) -> Path:
+    from tasks.resources import opened_record  # noqa: PLC0415
+
+    opened_record(str(home)).dispose()  # folds the log into the file
+    shutil.copytree(home, to)
+    return to
+
+
+def _run(what: str, *arguments: object) -> dict[str, float]:
+    """One way of scoring, in a process of its own."""
+    command = [sys.executable, "-m", f"benchmarks.{what}", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    say(f"  {what}: {found['images']:.0f} images in {found['seconds']:.1f} s")
+    return found
+
+
+@contextmanager
+def prefect_server() -> Iterator[None]:
+    """A Prefect server on the loopback for the length of the block."""
+    command = [sys.executable, "-m", "prefect", "server", "start"]
+    command += ["--host", "127.0.0.1", "--port", str(PORT)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(240):
+            if answers(API):
+                break
+            time.sleep(0.5)
+        else:
+            raise SystemExit("the Prefect server did not start")
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def say(line: str) -> None:
+    """One line of the result."""
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

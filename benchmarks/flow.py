@@ -1,0 +1,26 @@
+"""The scoring flow itself, with its Prefect server running and its record kept.
+
+python -m benchmarks.flow HOME FOLDER
+"""
+
+import json
+import resource
+import sys
+from pathlib import Path
+from time import perf_counter
+
+from flows.scoring import score_new_scans
+
+
+def main() -> None:
+    """Score a folder; print seconds of the whole flow and peak memory as JSON."""
+    home, folder = sys.argv[1:]
+    started = perf_counter()
+    result = score_new_scans(Path(home), folder, device="cpu")
+    seconds = perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"images": result.scored, "seconds": seconds, "peak_mib": peak}))
+
+
+if __name__ == "__main__":
+    main()
