@@ -7,8 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -22,10 +20,9 @@ from mriad_model.evaluation import (
     run_fold,
     summarise,
 )
-from mriad_model.evaluation.folds import Fitted
+from mriad_model.evaluation.painting import paint
 from mriad_model.files import write_atomically
 from mriad_model.folders import FoundFile, list_files
-from mriad_model.heatmaps import ColourScale, encode, overlay
 from mriad_model.images import read_image
 from mriad_model.nouns import LabelValue
 from mriad_model.paths import escape_path, unescape_path
@@ -102,7 +99,7 @@ def evaluate_fold(
         Recipe.from_json(recipe),
         device,
         progress=_teller(plan, repeat, fold),
-        paint=_paint,
+        paint=paint,
     )
     write_atomically(Path(path), result.to_json().encode())
 
@@ -163,12 +160,3 @@ def _teller(plan: EvaluationPlan, repeat: int, fold: int) -> Callable[[Epoch], N
         tell("training", at * epoch.max_epochs + epoch.number, total, note)
 
     return say
-
-
-def _paint(
-    image: NDArray[np.float32], anomaly_map: NDArray[np.float32], model: Fitted, caption: str
-) -> bytes:
-    """A prepared slice under its map."""
-    scale = ColourScale(model.colour_low, model.colour_high)
-    pixels = np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
-    return encode(overlay(pixels, anomaly_map, scale, caption))
