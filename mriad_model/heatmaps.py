@@ -140,7 +140,7 @@ def _steps(anomaly_map: Maps, scale: ColourScale) -> Picture:
 
 def _paint(gray: Picture, steps: Picture, out: Picture) -> None:
     """Blend the colours of the steps over gray (H, W), both by look-up, into out (H, W, 3)."""
-    out[:] = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
+    cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR, dst=out)
     left, top, width, height = cv2.boundingRect(steps)  # of what is not 0: often little
     if width:
         box = np.s_[top : top + height, left : left + width]
