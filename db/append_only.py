@@ -57,11 +57,13 @@ def _postgresql(table: str) -> list[str]:
     ]
 
 
+# Without a percent sign, which drivers and SQL scripts would read differently.
 POSTGRESQL_FUNCTION = """
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP
-        USING ERRCODE = 'restrict_violation';
+    RAISE EXCEPTION USING
+        MESSAGE = TG_TABLE_NAME || ' is append-only: ' || TG_OP || ' refused',
+        ERRCODE = 'restrict_violation';
 END
 $$
 """

@@ -149,14 +149,15 @@ def _read_mode(path: Path) -> str:
 
     A WAL database needs its `-wal` and `-shm` files even to be read. Where the home can be
     written they come and go with the connection, which must be free to remove them. Where
-    it cannot and no log waits beside the file, nobody can be writing the file either: SQLite
-    may take it as immutable (https://www.sqlite.org/wal.html#read_only_databases).
+    it cannot, those of a writer are read along; and where there are none, nobody is writing,
+    and SQLite may take the file as immutable
+    (https://www.sqlite.org/wal.html#read_only_databases).
     """
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return "mode=rw"
-    log = path.with_name(f"{path.name}-wal")
-    waiting = log.exists() and log.stat().st_size > 0
-    return "mode=ro" if waiting else "immutable=1&mode=ro"
+    index, log = (path.with_name(f"{path.name}-{end}") for end in ("shm", "wal"))
+    in_use = index.exists() or (log.exists() and log.stat().st_size > 0)
+    return "mode=ro" if in_use else "immutable=1&mode=ro"
 
 
 def _is_behind(made: Engine, where: str) -> bool:

@@ -1,10 +1,10 @@
 """Reads of scans: one by name, where they can be read, what they were labelled, their roles."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
 
 from db import schema
 from db.engine import reading
@@ -13,6 +13,7 @@ from mriad_model.errors import NotInRecord, RecordError
 from mriad_model.nouns import Label, LabelValue, Role, Scan, ScanKind, Sighting
 
 SHORTEST_PREFIX: Final = 4
+LONGEST_ID: Final = 18  # digits that fit SQLite's integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,35 +120,36 @@ def scan_id_of(connection: Connection, scan: int | str) -> int:
         RecordError: several scans' hashes begin so.
 
     """
-    table = schema.scan
-    if isinstance(scan, int) or scan.isdecimal():
-        query = select(table.c.id).where(table.c.id == int(scan))
-        found = connection.execute(query).scalars().all()
-        if found or isinstance(scan, int):
-            return _only(found, scan)
-    found = (
-        connection.execute(
-            select(schema.sighting.c.scan_id)
-            .where(schema.sighting.c.path == scan)
-            .order_by(schema.sighting.c.id.desc())
-            .limit(1)
-        )
-        .scalars()
-        .all()
-    )
-    if not found and len(scan) >= SHORTEST_PREFIX:
-        prefix = scan.lower()
-        query = select(table.c.id).where(table.c.sha256 >= prefix, table.c.sha256 < prefix + "g")
-        found = connection.execute(query.limit(2)).scalars().all()
-    return _only(found, scan)
-
-
-def _only(found: Any, scan: int | str) -> int:
+    name = str(scan)
+    found: Sequence[int] = []
+    if name.isdecimal() and len(name) <= LONGEST_ID:
+        found = _ids(connection, schema.scan.c.id == int(name))
+    # Recorded paths and hashes are printable; what is not cannot even be asked for.
+    if not found and name.isprintable() and isinstance(scan, str):
+        found = _ids_by_path(connection, name) or _ids_by_hash(connection, name.lower())
+    if len(found) > 1:
+        raise RecordError(f"Several scans begin with {name}: give more of the sha256")
     if not found:
         raise NotInRecord(
-            f"There is no scan {scan} in the record: name its id, its path, "
-            f"or {SHORTEST_PREFIX} or more characters of its sha256"
+            f"There is no scan {name if name.isprintable() else ascii(name)} in the record: "
+            f"name its id, its path, or {SHORTEST_PREFIX} or more characters of its sha256"
         )
-    if len(found) > 1:
-        raise RecordError(f"Several scans begin with {scan}: give more of the sha256")
-    return int(found[0])
+    return found[0]
+
+
+def _ids(connection: Connection, which: ColumnElement[bool]) -> Sequence[int]:
+    """The ids of scans, two at most: more than one is too many."""
+    return connection.execute(select(schema.scan.c.id).where(which).limit(2)).scalars().all()
+
+
+def _ids_by_path(connection: Connection, path: str) -> Sequence[int]:
+    seen = schema.sighting
+    query = select(seen.c.scan_id).where(seen.c.path == path).order_by(seen.c.id.desc())
+    return connection.execute(query.limit(1)).scalars().all()
+
+
+def _ids_by_hash(connection: Connection, prefix: str) -> Sequence[int]:
+    if len(prefix) < SHORTEST_PREFIX:
+        return []
+    sha256 = schema.scan.c.sha256
+    return _ids(connection, and_(sha256 >= prefix, sha256 < prefix + "g"))

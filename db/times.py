@@ -18,29 +18,23 @@ def written(moment: datetime) -> str:
 
 def since(text: str) -> str:
     """The first moment that `--since TEXT` includes; a day alone begins at midnight UTC."""
-    day = _day(text)
-    return written(_moment(text) if day is None else datetime.combine(day, time()))
+    return _bound(text, timedelta())
 
 
 def until(text: str) -> str:
     """The first moment that `--until TEXT` excludes; a day alone is included to its end."""
-    day = _day(text)
-    if day is None:
-        return written(_moment(text))
-    return written(datetime.combine(day, time()) + timedelta(days=1))
+    return _bound(text, timedelta(days=1))
 
 
-def _day(text: str) -> date | None:
+def _bound(text: str, of_a_day: timedelta) -> str:
+    """The moment that the text names, or a while after the midnight that begins its day."""
     try:
-        return date.fromisoformat(text.strip())
-    except ValueError:
-        return None
-
-
-def _moment(text: str) -> datetime:
+        return written(datetime.combine(date.fromisoformat(text.strip()), time()) + of_a_day)
+    except (ValueError, OverflowError):
+        pass
     try:
-        return datetime.fromisoformat(text.strip())
-    except ValueError:
+        return written(datetime.fromisoformat(text.strip()))
+    except (ValueError, OverflowError):
         raise SettingsError(
             f"{text!r} is no date: write 2026-11-23 or 2026-11-23T06:00:00+00:00"
         ) from None

@@ -119,9 +119,11 @@ def test_a_scan_is_named_by_id_hash_or_path(hand: "Hand") -> None:
     for name in (a, str(a), hand.sha("a"), hand.sha("a")[:8].upper(), "inbox/a.png"):
         assert listed(hand, scan=name) == [a]
     assert listed(hand, scan=a, verdict=SUSPICIOUS) == []
-    for name in (99, "99", "zzzz", "inbox/c.png", ""):
+    for name in (99, "99", "zzzz", "inbox/c.png", "", "9" * 40):
         with pytest.raises(NotInRecord, match=f"no scan {name}"):
             listed(hand, scan=name)
+    with pytest.raises(NotInRecord, match=r"no scan 'a\\udcff\\n'"):
+        listed(hand, scan="a\udcff\n")
 
 
 def test_the_beginning_of_several_hashes_names_no_scan(hand: "Hand") -> None:
