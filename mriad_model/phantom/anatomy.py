@@ -94,8 +94,9 @@ def _paint_wrappings(canvas: Canvas, head: Head, section: Section, hull: Envelop
     z = section.points[2]
     skull = head.skull
     thick = np.tanh(skull.thickness.on(section.grid))  # so that no bump outgrows its bone
-    bone = skull.bone * (1 + np.float32(0.16) * thick)
-    scalp = skull.scalp * (1 - np.float32(0.13) * thick + np.float32(0.03) * section.bend[0])
+    bone = np.float32(skull.bone) * (1 + np.float32(0.16) * thick)
+    uneven = np.float32(0.03) * section.bend[0] - np.float32(0.13) * thick
+    scalp = np.float32(skull.scalp) * (1 + uneven)
     csf = np.float32(skull.csf)
     above = np.minimum(smooth_max(hull.vault, -26 - z, 4.0), hull.cerebrum)
     below = np.minimum(hull.cerebellum, hull.brainstem - 5)

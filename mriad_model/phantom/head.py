@@ -112,7 +112,7 @@ def _cortex(rng: np.random.Generator, atrophy: float) -> Cortex:
     n_waves = 28
     return Cortex(
         folds=wave_field(rng, rng.uniform(14.0, 17.5), n_waves, spread=0.22),
-        side_offsets=rng.normal(0, 0.55, size=n_waves),
+        side_offsets=rng.normal(0, 0.42, size=n_waves),
         meander=_triple(rng, 34, 14),
         meander_size=rng.uniform(2.5, 4.0),
         sulcal_depth=rng.uniform(16, 23),

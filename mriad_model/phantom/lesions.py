@@ -192,7 +192,7 @@ def _infarct(rng: np.random.Generator, base: Vector) -> Infarct:
         tip=tip,
         axis=-inwards / length,
         half_angle=rng.uniform(0.34, 0.78),
-        strength=rng.uniform(0.5, 1.0),
+        strength=rng.uniform(0.6, 1.0),
         loss=rng.uniform(0.5, 4.0),
         edge=wave_field(rng, 16, 24, spread=0.5),
     )
@@ -213,11 +213,11 @@ def _mass(rng: np.random.Generator, centre: Vector) -> Mass:
 
 
 def _spots(rng: np.random.Generator, points: Points, white_depth: Array) -> Spots:
-    centres = np.array([_pick(rng, points, white_depth > 2.0) for _ in range(rng.integers(4, 15))])
+    centres = np.array([_pick(rng, points, white_depth > 2.0) for _ in range(rng.integers(5, 16))])
     centres[1:, 2] += rng.normal(0, 4, size=len(centres) - 1)  # the first stays in the plane
     return Spots(
         centres=centres,
-        radii=rng.uniform(2.2, 7.0, size=len(centres)),
+        radii=rng.uniform(2.5, 7.5, size=len(centres)),
         strength=rng.uniform(0.55, 1.0),
         edge=wave_field(rng, 9, 24, spread=0.5),
     )
