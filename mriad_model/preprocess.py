@@ -14,7 +14,7 @@ from mriad_model.recipes import Framing, Intensity, Preprocessing
 
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
-WORKING_SIZE = 192  # longest side at which the head is looked for, pixels
+WORKING_SCALE = 3  # longest side at which the head is looked for, in prepared sides
 MARGIN = 0.03  # air left around the head, as a share of its longer side
 
 
@@ -102,15 +102,16 @@ def _whole(pixels: Pixels, preprocessing: Preprocessing) -> PreparedSlice:
 def _head(pixels: Pixels, preprocessing: Preprocessing) -> PreparedSlice:
     """The head's bounding box, padded square with air; what is not head becomes 0."""
     height, width = pixels.shape
-    shrink = max(1.0, max(height, width) / WORKING_SIZE)
-    small_shape = max(1, round(width / shrink)), max(1, round(height / shrink))
-    head = head_mask(cv2.resize(pixels, small_shape, interpolation=cv2.INTER_AREA))
-    placement = _placement(bounding_box(head), head.shape, (height, width))
     size = preprocessing.size
+    shrink = max(1.0, max(height, width) / (WORKING_SCALE * size))
+    shape = max(1, round(width / shrink)), max(1, round(height / shrink))
+    working = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
+    head = head_mask(working)
+    placement = _placement(bounding_box(head), head.shape, (height, width))
     mask = _cut(head.astype(np.uint8), placement, size, cv2.INTER_NEAREST).astype(np.bool_)
     if not mask.any():
         mask = np.ones((size, size), np.bool_)
-    square = _cut(pixels, placement, size, cv2.INTER_AREA)
+    square = _cut(working, placement, size, cv2.INTER_AREA)
     image = _scaled(square, mask, preprocessing, np.iinfo(pixels.dtype).max)
     image[~mask] = 0.0
     return PreparedSlice(image, mask, placement)

@@ -68,16 +68,16 @@ class NetworkShape:
 
 @dataclass(frozen=True, slots=True)
 class DetectorRecipe:
-    """One detector, and how its differences become a map.
+    """One detector, and how differences from what it expects become a map.
 
-    Sigmas are in pixels of the prepared slice; 0 for none. The first evens out texture, where
-    light and dark cancel, before the residual is taken; the second gathers what remains.
+    All lengths are in pixels of the prepared slice; 0 for none.
     """
 
     kind: DetectorKind
-    difference_sigma: float = 0.0
-    map_sigma: float = 0.0
+    smoothing: float = 0.0  # Gaussian sigma for slice and expectation: texture is no anomaly
+    tolerance: int = 0  # how far off its place an expected structure may lie
     residual: Residual = Residual.ABSOLUTE
+    gathering: float = 0.0  # Gaussian sigma for the map: an anomaly is more than a pixel
     network: NetworkShape | None = None  # for the autoencoder
 
 
@@ -214,11 +214,12 @@ DEFAULT = Recipe(
     detectors=(
         DetectorRecipe(
             kind=DetectorKind.AUTOENCODER,
-            difference_sigma=1.0,
-            map_sigma=2.5,
+            smoothing=1.0,
+            tolerance=2,
+            gathering=2.5,
             network=NetworkShape(channels=(32, 64, 128), latent=64),
         ),
-        DetectorRecipe(kind=DetectorKind.ASYMMETRY, difference_sigma=2.0, map_sigma=2.0),
+        DetectorRecipe(DetectorKind.ASYMMETRY, smoothing=1.0, tolerance=2, gathering=2.5),
     ),
     training=Training(
         max_epochs=300,

@@ -53,13 +53,27 @@ def detector_maps(
     device: torch.device,
 ) -> NDArray[np.float32]:
     """How far `images` (N, S, S) are from what the detector expects; 0 outside `inside`."""
-    maps = images - _expected(detector, images, device)
+    expected = _expected(detector, images, device)
+    maps = np.empty_like(images)
     for i, where in enumerate(inside):
-        difference = _blurred(maps[i], part.difference_sigma)
-        squared = part.residual is Residual.SQUARED
-        residual = np.square(difference) if squared else np.abs(difference)
-        maps[i] = _blurred(residual * where, part.map_sigma) * where
+        residual = _residual(images[i], expected[i], part)
+        maps[i] = _blurred(residual * where, part.gathering) * where
     return maps
+
+
+def _residual(
+    image: NDArray[np.float32], expected: NDArray[np.float32], part: DetectorRecipe
+) -> NDArray[np.float32]:
+    """What of `image` (S, S) is not to be found in `expected`, at the place or near it; >= 0."""
+    image, expected = _blurred(image, part.smoothing), _blurred(expected, part.smoothing)
+    if part.tolerance:
+        side = 2 * part.tolerance + 1
+        near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+        expected = np.clip(image, cv2.erode(expected, near), cv2.dilate(expected, near))
+    difference = image - expected
+    if part.residual is Residual.SQUARED:
+        return difference * difference
+    return np.asarray(np.abs(difference), np.float32)
 
 
 def _expected(
