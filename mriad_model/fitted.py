@@ -23,10 +23,12 @@ from mriad_model.scoring import (
     interiors,
     slice_scores,
     standard_of,
+    standardised,
 )
 from mriad_model.training import Epoch, TrainingSummary
 
 METADATA_KEY = "mriad"  # one key alone: the format stores several in no fixed order
+USUAL = "usual"  # prefix of the tensors that standardise
 FORMAT = 1
 
 
@@ -46,8 +48,8 @@ class FittedModel:
         """Score every slice; a slice's result depends on nothing but itself, bit for bit."""
         inside = interiors(batch.masks, self.recipe.scoring.erosion)
         maps = _maps(self.recipe, self.detectors, batch.images, inside, self.device)
+        maps, combined = _combined(maps, self.standards, inside)
         how = self.recipe.scoring.score
-        combined = combine(maps, self.standards, inside) if self.standards else _only(maps)
         return Scored(
             scores=slice_scores(combined, inside, how),
             maps=combined,
@@ -59,7 +61,7 @@ class FittedModel:
         about = {
             "format": FORMAT,
             "recipe": json.loads(self.recipe.to_json()),
-            "standards": {kind.value: asdict(s) for kind, s in self.standards.items()},
+            "standards": {kind.value: s.sd for kind, s in self.standards.items()},
             "colour": {"low": self.colour_low, "high": self.colour_high},
             "training": asdict(self.training),
         }
@@ -68,6 +70,8 @@ class FittedModel:
             for kind, detector in self.detectors.items()
             for name, tensor in detector.tensors().items()
         }
+        for kind, standard in self.standards.items():
+            tensors[f"{USUAL}.{kind.value}"] = torch.from_numpy(standard.usual)
         text = json.dumps(about, sort_keys=True, separators=(",", ":"))
         return safetensors.torch.save(tensors, {METADATA_KEY: text})
 
@@ -102,7 +106,10 @@ class FittedModel:
         return cls(
             recipe=recipe,
             detectors=detectors,
-            standards={DetectorKind(kind): Standard(**s) for kind, s in standards.items()},
+            standards={
+                DetectorKind(kind): Standard(tensors[f"{USUAL}.{kind}"].numpy(), float(sd))
+                for kind, sd in standards.items()
+            },
             colour_low=float(colour["low"]),
             colour_high=float(colour["high"]),
             training=TrainingSummary(**training),
@@ -133,9 +140,8 @@ def fit(
     maps = _maps(recipe, detectors, healthy.images, inside, where)
     standards = {}
     if recipe.scoring.standardise:
-        how = recipe.scoring.score
-        standards = {k: standard_of(slice_scores(found, inside, how)) for k, found in maps.items()}
-    combined = combine(maps, standards, inside) if standards else _only(maps)
+        standards = {k: standard_of(found, inside, recipe.scoring) for k, found in maps.items()}
+    _, combined = _combined(maps, standards, inside)
     low, high = _colours(combined[inside], recipe)
     return FittedModel(recipe, detectors, standards, low, high, training, where)
 
@@ -166,10 +172,17 @@ def _maps(
     }
 
 
-def _only(maps: dict[DetectorKind, NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The map of the one detector of a recipe that adds nothing up."""
-    (found,) = maps.values()
-    return found
+def _combined(
+    maps: dict[DetectorKind, NDArray[np.float32]],
+    standards: dict[DetectorKind, Standard],
+    inside: NDArray[np.bool_],
+) -> tuple[dict[DetectorKind, NDArray[np.float32]], NDArray[np.float32]]:
+    """The detectors' maps, standardised where the recipe does so, and the one map of all."""
+    if not standards:
+        (found,) = maps.values()
+        return maps, found
+    maps = standardised(maps, standards)
+    return maps, combine(maps, standards, inside)
 
 
 def _colours(healthy: NDArray[np.float32], recipe: Recipe) -> tuple[float, float]:

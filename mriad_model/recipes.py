@@ -115,7 +115,9 @@ class Scoring:
 
     score: SliceScore
     erosion: int  # pixels of the prepared slice taken off the foreground's edge
-    standardise: bool  # by each detector's healthy validation scores, before adding
+    standardise: bool  # each detector's maps by healthy validation slices, before adding
+    usual_sigma: float = 3.0  # Gaussian sigma of the usual map, pixels: heads differ in shape
+    usual_floor: float = 0.5  # of its mean, added to it: where nothing is usual, little is odd
 
 
 @dataclass(frozen=True, slots=True)

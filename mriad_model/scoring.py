@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from mriad_model.detectors import Detector
-from mriad_model.recipes import DetectorKind, DetectorRecipe, Residual, SliceScore
+from mriad_model.recipes import DetectorKind, DetectorRecipe, Residual, Scoring, SliceScore
 
 # Kernels for matrices pick their way of adding up by the batch's size; so every batch that a
 # detector meets has this size, padded with empty slices.
@@ -18,10 +18,10 @@ SMALLEST_INTERIOR = 0.2  # of the foreground; if less is left, the edge is not t
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """A detector's score on healthy slices held out from its training."""
+    """What a detector finds in healthy slices held out from its training."""
 
-    mean: float
-    sd: float
+    usual: NDArray[np.float32]  # (S, S), how much at each place; 1 on average
+    sd: float  # of the slice scores, once maps are divided by `usual`
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,19 @@ def slice_scores(
     return peaks - medians
 
 
-def standard_of(scores: NDArray[np.float64]) -> Standard:
-    """Mean and standard deviation (of the sample) of healthy scores; sd 1 where there is none."""
+def standard_of(maps: NDArray[np.float32], inside: NDArray[np.bool_], scoring: Scoring) -> Standard:
+    """The standard that healthy `maps` (N, S, S) set; sd 1 where they have no spread."""
+    usual = _usual(maps, inside, scoring)
+    scores = slice_scores(maps / usual, inside, scoring.score)
     sd = float(scores.std(ddof=1)) if len(scores) > 1 else 0.0
-    return Standard(float(scores.mean()), sd if sd > 0 else 1.0)
+    return Standard(usual, sd if sd > 0 else 1.0)
+
+
+def standardised(
+    maps: dict[DetectorKind, NDArray[np.float32]], standards: dict[DetectorKind, Standard]
+) -> dict[DetectorKind, NDArray[np.float32]]:
+    """Each detector's maps (N, S, S) relative to what it usually finds at each place."""
+    return {kind: found / standards[kind].usual for kind, found in maps.items()}
 
 
 def combine(
@@ -119,7 +128,7 @@ def combine(
     standards: dict[DetectorKind, Standard],
     inside: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
-    """Add the detectors' maps, each above its median in units of its healthy scores' spread.
+    """Add standardised maps, each above its median in units of its healthy scores' spread.
 
     (N, S, S); 0 is the ordinary pixel of the slice, and everything outside.
     """
@@ -129,6 +138,22 @@ def combine(
         above = found - medians.astype(np.float32)[:, None, None]
         total += above / np.float32(standards[kind].sd)
     return np.where(inside, total, np.float32(0))
+
+
+def _usual(
+    maps: NDArray[np.float32], inside: NDArray[np.bool_], scoring: Scoring
+) -> NDArray[np.float32]:
+    """Mean of healthy `maps` (N, S, S) at each place, left and right alike, smoothed, (S, S)."""
+    found = maps.mean(axis=0, dtype=np.float32)
+    covered = inside.mean(axis=0, dtype=np.float32)
+    found, covered = found + found[:, ::-1], covered + covered[:, ::-1]
+    found, covered = (_blurred(sums, scoring.usual_sigma) for sums in (found, covered))
+    usual = found / np.maximum(covered, np.float32(0.2))
+    mean = float(usual[covered > 0].mean())
+    if mean <= 0:
+        return np.ones_like(usual)
+    floor = np.float32(scoring.usual_floor)
+    return np.asarray((usual / np.float32(mean) + floor) / (1 + floor), np.float32)
 
 
 def _peaks_and_medians(
