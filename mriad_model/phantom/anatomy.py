@@ -34,14 +34,20 @@ def section_of(head: Head, grid: PlaneGrid) -> Section:
     return Section(grid, (x, y, z), (bx, by, bz))
 
 
-def paint_head(canvas: Canvas, head: Head, section: Section, loss: Array | None) -> Envelope:
-    """Paint all healthy tissue; `loss` is by how many mm the brain has shrunk, (H, W)."""
+def paint_head(
+    canvas: Canvas, head: Head, section: Section, source: Section, loss: Array | None
+) -> Envelope:
+    """Paint all healthy tissue.
+
+    `source` is where the brain's tissue lay before anything pushed it: the skull stays. `loss`
+    is by how many mm the brain has shrunk, (H, W).
+    """
     hull = envelope(head, section)
     _paint_wrappings(canvas, head, section, hull)
     if float(section.points[2].min()) < 14:
         _paint_hindbrain(canvas, head, section, hull)
-    paint_cerebrum(canvas, head, section, hull.cerebrum, loss)
-    paint_deep(canvas, head.deep, section.bent(0.35))
+    paint_cerebrum(canvas, head, source, hull.cerebrum, loss)
+    paint_deep(canvas, head.deep, source.bent(0.35))
     return hull
 
 
@@ -93,10 +99,10 @@ def _paint_wrappings(canvas: Canvas, head: Head, section: Section, hull: Envelop
     """Skin, fat, muscle, the two tables of bone with marrow between, dura, CSF."""
     z = section.points[2]
     skull = head.skull
-    thick = np.tanh(skull.thickness.on(section.grid))  # so that no bump outgrows its bone
+    thick: Array = np.tanh(skull.thickness.on(section.grid))  # so that no bump outgrows its bone
     bone = np.float32(skull.bone) * (1 + np.float32(0.16) * thick)
     uneven = np.float32(0.03) * section.bend[0] - np.float32(0.13) * thick
-    scalp = np.float32(skull.scalp) * (1 + uneven)
+    scalp = np.float32(skull.scalp) * (uneven + np.float32(1))
     csf = np.float32(skull.csf)
     above = np.minimum(smooth_max(hull.vault, -26 - z, 4.0), hull.cerebrum)
     below = np.minimum(hull.cerebellum, hull.brainstem - 5)

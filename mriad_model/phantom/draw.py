@@ -12,7 +12,8 @@ from mriad_model.phantom.anatomy import envelope, paint_head, section_of
 from mriad_model.phantom.contrast import Contrast, tissue_signals
 from mriad_model.phantom.fields import Array, PlaneGrid
 from mriad_model.phantom.head import Head, draw_head
-from mriad_model.phantom.lesions import Infarct, Lesion, LesionShape, Mass, place
+from mriad_model.phantom.lesions import Infarct, Lesion, LesionShape, Mass
+from mriad_model.phantom.placement import Territory, place
 from mriad_model.phantom.tissue import BRAIN, Canvas, Tissue
 
 _LESION_NUMBER = {lesion: number for number, lesion in enumerate(Lesion)}
@@ -57,7 +58,7 @@ def draw_plane(
     section = section_of(head, grid)
     source = lesion.source_of(section) if isinstance(lesion, Mass) else section
     loss = lesion.sunken(section) if isinstance(lesion, Infarct) else None
-    hull = paint_head(canvas, head, source, loss)
+    hull = paint_head(canvas, head, section, source, loss)
     mask = np.zeros(grid.shape, np.bool_)
     if lesion is not None:
         mask = lesion.paint(canvas, section, contrast, hull.cerebrum)
@@ -86,8 +87,13 @@ def lesion_of(seed: int, lesion: Lesion) -> LesionShape:
     pixel = head.pose.field_of_view / 96
     depth = cv2.distanceTransform(white.astype(np.uint8), cv2.DIST_L2, 3) * np.float32(pixel)
     brain = np.isin(plane.labels, [int(t) for t in BRAIN])
-    surface = brain & (np.abs(hull + 4) < 3) & (np.abs(section.points[0]) > 22)
-    return place(lesion, rng, section.points, depth, surface)
+    territory = Territory(
+        points=section.points,
+        cortex=brain & (np.abs(hull + 4) < 3) & (np.abs(section.points[0]) > 22),
+        white=depth > 2.0,
+        deep_white=(depth > 3.0) & (hull < -13),
+    )
+    return place(lesion, rng, territory)
 
 
 def phantom_slice(

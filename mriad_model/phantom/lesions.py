@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mriad_model.phantom.contrast import Contrast
-from mriad_model.phantom.fields import Array, Points, Section, WaveField, wave_field
+from mriad_model.phantom.fields import Array, Section, WaveField
 from mriad_model.phantom.shapes import inside
 from mriad_model.phantom.tissue import BRAIN, Canvas, Tissue
 
@@ -79,6 +79,7 @@ class Mass:
     centre: Vector
     axes: Vector  # (3,) mm
     ring: float  # mm
+    core: float  # signal of the dead core, T1
     enhancement: float  # signal of the ring, T1
     oedema: float  # mm it reaches
     strength: float
@@ -113,16 +114,16 @@ class Mass:
         """Change the signal; the mask holds ring, core and oedema."""
         distance = self.distance(section)
         brain = canvas.is_one_of(BRAIN)
+        within = canvas.is_one_of(BRAIN_AND_CSF) & (hull < 0)
         white = canvas.is_one_of(frozenset({Tissue.WHITE, Tissue.BRAINSTEM}))
-        ramp = np.float32(self.oedema)
-        swollen = np.clip(
-            1.4 - distance / ramp + np.float32(0.35) * self.edge.on(section.grid), 0, 1
-        ) * (white | (distance < 0))
+        uneven = np.float32(0.35) * self.edge.on(section.grid)
+        swollen = np.clip(1.4 - distance / np.float32(self.oedema) + uneven, 0, 1)
+        swollen = swollen * (white | ((distance < 0) & within))
         t1 = contrast is Contrast.T1
         canvas.blend(0.58 if t1 else 1.06, swollen * np.float32(0.85 * self.strength))
-        within = canvas.is_one_of(BRAIN_AND_CSF) & (hull < 0)
         canvas.blend(self.enhancement if t1 else 0.9, inside(distance, 1.6) * within)
-        canvas.blend(0.3 if t1 else 0.42, inside(distance + np.float32(self.ring), 2.2) * within)
+        dead = inside(distance + np.float32(self.ring) * (1 + uneven), 2.2)
+        canvas.blend(self.core if t1 else 0.42, dead * within)
         return ((swollen > 0.5) & brain) | ((distance < 0) & within)
 
 
@@ -155,69 +156,3 @@ class Spots:
 
 
 LesionShape = Infarct | Mass | Spots
-
-
-def place(
-    lesion: Lesion,
-    rng: np.random.Generator,
-    points: Points,
-    white_depth: Array,
-    surface: NDArray[np.bool_],
-) -> LesionShape:
-    """Put a lesion into a plane of a healthy head.
-
-    `points` are the plane's (H, W), `white_depth` how deep in white matter each lies (mm, 0
-    outside it), `surface` where the lateral cortex meets the skull.
-    """
-    if lesion is Lesion.INFARCT:
-        return _infarct(rng, _pick(rng, points, surface))
-    if lesion is Lesion.MASS:
-        return _mass(rng, _pick(rng, points, white_depth > 3.0))
-    return _spots(rng, points, white_depth)
-
-
-def _pick(rng: np.random.Generator, points: Points, where: NDArray[np.bool_]) -> Vector:
-    """One of the points where the condition holds."""
-    index = rng.choice(np.flatnonzero(where))
-    return np.array([float(p.ravel()[index]) for p in points])
-
-
-def _infarct(rng: np.random.Generator, base: Vector) -> Infarct:
-    inwards = np.array([np.sign(base[0]) * 16.0, np.clip(base[1], -45, 20), base[2]]) - base
-    inwards += rng.normal(0, 4, size=3)
-    length = np.linalg.norm(inwards)
-    depth = min(rng.uniform(34, 58), 0.9 * length)
-    tip = base + inwards / length * depth
-    return Infarct(
-        tip=tip,
-        axis=-inwards / length,
-        half_angle=rng.uniform(0.34, 0.78),
-        strength=rng.uniform(0.6, 1.0),
-        loss=rng.uniform(0.5, 4.0),
-        edge=wave_field(rng, 16, 24, spread=0.5),
-    )
-
-
-def _mass(rng: np.random.Generator, centre: Vector) -> Mass:
-    size = rng.uniform(9.0, 23.0)
-    return Mass(
-        centre=centre,
-        axes=size * rng.uniform(0.8, 1.2, size=3),
-        ring=rng.uniform(1.8, 3.6),
-        enhancement=rng.uniform(1.0, 1.55),
-        oedema=rng.uniform(4.0, 18.0),
-        strength=rng.uniform(0.5, 1.0),
-        push=rng.uniform(0.5, 4.5),
-        edge=wave_field(rng, 18, 24, spread=0.5),
-    )
-
-
-def _spots(rng: np.random.Generator, points: Points, white_depth: Array) -> Spots:
-    centres = np.array([_pick(rng, points, white_depth > 2.0) for _ in range(rng.integers(5, 16))])
-    centres[1:, 2] += rng.normal(0, 4, size=len(centres) - 1)  # the first stays in the plane
-    return Spots(
-        centres=centres,
-        radii=rng.uniform(2.5, 7.5, size=len(centres)),
-        strength=rng.uniform(0.55, 1.0),
-        edge=wave_field(rng, 9, 24, spread=0.5),
-    )
