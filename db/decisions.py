@@ -164,16 +164,16 @@ def _led_by_scans(
         select(table.c.created_at, table.c.id)
         .join(schema.scan, schema.scan.c.id == table.c.scan_id)
         .where(which, *_between(query))
-        .order_by(_unindexed(table.c.created_at).desc(), table.c.id.desc())
+        .order_by(table.c.created_at.desc(), table.c.id.desc())
         .limit(query.limit)
     )
     if query.verdict is not None:
         found = found.where(_unindexed(table.c.verdict) == query.verdict.value)
     if query.scanner is not None:
-        found = found.where(_unindexed(schema.scan.c.scanner) == query.scanner)
+        found = found.where(schema.scan.c.scanner == query.scanner)
     if query.model_id is not None:
         owned = select(schema.threshold.c.id).where(schema.threshold.c.model_id == query.model_id)
-        found = found.where(_unindexed(table.c.threshold_id).in_(owned))
+        found = found.where(table.c.threshold_id.in_(owned))
     return list(connection.execute(found).tuples().all())
 
 

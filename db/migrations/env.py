@@ -16,14 +16,9 @@ def _run() -> None:
             dialect_name=config.attributes["dialect"],
             target_metadata=metadata,
             literal_binds=True,
-            transactional_ddl=True,
         )
     else:
-        context.configure(
-            connection=config.attributes["connection"],
-            target_metadata=metadata,
-            transactional_ddl=True,
-        )
+        context.configure(connection=config.attributes["connection"], target_metadata=metadata)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -1,8 +1,10 @@
 """What comes in: the same content is one scan, however often and under whatever name it comes."""
 
+from sqlite3 import SQLITE_LIMIT_VARIABLE_NUMBER
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import event
 
 from db import history, record
 from mriad_model.errors import NotInRecord
@@ -62,6 +64,10 @@ def test_more_files_than_a_statement_holds_are_looked_up(hand: "Hand") -> None:
     ids = hand.scans(*names)
     files = [record.FileKey(f"inbox/{name}.png", 10, 20, 30) for name in names]
     unseen = [record.FileKey(f"other/{n}.png", 10, 20, 30) for n in range(33_000)]
+    hand.engine.dispose()
+    event.listen(
+        hand.engine, "connect", lambda c, _: c.setlimit(SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
+    )
     assert record.known_files(hand.engine, files + unseen) == dict(zip(files, ids, strict=True))
     assert record.rejected_files(hand.engine, files + unseen) == {}
 
