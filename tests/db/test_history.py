@@ -280,3 +280,18 @@ def test_a_reader_sees_one_state_while_others_write(hand: "Hand") -> None:
         hand.decide(*ready, {b: 0.1})
         assert connection.scalar(count) == before == 1
     assert len(history.decisions(hand.engine)) == 2
+
+
+def test_the_worst_of_a_run_are_its_suspicious_scans_highest_score_first(hand: "Hand") -> None:
+    from db import record
+
+    model_id, threshold_id = hand.ready()
+    a, b, c, d = hand.scans("a", "b", "c", "d")
+    hand.decide(model_id, threshold_id, {a: 0.6, b: 0.9, c: 0.1})
+    rows = [record.ScoredScan(d, 0.95, (), (), SUSPICIOUS, 0.1)]
+    other = hand.run("another run")
+    record.append_scored(hand.engine, model_id, threshold_id, rows, other, at(1))
+    worst = history.worst_of_run(hand.engine, hand.run(), 10)
+    assert [line.scan_id for line in worst] == [b, a]
+    assert [line.scan_id for line in history.worst_of_run(hand.engine, hand.run(), 1)] == [b]
+    assert [line.scan_id for line in history.worst_of_run(hand.engine, other, 10)] == [d]

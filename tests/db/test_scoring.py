@@ -209,3 +209,13 @@ def test_two_processes_that_score_the_same_scans_at_once_decide_each_once(
         for table in ("score", "slice_score", "heatmap", "decision"):
             assert connection.scalar(text(f"SELECT count(*) FROM {table}")) == 240
         assert connection.scalar(text("SELECT count(DISTINCT scan_id) FROM decision")) == 240
+
+
+def test_only_scores_that_were_decided_are_decided_again(hand: "Hand") -> None:
+    model_id, threshold_id = hand.ready()
+    a, b, c = hand.scans("a", "b", "c")
+    hand.decide(model_id, None, {a: 0.1, b: 0.7})
+    hand.decide(model_id, threshold_id, {b: 0.7, c: 0.2})
+    found = history.decided_scores(hand.engine, model_id)
+    assert [(each.scan_id, each.value) for each in found] == [(b, 0.7), (c, 0.2)]
+    assert history.count_decisions(hand.engine) == 2
