@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mriad_model.errors import SettingsError
 from mriad_model.phantom.acquisition import acquire, axial_grid, draw_scanner
 from mriad_model.phantom.anatomy import envelope, paint_head, section_of
 from mriad_model.phantom.contrast import Contrast, tissue_signals
@@ -16,6 +17,7 @@ from mriad_model.phantom.lesions import Infarct, Lesion, LesionShape, Mass
 from mriad_model.phantom.placement import Territory, place
 from mriad_model.phantom.tissue import BRAIN, Canvas, Tissue
 
+SMALLEST_SIZE = 32
 _LESION_NUMBER = {lesion: number for number, lesion in enumerate(Lesion)}
 _CONTRAST_NUMBER = {contrast: number for number, contrast in enumerate(Contrast)}
 
@@ -39,9 +41,9 @@ class PhantomSlice:
 
 @dataclass(frozen=True, slots=True)
 class PhantomVolume:
-    """A head as a stack of axial planes, foot to head."""
+    """A head as a stack of axial planes, foot to head; rows run to the back, columns to x."""
 
-    voxels: NDArray[np.uint16]  # (Z, Y, X)
+    voxels: NDArray[np.uint16]  # (Z, Y, X), 16 times the scale of a slice's pixels
     lesion_mask: NDArray[np.bool_]  # (Z, Y, X)
     labels: NDArray[np.uint8]  # (Z, Y, X), Tissue values
     spacing: tuple[float, float, float]  # mm between voxels along Z, Y, X
@@ -68,10 +70,8 @@ def draw_plane(
 
 def _add_texture(canvas: Canvas, head: Head, grid: PlaneGrid) -> None:
     """Tissue is never quite even: slow and fine changes of a few percent."""
-    texture = np.float32(0.015) * head.texture.on(grid) + np.float32(0.018) * head.fine_texture.on(
-        grid
-    )
-    canvas.signal *= 1 + texture
+    canvas.signal *= 1 + np.float32(0.015) * head.texture.on(grid)
+    canvas.signal *= 1 + np.float32(0.018) * head.fine_texture.on(grid)
 
 
 @lru_cache(maxsize=64)
@@ -99,7 +99,13 @@ def lesion_of(seed: int, lesion: Lesion) -> LesionShape:
 def phantom_slice(
     seed: int, contrast: Contrast, lesion: Lesion | None = None, size: int = 256
 ) -> PhantomSlice:
-    """The axial slice that a seed's head is shown by, with its lesion if one is asked for."""
+    """The axial slice that a seed's head is shown by, with its lesion if one is asked for.
+
+    The head is the same with and without the lesion, and in both contrasts. Raises SettingsError
+    for a size below 32.
+    """
+    if size < SMALLEST_SIZE:
+        raise SettingsError(f"a phantom of {size} pixels shows nothing; ask for 32 or more")
     head = draw_head(seed)
     return slice_at(
         head, contrast, None if lesion is None else lesion_of(seed, lesion), head.pose.level, size

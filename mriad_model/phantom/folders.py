@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mriad_model.errors import SettingsError
 from mriad_model.phantom.contrast import Contrast
 from mriad_model.phantom.draw import phantom_slice, slice_at
 from mriad_model.phantom.head import draw_head
@@ -59,7 +60,12 @@ def write_folder(
 def many_slices(
     folder: Path, n: int, seed: int, size: int = 256, *, suffix: str = ".jpg", workers: int = 2
 ) -> None:
-    """Write n distinct healthy slices, several planes a head, with `workers` processes."""
+    """Write n distinct healthy slices, several planes a head, with `workers` processes.
+
+    Raises SettingsError for a suffix other than .png and .jpg; OSError passes through.
+    """
+    if suffix not in {".png", ".jpg"}:
+        raise SettingsError(f"slices cannot be written as {suffix!r}; use '.png' or '.jpg'")
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"slice-{number:06d}{suffix}" for number in range(n)]
     jobs = [names[start : start + PLANES_A_HEAD] for start in range(0, n, PLANES_A_HEAD)]
@@ -83,9 +89,7 @@ def _write_head(folder: Path, size: int, names: list[str], seed: int) -> None:
 
 
 def _write(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Encode by suffix and write; OSError passes through."""
+    """Encode by suffix and write."""
     parameters = [cv2.IMWRITE_JPEG_QUALITY, 92] if path.suffix == ".jpg" else []
-    encoded, data = cv2.imencode(path.suffix, pixels, parameters)
-    if not encoded:
-        raise ValueError(f"cannot encode a picture as {path.suffix}; use .png or .jpg")
+    _, data = cv2.imencode(path.suffix, pixels, parameters)
     path.write_bytes(data.tobytes())

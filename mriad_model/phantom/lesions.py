@@ -1,8 +1,9 @@
 """Lesions with exact masks: chronic infarct, ring-enhancing mass, white-matter lesions.
 
 A lesion is a solid in head coordinates, so that it lies in the same place in every plane. Its mask
-is where it covers at least half of a brain voxel. Contrasts vary from plain to subtle: a detector
-that finds them all has not been tested.
+is where it covers at least half of a voxel of the brain, sulci and shrunken surface included; a
+mass's oedema counts. Contrasts vary from plain to subtle: a detector that finds them all has not
+been tested.
 """
 
 from dataclasses import dataclass
@@ -46,9 +47,8 @@ class Infarct:
         along = sum(o * np.float32(a) for o, a in zip(offset, self.axis, strict=True))
         across = np.sqrt(np.maximum(sum(o * o for o in offset) - along * along, 0))
         sine, cosine = np.float32(np.sin(self.half_angle)), np.float32(np.cos(self.half_angle))
-        distance: Array = (
-            across * cosine - along * sine + np.float32(1.8) * self.edge.on(section.grid)
-        )
+        uneven = np.float32(1.8) * self.edge.on(section.grid)
+        distance: Array = across * cosine - along * sine + uneven
         return distance
 
     def sunken(self, section: Section) -> Array:
@@ -93,9 +93,8 @@ class Mass:
             for p, c, a in zip(section.points, self.centre, self.axes, strict=True)
         ]
         radius = np.sqrt(sum(s * s for s in scaled) + np.float32(1e-6))
-        distance: Array = (radius - 1) * np.float32(self.axes.mean()) + np.float32(
-            1.6
-        ) * self.edge.on(section.grid)
+        uneven = np.float32(1.6) * self.edge.on(section.grid)
+        distance: Array = (radius - 1) * np.float32(self.axes.mean()) + uneven
         return distance
 
     def source_of(self, section: Section) -> Section:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mriad_model.errors import SettingsError
 from mriad_model.phantom import (
     Contrast,
     Lesion,
@@ -204,3 +205,16 @@ def test_masks_bear_the_names_of_the_abnormal_slices(tmp_path: Path) -> None:
 def test_many_slices_are_as_many_as_asked_for_and_distinct(tmp_path: Path) -> None:
     many_slices(tmp_path, 11, seed=2, size=48, workers=1, suffix=".png")
     assert len({p.read_bytes() for p in tmp_path.iterdir()}) == 11
+
+
+def test_the_number_of_processes_leaves_the_bytes_alone(tmp_path: Path) -> None:
+    for workers in (1, 2):
+        many_slices(tmp_path / str(workers), 10, seed=4, size=48, workers=workers, suffix=".png")
+    assert _files(tmp_path / "1") == _files(tmp_path / "2")
+
+
+def test_what_cannot_be_drawn_or_written_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="32"):
+        phantom_slice(0, Contrast.T1, size=8)
+    with pytest.raises(SettingsError, match="gif"):
+        many_slices(tmp_path, 1, seed=0, size=48, suffix=".gif")
