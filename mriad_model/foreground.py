@@ -19,7 +19,7 @@ SMALLEST_SHARE = 0.02  # of the picture; less is no head
 SMALLEST_SIDE = 8  # pixels
 SPARSE = 0.06  # share of its hull; a region with less in it is a line drawing or a frame
 THICK = np.ones((5, 5), np.uint8)  # a drawn line is thinner than this, in pixels
-ACROSS, DOWN = np.ones((1, 31), np.uint8), np.ones((31, 1), np.uint8)  # and longer than these
+ACROSS, DOWN = np.ones((1, 65), np.uint8), np.ones((65, 1), np.uint8)  # a scalp is not so straight
 SAME_EXTENT = 0.5  # of the head's central weight; a region with more belongs to the head
 
 Box = tuple[int, int, int, int]  # top, left, height, width

@@ -9,6 +9,26 @@ from torch import Tensor, nn
 from mriad_model.errors import SettingsError
 from mriad_model.recipes import NetworkShape
 
+BLOCKS = 16  # in which a long sum is added up
+
+
+class BlockedLinear(nn.Linear):
+    """A dense layer that adds up the same way on one thread and on many.
+
+    A long sum over few outputs is split among the threads, so its last bits depend on their
+    number. Out of training it is therefore added in fixed blocks, at no cost in time. (With a
+    number that is no power of two, torch's other layers still differ in a last bit.)
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Weights times `inputs` (N, in), and the bias; (N, out)."""
+        if self.training:
+            return super().forward(inputs)
+        blocks = math.gcd(self.in_features, BLOCKS)
+        rows = torch.unflatten(inputs, 1, (blocks, -1)).transpose(0, 1)  # (N, in) -> (B, N, in / B)
+        columns = torch.unflatten(self.weight, 1, (blocks, -1)).permute(1, 2, 0)  # (B, in / B, out)
+        return torch.bmm(rows, columns).sum(0) + self.bias
+
 
 class ConvAutoencoder(nn.Module):
     """Stride-2 convolutions down to a dense bottleneck, and their mirror image back.
@@ -36,7 +56,8 @@ class ConvAutoencoder(nn.Module):
                 nn.ReLU(),
             ]
         up[-1] = nn.Sigmoid()
-        self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, shape.latent), nn.ReLU())
+        dense = BlockedLinear(flat, shape.latent)
+        self.encoder = nn.Sequential(*down, nn.Flatten(), dense, nn.ReLU())
         self.decoder = nn.Sequential(
             nn.Linear(shape.latent, flat), nn.ReLU(), nn.Unflatten(1, (deepest, side, side)), *up
         )

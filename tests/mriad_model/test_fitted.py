@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.fitted import FittedModel, fit
@@ -50,6 +51,22 @@ def test_a_slice_scores_the_same_to_the_last_bit_in_any_company(model):
         assert alone.scores[0] == together.scores[i]
         assert np.array_equal(alone.maps[0], together.maps[i])
         assert all(alone.parts[name][0] == together.parts[name][i] for name in alone.parts)
+
+
+def test_one_two_and_four_torch_threads_give_the_same_bits(model):
+    batch = drawn_slices(5, model.recipe)
+    threads = torch.get_num_threads()
+
+    try:
+        found = []
+        for number in (1, 2, 4):
+            torch.set_num_threads(number)
+            found.append(model.score(batch))
+    finally:
+        torch.set_num_threads(threads)
+
+    assert same(found[0], found[1])
+    assert same(found[0], found[2])
 
 
 def test_two_threads_may_score_on_one_model(model):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mriad_model.errors import SettingsError
-from mriad_model.networks import ConvAutoencoder, build_network
+from mriad_model.networks import BlockedLinear, ConvAutoencoder, build_network
 from mriad_model.recipes import SEED, NetworkShape
 
 PUBLISHED = SEED.detectors[0].network
@@ -46,6 +46,16 @@ def test_a_reconstruction_has_the_shape_and_range_of_its_slice(channels, size):
 
     assert found.shape == (3, 1, size, size)
     assert 0 < found.min() < found.max() < 1
+
+
+def test_the_dense_layer_gives_the_same_in_blocks_as_at_once():
+    layer = BlockedLinear(96, 5)
+    inputs = torch.rand(7, 96)
+
+    with torch.no_grad():
+        at_once, in_blocks = layer.train()(inputs), layer.eval()(inputs)
+
+    torch.testing.assert_close(in_blocks, at_once)
 
 
 def test_a_size_that_cannot_be_halved_often_enough_is_refused():

@@ -111,7 +111,7 @@ def test_without_held_out_slices_every_epoch_is_run():
 def test_training_learns():
     seen = []
 
-    recipe = small_recipe(max_epochs=60, learning_rate=0.01, augmentation=Augmentation())
+    recipe = small_recipe(max_epochs=25, learning_rate=0.02, augmentation=Augmentation())
     train(recipe, validation=False, progress=seen.append)
 
     assert seen[-1].train_loss < 0.8 * seen[0].train_loss
