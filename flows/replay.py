@@ -12,7 +12,12 @@ from tasks.resources import opened_record
 from tasks.runs import recorded_run
 
 
-@flow(name="verify_decisions", flow_run_name="verify {decision_id}", task_runner=threads())
+def _run_name() -> str:
+    decision_id = flow_run.parameters["decision_id"]
+    return "verify all decisions" if decision_id is None else f"verify decision {decision_id}"
+
+
+@flow(name="verify_decisions", flow_run_name=_run_name, task_runner=threads())
 def verify_decisions(
     home: Path, decision_id: int | None = None, device: str = "auto"
 ) -> ReplayReport:

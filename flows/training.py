@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 from flows.ingestion import CHUNK_SIZE, take_in
 from flows.runner import threads
 from mriad_model.nouns import LabelValue, Policy, Role
+from mriad_model.recipes import Recipe
 from tasks.home import work_folder
 from tasks.ingestion import Labelling
 from tasks.preprocessing import preprocess_chunk
@@ -37,9 +38,14 @@ class TrainingResult:
     why: str
 
 
+def _run_name() -> str:
+    recipe = Recipe.from_json(flow_run.parameters["recipe"])
+    return f"train {recipe.name}, seed {flow_run.parameters['seed']}"
+
+
 @flow(
     name="train_model",
-    flow_run_name="train {author}",
+    flow_run_name=_run_name,
     task_runner=threads(),
 )
 def train_model(

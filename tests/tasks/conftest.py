@@ -1,0 +1,52 @@
+"""A home with a record and a run, without any Prefect server: tasks are called as functions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from db.record import start_run
+from db.times import now
+from mriad_model.nouns import Run
+from mriad_model.paths import escape_path
+from tasks.home import prepare_home
+from tasks.ingestion import Found, Ingested, Labelling, find_files, ingest_chunk, label_scans
+from tasks.resources import opened_record
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A home, its record, and a run to write under."""
+
+    home: Path
+    engine: Engine
+    run_id: int
+
+    def find(self, folder: Path) -> Found:
+        return find_files.fn(str(self.home), escape_path(folder), "*")
+
+    def ingest(self, folder: Path) -> Ingested:
+        return ingest_chunk.fn(str(self.home), self.run_id, self.find(folder).unread)
+
+    def label(self, folder: Path, labelling: Labelling, seen: Sequence[tuple[int, str]]) -> int:
+        return label_scans.fn(str(self.home), escape_path(folder), labelling, seen)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    home = prepare_home(tmp_path / "home")
+    engine = opened_record(str(home))
+    run = Run("test", "flow-run-1", "0", None, "{}", "none", now())
+    return Bench(home, engine, start_run(engine, run))
+
+
+@pytest.fixture
+def scans(tmp_path: Path, heads: Path) -> Path:
+    """Three healthy heads in a folder of their own."""
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for i, source in enumerate(sorted((heads / "no").iterdir())[:3]):
+        (folder / f"{i}.png").write_bytes(source.read_bytes())
+    return folder
