@@ -52,39 +52,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _told(error: BaseException) -> int:
     """Say an error in one line; the exit status that goes with it."""
+    line, status = str(error), FAILURE
     match error:
         case TyperException():
-            text = error.format_message() if hasattr(error, "format_message") else str(error)
-            say(f"{' '.join(text.split())} See: mriad --help")
-            return MISUSE
+            text = error.format_message() if hasattr(error, "format_message") else line
+            line, status = f"{' '.join(text.split())} See: mriad --help", MISUSE
         case SettingsError():
-            say(str(error))
-            return MISUSE
+            status = MISUSE
         case MriadError():
-            say(str(error))
-            return FAILURE
+            pass
         case KeyboardInterrupt() | typer.Abort():
-            say("interrupted; what was recorded stays, run again to go on")
-            return INTERRUPTED
+            line, status = "interrupted; what was recorded stays, run again to go on", INTERRUPTED
         case BrokenPipeError():
             # Whoever read our output has had enough. Python would complain at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return SUCCESS
         case OSError(errno=int()):
-            say(f"{error.filename or 'the disk'}: {plain(error)}")
-            return FAILURE
-    return _unexpected(error)
+            line = f"{error.filename or 'the disk'}: {plain(error)}"
+        case _:
+            line = _unexpected(error)
+    say(line)
+    return status
 
 
-def _unexpected(error: BaseException) -> int:
+def _unexpected(error: BaseException) -> str:
     """One line for what we did not foresee; the traceback goes to the log."""
     logger = logging.getLogger("mriad")
     with contextlib.suppress(OSError):
         logger.error("unexpected error", exc_info=error)
     where = "; the home's logs/mriad.log says more" if logger.handlers else ""
     text = " ".join(str(error).split())
-    say(f"unexpected error, please report it: {type(error).__name__}: {text}{where}")
-    return FAILURE
+    return f"unexpected error, please report it: {type(error).__name__}: {text}{where}"
 
 
 if __name__ == "__main__":
