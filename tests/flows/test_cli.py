@@ -275,7 +275,7 @@ def test_a_read_only_home_is_one_line(tmp_path: Path) -> None:
     def obey_permissions() -> None:  # root would write all the same
         ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
-    done = apart("ingest", REPOSITORY / "docs", "--home", home, preexec_fn=obey_permissions)
+    done = apart("ingest", REPOSITORY / "db", "--home", home, preexec_fn=obey_permissions)
     assert done.returncode == 1
     assert str(home) in one_line(done.stderr)
     assert list(home.iterdir()) == []
