@@ -12,7 +12,7 @@ from mriad_model.recipes import DetectorKind, DetectorRecipe, Residual, Scoring,
 
 # Kernels for matrices pick their way of adding up by the batch's size; so every batch that a
 # detector meets has this size, padded with empty slices.
-BATCH = 32
+BATCH = 16
 SMALLEST_INTERIOR = 0.2  # of the foreground; if less is left, the edge is not taken off
 
 

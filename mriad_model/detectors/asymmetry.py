@@ -12,15 +12,23 @@ from torch.nn import functional as fn
 
 SEARCH_SIZE = 32  # pixels a side at which the midline is looked for
 ANGLES = tuple(range(-20, 21, 4))  # degrees from upright
+NEIGHBOURHOOD = 5  # pixels a side, over which the odder of two sides is told
 REFINED = (-2.0, 0.0, 2.0)  # degrees about the best of them
 
 
 class Asymmetry:
-    """Expects the slice's own reflection about its midline."""
+    """Expects the slice's own reflection about its midline, where that is the more ordinary side.
+
+    A difference between two sides alone does not tell which of them is ill, and would show
+    every lesion twice. The side farther from the slice's ordinary grey is taken to be it.
+    """
 
     def expected(self, images: Tensor) -> Tensor:
-        """The mirror image of each of `images` (N, S, S); the same shape."""
-        return reflect(images, *find_midline(images))
+        """Each of `images` (N, S, S) with its odder side replaced by the other's reflection."""
+        mirrored = reflect(images, *find_midline(images))
+        grey = ordinary_grey(images)[:, None, None]
+        odder = _around(images - grey).abs() >= _around(mirrored - grey).abs()
+        return torch.where(odder, mirrored, images)
 
     def tensors(self) -> dict[str, Tensor]:
         """Nothing: there is nothing to store."""
@@ -42,6 +50,12 @@ def find_midline(images: Tensor) -> tuple[Tensor, Tensor]:
     fine = torch.tensor([math.radians(a) for a in REFINED], device=images.device)
     angle, offset = _best(small, angle[:, None] + fine)
     return angle, offset
+
+
+def ordinary_grey(images: Tensor) -> Tensor:
+    """The median of what is not black in each of `images` (N, S, S), (N,); 0 where all is."""
+    seen = torch.where(images > 0, images, torch.nan)
+    return seen.flatten(1).nanmedian(1).values.nan_to_num(0.0)
 
 
 def reflect(images: Tensor, angle: Tensor, offset: Tensor) -> Tensor:
@@ -68,6 +82,11 @@ def _best(small: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
     best, lag = peak // (2 * s - 1), peak % (2 * s - 1)
     angle = angles.gather(1, best[:, None])[:, 0]
     return angle, (lag - (s - 1)) / s
+
+
+def _around(images: Tensor) -> Tensor:
+    """The mean of each pixel's neighbourhood in `images` (N, S, S); the same shape."""
+    return fn.avg_pool2d(images[:, None], NEIGHBOURHOOD, stride=1, padding=NEIGHBOURHOOD // 2)[:, 0]
 
 
 def _sample(images: Tensor, theta: Tensor) -> Tensor:

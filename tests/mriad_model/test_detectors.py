@@ -45,5 +45,25 @@ def test_a_spot_on_one_side_stands_out():
     assert maps[0, 70:78, 40:48].mean() > 8 * maps[0].mean()
 
 
+def test_a_spot_shows_on_its_own_side_only():
+    images = drawn_heads(0.0, 0.0, size=64)
+    images[0, 35:39, 20:24] = 1.0
+
+    maps = (images - Asymmetry().expected(images)).abs()
+
+    assert maps[0, 35:39, 20:24].mean() > 0.3
+    assert maps[0, 35:39, 40:44].mean() < 0.05
+
+
+def test_a_hole_shows_on_its_own_side_only():
+    images = drawn_heads(0.0, 0.0, size=64)
+    images[0, 18:22, 20:24] = 0.05
+
+    maps = (images - Asymmetry().expected(images)).abs()
+
+    assert maps[0, 18:22, 20:24].mean() > 0.2
+    assert maps[0, 18:22, 40:44].mean() < 0.05
+
+
 def test_a_black_slice_has_no_asymmetry():
     assert not Asymmetry().expected(torch.zeros(2, 64, 64)).any()
