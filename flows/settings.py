@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mriad_model.errors import SettingsError
+from mriad_model.files import make_folder
 
 LOCAL_SERVER = "http://127.0.0.1:4200/api"
 
@@ -59,8 +60,10 @@ def point_prefect(home: Path, api_url: str | None) -> None:
     With `api_url` None Prefect starts a temporary server for the length of the command; such a
     server has no scheduler and nobody reads its logs, so none are sent to it.
     """
+    prefect_home = home / ".prefect"
+    make_folder(prefect_home)  # a server does not make it, and does not start without
     fixed = {
-        "PREFECT_HOME": str(home / ".prefect"),
+        "PREFECT_HOME": str(prefect_home),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
