@@ -49,10 +49,11 @@ def test_a_reconstruction_has_the_shape_and_range_of_its_slice(channels, size):
 
 
 def test_the_dense_layer_gives_the_same_in_blocks_as_at_once():
-    layer = BlockedLinear(96, 5)
-    inputs = torch.rand(7, 96)
+    generator = torch.Generator().manual_seed(0)
+    layer, inputs = BlockedLinear(96, 5), torch.rand(7, 96, generator=generator)
 
     with torch.no_grad():
+        layer.weight.uniform_(-1, 1, generator=generator)
         at_once, in_blocks = layer.train()(inputs), layer.eval()(inputs)
 
     torch.testing.assert_close(in_blocks, at_once)
@@ -65,7 +66,9 @@ def test_a_size_that_cannot_be_halved_often_enough_is_refused():
 
 def test_fresh_weights_follow_torchs_own_distribution():
     ours = build_network(NetworkShape((8, 16), 32), 32, torch.Generator().manual_seed(0))
-    theirs = ConvAutoencoder(NetworkShape((8, 16), 32), 32)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        theirs = ConvAutoencoder(NetworkShape((8, 16), 32), 32)
 
     for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         if one.ndim < 2:
