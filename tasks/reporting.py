@@ -133,15 +133,10 @@ def _suspicious(home: Path, row: history.DecisionRow, *, pictured: bool) -> Susp
     )
 
 
-def _skipped(counts: ScoreCounts) -> list[tuple[str, str]]:
-    """What was not scored, and why."""
-    lines = []
-    if counts.taught:
-        lines.append(
-            (f"{counts.taught} scans", "the model learned from them; their scores are memories")
-        )
-    if counts.unreadable:
-        lines.append(
-            (f"{counts.unreadable} scans", "the file vanished or changed; tried again next time")
-        )
-    return lines
+def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:
+    """How many scans were not scored, and why."""
+    reasons = (
+        (counts.taught, "the model learned from them; their scores would be memories"),
+        (counts.unreadable, "the file vanished or changed; tried again next time"),
+    )
+    return [(n, why) for n, why in reasons if n]

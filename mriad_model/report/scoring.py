@@ -65,7 +65,7 @@ class ScoreReport:
     n_suspicious: int
     suspicious: Sequence[SuspiciousScan]
     rejections: Sequence[RejectedFileLine] = ()
-    skipped: Sequence[tuple[str, str]] = ()  # (path, why)
+    skipped: Sequence[tuple[int, str]] = ()  # (how many scans, why)
 
 
 def render_score_report(report: ScoreReport) -> str:
@@ -92,7 +92,7 @@ def render_score_report(report: ScoreReport) -> str:
         n_left_out=report.n_suspicious - len(shown),
         rejections=by_reason(report.rejections),
         rejected=capped(report.rejections),
-        skipped=capped(report.skipped),
+        n_skipped=sum(n for n, _ in report.skipped),
     )
 
 

@@ -97,7 +97,7 @@ def night(n_suspicious: int = 2, rejections: int = 1) -> ScoreReport:
             RejectedFileLine(f"inbox/broken{i}.jpg", RejectionReason.TRUNCATED, EVIL)
             for i in range(rejections)
         ],
-        skipped=[(EVIL, "no model of this kind")],
+        skipped=[(71, EVIL), (2, "no model of this kind")],
     )
 
 
@@ -210,6 +210,12 @@ def test_a_night_of_thousands_stays_a_page_and_says_what_it_left_out() -> None:
     assert Page(html).tags.count("img") == MOST_PICTURES
     assert "50 more suspicious scans are in the record" in html
     assert "7 more are in the record" in html
+
+
+def test_scans_left_out_are_counted_with_the_reason() -> None:
+    text = Page(night_page()).text
+    assert "Skipped73" in "".join(text.split())
+    assert "no model of this kind" in text
 
 
 def test_a_silent_night_is_not_an_empty_page() -> None:
