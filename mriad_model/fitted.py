@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from mriad_model.detectors import Detector, fit_detectors, restore_detector
+from mriad_model.devices import resolve_device
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocess import SliceBatch
 from mriad_model.recipes import DetectorKind, Recipe
@@ -144,19 +145,6 @@ def fit(
     _, combined = _combined(maps, standards, inside)
     low, high = _colours(combined[inside], recipe)
     return FittedModel(recipe, detectors, standards, low, high, training, where)
-
-
-def resolve_device(device: str) -> torch.device:
-    """The device of that name; "auto" is the accelerator where there is one."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise SettingsError(f"no device is named {device!r}: choose auto, cpu or cuda") from error
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise SettingsError("device cuda is not available here: choose auto or cpu")
-    return found
 
 
 def _maps(

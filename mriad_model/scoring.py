@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from mriad_model.detectors import Detector
+from mriad_model.devices import repeatable
 from mriad_model.recipes import DetectorKind, DetectorRecipe, Residual, Scoring, SliceScore
 
 # Kernels for matrices pick their way of adding up by the batch's size; so every batch that a
@@ -85,7 +86,7 @@ def _expected(
         chunk = images[start : start + BATCH]
         padded = torch.zeros((BATCH, *images.shape[1:]))
         padded[: len(chunk)] = torch.from_numpy(chunk)
-        with torch.inference_mode():
+        with torch.inference_mode(), repeatable(device):
             found = detector.expected(padded.to(device))[: len(chunk)]
         expected[start : start + len(chunk)] = found.cpu().numpy()
     return expected

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as fn
 
 from mriad_model.augment import augment
+from mriad_model.devices import repeatable
 from mriad_model.errors import SettingsError, TrainingDiverged
 from mriad_model.networks import ConvAutoencoder, build_network
 from mriad_model.preprocess import SliceBatch
-from mriad_model.recipes import DetectorRecipe, Recipe
+from mriad_model.recipes import DetectorRecipe, Recipe, Training
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,42 +70,59 @@ def train_autoencoder(
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
     images = _images(train, device)
     held_out = None if validation is None else _images(validation, device)
-    best_loss, best_epoch, best_weights = float("inf"), 0, None
+    best = _Best()
     epoch = 0
     for epoch in range(1, settings.max_epochs + 1):
-        train_loss = _run_epoch(network, optimiser, images, recipe, generator)
-        loss = None if held_out is None else _loss(network, held_out, settings.batch_size)
+        with repeatable(device):
+            train_loss = _run_epoch(network, optimiser, images, settings, generator)
+            loss = None if held_out is None else _loss(network, held_out, settings.batch_size)
         _refuse_nan(train_loss + (loss or 0.0), epoch)
-        if loss is None:
-            best_epoch = epoch
-        elif loss < best_loss:
-            best_loss, best_epoch = loss, epoch
-            best_weights = copy.deepcopy(network.state_dict())
+        best.meet(epoch, loss, network)
         if progress is not None:
-            progress(Epoch(epoch, settings.max_epochs, train_loss, loss, best_epoch))
-        if loss is not None and epoch - best_epoch >= settings.patience:
+            progress(Epoch(epoch, settings.max_epochs, train_loss, loss, best.epoch))
+        if epoch - best.epoch >= settings.patience:
             break
-    if best_weights is not None:
-        network.load_state_dict(best_weights)
+    best.restore(network)
     return network, TrainingSummary(
         epochs=epoch,
-        best_epoch=best_epoch,
-        validation_loss=None if held_out is None else best_loss,
+        best_epoch=best.epoch,
+        validation_loss=best.loss,
         seconds=time.perf_counter() - started,
         n_train=len(train),
         n_validation=0 if validation is None else len(validation),
     )
 
 
+@dataclass(slots=True)
+class _Best:
+    """The epoch that did best on held-out slices; the last one where none are held out."""
+
+    epoch: int = 0
+    loss: float | None = None
+    weights: dict[str, Tensor] | None = None
+
+    def meet(self, epoch: int, loss: float | None, network: nn.Module) -> None:
+        """Take this epoch's weights if they are better than all before."""
+        if loss is None:
+            self.epoch = epoch
+        elif self.loss is None or loss < self.loss:
+            self.epoch, self.loss = epoch, loss
+            self.weights = copy.deepcopy(network.state_dict())
+
+    def restore(self, network: nn.Module) -> None:
+        """Put the best weights back."""
+        if self.weights is not None:
+            network.load_state_dict(self.weights)
+
+
 def _run_epoch(
     network: ConvAutoencoder,
     optimiser: torch.optim.Optimizer,
     images: Tensor,
-    recipe: Recipe,
+    settings: Training,
     generator: torch.Generator,
 ) -> float:
     """One pass over `images` (N, 1, S, S) in a fresh order; the mean loss."""
-    settings = recipe.training
     network.train()
     order = torch.randperm(len(images), generator=generator).to(images.device)
     total = 0.0

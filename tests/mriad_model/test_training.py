@@ -26,6 +26,15 @@ from mriad_model.training import train_autoencoder
 LIVELY = Augmentation(flip=True, degrees=10, scale=0.1, shift=0.05, gamma=0.3)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """So small a network is slower on several."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def small_recipe(**training):
     part = DetectorRecipe(DetectorKind.AUTOENCODER, network=NetworkShape((4, 8), 8))
     return Recipe(
