@@ -23,6 +23,7 @@ from tasks.replay import ReplayReport
 N_HEALTHY = 120
 N_ABNORMAL = 60
 FOLDS = 3
+EPOCHS = 100  # for drawn heads: a third of the recipe's own, so that it takes minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +43,22 @@ def draw_demo_heads(folder: str, seed: int = 0) -> None:
     draw_heads(folder, N_HEALTHY, N_ABNORMAL, seed)
 
 
-def run_demo(home: Path, data: str | None, settings: Settings) -> DemoResult:
+def run_demo(
+    home: Path, data: str | None, settings: Settings, epochs: int | None = None
+) -> DemoResult:
     """Ingest, train, score what was not learned from, replay, evaluate.
 
     Args:
         home: where everything goes; may be used again, then only what is new is done.
         data: a folder (escaped) with `no` and `yes`; None for drawn heads.
         settings: recipe, seed and device.
+        epochs: at most so many; None for the recipe's own, or fewer for drawn heads.
     """
     if data is None:
         data = escape_path(home / "demo-scans")
         draw_demo_heads(data)
-    recipe = recipe_named(settings.recipe).to_json()
+        epochs = epochs or EPOCHS
+    recipe = recipe_named(settings.recipe).with_training(max_epochs=epochs).to_json()
     labelling = Labelling(local_user(), from_folders=True)
     intake = ingest_scans(home, data, labelling)
     training = train_model(

@@ -212,6 +212,7 @@ def demo(
     data: Annotated[
         Path | None, typer.Option(help="A folder with no/ and yes/ (default: drawn heads).")
     ] = None,
+    epochs: Epochs = None,
     device: Device = None,
     home: Home = None,
     as_json: AsJson = False,
@@ -221,7 +222,7 @@ def demo(
     with to_flow(home, device=device) as place:
         from flows.demo import run_demo
 
-        found = run_demo(place.home, given, place.settings)
+        found = run_demo(place.home, given, place.settings, epochs)
     results.show_demo(place.home, found, as_json=as_json)
 
 

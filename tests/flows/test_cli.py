@@ -281,6 +281,21 @@ def test_a_read_only_home_is_one_line(tmp_path: Path) -> None:
     assert list(home.iterdir()) == []
 
 
+def test_the_demonstration_does_the_whole_job_on_a_folder(
+    served: None, heads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    status, out, err = run(
+        capsys, "demo", "--data", heads, "--epochs", 2, "--device", "cpu", "--home", home, "--json"
+    )
+    found = json.loads(out)
+    assert status == 0, err
+    assert found.keys() == {"ingest", "train", "score", "evaluate", "verify", "notice"}
+    assert found["verify"]["identical"] == found["score"]["scored"] > 0
+    for report in (found["score"]["report"], found["evaluate"]["report"]):
+        assert (home / report).is_file()
+
+
 def test_two_at_once_decide_each_scan_once(served: None, trained: Trained) -> None:
     from db import history
     from db.engine import open_record
