@@ -19,7 +19,7 @@ from mriad_model.nouns import Policy, Role, Verdict
 from mriad_model.paths import escape_path
 from mriad_model.recipes import recipe_named
 from tasks.ingestion import Labelling
-from tests.conftest import N_ABNORMAL, Trained
+from tests.conftest import KAGGLE, N_ABNORMAL, Trained
 
 TABLES = ("scan", "sighting", "rejection", "score", "slice_score", "heatmap", "decision")
 
@@ -196,3 +196,12 @@ def test_one_healthy_scan_is_too_few_to_train(fresh: Path, heads: Path) -> None:
 def test_scoring_without_a_model_says_what_to_do(fresh: Path, heads: Path) -> None:
     with pytest.raises(NoScans, match="mriad train"):
         score_new_scans(fresh, escape_path(heads), device="cpu")
+
+
+@pytest.mark.skipif(not KAGGLE.is_dir(), reason="shared/data/kaggle253 is absent")
+def test_the_duplicates_of_the_real_folder_are_known(fresh: Path) -> None:
+    """253 files hold 228 distinct pictures."""
+    from flows.ingestion import ingest_scans
+
+    intake = ingest_scans(fresh, escape_path(KAGGLE), Labelling("tester", from_folders=True))
+    assert (intake.new, intake.known, intake.rejected) == (228, 25, [])
