@@ -4,6 +4,7 @@ import json
 import struct
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -31,6 +32,16 @@ from mriad_model.training import Epoch, TrainingSummary
 METADATA_KEY = "mriad"  # one key alone: the format stores several in no fixed order
 USUAL = "usual"  # prefix of the tensors that standardise
 FORMAT = 1
+UNREADABLE = (  # what reading something that is no model may run into
+    SafetensorError,
+    SettingsError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +95,12 @@ class FittedModel:
             about = json.loads(_metadata(data))
             tensors = safetensors.torch.load(data)
             return cls._restore(about, tensors, where)
-        except (SafetensorError, SettingsError, ValueError, KeyError, TypeError) as error:
+        except UNREADABLE as error:
             raise ModelFileError(f"this is no mriad model: {error}") from error
 
     @classmethod
     def _restore(
-        cls, about: dict[str, object], tensors: dict[str, torch.Tensor], device: torch.device
+        cls, about: dict[str, Any], tensors: dict[str, torch.Tensor], device: torch.device
     ) -> "FittedModel":
         if about["format"] != FORMAT:
             raise ModelFileError(
@@ -100,20 +111,16 @@ class FittedModel:
             part.kind: restore_detector(recipe, part, _of(part.kind, tensors), device)
             for part in recipe.detectors
         }
-        standards, colour, training = about["standards"], about["colour"], about["training"]
-        assert isinstance(standards, dict)
-        assert isinstance(colour, dict)
-        assert isinstance(training, dict)
         return cls(
             recipe=recipe,
             detectors=detectors,
             standards={
-                DetectorKind(kind): Standard(tensors[f"{USUAL}.{kind}"].numpy(), float(sd))
-                for kind, sd in standards.items()
+                DetectorKind(kind): _standard(kind, float(sd), tensors, recipe)
+                for kind, sd in about["standards"].items()
             },
-            colour_low=float(colour["low"]),
-            colour_high=float(colour["high"]),
-            training=TrainingSummary(**training),
+            colour_low=float(about["colour"]["low"]),
+            colour_high=float(about["colour"]["high"]),
+            training=TrainingSummary(**about["training"]),
             device=device,
         )
 
@@ -190,6 +197,13 @@ def _metadata(data: bytes) -> str:
     if not isinstance(text, str):
         raise TypeError("the metadata is no text")
     return text
+
+
+def _standard(kind: str, sd: float, tensors: dict[str, torch.Tensor], recipe: Recipe) -> Standard:
+    usual = tensors[f"{USUAL}.{kind}"].numpy()
+    if usual.shape != (recipe.preprocessing.size,) * 2 or usual.dtype != np.float32:
+        raise ValueError(f"the usual map of {kind} is not of the recipe's size")
+    return Standard(usual, sd)
 
 
 def _of(kind: DetectorKind, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

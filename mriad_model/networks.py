@@ -75,7 +75,7 @@ def build_network(shape: NetworkShape, size: int, generator: torch.Generator) ->
     Torch's own initialisation draws from the global generator, which other threads share; so
     the network is made without storage, and filled here with the same distributions.
     """
-    network = empty_network(shape, size)
+    network = bare_network(shape, size).to_empty(device="cpu")
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             assert module.bias is not None
@@ -87,8 +87,16 @@ def build_network(shape: NetworkShape, size: int, generator: torch.Generator) ->
     return network
 
 
-def empty_network(shape: NetworkShape, size: int) -> ConvAutoencoder:
-    """A network whose weights are not set yet; no random number is drawn."""
+def stored_network(shape: NetworkShape, size: int, weights: dict[str, Tensor]) -> ConvAutoencoder:
+    """A network with `weights`. Raises RuntimeError where they are not of its shape."""
+    network = bare_network(shape, size)
+    network.load_state_dict(weights, assign=True)
+    if any(weight.dtype != torch.float32 for weight in weights.values()):
+        raise RuntimeError("weights that are not float32")
+    return network
+
+
+def bare_network(shape: NetworkShape, size: int) -> ConvAutoencoder:
+    """A network without storage: it costs no memory, whatever its shape, and no random number."""
     with torch.device("meta"):
-        network = ConvAutoencoder(shape, size)
-    return network.to_empty(device="cpu")
+        return ConvAutoencoder(shape, size)

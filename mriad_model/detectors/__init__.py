@@ -3,7 +3,7 @@
 What the slice has beyond that is the anomaly; `scoring` makes maps and numbers of it.
 
 Some are fitted on healthy slices, some need nothing. A new one is a file here, a kind in
-`recipes.DetectorKind`, and a line in `fit_detector` and `restore_detector`.
+`recipes.DetectorKind`, and a line in `fit_detectors` and `restore_detector`.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,7 @@ from torch import Tensor
 
 from mriad_model.detectors.asymmetry import Asymmetry
 from mriad_model.detectors.autoencoder import Autoencoder
-from mriad_model.errors import ModelFileError
-from mriad_model.networks import empty_network
+from mriad_model.networks import stored_network
 from mriad_model.preprocess import SliceBatch
 from mriad_model.recipes import DetectorKind, DetectorRecipe, Recipe
 from mriad_model.training import Epoch, TrainingSummary, train_autoencoder
@@ -55,12 +54,8 @@ def fit_detectors(
 def restore_detector(
     recipe: Recipe, part: DetectorRecipe, tensors: dict[str, Tensor], device: torch.device
 ) -> Detector:
-    """A detector from its stored tensors. Raises ModelFileError where they do not fit."""
+    """A detector from its stored tensors. Raises RuntimeError where they do not fit."""
     if part.network is None:
         return Asymmetry()
-    network = empty_network(part.network, recipe.preprocessing.size)
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise ModelFileError(f"the stored weights do not fit the recipe: {error}") from error
+    network = stored_network(part.network, recipe.preprocessing.size, tensors)
     return Autoencoder(network.to(device))
