@@ -1,3 +1,4 @@
+import re
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -133,7 +134,7 @@ def test_the_parts_are_named_after_the_detectors(model):
         lambda data: struct.pack("<Q", 2**60) + data[8:],
         lambda data: data.replace(b"__metadata__", b"__metadat___", 1),
         lambda data: data.replace(b'\\"format\\":', b'\\"formal\\":', 1),
-        lambda data: data.replace(b'\\"channels\\":[32', b'\\"channels\\":[16', 1),
+        lambda data: re.sub(rb'(latent\\":)\d', rb"\g<1>9", data, count=1),
         lambda data: data.replace(b'\\"low\\":', b'\\"lag\\":', 1),
         lambda data: data.replace(b'\\"standards\\":{', b'\\"standards\\":0,', 1),
         lambda data: data.replace(b'\\"size\\":', b'\\"size\\":-', 1),
