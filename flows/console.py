@@ -6,6 +6,7 @@ Results go to stdout; progress, notices and errors to stderr.
 import csv
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -19,6 +20,8 @@ from mriad_model.nouns import NOTICE
 from tasks.progress import Progress, listening
 
 Cell = str | int | float | None
+
+SECONDS_BETWEEN_LINES = 60.0
 
 
 def say(line: str) -> None:
@@ -116,9 +119,14 @@ class _Drawn:
 
 
 class _Written:
-    """A line when a step is done, so that a nightly log stays short."""
+    """A line when a step is done, and each minute of a long one: a nightly log stays short."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
-        if progress.total and progress.done >= progress.total:
+        done = progress.total and progress.done >= progress.total
+        if done or time.monotonic() - self._said >= SECONDS_BETWEEN_LINES:
+            self._said = time.monotonic()
             note = f" ({progress.note})" if progress.note else ""
             say(f"{progress.step}: {progress.done} of {progress.total}{note}")
