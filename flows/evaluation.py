@@ -6,17 +6,22 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.runner import threads
+from flows.runner import FOLDS, threads
 from mriad_model.evaluation.plan import EvaluationPlan, EvaluationProtocol
 from tasks.evaluation import evaluate_fold, gather_labelled, write_evaluation_report
 from tasks.home import work_folder
 from tasks.ingestion import Labelling
+from tasks.progress import tell
 from tasks.reporting import publish_summary
 from tasks.resources import opened_record
 from tasks.runs import recorded_run
 
 
-@flow(name="evaluate_model", flow_run_name="evaluate {protocol} {folder}", task_runner=threads())
+@flow(
+    name="evaluate_model",
+    flow_run_name="evaluate {protocol} {folder}",
+    task_runner=threads(FOLDS),
+)
 def evaluate_model(
     home: Path,
     folder: str,
@@ -40,10 +45,14 @@ def evaluate_model(
         with work_folder(home, run.id) as scratch:
             data = str(scratch / "images.safetensors")
             gathered = gather_labelled(folder, glob, labelling, recipe, data)
-            paths = []
-            for repeat, fold in plan.folds:
-                paths.append(str(scratch / f"fold-{repeat}-{fold}.json"))
-                evaluate_fold(data, plan, recipe, repeat, fold, device, paths[-1])
+            paths = [str(scratch / f"fold-{repeat}-{fold}.json") for repeat, fold in plan.folds]
+            folds_run = [
+                evaluate_fold.submit(data, plan, recipe, repeat, fold, device, path)
+                for (repeat, fold), path in zip(plan.folds, paths, strict=True)
+            ]
+            for done, fold_run in enumerate(folds_run, start=1):
+                fold_run.result()
+                tell("folds", done, len(folds_run))
             found = write_evaluation_report(place, run.id, folder, paths, gathered.rejected)
         figures = {name: found[name] for name in ("n_healthy", "n_abnormal", "auroc", "f1")}
         run.counts.update({name: value for name, value in figures.items() if value is not None})

@@ -5,10 +5,11 @@ from typing import Any, cast
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-WORKERS = 3  # one chunk is prepared, one scored, one waits for its turn
+CHUNKS = 3  # one chunk is prepared, one scored, one waits for its turn
+FOLDS = 2  # trained side by side
 
 
-def threads() -> TaskRunner[PrefectFuture[Any]]:
-    """A runner for one flow run."""
+def threads(workers: int = CHUNKS) -> TaskRunner[PrefectFuture[Any]]:
+    """A runner of so many tasks at once."""
     # Prefect's own class does not fit the type of its own decorator: a future is invariant.
-    return cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=WORKERS))
+    return cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=workers))

@@ -1,6 +1,7 @@
 """Where tensors live, and arithmetic that repeats itself there."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -20,14 +21,24 @@ def resolve_device(device: str) -> torch.device:
     return found
 
 
-def repeatable(device: torch.device) -> AbstractContextManager[None]:
-    """While it lasts, convolutions on `device` give the same bits each time, in full float32.
+@contextmanager
+def repeatable(device: torch.device) -> Iterator[None]:
+    """While it lasts, arithmetic on `device` gives the same bits each time, in full float32.
 
-    The CPU's do so anyway. The flags are torch's global ones, put back at the end.
+    On the CPU that takes one thread: how a sum is split among several changes its last bit. It
+    costs little, for threads waiting for each other spin; work is spread over cores by running
+    slices, chunks or folds side by side. On an accelerator it takes deterministic convolutions.
+    The settings are torch's own (of the calling thread, and global ones); they are put back.
     """
-    if device.type != "cuda":
-        return nullcontext()
-    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-    )
-    return flags
+    if device.type == "cuda":
+        with torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        ):
+            yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

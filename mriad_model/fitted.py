@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from mriad_model.detectors import Detector, fit_detectors, restore_detector
-from mriad_model.devices import resolve_device
+from mriad_model.devices import repeatable, resolve_device
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocess import SliceBatch
 from mriad_model.recipes import DetectorKind, Recipe
@@ -58,6 +58,10 @@ class FittedModel:
 
     def score(self, batch: SliceBatch) -> Scored:
         """Score every slice; a slice's result depends on nothing but itself, bit for bit."""
+        with repeatable(self.device):
+            return self._score(batch)
+
+    def _score(self, batch: SliceBatch) -> Scored:
         inside = interiors(batch.masks, self.recipe.scoring.erosion)
         maps = _maps(self.recipe, self.detectors, batch.images, inside, self.device)
         maps, combined = _combined(maps, self.standards, inside)

@@ -58,8 +58,8 @@ def train_autoencoder(
     """Fit a network to `train`; keep the weights that did best on `validation`.
 
     Without validation slices every epoch is run and the last weights are kept. The same slices,
-    recipe, machine and number of threads give the same weights: every random number comes from
-    one generator of our own. Raises TrainingDiverged where the loss is no number.
+    recipe and machine give the same weights: every random number comes from one generator of our
+    own, and one thread adds up. Raises TrainingDiverged where the loss is no number.
     """
     if part.network is None:
         raise SettingsError("an autoencoder needs a network shape in its recipe")

@@ -152,11 +152,5 @@ def _data(path: str) -> EvaluationData:
 
 
 def _teller(plan: EvaluationPlan, repeat: int, fold: int) -> Callable[[Epoch], None]:
-    at = plan.folds.index((repeat, fold))
-
-    def say(epoch: Epoch) -> None:
-        total = len(plan.folds) * epoch.max_epochs
-        note = f"fold {at + 1} of {len(plan.folds)}, epoch {epoch.number}"
-        tell("training", at * epoch.max_epochs + epoch.number, total, note)
-
-    return say
+    name = f"fold {plan.folds.index((repeat, fold)) + 1} of {len(plan.folds)}"
+    return lambda epoch: tell(name, epoch.number, epoch.max_epochs, "epochs")

@@ -10,7 +10,7 @@ import torch
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.fitted import FittedModel, fit
 from mriad_model.preprocess import SliceBatch
-from mriad_model.recipes import DEFAULT, SEED
+from mriad_model.recipes import DEFAULT, SEED, DetectorKind
 
 
 def drawn_slices(n, recipe, seed=0):
@@ -54,20 +54,29 @@ def test_a_slice_scores_the_same_to_the_last_bit_in_any_company(model):
         assert all(alone.parts[name][0] == together.parts[name][i] for name in alone.parts)
 
 
-def test_one_two_and_four_torch_threads_give_the_same_bits(model):
-    batch = drawn_slices(5, model.recipe)
+def with_threads(number, work):
     threads = torch.get_num_threads()
-
+    torch.set_num_threads(number)
     try:
-        found = []
-        for number in (1, 2, 4):
-            torch.set_num_threads(number)
-            found.append(model.score(batch))
+        found = work()
+        assert torch.get_num_threads() == number  # put back
     finally:
         torch.set_num_threads(threads)
+    return found
 
-    assert same(found[0], found[1])
-    assert same(found[0], found[2])
+
+def test_any_number_of_torch_threads_gives_the_same_bits(model):
+    batch = drawn_slices(5, model.recipe)
+    alone, *others = (with_threads(n, lambda: model.score(batch)) for n in (1, 2, 3, 5))
+    assert all(same(alone, other) for other in others)
+
+
+def test_any_number_of_torch_threads_trains_the_same_model():
+    recipe = DEFAULT.with_training(max_epochs=2)
+    batch = drawn_slices(6, recipe)
+    one, two = (with_threads(n, lambda: fit(batch, batch, recipe, "cpu")) for n in (1, 2))
+    weights = [model.detectors[DetectorKind.AUTOENCODER].tensors() for model in (one, two)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
 def test_two_threads_may_score_on_one_model(model):
