@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/mriad --home demo-home demo
+	$(BIN)/mriad demo --home demo-home
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

@@ -44,7 +44,7 @@ def main() -> None:
         few.mkdir()
         for path in sorted(slices.iterdir())[: given.slices // FEW]:
             os.link(path, few / path.name)
-        point_prefect(work / "prefect", API)
+        point_prefect(work, API)
         with prefect_server():
             _score(work, slices, few, given.slices)
     _history(given.decisions)

@@ -3,6 +3,8 @@
 import contextlib
 import logging
 import os
+import shutil
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -11,11 +13,14 @@ from typer.exceptions import TyperException
 
 from flows import queries, work
 from flows.console import say
+from flows.options import home_in_use
 from mriad_model.errors import MriadError, SettingsError
 from mriad_model.nouns import NOTICE
 from tasks.home import plain
 
-SUCCESS, FAILURE, MISUSE, INTERRUPTED = 0, 1, 2, 130
+SUCCESS, FAILURE, MISUSE, INTERRUPTED, STOPPED = 0, 1, 2, 130, 143
+
+ALMOST_FULL_BYTES = 2**20
 
 app = typer.Typer(
     help=f"Learn what healthy brain MRI looks like; score new scans; keep the record. {NOTICE}",
@@ -45,9 +50,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command = typer.main.get_command(app)
         status = command.main(given, prog_name="mriad", standalone_mode=False)
-    except (Exception, KeyboardInterrupt) as error:
+        sys.stdout.flush()  # here, where a reader who has gone is answered
+    except BaseException as error:  # also a termination inside a flow
         return _told(error)
+    if status == INTERRUPTED:  # so the option parser answers Ctrl-C
+        return _told(KeyboardInterrupt())
     return status if isinstance(status, int) else SUCCESS
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    """Unwind on SIGTERM as on Ctrl-C, so that a run is recorded as failed and nothing is left."""
+    raise _Terminated
 
 
 def _told(error: BaseException) -> int:
@@ -61,8 +78,9 @@ def _told(error: BaseException) -> int:
             status = MISUSE
         case MriadError():
             pass
-        case KeyboardInterrupt() | typer.Abort():
-            line, status = "interrupted; what was recorded stays, run again to go on", INTERRUPTED
+        case KeyboardInterrupt() | typer.Abort() | _Terminated():
+            line = "stopped; what was recorded stays, run again to go on"
+            status = STOPPED if isinstance(error, _Terminated) else INTERRUPTED
         case BrokenPipeError():
             # Whoever read our output has had enough. Python would complain at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -77,13 +95,22 @@ def _told(error: BaseException) -> int:
 
 def _unexpected(error: BaseException) -> str:
     """One line for what we did not foresee; the traceback goes to the log."""
-    logger = logging.getLogger("mriad")
-    with contextlib.suppress(OSError):
-        logger.error("unexpected error", exc_info=error)
-    where = "; the home's logs/mriad.log says more" if logger.handlers else ""
+    home, where = home_in_use(), ""
+    if home is not None:
+        if shutil.disk_usage(home).free < ALMOST_FULL_BYTES:
+            return f"{home}: the disk is full; free some space and run again"
+        with contextlib.suppress(OSError):
+            logging.getLogger("mriad").error("unexpected error", exc_info=error)
+        where = f"; {home}/logs/mriad.log says more"
     text = " ".join(str(error).split())
     return f"unexpected error, please report it: {type(error).__name__}: {text}{where}"
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The command `mriad`."""
+    signal.signal(signal.SIGTERM, _stop)
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

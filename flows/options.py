@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from flows.console import progress_shown
-from flows.server import choose_server
+from flows.server import prefect_server
 from flows.settings import Settings, read_settings
 from mriad_model.errors import SettingsError
 from mriad_model.paths import escape_path
@@ -52,9 +52,9 @@ class Place:
     home: Path
 
 
-def to_read(home: Path | None) -> Place:
+def to_read(home: Path | None, **given: object) -> Place:
     """For commands that only read: nothing is made."""
-    settings = read_settings(home=home)
+    settings = read_settings(home=home, **given)
     return Place(settings, Path(os.path.abspath(settings.home)))  # noqa: PTH100 - keep links
 
 
@@ -70,8 +70,7 @@ def to_write(home: Path | None, **given: object) -> Place:
 def to_flow(home: Path | None, **given: object) -> Iterator[Place]:
     """For commands that run a flow: a Prefect server is chosen, and progress is shown."""
     place = to_write(home, **given)
-    choose_server(place.home, place.settings)
-    with progress_shown():
+    with prefect_server(place.home, place.settings), progress_shown():
         yield place
 
 
@@ -85,6 +84,24 @@ def folder_name(path: Path) -> str:
     if not os.path.lexists(absolute):
         raise SettingsError(f"{escape_path(path)}: no such file or folder")
     return escape_path(absolute)
+
+
+def home_in_use() -> Path | None:
+    """The home that a log is kept in; None before a command begins to write."""
+    handlers = logging.getLogger("mriad").handlers
+    files = [each.baseFilename for each in handlers if isinstance(each, RotatingFileHandler)]
+    return Path(files[0]).parents[1] if files else None
+
+
+def existing(path: Path | None) -> Path | None:
+    """A file that an option names, if it names one.
+
+    Raises:
+        SettingsError: it is not there.
+    """
+    if path is not None and not path.is_file():
+        raise SettingsError(f"{escape_path(path)}: no such file")
+    return path
 
 
 def _keep_log(home: Path) -> None:

@@ -6,9 +6,9 @@ needs as arguments.
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mriad_model.errors import SettingsError
@@ -17,16 +17,26 @@ from mriad_model.files import make_folder
 LOCAL_SERVER = "http://127.0.0.1:4200/api"
 
 
+def _named(path: Path) -> Path:
+    if path == Path():
+        raise ValueError("an empty path; name a folder")
+    return path
+
+
 class Settings(BaseSettings):
     """What a run needs to know besides its arguments."""
 
     model_config = SettingsConfigDict(env_prefix="MRIAD_", frozen=True)
 
-    home: Path = Field(Path("mriad-home"), description="where everything lives")
+    home: Annotated[Path, AfterValidator(_named)] = Field(
+        Path("mriad-home"), description="where everything lives"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
     recipe: str = Field("default", description="which recipe `mriad train` trains")
-    sigmas: float = Field(1.0, ge=-10, le=10, description="k of the threshold mean + k sd")
-    seed: int = Field(0, ge=0, description="of splits, initial weights and augmentation")
+    sigmas: float = Field(
+        1.0, ge=-10, le=10, allow_inf_nan=False, description="k of the threshold mean + k sd"
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="of splits, initial weights and augmentation")
     chunk_size: int = Field(512, ge=1, le=4096, description="slices a task handles at once")
     prefect_api_url: str = Field(
         LOCAL_SERVER,
@@ -45,8 +55,11 @@ def read_settings(**given: object) -> Settings:
         return Settings(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise SettingsError(f"MRIAD_{name.upper()}: {first['msg']}") from error
+        name = ".".join(str(part) for part in first["loc"]).lower().removeprefix("mriad_")
+        raise SettingsError(
+            f"{name} {first['input']!r}: {first['msg']} (--{name.replace('_', '-')} where the "
+            f"command has it, or MRIAD_{name.upper()})"
+        ) from error
 
 
 def local_user() -> str:
@@ -54,28 +67,34 @@ def local_user() -> str:
     return os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"
 
 
-def point_prefect(home: Path, api_url: str | None) -> None:
+def point_prefect(home: Path, api_url: str, *, temporary: bool = False) -> None:
     """Set what Prefect reads on import: its home inside ours, no telemetry, which server.
 
-    With `api_url` None Prefect starts a temporary server for the length of the command; such a
-    server has no scheduler and nobody reads its logs, so none are sent to it.
+    A temporary server has no scheduler and nobody reads its logs, so none are sent to it.
     """
     prefect_home = home / ".prefect"
     make_folder(prefect_home)  # a server does not make it, and does not start without
-    fixed = {
-        "PREFECT_HOME": str(prefect_home),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
-        "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
-        "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
-    }
-    os.environ.update(fixed)
+    os.environ.update(
+        {
+            "PREFECT_HOME": str(prefect_home),
+            "PREFECT_API_URL": api_url,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+            "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+        }
+    )
     # Prefect would print tracebacks where the command line says one plain line.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    if api_url is None:
-        os.environ.pop("PREFECT_API_URL", None)
-        os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "true"
+    if temporary:
         os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
-    else:
-        os.environ["PREFECT_API_URL"] = api_url
+
+
+def temporary_server_environment() -> dict[str, str]:
+    """What a server for one command is started with: no pages, no scheduler."""
+    marks = {
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT__SERVER_FINAL": "1",
+    }
+    return {**os.environ, **marks}

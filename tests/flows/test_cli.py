@@ -6,6 +6,8 @@ import errno
 import io
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -294,6 +296,47 @@ def test_the_demonstration_does_the_whole_job_on_a_folder(
     assert found["verify"]["identical"] == found["score"]["scored"] > 0
     for report in (found["score"]["report"], found["evaluate"]["report"]):
         assert (home / report).is_file()
+
+
+@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_command_says_so_and_leaves_no_server(
+    sign: signal.Signals, status: int, heads: Path, tmp_path: Path
+) -> None:
+    """As from a terminal or a service manager: the whole process group gets the signal."""
+    home = tmp_path / "home"
+    command = [sys.executable, "-m", "flows.cli", "train", "--home", str(home)]
+    shutil.copytree(heads / "no", home / "healthy")
+    environment = {**os.environ, "MRIAD_PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    with subprocess.Popen(
+        [*command, "--epochs", "100000", "--device", "cpu"],
+        cwd=REPOSITORY,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=_hear_interrupts,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "looking for twins" in line:
+                break
+        os.killpg(process.pid, sign)
+        rest = process.stderr.read()
+    assert process.returncode == status
+    assert one_line(rest).startswith("mriad: stopped")
+    assert not [each for each in Path("/proc").glob("[0-9]*") if _belongs_to(each, home)]
+
+
+def _hear_interrupts() -> None:
+    """A job in the background, as the tests may be, is started deaf to them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _belongs_to(process: Path, home: Path) -> bool:
+    try:
+        return f"PREFECT_HOME={home}".encode() in (process / "environ").read_bytes()
+    except OSError:
+        return False
 
 
 def test_two_at_once_decide_each_scan_once(served: None, trained: Trained) -> None:
