@@ -59,6 +59,14 @@ class DecisionRow:
     decided_at: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Decisions counted."""
+
+    decisions: int
+    suspicious: int
+
+
 def decisions(engine: Engine, query: HistoryQuery | None = None) -> list[DecisionRow]:
     """The decisions that a query admits, newest first.
 
@@ -73,18 +81,29 @@ def decisions(engine: Engine, query: HistoryQuery | None = None) -> list[Decisio
         return _described(connection, [decision_id for _, decision_id in places])
 
 
-def worst_of_run(engine: Engine, run_id: int, limit: int) -> list[DecisionRow]:
-    """The suspicious decisions that a run made, highest score first."""
+def worst_of_runs(engine: Engine, run_ids: Sequence[int], limit: int) -> list[DecisionRow]:
+    """The suspicious decisions that these runs made, highest score first."""
     decision, score = schema.decision, schema.score
     query = (
         select(decision.c.id)
         .join(score, score.c.id == decision.c.score_id)
-        .where(decision.c.run_id == run_id, decision.c.verdict == Verdict.SUSPICIOUS.value)
+        .where(decision.c.run_id.in_(run_ids), decision.c.verdict == Verdict.SUSPICIOUS.value)
         .order_by(score.c.value.desc(), decision.c.id)
         .limit(limit)
     )
     with reading(engine) as connection:
         return _described(connection, connection.execute(query).scalars().all())
+
+
+def tally(engine: Engine, run_ids: Sequence[int]) -> Tally:
+    """How many decisions these runs made."""
+    verdict = schema.decision.c.verdict
+    query = (
+        select(verdict, func.count()).where(schema.decision.c.run_id.in_(run_ids)).group_by(verdict)
+    )
+    with reading(engine) as connection:
+        found = dict(connection.execute(query).tuples().all())
+    return Tally(sum(found.values()), found.get(Verdict.SUSPICIOUS.value, 0))
 
 
 def _newest(connection: Connection, query: HistoryQuery) -> list[Place]:

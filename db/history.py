@@ -4,7 +4,15 @@ Answers are frozen rows, in an order that the function states. Long answers are 
 that read a page at a time.
 """
 
-from db.decisions import DEFAULT_LIMIT, DecisionRow, HistoryQuery, decisions, worst_of_run
+from db.decisions import (
+    DEFAULT_LIMIT,
+    DecisionRow,
+    HistoryQuery,
+    Tally,
+    decisions,
+    tally,
+    worst_of_runs,
+)
 from db.engine import open_record
 from db.lookups import (
     InForce,
@@ -14,9 +22,11 @@ from db.lookups import (
     model_by_id,
     models,
     rejections,
+    rejections_at,
     run_by_id,
     threshold_by_id,
     thresholds,
+    unreported_runs,
 )
 from db.scans import (
     LabelledScan,
@@ -49,6 +59,7 @@ __all__ = [
     "ScanStory",
     "ScoreStory",
     "StoredScore",
+    "Tally",
     "activations",
     "all_scores",
     "calibration_scores",
@@ -64,14 +75,17 @@ __all__ = [
     "models",
     "open_record",
     "rejections",
+    "rejections_at",
     "run_by_id",
     "scan_sources",
     "scan_story",
     "scans_by_id",
     "sightings",
+    "tally",
     "threshold_by_id",
     "thresholds",
     "undecided",
+    "unreported_runs",
     "unscored",
-    "worst_of_run",
+    "worst_of_runs",
 ]

@@ -9,7 +9,7 @@ from db import schema
 from db.engine import reading
 from db.rows import Noun, columns_of, noun_of
 from mriad_model.errors import NotInRecord
-from mriad_model.nouns import Activation, Model, Rejection, Run, RunEnd, Threshold
+from mriad_model.nouns import Activation, Model, Rejection, Run, RunEnd, RunStatus, Threshold
 
 N = TypeVar("N", bound=Noun)
 
@@ -63,6 +63,33 @@ def run_by_id(engine: Engine, run_id: int) -> tuple[Run, RunEnd | None]:
     return run, None if row is None else noun_of(RunEnd, row)
 
 
+def unreported_runs(engine: Engine, run_id: int) -> list[int]:
+    """A run of a flow, and those of the same flow before it that came to no end.
+
+    A run that was killed has recorded decisions but listed them nowhere. Those since the last
+    run that completed are listed by the next.
+    """
+    run, end = schema.run, schema.run_end
+    same_flow = select(run.c.flow).where(run.c.id == run_id).scalar_subquery()
+    last_completed = (
+        select(func.coalesce(func.max(run.c.id), 0))
+        .join(end, end.c.run_id == run.c.id)
+        .where(
+            run.c.flow == same_flow,
+            run.c.id < run_id,
+            end.c.status == RunStatus.COMPLETED.value,
+        )
+        .scalar_subquery()
+    )
+    query = (
+        select(run.c.id)
+        .where(run.c.flow == same_flow, run.c.id > last_completed, run.c.id <= run_id)
+        .order_by(run.c.id)
+    )
+    with reading(engine) as connection:
+        return list(connection.execute(query).scalars())
+
+
 def models(engine: Engine) -> list[Model]:
     """All models, oldest first."""
     return _all(engine, schema.model, Model)
@@ -89,6 +116,14 @@ def rejections(engine: Engine, run_id: int | None = None) -> list[Rejection]:
     query = select(schema.rejection).order_by(schema.rejection.c.id)
     if run_id is not None:
         query = query.where(schema.rejection.c.run_id == run_id)
+    with reading(engine) as connection:
+        return [noun_of(Rejection, row) for row in connection.execute(query).mappings()]
+
+
+def rejections_at(engine: Engine, path: str) -> list[Rejection]:
+    """Why the file of this recorded path was rejected, oldest first."""
+    table = schema.rejection
+    query = select(table).where(table.c.path == path).order_by(table.c.id)
     with reading(engine) as connection:
         return [noun_of(Rejection, row) for row in connection.execute(query).mappings()]
 

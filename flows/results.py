@@ -99,6 +99,8 @@ def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
         f"{found.scored} scored, {found.suspicious} suspicious; "
         f"model {found.model_id}, threshold {found.threshold_id}; {found.seconds:.1f} s."
     )
+    if found.recovered:
+        show_lines(f"{found.recovered} more were decided by a run that was cut off; listed now.")
     if found.taught:
         show_lines(f"{found.taught} left out: the model learned from them.")
     if found.unreadable:

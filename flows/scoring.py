@@ -31,6 +31,7 @@ class ScoringResult:
     rejected: list[Refused]
     scored: int
     suspicious: int
+    recovered: int  # decided by an earlier run that was cut off; in this report too
     taught: int  # left out: the model learned from them
     unreadable: int  # left out: their files vanished or changed
     model_id: int
@@ -58,34 +59,34 @@ def score_new_scans(
         counts = ScoreCounts(
             new=intake.new,
             known=intake.known,
-            scored=sum(chunk.scored for chunk in chunks),
-            suspicious=sum(chunk.suspicious for chunk in chunks),
             taught=todo.taught,
             unreadable=sum(chunk.unreadable for chunk in chunks),
         )
+        report = write_score_report(place, run.id, folder, counts, intake.rejected)
         run.counts.update(
-            scored=counts.scored,
-            suspicious=counts.suspicious,
+            scored=report.scored,
+            suspicious=report.suspicious,
+            recovered=report.recovered,
             taught=counts.taught,
             unreadable=counts.unreadable,
         )
-        report = write_score_report(place, run.id, folder, counts, intake.rejected)
         publish_summary(
             "score-summary",
-            f"Scored {counts.scored} scans, {counts.suspicious} suspicious",
-            {**run.counts, **intake.by_reason, "report": report},
+            f"Scored {report.scored} scans, {report.suspicious} suspicious",
+            {**run.counts, **intake.by_reason, "report": report.path},
         )
     return ScoringResult(
         new=intake.new,
         known=intake.known,
         rejected=intake.rejected,
-        scored=counts.scored,
-        suspicious=counts.suspicious,
+        scored=report.scored,
+        suspicious=report.suspicious,
+        recovered=report.recovered,
         taught=counts.taught,
         unreadable=counts.unreadable,
         model_id=model.model_id,
         threshold_id=model.threshold_id,
-        report=report,
+        report=report.path,
         seconds=time.monotonic() - started,
     )
 

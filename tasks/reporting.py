@@ -35,10 +35,18 @@ class ScoreCounts:
 
     new: int
     known: int
-    scored: int
-    suspicious: int
     taught: int
     unreadable: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenReport:
+    """Where the page lies, and what the run decided."""
+
+    path: str  # relative to the home
+    scored: int
+    suspicious: int
+    recovered: int  # decisions of earlier runs that were cut off, listed here too
 
 
 @task(name="summarise", cache_policy=NO_CACHE)
@@ -52,12 +60,15 @@ def publish_summary(key: str, title: str, figures: Mapping[str, object]) -> None
 @task(name="report", cache_policy=NO_CACHE)
 def write_score_report(
     home: str, run_id: int, folder: str, counts: ScoreCounts, rejected: Sequence[Refused]
-) -> str:
-    """Write the page of a scoring run; its path, relative to the home."""
+) -> WrittenReport:
+    """Write the page of a scoring run: its decisions, and those of runs cut off before it."""
     engine, place = opened_record(home), Path(home)
     current = history.current_threshold(engine)
     assert current is not None, "a scoring run has a model in force"
-    worst = history.worst_of_run(engine, run_id, limit=1000)
+    run_ids = history.unreported_runs(engine, run_id)
+    own, listed = history.tally(engine, [run_id]), history.tally(engine, run_ids)
+    recovered = listed.decisions - own.decisions
+    worst = history.worst_of_runs(engine, run_ids, limit=1000)
     page = render_score_report(
         ScoreReport(
             provenance=provenance(home, run_id, folder),
@@ -78,8 +89,9 @@ def write_score_report(
             ),
             new=counts.new,
             known=counts.known,
-            scored=counts.scored,
-            n_suspicious=counts.suspicious,
+            scored=listed.decisions,
+            n_suspicious=listed.suspicious,
+            recovered=recovered,
             suspicious=[
                 _suspicious(place, row, pictured=i < MOST_PICTURES) for i, row in enumerate(worst)
             ],
@@ -87,7 +99,8 @@ def write_score_report(
             skipped=_skipped(counts),
         )
     )
-    return write_page(place, f"score-run-{run_id}", page)
+    path = write_page(place, f"score-run-{run_id}", page)
+    return WrittenReport(path, own.decisions, own.suspicious, recovered)
 
 
 def write_page(home: Path, name: str, page: str) -> str:

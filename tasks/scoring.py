@@ -17,7 +17,7 @@ from mriad_model.files import write_all_atomically
 from mriad_model.fitted import FittedModel
 from mriad_model.heatmaps import SUFFIX
 from mriad_model.images import read_image
-from mriad_model.nouns import HeatmapKind, Verdict
+from mriad_model.nouns import HeatmapKind
 from mriad_model.scoring import Scored
 from mriad_model.thresholds import p_value, verdict
 from tasks.models import loaded_model
@@ -49,8 +49,7 @@ class Judge:
 class ScoredChunk:
     """What a chunk added to the record."""
 
-    scored: int  # decisions that are new
-    suspicious: int  # of them
+    decided: int  # decisions that are new
     unreadable: int  # scans whose file went away meanwhile: no row, tried again next time
 
 
@@ -65,7 +64,7 @@ def score_chunk(
 ) -> ScoredChunk:
     """Score prepared slices, decide, paint, and append it all in one transaction."""
     if not Path(prepared).exists():  # no scan of the chunk could be read
-        return ScoredChunk(0, 0, 0)
+        return ScoredChunk(0, 0)
     chunk = load_chunk(Path(prepared))
     fitted = loaded_model(home, model_id, device)
     judge = Judge.of(home, threshold_id)
@@ -96,8 +95,7 @@ def score_chunk(
     )
     Path(prepared).unlink(missing_ok=True)
     return ScoredChunk(
-        scored=added.decisions,
-        suspicious=sum(row.verdict is Verdict.SUSPICIOUS for row in rows),
+        decided=added.decisions,
         unreadable=len(pictures) - len(rows),
     )
 

@@ -66,6 +66,7 @@ class ScoreReport:
     suspicious: Sequence[SuspiciousScan]
     rejections: Sequence[RejectedFileLine] = ()
     skipped: Sequence[tuple[int, str]] = ()  # (how many scans, why)
+    recovered: int = 0  # of the decisions: made by earlier runs that were cut off
 
 
 def render_score_report(report: ScoreReport) -> str:

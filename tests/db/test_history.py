@@ -291,7 +291,7 @@ def test_the_worst_of_a_run_are_its_suspicious_scans_highest_score_first(hand: "
     rows = [record.ScoredScan(d, 0.95, (), (), SUSPICIOUS, 0.1)]
     other = hand.run("another run")
     record.append_scored(hand.engine, model_id, threshold_id, rows, other, at(1))
-    worst = history.worst_of_run(hand.engine, hand.run(), 10)
+    worst = history.worst_of_runs(hand.engine, [hand.run()], 10)
     assert [line.scan_id for line in worst] == [b, a]
-    assert [line.scan_id for line in history.worst_of_run(hand.engine, hand.run(), 1)] == [b]
-    assert [line.scan_id for line in history.worst_of_run(hand.engine, other, 10)] == [d]
+    assert [line.scan_id for line in history.worst_of_runs(hand.engine, [hand.run()], 1)] == [b]
+    assert [line.scan_id for line in history.worst_of_runs(hand.engine, [other], 10)] == [d]

@@ -314,7 +314,7 @@ def test_a_stopped_command_says_so_and_leaves_no_server(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=_hear_interrupts,
+        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - it only sets a handler
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+import flows.scoring
 from db import history
 from db.engine import open_record, reading
 from flows.evaluation import evaluate_model
@@ -67,6 +68,24 @@ def test_a_second_scoring_run_adds_no_row(trained: Trained) -> None:
     again = score(trained)
     assert (again.new, again.scored) == (0, 0)
     assert counts(trained.home) == before
+
+
+def test_what_a_run_decided_before_it_was_cut_off_is_in_the_next_report(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise RuntimeError("the power went")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(flows.scoring, "write_score_report", killed)
+        with pytest.raises(RuntimeError, match="the power went"):
+            score(trained)
+    decided = history.count_decisions(open_record(trained.home))
+    result = score(trained)
+    assert (result.scored, result.recovered) == (0, decided)
+    page = (trained.home / result.report).read_text()
+    assert "cut off before its report" in page
+    assert (again := score(trained)).recovered == 0, again
 
 
 def test_small_chunks_give_the_same_scores_as_one(trained: Trained) -> None:
