@@ -4,6 +4,8 @@ Answers are frozen rows, in an order that the function states. Long answers are 
 that read a page at a time.
 """
 
+from sqlalchemy import Engine
+
 from db.decisions import (
     DEFAULT_LIMIT,
     DecisionRow,
@@ -51,6 +53,7 @@ from db.stories import Replay, ScanStory, ScoreStory, decisions_for_replay, scan
 __all__ = [
     "DEFAULT_LIMIT",
     "DecisionRow",
+    "Engine",
     "HistoryQuery",
     "InForce",
     "LabelledScan",

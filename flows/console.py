@@ -71,6 +71,11 @@ def show_csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> No
     writer.writerows(rows)
 
 
+def short_time(moment: str) -> str:
+    """A recorded moment to the second, for a table: `2026-11-23 06:21:20`."""
+    return moment[:19].replace("T", " ")
+
+
 def shown(cell: Cell) -> str:
     """A cell as text: four significant digits for floats, a dash for nothing."""
     if cell is None:

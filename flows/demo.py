@@ -13,6 +13,7 @@ from flows.runner import threads
 from flows.scoring import ScoringResult, score_new_scans
 from flows.settings import Settings, local_user
 from flows.training import TrainingResult, train_model
+from mriad_model.errors import NoScans
 from mriad_model.evaluation.plan import EvaluationProtocol
 from mriad_model.paths import escape_path
 from mriad_model.recipes import recipe_named
@@ -61,6 +62,8 @@ def run_demo(
     recipe = recipe_named(settings.recipe).with_training(max_epochs=epochs).to_json()
     labelling = Labelling(local_user(), from_folders=True)
     intake = ingest_scans(home, data, labelling)
+    if not intake.scan_ids:
+        raise NoScans(f"{data}: no scans there; name a folder with pictures in no/ and yes/")
     training = train_model(
         home, recipe, local_user(), settings.seed, settings.sigmas, settings.device
     )

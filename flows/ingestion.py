@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.runner import threads
-from tasks.ingestion import Labelling, Refused, find_files, ingest_chunk, label_scans
+from tasks.ingestion import Labelled, Labelling, Refused, find_files, ingest_chunk, label_scans
 from tasks.progress import tell
 from tasks.reporting import publish_summary
 from tasks.resources import opened_record
@@ -24,7 +24,8 @@ class Intake:
 
     new: int
     known: int
-    labelled: int
+    labelled: int  # labels added
+    unlabelled: int  # files of which the labelling said nothing
     rejected: list[Refused] = field(default_factory=list)
     scan_ids: list[int] = field(default_factory=list)
 
@@ -54,9 +55,16 @@ def take_in(
         rejected += read.rejected
         new += read.new
         tell("reading", min(number * chunk_size, len(found.unread)), len(found.unread))
-    labelled = label_scans(str(home), folder, labelling, seen) if labelling else 0
-    intake = Intake(new, len(seen) - new, labelled, rejected, [scan_id for scan_id, _ in seen])
-    run.counts.update(new=new, known=intake.known, rejected=len(rejected), labelled=labelled)
+    said = label_scans(str(home), folder, labelling, seen) if labelling else Labelled(0, 0)
+    intake = Intake(
+        new=new,
+        known=len(seen) - new,
+        labelled=said.added,
+        unlabelled=said.unlabelled,
+        rejected=rejected,
+        scan_ids=[scan_id for scan_id, _ in seen],
+    )
+    run.counts.update(new=new, known=intake.known, rejected=len(rejected), labelled=said.added)
     return intake
 
 

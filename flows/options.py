@@ -18,6 +18,7 @@ from mriad_model.errors import SettingsError
 from mriad_model.paths import escape_path
 from tasks.home import prepare_home
 
+LARGEST_ID = 2**63 - 1
 LOG_BYTES = 2**20
 LOG_FILES = 5
 

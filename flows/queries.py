@@ -1,20 +1,41 @@
 """Commands that start neither Prefect nor torch: history, show, activate."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from db import history as reads
 from db.engine import open_record
-from flows.console import show_csv, show_json, show_lines, show_notice, show_table
-from flows.options import AsJson, Home, to_read, to_write
+from flows.console import (
+    short_time,
+    show_csv,
+    show_json,
+    show_lines,
+    show_notice,
+    show_table,
+)
+from flows.options import LARGEST_ID, AsJson, Home, to_read, to_write
 from flows.settings import local_user
+from mriad_model.errors import NotInRecord
 from mriad_model.nouns import Verdict
+from mriad_model.paths import recorded_path
 
 COLUMNS = tuple(reads.DecisionRow.__dataclass_fields__)
-SHOWN = ("decision_id", "decided_at", "verdict", "score", "threshold", "p_value", "path")
+SHOWN = {
+    "decision_id": "id",
+    "decided_at": "when (UTC)",
+    "verdict": "verdict",
+    "score": "score",
+    "threshold": "limit",
+    "p_value": "p",
+    "threshold_id": "threshold",
+    "model_id": "model",
+    "path": "path",
+}
 
 
 def history(
@@ -22,8 +43,12 @@ def history(
     since: Annotated[str | None, typer.Option(help="From this day or moment on (UTC).")] = None,
     until: Annotated[str | None, typer.Option(help="Up to this day or moment (UTC).")] = None,
     scanner: Annotated[str | None, typer.Option(help="Only scans of this scanner.")] = None,
-    model: Annotated[int | None, typer.Option(help="Only decisions of this model.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = reads.DEFAULT_LIMIT,
+    model: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST_ID, help="Only decisions of this model.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=LARGEST_ID, help="At most this many.")
+    ] = reads.DEFAULT_LIMIT,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     home: Home = None,
     as_json: AsJson = False,
@@ -37,20 +62,19 @@ def history(
     elif csv:
         show_csv(rows, COLUMNS)
     else:
-        show_table(
-            "Decisions, newest first", SHOWN, [[row[name] for name in SHOWN] for row in rows]
-        )
+        _show_decisions("Decisions, newest first", rows)
         show_notice()
 
 
 def show(
-    scan: Annotated[str, typer.Argument(help="Its id, its path, or how its sha256 begins.")],
+    scan: Annotated[str, typer.Argument(help="Its id, a path of it, or how its sha256 begins.")],
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell all that the record holds of one scan."""
-    engine = open_record(to_read(home).home, read_only=True)
-    story = reads.scan_story(engine, scan)
+    place = to_read(home)
+    engine = open_record(place.home, read_only=True)
+    story = _story(engine, place.home, scan)
     if as_json:
         show_json(asdict(story))
         return
@@ -83,19 +107,26 @@ def show(
             ],
         )
     if story.decisions:
-        names = (*SHOWN[:-1], "model_id", "threshold_id")
-        rows = [asdict(row) for row in story.decisions]
-        show_table("Decisions", names, [[row[name] for name in names] for row in rows])
+        _show_decisions("Decisions", [asdict(row) for row in story.decisions])
     show_notice()
 
 
 def activate(
-    threshold: Annotated[int, typer.Argument(help="The threshold's id, as history lists it.")],
+    threshold: Annotated[
+        int | None,
+        typer.Argument(
+            min=1, max=LARGEST_ID, help="The threshold's id; without it all are listed."
+        ),
+    ] = None,
     reason: Annotated[str, typer.Option(help="Why; kept in the record.")] = "activated by hand",
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Put a threshold and its model in force: promote, or roll back."""
+    engine = open_record(to_read(home).home, read_only=True)  # says so where there is none
+    if threshold is None:
+        _list_thresholds(engine, as_json=as_json)
+        return
     from tasks.runs import recorded_run  # noqa: PLC0415 - keeps the reading commands light
     from tasks.verdicts import decide_again, put_in_force  # noqa: PLC0415
 
@@ -113,3 +144,59 @@ def activate(
             f"{decisions} scans decided by it that were not before."
         )
         show_notice()
+
+
+def _list_thresholds(engine: reads.Engine, *, as_json: bool) -> None:
+    current = reads.current_threshold(engine)
+    in_force = current and current.activation.threshold_id
+    rows = [asdict(row) | {"in_force": row.id == in_force} for row in reads.thresholds(engine)]
+    if as_json:
+        show_json({"thresholds": rows})
+        return
+    names = ("id", "model_id", "policy", "k", "value", "n", "created_at", "in_force")
+    show_table(
+        "Thresholds",
+        ("id", "model", "policy", "k", "limit", "healthy scans", "made (UTC)", "in force"),
+        [
+            [short_time(row[n]) if n == "created_at" else _yes(row[n]) for n in names]
+            for row in rows
+        ],
+    )
+    show_notice()
+
+
+def _yes(value: Any) -> Any:
+    return ("yes" if value else "") if isinstance(value, bool) else value
+
+
+def _show_decisions(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    show_table(
+        title,
+        tuple(SHOWN.values()),
+        [
+            [short_time(row[name]) if name == "decided_at" else row[name] for name in SHOWN]
+            for row in rows
+        ],
+    )
+
+
+def _story(engine: reads.Engine, home: Path, scan: str) -> reads.ScanStory:
+    """The story of a scan named by id, hash, recorded path, or a path as the shell knows it.
+
+    Raises:
+        NotInRecord: there is none; says so if the file was rejected.
+    """
+    recorded = recorded_path(Path(scan), home)
+    try:
+        return reads.scan_story(engine, scan)
+    except NotInRecord:
+        rejections = reads.rejections_at(engine, recorded)
+        if rejections and not Path(scan).is_dir():
+            last = rejections[-1]
+            raise NotInRecord(
+                f"{recorded} is no scan; it was rejected on {short_time(last.created_at)}: "
+                f"{last.reason.value}: {last.detail}"
+            ) from None
+        if not Path(scan).exists():
+            raise
+        return reads.scan_story(engine, recorded)

@@ -40,6 +40,8 @@ def show_intake(intake: "Intake", *, as_json: bool) -> None:
         f"{intake.new} new, {intake.known} known, {len(intake.rejected)} rejected, "
         f"{intake.labelled} labels added."
     )
+    if intake.unlabelled:
+        show_lines(f"{intake.unlabelled} files are in no line or folder that labels them.")
     _show_refused(intake.rejected)
     show_notice()
 
@@ -50,6 +52,7 @@ def intake_document(intake: "Intake") -> dict[str, object]:
         "new": intake.new,
         "known": intake.known,
         "labelled": intake.labelled,
+        "unlabelled": intake.unlabelled,
         "rejected": [asdict(each) for each in intake.rejected],
     }
 

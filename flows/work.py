@@ -14,6 +14,7 @@ import typer
 from db.engine import open_record
 from flows import results
 from flows.options import (
+    LARGEST_ID,
     AsJson,
     Device,
     Epochs,
@@ -24,6 +25,7 @@ from flows.options import (
     RecipeName,
     Seed,
     Sigmas,
+    existing,
     folder_name,
     to_flow,
     to_read,
@@ -33,6 +35,7 @@ from mriad_model.errors import SettingsError
 from mriad_model.nouns import LabelValue, Policy
 from mriad_model.recipes import recipe_named
 
+DEMO_HOME = Path("demo-home")  # the home in use is none to play in
 FolderArgument = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, or one file.")]
 
 
@@ -50,7 +53,7 @@ def ingest(
     """Register the scans of a folder; say what is new, known and rejected."""
     if sum((label is not None, labels is not None, labels_from_folders)) > 1:
         raise SettingsError("give one of --label, --labels and --labels-from-folders")
-    folder = folder_name(path)
+    folder, labels = folder_name(path), existing(labels)
     with to_flow(home) as place:
         from flows.ingestion import ingest_scans
         from tasks.ingestion import Labelling
@@ -106,9 +109,8 @@ def recalibrate(
     if dry_run:
         from tasks.verdicts import propose
 
-        place = to_read(home)
-        k = quantile if quantile is not None else sigmas
-        k = place.settings.sigmas if k is None else k
+        place = to_read(home, sigmas=sigmas)
+        k = place.settings.sigmas if quantile is None else quantile
         proposal = propose(open_record(place.home, read_only=True), policy, k)
         results.show_recalibration(proposal, None, as_json=as_json)
         return
@@ -163,7 +165,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a recipe on labelled images, beside baselines that need no model."""
-    folder = folder_name(path)
+    folder, labels = folder_name(path), existing(labels)
     with to_flow(home, recipe=recipe, seed=seed, sigmas=sigmas, device=device) as place:
         from flows.evaluation import evaluate_model
         from mriad_model.evaluation.plan import EvaluationProtocol
@@ -189,7 +191,9 @@ def evaluate(
 
 
 def verify(
-    decision: Annotated[int | None, typer.Argument(help="The decision's id.")] = None,
+    decision: Annotated[
+        int | None, typer.Argument(min=1, max=LARGEST_ID, help="The decision's id.")
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every decision.")] = False,
     device: Device = None,
     home: Home = None,
@@ -217,9 +221,12 @@ def demo(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Do the whole job once: ingest, train, calibrate, score, evaluate, report."""
+    """Do the whole job once: ingest, train, calibrate, score, evaluate, report.
+
+    Everything goes to ./demo-home unless --home says otherwise.
+    """
     given = None if data is None else folder_name(data)
-    with to_flow(home, device=device) as place:
+    with to_flow(home or DEMO_HOME, device=device) as place:
         from flows.demo import run_demo
 
         found = run_demo(place.home, given, place.settings, epochs)

@@ -71,6 +71,14 @@ class Ingested:
     rejected: list[Refused]
 
 
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What a labelling said."""
+
+    added: int  # rows that are new
+    unlabelled: int  # files of which it says nothing
+
+
 @task(name="find-files", cache_policy=NO_CACHE)
 def find_files(home: str, folder: str, glob: str) -> Found:
     """List a folder and set apart what the record has seen unchanged.
@@ -124,8 +132,8 @@ def ingest_chunk(home: str, run_id: int, files: Sequence[FoundFile]) -> Ingested
 @task(name="label", cache_policy=NO_CACHE)
 def label_scans(
     home: str, folder: str, labelling: Labelling, seen: Sequence[tuple[int, str]]
-) -> int:
-    """Append what the labelling says of each (scan id, path); returns how many rows are new.
+) -> Labelled:
+    """Append what the labelling says of each (scan id, path).
 
     Raises:
         SettingsError: the CSV cannot be read.
@@ -138,7 +146,10 @@ def label_scans(
         for scan_id, path in seen
         if (value := say(Path(path))) is not None
     ]
-    return record.append_labels(opened_record(home), labels)
+    return Labelled(
+        added=record.append_labels(opened_record(home), labels),
+        unlabelled=len(seen) - len(labels),
+    )
 
 
 def _read(file: FoundFile) -> ImageScan | RejectedFile:

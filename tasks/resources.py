@@ -6,12 +6,25 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from db.engine import open_record
+from db.engine import DATABASE, open_record
+from mriad_model.errors import RecordError
 
 
 @lru_cache(maxsize=8)
 def opened_record(home: str) -> Engine:
     """The record of a home, brought up to date on first use; closed when the process ends."""
+    _refuse_to_start_over(Path(home))
     engine = open_record(Path(home))
     atexit.register(engine.dispose)  # the last to close folds the write-ahead log into the file
     return engine
+
+
+def _refuse_to_start_over(home: Path) -> None:
+    """A home with models whose record is gone was in use: an empty record would hide the loss."""
+    database = home / DATABASE
+    lost = not database.exists() or database.stat().st_size == 0
+    if lost and any((home / "models").glob("*.safetensors")):
+        raise RecordError(
+            f"{database} is empty or gone, and {home}/models is not: restore the record from a "
+            "backup, or choose a new home"
+        )

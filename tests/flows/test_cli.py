@@ -121,6 +121,13 @@ def test_a_history_query_loads_nothing_heavy(module: str, heavy: set[str]) -> No
         ["evaluate", "/nowhere/at/all"],
         ["recalibrate", "--sigmas", "1", "--quantile", "0.9"],
         ["verify"],
+        ["verify", "99999999999999999999"],
+        ["activate", "99999999999999999999"],
+        ["history", "--limit", "99999999999999999999"],
+        ["history", "--model", "99999999999999999999"],
+        ["recalibrate", "--sigmas", "nan"],
+        ["recalibrate", "--sigmas", "1e308", "--dry-run"],
+        ["ingest", str(REPOSITORY), "--labels", "/nowhere/at/all.csv"],
         ["train", "--recipe", "nonsense"],
     ],
 )
@@ -246,6 +253,43 @@ def test_rolling_back_is_one_more_activation(
     status, _, err = run(capsys, "activate", 999, "--home", trained.home)
     assert status == 1
     assert "999" in one_line(err)
+
+
+def test_thresholds_can_be_looked_up_to_roll_back_to(
+    served: None, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, _ = run(capsys, "activate", "--home", trained.home, "--json")
+    (row,) = json.loads(out)["thresholds"]
+    assert status == 0
+    assert (row["id"], row["model_id"], row["in_force"]) == (
+        trained.threshold_id,
+        trained.model_id,
+        True,
+    )
+
+
+def test_a_scan_is_shown_by_any_path_that_the_shell_knows(
+    served: None,
+    trained: Trained,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    name = scans / "new\nline.png"
+    name.write_bytes(sorted((trained.heads / "yes").iterdir())[0].read_bytes())
+    (scans / "note.txt").write_text("no picture")
+    run(capsys, "ingest", scans, "--home", trained.home)
+    monkeypatch.chdir(scans)
+    for path in (name, name.name):
+        status, out, err = run(capsys, "show", path, "--home", trained.home, "--json")
+        assert status == 0, err
+        assert json.loads(out)["scan"]["kind"] == "image"
+    status, _, err = run(capsys, "show", "note.txt", "--home", trained.home)
+    assert status == 1
+    assert "rejected" in one_line(err)
+    assert "unsupported" in err
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_row(

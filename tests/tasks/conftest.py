@@ -12,7 +12,15 @@ from db.times import now
 from mriad_model.nouns import Run
 from mriad_model.paths import escape_path
 from tasks.home import prepare_home
-from tasks.ingestion import Found, Ingested, Labelling, find_files, ingest_chunk, label_scans
+from tasks.ingestion import (
+    Found,
+    Ingested,
+    Labelled,
+    Labelling,
+    find_files,
+    ingest_chunk,
+    label_scans,
+)
 from tasks.resources import opened_record
 
 
@@ -30,7 +38,9 @@ class Bench:
     def ingest(self, folder: Path) -> Ingested:
         return ingest_chunk.fn(str(self.home), self.run_id, self.find(folder).unread)
 
-    def label(self, folder: Path, labelling: Labelling, seen: Sequence[tuple[int, str]]) -> int:
+    def label(
+        self, folder: Path, labelling: Labelling, seen: Sequence[tuple[int, str]]
+    ) -> Labelled:
         return label_scans.fn(str(self.home), escape_path(folder), labelling, seen)
 
 

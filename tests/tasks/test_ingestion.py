@@ -10,7 +10,7 @@ from db.times import now
 from mriad_model.errors import NoScans, SettingsError
 from mriad_model.nouns import LabelValue, Rejection, RejectionReason
 from mriad_model.paths import recorded_path, source_path
-from tasks.ingestion import Labelling
+from tasks.ingestion import Labelled, Labelling
 from tests.tasks.conftest import Bench
 
 
@@ -131,7 +131,16 @@ def test_labels_come_from_the_option_the_folders_or_a_csv(
         "2.png": LabelValue.ABNORMAL,
     }
     assert set(said(Labelling("me", LabelValue.HEALTHY)).values()) == {LabelValue.HEALTHY}
-    assert bench.label(scans, Labelling("me", LabelValue.HEALTHY), seen) == 0
+    assert bench.label(scans, Labelling("me", LabelValue.HEALTHY), seen).added == 0
+
+
+def test_files_of_which_a_csv_says_nothing_are_counted(
+    bench: Bench, scans: Path, tmp_path: Path
+) -> None:
+    seen = bench.ingest(scans).seen
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label\n0.png,healthy\nmistyped.png,healthy\n")
+    assert bench.label(scans, Labelling("me", csv=str(table)), seen) == Labelled(1, 2)
 
 
 def test_a_csv_that_cannot_be_read_is_named(bench: Bench, scans: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from db import history
-from mriad_model.errors import HomeError, ModelFileError, TooFewScans
+from mriad_model.errors import HomeError, ModelFileError, RecordError, TooFewScans
 from mriad_model.nouns import LabelValue, RejectionReason, Role, RunStatus
 from mriad_model.recipes import DEFAULT
 from tasks.home import STALE_WORK_SECONDS, prepare_home, work_folder
@@ -18,6 +18,7 @@ from tasks.ingestion import Labelling
 from tasks.models import loaded_model
 from tasks.preprocessing import load_chunk, preprocess_chunk
 from tasks.progress import Progress, listening, tell
+from tasks.resources import opened_record
 from tasks.runs import recorded_run
 from tasks.training import freeze_healthy
 from tests.conftest import Trained
@@ -155,3 +156,13 @@ def test_progress_is_heard_while_somebody_listens() -> None:
         tell("reading", 1, 2, "half")
     tell("reading", 2, 2)
     assert heard == [Progress("reading", 1, 2, "half")]
+
+
+def test_a_record_that_went_missing_is_not_silently_begun_again(trained: Trained) -> None:
+    database = trained.home / "mriad.db"
+    database.write_bytes(b"")
+    with pytest.raises(RecordError, match="backup"):
+        opened_record(str(trained.home))
+    database.unlink()
+    with pytest.raises(RecordError, match="backup"):
+        opened_record(str(trained.home))
