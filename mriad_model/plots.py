@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mriad_model.metrics import Confusion, Interval, RocBand
 from mriad_model.training import Epoch
@@ -133,6 +133,7 @@ def training_plot(curves: Sequence[Sequence[Epoch]]) -> bytes:
         losses = [epoch.train_loss for epoch in curve]
         axes.plot(epochs, losses, color=FAINT, linewidth=0.9, linestyle=(0, (3, 2)), label=label)
         _validation(axes, curve, named=number == 0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_yscale("log")
     for axis_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         axis_formatter(FuncFormatter(_plain))
