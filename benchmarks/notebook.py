@@ -34,11 +34,18 @@ def run(folder: Path, out: Path, n: int) -> None:
             found = network(torch.from_numpy(image)[None, None])[0, 0].numpy()
         error = (image - found) ** 2
         figure, axes = plt.subplots(1, 3, figsize=(12, 4))
-        for axis, picture, colours in zip(
-            axes, (image, found, error), ("gray", "gray", "hot"), strict=True
+        for axis, title, picture, colours in zip(
+            axes,
+            ("Original", "Reconstruction", "Error heatmap"),
+            (image, found, error),
+            ("gray", "gray", "hot"),
+            strict=True,
         ):
-            axis.imshow(picture, cmap=colours)
+            drawn = axis.imshow(picture, cmap=colours)
+            axis.set_title(title)
             axis.axis("off")
+        figure.colorbar(drawn, ax=axes[-1])
+        figure.tight_layout()
         figure.savefig(out / f"{path.stem}.png")
         plt.close(figure)
 

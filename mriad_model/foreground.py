@@ -6,6 +6,8 @@ with those around it of like extent (a scalp apart from its brain). A head is ne
 the hull itself is the mask: it does not depend on how dark skull and fluid are.
 """
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -134,8 +136,11 @@ def _drawn(hull: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.bool_]
     return cv2.fillConvexPoly(np.zeros(shape, np.uint8), hull, 1).astype(np.bool_)
 
 
+@lru_cache(maxsize=64)
 def _central_weights(shape: tuple[int, ...]) -> NDArray[np.float32]:
     """1 at the centre, 0 on the inscribed ellipse and beyond, (H, W)."""
     y = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :]
-    return np.asarray(np.maximum(1 - np.sqrt(y * y + x * x), 0), np.float32)
+    weights = np.asarray(np.maximum(1 - np.sqrt(y * y + x * x), 0), np.float32)
+    weights.flags.writeable = False  # shared by all who ask
+    return weights

@@ -23,11 +23,12 @@ from mriad_model.errors import RejectedFile
 from mriad_model.images import ImageScan, read_image
 from mriad_model.nouns import Rejection, RejectionReason
 from mriad_model.paths import source_path
-from mriad_model.preprocess import Placement, PreparedSlice, SliceBatch, prepare, stack
+from mriad_model.preprocess import Pixels, Placement, PreparedSlice, SliceBatch, prepare, stack
 from mriad_model.recipes import Preprocessing, Recipe
 from tasks.resources import opened_record
 
 READERS = 2
+MOST_PIXEL_BYTES = 256 * 2**20  # kept beside the prepared slices, so that no file is read thrice
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,17 @@ class PreparedChunk:
     scan_ids: list[int]
     sources: list[Path]  # the file that each was read from
     hashes: list[str]  # its pixels' sha256
+    pixels: list[Pixels] | None  # (H, W) each, for drawing; None where they are too many to keep
+
+    def native(self, i: int) -> Pixels | None:
+        """The pixels of slice i, (H, W); None where its file went away meanwhile."""
+        if self.pixels is not None:
+            return self.pixels[i]
+        try:
+            scan = read_image(self.sources[i])
+        except RejectedFile:
+            return None
+        return scan.pixels if scan.sha256 == self.hashes[i] else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +134,9 @@ def save_chunk(path: Path, located: Sequence[Located], prepared: Sequence[Prepar
         "placements": np.array([astuple(p.placement) for p in prepared], np.float64),
         "scan_ids": np.array([each.scan_id for each in located], np.int64),
     }
+    pixels = [each.scan.pixels for each in located]
+    if sum(each.nbytes for each in pixels) <= MOST_PIXEL_BYTES:
+        tensors |= {f"pixels-{i}": each for i, each in enumerate(pixels)}
     files = json.dumps([[str(each.source), each.scan.sha256] for each in located])
     save_file(tensors, path, metadata={"files": files})
 
@@ -134,10 +149,12 @@ def load_chunk(path: Path) -> PreparedChunk:
             for row in file.get_tensor("placements")
         ]
         files = json.loads(file.metadata()["files"])
+        kept = "pixels-0" in file.keys()  # noqa: SIM118 - it is no mapping
         return PreparedChunk(
             batch=SliceBatch(file.get_tensor("images"), file.get_tensor("masks")),
             placements=placements,
             scan_ids=[int(each) for each in file.get_tensor("scan_ids")],
             sources=[Path(source) for source, _ in files],
             hashes=[sha256 for _, sha256 in files],
+            pixels=[file.get_tensor(f"pixels-{i}") for i in range(len(files))] if kept else None,
         )

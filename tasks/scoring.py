@@ -12,18 +12,16 @@ from prefect.cache_policies import NO_CACHE
 
 from db import history, record
 from db.times import now
-from mriad_model.errors import RejectedFile
 from mriad_model.files import write_all_atomically
 from mriad_model.fitted import FittedModel
 from mriad_model.heatmaps import SUFFIX
-from mriad_model.images import read_image
 from mriad_model.nouns import HeatmapKind
 from mriad_model.scoring import Scored
 from mriad_model.thresholds import p_value, verdict
 from tasks.models import loaded_model
 from tasks.painting import painted
 from tasks.preprocessing import PreparedChunk, load_chunk
-from tasks.resources import opened_record
+from tasks.resources import opened_record, release_memory
 
 PAINTERS = 2
 
@@ -94,6 +92,7 @@ def score_chunk(
         opened_record(home), model_id, threshold_id, rows, run_id=run_id, now=now()
     )
     Path(prepared).unlink(missing_ok=True)
+    release_memory()
     return ScoredChunk(
         decided=added.decisions,
         unreadable=len(pictures) - len(rows),
@@ -106,17 +105,12 @@ def paint_chunk(
     """Draw and write the heatmap of each scan; None where its file went away meanwhile."""
 
     def draw(i: int) -> tuple[str, bytes] | None:
-        try:
-            scan = read_image(chunk.sources[i])
-        except RejectedFile:
+        pixels = chunk.native(i)
+        if pixels is None:
             return None
-        if scan.sha256 != chunk.hashes[i]:
-            return None
-        score = float(scored.scores[i])
-        name = f"heatmaps/model-{model_id}/{scan.sha256[:2]}/{scan.sha256}{SUFFIX}"
-        return name, painted(
-            scan.pixels, scored.maps[i], chunk.placements[i], fitted, score, model_id
-        )
+        score, sha = float(scored.scores[i]), chunk.hashes[i]
+        name = f"heatmaps/model-{model_id}/{sha[:2]}/{sha}{SUFFIX}"
+        return name, painted(pixels, scored.maps[i], chunk.placements[i], fitted, score, model_id)
 
     with ThreadPoolExecutor(PAINTERS) as pool:
         drawn = list(pool.map(draw, range(len(chunk.sources))))

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+import tasks.preprocessing
 from db import history
 from mriad_model.errors import HomeError, ModelFileError, RecordError, TooFewScans
 from mriad_model.nouns import LabelValue, RejectionReason, Role, RunStatus
@@ -35,6 +36,23 @@ def test_prepared_slices_come_back_from_their_file(bench: Bench, scans: Path) ->
     assert chunk.batch.images.shape == (3, DEFAULT.preprocessing.size, DEFAULT.preprocessing.size)
     assert [source.name for source in chunk.sources] == ["0.png", "1.png", "2.png"]
     assert {(p.height, p.width) for p in chunk.placements} == {(128, 128)}
+
+
+@pytest.mark.parametrize("limit", [0, tasks.preprocessing.MOST_PIXEL_BYTES])
+def test_pixels_for_drawing_are_kept_or_read_again(
+    limit: int, bench: Bench, scans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.preprocessing, "MOST_PIXEL_BYTES", limit)
+    ids = [scan_id for scan_id, _ in bench.ingest(scans).seen]
+    path = bench.home / "work" / "chunk.safetensors"
+    preprocess_chunk.fn(str(bench.home), bench.run_id, DEFAULT.to_json(), ids, str(path))
+    chunk = load_chunk(path)
+    original = cv2.imread(str(scans / "0.png"), cv2.IMREAD_GRAYSCALE)
+    assert np.array_equal(chunk.native(0), original)
+    (scans / "1.png").write_bytes((scans / "2.png").read_bytes())
+    (scans / "2.png").unlink()
+    gone = [chunk.native(i) is None for i in (1, 2)]
+    assert gone == [limit == 0, limit == 0]
 
 
 def test_a_file_that_vanished_is_left_out_and_recorded(bench: Bench, scans: Path) -> None:
