@@ -10,20 +10,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import history
 from db.engine import open_record
 from db.history import current_threshold
-from flows.server import answers
-from flows.settings import point_prefect
 from mriad_model.phantom import many_slices, write_folder
+from tasks.home import prepare_home
 
-PORT = 4299
-API = f"http://127.0.0.1:{PORT}/api"
 SEED = 7
 NOTEBOOK_IMAGES = 60
 FEW = 10  # a tenth of the slices, for the growth of memory
@@ -44,15 +38,13 @@ def main() -> None:
         few.mkdir()
         for path in sorted(slices.iterdir())[: given.slices // FEW]:
             os.link(path, few / path.name)
-        point_prefect(work, API)
-        with prefect_server():
-            _score(work, slices, few, given.slices)
+        _score(work, slices, few, given.slices)
     _history(given.decisions)
 
 
 def _score(work: Path, slices: Path, few: Path, n: int) -> None:
     home = _trained_home(work)
-    current = current_threshold(open_record(home))
+    current = current_threshold(open_record(home, read_only=True))
     assert current is not None
     model = home / current.model.path
     # The floor before and after the flow: the machine's speed drifts.
@@ -87,23 +79,15 @@ def _history(n: int) -> None:
 
 def _trained_home(work: Path) -> Path:
     """A home with a model of the default recipe; its weights do not matter for speed."""
-    from flows.ingestion import ingest_scans  # noqa: PLC0415 - Prefect reads settings on import
-    from flows.training import train_model  # noqa: PLC0415
-    from mriad_model.recipes import DEFAULT  # noqa: PLC0415
-    from tasks.home import prepare_home  # noqa: PLC0415
-    from tasks.ingestion import Labelling  # noqa: PLC0415
-
-    write_folder(work / "healthy", 40, 0, SEED + 1)
     home = prepare_home(work / "home")
-    ingest_scans(home, str(work / "healthy"), Labelling("bench", from_folders=True))
-    train_model(home, DEFAULT.with_training(max_epochs=3).to_json(), "bench", device="cpu")
+    write_folder(work / "drawn", 40, 0, SEED + 1)
+    (work / "drawn" / "no").rename(home / "healthy" / "drawn")
+    command = [sys.executable, "-m", "flows.cli", "train", "--epochs", "3", "--home", str(home)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return home
 
 
 def _copy(home: Path, to: Path) -> Path:
-    from tasks.resources import opened_record  # noqa: PLC0415
-
-    opened_record(str(home)).dispose()  # folds the log into the file
     shutil.copytree(home, to)
     return to
 
@@ -117,25 +101,6 @@ def _run(what: str, *arguments: object) -> dict[str, float]:
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     say(f"  {what}: {found['images']:.0f} images in {found['seconds']:.1f} s")
     return found
-
-
-@contextmanager
-def prefect_server() -> Iterator[None]:
-    """A Prefect server on the loopback for the length of the block."""
-    command = [sys.executable, "-m", "prefect", "server", "start"]
-    command += ["--host", "127.0.0.1", "--port", str(PORT)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(240):
-            if answers(API):
-                break
-            time.sleep(0.5)
-        else:
-            raise SystemExit("the Prefect server did not start")
-        yield
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def say(line: str) -> None:

@@ -1,4 +1,4 @@
-"""The scoring flow itself, with its Prefect server running and its record kept.
+"""The scoring flow itself, with a temporary Prefect server beside it and its record kept.
 
 python -m benchmarks.flow HOME FOLDER
 """
@@ -9,15 +9,18 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
-from flows.scoring import score_new_scans
+from flows.options import to_flow
 
 
 def main() -> None:
     """Score a folder; print seconds of the whole flow and peak memory as JSON."""
     home, folder = sys.argv[1:]
-    started = perf_counter()
-    result = score_new_scans(Path(home), folder, device="cpu")
-    seconds = perf_counter() - started
+    with to_flow(Path(home)):
+        from flows.scoring import score_new_scans  # noqa: PLC0415 - Prefect reads settings on import
+
+        started = perf_counter()
+        result = score_new_scans(Path(home), folder, device="cpu")
+        seconds = perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"images": result.scored, "seconds": seconds, "peak_mib": peak}))
 

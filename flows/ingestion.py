@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.runner import threads
+from flows.runner import ahead, threads
 from tasks.ingestion import Labelled, Labelling, Refused, find_files, ingest_chunk, label_scans
 from tasks.progress import tell
 from tasks.reporting import publish_summary
@@ -49,8 +49,11 @@ def take_in(
     seen = list(found.known)
     rejected = list(found.refused)
     new = 0
-    for number, files in in_chunks(found.unread, chunk_size):
-        read = ingest_chunk(str(home), run.id, files)
+    # One chunk is read while the one before is written.
+    for number, read in ahead(
+        ingest_chunk.submit(str(home), run.id, files)
+        for _, files in in_chunks(found.unread, chunk_size)
+    ):
         seen += read.seen
         rejected += read.rejected
         new += read.new

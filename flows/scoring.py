@@ -1,7 +1,7 @@
 """The flow of every night: ingest what is new, score it, decide, paint, report."""
 
 import time
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
 from flows.ingestion import CHUNK_SIZE, take_in
-from flows.runner import threads
+from flows.runner import ahead, threads
 from tasks.home import work_folder
 from tasks.ingestion import Refused
 from tasks.preprocessing import preprocess_chunk
@@ -95,32 +95,26 @@ def _score(
     home: Path, run: RecordedRun, model: InForce, todo: Undecided, device: str, chunk_size: int
 ) -> list[ScoredChunk]:
     """Prepare one chunk while another is scored; never more than two are in hand."""
-    place, total = str(home), len(todo.scan_ids)
-    in_hand: deque[PrefectFuture[ScoredChunk]] = deque()
-    done: list[ScoredChunk] = []
-
-    def settle() -> None:
-        done.append(in_hand.popleft().result())
-        tell("scoring", min(len(done) * chunk_size, total), total)
-
+    total = len(todo.scan_ids)
+    done = []
     with work_folder(home, run.id) as folder:
-        for number, scan_ids in in_chunks(todo.scan_ids, chunk_size):
-            if len(in_hand) == 2:
-                settle()
+
+        def submit(number: int, scan_ids: Sequence[int]) -> PrefectFuture[ScoredChunk]:
             path = str(folder / f"{number}.safetensors")
-            prepared = preprocess_chunk.submit(place, run.id, model.recipe, scan_ids, path)
-            in_hand.append(
-                score_chunk.submit(
-                    place,
-                    run.id,
-                    model.model_id,
-                    model.threshold_id,
-                    device,
-                    path,
-                    wait_for=[prepared],
-                    return_state=False,
-                )
+            prepared = preprocess_chunk.submit(str(home), run.id, model.recipe, scan_ids, path)
+            return score_chunk.submit(
+                str(home),
+                run.id,
+                model.model_id,
+                model.threshold_id,
+                device,
+                path,
+                wait_for=[prepared],
+                return_state=False,
             )
-        while in_hand:
-            settle()
+
+        chunks = in_chunks(todo.scan_ids, chunk_size)
+        for number, chunk in ahead(submit(*each) for each in chunks):
+            done.append(chunk)
+            tell("scoring", min(number * chunk_size, total), total)
     return done

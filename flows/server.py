@@ -41,7 +41,8 @@ def prefect_server(home: Path, settings: Settings) -> Iterator[None]:
     server = _start(api, home / "logs" / "prefect-server.log")
     try:
         _await(server, api, home)
-        yield
+        with _no_heartbeats():
+            yield
     finally:
         _stop(server)
 
@@ -57,6 +58,18 @@ def answers(api_url: str, timeout: float = HEALTH_TIMEOUT_SECONDS) -> bool:
             return bool(answer.status == 200 and answer.read().strip() == b"true")
     except (URLError, OSError, ValueError):
         return False
+
+
+@contextmanager
+def _no_heartbeats() -> Iterator[None]:
+    """Nobody watches a temporary server for runs that died, and each flow would wait a second."""
+    from prefect.settings import (  # noqa: PLC0415 - Prefect reads its settings on import
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
+
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
 
 
 def _start(api: str, log: Path) -> subprocess.Popen[bytes]:

@@ -22,7 +22,10 @@ AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 def escape_path(path: AnyPath) -> str:
     """The path as printable text, reversible by `unescape_path`. Never fails."""
-    return "".join(_escaped(character) for character in _decoded(_path_bytes(path)))
+    text = _decoded(_path_bytes(path))
+    if text.isprintable() and "\\" not in text:  # nearly every path there is
+        return text
+    return "".join(_escaped(character) for character in text)
 
 
 def unescape_path(text: str) -> str:
@@ -36,10 +39,9 @@ def recorded_path(path: Path, home: Path) -> str:
 
     Symbolic links are left as they are: the record says where a file was seen.
     """
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
-    root = Path(os.path.abspath(home))  # noqa: PTH100
-    inside = absolute.is_relative_to(root)
-    return escape_path(absolute.relative_to(root) if inside else absolute)
+    absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
+    root = os.path.join(os.path.abspath(home), "")  # noqa: PTH100, PTH118
+    return escape_path(absolute.removeprefix(root))
 
 
 def source_path(recorded: str, home: Path) -> Path:
