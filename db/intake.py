@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from db import schema
 from db.engine import reading, writing
-from db.rows import insert_new, noun_of, pieces, values_of
+from db.rows import append_new, insert_new, noun_of, pieces, values_of
 from mriad_model.nouns import Label, Rejection, Run, RunEnd, Scan, Sighting
 
 
@@ -61,7 +61,7 @@ def register_scans(engine: Engine, seen: Sequence[tuple[Scan, Sighting]]) -> lis
         }
         ids = _scan_ids(connection, first)
         sightings = [values_of(sighting, scan_id=ids[scan.sha256]) for scan, sighting in seen]
-        insert_new(connection, schema.sighting, sightings, schema.sighting.c.id)
+        append_new(connection, schema.sighting, sightings)
     answers = []
     for scan, _ in seen:
         answers.append(Registered(ids[scan.sha256], scan.sha256 in new))
@@ -73,7 +73,7 @@ def append_rejections(engine: Engine, rejections: Sequence[Rejection]) -> int:
     """Append why files are no scans; the number of rows that were not there yet."""
     rows = [values_of(rejection) for rejection in rejections]
     with writing(engine) as connection:
-        return len(insert_new(connection, schema.rejection, rows, schema.rejection.c.id))
+        return append_new(connection, schema.rejection, rows)
 
 
 def append_labels(engine: Engine, labels: Sequence[Label]) -> int:
@@ -89,7 +89,7 @@ def append_labels(engine: Engine, labels: Sequence[Label]) -> int:
             if last.get((label.scan_id, label.source.value)) != label.value.value:
                 last[label.scan_id, label.source.value] = label.value.value
                 rows.append(values_of(label))
-        return len(insert_new(connection, schema.label, rows, schema.label.c.id))
+        return append_new(connection, schema.label, rows)
 
 
 def known_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, int]:

@@ -111,3 +111,13 @@ def insert_new(
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = insert(table).on_conflict_do_nothing()
     return connection.execute(statement.returning(*returning), list(rows)).all()
+
+
+def append_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
+    """Insert the rows that are not there yet; how many. Quicker than to ask for them back."""
+    if not rows:
+        return 0
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(table).on_conflict_do_nothing()
+    done = connection.execute(statement, list(rows), execution_options={"preserve_rowcount": True})
+    return done.rowcount

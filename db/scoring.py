@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, select
 
 from db import schema
 from db.engine import writing
-from db.rows import insert_new, pieces, values_of
+from db.rows import append_new, pieces, values_of
 from mriad_model.errors import NotInRecord, RecordError
 from mriad_model.nouns import Decision, Heatmap, HeatmapKind, Score, SliceScore, Verdict
 
@@ -69,7 +69,7 @@ def append_scored(
         scores = [
             values_of(Score(row.scan_id, model_id, float(row.value), run_id, now)) for row in rows
         ]
-        n_scores = len(insert_new(connection, schema.score, scores, schema.score.c.id))
+        n_scores = append_new(connection, schema.score, scores)
         stored = _stored(connection, model_id, [row.scan_id for row in rows])
         agreed = [
             (stored[row.scan_id][0], row)
@@ -118,7 +118,7 @@ def append_decisions(
             values_of(Decision(scan, threshold_id, score, verdict, float(p), run_id, now))
             for scan, score, verdict, p in rows
         ]
-        return len(insert_new(connection, schema.decision, decisions, schema.decision.c.id))
+        return append_new(connection, schema.decision, decisions)
 
 
 def _refuse_non_finite(rows: Sequence[ScoredScan]) -> None:
@@ -162,7 +162,7 @@ def _append_slices(connection: Connection, agreed: Sequence[tuple[int, ScoredSca
         for score_id, row in agreed
         for position, value in enumerate(row.slice_values)
     ]
-    return len(insert_new(connection, schema.slice_score, rows, schema.slice_score.c.position))
+    return append_new(connection, schema.slice_score, rows)
 
 
 def _append_heatmaps(
@@ -173,7 +173,7 @@ def _append_heatmaps(
         for score_id, row in agreed
         for file in row.heatmaps
     ]
-    return len(insert_new(connection, schema.heatmap, rows, schema.heatmap.c.id))
+    return append_new(connection, schema.heatmap, rows)
 
 
 def _append_verdicts(
@@ -190,4 +190,4 @@ def _append_verdicts(
         for score_id, row in agreed
         if row.verdict is not None and row.p_value is not None
     ]
-    return len(insert_new(connection, schema.decision, rows, schema.decision.c.id))
+    return append_new(connection, schema.decision, rows)
