@@ -11,6 +11,7 @@ from mriad_model.evaluation.plan import EvaluationPlan, EvaluationProtocol
 from tasks.evaluation import evaluate_fold, gather_labelled, write_evaluation_report
 from tasks.home import work_folder
 from tasks.ingestion import Labelling
+from tasks.models import device_in_use
 from tasks.progress import tell
 from tasks.reporting import publish_summary
 from tasks.resources import opened_record
@@ -41,7 +42,9 @@ def evaluate_model(
     """
     place = str(home)
     plan = EvaluationPlan(protocol, repeats, folds, seed, k=k)
-    with recorded_run(opened_record(place), "evaluate_model", flow_run.id, device) as run:
+    with recorded_run(
+        opened_record(place), "evaluate_model", flow_run.id, device_in_use(device)
+    ) as run:
         with work_folder(home, run.id) as scratch:
             data = str(scratch / "images.safetensors")
             gathered = gather_labelled(folder, glob, labelling, recipe, data)

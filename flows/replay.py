@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.runner import threads
+from tasks.models import device_in_use
 from tasks.replay import ReplayReport, replay_decisions
 from tasks.reporting import publish_summary
 from tasks.resources import opened_record
@@ -23,7 +24,9 @@ def verify_decisions(
 ) -> ReplayReport:
     """Replay one decision, or all, from the stored model, threshold and source files."""
     place = str(home)
-    with recorded_run(opened_record(place), "verify_decisions", flow_run.id, device) as run:
+    with recorded_run(
+        opened_record(place), "verify_decisions", flow_run.id, device_in_use(device)
+    ) as run:
         report = replay_decisions(place, decision_id, device)
         run.counts.update(
             checked=report.checked,

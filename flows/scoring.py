@@ -13,6 +13,7 @@ from flows.ingestion import CHUNK_SIZE, take_in
 from flows.runner import ahead, threads
 from tasks.home import work_folder
 from tasks.ingestion import Refused
+from tasks.models import device_in_use
 from tasks.preprocessing import preprocess_chunk
 from tasks.progress import tell
 from tasks.reporting import ScoreCounts, publish_summary, write_score_report
@@ -51,7 +52,9 @@ def score_new_scans(
     """Score what is new in a folder. A second run over the same folder adds nothing."""
     started = time.monotonic()
     place = str(home)
-    with recorded_run(opened_record(place), "score_new_scans", flow_run.id, device) as run:
+    with recorded_run(
+        opened_record(place), "score_new_scans", flow_run.id, device_in_use(device)
+    ) as run:
         model = find_model(place)
         intake = take_in(home, run, folder, glob=glob, chunk_size=chunk_size)
         todo = find_undecided(place, model.model_id, model.threshold_id, intake.scan_ids)
@@ -109,6 +112,7 @@ def _score(
                 model.threshold_id,
                 device,
                 path,
+                len(scan_ids),
                 wait_for=[prepared],
                 return_state=False,
             )

@@ -12,6 +12,7 @@ from mriad_model.nouns import LabelValue, Policy, Role
 from mriad_model.recipes import Recipe
 from tasks.home import work_folder
 from tasks.ingestion import Labelling
+from tasks.models import device_in_use
 from tasks.preprocessing import preprocess_chunk
 from tasks.recalibration import activate
 from tasks.reporting import publish_summary
@@ -62,7 +63,9 @@ def train_model(
     What lies in the home's `healthy` folder is ingested as healthy first.
     """
     place = str(home)
-    with recorded_run(opened_record(place), "train_model", flow_run.id, device) as run:
+    with recorded_run(
+        opened_record(place), "train_model", flow_run.id, device_in_use(device)
+    ) as run:
         labelling = Labelling(author, LabelValue.HEALTHY)
         take_in(home, run, str(home / "healthy"), labelling=labelling, chunk_size=chunk_size)
         dataset = freeze_healthy(place, run.id, seed)

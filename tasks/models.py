@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from db import history
+from mriad_model.devices import resolve_device
 from mriad_model.errors import ModelFileError
 from mriad_model.files import sha256_of
 from mriad_model.fitted import FittedModel
@@ -12,6 +13,15 @@ from mriad_model.paths import source_path
 from tasks.resources import opened_record
 
 _loading = threading.Lock()
+
+
+def device_in_use(device: str) -> str:
+    """The device that a setting comes to on this machine: what a run records, never "auto".
+
+    Raises:
+        SettingsError: there is no such device.
+    """
+    return str(resolve_device(device))
 
 
 def loaded_model(home: str, model_id: int, device: str) -> FittedModel:

@@ -30,7 +30,6 @@ PAINTERS = 2
 class Judge:
     """A threshold in force with the calibration scores behind it."""
 
-    threshold_id: int
     value: float
     calibration: NDArray[np.float64]  # (n,)
 
@@ -40,7 +39,7 @@ class Judge:
         engine = opened_record(home)
         row = history.threshold_by_id(engine, threshold_id)
         healthy = history.calibration_scores(engine, row.model_id, row.dataset_id)
-        return cls(threshold_id, row.value, np.array([each.value for each in healthy]))
+        return cls(row.value, np.array([each.value for each in healthy]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +58,14 @@ def score_chunk(
     threshold_id: int,
     device: str,
     prepared: str,
+    wanted: int,
 ) -> ScoredChunk:
-    """Score prepared slices, decide, paint, and append it all in one transaction."""
+    """Score prepared slices, decide, paint, and append it all in one transaction.
+
+    `wanted` is how many scans the chunk began with; those lost on the way are counted.
+    """
     if not Path(prepared).exists():  # no scan of the chunk could be read
-        return ScoredChunk(0, 0)
+        return ScoredChunk(0, wanted)
     chunk = load_chunk(Path(prepared))
     fitted = loaded_model(home, model_id, device)
     judge = Judge.of(home, threshold_id)
@@ -95,7 +98,7 @@ def score_chunk(
     release_memory()
     return ScoredChunk(
         decided=added.decisions,
-        unreadable=len(pictures) - len(rows),
+        unreadable=wanted - len(rows),
     )
 
 

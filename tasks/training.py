@@ -1,7 +1,6 @@
 """Training: from the healthy pool to a stored model, its calibration scores and a threshold."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -38,7 +37,6 @@ class FrozenDataset:
 
     id: int
     scan_ids: dict[Role, list[int]]
-    twins: int  # scans that share a role with a near-duplicate
 
     def n(self, role: Role) -> int:
         """How many scans have this role."""
@@ -79,11 +77,9 @@ def freeze_healthy(home: str, run_id: int, seed: int) -> FrozenDataset:
     groups = twin_groups(prints)
     roles = assign_roles(groups, RoleShares(), seed, keys)
     dataset_id = record.freeze_dataset(engine, list(zip(ids, roles, groups, strict=True)), run_id)
-    sizes = Counter(groups)
     return FrozenDataset(
         id=dataset_id,
         scan_ids={role: [i for i, r in zip(ids, roles, strict=True) if r is role] for role in Role},
-        twins=sum(sizes[group] > 1 for group in groups),
     )
 
 

@@ -88,6 +88,33 @@ def test_what_a_run_decided_before_it_was_cut_off_is_in_the_next_report(
     assert (again := score(trained)).recovered == 0, again
 
 
+def test_scans_that_vanish_on_the_way_are_counted_and_the_rest_is_scored(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mriad_model.phantom import write_folder
+
+    scans = tmp_path / "new"
+    write_folder(scans, 0, 3, seed=98, size=128)
+    find = flows.scoring.find_undecided
+
+    def find_then_lose(*arguments: object) -> object:
+        found = find(*arguments)
+        sorted((scans / "yes").iterdir())[0].unlink()
+        return found
+
+    monkeypatch.setattr(flows.scoring, "find_undecided", find_then_lose)
+    result = score_new_scans(trained.home, escape_path(scans), device="cpu")
+    assert (result.scored, result.unreadable) == (2, 1)
+    assert "vanished or changed" in (trained.home / result.report).read_text()
+
+
+def test_a_run_records_the_device_it_used(trained: Trained) -> None:
+    score_new_scans(trained.home, escape_path(trained.heads))  # device "auto"
+    replay = next(history.decisions_for_replay(open_record(trained.home)))
+    run, _ = history.run_by_id(open_record(trained.home), replay.decision.run_id)
+    assert run.device in {"cpu", "cuda"}
+
+
 def test_small_chunks_give_the_same_scores_as_one(trained: Trained) -> None:
     score(trained, chunk_size=3)
     engine = open_record(trained.home)
