@@ -85,6 +85,19 @@ class RejectionReason(StrEnum):
     MULTI_FRAME = "multi_frame"
     BAD_SHAPE = "bad_shape"
     NO_SIGNAL = "no_signal"
+    # Volumes, see mriad_model.volumes
+    MISSING_TAGS = "missing_tags"
+    WRONG_MODALITY = "wrong_modality"
+    LOCALIZER = "localizer"
+    COLOUR = "colour"
+    BURNED_IN_ANNOTATION = "burned_in_annotation"
+    DUPLICATE = "duplicate"
+    BAD_GEOMETRY = "bad_geometry"
+    TOO_FEW_SLICES = "too_few_slices"
+    SHARED_POSITIONS = "shared_positions"
+    GAP = "gap"
+    SEVERAL_VOLUMES = "several_volumes"
+    NOT_FINITE = "not_finite"
 
 
 @dataclass(frozen=True, slots=True)

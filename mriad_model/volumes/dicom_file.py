@@ -1,0 +1,160 @@
+"""One DICOM file: its header, and whether its pixel data are all there, without decoding them.
+
+The transfer syntax is read from the file meta first, by hand: pydicom inflates a whole deflated
+file before it looks at anything.
+"""
+
+import io
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
+from pydicom.tag import BaseTag, Tag
+
+from mriad_model.errors import RejectedFile
+from mriad_model.folders import FoundFile
+from mriad_model.nouns import RejectionReason
+from mriad_model.volumes.content import DICM, opened, require_size
+from mriad_model.volumes.limits import VolumeLimits
+from mriad_model.volumes.refusals import refusing, require
+from mriad_model.volumes.syntaxes import BIG_ENDIAN, IMPLICIT, require_readable
+
+META_END = 132 + 64 * 1024  # bytes; a file meta is a few hundred
+LONG_VR = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UN", b"UC", b"UR", b"UT")
+UNDEFINED = 0xFFFFFFFF
+ITEM, SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
+PIXEL_DATA = (0x7FE0, 0x0010)
+PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)  # as 32 and 64 bit floats, as integers
+DICOMDIR = "1.2.840.10008.1.3.10"
+
+WANTED = [
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID",
+    "FrameOfReferenceUID", "Modality", "ImageType", "BurnedInAnnotation",
+    "Manufacturer", "ManufacturerModelName", "MagneticFieldStrength",
+    "SeriesDescription", "ProtocolName", "ContrastBolusAgent",
+    "RepetitionTime", "EchoTime", "InversionTime", "TemporalPositionIdentifier",
+    "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns",
+    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing",
+    "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Header:
+    """A file's header, and how many bytes of pixel data follow it."""
+
+    dataset: Dataset  # the wanted tags alone
+    transfer_syntax: str
+    pixel_bytes: int | None  # None where no pixel data element follows
+    fragments: int  # of compressed pixel data
+
+
+def read_header(found: FoundFile, limits: VolumeLimits) -> Header:
+    """Read a file up to its pixel data, and walk over those.
+
+    Raises:
+        RejectedFile: unsupported, too large, truncated or corrupt.
+    """
+    with opened(found.path, found) as file, refusing():
+        require_size(found.size, limits)
+        meta, meta_end = _file_meta(file.read(META_END))
+        require(
+            meta.get((2, 2)) != DICOMDIR,
+            RejectionReason.UNSUPPORTED,
+            "a DICOMDIR is an index; the files themselves are read",
+        )
+        syntax = meta.get((2, 0x10), "")
+        require_readable(syntax)
+        file.seek(meta_end)
+        dataset = read_dataset(
+            file,
+            is_implicit_VR=syntax == IMPLICIT,
+            is_little_endian=syntax != BIG_ENDIAN,
+            stop_when=_at_pixels,
+            specific_tags=[Tag(keyword) for keyword in WANTED],
+        )
+        implicit, little = dataset.original_encoding
+        element = _PixelElement.at(file, bool(implicit), bool(little))
+        if element is None:
+            return Header(dataset, syntax, None, 0)
+        fragments = 0
+        if element.length == UNDEFINED:
+            fragments, size = _walk_fragments(file, found.size)
+        else:
+            size = min(element.length, found.size - file.tell())
+        return Header(dataset, syntax, size, fragments)
+
+
+@dataclass(frozen=True, slots=True)
+class _PixelElement:
+    length: int
+
+    @classmethod
+    def at(cls, file: BinaryIO, implicit: bool, little: bool) -> "_PixelElement | None":
+        """The pixel data element that starts here; None at the end of the file."""
+        order = "<" if little else ">"
+        start = file.read(8)
+        if len(start) < 8:
+            return None
+        group, element = struct.unpack(order + "HH", start[:4])
+        known = (group, element) == PIXEL_DATA
+        require(known, RejectionReason.UNSUPPORTED, "pixels are not stored as integers")
+        if implicit:
+            return cls(*struct.unpack(order + "L", start[4:]))
+        length = file.read(4)
+        if len(length) < 4:
+            return None
+        return cls(*struct.unpack(order + "L", length))
+
+
+def _walk_fragments(file: BinaryIO, file_size: int) -> tuple[int, int]:
+    """Count the fragments of compressed pixel data (PS3.5, A.4), and their bytes.
+
+    Raises RejectedFile where the file ends before the sequence does.
+    """
+    count, total = -1, 0  # the first item is the offset table
+    while True:
+        item = file.read(8)
+        if len(item) < 8:
+            raise RejectedFile(RejectionReason.TRUNCATED, "compressed pixel data are cut short")
+        group, element, length = struct.unpack("<HHL", item)
+        if (group, element) == SEQUENCE_END:
+            return max(count, 0), total
+        sound = (group, element) == ITEM and length != UNDEFINED
+        require(sound, RejectionReason.CORRUPT, "compressed pixel data are no list of items")
+        whole = file.tell() + length <= file_size
+        require(whole, RejectionReason.TRUNCATED, "compressed pixel data are cut short")
+        file.seek(length, io.SEEK_CUR)
+        count, total = count + 1, total + (length if count >= 0 else 0)
+
+
+def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+    return tag in PIXELS
+
+
+def _file_meta(start: bytes) -> tuple[dict[tuple[int, int], str], int]:
+    """The UIDs of the file meta (PS3.10, 7.1): explicit VR little endian, group 0002.
+
+    And where it ends.
+    """
+    require(start[DICM] == b"DICM", RejectionReason.UNSUPPORTED, "not a DICOM file")
+    position, meta = 132, dict[tuple[int, int], str]()
+    while True:
+        head = start[position : position + 8]
+        if len(head) < 8:
+            raise RejectedFile(RejectionReason.TRUNCATED, "the file meta is cut short")
+        group, element, vr, length = struct.unpack("<HH2sH", head)
+        if group != 2:
+            return meta, position
+        position += 8
+        if vr in LONG_VR:
+            (length,) = struct.unpack("<L", start[position : position + 4].ljust(4, b"\0"))
+            position += 4
+        if vr == b"UI":
+            value = start[position : position + length]
+            meta[group, element] = value.rstrip(b"\0 ").decode("ascii", "replace")
+        position += length

@@ -1,0 +1,61 @@
+"""How the readers of volumes say no."""
+
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mriad_model.errors import RejectedFile
+from mriad_model.folders import FoundFile
+from mriad_model.nouns import RejectionReason
+from mriad_model.paths import escape_path
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file, or some of its frames, that is part of no volume; and why."""
+
+    found: FoundFile
+    reason: RejectionReason
+    detail: str
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn whatever a parser of hostile bytes raises into RejectedFile, and silence warnings.
+
+    Only the kind of an error is told: its text may quote names out of the file.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except RejectedFile:
+        raise
+    except EOFError as error:
+        raise RejectedFile(RejectionReason.TRUNCATED, "the file ends too early") from error
+    except MemoryError as error:
+        raise RejectedFile(RejectionReason.TOO_LARGE, "more than memory holds") from error
+    except OSError as error:
+        if error.errno is None:  # gzip.BadGzipFile and the like
+            raise _unreadable_content(error) from error
+        detail = error.strerror or type(error).__name__
+        raise RejectedFile(RejectionReason.UNREADABLE, detail) from error
+    except (Exception, zlib.error) as error:  # RecursionError, NotImplementedError, anything
+        raise _unreadable_content(error) from error
+
+
+def require(holds: bool, reason: RejectionReason, detail: str) -> None:
+    """Raise RejectedFile unless the condition holds."""
+    if not holds:
+        raise RejectedFile(reason, detail)
+
+
+def shown(text: str, longest: int = 32) -> str:
+    """A short tag value as one printable word for a detail. Never for names of people."""
+    return escape_path(text[:longest])
+
+
+def _unreadable_content(error: BaseException) -> RejectedFile:
+    return RejectedFile(RejectionReason.CORRUPT, f"cannot be read ({type(error).__name__})")
