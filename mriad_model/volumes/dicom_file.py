@@ -4,7 +4,6 @@ The transfer syntax is read from the file meta first, by hand: pydicom inflates 
 file before it looks at anything.
 """
 
-import io
 import struct
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -16,6 +15,7 @@ from pydicom.tag import BaseTag, Tag
 from mriad_model.errors import RejectedFile
 from mriad_model.folders import FoundFile
 from mriad_model.nouns import RejectionReason
+from mriad_model.volumes.codestreams import Shape, codestream_shape
 from mriad_model.volumes.content import DICM, opened, require_size
 from mriad_model.volumes.limits import VolumeLimits
 from mriad_model.volumes.refusals import refusing, require
@@ -45,12 +45,12 @@ WANTED = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Header:
-    """A file's header, and how many bytes of pixel data follow it."""
+    """A file's header, and what pixel data follow it."""
 
     dataset: Dataset  # the wanted tags alone
     transfer_syntax: str
-    pixel_bytes: int | None  # None where no pixel data element follows
-    fragments: int  # of compressed pixel data
+    pixel_bytes: int | None  # uncompressed; None where no pixel data element follows
+    fragments: tuple[Shape | None, ...]  # of compressed pixel data: the frames that begin there
 
 
 def read_header(found: FoundFile, limits: VolumeLimits) -> Header:
@@ -80,13 +80,12 @@ def read_header(found: FoundFile, limits: VolumeLimits) -> Header:
         implicit, little = dataset.original_encoding
         element = _PixelElement.at(file, bool(implicit), bool(little))
         if element is None:
-            return Header(dataset, syntax, None, 0)
-        fragments = 0
+            return Header(dataset, syntax, None, ())
         if element.length == UNDEFINED:
-            fragments, size = _walk_fragments(file, found.size)
-        else:
-            size = min(element.length, found.size - file.tell())
-        return Header(dataset, syntax, size, fragments)
+            fragments = _walk_fragments(file, found.size)
+            return Header(dataset, syntax, 0, fragments)
+        size = min(element.length, found.size - file.tell())
+        return Header(dataset, syntax, size, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,25 +110,25 @@ class _PixelElement:
         return cls(*struct.unpack(order + "L", length))
 
 
-def _walk_fragments(file: BinaryIO, file_size: int) -> tuple[int, int]:
-    """Count the fragments of compressed pixel data (PS3.5, A.4), and their bytes.
+def _walk_fragments(file: BinaryIO, file_size: int) -> tuple[Shape | None, ...]:
+    """The fragments of compressed pixel data (PS3.5, A.4).
 
     Raises RejectedFile where the file ends before the sequence does.
     """
-    count, total = -1, 0  # the first item is the offset table
+    shapes: list[Shape | None] = []
     while True:
         item = file.read(8)
         if len(item) < 8:
             raise RejectedFile(RejectionReason.TRUNCATED, "compressed pixel data are cut short")
         group, element, length = struct.unpack("<HHL", item)
         if (group, element) == SEQUENCE_END:
-            return max(count, 0), total
+            return tuple(shapes[1:])  # the first item is the offset table
         sound = (group, element) == ITEM and length != UNDEFINED
         require(sound, RejectionReason.CORRUPT, "compressed pixel data are no list of items")
-        whole = file.tell() + length <= file_size
-        require(whole, RejectionReason.TRUNCATED, "compressed pixel data are cut short")
-        file.seek(length, io.SEEK_CUR)
-        count, total = count + 1, total + (length if count >= 0 else 0)
+        end = file.tell() + length
+        require(end <= file_size, RejectionReason.TRUNCATED, "compressed pixel data are cut short")
+        shapes.append(codestream_shape(file, length))
+        file.seek(end)
 
 
 def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:

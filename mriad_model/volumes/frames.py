@@ -18,7 +18,7 @@ from mriad_model.volumes.dicom_file import Header
 from mriad_model.volumes.geometry import require_orientation, require_spacing
 from mriad_model.volumes.limits import VolumeLimits
 from mriad_model.volumes.refusals import refusing, require, shown
-from mriad_model.volumes.syntaxes import NATIVE
+from mriad_model.volumes.syntaxes import NATIVE, RLE
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
 WIDTHS = (8, 16, 32)  # bits allocated
@@ -150,9 +150,15 @@ def _require_whole_pixels(instance: Instance, header: Header) -> None:
         needed = n_pixels * instance.bits_allocated // 8
         detail = f"{there:,} of {needed:,} bytes of pixel data"
         require(there >= needed, RejectionReason.TRUNCATED, detail)
-    else:
-        detail = f"{header.fragments} fragments for {instance.n_frames} frames"
-        require(header.fragments >= instance.n_frames, RejectionReason.TRUNCATED, detail)
+        return
+    compressed = header.fragments
+    detail = f"{len(compressed)} fragments for {instance.n_frames} frames"
+    require(len(compressed) >= instance.n_frames, RejectionReason.TRUNCATED, detail)
+    if header.transfer_syntax != RLE:
+        begun = [shape for shape in compressed if shape is not None]
+        agreed = set(begun) == {(instance.rows, instance.columns, 1)}
+        detail = "the compressed pixels have another size than the header says"
+        require(agreed and len(begun) == instance.n_frames, RejectionReason.CORRUPT, detail)
 
 
 def _frames(dataset: Dataset, instance: Instance) -> Iterator[Frame]:
