@@ -10,6 +10,6 @@ Nothing here trusts a file: sizes are checked before memory is taken, and whatev
 as a `RejectedFile` with its reason. A file that kills or hangs a decoder all the same is the
 caller's to survive: read untrusted files in a child process with limits of memory and time.
 
-pydicom and nibabel warn by Python's `warnings`, quoting values. They are silenced while a file
-is read, which is a setting of the whole process: read from one thread.
+pydicom warns, and logs, quoting values. It is silenced while a file is read, which is a setting
+of the whole process: read from one thread.
 """

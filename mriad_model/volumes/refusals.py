@@ -1,5 +1,6 @@
 """How the readers of volumes say no."""
 
+import logging
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from mriad_model.errors import RejectedFile
 from mriad_model.folders import FoundFile
 from mriad_model.nouns import RejectionReason
 from mriad_model.paths import escape_path
+
+LOGGER = logging.getLogger("pydicom")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +26,13 @@ class Refusal:
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Turn whatever a parser of hostile bytes raises into RejectedFile, and silence warnings.
+    """Turn whatever a parser of hostile bytes raises into RejectedFile, and silence the parser.
 
-    Only the kind of an error is told: its text may quote names out of the file.
+    Only the kind of an error is told: its text, like pydicom's warnings and log, may quote names
+    out of the file.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _silence():
             yield
     except RejectedFile:
         raise
@@ -44,6 +47,18 @@ def refusing() -> Iterator[None]:
         raise RejectedFile(RejectionReason.UNREADABLE, detail) from error
     except (Exception, zlib.error) as error:  # RecursionError, NotImplementedError, anything
         raise _unreadable_content(error) from error
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    propagated = LOGGER.propagate
+    LOGGER.propagate = False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        LOGGER.propagate = propagated
 
 
 def require(holds: bool, reason: RejectionReason, detail: str) -> None:

@@ -161,6 +161,7 @@ class SeriesWriter:
         dataset.add_new("PixelData", "OW", pixels.astype(pixels.dtype.newbyteorder("<")).tobytes())
         dataset.file_meta = FileMetaDataset()
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
         return dataset
 
 
