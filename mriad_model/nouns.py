@@ -98,6 +98,7 @@ class RejectionReason(StrEnum):
     GAP = "gap"
     SEVERAL_VOLUMES = "several_volumes"
     NOT_FINITE = "not_finite"
+    LABEL_MAP = "label_map"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,14 @@ from mriad_model.volumes.contrast import text_contrast
 from mriad_model.volumes.limits import VolumeLimits
 from mriad_model.volumes.nifti_header import NiftiHeader, parse_header
 from mriad_model.volumes.refusals import refusing, require
-from mriad_model.volumes.volume import Origin, Volume, Voxels, storage_type, volume_of
+from mriad_model.volumes.volume import (
+    Origin,
+    Volume,
+    Voxels,
+    require_grey_levels,
+    storage_type,
+    volume_of,
+)
 
 HEADER_BYTES = 540
 PIECE = 2**20  # bytes that are skipped at a time
@@ -49,7 +56,9 @@ def read_nifti(path: Path, limits: VolumeLimits | None = None) -> Volume:
             header = parse_header(start, limits)
             voxels = _read_voxels(stream, header, len(start), None if zipped else size)
             _require_end(stream)
-        return volume_of(voxels, header.affine, _origin(path))
+        volume = volume_of(voxels, header.affine, _origin(path))
+        require_grey_levels(voxels)
+        return volume
 
 
 def _stream(file: BinaryIO, zipped: bool) -> AbstractContextManager[BinaryIO]:

@@ -105,7 +105,7 @@ def cut(volume: Volume, slicing: Slicing | None = None) -> SlicedVolume:
     positions = tuple(np.flatnonzero(areas >= enough).tolist()) if areas.any() else ()
     low, high = _window(view, threshold, slicing)
     if not positions or not high > low:
-        raise RejectedFile(RejectionReason.NO_SIGNAL, "no foreground stands out of the air")
+        raise RejectedFile(RejectionReason.NO_SIGNAL, "nothing stands out of the air")
     across, down, along = _spacing(volume, slicing.plane)
     rows, columns = view.shape[1:]
     side = min(across, down)

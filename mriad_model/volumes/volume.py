@@ -9,6 +9,7 @@ import numpy as np
 from nibabel import orientations
 from numpy.typing import NDArray
 
+from mriad_model.errors import RejectedFile
 from mriad_model.nouns import RejectionReason, ScanKind
 from mriad_model.volumes.geometry import Affine, voxel_spacing
 from mriad_model.volumes.refusals import require
@@ -17,6 +18,7 @@ Voxels: TypeAlias = NDArray[Any]  # (Z, Y, X), one of KEPT_TYPES
 
 # Storage types that are held as they are where nothing scales them; others become float32.
 KEPT_TYPES = tuple(np.dtype(code) for code in ("u1", "i1", "u2", "i2"))
+MOST_LABELS = 32  # different values in a volume; a scan has hundreds
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,20 @@ def canonical_affine(shape: tuple[int, int, int], affine: Affine) -> Affine:
     """The affine of `canonical` voxels, for a grid of `shape` (Z, Y, X)."""
     to_ras = orientations.io_orientation(affine)
     return np.asarray(affine @ orientations.inv_ornt_aff(to_ras, shape[::-1]), np.float64)
+
+
+def require_grey_levels(voxels: Voxels) -> None:
+    """Refuse a mask or label map: a volume of finite voxels with few different values.
+
+    Segmentations lie beside scans in most collections of NIfTI files, and look like scans.
+    """
+    seen: set[float] = set()
+    for plane in voxels:
+        seen.update(np.unique(plane).tolist())
+        if len(seen) > MOST_LABELS:
+            return
+    detail = f"only {len(seen)} different values: a mask or label map"
+    raise RejectedFile(RejectionReason.LABEL_MAP, detail)
 
 
 def storage_type(stored: np.dtype[Any], scaled: bool) -> np.dtype[Any]:
