@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from mriad_model.folders import list_files
 from mriad_model.nouns import ScanKind
@@ -124,6 +125,25 @@ class TestAWrittenSeries:
     def test_that_is_identically_scaled_keeps_its_integers(self, series, volume):
         series.classic(RescaleSlope="1", RescaleIntercept="0")
         assert volume().voxels.dtype == np.int16
+
+    @needs_dcm2niix
+    def test_of_monochrome1_is_what_dcm2niix_leaves_turned_round(self, series, volume, tmp_path):
+        tags = {"PhotometricInterpretation": "MONOCHROME1", "BitsStored": 12, "HighBit": 11}
+        series.classic(4095 - drawn_head(dtype=np.uint16), **tags)
+        ours = volume()
+        theirs, _ = as_converted(series.folder, tmp_path / "out")
+        voxels = canonical(ours.voxels, ours.affine)
+        np.testing.assert_array_equal(voxels, 4095 - np.asarray(theirs.dataobj))
+
+    @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+    def test_may_be_implicit_or_big_endian(self, series, volume, syntax):
+        def edit(dataset, place):
+            dataset.file_meta.TransferSyntaxUID = syntax
+            order = "<i2" if syntax.is_little_endian else ">i2"
+            dataset.PixelData = drawn_head()[place].astype(order).tobytes()
+
+        series.classic(edit=edit)
+        np.testing.assert_array_equal(volume().voxels, drawn_head())
 
     @needs_dcm2niix
     @pytest.mark.parametrize(
