@@ -1,12 +1,13 @@
-"""The size that a compressed frame gives itself, read without decompressing it.
+"""What a compressed frame says of itself, read without decompressing it.
 
 A decoder takes the memory that the codestream asks for, whatever the DICOM header says, so the
-two have to agree before one is called.
+two have to agree before one is called. GDCM ends its process over more bits than it knows.
 """
 
 import io
 import struct
-from typing import BinaryIO, TypeAlias
+from dataclasses import dataclass
+from typing import BinaryIO
 
 START_OF_IMAGE = 0xFFD8  # JPEG and JPEG-LS, ITU-T T.81 B.1.1.3
 START_OF_CODESTREAM = 0xFF4F  # JPEG 2000, ITU-T T.800 A.4.1
@@ -15,11 +16,19 @@ SIZE = 0xFF51  # JPEG 2000, A.5.1
 START_OF_FRAME = {*range(0xFFC0, 0xFFD0), 0xFFF7} - {0xFFC4, 0xFFC8, 0xFFCC}
 MOST_SEGMENTS = 256  # before the start of frame
 
-Shape: TypeAlias = tuple[int, int, int]  # rows, columns, components
+
+@dataclass(frozen=True, slots=True)
+class Codestream:
+    """The size of a compressed frame."""
+
+    rows: int
+    columns: int
+    components: int
+    bits: int  # a sample
 
 
-def codestream_shape(file: BinaryIO, length: int) -> Shape | None:
-    """What the JPEG, JPEG-LS or JPEG 2000 codestream at the file's position says of itself.
+def codestream_at(file: BinaryIO, length: int) -> Codestream | None:
+    """The JPEG, JPEG-LS or JPEG 2000 codestream that begins at the file's position.
 
     Args:
         file: positioned at a fragment; left anywhere.
@@ -31,28 +40,30 @@ def codestream_shape(file: BinaryIO, length: int) -> Shape | None:
     end = file.tell() + length
     (marker,) = _unpacked(">H", file)
     if marker == START_OF_CODESTREAM:
-        return _jpeg2000_shape(file)
+        return _jpeg2000(file)
     if marker != START_OF_IMAGE:
         return None
     for _ in range(MOST_SEGMENTS):
         marker, size = _unpacked(">HH", file)
         if marker in START_OF_FRAME:
-            _precision, rows, columns, components = _unpacked(">BHHB", file)
-            return rows, columns, components
+            bits, rows, columns, components = _unpacked(">BHHB", file)
+            return Codestream(rows, columns, components, bits)
         if marker < 0xFF00 or size < 2 or file.tell() + size - 2 >= end:
             return None
         file.seek(size - 2, io.SEEK_CUR)
     return None
 
 
-def _jpeg2000_shape(file: BinaryIO) -> Shape | None:
-    """From SIZ: the image area is the reference grid less its offset."""
+def _jpeg2000(file: BinaryIO) -> Codestream | None:
+    """From SIZ: the image area is the reference grid less its offset. Not where subsampled."""
     marker, _length, _profile = _unpacked(">HHH", file)
     if marker != SIZE:
         return None
     right, bottom, left, top = _unpacked(">4L", file)
-    _tile_width, _tile_height, _tile_left, _tile_top, components = _unpacked(">4LH", file)
-    return bottom - top, right - left, components
+    *_tiles, components, depth, across, down = _unpacked(">4LH3B", file)
+    if (across, down) != (1, 1):
+        return None
+    return Codestream(bottom - top, right - left, components, (depth & 0x7F) + 1)
 
 
 def _unpacked(codes: str, file: BinaryIO) -> tuple[int, ...]:

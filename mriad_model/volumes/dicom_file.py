@@ -15,7 +15,7 @@ from pydicom.tag import BaseTag, Tag
 from mriad_model.errors import RejectedFile
 from mriad_model.folders import FoundFile
 from mriad_model.nouns import RejectionReason
-from mriad_model.volumes.codestreams import Shape, codestream_shape
+from mriad_model.volumes.codestreams import Codestream, codestream_at
 from mriad_model.volumes.content import DICM, opened, require_size
 from mriad_model.volumes.limits import VolumeLimits
 from mriad_model.volumes.refusals import refusing, require
@@ -50,7 +50,7 @@ class Header:
     dataset: Dataset  # the wanted tags alone
     transfer_syntax: str
     pixel_bytes: int | None  # uncompressed; None where no pixel data element follows
-    fragments: tuple[Shape | None, ...]  # of compressed pixel data: the frames that begin there
+    fragments: tuple[Codestream | None, ...]  # compressed; None where no frame begins
 
 
 def read_header(found: FoundFile, limits: VolumeLimits) -> Header:
@@ -110,24 +110,24 @@ class _PixelElement:
         return cls(*struct.unpack(order + "L", length))
 
 
-def _walk_fragments(file: BinaryIO, file_size: int) -> tuple[Shape | None, ...]:
+def _walk_fragments(file: BinaryIO, file_size: int) -> tuple[Codestream | None, ...]:
     """The fragments of compressed pixel data (PS3.5, A.4).
 
     Raises RejectedFile where the file ends before the sequence does.
     """
-    shapes: list[Shape | None] = []
+    fragments: list[Codestream | None] = []
     while True:
         item = file.read(8)
         if len(item) < 8:
             raise RejectedFile(RejectionReason.TRUNCATED, "compressed pixel data are cut short")
         group, element, length = struct.unpack("<HHL", item)
         if (group, element) == SEQUENCE_END:
-            return tuple(shapes[1:])  # the first item is the offset table
+            return tuple(fragments[1:])  # the first item is the offset table
         sound = (group, element) == ITEM and length != UNDEFINED
         require(sound, RejectionReason.CORRUPT, "compressed pixel data are no list of items")
         end = file.tell() + length
         require(end <= file_size, RejectionReason.TRUNCATED, "compressed pixel data are cut short")
-        shapes.append(codestream_shape(file, length))
+        fragments.append(codestream_at(file, length))
         file.seek(end)
 
 

@@ -13,6 +13,7 @@ from mriad_model.errors import RejectedFile
 from mriad_model.folders import FoundFile
 from mriad_model.nouns import RejectionReason
 from mriad_model.volumes import tags
+from mriad_model.volumes.codestreams import Codestream
 from mriad_model.volumes.contrast import dicom_contrast
 from mriad_model.volumes.dicom_file import Header
 from mriad_model.volumes.geometry import require_orientation, require_spacing
@@ -155,10 +156,17 @@ def _require_whole_pixels(instance: Instance, header: Header) -> None:
     detail = f"{len(compressed)} fragments for {instance.n_frames} frames"
     require(len(compressed) >= instance.n_frames, RejectionReason.TRUNCATED, detail)
     if header.transfer_syntax != RLE:
-        begun = [shape for shape in compressed if shape is not None]
-        agreed = set(begun) == {(instance.rows, instance.columns, 1)}
+        begun = [codestream for codestream in compressed if codestream is not None]
+        agreed = len(begun) == instance.n_frames and all(_agree(each, instance) for each in begun)
         detail = "the compressed pixels have another size than the header says"
-        require(agreed and len(begun) == instance.n_frames, RejectionReason.CORRUPT, detail)
+        require(agreed, RejectionReason.CORRUPT, detail)
+
+
+def _agree(codestream: Codestream, instance: Instance) -> bool:
+    size = (codestream.rows, codestream.columns, codestream.components)
+    return size == (instance.rows, instance.columns, 1) and (
+        2 <= codestream.bits <= instance.bits_allocated
+    )
 
 
 def _frames(dataset: Dataset, instance: Instance) -> Iterator[Frame]:

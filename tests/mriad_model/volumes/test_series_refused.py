@@ -241,11 +241,23 @@ class TestFiles:
             path.write_bytes(data[:at] + opening * 5000 + data[at:])
         assert refused() == {"corrupt"}
 
-    def test_whose_compressed_frame_claims_more_than_the_header_are_corrupt(self, series, refused):
-        for path in series.classic(syntax="jpeg 2000"):
+    @pytest.mark.parametrize(
+        ("syntax", "marker", "offset", "codes", "values"),
+        [
+            ("jpeg 2000", b"\xff\x4f\xff\x51", 8, ">2L", (30000, 30000)),
+            ("jpeg 2000", b"\xff\x4f\xff\x51", 40, ">H", (16384,)),  # components
+            ("jpeg 2000", b"\xff\x4f\xff\x51", 42, ">B", (0x36,)),  # bits: GDCM would abort
+            ("jpeg lossless", b"\xff\xc3", 5, ">2H", (65535, 65535)),
+            ("jpeg lossless", b"\xff\xc3", 4, ">B", (255,)),
+            ("jpeg-ls", b"\xff\xf7", 5, ">2H", (65535, 65535)),
+        ],
+    )
+    def test_whose_compressed_frame_claims_more_than_the_header_are_corrupt(
+        self, series, refused, syntax, marker, offset, codes, values
+    ):
+        for path in series.classic(syntax=syntax):
             data = bytearray(path.read_bytes())
-            at = data.index(b"\xff\x4f\xff\x51") + 8
-            struct.pack_into(">2L", data, at, 30000, 30000)
+            struct.pack_into(codes, data, data.index(marker) + offset, *values)
             path.write_bytes(data)
         assert refused() == {"corrupt"}
 
