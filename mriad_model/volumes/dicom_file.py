@@ -4,7 +4,9 @@ The transfer syntax is read from the file meta first, by hand: pydicom inflates 
 file before it looks at anything.
 """
 
+import itertools
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -74,7 +76,7 @@ def read_header(found: FoundFile, limits: VolumeLimits) -> Header:
             file,
             is_implicit_VR=syntax == IMPLICIT,
             is_little_endian=syntax != BIG_ENDIAN,
-            stop_when=_at_pixels,
+            stop_when=_stop_at_pixels(limits.max_elements),
             specific_tags=[Tag(keyword) for keyword in WANTED],
         )
         implicit, little = dataset.original_encoding
@@ -131,8 +133,16 @@ def _walk_fragments(file: BinaryIO, file_size: int) -> tuple[Codestream | None, 
         file.seek(end)
 
 
-def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return tag in PIXELS
+def _stop_at_pixels(max_elements: int) -> Callable[[BaseTag, str | None, int], bool]:
+    """Where to stop reading; raises RejectedFile over more elements than any image has."""
+    counted = itertools.count()
+
+    def stop(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+        few = next(counted) < max_elements
+        require(few, RejectionReason.TOO_LARGE, f"more than {max_elements:,} elements")
+        return tag in PIXELS
+
+    return stop
 
 
 def _file_meta(start: bytes) -> tuple[dict[tuple[int, int], str], int]:

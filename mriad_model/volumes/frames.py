@@ -84,8 +84,9 @@ def _require_wanted_kind(dataset: Dataset) -> None:
     modality = tags.text(dataset, "Modality")
     require(modality == "MR", RejectionReason.WRONG_MODALITY, f"modality {shown(modality)}, not MR")
     image_type = tags.optional_text(dataset, "ImageType") or ""
-    scout = "LOCALIZER" in image_type.upper().split("\\")
-    require(not scout, RejectionReason.LOCALIZER, "a localizer")
+    kinds = image_type.upper().split("\\")
+    require("LOCALIZER" not in kinds, RejectionReason.LOCALIZER, "a localizer")
+    require("MOSAIC" not in kinds, RejectionReason.UNSUPPORTED, "slices tiled in one picture")
     burned_in = tags.optional_text(dataset, "BurnedInAnnotation") == "YES"
     require(not burned_in, RejectionReason.BURNED_IN_ANNOTATION, "annotation burned in")
     samples = tags.whole(dataset, "SamplesPerPixel")

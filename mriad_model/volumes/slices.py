@@ -30,8 +30,8 @@ class Plane(StrEnum):
 # Of a canonical volume (R, A, S): the axis that is cut across, the slice's rows, its columns.
 AXES = {Plane.AXIAL: (2, 1, 0), Plane.CORONAL: (1, 2, 0), Plane.SAGITTAL: (0, 2, 1)}
 LEVELS = 65535  # of a normalised slice
-AIR_PERCENTILE = 25  # of the volume's outermost voxels
-TOP_PERCENTILE = 99.0  # of all voxels
+AIR_PERCENTILE = 5.0  # of all voxels; even a tight field of view holds that much air
+TOP_PERCENTILE = 99.0  # of all voxels; above it lie vessels and artefacts
 SQUARE = 0.01  # pixels whose sides differ by less, as a share, are square
 SAMPLES = 2_000_000  # voxels that percentiles are taken of, at most about
 
@@ -154,13 +154,8 @@ def _spacing(volume: Volume, plane: Plane) -> tuple[float, float, float]:
 
 def _foreground_threshold(view: Voxels, slicing: Slicing) -> float:
     """The intensity above which a voxel is no air."""
-    faces = np.concatenate(
-        [view[0].ravel(), view[-1].ravel(), view[:, 0].ravel(), view[:, -1].ravel(),
-         view[:, :, 0].ravel(), view[:, :, -1].ravel()]
-    )  # fmt: skip
-    air = float(np.percentile(faces, AIR_PERCENTILE))
-    top = float(np.percentile(_sample(view), TOP_PERCENTILE))
-    return air + slicing.foreground * (top - air)
+    air, top = np.percentile(_sample(view), (AIR_PERCENTILE, TOP_PERCENTILE))
+    return float(air + slicing.foreground * (top - air))
 
 
 def _window(view: Voxels, threshold: float, slicing: Slicing) -> tuple[float, float]:

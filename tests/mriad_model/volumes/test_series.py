@@ -1,5 +1,6 @@
 """DICOM series that are read: classic, enhanced, compressed, scaled, in any order."""
 
+import pickle
 import shutil
 import subprocess
 import tracemalloc
@@ -14,9 +15,10 @@ from mriad_model.folders import list_files
 from mriad_model.nouns import ScanKind
 from mriad_model.volumes.dicom import read_series, survey
 from mriad_model.volumes.nifti import read_nifti
+from mriad_model.volumes.slices import Plane, Slicing, cut
 from mriad_model.volumes.volume import canonical, canonical_affine
 
-from .conftest import SYNTAXES, drawn_head, oblique_affine
+from .conftest import SYNTAXES, drawn_head, item, oblique_affine
 
 DICOM_T1 = Path(__file__).resolve().parents[4] / "shared/data/volumes/dicom_t1"
 DCM2NIIX = shutil.which("dcm2niix")
@@ -48,6 +50,16 @@ class TestARealSeries:
         theirs, path = as_converted(DICOM_T1, tmp_path / "out")
         assert_same_volume(ours, theirs)
         assert read_nifti(path).sha256 == ours.sha256
+
+    @needs_dcm2niix
+    def test_gives_the_slices_of_the_nifti_file_made_of_it(self, tmp_path):
+        ours = read_series(survey(list_files(DICOM_T1)).series[0])
+        _, path = as_converted(DICOM_T1, tmp_path / "out")
+        for plane in Plane:
+            sliced = [cut(each, Slicing(plane=plane)) for each in (ours, read_nifti(path))]
+            assert sliced[0].positions == sliced[1].positions
+            for one, other in list(zip(*sliced, strict=True))[::20]:
+                np.testing.assert_array_equal(one.pixels, other.pixels)
 
     def test_is_one_volume_and_the_texts_beside_it_are_no_dicom(self):
         found = survey(list_files(DICOM_T1))
@@ -194,6 +206,27 @@ class TestSeveralSeriesInOneFolder:
         assert all(each.shape == (12, 40, 36) for each in found.series)
         assert not found.refusals
 
+    @pytest.mark.parametrize("told_apart", [True, False])
+    def test_in_one_enhanced_file_are_told_apart_by_their_functional_groups(
+        self, series, surveyed, told_apart
+    ):
+        def edit(dataset, place):
+            frames = dataset.PerFrameFunctionalGroupsSequence
+            for first, second in zip(frames[:12], frames[12:], strict=True):
+                second.PlanePositionSequence = first.PlanePositionSequence
+                if told_apart:
+                    second.MREchoSequence = [item(EffectiveEchoTime=30.0)]
+
+        both = np.concatenate([drawn_head(), drawn_head() + 1])
+        series.enhanced(both, edit=edit, shuffled=False)
+        found = surveyed()
+        if told_apart:
+            volumes = [read_series(each).voxels for each in found.series]
+            np.testing.assert_array_equal(np.concatenate(volumes), both)
+        else:
+            assert not found.series
+            assert [each.reason.value for each in found.refusals] == ["shared_positions"]
+
     def test_of_two_patients_are_never_mixed(self, series, surveyed):
         series.classic()
         series.classic(PatientID="P-18")
@@ -215,6 +248,11 @@ class TestSeveralSeriesInOneFolder:
 
         series.classic(edit=edit)
         assert volume().voxels.shape == (12, 40, 36)
+
+    def test_go_from_one_process_to_another(self, series, surveyed):
+        series.classic()
+        found = surveyed()
+        assert pickle.loads(pickle.dumps(found)) == found
 
     def test_files_of_one_volume_are_listed_in_slice_order(self, series, surveyed):
         paths = series.classic(reverse=True)

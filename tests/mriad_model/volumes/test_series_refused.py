@@ -103,6 +103,7 @@ class TestContent:
         [
             ({"Modality": "CT"}, "wrong_modality"),
             ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
+            ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "MOSAIC"]}, "unsupported"),
             ({"BurnedInAnnotation": "YES"}, "burned_in_annotation"),
             ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, "colour"),
             ({"PhotometricInterpretation": "PALETTE COLOR"}, "colour"),
@@ -231,6 +232,17 @@ class TestFiles:
             data = path.read_bytes()
             path.write_bytes(data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.77"))
         assert refused() == {"unsupported"}
+
+    def test_of_elements_without_end_are_too_large(self, series, refused):
+        for path in series.classic()[:1]:
+            data = path.read_bytes()
+            at = data.index(struct.pack("<HH2s", 0x0008, 0x0016, b"UI"))
+            one = struct.pack("<HH2sH", 0x0008, 0x0015, b"SH", 0)
+            path.write_bytes(data[:at] + one * 101_000 + data[at:])
+        for path in series.folder.iterdir():
+            if path.stat().st_size < 10_000:
+                path.unlink()
+        assert refused() == {"too_large"}
 
     def test_nested_without_end_are_corrupt(self, series, refused):
         opening = struct.pack("<HH2sHL", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF)
