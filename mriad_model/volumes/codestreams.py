@@ -4,17 +4,17 @@ A decoder takes the memory that the codestream asks for, whatever the DICOM head
 two have to agree before one is called. GDCM ends its process over more bits than it knows.
 """
 
-import io
 import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
 START_OF_IMAGE = 0xFFD8  # JPEG and JPEG-LS, ITU-T T.81 B.1.1.3
+START_OF_SCAN = 0xFFDA
 START_OF_CODESTREAM = 0xFF4F  # JPEG 2000, ITU-T T.800 A.4.1
 SIZE = 0xFF51  # JPEG 2000, A.5.1
 # Start of frame in any process: T.81 table B.1, without DHT, JPG and DAC; and T.87's for JPEG-LS.
 START_OF_FRAME = {*range(0xFFC0, 0xFFD0), 0xFFF7} - {0xFFC4, 0xFFC8, 0xFFCC}
-MOST_SEGMENTS = 256  # before the start of frame
+MOST_SEGMENTS = 256  # before the first scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +41,28 @@ def codestream_at(file: BinaryIO, length: int) -> Codestream | None:
     (marker,) = _unpacked(">H", file)
     if marker == START_OF_CODESTREAM:
         return _jpeg2000(file)
-    if marker != START_OF_IMAGE:
-        return None
+    return _jpeg(file, end) if marker == START_OF_IMAGE else None
+
+
+def _jpeg(file: BinaryIO, end: int) -> Codestream | None:
+    """From the start of frame; None unless sound segments lead to the start of a scan.
+
+    Decoders skip what is between segments, and GDCM ends its process over what may follow.
+    """
+    found = None
     for _ in range(MOST_SEGMENTS):
         marker, size = _unpacked(">HH", file)
-        if marker in START_OF_FRAME:
-            bits, rows, columns, components = _unpacked(">BHHB", file)
-            return Codestream(rows, columns, components, bits)
-        if marker < 0xFF00 or size < 2 or file.tell() + size - 2 >= end:
+        following = file.tell() + size - 2
+        if marker < 0xFF00 or size < 2 or following >= end:
             return None
-        file.seek(size - 2, io.SEEK_CUR)
+        if marker == START_OF_SCAN:
+            return found
+        if marker in START_OF_FRAME:
+            if found is not None:
+                return None
+            bits, rows, columns, components = _unpacked(">BHHB", file)
+            found = Codestream(rows, columns, components, bits)
+        file.seek(following)
     return None
 
 
