@@ -4,11 +4,9 @@ The transfer syntax is read from the file meta first, by hand: pydicom inflates 
 file before it looks at anything.
 """
 
-import itertools
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
@@ -29,6 +27,8 @@ UNDEFINED = 0xFFFFFFFF
 ITEM, SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 PIXEL_DATA = (0x7FE0, 0x0010)
 PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)  # as 32 and 64 bit floats, as integers
+SEQUENCES = (0x52009229, 0x52009230, 0x00283000)  # shared and per-frame groups, look-up table
+ITEM_MARKS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 DICOMDIR = "1.2.840.10008.1.3.10"
 
 WANTED = [
@@ -73,12 +73,13 @@ def read_header(found: FoundFile, limits: VolumeLimits) -> Header:
         require_readable(syntax)
         file.seek(meta_end)
         dataset = read_dataset(
-            file,
+            cast("BinaryIO", _Rationed(file, limits.max_header_reads)),
             is_implicit_VR=syntax == IMPLICIT,
             is_little_endian=syntax != BIG_ENDIAN,
-            stop_when=_stop_at_pixels(limits.max_elements),
+            stop_when=_at_pixels,
             specific_tags=[Tag(keyword) for keyword in WANTED],
         )
+        _require_few_items(dataset, limits.max_items)
         implicit, little = dataset.original_encoding
         element = _PixelElement.at(file, bool(implicit), bool(little))
         if element is None:
@@ -133,16 +134,32 @@ def _walk_fragments(file: BinaryIO, file_size: int) -> tuple[Codestream | None, 
         file.seek(end)
 
 
-def _stop_at_pixels(max_elements: int) -> Callable[[BaseTag, str | None, int], bool]:
-    """Where to stop reading; raises RejectedFile over more elements than any image has."""
-    counted = itertools.count()
+def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+    return tag in PIXELS
 
-    def stop(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-        few = next(counted) < max_elements
-        require(few, RejectionReason.TOO_LARGE, f"more than {max_elements:,} elements")
-        return tag in PIXELS
 
-    return stop
+class _Rationed:
+    """A file that may be read from only so often: elements cost time and memory, not bytes."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self.seek, self.tell, self._read = file.seek, file.tell, file.read
+        self._left = self._most = most
+
+    def read(self, size: int = -1) -> bytes:
+        self._left -= 1
+        enough = self._left >= 0
+        require(enough, RejectionReason.TOO_LARGE, f"a header of {self._most:,} pieces and more")
+        return self._read(size)
+
+
+def _require_few_items(dataset: Dataset, most: int) -> None:
+    """Count the items of sequences that pydicom keeps as bytes until somebody looks at them."""
+    for tag in SEQUENCES:
+        element = dataset.get_item(tag)
+        value = None if element is None else element.value
+        if isinstance(value, bytes):
+            count = max(value.count(mark) for mark in ITEM_MARKS)
+            require(count <= most, RejectionReason.TOO_LARGE, f"a sequence of {count:,} items")
 
 
 def _file_meta(start: bytes) -> tuple[dict[tuple[int, int], str], int]:

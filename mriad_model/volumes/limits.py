@@ -10,7 +10,8 @@ class VolumeLimits:
     max_file_bytes: int = 2**30
     max_side: int = 4096  # rows or columns of a slice; any side of a NIfTI grid
     max_frames: int = 4096  # in one DICOM file
-    max_elements: int = 100_000  # before its pixel data, not counting those within sequences
+    max_header_reads: int = 2_000_000  # of a DICOM header, one to three an element
+    max_items: int = 300_000  # of a DICOM sequence, nested ones included; 0.7 KB of memory each
     max_voxels: int = 2**27  # 512 cubed: 512 MiB as float32
     min_side: int = 16  # of a slice
     min_slices: int = 3

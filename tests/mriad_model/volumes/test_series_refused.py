@@ -233,16 +233,18 @@ class TestFiles:
             path.write_bytes(data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.77"))
         assert refused() == {"unsupported"}
 
-    def test_of_elements_without_end_are_too_large(self, series, refused):
-        for path in series.classic()[:1]:
-            data = path.read_bytes()
-            at = data.index(struct.pack("<HH2s", 0x0008, 0x0016, b"UI"))
-            one = struct.pack("<HH2sH", 0x0008, 0x0015, b"SH", 0)
-            path.write_bytes(data[:at] + one * 101_000 + data[at:])
-        for path in series.folder.iterdir():
-            if path.stat().st_size < 10_000:
-                path.unlink()
-        assert refused() == {"too_large"}
+    @pytest.mark.parametrize("limit", ["max_header_reads", "max_items"])
+    def test_of_elements_without_end_are_too_large(self, series, surveyed, limit):
+        def edit(dataset, place):
+            dataset.PerFrameFunctionalGroupsSequence = [Dataset()] * 1001
+            undefined = limit == "max_header_reads"
+            dataset["PerFrameFunctionalGroupsSequence"].is_undefined_length = undefined
+
+        series.enhanced(edit=edit)
+        (refusal,) = surveyed(VolumeLimits(**{limit: 1000})).refusals
+        assert refusal.reason.value == "too_large"
+        (refusal,) = surveyed().refusals
+        assert refusal.reason.value == "corrupt"
 
     def test_nested_without_end_are_corrupt(self, series, refused):
         opening = struct.pack("<HH2sHL", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF)
