@@ -73,7 +73,7 @@ def read_header(found: FoundFile, limits: VolumeLimits) -> Header:
         require_readable(syntax)
         file.seek(meta_end)
         dataset = read_dataset(
-            cast("BinaryIO", _Rationed(file, limits.max_header_reads)),
+            cast("BinaryIO", _Rationed(file, limits)),
             is_implicit_VR=syntax == IMPLICIT,
             is_little_endian=syntax != BIG_ENDIAN,
             stop_when=_at_pixels,
@@ -81,36 +81,29 @@ def read_header(found: FoundFile, limits: VolumeLimits) -> Header:
         )
         _require_few_items(dataset, limits.max_items)
         implicit, little = dataset.original_encoding
-        element = _PixelElement.at(file, bool(implicit), bool(little))
-        if element is None:
+        length = _pixel_length(file, bool(implicit), bool(little))
+        if length is None:
             return Header(dataset, syntax, None, ())
-        if element.length == UNDEFINED:
+        if length == UNDEFINED:
             fragments = _walk_fragments(file, found.size)
             return Header(dataset, syntax, 0, fragments)
-        size = min(element.length, found.size - file.tell())
+        size = min(length, found.size - file.tell())
         return Header(dataset, syntax, size, ())
 
 
-@dataclass(frozen=True, slots=True)
-class _PixelElement:
-    length: int
-
-    @classmethod
-    def at(cls, file: BinaryIO, implicit: bool, little: bool) -> "_PixelElement | None":
-        """The pixel data element that starts here; None at the end of the file."""
-        order = "<" if little else ">"
-        start = file.read(8)
-        if len(start) < 8:
-            return None
-        group, element = struct.unpack(order + "HH", start[:4])
-        known = (group, element) == PIXEL_DATA
-        require(known, RejectionReason.UNSUPPORTED, "pixels are not stored as integers")
-        if implicit:
-            return cls(*struct.unpack(order + "L", start[4:]))
-        length = file.read(4)
-        if len(length) < 4:
-            return None
-        return cls(*struct.unpack(order + "L", length))
+def _pixel_length(file: BinaryIO, implicit: bool, little: bool) -> int | None:
+    """The length that the pixel data element here states; None at the end of the file."""
+    order = "<" if little else ">"
+    start = file.read(8)
+    if len(start) < 8:
+        return None
+    group, element, length = struct.unpack(order + "HHL", start)
+    known = (group, element) == PIXEL_DATA
+    require(known, RejectionReason.UNSUPPORTED, "pixels are not stored as integers")
+    if implicit:
+        return int(length)
+    stated = file.read(4)  # explicit: the VR and two spare bytes stood where the length does
+    return int(struct.unpack(order + "L", stated)[0]) if len(stated) == 4 else None
 
 
 def _walk_fragments(file: BinaryIO, file_size: int) -> tuple[Codestream | None, ...]:
@@ -139,16 +132,17 @@ def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
 
 
 class _Rationed:
-    """A file that may be read from only so often: elements cost time and memory, not bytes."""
+    """A file of which only so much may be read, only so often: small elements cost the most."""
 
-    def __init__(self, file: BinaryIO, most: int) -> None:
+    def __init__(self, file: BinaryIO, limits: VolumeLimits) -> None:
         self.seek, self.tell, self._read = file.seek, file.tell, file.read
-        self._left = self._most = most
+        self._reads, self._bytes = limits.max_header_reads, limits.max_header_bytes
 
-    def read(self, size: int = -1) -> bytes:
-        self._left -= 1
-        enough = self._left >= 0
-        require(enough, RejectionReason.TOO_LARGE, f"a header of {self._most:,} pieces and more")
+    def read(self, size: int) -> bytes:
+        self._reads -= 1
+        self._bytes -= size
+        enough = min(self._reads, self._bytes) >= 0
+        require(enough, RejectionReason.TOO_LARGE, "a header of too many bytes or elements")
         return self._read(size)
 
 

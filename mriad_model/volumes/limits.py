@@ -15,4 +15,4 @@ class VolumeLimits:
     max_voxels: int = 2**27  # 512 cubed: 512 MiB as float32
     min_side: int = 16  # of a slice
     min_slices: int = 3
-    max_header_bytes: int = 64 * 2**20  # what may stand before the voxels of a NIfTI file
+    max_header_bytes: int = 64 * 2**20  # before the voxels: skipped in NIfTI, wanted in DICOM

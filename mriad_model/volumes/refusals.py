@@ -1,8 +1,8 @@
 """How the readers of volumes say no."""
 
 import logging
+import os
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,17 +36,8 @@ def refusing() -> Iterator[None]:
             yield
     except RejectedFile:
         raise
-    except EOFError as error:
-        raise RejectedFile(RejectionReason.TRUNCATED, "the file ends too early") from error
-    except MemoryError as error:
-        raise RejectedFile(RejectionReason.TOO_LARGE, "more than memory holds") from error
-    except OSError as error:
-        if error.errno is None:  # gzip.BadGzipFile and the like
-            raise _unreadable_content(error) from error
-        detail = error.strerror or type(error).__name__
-        raise RejectedFile(RejectionReason.UNREADABLE, detail) from error
-    except (Exception, zlib.error) as error:  # RecursionError, NotImplementedError, anything
-        raise _unreadable_content(error) from error
+    except Exception as error:  # RecursionError, NotImplementedError, anything
+        raise _rejection_of(error) from None  # a traceback would quote them too
 
 
 @contextmanager
@@ -72,5 +63,11 @@ def shown(text: str, longest: int = 32) -> str:
     return escape_path(text[:longest])
 
 
-def _unreadable_content(error: BaseException) -> RejectedFile:
+def _rejection_of(error: Exception) -> RejectedFile:
+    if isinstance(error, EOFError):
+        return RejectedFile(RejectionReason.TRUNCATED, "the file ends too early")
+    if isinstance(error, MemoryError):
+        return RejectedFile(RejectionReason.TOO_LARGE, "more than memory holds")
+    if isinstance(error, OSError) and error.errno is not None:  # gzip's own errors have none
+        return RejectedFile(RejectionReason.UNREADABLE, os.strerror(error.errno))
     return RejectedFile(RejectionReason.CORRUPT, f"cannot be read ({type(error).__name__})")

@@ -233,6 +233,10 @@ class TestFiles:
             path.write_bytes(data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.77"))
         assert refused() == {"unsupported"}
 
+    def test_of_larger_headers_than_the_limit_are_refused(self, series, refused):
+        series.classic()
+        assert refused(VolumeLimits(max_header_bytes=300)) == {"too_large"}
+
     @pytest.mark.parametrize("limit", ["max_header_reads", "max_items"])
     def test_of_elements_without_end_are_too_large(self, series, surveyed, limit):
         def edit(dataset, place):
