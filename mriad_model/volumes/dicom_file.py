@@ -21,12 +21,12 @@ from mriad_model.volumes.limits import VolumeLimits
 from mriad_model.volumes.refusals import refusing, require
 from mriad_model.volumes.syntaxes import BIG_ENDIAN, IMPLICIT, require_readable
 
-META_END = 132 + 64 * 1024  # bytes; a file meta is a few hundred
+META_END = 8 * 1024  # bytes; a file meta is a few hundred
 LONG_VR = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UN", b"UC", b"UR", b"UT")
 UNDEFINED = 0xFFFFFFFF
 ITEM, SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 PIXEL_DATA = (0x7FE0, 0x0010)
-PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)  # as 32 and 64 bit floats, as integers
+PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  # as 32 and 64 bit floats, as integers
 SEQUENCES = (0x52009229, 0x52009230, 0x00283000)  # shared and per-frame groups, look-up table
 ITEM_MARKS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 DICOMDIR = "1.2.840.10008.1.3.10"
