@@ -2,9 +2,12 @@
 
     content     which files are DICOM or NIfTI, told by their bytes
     dicom       a folder's files -> series (`survey`), a series -> a `Volume` (`read_series`)
-    nifti       a file -> a `Volume` (`read_nifti`)
+                  dicom_file -> headers (acceptance, tags) -> frames -> series
+    nifti       a file -> a `Volume` (`read_nifti`), by way of nifti_header
+    volume      the noun: voxels and where they lie; its identity; its canonical orientation
     slices      a volume -> normalised slices of one plane, and maps of slices -> the volume's grid
     bids        subject, session and suffix from BIDS names
+    contrast    a hint at T1w, T2w, FLAIR, ... from names, descriptions and timing
 
 Nothing here trusts a file: sizes are checked before memory is taken, and whatever is wrong ends
 as a `RejectedFile` with its reason. A file that kills or hangs a decoder all the same is the

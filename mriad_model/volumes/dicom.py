@@ -18,7 +18,8 @@ from mriad_model.folders import FoundFile
 from mriad_model.nouns import RejectionReason, ScanKind
 from mriad_model.volumes.content import opened, volume_kind
 from mriad_model.volumes.dicom_file import read_header
-from mriad_model.volumes.frames import Frame, Instance, frames_of
+from mriad_model.volumes.frames import Frame, Instance
+from mriad_model.volumes.headers import frames_of
 from mriad_model.volumes.limits import VolumeLimits
 from mriad_model.volumes.refusals import Refusal, refusing, require
 from mriad_model.volumes.series import Series, series_of
