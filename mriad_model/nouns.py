@@ -65,14 +65,18 @@ class RunStatus(StrEnum):
 
 
 class HeatmapKind(StrEnum):
-    """What a heatmap file shows."""
+    """What a heatmap file shows, and as what."""
 
-    SLICE = "slice"
-    VOLUME = "volume"
+    SLICE = "slice"  # a picture: one slice under its map
+    MONTAGE = "montage"  # a picture: the worst slices of a volume under their maps
+    VOLUME = "volume"  # NIfTI: the map on the source's own grid
+    SECONDARY_CAPTURE = "secondary_capture"  # DICOM: the montage
+    SEGMENTATION = "segmentation"  # DICOM: where the map is above the threshold
+    STRUCTURED_REPORT = "structured_report"  # DICOM: score, threshold, verdict, model
 
 
 class RejectionReason(StrEnum):
-    """Why a file is no scan."""
+    """Why a file is no scan, or a scan has no score or no output."""
 
     SYMLINK = "symlink"
     NOT_REGULAR = "not_regular"
@@ -85,6 +89,26 @@ class RejectionReason(StrEnum):
     MULTI_FRAME = "multi_frame"
     BAD_SHAPE = "bad_shape"
     NO_SIGNAL = "no_signal"
+    # Volumes, see mriad_model.volumes
+    MISSING_TAGS = "missing_tags"
+    WRONG_MODALITY = "wrong_modality"
+    LOCALIZER = "localizer"
+    COLOUR = "colour"
+    BURNED_IN_ANNOTATION = "burned_in_annotation"
+    DUPLICATE = "duplicate"
+    BAD_GEOMETRY = "bad_geometry"
+    TOO_FEW_SLICES = "too_few_slices"
+    SHARED_POSITIONS = "shared_positions"
+    GAP = "gap"
+    SEVERAL_VOLUMES = "several_volumes"
+    NOT_FINITE = "not_finite"
+    LABEL_MAP = "label_map"
+    # Reading in a child process, see mriad_model.isolation
+    TIMED_OUT = "timed_out"
+    READER_DIED = "reader_died"
+    # Scans that are fine in themselves
+    OTHER_KIND = "other_kind"  # not what the model in force learned
+    NO_FRAME_OF_REFERENCE = "no_frame_of_reference"  # no DICOM output can be laid over it
 
 
 @dataclass(frozen=True, slots=True)

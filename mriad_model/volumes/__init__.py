@@ -1,0 +1,18 @@
+"""Volumes: DICOM series and NIfTI files, read strictly, on a grid of known place in the patient.
+
+    content     which files are DICOM or NIfTI, told by their bytes
+    dicom       a folder's files -> series (`survey`), a series -> a `Volume` (`read_series`)
+                  dicom_file -> headers (acceptance, tags) -> frames -> series
+    nifti       a file -> a `Volume` (`read_nifti`), by way of nifti_header
+    volume      the noun: voxels and where they lie; its identity; its canonical orientation
+    slices      a volume -> normalised slices of one plane, and maps of slices -> the volume's grid
+    bids        subject, session and suffix from BIDS names
+    contrast    a hint at T1w, T2w, FLAIR, ... from names, descriptions and timing
+
+Nothing here trusts a file: sizes are checked before memory is taken, and whatever is wrong ends
+as a `RejectedFile` with its reason. A file that kills or hangs a decoder all the same is the
+caller's to survive: read untrusted files in a child process with limits of memory and time.
+
+pydicom warns, and logs, quoting values. It is silenced while a file is read, which is a setting
+of the whole process: read from one thread.
+"""

@@ -1,0 +1,148 @@
+"""DICOM: a folder's files into series, and a series into a volume.
+
+Headers are read one file after the other, and little is kept of each; voxels are decoded slice
+by slice into the volume they belong to. A series takes its own size, and one slice.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.pixels.utils import iter_pixels
+
+from mriad_model.errors import RejectedFile
+from mriad_model.folders import FoundFile
+from mriad_model.nouns import RejectionReason, ScanKind
+from mriad_model.volumes.content import opened, volume_kind
+from mriad_model.volumes.dicom_file import read_header
+from mriad_model.volumes.frames import Frame, Instance
+from mriad_model.volumes.headers import frames_of
+from mriad_model.volumes.limits import VolumeLimits
+from mriad_model.volumes.refusals import Refusal, refusing, require
+from mriad_model.volumes.series import Series, series_of
+from mriad_model.volumes.syntaxes import PLUGINS, decoder_of
+from mriad_model.volumes.volume import Origin, Volume, Voxels, storage_type, volume_of
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What lies in a folder: every file is in a series, refused, or no DICOM file."""
+
+    series: tuple[Series, ...]
+    refusals: tuple[Refusal, ...]
+    others: tuple[FoundFile, ...]
+
+
+def survey(files: Iterable[FoundFile], limits: VolumeLimits | None = None) -> Survey:
+    """Read the headers of a folder's files, and sort them into series.
+
+    Args:
+        files: as `mriad_model.folders.list_files` gives them. Names mean nothing.
+        limits: what a file may ask for.
+    """
+    limits = limits or VolumeLimits()
+    frames: list[Frame] = []
+    refusals: list[Refusal] = []
+    others: list[FoundFile] = []
+    for found in files:
+        try:
+            _require_listed(found)
+            if volume_kind(found.path) is ScanKind.DICOM:
+                frames.extend(read_frames(found, limits))
+            else:
+                others.append(found)
+        except RejectedFile as error:
+            refusals.append(Refusal(found, error.reason, error.detail))
+    series, refused = series_of(frames, limits)
+    return Survey(tuple(series), (*refusals, *refused), tuple(others))
+
+
+def read_frames(found: FoundFile, limits: VolumeLimits) -> tuple[Frame, ...]:
+    """The frames of one DICOM file, from its header. Raises RejectedFile."""
+    return frames_of(found, read_header(found, limits), limits)
+
+
+def read_series(series: Series) -> Volume:
+    """Decode the slices of a series into a volume.
+
+    MONOCHROME1 is inverted, slope and intercept are applied.
+
+    Raises:
+        RejectedFile: a file changed since it was listed, or its pixels cannot be decoded, are
+            all the same, or become infinite.
+    """
+    voxels = np.empty(series.shape, _storage_type(series.frames))
+    by_file = defaultdict[FoundFile, dict[int, int]](dict)
+    for place, frame in enumerate(series.frames):
+        by_file[frame.instance.found][frame.index] = place
+    for places in by_file.values():
+        indices = sorted(places)
+        for index, stored in zip(indices, _decoded(series, places, indices), strict=True):
+            _fill(voxels[places[index]], stored, series.frames[places[index]])
+    return volume_of(voxels, series.affine, _origin(series))
+
+
+def _require_listed(found: FoundFile) -> None:
+    if found.refused is not None:
+        raise RejectedFile(found.refused, found.refused.value.replace("_", " "))
+
+
+def _decoded(
+    series: Series, places: dict[int, int], indices: Sequence[int]
+) -> Iterator[NDArray[Any]]:
+    """The stored values of some frames of one file, each (rows, columns)."""
+    instance = series.frames[places[indices[0]]].instance
+    with opened(instance.found.path, instance.found) as file, refusing():
+        plugin = PLUGINS[instance.transfer_syntax]
+        for stored in iter_pixels(file, indices=indices, raw=True, decoding_plugin=plugin):
+            same = stored.shape == (instance.rows, instance.columns)
+            require(same, RejectionReason.CORRUPT, "a slice has another shape than its header says")
+            yield stored
+
+
+def _fill(plane: Voxels, stored: NDArray[Any], frame: Frame) -> None:
+    """Write one slice (rows, columns) into the volume, scaled."""
+    values = _inverted(stored, frame.instance) if frame.instance.inverted else stored
+    if not _is_scaled(frame):
+        plane[:] = values
+        return
+    with np.errstate(over="ignore"):  # what becomes infinite is refused with the volume
+        plane[:] = values * np.float64(frame.slope) + frame.intercept
+
+
+def _inverted(stored: NDArray[Any], instance: Instance) -> NDArray[Any]:
+    """MONOCHROME1 turned round within the range of its stored bits, so that air is dark."""
+    if instance.signed:
+        return np.asarray(~stored)
+    top = 2**instance.bits_stored - 1
+    return np.asarray(top - stored.astype(np.int64)).astype(stored.dtype)
+
+
+def _is_scaled(frame: Frame) -> bool:
+    return (frame.slope, frame.intercept) != (1.0, 0.0)
+
+
+def _storage_type(frames: Iterable[Frame]) -> np.dtype[Any]:
+    types = {(f.instance.bits_allocated, f.instance.signed, _is_scaled(f)) for f in frames}
+    if len(types) > 1:
+        return np.dtype(np.float32)
+    ((bits, signed, scaled),) = types
+    return storage_type(np.dtype(f"{'i' if signed else 'u'}{bits // 8}"), scaled)
+
+
+def _origin(series: Series) -> Origin:
+    instance = series.frames[0].instance
+    syntaxes = {frame.instance.transfer_syntax for frame in series.frames}
+    return Origin(
+        kind=ScanKind.DICOM,
+        patient_id=instance.patient_id,
+        study_uid=instance.study_uid,
+        series_uid=instance.series_uid,
+        frame_of_reference_uid=instance.frame_of_reference_uid,
+        scanner=instance.scanner,
+        contrast=instance.contrast,
+        decoder=", ".join(sorted({decoder_of(syntax) for syntax in syntaxes})),
+    )

@@ -1,0 +1,45 @@
+"""The nouns of a DICOM file: what its frames share, and what each shows and where it lies."""
+
+from dataclasses import dataclass
+
+from mriad_model.folders import FoundFile
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What all frames of one file share."""
+
+    found: FoundFile
+    transfer_syntax: str
+    sop_class_uid: str | None
+    sop_instance_uid: str
+    series_uid: str
+    study_uid: str | None
+    patient_id: str | None  # raw
+    frame_of_reference_uid: str | None
+    scanner: str | None
+    contrast: str | None
+    rows: int
+    columns: int
+    n_frames: int
+    bits_allocated: int
+    bits_stored: int
+    signed: bool
+    inverted: bool  # MONOCHROME1: the lowest value is white
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One slice as a file holds it. Millimetres, LPS."""
+
+    instance: Instance
+    index: int  # in the file, from 0
+    position: tuple[float, ...]  # of the first voxel's centre, (3,)
+    orientation: tuple[float, ...]  # direction cosines of a row, then of a column, (6,)
+    spacing: tuple[float, ...]  # between rows, between columns
+    slope: float
+    intercept: float
+    image_type: str | None
+    echo_time: float | None  # ms
+    temporal_position: int | None
+    stack: str | None
