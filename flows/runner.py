@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-CHUNKS = 3  # one chunk is prepared, one scored, one waits for its turn
+CHUNKS = 3  # one is worked on, one written, one waits for its turn
 FOLDS = 2  # trained side by side
 T = TypeVar("T")
 
