@@ -21,6 +21,7 @@ from db.lookups import (
     activations,
     count_decisions,
     current_threshold,
+    has_pseudonyms,
     model_by_id,
     models,
     rejections,
@@ -32,11 +33,9 @@ from db.lookups import (
 )
 from db.scans import (
     LabelledScan,
-    ScanSource,
     dataset_roles,
     healthy_pool,
     labelled,
-    scan_sources,
     scans_by_id,
     sightings,
 )
@@ -48,6 +47,16 @@ from db.scores import (
     undecided,
     unscored,
 )
+from db.sighted import (
+    RejectedBeside,
+    ScanSource,
+    SightedFile,
+    SightedScan,
+    SightedTogether,
+    rejected_beside,
+    scan_sources,
+    sighted_scans,
+)
 from db.stories import Replay, ScanStory, ScoreStory, decisions_for_replay, scan_story
 
 __all__ = [
@@ -57,10 +66,14 @@ __all__ = [
     "HistoryQuery",
     "InForce",
     "LabelledScan",
+    "RejectedBeside",
     "Replay",
     "ScanSource",
     "ScanStory",
     "ScoreStory",
+    "SightedFile",
+    "SightedScan",
+    "SightedTogether",
     "StoredScore",
     "Tally",
     "activations",
@@ -72,17 +85,20 @@ __all__ = [
     "decided_scores",
     "decisions",
     "decisions_for_replay",
+    "has_pseudonyms",
     "healthy_pool",
     "labelled",
     "model_by_id",
     "models",
     "open_record",
+    "rejected_beside",
     "rejections",
     "rejections_at",
     "run_by_id",
     "scan_sources",
     "scan_story",
     "scans_by_id",
+    "sighted_scans",
     "sightings",
     "tally",
     "threshold_by_id",

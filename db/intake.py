@@ -45,11 +45,13 @@ def end_run(engine: Engine, end: RunEnd) -> None:
         insert_new(connection, schema.run_end, [values_of(end)], schema.run_end.c.id)
 
 
-def register_scans(engine: Engine, seen: Sequence[tuple[Scan, Sighting]]) -> list[Registered]:
-    """Append a chunk of scans and where each was seen; one answer an item, in order.
+def register_scans(
+    engine: Engine, seen: Sequence[tuple[Scan, Sequence[Sighting]]]
+) -> list[Registered]:
+    """Append a chunk of scans, each with its files as seen; one answer an item, in order.
 
-    Identity is content: of two files with the same pixels, the second is known. What the
-    sightings say of `scan_id` is ignored, and may be 0.
+    Identity is content: of two items with the same voxels, the second is known. What the
+    sightings say of `scan_id` is ignored, and may be 0. A file may belong to several scans.
     """
     first: dict[str, Scan] = {}
     for scan, _ in seen:
@@ -60,7 +62,11 @@ def register_scans(engine: Engine, seen: Sequence[tuple[Scan, Sighting]]) -> lis
             row.sha256 for row in insert_new(connection, schema.scan, rows, schema.scan.c.sha256)
         }
         ids = _scan_ids(connection, first)
-        sightings = [values_of(sighting, scan_id=ids[scan.sha256]) for scan, sighting in seen]
+        sightings = [
+            values_of(sighting, scan_id=ids[scan.sha256])
+            for scan, files in seen
+            for sighting in files
+        ]
         append_new(connection, schema.sighting, sightings)
     answers = []
     for scan, _ in seen:
@@ -93,14 +99,18 @@ def append_labels(engine: Engine, labels: Sequence[Label]) -> int:
 
 
 def known_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, int]:
-    """Of these files, those seen before as they stand now, each with its scan's id."""
+    """Of these files, those seen before as they stand now, each with its scan's id.
+
+    Of a file of several scans, the one registered last: a series seen half copied is another
+    scan than the whole one that it became.
+    """
     wanted = {FileKey(*file) for file in files}
     table = schema.sighting
     columns = (table.c.path, table.c.size, table.c.mtime_ns, table.c.inode, table.c.scan_id)
     found: dict[FileKey, int] = {}
     with reading(engine) as connection:
         for paths in pieces({file.path for file in wanted}):
-            query = select(*columns).where(table.c.path.in_(paths))
+            query = select(*columns).where(table.c.path.in_(paths)).order_by(table.c.id)
             for *key, scan_id in connection.execute(query).tuples().all():
                 found[FileKey(*key)] = scan_id
     return {file: found[file] for file in wanted & found.keys()}

@@ -111,6 +111,13 @@ def count_decisions(engine: Engine) -> int:
         return connection.execute(select(func.count()).select_from(schema.decision)).scalar_one()
 
 
+def has_pseudonyms(engine: Engine) -> bool:
+    """Whether any scan is of a patient who goes by a pseudonym."""
+    named = select(schema.scan.c.id).where(schema.scan.c.patient.is_not(None)).limit(1)
+    with reading(engine) as connection:
+        return connection.execute(named).first() is not None
+
+
 def rejections(engine: Engine, run_id: int | None = None) -> list[Rejection]:
     """The files rejected, in a run or ever, oldest first."""
     query = select(schema.rejection).order_by(schema.rejection.c.id)

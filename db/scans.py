@@ -1,6 +1,6 @@
-"""Reads of scans: one by name, where they can be read, what they were labelled, their roles."""
+"""Reads of scans: one by name, where they were seen, what they were labelled, their roles."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,18 +26,12 @@ class LabelledScan:
     sighting: Sighting
 
 
-@dataclass(frozen=True, slots=True)
-class ScanSource:
-    """What it takes to read a scan again, and to know that it is the same."""
-
-    scan_id: int
-    sha256: str  # of the pixels
-    kind: ScanKind
-    paths: tuple[str, ...]  # where it was seen, newest first; each path once
-
-
-def labelled(engine: Engine, value: LabelValue | None = None) -> list[LabelledScan]:
-    """Scans by their last label, in the order they were registered."""
+def labelled(
+    engine: Engine,
+    value: LabelValue | None = None,
+    kinds: Collection[ScanKind] = tuple(ScanKind),
+) -> list[LabelledScan]:
+    """Scans of these kinds by their last label, in the order they were registered."""
     scan, label, sighting = schema.scan, schema.label, schema.sighting
     last_label = select(func.max(label.c.id)).group_by(label.c.scan_id)
     seen = schema.sighting.alias()
@@ -46,7 +40,7 @@ def labelled(engine: Engine, value: LabelValue | None = None) -> list[LabelledSc
         select(*columns_of(scan, "s_"), *columns_of(label, "l_"), *columns_of(sighting, "f_"))
         .join(label, label.c.scan_id == scan.c.id)
         .join(sighting, sighting.c.id == last_seen)
-        .where(label.c.id.in_(last_label))
+        .where(label.c.id.in_(last_label), scan.c.kind.in_([kind.value for kind in kinds]))
         .order_by(scan.c.id)
     )
     if value is not None:
@@ -63,9 +57,14 @@ def labelled(engine: Engine, value: LabelValue | None = None) -> list[LabelledSc
         ]
 
 
-def healthy_pool(engine: Engine) -> list[LabelledScan]:
-    """Scans that a person or an import last called healthy."""
-    return labelled(engine, LabelValue.HEALTHY)
+def healthy_pool(
+    engine: Engine, kinds: Collection[ScanKind] = tuple(ScanKind)
+) -> list[LabelledScan]:
+    """Scans that a person or an import last called healthy: of pictures, of volumes, or all.
+
+    A scan tells its kind, its patient's pseudonym, its grid and its contrast.
+    """
+    return labelled(engine, LabelValue.HEALTHY, kinds)
 
 
 def scans_by_id(engine: Engine, scan_ids: Iterable[int]) -> dict[int, Scan]:
@@ -79,29 +78,6 @@ def sightings(engine: Engine, scan_ids: Iterable[int]) -> dict[int, list[Sightin
     with reading(engine) as connection:
         newest = schema.sighting.c.id.desc()
         return grouped(connection, Sighting, schema.sighting.c.scan_id, scan_ids, newest)
-
-
-def scan_sources(engine: Engine, scan_ids: Iterable[int]) -> list[ScanSource]:
-    """Where each of these scans can be read, in this order.
-
-    Raises:
-        NotInRecord: there is no scan of one of these ids.
-
-    """
-    wanted = list(scan_ids)
-    scans, seen = scans_by_id(engine, wanted), sightings(engine, wanted)
-    missing = set(wanted) - scans.keys()
-    if missing:
-        raise NotInRecord(f"There is no scan {min(missing)} in the record")
-    return [
-        ScanSource(
-            scan_id,
-            scans[scan_id].sha256,
-            scans[scan_id].kind,
-            tuple(dict.fromkeys(each.path for each in seen.get(scan_id, ()))),
-        )
-        for scan_id in wanted
-    ]
 
 
 def dataset_roles(engine: Engine, dataset_id: int) -> dict[int, Role]:

@@ -118,6 +118,7 @@ scan = _table(
     UniqueConstraint("sha256"),
     CheckConstraint("n_slices > 0", name="n_slices"),
     Index(None, "scanner"),
+    Index(None, "series_uid"),
 )
 
 sighting = _table(
@@ -130,7 +131,7 @@ sighting = _table(
     _whole("inode"),
     _of("run_id", "run"),
     _text("seen_at"),
-    UniqueConstraint("path", "size", "mtime_ns", "inode"),
+    UniqueConstraint("path", "size", "mtime_ns", "inode", "scan_id"),
     Index(None, "scan_id"),
 )
 

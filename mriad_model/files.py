@@ -63,6 +63,23 @@ def write_all_atomically(files: Mapping[Path, bytes]) -> None:
                 left.unlink()
 
 
+def write_once(path: Path, data: bytes) -> None:
+    """Write the file unless it is there. Of several who do so at once, one writes, whole.
+
+    The name appears by a hard link to what is already synced, so nobody reads half of it.
+    """
+    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        _write_new(temporary, data)
+        _sync(temporary, os.O_RDONLY)
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(temporary)
+        _sync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
 def open_regular(path: Path) -> int:
     """A read-only descriptor of a regular file, never waiting for one that is not.
 

@@ -5,8 +5,10 @@ ISO-8601 text. Paths are relative to the home where they lie inside it, and esca
 (`mriad_model.paths`). `id` is None until the row is written.
 """
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 NOTICE = "Research use only. Not a medical device, not for diagnosis."
 
@@ -17,6 +19,10 @@ class ScanKind(StrEnum):
     IMAGE = "image"
     DICOM = "dicom"
     NIFTI = "nifti"
+
+
+PICTURES = (ScanKind.IMAGE,)
+VOLUMES = (ScanKind.DICOM, ScanKind.NIFTI)
 
 
 class LabelValue(StrEnum):
@@ -151,6 +157,22 @@ class Scan:
     run_id: int
     created_at: str
     id: int | None = None
+
+    @property
+    def grid(self) -> dict[str, Any]:
+        """`geometry` as the object that it is."""
+        grid: dict[str, Any] = json.loads(self.geometry)
+        return grid
+
+    @property
+    def contrast(self) -> str | None:
+        """What the source hints at: T1w, T2w, FLAIR, ...; None where it says nothing."""
+        return self.grid.get("contrast")
+
+    @property
+    def n_files(self) -> int:
+        """How many files the scan was read from."""
+        return int(self.grid.get("files", 1))
 
 
 @dataclass(frozen=True, slots=True)

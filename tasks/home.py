@@ -1,17 +1,23 @@
-"""The home folder: what lies where, made on first use for the owner alone."""
+"""The home folder: what lies where, made on first use for the owner alone; the site's key."""
 
 import errno
 import os
+import re
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mriad_model.errors import HomeError
-from mriad_model.files import make_folder
+from db.history import has_pseudonyms
+from mriad_model.errors import HomeError, SettingsError
+from mriad_model.files import make_folder, write_once
+from mriad_model.pseudonyms import KEY_BYTES
+from tasks.resources import opened_record
 
 FOLDERS = ("inbox", "healthy", "models", "heatmaps", "reports", "logs", "work")
+SITE_KEY = "site.key"
 STALE_WORK_SECONDS = 2 * 24 * 3600.0
 
 
@@ -46,6 +52,49 @@ def work_folder(home: Path, run_id: int) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def site_key(home: Path) -> bytes:
+    """The key that patients' pseudonyms are made with; made on first use, for the owner alone.
+
+    Raises:
+        SettingsError: the key is damaged, others can read it, or it is gone though the record
+            holds pseudonyms, which a new one would not match.
+        HomeError: it cannot be written.
+    """
+    path = home / SITE_KEY
+    if not os.path.lexists(path):
+        # Another process may make the key, and record pseudonyms, between the two questions.
+        if has_pseudonyms(opened_record(str(home))) and not os.path.lexists(path):
+            raise SettingsError(
+                f"{path} is gone, and the record holds pseudonyms made with it: restore it from "
+                "a backup, or the same patients would go by other names"
+            )
+        try:
+            write_once(path, f"{secrets.token_hex(KEY_BYTES)}\n".encode())
+        except OSError as error:
+            raise HomeError(f"{path}: {plain(error)}") from error
+    return _key_in(path)
+
+
+def _key_in(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text("ascii").strip() if path.is_file() else ""
+    except UnicodeDecodeError:
+        text = ""
+    except OSError as error:
+        raise SettingsError(f"{path}: {plain(error)}; mend it or restore it") from error
+    if mode & 0o077:
+        raise SettingsError(
+            f"{path} can be read by others than its owner, so its pseudonyms may be known: "
+            f"run chmod 600 {path}"
+        )
+    if not re.fullmatch(f"[0-9a-f]{{{2 * KEY_BYTES}}}", text):
+        raise SettingsError(
+            f"{path} is damaged, it holds no key of {KEY_BYTES} bytes: restore it from a backup"
+        )
+    return bytes.fromhex(text)
 
 
 def plain(error: OSError) -> str:

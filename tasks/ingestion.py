@@ -122,7 +122,7 @@ def ingest_chunk(
         path = recorded_path(file.path, place)
         if isinstance(outcome, ImageScan):
             sighting = Sighting(0, path, file.size, file.mtime_ns, file.inode, run_id, moment)
-            rows.append((_scan(outcome, run_id, moment), sighting))
+            rows.append((_scan(outcome, run_id, moment), [sighting]))
             paths.append(str(file.path))
         else:
             rejections.append(_rejection(file, path, outcome, run_id, moment))

@@ -1,6 +1,7 @@
 """An empty record for each test, and a small hand to fill it with."""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -53,11 +54,26 @@ class Hand:
 
     def seen(
         self, name: str, scanner: str | None = None, path: str | None = None
-    ) -> tuple[Scan, Sighting]:
+    ) -> tuple[Scan, list[Sighting]]:
         run_id = self.run()
         scan = Scan(sha(name), ScanKind.IMAGE, None, None, None, scanner, "{}", 1, run_id, NOON)
         sighting = Sighting(0, path or f"inbox/{name}.png", 10, 20, 30, run_id, NOON)
-        return scan, sighting
+        return scan, [sighting]
+
+    def series(
+        self,
+        name: str,
+        paths: Sequence[str],
+        run: str = "flow-run",
+        n_files: int | None = None,
+        kind: ScanKind = ScanKind.DICOM,
+        **grid: object,
+    ) -> tuple[Scan, list[Sighting]]:
+        """A volume of a slice a file, as this run saw it."""
+        geometry = json.dumps({"files": n_files or len(paths), **grid})
+        run_id, uid, n = self.run(run), f"1.2.{len(name)}", len(paths)
+        scan = Scan(sha(name), kind, "p", "1.2", uid, "GE", geometry, n, run_id, NOON)
+        return scan, [Sighting(0, path, 10, 20, 30, run_id, NOON) for path in paths]
 
     def scans(self, *names: str, scanner: str | None = None) -> list[int]:
         seen = [self.seen(name, scanner) for name in names]

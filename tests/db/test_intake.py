@@ -1,5 +1,6 @@
 """What comes in: the same content is one scan, however often and under whatever name it comes."""
 
+from dataclasses import replace
 from sqlite3 import SQLITE_LIMIT_VARIABLE_NUMBER
 from typing import TYPE_CHECKING
 
@@ -7,8 +8,10 @@ import pytest
 from sqlalchemy import event
 
 from db import history, record
-from mriad_model.errors import NotInRecord
+from mriad_model.errors import RecordError
 from mriad_model.nouns import (
+    PICTURES,
+    VOLUMES,
     Label,
     LabelSource,
     LabelValue,
@@ -17,6 +20,7 @@ from mriad_model.nouns import (
     Run,
     RunEnd,
     RunStatus,
+    ScanKind,
 )
 
 if TYPE_CHECKING:
@@ -70,6 +74,50 @@ def test_more_files_than_a_statement_holds_are_looked_up(hand: "Hand") -> None:
     )
     assert record.known_files(hand.engine, files + unseen) == dict(zip(files, ids, strict=True))
     assert record.rejected_files(hand.engine, files + unseen) == {}
+
+
+def test_a_series_has_a_sighting_for_each_of_its_files(hand: "Hand") -> None:
+    paths = [f"inbox/s/{n}.dcm" for n in range(5)]
+    seen = [hand.series("s", paths), hand.seen("a")]
+    series, picture = record.register_scans(hand.engine, seen)
+    assert (series.new, picture.new) == (True, True)
+    assert (hand.count("scan"), hand.count("sighting")) == (2, 6)
+    files = [record.FileKey(path, 10, 20, 30) for path in paths]
+    known = record.known_files(hand.engine, [*files, record.FileKey("inbox/s/5.dcm", 10, 20, 30)])
+    assert known == dict.fromkeys(files, series.scan_id)
+    again = record.register_scans(hand.engine, seen)
+    assert [(each.scan_id, each.new) for each in again] == [
+        (series.scan_id, False),
+        (picture.scan_id, False),
+    ]
+    assert (hand.count("scan"), hand.count("sighting")) == (2, 6)
+
+
+def test_a_series_that_grew_is_another_scan_with_all_of_its_files(hand: "Hand") -> None:
+    half, whole = ([f"inbox/s/{n}.dcm" for n in range(count)] for count in (3, 6))
+    (before,) = record.register_scans(hand.engine, [hand.series("half", half)])
+    (after,) = record.register_scans(hand.engine, [hand.series("whole", whole, "second night")])
+    assert after.new
+    files = [record.FileKey(path, 10, 20, 30) for path in whole]
+    assert record.known_files(hand.engine, files) == dict.fromkeys(files, after.scan_id)
+    first, second = history.sighted_scans(hand.engine, [before.scan_id, after.scan_id])
+    assert [file.path for file in first.newest_files] == half
+    assert [file.path for file in second.newest_files] == whole
+
+
+def test_one_file_may_hold_several_scans(hand: "Hand") -> None:
+    seen = [hand.series(name, ["inbox/enhanced.dcm"]) for name in ("stack 1", "the other stack")]
+    one, other = record.register_scans(hand.engine, seen)
+    for each in history.sighted_scans(hand.engine, [one.scan_id, other.scan_id]):
+        assert each.paths == ("inbox/enhanced.dcm",)
+
+
+def test_a_series_that_names_no_run_leaves_nothing(hand: "Hand") -> None:
+    scan, sightings = hand.series("s", ["inbox/s/1.dcm", "inbox/s/2.dcm"])
+    bad = [sightings[0], replace(sightings[1], run_id=99)]
+    with pytest.raises(RecordError, match="not there"):
+        record.register_scans(hand.engine, [hand.seen("a"), (scan, bad)])
+    assert hand.count("scan") == hand.count("sighting") == 0
 
 
 def rejection(hand: "Hand", path: str, reason: RejectionReason, detail: str = "") -> Rejection:
@@ -138,15 +186,18 @@ def test_the_healthy_pool_holds_scans_whose_last_label_is_healthy(hand: "Hand") 
     assert [each.id for each in history.labelled(hand.engine, LabelValue.ABNORMAL)] == [c]
 
 
-def test_a_scan_can_be_read_where_it_was_seen_last_first(hand: "Hand") -> None:
-    a, b = hand.scans("a", "b")
-    record.register_scans(hand.engine, [hand.seen("a", path="archive/a.png")])
-    sources = history.scan_sources(hand.engine, [b, a])
-    assert [each.scan_id for each in sources] == [b, a]
-    assert sources[1].paths == ("archive/a.png", "inbox/a.png")
-    assert sources[1].sha256 == hand.sha("a")
-    with pytest.raises(NotInRecord, match="no scan 999"):
-        history.scan_sources(hand.engine, [a, 999])
+def test_the_healthy_pool_is_asked_for_pictures_or_volumes(hand: "Hand") -> None:
+    series = hand.series("s", ["inbox/s/1.dcm"], contrast="T1w")
+    volume = hand.series("v", ["inbox/v.nii"], kind=ScanKind.NIFTI)
+    registered = record.register_scans(hand.engine, [hand.seen("a"), series, volume])
+    for each in registered:
+        hand.label(each.scan_id)
+    picture, dicom, nifti = (each.scan_id for each in registered)
+    everything = history.healthy_pool(hand.engine)
+    assert [each.id for each in everything] == [picture, dicom, nifti]
+    assert [each.scan.contrast for each in everything] == [None, "T1w", None]
+    assert [each.id for each in history.healthy_pool(hand.engine, PICTURES)] == [picture]
+    assert [each.id for each in history.healthy_pool(hand.engine, VOLUMES)] == [dicom, nifti]
 
 
 def test_a_run_that_starts_again_keeps_its_row_and_its_first_end(hand: "Hand") -> None:
