@@ -18,7 +18,6 @@ from mriad_model.volumes.geometry import voxel_spacing
 from mriad_model.volumes.slicing import Plane, Slicing
 from mriad_model.volumes.volume import Volume, Voxels, canonical, canonical_affine
 
-
 # Of a canonical volume (R, A, S): the axis that is cut across, the slice's rows, its columns.
 AXES = {Plane.AXIAL: (2, 1, 0), Plane.CORONAL: (1, 2, 0), Plane.SAGITTAL: (0, 2, 1)}
 LEVELS = 65535  # of a normalised slice
