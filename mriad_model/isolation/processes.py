@@ -8,17 +8,20 @@ the kernel kills the children when the server ends.
 
 import contextlib
 import ctypes
+import fcntl
 import io
 import os
 import resource
 import signal
 import sys
 from multiprocessing import context, forkserver, popen_forkserver, reduction, spawn, util
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from mriad_model.isolation.limits import ChildLimits
 
 PRELOADED = "mriad_model.isolation.preload"
+PIPE_BYTES = 2**20  # what Linux lets anyone have
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -63,6 +66,14 @@ class ChildContext(context.ForkServerContext):
     def __init__(self) -> None:
         super().__init__()
         self.set_forkserver_preload([PRELOADED])
+
+    def Pipe(self, duplex: bool = True) -> tuple[Connection, Connection]:  # noqa: N802
+        """A pipe that holds a few pictures, so that a child need not wait for its reader."""
+        reader, writer = super().Pipe(duplex)
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):  # there is a limit for all pipes of a user
+                fcntl.fcntl(writer.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        return reader, writer
 
 
 def enter_child(limits: ChildLimits) -> None:
