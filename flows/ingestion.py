@@ -4,10 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.runner import ahead, threads
+from flows.runner import ahead, private_flow
 from tasks.ingestion import Labelled, Labelling, Refused, find_files, ingest_chunk, label_scans
 from tasks.progress import tell
 from tasks.reporting import publish_summary
@@ -71,11 +70,7 @@ def take_in(
     return intake
 
 
-@flow(
-    name="ingest_scans",
-    flow_run_name="ingest {folder}",
-    task_runner=threads(),
-)
+@private_flow(name="ingest_scans", flow_run_name="ingest")
 def ingest_scans(
     home: Path,
     folder: str,
@@ -86,5 +81,7 @@ def ingest_scans(
     """Register the scans of a folder. Safe to run again: what is known is counted, not added."""
     with recorded_run(opened_record(str(home)), "ingest_scans", flow_run.id) as run:
         intake = take_in(home, run, folder, labelling=labelling, glob=glob, chunk_size=chunk_size)
-        publish_summary("ingest-summary", f"Ingested {folder}", {**run.counts, **intake.by_reason})
+        publish_summary(
+            "ingest-summary", f"Ingested {intake.new} new scans", {**run.counts, **intake.by_reason}
+        )
     return intake

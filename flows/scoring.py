@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect import flow
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
 from flows.ingestion import CHUNK_SIZE, take_in
-from flows.runner import ahead, threads
+from flows.runner import ahead, private_flow
 from tasks.home import work_folder
 from tasks.ingestion import Refused
 from tasks.models import device_in_use
@@ -41,7 +40,7 @@ class ScoringResult:
     seconds: float
 
 
-@flow(name="score_new_scans", flow_run_name="score {folder}", task_runner=threads())
+@private_flow(name="score_new_scans", flow_run_name="score")
 def score_new_scans(
     home: Path,
     folder: str,
