@@ -60,7 +60,7 @@ def run_demo(
     recipe = recipe_named(settings.recipe).with_training(max_epochs=epochs).to_json()
     labelling = Labelling(local_user(), from_folders=True)
     intake = ingest_scans(home, data, labelling)
-    if not intake.scan_ids:
+    if not intake.seen:
         raise NoScans(f"{data}: no scans there; name a folder with pictures in no/ and yes/")
     training = train_model(
         home, recipe, local_user(), settings.seed, settings.sigmas, settings.device

@@ -1,13 +1,22 @@
 """The flow that registers scans, and the walk through a folder that other flows begin with."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prefect.runtime import flow_run
 
 from flows.runner import ahead, private_flow
-from tasks.ingestion import Labelled, Labelling, Refused, find_files, ingest_chunk, label_scans
+from tasks.ingestion import (
+    Found,
+    Ingested,
+    Labelling,
+    Refused,
+    find_files,
+    ingest_chunk,
+    label_scans,
+)
 from tasks.progress import tell
 from tasks.reporting import publish_summary
 from tasks.resources import opened_record
@@ -23,10 +32,20 @@ class Intake:
 
     new: int
     known: int
-    labelled: int  # labels added
-    unlabelled: int  # files of which the labelling said nothing
-    rejected: list[Refused] = field(default_factory=list)
-    scan_ids: list[int] = field(default_factory=list)
+    rejected: list[Refused]
+    seen: list[tuple[int, str]]  # (scan id, path)
+    labelled: int = 0  # labels added
+    unlabelled: int = 0  # files of which the labelling said nothing
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the run records of it."""
+        return {
+            "new": self.new,
+            "known": self.known,
+            "rejected": len(self.rejected),
+            "labelled": self.labelled,
+        }
 
     @property
     def by_reason(self) -> dict[str, int]:
@@ -45,29 +64,30 @@ def take_in(
 ) -> Intake:
     """List a folder, read what is new in it, label what it holds."""
     found = find_files(str(home), folder, glob)
-    seen = list(found.known)
-    rejected = list(found.refused)
-    new = 0
+    reads = []
     # One chunk is read while the one before is written.
     for number, read in ahead(
         ingest_chunk.submit(str(home), run.id, files)
         for _, files in in_chunks(found.unread, chunk_size)
     ):
+        reads.append(read)
+        tell("reading", min(number * chunk_size, len(found.unread)), len(found.unread))
+    intake = intake_of(found, reads)
+    if labelling is not None:
+        said = label_scans(str(home), folder, labelling, intake.seen)
+        intake = replace(intake, labelled=said.added, unlabelled=said.unlabelled)
+    run.counts.update(intake.counts)
+    return intake
+
+
+def intake_of(found: Found, reads: Iterable[Ingested]) -> Intake:
+    """What the listing of a folder and the reading of its files come to."""
+    seen, rejected, new = list(found.known), list(found.refused), 0
+    for read in reads:
         seen += read.seen
         rejected += read.rejected
         new += read.new
-        tell("reading", min(number * chunk_size, len(found.unread)), len(found.unread))
-    said = label_scans(str(home), folder, labelling, seen) if labelling else Labelled(0, 0)
-    intake = Intake(
-        new=new,
-        known=len(seen) - new,
-        labelled=said.added,
-        unlabelled=said.unlabelled,
-        rejected=rejected,
-        scan_ids=[scan_id for scan_id, _ in seen],
-    )
-    run.counts.update(new=new, known=intake.known, rejected=len(rejected), labelled=said.added)
-    return intake
+    return Intake(new=new, known=len(seen) - new, rejected=rejected, seen=seen)
 
 
 @private_flow(name="ingest_scans", flow_run_name="ingest")

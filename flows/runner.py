@@ -13,7 +13,7 @@ from prefect import Flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-CHUNKS = 3  # one chunk is prepared, one scored, one waits for its turn
+CHUNKS = 3  # one is worked on, one written, one waits for its turn
 FOLDS = 2  # trained side by side
 HIDDEN = "(not kept here)"
 NAMES_OF_FILES = frozenset({"folder", "glob", "csv"})  # parameters, and parts of parameters

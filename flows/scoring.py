@@ -1,17 +1,17 @@
 """The flow of every night: ingest what is new, score it, decide, paint, report."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
-from flows.ingestion import CHUNK_SIZE, take_in
+from flows.ingestion import CHUNK_SIZE, intake_of
 from flows.runner import ahead, private_flow
 from tasks.home import work_folder
-from tasks.ingestion import Refused
+from tasks.ingestion import Found, Ingested, Refused, find_files, ingest_chunk
 from tasks.models import device_in_use
 from tasks.preprocessing import preprocess_chunk
 from tasks.progress import tell
@@ -20,6 +20,9 @@ from tasks.resources import opened_record
 from tasks.runs import RecordedRun, recorded_run
 from tasks.scoring import ScoredChunk, score_chunk
 from tasks.selection import InForce, Undecided, find_model, find_undecided, in_chunks
+
+STEPS = 4  # of a chunk: read, select, prepare, score
+IN_HAND = 2  # chunks: one is read or prepared while another is scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,53 @@ class ScoringResult:
     seconds: float
 
 
-@private_flow(name="score_new_scans", flow_run_name="score")
+@dataclass(slots=True)
+class _Work:
+    """A scoring run under way."""
+
+    home: Path
+    run: RecordedRun
+    model: InForce
+    device: str
+    chunk_size: int
+    folder: Path  # for intermediate files
+    reads: list[PrefectFuture[Ingested]] = field(default_factory=list)
+    selected: list[PrefectFuture[Undecided]] = field(default_factory=list)
+
+    def chunks(self, found: Found, known: Undecided) -> Iterator[PrefectFuture[ScoredChunk]]:
+        """Submit the steps of a chunk each time the next is asked for: known scans, then new."""
+        for number, scan_ids in in_chunks(known.scan_ids, self.chunk_size):
+            yield self._score(f"known-{number}", Undecided(list(scan_ids), []))
+        for number, files in in_chunks(found.unread, self.chunk_size):
+            kept = str(self.folder / f"pixels-{number}.safetensors")
+            read = ingest_chunk.submit(str(self.home), self.run.id, files, kept)
+            wanted = find_undecided.submit(str(self.home), self.model, read, return_state=False)
+            self.reads.append(read)
+            self.selected.append(wanted)
+            yield self._score(f"new-{number}", wanted, kept)
+
+    def _score(
+        self, name: str, wanted: Undecided | PrefectFuture[Undecided], kept: str | None = None
+    ) -> PrefectFuture[ScoredChunk]:
+        home, run_id, model = str(self.home), self.run.id, self.model
+        path = str(self.folder / f"{name}.safetensors")
+        prepared = preprocess_chunk.submit(
+            home, run_id, model.recipe, wanted, path, kept, return_state=False
+        )
+        return score_chunk.submit(
+            home,
+            run_id,
+            model.model_id,
+            model.threshold_id,
+            self.device,
+            path,
+            wanted,
+            wait_for=[prepared],
+            return_state=False,
+        )
+
+
+@private_flow(name="score_new_scans", flow_run_name="score", workers=STEPS * IN_HAND)
 def score_new_scans(
     home: Path,
     folder: str,
@@ -55,13 +104,18 @@ def score_new_scans(
         opened_record(place), "score_new_scans", flow_run.id, device_in_use(device)
     ) as run:
         model = find_model(place)
-        intake = take_in(home, run, folder, glob=glob, chunk_size=chunk_size)
-        todo = find_undecided(place, model.model_id, model.threshold_id, intake.scan_ids)
-        chunks = _score(home, run, model, todo, device, chunk_size)
+        found = find_files(place, folder, glob)
+        known = find_undecided(place, model, Ingested(found.known, 0, []))
+        with work_folder(home, run.id) as scratch:
+            work = _Work(home, run, model, device, chunk_size, scratch)
+            chunks = _scored(work, found, known)
+        intake = intake_of(found, [read.result() for read in work.reads])
+        run.counts.update(intake.counts)
+        taught = {*known.taught}.union(*(each.result().taught for each in work.selected))
         counts = ScoreCounts(
             new=intake.new,
             known=intake.known,
-            taught=todo.taught,
+            taught=len(taught),
             unreadable=sum(chunk.unreadable for chunk in chunks),
         )
         report = write_score_report(place, run.id, folder, counts, intake.rejected)
@@ -93,31 +147,11 @@ def score_new_scans(
     )
 
 
-def _score(
-    home: Path, run: RecordedRun, model: InForce, todo: Undecided, device: str, chunk_size: int
-) -> list[ScoredChunk]:
-    """Prepare one chunk while another is scored; never more than two are in hand."""
-    total = len(todo.scan_ids)
+def _scored(work: _Work, found: Found, known: Undecided) -> list[ScoredChunk]:
+    """Score known and new files, chunk by chunk."""
+    total = len(known.scan_ids) + len(found.unread)
     done = []
-    with work_folder(home, run.id) as folder:
-
-        def submit(number: int, scan_ids: Sequence[int]) -> PrefectFuture[ScoredChunk]:
-            path = str(folder / f"{number}.safetensors")
-            prepared = preprocess_chunk.submit(str(home), run.id, model.recipe, scan_ids, path)
-            return score_chunk.submit(
-                str(home),
-                run.id,
-                model.model_id,
-                model.threshold_id,
-                device,
-                path,
-                len(scan_ids),
-                wait_for=[prepared],
-                return_state=False,
-            )
-
-        chunks = in_chunks(todo.scan_ids, chunk_size)
-        for number, chunk in ahead(submit(*each) for each in chunks):
-            done.append(chunk)
-            tell("scoring", min(number * chunk_size, total), total)
+    for number, chunk in ahead(work.chunks(found, known), IN_HAND):
+        done.append(chunk)
+        tell("scoring", min(number * work.chunk_size, total), total)
     return done

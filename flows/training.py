@@ -18,7 +18,7 @@ from tasks.recalibration import activate
 from tasks.reporting import publish_summary
 from tasks.resources import opened_record
 from tasks.runs import recorded_run
-from tasks.selection import in_chunks
+from tasks.selection import Undecided, in_chunks
 from tasks.training import FrozenDataset, calibrate, freeze_healthy, train
 
 
@@ -133,6 +133,6 @@ def _prepare(
     paths = []
     for number, scan_ids in in_chunks(dataset.scan_ids[role], chunk_size):
         path = str(folder / f"{role.value}-{number}.safetensors")
-        if preprocess_chunk(home, run_id, recipe, scan_ids, path):
+        if preprocess_chunk(home, run_id, recipe, Undecided(list(scan_ids), []), path):
             paths.append(path)
     return paths

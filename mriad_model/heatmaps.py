@@ -52,16 +52,32 @@ def overlay(pixels: Gray, anomaly_map: Maps, scale: ColourScale, caption: str) -
         scale: the model's.
         caption: one short line; what does not fit is cut.
     """
+    height, width = pixels.shape
+    band = footer(width, bar(), caption)
+    picture = np.empty((height + len(band), width, 3), np.uint8)
+    picture[height:] = band
+    _blend(pixels, anomaly_map, scale, picture[:height])
+    return picture
+
+
+def blended(pixels: Gray, anomaly_map: Maps, scale: ColourScale) -> Picture:
+    """The scan under its map and nothing else, (H, W, 3) uint8, BGR. See `overlay`."""
+    picture = np.empty((*pixels.shape, 3), np.uint8)
+    _blend(pixels, anomaly_map, scale, picture)
+    return picture
+
+
+def bar() -> bytes:
+    """The colours from low to high, as `captions.footer` takes them."""
+    return _bar().tobytes()
+
+
+def _blend(pixels: Gray, anomaly_map: Maps, scale: ColourScale, out: Picture) -> None:
     if anomaly_map.shape != pixels.shape:
         raise ValueError(f"map of shape {anomaly_map.shape} for pixels of shape {pixels.shape}")
     if not np.isfinite(anomaly_map).all():
         raise ValueError("an anomaly map must be finite")
-    height, width = pixels.shape
-    band = footer(width, _bar().tobytes(), caption)
-    picture = np.empty((height + len(band), width, 3), np.uint8)
-    picture[height:] = band
-    _paint(displayed(pixels), _steps(anomaly_map, scale), picture[:height])
-    return picture
+    _paint(displayed(pixels), _steps(anomaly_map, scale), out)
 
 
 def displayed(pixels: Gray) -> Picture:

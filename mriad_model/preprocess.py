@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -89,6 +89,14 @@ def restore(anomaly_map: NDArray[np.float32], placement: Placement) -> NDArray[n
     return np.asarray(restored, np.float32)
 
 
+def _head(pixels: Pixels, preprocessing: Preprocessing) -> PreparedSlice:
+    """The head's bounding box, padded square with air; what is not head becomes 0."""
+    working = working_size(pixels, preprocessing)
+    head = head_mask(working)
+    placement = square_around(bounding_box(head), head.shape, pixels.shape)
+    return framed(working, head, placement, preprocessing)
+
+
 def _whole(pixels: Pixels, preprocessing: Preprocessing) -> PreparedSlice:
     """The notebook's way: resize the stored integers, then scale them."""
     height, width = pixels.shape
@@ -99,25 +107,29 @@ def _whole(pixels: Pixels, preprocessing: Preprocessing) -> PreparedSlice:
     return PreparedSlice(image, mask, Placement(height, width, 0, 0, height, width))
 
 
-def _head(pixels: Pixels, preprocessing: Preprocessing) -> PreparedSlice:
-    """The head's bounding box, padded square with air; what is not head becomes 0."""
+def working_size(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
+    """A native slice (H, W), made smaller where it is larger than the head's looking-for needs."""
     height, width = pixels.shape
-    size = preprocessing.size
-    shrink = max(1.0, max(height, width) / (WORKING_SCALE * size))
+    shrink = max(1.0, max(height, width) / (WORKING_SCALE * preprocessing.size))
     shape = max(1, round(width / shrink)), max(1, round(height / shrink))
-    working = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
-    head = head_mask(working)
-    placement = _placement(bounding_box(head), head.shape, (height, width))
+    return cast("Pixels", cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA))
+
+
+def framed(
+    working: Pixels, head: NDArray[np.bool_], placement: Placement, preprocessing: Preprocessing
+) -> PreparedSlice:
+    """The placement's square of a slice and its head, (h, w) each, at any scale; else is 0."""
+    size = preprocessing.size
     mask = _cut(head.astype(np.uint8), placement, size, cv2.INTER_NEAREST).astype(np.bool_)
     if not mask.any():
         mask = np.ones((size, size), np.bool_)
     square = _cut(working, placement, size, cv2.INTER_AREA)
-    image = _scaled(square, mask, preprocessing, np.iinfo(pixels.dtype).max)
+    image = _scaled(square, mask, preprocessing, np.iinfo(working.dtype).max)
     image[~mask] = 0.0
     return PreparedSlice(image, mask, placement)
 
 
-def _placement(box: Box, working: tuple[int, ...], native: tuple[int, int]) -> Placement:
+def square_around(box: Box, working: tuple[int, ...], native: tuple[int, ...]) -> Placement:
     """The square with a margin around `box`, which was found on a smaller grid."""
     top, left, height, width = box
     scale_y, scale_x = native[0] / working[0], native[1] / working[1]

@@ -1,15 +1,18 @@
 """Recipes: everything that decides how a model is made and how it scores, as frozen values.
 
 A recipe is stored as JSON beside the weights, so a model owns its preprocessing and scoring.
-Two recipes are always there: `SEED`, the published notebook to the letter, and `DEFAULT`.
+Three recipes are always there: `SEED`, the published notebook to the letter, `DEFAULT` for picture
+files, and `VOLUME` for DICOM series and NIfTI volumes.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from mriad_model.errors import SettingsError
+from mriad_model.volumes.slicing import Plane, Slicing
 
 
 class Framing(StrEnum):
@@ -128,6 +131,34 @@ class HeatmapScale:
     high_factor: float = 4.0  # full colour at low + this times (low - median)
 
 
+class ScanScore(StrEnum):
+    """How the maps of a volume's slices become one number; higher is more anomalous."""
+
+    MAX = "max"  # of the slice scores
+    TOP_MEAN = "top_mean"  # mean of the highest slice scores, `extent` mm of slices
+    SMOOTHED_MAX = "smoothed_max"  # as MAX, of maps under a Gaussian of `extent` mm across slices
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeRecipe:
+    """How a volume becomes slices, and how what is said of them becomes one score.
+
+    All lengths are in mm along the axis that is cut across.
+    """
+
+    slicing: Slicing
+    train_slices: int  # evenly spaced slices of each volume that training sees
+    scan_score: ScanScore
+    extent: float = 0.0  # what it means depends on the scan score
+    reach: float | None = None  # how far below the topmost slice others are judged; None: all
+    contrast: str | None = None  # T1w, FLAIR, ...: of the training scans, where known and one
+
+    @property
+    def plane(self) -> Plane:
+        """Which way volumes are cut."""
+        return self.slicing.plane
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """All that makes a model, but the slices."""
@@ -138,6 +169,7 @@ class Recipe:
     training: Training
     scoring: Scoring
     heatmap: HeatmapScale = HeatmapScale()
+    volumes: VolumeRecipe | None = None  # None: for picture files
 
     def with_training(self, *, max_epochs: int | None = None, seed: int | None = None) -> "Recipe":
         """The same recipe with another length of training or another random seed."""
@@ -150,9 +182,23 @@ class Recipe:
             training = replace(training, seed=seed)
         return replace(self, training=training)
 
+    def with_contrast(self, contrasts: Iterable[str | None]) -> "Recipe":
+        """The same recipe for scans of these contrasts: theirs, if those known are all one."""
+        if self.volumes is None:
+            return self
+        known = {contrast for contrast in contrasts if contrast is not None}
+        contrast = known.pop() if len(known) == 1 else None
+        return replace(self, volumes=replace(self.volumes, contrast=contrast))
+
     def to_json(self) -> str:
-        """Canonical JSON: sorted keys, no spaces. The same recipe gives the same text."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """Canonical JSON: sorted keys, no spaces. The same recipe gives the same text.
+
+        A recipe for picture files has no key `volumes`, as it had none before there were volumes.
+        """
+        fields = asdict(self)
+        if self.volumes is None:
+            del fields["volumes"]
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
@@ -180,6 +226,20 @@ def _recipe(fields: dict[str, Any]) -> Recipe:
         training=Training(**fields["training"] | {"augmentation": augmentation}),
         scoring=Scoring(**scoring | {"score": SliceScore(scoring["score"])}),
         heatmap=HeatmapScale(**fields["heatmap"]),
+        volumes=_volumes(fields.get("volumes")),
+    )
+
+
+def _volumes(fields: dict[str, Any] | None) -> VolumeRecipe | None:
+    if fields is None:
+        return None
+    slicing = fields["slicing"]
+    return VolumeRecipe(
+        **fields
+        | {
+            "slicing": Slicing(**slicing | {"plane": Plane(slicing["plane"])}),
+            "scan_score": ScanScore(fields["scan_score"]),
+        }
     )
 
 
@@ -232,9 +292,21 @@ DEFAULT = Recipe(
 )
 
 
+VOLUME = replace(
+    DEFAULT,
+    name="volume",
+    # Grey values are normalised over the volume, before slices are prepared.
+    preprocessing=Preprocessing(64, Framing.FOREGROUND, Intensity.FULL_RANGE),
+    training=replace(DEFAULT.training, max_epochs=120, patience=30),
+    volumes=VolumeRecipe(Slicing(), train_slices=16, scan_score=ScanScore.SMOOTHED_MAX, extent=4.0),
+)
+BUILT_IN = (SEED, DEFAULT, VOLUME)
+
+
 def recipe_named(name: str) -> Recipe:
     """The built-in recipe of that name. Raises SettingsError for any other."""
-    for recipe in (SEED, DEFAULT):
+    for recipe in BUILT_IN:
         if recipe.name == name:
             return recipe
-    raise SettingsError(f"no recipe is named {name!r}: choose 'default' or 'seed'")
+    known = ", ".join(repr(recipe.name) for recipe in BUILT_IN)
+    raise SettingsError(f"no recipe is named {name!r}: choose one of {known}")

@@ -28,6 +28,7 @@ from mriad_model.nouns import (
     Sighting,
 )
 from mriad_model.paths import recorded_path, unescape_path
+from tasks.pixels import keep_pixels
 from tasks.resources import opened_record
 
 READERS = 2
@@ -105,8 +106,13 @@ def find_files(home: str, folder: str, glob: str) -> Found:
 
 
 @task(name="ingest", cache_policy=NO_CACHE)
-def ingest_chunk(home: str, run_id: int, files: Sequence[FoundFile]) -> Ingested:
-    """Read files and append what they are: scans and sightings, or rejections."""
+def ingest_chunk(
+    home: str, run_id: int, files: Sequence[FoundFile], kept: str | None = None
+) -> Ingested:
+    """Read files and append what they are: scans and sightings, or rejections.
+
+    `kept` is a file to leave the pixels in for the step that prepares them next.
+    """
     engine, place = opened_record(home), Path(home)
     with ThreadPoolExecutor(READERS) as pool:
         outcomes = list(pool.map(_read, files))
@@ -122,6 +128,9 @@ def ingest_chunk(home: str, run_id: int, files: Sequence[FoundFile]) -> Ingested
             rejections.append(_rejection(file, path, outcome, run_id, moment))
     registered = record.register_scans(engine, rows)
     record.append_rejections(engine, rejections)
+    if kept is not None:
+        read = zip(files, outcomes, strict=True)
+        keep_pixels(Path(kept), [(f.path, each) for f, each in read if isinstance(each, ImageScan)])
     return Ingested(
         seen=[(each.scan_id, path) for each, path in zip(registered, paths, strict=True)],
         new=sum(each.new for each in registered),

@@ -5,7 +5,7 @@ when their run ends.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -25,10 +25,11 @@ from mriad_model.nouns import Rejection, RejectionReason
 from mriad_model.paths import source_path
 from mriad_model.preprocess import Pixels, Placement, PreparedSlice, SliceBatch, prepare, stack
 from mriad_model.recipes import Preprocessing, Recipe
+from tasks.pixels import are_few, kept_pixels
 from tasks.resources import opened_record
+from tasks.selection import Undecided
 
 READERS = 2
-MOST_PIXEL_BYTES = 256 * 2**20  # kept beside the prepared slices, so that no file is read thrice
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +65,42 @@ class Located:
 
 @task(name="preprocess", cache_policy=NO_CACHE)
 def preprocess_chunk(
-    home: str, run_id: int, recipe: str, scan_ids: Sequence[int], path: str
+    home: str, run_id: int, recipe: str, wanted: Undecided, path: str, kept: str | None = None
 ) -> int:
-    """Read scans again, prepare them as the recipe says, and write them to one file.
+    """Prepare scans as the recipe says, and write them to one file.
 
-    A scan whose files have all vanished or changed gets a rejection row and is left out.
+    Their pixels are those that the step before left in the file `kept`, or are read again. A
+    scan whose files have all vanished or changed gets a rejection row and is left out.
 
     Returns:
         How many were prepared; with none there is no file.
     """
-    located = locate(home, run_id, scan_ids)
+    there = kept_pixels(Path(kept) if kept else None)
+    located = locate(home, run_id, wanted.scan_ids, there)
     if located:
         how = Recipe.from_json(recipe).preprocessing
         save_chunk(Path(path), located, prepare_all([each.scan for each in located], how))
+    if kept is not None:
+        Path(kept).unlink(missing_ok=True)
     return len(located)
 
 
-def locate(home: str, run_id: int, scan_ids: Sequence[int]) -> list[Located]:
-    """Each scan with the first of its files, newest sighting first, that still holds it."""
-    engine, place = opened_record(home), Path(home)
+def locate(
+    home: str,
+    run_id: int,
+    scan_ids: Sequence[int],
+    there: Mapping[str, tuple[Path, ImageScan]] | None = None,
+) -> list[Located]:
+    """Each scan with the first of its files, newest sighting first, that still holds it.
+
+    Those in `there`, by sha256, are taken as they are.
+    """
+    engine, place, there = opened_record(home), Path(home), there or {}
     wanted = history.scan_sources(engine, scan_ids)
     with ThreadPoolExecutor(READERS) as pool:
-        found = list(pool.map(lambda each: read_source(each, place), wanted))
+        found = list(
+            pool.map(lambda each: there.get(each.sha256) or read_source(each, place), wanted)
+        )
     outcomes = list(zip(wanted, found, strict=True))
     record.append_rejections(
         engine, [_vanished(each, run_id) for each, source in outcomes if source is None]
@@ -134,9 +149,8 @@ def save_chunk(path: Path, located: Sequence[Located], prepared: Sequence[Prepar
         "placements": np.array([astuple(p.placement) for p in prepared], np.float64),
         "scan_ids": np.array([each.scan_id for each in located], np.int64),
     }
-    pixels = [each.scan.pixels for each in located]
-    if sum(each.nbytes for each in pixels) <= MOST_PIXEL_BYTES:
-        tensors |= {f"pixels-{i}": each for i, each in enumerate(pixels)}
+    if are_few([each.scan for each in located]):
+        tensors |= {f"pixels-{i}": each.scan.pixels for i, each in enumerate(located)}
     files = json.dumps([[str(each.source), each.scan.sha256] for each in located])
     save_file(tensors, path, metadata={"files": files})
 

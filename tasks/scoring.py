@@ -22,6 +22,7 @@ from tasks.models import loaded_model
 from tasks.painting import painted
 from tasks.preprocessing import PreparedChunk, load_chunk
 from tasks.resources import opened_record, release_memory
+from tasks.selection import Undecided
 
 PAINTERS = 2
 
@@ -58,14 +59,14 @@ def score_chunk(
     threshold_id: int,
     device: str,
     prepared: str,
-    wanted: int,
+    wanted: Undecided,
 ) -> ScoredChunk:
     """Score prepared slices, decide, paint, and append it all in one transaction.
 
-    `wanted` is how many scans the chunk began with; those lost on the way are counted.
+    `wanted` are the scans that the chunk began with; those lost on the way are counted.
     """
     if not Path(prepared).exists():  # no scan of the chunk could be read
-        return ScoredChunk(0, wanted)
+        return ScoredChunk(0, len(wanted.scan_ids))
     chunk = load_chunk(Path(prepared))
     fitted = loaded_model(home, model_id, device)
     judge = Judge.of(home, threshold_id)
@@ -98,7 +99,7 @@ def score_chunk(
     release_memory()
     return ScoredChunk(
         decided=added.decisions,
-        unreadable=wanted - len(rows),
+        unreadable=len(wanted.scan_ids) - len(rows),
     )
 
 

@@ -6,7 +6,6 @@ slices; anterior on top of axial, superior on top of coronal and sagittal ones.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import cv2
@@ -16,16 +15,8 @@ from numpy.typing import NDArray
 from mriad_model.errors import RejectedFile
 from mriad_model.nouns import RejectionReason
 from mriad_model.volumes.geometry import voxel_spacing
+from mriad_model.volumes.slicing import Plane, Slicing
 from mriad_model.volumes.volume import Volume, Voxels, canonical, canonical_affine
-
-
-class Plane(StrEnum):
-    """Which way a volume is cut."""
-
-    AXIAL = "axial"
-    CORONAL = "coronal"
-    SAGITTAL = "sagittal"
-
 
 # Of a canonical volume (R, A, S): the axis that is cut across, the slice's rows, its columns.
 AXES = {Plane.AXIAL: (2, 1, 0), Plane.CORONAL: (1, 2, 0), Plane.SAGITTAL: (0, 2, 1)}
@@ -34,18 +25,6 @@ AIR_PERCENTILE = 5.0  # of all voxels; even a tight field of view holds that muc
 TOP_PERCENTILE = 99.0  # of all voxels; above it lie vessels and artefacts
 SQUARE = 0.01  # pixels whose sides differ by less, as a share, are square
 SAMPLES = 2_000_000  # voxels that percentiles are taken of, at most about
-
-
-@dataclass(frozen=True, slots=True)
-class Slicing:
-    """How a volume is cut, which slices count, and how intensities are normalised."""
-
-    plane: Plane = Plane.AXIAL
-    foreground: float = 0.1  # of the way from air to the volume's top; noise lies below
-    min_share: float = 0.02  # of a slice that has to be foreground
-    min_share_of_largest: float = 0.3  # of the foreground in the slice that has most
-    low_percentile: float = 1.0  # of the foreground: becomes 0
-    high_percentile: float = 99.5  # of the foreground: becomes LEVELS
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ import flows.scoring
 from db import history
 from db.engine import open_record, reading
 from flows.evaluation import evaluate_model
+from flows.ingestion import ingest_scans
 from flows.recalibration import recalibrate_threshold
 from flows.replay import verify_decisions
 from flows.scoring import ScoringResult, score_new_scans
@@ -95,6 +96,7 @@ def test_scans_that_vanish_on_the_way_are_counted_and_the_rest_is_scored(
 
     scans = tmp_path / "new"
     write_folder(scans, 0, 3, seed=98, size=128)
+    ingest_scans(trained.home, escape_path(scans))
     find = flows.scoring.find_undecided
 
     def find_then_lose(*arguments: object) -> object:
@@ -247,7 +249,6 @@ def test_scoring_without_a_model_says_what_to_do(fresh: Path, heads: Path) -> No
 @pytest.mark.skipif(not KAGGLE.is_dir(), reason="shared/data/kaggle253 is absent")
 def test_the_duplicates_of_the_real_folder_are_known(fresh: Path) -> None:
     """253 files hold 228 distinct pictures."""
-    from flows.ingestion import ingest_scans
 
     intake = ingest_scans(fresh, escape_path(KAGGLE), Labelling("tester", from_folders=True))
     assert (intake.new, intake.known, intake.rejected) == (228, 25, [])

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-import tasks.preprocessing
+import tasks.pixels
 from db import history
 from mriad_model.errors import HomeError, ModelFileError, RecordError, TooFewScans
 from mriad_model.nouns import LabelValue, RejectionReason, Role, RunStatus
@@ -21,6 +21,7 @@ from tasks.preprocessing import load_chunk, preprocess_chunk
 from tasks.progress import Progress, listening, tell
 from tasks.resources import opened_record
 from tasks.runs import recorded_run
+from tasks.selection import Undecided
 from tasks.training import freeze_healthy
 from tests.conftest import Trained
 from tests.tasks.conftest import Bench
@@ -29,7 +30,9 @@ from tests.tasks.conftest import Bench
 def test_prepared_slices_come_back_from_their_file(bench: Bench, scans: Path) -> None:
     ids = [scan_id for scan_id, _ in bench.ingest(scans).seen]
     path = bench.home / "work" / "chunk.safetensors"
-    prepared = preprocess_chunk.fn(str(bench.home), bench.run_id, DEFAULT.to_json(), ids, str(path))
+    prepared = preprocess_chunk.fn(
+        str(bench.home), bench.run_id, DEFAULT.to_json(), Undecided(ids, []), str(path)
+    )
     chunk = load_chunk(path)
     assert prepared == 3
     assert chunk.scan_ids == ids
@@ -38,14 +41,16 @@ def test_prepared_slices_come_back_from_their_file(bench: Bench, scans: Path) ->
     assert {(p.height, p.width) for p in chunk.placements} == {(128, 128)}
 
 
-@pytest.mark.parametrize("limit", [0, tasks.preprocessing.MOST_PIXEL_BYTES])
+@pytest.mark.parametrize("limit", [0, tasks.pixels.MOST_PIXEL_BYTES])
 def test_pixels_for_drawing_are_kept_or_read_again(
     limit: int, bench: Bench, scans: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks.preprocessing, "MOST_PIXEL_BYTES", limit)
+    monkeypatch.setattr(tasks.pixels, "MOST_PIXEL_BYTES", limit)
     ids = [scan_id for scan_id, _ in bench.ingest(scans).seen]
     path = bench.home / "work" / "chunk.safetensors"
-    preprocess_chunk.fn(str(bench.home), bench.run_id, DEFAULT.to_json(), ids, str(path))
+    preprocess_chunk.fn(
+        str(bench.home), bench.run_id, DEFAULT.to_json(), Undecided(ids, []), str(path)
+    )
     chunk = load_chunk(path)
     original = cv2.imread(str(scans / "0.png"), cv2.IMREAD_GRAYSCALE)
     assert np.array_equal(chunk.native(0), original)
@@ -59,7 +64,9 @@ def test_a_file_that_vanished_is_left_out_and_recorded(bench: Bench, scans: Path
     ids = [scan_id for scan_id, _ in bench.ingest(scans).seen]
     (scans / "1.png").unlink()
     path = bench.home / "work" / "chunk.safetensors"
-    preprocess_chunk.fn(str(bench.home), bench.run_id, DEFAULT.to_json(), ids, str(path))
+    preprocess_chunk.fn(
+        str(bench.home), bench.run_id, DEFAULT.to_json(), Undecided(ids, []), str(path)
+    )
     assert load_chunk(path).scan_ids == [ids[0], ids[2]]
     (row,) = history.rejections(bench.engine, bench.run_id)
     assert row.reason is RejectionReason.UNREADABLE
@@ -71,7 +78,7 @@ def test_a_chunk_with_nothing_to_read_makes_no_file(bench: Bench, scans: Path) -
     shutil.rmtree(scans)
     path = bench.home / "work" / "chunk.safetensors"
     run = str(bench.home), bench.run_id, DEFAULT.to_json()
-    assert preprocess_chunk.fn(*run, ids, str(path)) == 0
+    assert preprocess_chunk.fn(*run, Undecided(ids, []), str(path)) == 0
     assert not path.exists()
 
 

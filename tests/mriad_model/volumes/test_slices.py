@@ -8,7 +8,8 @@ import pytest
 from mriad_model.errors import RejectedFile
 from mriad_model.nouns import ScanKind
 from mriad_model.volumes.nifti import read_nifti
-from mriad_model.volumes.slices import LEVELS, Plane, Slicing, cut, onto_volume
+from mriad_model.volumes.slices import LEVELS, cut, onto_volume
+from mriad_model.volumes.slicing import Plane, Slicing
 from mriad_model.volumes.volume import Origin, volume_of
 
 from .conftest import drawn_head, oblique_affine

@@ -1,0 +1,101 @@
+"""A volume's slices as the detectors see them: one scale and one window for the whole volume."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mriad_model.errors import RejectedFile, SettingsError
+from mriad_model.foreground import bounding_box, head_mask
+from mriad_model.nouns import RejectionReason
+from mriad_model.preprocess import (
+    Placement,
+    SliceBatch,
+    framed,
+    square_around,
+    stack,
+    working_size,
+)
+from mriad_model.recipes import Recipe, VolumeRecipe
+from mriad_model.volumes.slices import SlicedVolume, cut
+from mriad_model.volumes.volume import Volume
+
+FEWEST_HEADS = 0.1  # share of the slices; the box leaves out what fewer heads reach
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedVolume:
+    """The slices of a volume that are judged."""
+
+    batch: SliceBatch  # N slices
+    placements: list[Placement]  # of each; all the same: one box for the volume
+    positions: tuple[int, ...]  # of each, along the plane's axis, from 0
+    n_slices: int  # in the volume
+    sliced: SlicedVolume  # gives the slices in their own size, for drawing
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedVolume:
+    """Cut a volume, and prepare the slices that the recipe judges.
+
+    All slices are cut out by one square, so that a millimetre is the same everywhere; each keeps
+    the head of its own level, and what is not head becomes 0.
+
+    Raises:
+        RejectedFile: `no_signal` where no foreground stands out of the air.
+        SettingsError: the recipe is for picture files.
+    """
+    how = volume_recipe(recipe)
+    sliced = cut(volume, how.slicing)
+    positions = _judged(sliced, how)
+    working = [
+        working_size(sliced.slice_at(position).pixels, recipe.preprocessing)
+        for position in positions
+    ]
+    heads = [head_mask(pixels) for pixels in working]
+    placement = square_around(bounding_box(_common(heads)), heads[0].shape, sliced.shape)
+    slices = [
+        framed(pixels, head, placement, recipe.preprocessing)
+        for pixels, head in zip(working, heads, strict=True)
+    ]
+    return PreparedVolume(
+        batch=stack(slices),
+        placements=[placement] * len(slices),
+        positions=positions,
+        n_slices=sliced.n_slices,
+        sliced=sliced,
+    )
+
+
+def training_slices(prepared: PreparedVolume, recipe: Recipe) -> SliceBatch:
+    """Of a volume's slices those that training sees: evenly spaced from end to end."""
+    n = min(volume_recipe(recipe).train_slices, len(prepared))
+    places = np.linspace(0, len(prepared) - 1, n).round().astype(np.intp)
+    return prepared.batch.take(places)
+
+
+def volume_recipe(recipe: Recipe) -> VolumeRecipe:
+    """The recipe's part on volumes. Raises SettingsError where it is for picture files."""
+    if recipe.volumes is None:
+        raise SettingsError(f"the recipe {recipe.name!r} is for picture files, not for volumes")
+    return recipe.volumes
+
+
+def _judged(sliced: SlicedVolume, how: VolumeRecipe) -> tuple[int, ...]:
+    """The slices within reach of the top, in order."""
+    if how.reach is None:
+        return sliced.positions
+    top = sliced.positions[-1]
+    judged = tuple(p for p in sliced.positions if (top - p) * sliced.slice_spacing <= how.reach)
+    if not judged:
+        raise RejectedFile(RejectionReason.NO_SIGNAL, "no slice holds enough of a head")
+    return judged
+
+
+def _common(heads: list[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Where enough of the slices have head, (h, w); never empty."""
+    share = np.mean(heads, axis=0, dtype=np.float32)
+    common = share >= min(FEWEST_HEADS, float(share.max()))
+    return np.asarray(common, np.bool_)
