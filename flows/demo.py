@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
-
 from flows.evaluation import evaluate_model
 from flows.ingestion import Intake, ingest_scans
 from flows.replay import verify_decisions
-from flows.runner import threads
+from flows.runner import private_flow
 from flows.scoring import ScoringResult, score_new_scans
 from flows.settings import Settings, local_user
 from flows.training import TrainingResult, train_model
@@ -38,7 +36,7 @@ class DemoResult:
     evaluation: dict[str, Any]
 
 
-@flow(name="draw_demo_heads", flow_run_name="draw {folder}", task_runner=threads())
+@private_flow(name="draw_demo_heads", flow_run_name="draw heads")
 def draw_demo_heads(folder: str, seed: int = 0) -> None:
     """Draw the demonstration's heads."""
     draw_heads(folder, N_HEALTHY, N_ABNORMAL, seed)

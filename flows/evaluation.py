@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.runner import FOLDS, threads
+from flows.runner import FOLDS, private_flow
 from mriad_model.evaluation.plan import EvaluationPlan, EvaluationProtocol
 from tasks.evaluation import evaluate_fold, gather_labelled, write_evaluation_report
 from tasks.home import work_folder
@@ -18,11 +17,7 @@ from tasks.resources import opened_record
 from tasks.runs import recorded_run
 
 
-@flow(
-    name="evaluate_model",
-    flow_run_name="evaluate {protocol} {folder}",
-    task_runner=threads(FOLDS),
-)
+@private_flow(name="evaluate_model", flow_run_name="evaluate {protocol}", workers=FOLDS)
 def evaluate_model(
     home: Path,
     folder: str,
@@ -60,7 +55,7 @@ def evaluate_model(
         figures = {name: found[name] for name in ("n_healthy", "n_abnormal", "auroc", "f1")}
         run.counts.update({name: value for name, value in figures.items() if value is not None})
         publish_summary(
-            "evaluate-summary", f"Evaluated {folder}, protocol {protocol.value}", figures
+            "evaluate-summary", f"Evaluated run {run.id}, protocol {protocol.value}", figures
         )
     found["unlabelled"] = gathered.unlabelled
     found["rejected"] = [

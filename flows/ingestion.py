@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from prefect import flow
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
-from flows.runner import ahead, threads
+from flows.runner import ahead, private_flow
 from tasks.home import work_folder
 from tasks.ingestion import Ingested, Labelling, ingest_chunk, label_scans
 from tasks.listing import Found, Sources, chunked, find_files
@@ -91,11 +90,7 @@ def intake_of(found: Found, reads: Iterable[Ingested]) -> Intake:
     return Intake(new=new, known=len(seen) - new, rejected=rejected, seen=seen)
 
 
-@flow(
-    name="ingest_scans",
-    flow_run_name="ingest {folder}",
-    task_runner=threads(),
-)
+@private_flow(name="ingest_scans", flow_run_name="ingest")
 def ingest_scans(
     home: Path,
     folder: str,
@@ -106,5 +101,7 @@ def ingest_scans(
     """Register the scans of a folder. Safe to run again: what is known is counted, not added."""
     with recorded_run(opened_record(str(home)), "ingest_scans", flow_run.id) as run:
         intake = take_in(home, run, folder, labelling=labelling, glob=glob, chunk_size=chunk_size)
-        publish_summary("ingest-summary", f"Ingested {folder}", {**run.counts, **intake.by_reason})
+        publish_summary(
+            "ingest-summary", f"Ingested {intake.new} new scans", {**run.counts, **intake.by_reason}
+        )
     return intake

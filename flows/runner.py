@@ -1,16 +1,64 @@
-"""How the flows run their tasks: threads of one process, for torch and OpenCV let go of it."""
+"""How the flows run: their tasks in threads of one process, their folders' names kept to us.
+
+Torch and OpenCV let go of the interpreter, so threads do. Folders are often named after
+patients, so what Prefect keeps of a run does not name them.
+"""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
+from prefect import Flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 CHUNKS = 3  # one is worked on, one written, one waits for its turn
 FOLDS = 2  # trained side by side
+HIDDEN = "(not kept here)"
+NAMES_OF_FILES = frozenset({"folder", "glob", "csv"})  # parameters, and parts of parameters
 T = TypeVar("T")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class PrivateFlow(Flow[P, R]):
+    """A flow whose server is not told the names of folders and files that it works on."""
+
+    def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """What Prefect stores of a run's parameters; the run itself has them as given."""
+        told: dict[str, Any] = _hidden(super().serialize_parameters(parameters))
+        return told
+
+
+def private_flow(
+    name: str, flow_run_name: str, workers: int = CHUNKS
+) -> Callable[[Callable[P, R]], PrivateFlow[P, R]]:
+    """Like `prefect.flow`, for flows that are given a folder.
+
+    Args:
+        name: of the flow.
+        flow_run_name: may name parameters in braces, but no folder.
+        workers: tasks at once.
+    """
+
+    def decorate(function: Callable[P, R]) -> PrivateFlow[P, R]:
+        return PrivateFlow(
+            function, name=name, flow_run_name=flow_run_name, task_runner=threads(workers)
+        )
+
+    return decorate
+
+
+def _hidden(told: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: HIDDEN
+        if name in NAMES_OF_FILES and value not in (None, "*")
+        else _hidden(value)
+        if isinstance(value, dict)
+        else value
+        for name, value in told.items()
+    }
 
 
 def threads(workers: int = CHUNKS) -> TaskRunner[PrefectFuture[Any]]:

@@ -5,20 +5,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prefect import flow
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
 from flows.ingestion import CHUNK_SIZE, intake_of
-from flows.runner import ahead, threads
+from flows.runner import ahead, private_flow
 from tasks.home import work_folder
 from tasks.ingestion import Ingested, ingest_chunk
 from tasks.listing import Found, chunked, find_files
 from tasks.models import device_in_use
 from tasks.preprocessing import preprocess_chunk
 from tasks.progress import tell
-from tasks.reporting import ScoreCounts, publish_summary, write_score_report
 from tasks.rejections import Refused
+from tasks.reporting import ScoreCounts, publish_summary, write_score_report
 from tasks.resources import opened_record
 from tasks.runs import RecordedRun, recorded_run
 from tasks.scoring import ScoredChunk, score_chunk
@@ -92,7 +91,7 @@ class _Work:
         )
 
 
-@flow(name="score_new_scans", flow_run_name="score {folder}", task_runner=threads(STEPS * IN_HAND))
+@private_flow(name="score_new_scans", flow_run_name="score", workers=STEPS * IN_HAND)
 def score_new_scans(
     home: Path,
     folder: str,

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from mriad_model.errors import NoScans
 from mriad_model.nouns import RejectionReason
-from mriad_model.paths import escape_path
 
 UNFINISHED = (".part", ".tmp")  # names that a copy under way bears
 
@@ -46,7 +45,8 @@ def list_files(folder: Path, glob: str = "*") -> Iterator[FoundFile]:
     try:
         status = folder.stat()
     except OSError as error:
-        raise NoScans(f"cannot look into {escape_path(folder)}: {error.strerror}") from error
+        # Without its name: the workflow engine keeps what its tasks failed of.
+        raise NoScans(f"cannot look into the folder: {error.strerror}") from error
     if not stat.S_ISDIR(status.st_mode):
         return iter([_found(folder, folder.lstat())])
     return _walk(folder, glob.lower())

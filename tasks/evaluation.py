@@ -31,8 +31,8 @@ from mriad_model.report import render_evaluation
 from mriad_model.training import Epoch
 from mriad_model.twins import Fingerprint, fingerprint, twin_groups
 from tasks.ingestion import Labelling, labeller
-from tasks.rejections import Refused, refusal
 from tasks.progress import tell
+from tasks.rejections import Refused, refusal
 from tasks.reporting import provenance, refusal_lines, write_page
 
 
@@ -82,7 +82,7 @@ def gather_labelled(
                 found.append(Labelled(file, label, outcome))
             tell("reading", len(found) + len(rejected), len(wanted))
     healthy = sum(each.label is LabelValue.HEALTHY for each in found)
-    _require_both(folder, healthy, len(found) - healthy, labels.count(None))
+    _require_both(healthy, len(found) - healthy, labels.count(None))
     data = gather(_images(found, root), Recipe.from_json(recipe).preprocessing)
     write_atomically(Path(path), data.to_bytes())
     return Gathered(healthy, len(found) - healthy, labels.count(None), rejected)
@@ -137,13 +137,13 @@ def _name(file: FoundFile, root: Path) -> str:
     return escape_path(file.path.relative_to(root) if file.path != root else file.path.name)
 
 
-def _require_both(folder: str, healthy: int, abnormal: int, unlabelled: int) -> None:
+def _require_both(healthy: int, abnormal: int, unlabelled: int) -> None:
     if healthy and abnormal:
         return
     raise NoScans(
-        f"{folder}: {healthy} healthy and {abnormal} abnormal images ({unlabelled} without a "
-        "label); an evaluation needs both: put them in folders no/ and yes/ (or healthy/ and "
-        "abnormal/), or name a CSV with --labels"
+        f"{healthy} healthy and {abnormal} abnormal images there ({unlabelled} without a label); "
+        "an evaluation needs both: put them in folders no/ and yes/ (or healthy/ and abnormal/), "
+        "or name a CSV with --labels"
     )
 
 

@@ -57,9 +57,7 @@ class Labelled:
 
 
 @task(name="ingest", cache_policy=NO_CACHE)
-def ingest_chunk(
-    home: str, run_id: int, sources: Sources, folder: str, *, keep: bool
-) -> Ingested:
+def ingest_chunk(home: str, run_id: int, sources: Sources, folder: str, *, keep: bool) -> Ingested:
     """Read sources and append what they are: scans and sightings, or rejections.
 
     What was read is left in `folder`, a workspace, for the step that prepares it, if it is to

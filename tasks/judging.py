@@ -144,5 +144,7 @@ def _native(scan: PreparedScan) -> Pixels | None:
 
 
 def _stored(scan: PreparedScan) -> StoredVolume:
-    assert isinstance(scan.scan, StoredVolume), "voxels are always kept, and models judge their kind"
+    assert isinstance(scan.scan, StoredVolume), (
+        "voxels are always kept, and models judge their kind"
+    )
     return scan.scan

@@ -84,12 +84,13 @@ def find_files(home: str, run_id: int, folder: str, glob: str) -> Found:
     }
     new = {file for key, file in keys.items() if key not in known and key not in before}
     again = {keys[key] for key in _beside(home, keys, new, known, before)}
-    contents = survey_in(readers(), [f for f in keys.values() if not f.refused and f in new | again])
+    contents = survey_in(
+        readers(), [f for f in keys.values() if not f.refused and f in new | again]
+    )
     volumes = [each for each in contents.volumes if not new.isdisjoint(each.files)]
     moment = now()
     rejections = [
-        rejection_of(file, place, error, run_id, moment)
-        for file, error in _refused(new, contents)
+        rejection_of(file, place, error, run_id, moment) for file, error in _refused(new, contents)
     ]
     record.append_rejections(engine, rejections)
     in_volumes = {file for each in volumes for file in each.files}

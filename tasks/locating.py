@@ -27,9 +27,7 @@ class Located:
     kept: Kept
 
 
-def locate(
-    home: str, run_id: int, scan_ids: Sequence[int], workspace: Workspace
-) -> list[Located]:
+def locate(home: str, run_id: int, scan_ids: Sequence[int], workspace: Workspace) -> list[Located]:
     """Each scan as the workspace has it, or read again; in order.
 
     What is read again is left in the workspace. A scan whose files have all vanished or changed

@@ -49,9 +49,7 @@ class PreparedScan:
 
 
 @task(name="preprocess", cache_policy=NO_CACHE)
-def preprocess_chunk(
-    home: str, run_id: int, recipe: str, wanted: Undecided, folder: str
-) -> int:
+def preprocess_chunk(home: str, run_id: int, recipe: str, wanted: Undecided, folder: str) -> int:
     """Prepare scans as the recipe says, and leave the slices in `folder`, a workspace.
 
     The scans are those that the step before left there, or are read again. One whose files have

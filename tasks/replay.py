@@ -65,9 +65,7 @@ class ReplayReport:
 
 
 @task(name="replay", cache_policy=NO_CACHE)
-def replay_decisions(
-    home: str, decision_id: int | None, device: str, folder: str
-) -> ReplayReport:
+def replay_decisions(home: str, decision_id: int | None, device: str, folder: str) -> ReplayReport:
     """Replay one decision, or all of them, and compare with the record.
 
     `folder` is for intermediate files.

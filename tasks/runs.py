@@ -34,7 +34,8 @@ def recorded_run(
 ) -> Iterator[RecordedRun]:
     """Append a run row before, and a run_end row after, whatever happens in between.
 
-    `flow_run_id` is the workflow engine's, or None for a command that needs no engine.
+    `flow_run_id` is the workflow engine's, whose pages are told the row's number, or None for a
+    command that needs no engine.
     """
     row = Run(
         flow=flow,
@@ -46,12 +47,26 @@ def recorded_run(
         started_at=now(),
     )
     run = RecordedRun(start_run(engine, row))
+    if flow_run_id is not None:
+        _tell_number(run.id)
     status = RunStatus.FAILED
     try:
         yield run
         status = RunStatus.COMPLETED
     finally:
         end_run(engine, RunEnd(run.id, status, json.dumps(run.counts, sort_keys=True), now()))
+
+
+def _tell_number(run_id: int) -> None:
+    """Put the number that reports and the record know the run by behind its name."""
+    # Here, for a command that needs no engine should not load one.
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+    from prefect.context import FlowRunContext  # noqa: PLC0415
+
+    context = FlowRunContext.get()
+    if context is not None and context.flow_run is not None:
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_name(context.flow_run.id, f"{context.flow_run.name}, run {run_id}")
 
 
 @cache

@@ -102,9 +102,7 @@ def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) 
     return FrozenDataset(
         id=dataset_id,
         scans={
-            role: [
-                (i, scans[i].n_slices) for i, r in zip(ids, roles, strict=True) if r is role
-            ]
+            role: [(i, scans[i].n_slices) for i, r in zip(ids, roles, strict=True) if r is role]
             for role in Role
         },
         contrasts=[scans[i].contrast for i in ids],
@@ -113,9 +111,7 @@ def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) 
 
 def _none_healthy(pool: Sequence[history.LabelledScan], recipe: Recipe) -> str:
     if not pool:
-        return (
-            "no healthy scans in the record; add some with: mriad ingest FOLDER --label healthy"
-        )
+        return "no healthy scans in the record; add some with: mriad ingest FOLDER --label healthy"
     kind = "picture files" if recipe.volumes is None else "volumes"
     other = "volume" if recipe.volumes is None else "default"
     return (
