@@ -40,7 +40,7 @@ from mriad_model.dicom_outputs.common import (
     series_uid,
 )
 from mriad_model.dicom_outputs.job import OutputJob
-from mriad_model.dicom_outputs.references import files_of
+from mriad_model.dicom_outputs.references import Reference, files_of
 from mriad_model.dicom_outputs.segmentation import LABEL, Mask
 from mriad_model.dicom_outputs.source import Study, nobody
 from mriad_model.nouns import NOTICE, HeatmapKind
@@ -117,13 +117,13 @@ def _scan_group(job: OutputJob) -> MeasurementsAndQualitativeEvaluations:
         algorithm_id=_algorithm(job),
         measurements=[Measurement(name, value, words.NO_UNIT) for name, value in numbers],
         qualitative_evaluations=[QualitativeEvaluation(words.VERDICT, words.VERDICTS[job.verdict])],
-        source_images=[
-            SourceImageForMeasurementGroup(
-                each.sop_class_uid, each.sop_instance_uid, each.frame_numbers
-            )
-            for each in files_of(job.series)
-        ],
+        source_images=[_source_image(each) for each in files_of(job.series)],
     )
+
+
+def _source_image(source: Reference) -> SourceImageForMeasurementGroup:
+    numbers = None if source.frame_numbers is None else list(source.frame_numbers)
+    return SourceImageForMeasurementGroup(source.sop_class_uid, source.sop_instance_uid, numbers)
 
 
 def _segment_group(
