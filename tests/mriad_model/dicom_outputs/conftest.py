@@ -8,14 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from mriad_model.dicom_outputs import OutputJob, available
+from mriad_model.dicom_outputs import OutputJob
 from mriad_model.folders import list_files
 from mriad_model.nouns import Verdict
 from mriad_model.volumes.dicom import survey
 
 from ..volumes.conftest import SeriesWriter, drawn_head, oblique_affine
-
-collect_ignore = [] if available() else ["test_conformance.py", "test_objects.py"]
 
 DICOM_T1 = Path(__file__).resolve().parents[4] / "shared/data/volumes/dicom_t1"
 AXIAL = np.diag([-1.2, -0.8, 3.0, 1.0])

@@ -6,12 +6,15 @@ import subprocess
 
 import pytest
 
-from mriad_model.dicom_outputs import dicom_outputs
+from mriad_model.dicom_outputs import available, dicom_outputs
 
 from .conftest import DICOM_T1, SOURCES, Decisions
 
 DCIODVFY = shutil.which("dciodvfy")
-pytestmark = pytest.mark.skipif(DCIODVFY is None, reason="dciodvfy is not installed")
+pytestmark = [
+    pytest.mark.skipif(DCIODVFY is None, reason="dciodvfy is not installed"),
+    pytest.mark.skipif(not available(), reason="highdicom is not installed"),
+]
 
 
 def errors(path):

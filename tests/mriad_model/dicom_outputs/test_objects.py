@@ -5,7 +5,6 @@ import pickle
 from datetime import UTC, datetime
 from io import BytesIO
 
-import highdicom
 import numpy as np
 import pytest
 from pydicom import dcmread
@@ -17,6 +16,8 @@ from mriad_model.nouns import NOTICE, HeatmapKind, Verdict
 from mriad_model.volumes.dicom import survey
 
 from .conftest import DICOM_T1, SOURCES, THRESHOLD, Decisions
+
+highdicom = pytest.importorskip("highdicom")
 
 PICTURE = HeatmapKind.SECONDARY_CAPTURE
 SEGMENTS = HeatmapKind.SEGMENTATION
