@@ -31,9 +31,9 @@ def files_of(series: Series) -> list[Reference]:
     return [_reference(each, found) for each, found in numbers.items()]
 
 
-def references(series: Series) -> list[Dataset]:
-    """Items of the image SOP instance reference macro (PS3.3, 10.3), one a file."""
-    return [_item(each) for each in files_of(series)]
+def references(series: Series, *, frames: bool = True) -> list[Dataset]:
+    """Items that name the files (PS3.3, 10.3 and 10.8), with or without the numbers of frames."""
+    return [_item(each, frames) for each in files_of(series)]
 
 
 def _reference(instance: Instance, numbers: list[int]) -> Reference:
@@ -44,10 +44,10 @@ def _reference(instance: Instance, numbers: list[int]) -> Reference:
     return Reference(instance.sop_class_uid, instance.sop_instance_uid, frame_numbers)
 
 
-def _item(reference: Reference) -> Dataset:
+def _item(reference: Reference, frames: bool) -> Dataset:
     item = Dataset()
     item.ReferencedSOPClassUID = reference.sop_class_uid
     item.ReferencedSOPInstanceUID = reference.sop_instance_uid
-    if reference.frame_numbers is not None:
+    if frames and reference.frame_numbers is not None:
         item.ReferencedFrameNumber = list(reference.frame_numbers)
     return item

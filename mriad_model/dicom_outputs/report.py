@@ -76,7 +76,7 @@ def report(job: OutputJob, study: Study, mask: Mask, segments: Dataset | None) -
         manufacturer=MAKER,
         is_complete=True,
     )
-    del dataset.ContributingEquipmentSequence  # as in the segmentation
+    dataset.pop("ContributingEquipmentSequence", None)  # as in the segmentation
     dataset.CodingSchemeIdentificationSequence = [words.own_scheme()]
     complete(dataset, job, study, KIND)
     return dataset

@@ -74,7 +74,7 @@ def segmentation(job: OutputJob, study: Study, mask: Mask) -> Dataset:
     _name_sources(dataset, job)
     _name_dimensions(dataset, job)
     # It names the stand-ins' equipment, and highdicom, as if they had been at the acquisition.
-    del dataset.ContributingEquipmentSequence
+    dataset.pop("ContributingEquipmentSequence", None)
     dataset.CodingSchemeIdentificationSequence = [words.own_scheme()]
     complete(dataset, job, study, KIND)
     return dataset
@@ -139,9 +139,9 @@ def _numbers(values: tuple[float, ...] | list[float]) -> list[DSfloat]:
 
 def _name_sources(dataset: Dataset, job: OutputJob) -> None:
     """Put the series' files, and their frames, where the stand-ins are named."""
-    sources = references(job.series)
-    dataset.SourceImageSequence = sources
-    dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = sources
+    dataset.SourceImageSequence = references(job.series)
+    named = references(job.series, frames=False)
+    dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = named
     for item in _derivation_sources(dataset):
         frame = job.series.frames[int(item.ReferencedSOPInstanceUID)]
         item.ReferencedSOPClassUID = frame.instance.sop_class_uid

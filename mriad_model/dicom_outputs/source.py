@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from pydicom.config import RAISE
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.valuerep import validate_value
 
@@ -90,12 +91,12 @@ def _copy(dataset: Dataset, keywords: tuple[str, ...]) -> Dataset:
     """The tags that have a value, as text; dates, codes and numbers only where they are sound."""
     copied = Dataset()
     for keyword in keywords:
+        representation = dictionary_VR(keyword)
         text = tags.optional_text(dataset, keyword)
-        if text is None:
+        if text is None or representation != dataset[keyword].VR:
             continue
         whole = len(text) < tags.LONGEST_TEXT
         require(whole, RejectionReason.CORRUPT, f"{keyword} is too long")
-        representation = dataset[keyword].VR
         if representation in FREE_TEXT or _is_valid(representation, text):
             setattr(copied, keyword, text)
     return copied

@@ -15,6 +15,7 @@ from mriad_model.folders import list_files
 from mriad_model.nouns import NOTICE, HeatmapKind, Verdict
 from mriad_model.volumes.dicom import survey
 
+from ..volumes.conftest import item
 from .conftest import DICOM_T1, SOURCES, THRESHOLD, Decisions
 
 highdicom = pytest.importorskip("highdicom")
@@ -67,18 +68,18 @@ def assert_same_places(job, segments):
 
 def content(dataset):
     """All content items of a report, depth first."""
-    for item in dataset.get("ContentSequence", ()):
-        yield item
-        yield from content(item)
+    for each in dataset.get("ContentSequence", ()):
+        yield each
+        yield from content(each)
 
 
 def named(report, meaning):
     """The content items of one concept."""
     return [
-        item
-        for item in content(report)
-        if "ConceptNameCodeSequence" in item
-        and item.ConceptNameCodeSequence[0].CodeMeaning == meaning
+        each
+        for each in content(report)
+        if "ConceptNameCodeSequence" in each
+        and each.ConceptNameCodeSequence[0].CodeMeaning == meaning
     ]
 
 
@@ -333,6 +334,15 @@ class TestPoorSources:
         series.classic(SpecificCharacterSet=character_set, PatientName=name)
         for each in outputs(decisions.job()).values():
             assert str(each.PatientName) == name
+
+    def test_an_id_that_is_a_list_of_items_is_no_id(self, series, decisions):
+        def nest(dataset, _place):
+            del dataset.PatientName
+            dataset.add_new("PatientName", "SQ", [item(PatientID="nested")])
+
+        series.classic(edit=nest)
+        for each in outputs(decisions.job()).values():
+            assert each["PatientName"].is_empty
 
     def test_a_name_without_end_is_refused_and_not_repeated(self, series, decisions):
         with pytest.warns(UserWarning, match="exceeds"):
