@@ -1,6 +1,7 @@
 """What the DICOM outputs of one decision are made of."""
 
 import hashlib
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,13 +27,20 @@ class OutputJob:
     software_version: str
     decided_at: datetime  # aware; the time the objects bear
 
+    def __post_init__(self) -> None:
+        numbers = (self.map_threshold, self.score, self.threshold, self.p_value)
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError("score, thresholds and p-value must be finite")
+        if self.decided_at.tzinfo is None:
+            raise ValueError("the time of a decision needs a time zone")
+
     def series_entropy(self, kind: HeatmapKind) -> list[str]:
         """What the series UID of an output follows from: the stack, the model, the threshold."""
         stack = hashlib.sha256()
         for frame in self.series.frames:  # stacks of one series UID are told apart
             stack.update(f"{frame.instance.sop_instance_uid} {frame.index}\n".encode())
         series_uid = self.series.frames[0].instance.series_uid
-        line = self.threshold.hex()
+        line = float(self.threshold).hex()
         return ["mriad", kind.value, series_uid, stack.hexdigest(), self.model_sha256, line]
 
     def instance_entropy(self, kind: HeatmapKind) -> list[str]:
@@ -45,7 +53,7 @@ class OutputJob:
             self.software_version,
             str(self.model_id),
             self.verdict.value,
-            *(each.hex() for each in (self.score, self.p_value, self.map_threshold)),
+            *(float(each).hex() for each in (self.score, self.p_value, self.map_threshold)),
             hashlib.sha256(self.montage).hexdigest(),
         )
         return [*self.series_entropy(kind), *told]

@@ -138,7 +138,6 @@ def _segment_group(
             segments.SOPClassUID, segments.SOPInstanceUID, 1, source_series=series
         ),
         finding_type=words.UNLIKE_HEALTHY,
-        finding_category=words.ABNORMAL_STRUCTURE,
         algorithm_id=_algorithm(job),
         measurements=[Measurement(words.VOLUME, volume, words.MILLILITRE)],
     )

@@ -21,7 +21,7 @@ ABNORMAL_STRUCTURE = CodedConcept.from_code(codes.SCT.MorphologicallyAbnormalStr
 UNLIKE_HEALTHY = _own("UNLIKE", "Region unlike healthy training scans")
 SCORE = _own("SCORE", "Anomaly score")
 THRESHOLD = _own("THRESHOLD", "Threshold of the anomaly score")
-P_VALUE = _own("P", "Share of healthy calibration scans that score so high")
+P_VALUE = _own("P", "p-value against healthy calibration scans")
 VERDICT = _own("VERDICT", "Research verdict")
 VERDICTS = {
     Verdict.NORMAL: _own("NORMAL", "Not above the threshold"),

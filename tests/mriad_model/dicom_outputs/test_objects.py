@@ -176,6 +176,13 @@ def test_another_content_is_another_instance_of_the_same_series(change, series, 
         assert first[kind].SOPInstanceUID != second[kind].SOPInstanceUID
 
 
+@pytest.mark.parametrize("change", [{"score": float("nan")}, {"decided_at": datetime(2026, 3, 5)}])
+def test_a_decision_without_a_number_or_a_time_zone_is_none(change, series, decisions):
+    series.classic()
+    with pytest.raises(ValueError, match="finite|time zone"):
+        decisions.job(**change)
+
+
 def test_stacks_of_one_series_have_outputs_of_their_own(series, decisions):
     SOURCES["enhanced, two stacks"](series)
     one, other = map(outputs, decisions.jobs())
@@ -190,7 +197,7 @@ def test_the_report_tells_what_was_decided_by_whom(series, decisions):
         for meaning in (
             "Anomaly score",
             "Threshold of the anomaly score",
-            "Share of healthy calibration scans that score so high",
+            "p-value against healthy calibration scans",
         )
     }
     assert list(told.values()) == [1.75, 1.25, 0.0125]
