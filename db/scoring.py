@@ -29,10 +29,11 @@ class ScoredScan:
 
     scan_id: int
     value: float
-    slice_values: Sequence[float] = ()  # by position
+    slice_values: Sequence[float] = ()
     heatmaps: Sequence[HeatmapFile] = ()
     verdict: Verdict | None = None
     p_value: float | None = None
+    positions: Sequence[int] | None = None  # of the slice values; None: 0, 1, 2, ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,11 @@ def _append_slices(connection: Connection, agreed: Sequence[tuple[int, ScoredSca
     rows = [
         values_of(SliceScore(score_id, position, float(value)))
         for score_id, row in agreed
-        for position, value in enumerate(row.slice_values)
+        for position, value in zip(
+            range(len(row.slice_values)) if row.positions is None else row.positions,
+            row.slice_values,
+            strict=True,
+        )
     ]
     return append_new(connection, schema.slice_score, rows)
 

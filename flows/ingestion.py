@@ -5,23 +5,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
 from flows.runner import ahead, private_flow
-from tasks.ingestion import (
-    Found,
-    Ingested,
-    Labelling,
-    Refused,
-    find_files,
-    ingest_chunk,
-    label_scans,
-)
+from tasks.home import work_folder
+from tasks.ingestion import Ingested, Labelling, ingest_chunk, label_scans
+from tasks.listing import Found, Sources, chunked, find_files
 from tasks.progress import tell
 from tasks.reporting import publish_summary
+from tasks.rejections import Refused
 from tasks.resources import opened_record
 from tasks.runs import RecordedRun, recorded_run
-from tasks.selection import in_chunks
 
 CHUNK_SIZE = 512
 
@@ -63,15 +58,20 @@ def take_in(
     chunk_size: int = CHUNK_SIZE,
 ) -> Intake:
     """List a folder, read what is new in it, label what it holds."""
-    found = find_files(str(home), folder, glob)
+    found = find_files(str(home), run.id, folder, glob)
     reads = []
-    # One chunk is read while the one before is written.
-    for number, read in ahead(
-        ingest_chunk.submit(str(home), run.id, files)
-        for _, files in in_chunks(found.unread, chunk_size)
-    ):
-        reads.append(read)
-        tell("reading", min(number * chunk_size, len(found.unread)), len(found.unread))
+    done = 0
+    with work_folder(home, run.id) as scratch:
+
+        def submit(number: int, sources: Sources) -> PrefectFuture[Ingested]:
+            workspace = str(scratch / f"read-{number}")
+            return ingest_chunk.submit(str(home), run.id, sources, workspace, keep=False)
+
+        # One chunk is read while the one before is written.
+        for _, read in ahead(submit(*each) for each in chunked(found.unread, chunk_size)):
+            reads.append(read)
+            done += read.n_sources
+            tell("reading", done, len(found.unread))
     intake = intake_of(found, reads)
     if labelling is not None:
         said = label_scans(str(home), folder, labelling, intake.seen)

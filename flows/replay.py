@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.runner import threads
+from tasks.home import work_folder
 from tasks.models import device_in_use
 from tasks.replay import ReplayReport, replay_decisions
 from tasks.reporting import publish_summary
@@ -27,7 +28,8 @@ def verify_decisions(
     with recorded_run(
         opened_record(place), "verify_decisions", flow_run.id, device_in_use(device)
     ) as run:
-        report = replay_decisions(place, decision_id, device)
+        with work_folder(home, run.id) as folder:
+            report = replay_decisions(place, decision_id, device, str(folder))
         run.counts.update(
             checked=report.checked,
             identical=report.identical,

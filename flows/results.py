@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flows.ingestion import Intake
     from flows.scoring import ScoringResult
     from flows.training import TrainingResult
-    from tasks.ingestion import Refused
+    from tasks.rejections import Refused
     from tasks.replay import ReplayReport
 
 MOST_LISTED = 20

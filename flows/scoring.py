@@ -11,15 +11,17 @@ from prefect.runtime import flow_run
 from flows.ingestion import CHUNK_SIZE, intake_of
 from flows.runner import ahead, private_flow
 from tasks.home import work_folder
-from tasks.ingestion import Found, Ingested, Refused, find_files, ingest_chunk
+from tasks.ingestion import Ingested, ingest_chunk
+from tasks.listing import Found, chunked, find_files
 from tasks.models import device_in_use
 from tasks.preprocessing import preprocess_chunk
 from tasks.progress import tell
+from tasks.rejections import Refused
 from tasks.reporting import ScoreCounts, publish_summary, write_score_report
 from tasks.resources import opened_record
 from tasks.runs import RecordedRun, recorded_run
 from tasks.scoring import ScoredChunk, score_chunk
-from tasks.selection import InForce, Undecided, find_model, find_undecided, in_chunks
+from tasks.selection import InForce, Undecided, find_model, find_undecided
 
 STEPS = 4  # of a chunk: read, select, prepare, score
 IN_HAND = 2  # chunks: one is read or prepared while another is scored
@@ -36,6 +38,7 @@ class ScoringResult:
     suspicious: int
     recovered: int  # decided by an earlier run that was cut off; in this report too
     taught: int  # left out: the model learned from them
+    unsuited: int  # left out: of another kind than the model learned
     unreadable: int  # left out: their files vanished or changed
     model_id: int
     threshold_id: int
@@ -58,31 +61,30 @@ class _Work:
 
     def chunks(self, found: Found, known: Undecided) -> Iterator[PrefectFuture[ScoredChunk]]:
         """Submit the steps of a chunk each time the next is asked for: known scans, then new."""
-        for number, scan_ids in in_chunks(known.scan_ids, self.chunk_size):
-            yield self._score(f"known-{number}", Undecided(list(scan_ids), []))
-        for number, files in in_chunks(found.unread, self.chunk_size):
-            kept = str(self.folder / f"pixels-{number}.safetensors")
-            read = ingest_chunk.submit(str(self.home), self.run.id, files, kept)
-            wanted = find_undecided.submit(str(self.home), self.model, read, return_state=False)
+        home, run_id = str(self.home), self.run.id
+        for number, piece in known.chunks(self.chunk_size):
+            yield self._score(str(self.folder / f"known-{number}"), piece)
+        for number, sources in chunked(found.unread, self.chunk_size):
+            workspace = str(self.folder / f"new-{number}")
+            read = ingest_chunk.submit(home, run_id, sources, workspace, keep=True)
+            wanted = find_undecided.submit(home, run_id, self.model, read, return_state=False)
             self.reads.append(read)
             self.selected.append(wanted)
-            yield self._score(f"new-{number}", wanted, kept)
+            yield self._score(workspace, wanted)
 
     def _score(
-        self, name: str, wanted: Undecided | PrefectFuture[Undecided], kept: str | None = None
+        self, workspace: str, wanted: Undecided | PrefectFuture[Undecided]
     ) -> PrefectFuture[ScoredChunk]:
         home, run_id, model = str(self.home), self.run.id, self.model
-        path = str(self.folder / f"{name}.safetensors")
         prepared = preprocess_chunk.submit(
-            home, run_id, model.recipe, wanted, path, kept, return_state=False
+            home, run_id, model.recipe, wanted, workspace, return_state=False
         )
         return score_chunk.submit(
             home,
             run_id,
-            model.model_id,
-            model.threshold_id,
+            model,
             self.device,
-            path,
+            workspace,
             wanted,
             wait_for=[prepared],
             return_state=False,
@@ -104,18 +106,19 @@ def score_new_scans(
         opened_record(place), "score_new_scans", flow_run.id, device_in_use(device)
     ) as run:
         model = find_model(place)
-        found = find_files(place, folder, glob)
-        known = find_undecided(place, model, Ingested(found.known, 0, []))
+        found = find_files(place, run.id, folder, glob)
+        known = find_undecided(place, run.id, model, Ingested(found.known))
         with work_folder(home, run.id) as scratch:
             work = _Work(home, run, model, device, chunk_size, scratch)
             chunks = _scored(work, found, known)
         intake = intake_of(found, [read.result() for read in work.reads])
         run.counts.update(intake.counts)
-        taught = {*known.taught}.union(*(each.result().taught for each in work.selected))
+        selected = [known, *(each.result() for each in work.selected)]
         counts = ScoreCounts(
             new=intake.new,
             known=intake.known,
-            taught=len(taught),
+            taught=len({i for each in selected for i in each.taught}),
+            unsuited=len({i for each in selected for i in each.unsuited}),
             unreadable=sum(chunk.unreadable for chunk in chunks),
         )
         report = write_score_report(place, run.id, folder, counts, intake.rejected)
@@ -124,6 +127,7 @@ def score_new_scans(
             suspicious=report.suspicious,
             recovered=report.recovered,
             taught=counts.taught,
+            unsuited=counts.unsuited,
             unreadable=counts.unreadable,
         )
         publish_summary(
@@ -139,6 +143,7 @@ def score_new_scans(
         suspicious=report.suspicious,
         recovered=report.recovered,
         taught=counts.taught,
+        unsuited=counts.unsuited,
         unreadable=counts.unreadable,
         model_id=model.model_id,
         threshold_id=model.threshold_id,
@@ -150,8 +155,10 @@ def score_new_scans(
 def _scored(work: _Work, found: Found, known: Undecided) -> list[ScoredChunk]:
     """Score known and new files, chunk by chunk."""
     total = len(known.scan_ids) + len(found.unread)
-    done = []
-    for number, chunk in ahead(work.chunks(found, known), IN_HAND):
-        done.append(chunk)
-        tell("scoring", min(number * work.chunk_size, total), total)
-    return done
+    chunks = []
+    done = 0
+    for _, chunk in ahead(work.chunks(found, known), IN_HAND):
+        chunks.append(chunk)
+        done += chunk.wanted
+        tell("scoring", done, total)
+    return chunks

@@ -18,7 +18,7 @@ from tasks.recalibration import activate
 from tasks.reporting import publish_summary
 from tasks.resources import opened_record
 from tasks.runs import recorded_run
-from tasks.selection import Undecided, in_chunks
+from tasks.selection import wanted_scans
 from tasks.training import FrozenDataset, calibrate, freeze_healthy, train
 
 
@@ -68,9 +68,10 @@ def train_model(
     ) as run:
         labelling = Labelling(author, LabelValue.HEALTHY)
         take_in(home, run, str(home / "healthy"), labelling=labelling, chunk_size=chunk_size)
-        dataset = freeze_healthy(place, run.id, seed)
         with work_folder(home, run.id) as folder:
-            files = {
+            dataset = freeze_healthy(place, run.id, seed, recipe, str(folder))
+            recipe = Recipe.from_json(recipe).with_contrast(dataset.contrasts).to_json()
+            folders = {
                 role: _prepare(place, run.id, recipe, dataset, role, folder, chunk_size)
                 for role in (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION)
             }
@@ -79,8 +80,8 @@ def train_model(
                 run.id,
                 dataset.id,
                 recipe,
-                files[Role.TRAIN],
-                files[Role.VALIDATION],
+                folders[Role.TRAIN],
+                folders[Role.VALIDATION],
                 device,
             )
             threshold_id = calibrate(
@@ -88,7 +89,7 @@ def train_model(
                 run.id,
                 trained.model_id,
                 dataset.id,
-                files[Role.CALIBRATION],
+                folders[Role.CALIBRATION],
                 Policy.SIGMAS,
                 k,
                 device,
@@ -129,10 +130,10 @@ def _prepare(
     folder: Path,
     chunk_size: int,
 ) -> list[str]:
-    """Prepare the slices of one role; the paths of their files."""
-    paths = []
-    for number, scan_ids in in_chunks(dataset.scan_ids[role], chunk_size):
-        path = str(folder / f"{role.value}-{number}.safetensors")
-        if preprocess_chunk(home, run_id, recipe, Undecided(list(scan_ids), []), path):
-            paths.append(path)
-    return paths
+    """Prepare the slices of one role; the folders that they lie in."""
+    folders = []
+    for number, piece in wanted_scans(dataset.scans[role]).chunks(chunk_size):
+        workspace = str(folder / f"{role.value}-{number}")
+        if preprocess_chunk(home, run_id, recipe, piece, workspace):
+            folders.append(workspace)
+    return folders

@@ -44,6 +44,9 @@ class RejectedFile(MriadError):
         self.reason = reason
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type["RejectedFile"], tuple[RejectionReason, str]]:
+        return type(self), (self.reason, self.detail)  # from one process to another
+
 
 class NoScans(MriadError):
     """Nothing to work on where scans were expected."""

@@ -9,6 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
 from mriad_model.errors import SettingsError, TooFewScans
 from mriad_model.nouns import Role
 
@@ -36,6 +40,28 @@ class RoleShares:
             Role.VALIDATION: self.validation,
             Role.CALIBRATION: self.calibration,
         }[role]
+
+
+def joined_groups(groups: Sequence[int], patients: Sequence[str | None]) -> list[int]:
+    """Group numbers of scans, with groups that hold scans of one patient made one.
+
+    Args:
+        groups: of each scan, as `twins.twin_groups` gives.
+        patients: of each scan; None where unknown.
+    """
+    numbers: dict[object, int] = {}
+    joins = [
+        (numbers.setdefault(group, len(numbers)), numbers.setdefault(patient, len(numbers)))
+        for group, patient in zip(groups, patients, strict=True)
+        if patient is not None
+    ]
+    if not joins:
+        return list(groups)
+    own = [numbers.setdefault(group, len(numbers)) for group in groups]
+    rows, columns = zip(*joins, strict=True)
+    shape = (len(numbers), len(numbers))
+    _, joined = connected_components(coo_array((np.ones(len(joins)), (rows, columns)), shape))
+    return [int(joined[each]) for each in own]
 
 
 def assign_roles(

@@ -30,8 +30,9 @@ from mriad_model.recipes import Recipe
 from mriad_model.report import render_evaluation
 from mriad_model.training import Epoch
 from mriad_model.twins import Fingerprint, fingerprint, twin_groups
-from tasks.ingestion import READERS, Labelling, Refused, labeller, refusal
+from tasks.ingestion import Labelling, labeller
 from tasks.progress import tell
+from tasks.rejections import Refused, refusal
 from tasks.reporting import provenance, refusal_lines, write_page
 
 
@@ -71,7 +72,7 @@ def gather_labelled(
     rejected: list[Refused] = []
     found: list[Labelled] = []
     wanted = [(f, label) for f, label in zip(files, labels, strict=True) if label is not None]
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(2) as pool:
         prints = pool.map(lambda each: _fingerprint(each[0]), wanted)
         for (file, label), outcome in zip(wanted, prints, strict=True):
             if isinstance(outcome, RejectedFile):

@@ -2,31 +2,32 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from db import history
-from mriad_model.errors import ModelFileError, ThresholdUndefined
+from mriad_model.errors import ModelFileError, RejectedFile, ThresholdUndefined
 from mriad_model.files import sha256_of
-from mriad_model.images import ImageScan
+from mriad_model.nouns import HeatmapKind
 from mriad_model.paths import source_path
-from mriad_model.preprocess import stack
+from mriad_model.recipes import Recipe
 from mriad_model.thresholds import fit_threshold, p_value, verdict
+from tasks.chunks import in_chunks
+from tasks.judging import Judged, judge
+from tasks.locating import Located, read_again
 from tasks.models import loaded_model
-from tasks.painting import painted
-from tasks.preprocessing import READERS, prepare_all, read_source
+from tasks.preprocessing import PreparedScan, prepare_outcomes
 from tasks.progress import tell
 from tasks.resources import opened_record
+from tasks.workspace import Workspace
 
-PAGE = 256
+PAGE = 256  # slices
 TOLERANCE = 1e-4  # relative to the score: what another processor or library may change
 
 
@@ -64,8 +65,10 @@ class ReplayReport:
 
 
 @task(name="replay", cache_policy=NO_CACHE)
-def replay_decisions(home: str, decision_id: int | None, device: str) -> ReplayReport:
+def replay_decisions(home: str, decision_id: int | None, device: str, folder: str) -> ReplayReport:
     """Replay one decision, or all of them, and compare with the record.
+
+    `folder` is for intermediate files.
 
     Raises:
         NotInRecord: there is no such decision.
@@ -78,64 +81,78 @@ def replay_decisions(home: str, decision_id: int | None, device: str) -> ReplayR
         for each in page:
             of_model[each.threshold.model_id].append(each)
         for model_id, replays in of_model.items():
-            _replay_page(home, model_id, replays, device, report)
+            workspace = Workspace(Path(folder) / f"model-{model_id}")
+            _replay_page(home, model_id, replays, device, workspace, report)
+            workspace.discard()
         done += len(page)
         tell("replaying", done, total)
     return report
 
 
 def _replay_page(
-    home: str, model_id: int, replays: Sequence[history.Replay], device: str, report: ReplayReport
+    home: str,
+    model_id: int,
+    replays: Sequence[history.Replay],
+    device: str,
+    workspace: Workspace,
+    report: ReplayReport,
 ) -> None:
     """Replay decisions of one model."""
-    readable = _readable(Path(home), replays, report)
-    if not readable:
+    located = _located(Path(home), replays, workspace, report)
+    if not located:
         return
     try:
         fitted = loaded_model(home, model_id, device)
     except ModelFileError as error:
-        report.mismatched += [_mismatch(each, str(error)) for each, _ in readable]
+        report.mismatched += [_mismatch(each, str(error)) for each, _ in located]
         return
-    prepared = prepare_all([scan for _, scan in readable], fitted.recipe.preprocessing)
-    scored = fitted.score(stack(prepared))
-    with ThreadPoolExecutor(READERS) as pool:
-        pictures = pool.map(
-            lambda i: painted(
-                readable[i][1].pixels,
-                scored.maps[i],
-                prepared[i].placement,
-                fitted,
-                float(scored.scores[i]),
-                model_id,
-            ),
-            range(len(readable)),
+    judged = judge(fitted, _prepared(located, fitted.recipe, report), model_id)
+    found = {each.scan_id: each for each in judged if each is not None}
+    for each, _ in located:
+        if each.decision.scan_id in found:
+            _compare(home, each, found[each.decision.scan_id], report)
+
+
+def _located(
+    home: Path, replays: Sequence[history.Replay], workspace: Workspace, report: ReplayReport
+) -> list[tuple[history.Replay, Located]]:
+    """The decisions whose scans can be read again."""
+    wanted = [
+        history.SightedScan(
+            each.decision.scan_id, each.scan, history.sighted_together(each.sightings[::-1])
         )
-        for (each, _), value, picture in zip(readable, scored.scores, pictures, strict=True):
-            _compare(home, each, float(value), picture, report)
-
-
-def _readable(
-    home: Path, replays: Sequence[history.Replay], report: ReplayReport
-) -> list[tuple[history.Replay, ImageScan]]:
+        for each in replays
+    ]
+    read = read_again(home, wanted, workspace)
     found = []
-    for each in replays:
-        paths = tuple(dict.fromkeys(sighting.path for sighting in each.sightings))
-        source = history.ScanSource(each.decision.scan_id, each.scan.sha256, each.scan.kind, paths)
-        read = read_source(source, home)
-        if read is not None:
-            found.append((each, read[1]))
+    for each, sighted in zip(replays, wanted, strict=True):
+        if sighted.id in read:
+            found.append((each, Located(sighted.id, read[sighted.id])))
         else:
-            there = any(source_path(path, home).exists() for path in paths)
+            there = any(source_path(path, home).exists() for path in sighted.paths)
             why = "changed" if there else "vanished"
-            report.unreadable.append(Unreadable(each.decision.id or 0, paths[0], why))
+            report.unreadable.append(Unreadable(each.decision.id or 0, sighted.paths[0], why))
     return found
 
 
-def _compare(
-    home: str, replay: history.Replay, value: float, picture: bytes, report: ReplayReport
-) -> None:
+def _prepared(
+    located: Sequence[tuple[history.Replay, Located]], recipe: Recipe, report: ReplayReport
+) -> list[PreparedScan]:
+    """The slices of scans; one that cannot be prepared any more is a mismatch."""
+    found = []
+    outcomes = prepare_outcomes([each for _, each in located], recipe)
+    for (replay, _), outcome in zip(located, outcomes, strict=True):
+        if isinstance(outcome, RejectedFile):
+            report.mismatched.append(_mismatch(replay, f"cannot be prepared: {outcome.detail}"))
+        else:
+            found.append(outcome)
+    return found
+
+
+def _compare(home: str, replay: history.Replay, judged: Judged, report: ReplayReport) -> None:
     """File the decision under how it came out."""
     stored, threshold, decision = replay.score.value, replay.threshold, replay.decision
+    value = judged.score
     close = math.isclose(value, stored, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     calibration = _calibration(home, threshold.model_id, threshold.dataset_id)
     wrong = [
@@ -148,7 +165,8 @@ def _compare(
         )
         if is_wrong
     ]
-    wrong += _wrong_heatmaps(Path(home), replay, picture if value == stored else None)
+    drawn = {file.kind: file.data for file in judged.files} if value == stored else {}
+    wrong += _wrong_heatmaps(Path(home), replay, drawn)
     if wrong:
         report.mismatched.append(_mismatch(replay, "; ".join(wrong)))
     elif value == stored:
@@ -167,8 +185,10 @@ def _threshold_holds(home: str, replay: history.Replay) -> bool:
     return (drawn.mean, drawn.sd, drawn.n, drawn.value) == (row.mean, row.sd, row.n, row.value)
 
 
-def _wrong_heatmaps(home: Path, replay: history.Replay, picture: bytes | None) -> list[str]:
-    """What is wrong with the decision's heatmap files; `picture` is the one drawn again."""
+def _wrong_heatmaps(
+    home: Path, replay: history.Replay, drawn: Mapping[HeatmapKind, bytes]
+) -> list[str]:
+    """What is wrong with the decision's heatmap files; `drawn` are those made again."""
     wrong = []
     for row in replay.heatmaps:
         try:
@@ -178,7 +198,7 @@ def _wrong_heatmaps(home: Path, replay: history.Replay, picture: bytes | None) -
             continue
         if found != row.sha256:
             wrong.append(f"heatmap {row.path} was changed")
-        elif picture is not None and sha256(picture).hexdigest() != row.sha256:
+        elif row.kind in drawn and sha256(drawn[row.kind]).hexdigest() != row.sha256:
             wrong.append(f"heatmap {row.path} is drawn otherwise now")
     return wrong
 
@@ -194,5 +214,5 @@ def _mismatch(replay: history.Replay, what: str) -> Mismatch:
 
 
 def _pages(replays: Iterator[history.Replay]) -> Iterator[list[history.Replay]]:
-    while page := list(islice(replays, PAGE)):
+    for _, page in in_chunks(replays, PAGE, lambda each: each.scan.n_slices):
         yield page

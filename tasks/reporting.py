@@ -25,7 +25,7 @@ from mriad_model.report import (
     ThresholdLine,
     render_score_report,
 )
-from tasks.ingestion import Refused
+from tasks.rejections import Refused
 from tasks.resources import opened_record
 
 
@@ -36,6 +36,7 @@ class ScoreCounts:
     new: int
     known: int
     taught: int
+    unsuited: int
     unreadable: int
 
 
@@ -150,6 +151,7 @@ def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:
     """How many scans were not scored, and why."""
     reasons = (
         (counts.taught, "the model learned from them; their scores would be memories"),
+        (counts.unsuited, "they are of another kind than the model learned"),
         (counts.unreadable, "the file vanished or changed; tried again next time"),
     )
     return [(n, why) for n, why in reasons if n]

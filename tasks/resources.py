@@ -1,4 +1,4 @@
-"""The record of a home, opened once a process."""
+"""What a process opens once: the record of a home, and the children that read files."""
 
 import atexit
 import contextlib
@@ -11,6 +11,9 @@ from sqlalchemy import Engine
 
 from db.engine import DATABASE, open_record
 from mriad_model.errors import RecordError
+from mriad_model.isolation import Readers
+
+READERS = 2  # children
 
 
 @lru_cache(maxsize=8)
@@ -20,6 +23,14 @@ def opened_record(home: str) -> Engine:
     engine = open_record(Path(home))
     atexit.register(engine.dispose)  # the last to close folds the write-ahead log into the file
     return engine
+
+
+@lru_cache(maxsize=1)
+def readers() -> Readers:
+    """The children in which files are read; started on first use, ended with the process."""
+    children = Readers(READERS)
+    atexit.register(children.close)
+    return children
 
 
 def release_memory() -> None:

@@ -1,20 +1,22 @@
 """Which scans a run has to work on, read from the record."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from db import history
+from db import history, record
+from db.times import now
 from mriad_model.errors import NoScans
-from mriad_model.nouns import Role
+from mriad_model.nouns import Rejection, RejectionReason, Role
+from mriad_model.recipes import Recipe
+from mriad_model.volumes.score import unsuited
+from tasks.chunks import in_chunks
 from tasks.ingestion import Ingested
 from tasks.resources import opened_record
 
 TAUGHT = (Role.TRAIN, Role.VALIDATION)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +30,24 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """Scans to score, and those left out because the model learned from them."""
+    """Scans to score, and those that are left out."""
 
     scan_ids: list[int]
-    taught: list[int]
+    n_slices: list[int]  # of each
+    taught: list[int]  # left out: the model learned from them
+    unsuited: list[int]  # left out: they are not what the model learned
+
+    def chunks(self, size: int) -> Iterator[tuple[int, "Undecided"]]:
+        """(number, piece) for pieces of about `size` slices; numbers start at 1."""
+        pairs = list(zip(self.scan_ids, self.n_slices, strict=True))
+        for number, piece in in_chunks(pairs, size, lambda pair: pair[1]):
+            yield number, wanted_scans(piece)
 
 
-def in_chunks(items: Sequence[T], size: int) -> Iterator[tuple[int, Sequence[T]]]:
-    """(number, piece) for pieces of at most `size` items; numbers start at 1."""
-    for number, at in enumerate(range(0, len(items), size), start=1):
-        yield number, items[at : at + size]
+def wanted_scans(pairs: Iterable[tuple[int, int]]) -> Undecided:
+    """Scans to work on, of (scan id, slices)."""
+    pairs = list(pairs)
+    return Undecided([scan_id for scan_id, _ in pairs], [n for _, n in pairs], [], [])
 
 
 @task(name="find-model", cache_policy=NO_CACHE)
@@ -57,17 +67,48 @@ def find_model(home: str) -> InForce:
 
 
 @task(name="find-undecided", cache_policy=NO_CACHE)
-def find_undecided(home: str, model: InForce, read: Ingested) -> Undecided:
+def find_undecided(home: str, run_id: int, model: InForce, read: Ingested) -> Undecided:
     """Of the scans read, those that the threshold has not decided, in order and each once.
 
-    Scans that the model learned from are left out: their scores would be memories.
+    Scans that the model learned from are left out: their scores would be memories. So are those
+    of another kind than it learned, which get a rejection row.
     """
     engine = opened_record(home)
     roles = history.dataset_roles(engine, history.model_by_id(engine, model.model_id).dataset_id)
     taught = {scan_id for scan_id, role in roles.items() if role in TAUGHT}
     unique = list(dict.fromkeys(scan_id for scan_id, _ in read.seen))
     fresh = [scan_id for scan_id in unique if scan_id not in taught]
+    undecided = history.undecided(engine, fresh, model.threshold_id)
+    scans = history.scans_by_id(engine, undecided)
+    recipe = Recipe.from_json(model.recipe)
+    why = {i: unsuited(recipe, scans[i].kind, scans[i].contrast) for i in undecided}
+    suited = [scan_id for scan_id in undecided if why[scan_id] is None]
+    left_out = {scan_id: text for scan_id, text in why.items() if text is not None}
+    record.append_rejections(engine, _unsuited(home, run_id, left_out))
     return Undecided(
-        scan_ids=history.undecided(engine, fresh, model.threshold_id),
+        scan_ids=suited,
+        n_slices=[scans[scan_id].n_slices for scan_id in suited],
         taught=[scan_id for scan_id in unique if scan_id in taught],
+        unsuited=list(left_out),
     )
+
+
+def _unsuited(home: str, run_id: int, why: Mapping[int, str]) -> list[Rejection]:
+    """A row for each scan of another kind, at the first of its files."""
+    moment = now()
+    rows = []
+    for sighted in history.sighted_scans(opened_record(home), why):
+        file = sighted.newest_files[0]
+        rows.append(
+            Rejection(
+                path=file.path,
+                size=file.size,
+                mtime_ns=file.mtime_ns,
+                sha256=None,
+                reason=RejectionReason.OTHER_KIND,
+                detail=why[sighted.id],
+                run_id=run_id,
+                created_at=moment,
+            )
+        )
+    return rows

@@ -12,21 +12,29 @@ from prefect.cache_policies import NO_CACHE
 
 from db import history, record
 from db.times import now
-from mriad_model.errors import TooFewScans
+from mriad_model.errors import RejectedFile, TooFewScans
 from mriad_model.files import write_atomically
 from mriad_model.fitted import fit
+from mriad_model.images import ImageScan
 from mriad_model.nouns import Model, Policy, Role, Threshold
 from mriad_model.paths import recorded_path
-from mriad_model.preprocess import SliceBatch
+from mriad_model.preprocess import Pixels, SliceBatch
 from mriad_model.recipes import Recipe
-from mriad_model.splits import RoleShares, assign_roles
+from mriad_model.splits import RoleShares, assign_roles, joined_groups
 from mriad_model.thresholds import fit_threshold
 from mriad_model.training import Epoch
 from mriad_model.twins import fingerprint, twin_groups
+from mriad_model.volumes.prepare import evenly_spaced, volume_recipe
+from mriad_model.volumes.score import unsuited
+from mriad_model.volumes.slices import cut
+from tasks.chunks import in_chunks
+from tasks.judging import scores_of
+from tasks.locating import locate
 from tasks.models import loaded_model
-from tasks.preprocessing import load_chunk, locate
+from tasks.preprocessing import load_prepared
 from tasks.progress import tell
 from tasks.resources import opened_record
+from tasks.workspace import ReadScan, Workspace
 
 CHUNK = 512
 
@@ -36,11 +44,12 @@ class FrozenDataset:
     """A dataset's id, and which scans do what in it."""
 
     id: int
-    scan_ids: dict[Role, list[int]]
+    scans: dict[Role, list[tuple[int, int]]]  # (scan id, slices)
+    contrasts: list[str | None]  # of all of them
 
     def n(self, role: Role) -> int:
         """How many scans have this role."""
-        return len(self.scan_ids[role])
+        return len(self.scans[role])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +64,71 @@ class Trained:
 
 
 @task(name="select-healthy", cache_policy=NO_CACHE)
-def freeze_healthy(home: str, run_id: int, seed: int) -> FrozenDataset:
-    """Freeze the healthy pool as a dataset: twins found, roles dealt to whole groups of them.
+def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) -> FrozenDataset:
+    """Freeze the healthy scans that the recipe is for as a dataset.
+
+    Roles are dealt to whole groups of scans: twins, and scans of one patient. What a scan's
+    twins are told by is read into `folder`, a scratch folder, chunk by chunk.
 
     Raises:
         TooFewScans: there are not enough distinct healthy scans to train and calibrate.
     """
-    engine = opened_record(home)
-    pool = [each.id for each in history.healthy_pool(engine)]
-    ids, keys, prints = [], [], []
-    for start in range(0, len(pool), CHUNK):
-        for each in locate(home, run_id, pool[start : start + CHUNK]):
+    pool = [each for each in history.healthy_pool(opened_record(home))]
+    how = Recipe.from_json(recipe)
+    suited = [each for each in pool if unsuited(how, each.scan.kind, each.scan.contrast) is None]
+    if not suited:
+        raise TooFewScans(_none_healthy(pool, how))
+    ids, keys, prints, patients = [], [], [], []
+    scans = {each.id: each.scan for each in suited}
+    done = 0
+    for number, chunk in in_chunks(list(scans), CHUNK, lambda each: scans[each].n_slices):
+        workspace = Workspace(Path(folder) / f"twins-{number}")
+        for each in locate(home, run_id, chunk, workspace):
+            pixels = _shown(each.kept.scan, how)
+            if pixels is None:
+                continue
             ids.append(each.scan_id)
-            keys.append(each.scan.sha256)
-            prints.append(fingerprint(each.scan.pixels))
-        tell("looking for twins", min(start + CHUNK, len(pool)), len(pool))
-    if not ids:
-        raise TooFewScans(
-            "no healthy scans in the record; add some with: mriad ingest FOLDER --label healthy"
-        )
-    groups = twin_groups(prints)
+            keys.append(each.kept.scan.sha256)
+            prints.append(fingerprint(pixels))
+            patients.append(scans[each.scan_id].patient)
+        workspace.discard()
+        done += len(chunk)
+        tell("looking for twins", done, len(suited))
+    groups = joined_groups(twin_groups(prints), patients)
     roles = assign_roles(groups, RoleShares(), seed, keys)
-    dataset_id = record.freeze_dataset(engine, list(zip(ids, roles, groups, strict=True)), run_id)
+    dataset_id = record.freeze_dataset(
+        opened_record(home), list(zip(ids, roles, groups, strict=True)), run_id
+    )
     return FrozenDataset(
         id=dataset_id,
-        scan_ids={role: [i for i, r in zip(ids, roles, strict=True) if r is role] for role in Role},
+        scans={
+            role: [(i, scans[i].n_slices) for i, r in zip(ids, roles, strict=True) if r is role]
+            for role in Role
+        },
+        contrasts=[scans[i].contrast for i in ids],
     )
+
+
+def _none_healthy(pool: Sequence[history.LabelledScan], recipe: Recipe) -> str:
+    if not pool:
+        return "no healthy scans in the record; add some with: mriad ingest FOLDER --label healthy"
+    kind = "picture files" if recipe.volumes is None else "volumes"
+    other = "volume" if recipe.volumes is None else "default"
+    return (
+        f"none of the {len(pool)} healthy scans in the record is of the kind that the recipe "
+        f"{recipe.name!r} is for ({kind}); try --recipe {other}"
+    )
+
+
+def _shown(scan: ReadScan, recipe: Recipe) -> Pixels | None:
+    """The slice that stands for a scan where twins are looked for: of a volume, the middle one."""
+    if isinstance(scan, ImageScan):
+        return scan.pixels
+    try:
+        sliced = cut(scan.load(), volume_recipe(recipe).slicing)
+    except RejectedFile:
+        return None
+    return sliced.slice_at(sliced.positions[len(sliced.positions) // 2]).pixels
 
 
 @task(name="train", cache_policy=NO_CACHE)
@@ -89,13 +137,14 @@ def train(
     run_id: int,
     dataset_id: int,
     recipe: str,
-    train_files: Sequence[str],
-    validation_files: Sequence[str],
+    train_folders: Sequence[str],
+    validation_folders: Sequence[str],
     device: str,
 ) -> Trained:
     """Fit the recipe, write its weights, append the model."""
     how = Recipe.from_json(recipe)
-    fitted = fit(_load(train_files), _load(validation_files), how, device, _tell_epoch)
+    slices, held_out = (_slices(each, how) for each in (train_folders, validation_folders))
+    fitted = fit(slices, held_out, how, device, _tell_epoch)
     data = fitted.to_bytes()
     name = sha256(data).hexdigest()
     path = Path(home) / "models" / f"{name}.safetensors"
@@ -120,7 +169,7 @@ def calibrate(
     run_id: int,
     model_id: int,
     dataset_id: int,
-    files: Sequence[str],
+    folders: Sequence[str],
     policy: Policy,
     k: float,
     device: str,
@@ -132,12 +181,13 @@ def calibrate(
     """
     engine = opened_record(home)
     fitted = loaded_model(home, model_id, device)
-    for file in files:
-        chunk = load_chunk(Path(file))
-        scored = fitted.score(chunk.batch)
+    for folder in folders:
+        prepared = load_prepared(Workspace(Path(folder)))
         rows = [
-            record.ScoredScan(scan_id, float(score), (float(score),))
-            for scan_id, score in zip(chunk.scan_ids, scored.scores, strict=True)
+            record.ScoredScan(scan.scan_id, value, slice_values, positions=scan.positions)
+            for scan, (value, slice_values) in zip(
+                prepared, scores_of(fitted, prepared), strict=True
+            )
         ]
         record.append_scored(engine, model_id, None, rows, run_id=run_id, now=now())
     healthy = history.calibration_scores(engine, model_id, dataset_id)
@@ -146,8 +196,16 @@ def calibrate(
     return record.append_threshold(engine, row)
 
 
-def _load(files: Sequence[str]) -> SliceBatch:
-    batches = [load_chunk(Path(file)).batch for file in files]
+def _slices(folders: Sequence[str], recipe: Recipe) -> SliceBatch:
+    """The slices that training sees, of all scans in these workspaces."""
+    batches = []
+    for folder in folders:
+        for scan in load_prepared(Workspace(Path(folder))):
+            if recipe.volumes is None:
+                batches.append(scan.batch)
+            else:
+                places = evenly_spaced(len(scan.positions), recipe.volumes.train_slices)
+                batches.append(scan.batch.take(places))
     return SliceBatch(
         np.concatenate([batch.images for batch in batches]),
         np.concatenate([batch.masks for batch in batches]),

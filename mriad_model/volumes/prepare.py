@@ -71,9 +71,12 @@ def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedVolume:
 
 def training_slices(prepared: PreparedVolume, recipe: Recipe) -> SliceBatch:
     """Of a volume's slices those that training sees: evenly spaced from end to end."""
-    n = min(volume_recipe(recipe).train_slices, len(prepared))
-    places = np.linspace(0, len(prepared) - 1, n).round().astype(np.intp)
-    return prepared.batch.take(places)
+    return prepared.batch.take(evenly_spaced(len(prepared), volume_recipe(recipe).train_slices))
+
+
+def evenly_spaced(n: int, most: int) -> NDArray[np.intp]:
+    """At most `most` of n places, from end to end."""
+    return np.linspace(0, n - 1, min(most, n)).round().astype(np.intp)
 
 
 def volume_recipe(recipe: Recipe) -> VolumeRecipe:

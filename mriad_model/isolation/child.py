@@ -1,0 +1,85 @@
+"""What a child does with a batch of items: one outcome each, whatever the function raises.
+
+Outcomes travel pickled one by one, so that one that cannot be pickled harms no other.
+"""
+
+import pickle
+import signal
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mriad_model.errors import RejectedFile
+from mriad_model.nouns import RejectionReason
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What the function returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The item is no usable scan."""
+
+    reason: RejectionReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The function raised something else: a mistake of ours, or a full disk."""
+
+    error: Exception
+
+
+Outcome = Done | Refused | Raised
+
+
+def pack(function: Callable[[Any], object], items: Sequence[object], seconds: float) -> bytes:
+    """A batch as it travels to a child."""
+    return pickle.dumps((function, items, seconds), pickle.HIGHEST_PROTOCOL)
+
+
+def run_batch(packed: bytes) -> list[bytes]:
+    """Call the function of a packed batch with each of its items.
+
+    Returns:
+        A pickled `Outcome` for each item, or a single `Raised` where the batch cannot be unpacked.
+    """
+    try:
+        function, items, seconds = pickle.loads(packed)  # noqa: S301 - from our own parent
+    except Exception as error:  # the function is not to be found in the child
+        return [_packed(_raised(error))]
+    return [_outcome(function, item, seconds) for item in items]
+
+
+def _outcome(function: Callable[[Any], object], item: object, seconds: float) -> bytes:
+    signal.setitimer(signal.ITIMER_REAL, seconds)  # SIGALRM ends the process, even in C
+    try:
+        return _packed(Done(function(item)))
+    except RejectedFile as error:
+        return _packed(Refused(error.reason, error.detail))
+    except MemoryError:
+        return _packed(Refused(RejectionReason.TOO_LARGE, "more memory than a child may take"))
+    except Exception as error:
+        return _packed(_raised(error))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _packed(outcome: Outcome) -> bytes:
+    return pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
+
+
+def _raised(error: Exception) -> Raised:
+    """The error as one that can travel, with the child's traceback as a note."""
+    try:
+        travelling = pickle.loads(pickle.dumps(error))  # noqa: S301 - just made
+    except Exception:
+        travelling = RuntimeError(f"{type(error).__name__}: {error}")
+    travelling.add_note("In the child:\n" + "".join(traceback.format_exception(error)))
+    return Raised(travelling)

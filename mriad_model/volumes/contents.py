@@ -1,0 +1,78 @@
+"""What lies in a folder: pictures, volumes, and what is neither; looked at in children."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mriad_model.errors import RejectedFile
+from mriad_model.folders import FoundFile
+from mriad_model.isolation import Readers
+from mriad_model.nouns import ScanKind
+from mriad_model.volumes.content import volume_kind
+from mriad_model.volumes.dicom import read_frames
+from mriad_model.volumes.frames import Frame
+from mriad_model.volumes.limits import VolumeLimits
+from mriad_model.volumes.refusals import Refusal
+from mriad_model.volumes.series import Series, series_of
+
+TOGETHER = 32  # files in one message: a header takes a millisecond, a message a third of one
+
+Look: TypeAlias = tuple[Frame, ...] | ScanKind | None  # of a DICOM file; NIfTI; anything else
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSource:
+    """The files that one volume is read from."""
+
+    kind: ScanKind  # DICOM or NIFTI
+    files: tuple[FoundFile, ...]
+    series: Series | None = None  # of DICOM
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Every file of a folder: a picture, in a volume, or refused. Some are in several volumes."""
+
+    pictures: tuple[FoundFile, ...]  # unknown files too: `read_image` says what is wrong with them
+    volumes: tuple[VolumeSource, ...]
+    refusals: tuple[Refusal, ...]
+
+
+def survey_in(readers: Readers, files: Iterable[FoundFile]) -> Contents:
+    """Sort a folder's files by what is in them.
+
+    A file counts as DICOM or NIfTI by its bytes; what its name says means nothing.
+
+    Args:
+        readers: where files are opened. No byte of one is parsed in this process.
+        files: as `mriad_model.folders.list_files` gives them.
+    """
+    pictures: list[FoundFile] = []
+    volumes: list[VolumeSource] = []
+    frames: list[Frame] = []
+    refusals: list[Refusal] = []
+    openable: list[FoundFile] = []
+    for found in files:
+        if found.refused is None:
+            openable.append(found)
+        else:
+            refusals.append(Refusal(found, found.refused, found.refused.value.replace("_", " ")))
+    looks = readers.map(look_at, openable, together=TOGETHER)
+    for found, look in zip(openable, looks, strict=True):
+        if isinstance(look, RejectedFile):
+            refusals.append(Refusal(found, look.reason, look.detail))
+        elif isinstance(look, tuple):
+            frames.extend(look)
+        elif look is ScanKind.NIFTI:
+            volumes.append(VolumeSource(ScanKind.NIFTI, (found,)))
+        else:
+            pictures.append(found)
+    series, refused = series_of(frames, VolumeLimits())
+    volumes.extend(VolumeSource(ScanKind.DICOM, each.files, each) for each in series)
+    return Contents(tuple(pictures), tuple(volumes), (*refusals, *refused))
+
+
+def look_at(found: FoundFile) -> Look:
+    """What a file is; of DICOM, the frames that its header tells of. Raises RejectedFile."""
+    kind = volume_kind(found.path)
+    return read_frames(found, VolumeLimits()) if kind is ScanKind.DICOM else kind

@@ -1,0 +1,150 @@
+"""What a model says of prepared scans: a score each, and the files that show where.
+
+One way for scoring and for replay, so that the two cannot differ.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mriad_model.fitted import FittedModel
+from mriad_model.heatmaps import SUFFIX
+from mriad_model.images import ImageScan, read_image
+from mriad_model.nouns import HeatmapKind
+from mriad_model.preprocess import Pixels
+from mriad_model.scoring import Scored
+from mriad_model.volumes.pictures import montage_picture, nifti_map
+from mriad_model.volumes.prepare import PreparedVolume, volume_recipe
+from mriad_model.volumes.score import anomaly_volume, score_volume
+from mriad_model.volumes.slices import cut
+from mriad_model.volumes.stored import StoredVolume
+from tasks.painting import painted
+from tasks.preprocessing import PreparedScan, pooled
+from tasks.resources import readers
+
+PAINTERS = 2
+NIFTI_SUFFIX = ".nii.gz"
+
+
+@dataclass(frozen=True, slots=True)
+class MapFile:
+    """A file that shows where a scan is unlike healthy ones, not yet written."""
+
+    kind: HeatmapKind
+    path: str  # relative to the home
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a model says of one scan."""
+
+    scan_id: int
+    score: float
+    slice_scores: tuple[float, ...]
+    positions: tuple[int, ...]  # of the slices
+    files: tuple[MapFile, ...]  # the picture first
+    anomaly: NDArray[np.float32] | None = None  # (Z, Y, X) on a volume's own grid
+
+
+def judge(
+    fitted: FittedModel, prepared: Sequence[PreparedScan], model_id: int
+) -> list[Judged | None]:
+    """Score scans and draw their maps; None for one whose file went away meanwhile."""
+    if fitted.recipe.volumes is not None:
+        return [_judged_volume(fitted, scan, model_id) for scan in prepared]
+    return _judged_pictures(fitted, prepared, model_id)
+
+
+def scores_of(
+    fitted: FittedModel, prepared: Sequence[PreparedScan]
+) -> list[tuple[float, tuple[float, ...]]]:
+    """The score and the slice scores of scans, with nothing drawn."""
+    if fitted.recipe.volumes is not None:
+        scored = [score_volume(fitted, prepared_volume(fitted, scan)) for scan in prepared]
+        return [(each.score, tuple(each.slice_scores.tolist())) for each in scored]
+    return [(float(each), (float(each),)) for each in fitted.score(pooled(prepared)).scores]
+
+
+def _judged_pictures(
+    fitted: FittedModel, prepared: Sequence[PreparedScan], model_id: int
+) -> list[Judged | None]:
+    scored = fitted.score(pooled(prepared))
+    with ThreadPoolExecutor(PAINTERS) as pool:
+        return list(
+            pool.map(
+                lambda i: _judged_picture(fitted, prepared[i], scored, i, model_id),
+                range(len(prepared)),
+            )
+        )
+
+
+def _judged_picture(
+    fitted: FittedModel, scan: PreparedScan, scored: Scored, i: int, model_id: int
+) -> Judged | None:
+    pixels = _native(scan)
+    if pixels is None:
+        return None
+    score = float(scored.scores[i])
+    data = painted(pixels, scored.maps[i], scan.placements[0], fitted, score, model_id)
+    picture = MapFile(HeatmapKind.SLICE, map_path(model_id, scan.sha256, SUFFIX), data)
+    return Judged(scan.scan_id, score, (score,), scan.positions, (picture,))
+
+
+def _judged_volume(fitted: FittedModel, scan: PreparedScan, model_id: int) -> Judged:
+    prepared = prepared_volume(fitted, scan)
+    volume = _stored(scan).load()
+    scored = score_volume(fitted, prepared)
+    anomaly = anomaly_volume(scored, prepared, volume)
+    sheet = montage_picture(scored, prepared, fitted, model_id)
+    about = f"mriad anomaly map, score {scored.score:.4g}, model {model_id}"
+    return Judged(
+        scan_id=scan.scan_id,
+        score=scored.score,
+        slice_scores=tuple(scored.slice_scores.tolist()),
+        positions=scored.positions,
+        files=(
+            MapFile(HeatmapKind.MONTAGE, map_path(model_id, scan.sha256, SUFFIX), sheet),
+            MapFile(
+                HeatmapKind.VOLUME,
+                map_path(model_id, scan.sha256, NIFTI_SUFFIX),
+                nifti_map(anomaly, volume, about),
+            ),
+        ),
+        anomaly=anomaly,
+    )
+
+
+def prepared_volume(fitted: FittedModel, scan: PreparedScan) -> PreparedVolume:
+    """A prepared scan as the prepared volume that it was."""
+    return PreparedVolume(
+        batch=scan.batch,
+        placements=scan.placements,
+        positions=scan.positions,
+        n_slices=scan.n_slices,
+        sliced=cut(_stored(scan).load(), volume_recipe(fitted.recipe).slicing),
+    )
+
+
+def map_path(model_id: int, sha256: str, suffix: str) -> str:
+    """Where a scan's map goes, relative to the home."""
+    return f"heatmaps/model-{model_id}/{sha256[:2]}/{sha256}{suffix}"
+
+
+def _native(scan: PreparedScan) -> Pixels | None:
+    """The pixels of a picture, (H, W); None where its file went away meanwhile."""
+    if isinstance(scan.scan, ImageScan):
+        return scan.scan.pixels
+    (again,) = readers().map(read_image, [scan.source])
+    there = isinstance(again, ImageScan) and again.sha256 == scan.sha256
+    return again.pixels if there else None
+
+
+def _stored(scan: PreparedScan) -> StoredVolume:
+    assert isinstance(scan.scan, StoredVolume), (
+        "voxels are always kept, and models judge their kind"
+    )
+    return scan.scan

@@ -1,0 +1,147 @@
+"""Listing: what stands in a folder, what of it the record knows, and what there is to read."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from db import history, record
+from db.times import now
+from mriad_model.errors import RejectedFile
+from mriad_model.folders import FoundFile, list_files
+from mriad_model.nouns import Rejection, RejectionReason, ScanKind
+from mriad_model.paths import recorded_path, unescape_path
+from mriad_model.volumes.contents import Contents, VolumeSource, survey_in
+from tasks.chunks import in_chunks
+from tasks.rejections import Refused, refusal, rejection_of
+from tasks.resources import opened_record, readers
+
+SLICES_OF_NIFTI = 192  # what a NIfTI volume is taken to have before it is read
+
+# Reasons that more files of the series may do away with.
+UNFINISHED_SERIES = (
+    RejectionReason.TOO_FEW_SLICES,
+    RejectionReason.GAP,
+    RejectionReason.DUPLICATE,
+    RejectionReason.SHARED_POSITIONS,
+    RejectionReason.BAD_GEOMETRY,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What scans are read from: a file each, or the files of a series."""
+
+    pictures: tuple[FoundFile, ...] = ()
+    volumes: tuple[VolumeSource, ...] = ()
+
+    @property
+    def n_slices(self) -> int:
+        """About how many slices they hold."""
+        return len(self.pictures) + sum(_n_slices(each) for each in self.volumes)
+
+    @classmethod
+    def of(cls, parts: Iterable["Sources"]) -> "Sources":
+        """Several as one."""
+        parts = list(parts)
+        return cls(
+            pictures=tuple(file for part in parts for file in part.pictures),
+            volumes=tuple(volume for part in parts for volume in part.volumes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stands in a folder: sources to read, scans known unchanged, files refused."""
+
+    unread: list[Sources]  # one scan's each
+    known: list[tuple[int, str]]  # (scan id, path)
+    refused: list[Refused]
+
+
+@task(name="find-files", cache_policy=NO_CACHE)
+def find_files(home: str, run_id: int, folder: str, glob: str) -> Found:
+    """List a folder, set apart what the record has seen unchanged, and sort the rest.
+
+    Files of a DICOM series that arrive after others make another scan with them: where anything
+    in a folder is new, the DICOM files beside it are looked at again.
+
+    Raises:
+        NoScans: there is no such folder or file.
+    """
+    place, engine = Path(home), opened_record(home)
+    keys = {
+        record.FileKey(recorded_path(f.path, place), f.size, f.mtime_ns, f.inode): f
+        for f in list_files(Path(unescape_path(folder)), glob)
+    }
+    known = record.known_files(engine, keys)
+    before = {
+        key: rejection
+        for key, rejection in record.rejected_files(engine, keys.keys() - known.keys()).items()
+        if rejection.reason is not RejectionReason.UNREADABLE
+    }
+    new = {file for key, file in keys.items() if key not in known and key not in before}
+    again = {keys[key] for key in _beside(home, keys, new, known, before)}
+    contents = survey_in(
+        readers(), [f for f in keys.values() if not f.refused and f in new | again]
+    )
+    volumes = [each for each in contents.volumes if not new.isdisjoint(each.files)]
+    moment = now()
+    rejections = [
+        rejection_of(file, place, error, run_id, moment) for file, error in _refused(new, contents)
+    ]
+    record.append_rejections(engine, rejections)
+    in_volumes = {file for each in volumes for file in each.files}
+    return Found(
+        unread=[Sources(pictures=(each,)) for each in contents.pictures]
+        + [Sources(volumes=(each,)) for each in volumes],
+        known=[
+            (scan_id, str(keys[key].path))
+            for key, scan_id in known.items()
+            if keys[key] not in in_volumes
+        ],
+        refused=[Refused.of(old) for key, old in before.items() if keys[key] not in in_volumes]
+        + [Refused.of(each) for each in rejections],
+    )
+
+
+def chunked(unread: Sequence[Sources], size: int) -> Iterator[tuple[int, Sources]]:
+    """(number, sources) for chunks of about `size` slices; numbers start at 1."""
+    for number, piece in in_chunks(unread, size, lambda each: each.n_slices):
+        yield number, Sources.of(piece)
+
+
+def _beside(
+    home: str,
+    keys: Mapping[record.FileKey, FoundFile],
+    new: Collection[FoundFile],
+    known: Mapping[record.FileKey, int],
+    before: Mapping[record.FileKey, Rejection],
+) -> list[record.FileKey]:
+    """Files in the folders of new ones that may belong to a series with them."""
+    folders = {file.path.parent for file in new}
+    near = {key: known[key] for key in known if keys[key].path.parent in folders}
+    scans = history.scans_by_id(opened_record(home), set(near.values()))
+    return [key for key, scan_id in near.items() if scans[scan_id].kind is ScanKind.DICOM] + [
+        key
+        for key, rejection in before.items()
+        if rejection.reason in UNFINISHED_SERIES and keys[key].path.parent in folders
+    ]
+
+
+def _refused(
+    new: Collection[FoundFile], contents: Contents
+) -> Iterable[tuple[FoundFile, RejectedFile]]:
+    """New files that are no scans, each with the reason."""
+    for file in new:
+        if file.refused is not None:
+            yield file, refusal(file.refused)
+    for each in contents.refusals:
+        if each.found in new:
+            yield each.found, RejectedFile(each.reason, each.detail)
+
+
+def _n_slices(source: VolumeSource) -> int:
+    return len(source.series.frames) if source.series is not None else SLICES_OF_NIFTI

@@ -1,0 +1,127 @@
+"""Scans of the record read again from their files, wherever those still hold them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from db import history, record
+from db.times import now
+from mriad_model.errors import RejectedFile
+from mriad_model.folders import FoundFile, list_files
+from mriad_model.images import ImageScan, read_image
+from mriad_model.nouns import Rejection, RejectionReason, ScanKind
+from mriad_model.paths import source_path
+from mriad_model.volumes.contents import VolumeSource, survey_in
+from mriad_model.volumes.stored import store_volume
+from tasks.resources import opened_record, readers
+from tasks.workspace import Kept, Workspace
+
+TOGETHER = 16  # pictures in one message to a child
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A scan of the record, as read."""
+
+    scan_id: int
+    kept: Kept
+
+
+def locate(home: str, run_id: int, scan_ids: Sequence[int], workspace: Workspace) -> list[Located]:
+    """Each scan as the workspace has it, or read again; in order.
+
+    What is read again is left in the workspace. A scan whose files have all vanished or changed
+    gets a rejection row and is left out.
+    """
+    engine = opened_record(home)
+    wanted = history.sighted_scans(engine, scan_ids)
+    there = workspace.kept()
+    missing = [each for each in wanted if each.scan.sha256 not in there]
+    if missing:
+        again = read_again(Path(home), missing, workspace)
+        there |= {each.scan.sha256: again[each.id] for each in missing if each.id in again}
+        workspace.keep(list(there.values()))
+        gone = [each for each in missing if each.id not in again]
+        record.append_rejections(engine, [_vanished(each, run_id) for each in gone])
+    return [
+        Located(each.id, there[each.scan.sha256]) for each in wanted if each.scan.sha256 in there
+    ]
+
+
+def read_again(
+    home: Path, wanted: Sequence[history.SightedScan], workspace: Workspace
+) -> dict[int, Kept]:
+    """Scan id -> the scan, from the first of its files, newest first, that still holds it.
+
+    Voxels of volumes go into the workspace. Scans that are nowhere to be found are left out.
+    """
+    pictures = {
+        each.id: _Wanted(each.scan.sha256, _paths(each, home))
+        for each in wanted
+        if each.scan.kind is ScanKind.IMAGE
+    }
+    found = _pictures(pictures)
+    for number, each in enumerate(wanted):
+        if each.scan.kind is not ScanKind.IMAGE:
+            kept = _volume(each, home, workspace.voxels(number, "again"))
+            if kept is not None:
+                found[each.id] = kept
+    return found
+
+
+def volume_sources(sighted: history.SightedScan, home: Path) -> Iterator[VolumeSource]:
+    """What a volume can be read from: for a series all its files at once, else file by file."""
+    if sighted.scan.kind is ScanKind.DICOM:
+        files = [source_path(file.path, home) for file in sighted.newest_files]
+        groups = [[found for path in files for found in _listed(path)]]
+    else:
+        groups = [_listed(path) for path in _paths(sighted, home)]
+    for group in groups:
+        yield from survey_in(readers(), group).volumes
+
+
+@dataclass(slots=True)
+class _Wanted:
+    sha256: str
+    paths: list[Path]  # still to be tried
+
+
+def _pictures(wanted: Mapping[int, _Wanted]) -> dict[int, Kept]:
+    """Each picture from the first path that holds it; all first paths are read at once."""
+    found: dict[int, Kept] = {}
+    while todo := {i: each for i, each in wanted.items() if i not in found and each.paths}:
+        paths = [each.paths.pop(0) for each in todo.values()]
+        outcomes = readers().map(read_image, paths, together=TOGETHER)
+        for (scan_id, each), path, outcome in zip(todo.items(), paths, outcomes, strict=True):
+            if isinstance(outcome, ImageScan) and outcome.sha256 == each.sha256:
+                found[scan_id] = Kept(path, outcome)
+    return found
+
+
+def _volume(sighted: history.SightedScan, home: Path, scratch: Path) -> Kept | None:
+    for source in volume_sources(sighted, home):
+        (outcome,) = readers().map(store_volume, [(source, scratch)])
+        if not isinstance(outcome, RejectedFile) and outcome.sha256 == sighted.scan.sha256:
+            return Kept(source.files[0].path, outcome)
+    return None
+
+
+def _paths(sighted: history.SightedScan, home: Path) -> list[Path]:
+    return [source_path(path, home) for path in sighted.paths]
+
+
+def _listed(path: Path) -> list[FoundFile]:
+    return list(list_files(path)) if path.exists() else []
+
+
+def _vanished(sighted: history.SightedScan, run_id: int) -> Rejection:
+    return Rejection(
+        path=sighted.paths[0],
+        size=-1,
+        mtime_ns=-1,
+        sha256=None,
+        reason=RejectionReason.UNREADABLE,
+        detail="the file vanished or changed after it was registered",
+        run_id=run_id,
+        created_at=now(),
+    )

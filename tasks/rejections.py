@@ -1,0 +1,63 @@
+"""Files that are no scans: why, as a row of the record and as the commands list it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mriad_model.errors import RejectedFile
+from mriad_model.files import sha256_of
+from mriad_model.folders import FoundFile
+from mriad_model.images import ReadLimits
+from mriad_model.nouns import Rejection, RejectionReason
+from mriad_model.paths import recorded_path
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file that is no scan, as the commands list it."""
+
+    path: str
+    reason: str
+    detail: str
+
+    @classmethod
+    def of(cls, rejection: Rejection) -> "Refused":
+        """What a row of the record says."""
+        return cls(rejection.path, rejection.reason.value, rejection.detail)
+
+
+def refusal(reason: RejectionReason) -> RejectedFile:
+    """Why a listed file is not even opened."""
+    return RejectedFile(reason, _REFUSALS[reason])
+
+
+_REFUSALS = {
+    RejectionReason.SYMLINK: "a symbolic link; links are not followed",
+    RejectionReason.NOT_REGULAR: "not a regular file",
+    RejectionReason.UNREADABLE: "cannot be opened; check its permissions",
+}
+
+
+def rejection_of(
+    file: FoundFile, home: Path, error: RejectedFile, run_id: int, moment: str
+) -> Rejection:
+    """The row that says why a file is no scan."""
+    return Rejection(
+        path=recorded_path(file.path, home),
+        size=file.size,
+        mtime_ns=file.mtime_ns,
+        sha256=_hash(file),
+        reason=error.reason,
+        detail=error.detail,
+        run_id=run_id,
+        created_at=moment,
+    )
+
+
+def _hash(file: FoundFile) -> str | None:
+    """The SHA-256 of a refused file's bytes, where it is one that can be read in good time."""
+    if file.refused is not None or not 0 <= file.size <= ReadLimits().max_bytes:
+        return None
+    try:
+        return sha256_of(file.path)
+    except OSError:
+        return None

@@ -1,0 +1,108 @@
+"""Functions that run in children, for the tests: they really abort, loop and eat memory."""
+
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mriad_model.errors import RejectedFile
+from mriad_model.nouns import RejectionReason
+
+
+def double(item):
+    return 2 * item
+
+
+def aborts_on_three(item):
+    if item == 3:
+        os.abort()
+    return item
+
+
+def loops_on_three(item):
+    while item == 3:
+        pass
+    return item
+
+
+def eats_on_three(item):
+    eaten = []
+    while item == 3:
+        eaten.append(np.ones(2**22))
+    return item
+
+
+def refuses(item):
+    raise RejectedFile(RejectionReason.CORRUPT, f"item {item}")
+
+
+def fails(item):
+    raise KeyError(f"item {item}")
+
+
+class Stubborn(Exception):
+    """An exception that cannot be unpickled."""
+
+    def __init__(self, one, other):
+        super().__init__("stubborn")
+
+
+def fails_stubbornly(item):
+    raise Stubborn(1, 2)
+
+
+def returns_what_cannot_travel(item):
+    return lambda: item
+
+
+def exhausts_memory(item):
+    if item == 3:
+        return np.ones(2**29).sum()
+    return item
+
+
+def too_much_to_send(item):
+    return b"x" * 2**29
+
+
+def speaks(item):
+    for stream in (1, 2):
+        os.write(stream, b"a decoder's own words")
+    return item
+
+
+def array_of(item):
+    return np.full((item, item), item, np.uint16)
+
+
+def slow_if_even(item):
+    time.sleep(0.05 * (item % 2 == 0))
+    return item
+
+
+def state(item):
+    """The modules, threads, peak memory and core limit of the child."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return {
+        "modules": set(sys.modules),
+        "threads": int(status["Threads"]),
+        "peak MiB": int(status["VmHWM"].split()[0]) // 1024,
+        "core": resource.getrlimit(resource.RLIMIT_CORE),
+    }
+
+
+def pid(item):
+    return os.getpid()
+
+
+def says_its_pid_and_loops(path):
+    Path(path).write_text(str(os.getpid()))
+    while True:
+        pass
+
+
+def small(item):
+    return np.ones((256, 256), np.uint8)
