@@ -18,9 +18,9 @@ from mriad_model.fitted import FittedModel
 from mriad_model.heatmaps import SUFFIX
 from mriad_model.images import read_image
 from mriad_model.preprocess import stack
+from tasks.judging import PAINTERS
 from tasks.painting import painted
 from tasks.preprocessing import prepare_all
-from tasks.scoring import PAINTERS
 
 CHUNK = 512
 

@@ -56,6 +56,7 @@ from db.sighted import (
     rejected_beside,
     scan_sources,
     sighted_scans,
+    sighted_together,
 )
 from db.stories import Replay, ScanStory, ScoreStory, decisions_for_replay, scan_story
 
@@ -99,6 +100,7 @@ __all__ = [
     "scan_story",
     "scans_by_id",
     "sighted_scans",
+    "sighted_together",
     "sightings",
     "tally",
     "threshold_by_id",

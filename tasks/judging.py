@@ -139,8 +139,9 @@ def _native(scan: PreparedScan) -> Pixels | None:
     if isinstance(scan.scan, ImageScan):
         return scan.scan.pixels
     (again,) = readers().map(read_image, [scan.source])
-    there = isinstance(again, ImageScan) and again.sha256 == scan.sha256
-    return again.pixels if there else None
+    if isinstance(again, ImageScan) and again.sha256 == scan.sha256:
+        return again.pixels
+    return None
 
 
 def _stored(scan: PreparedScan) -> StoredVolume:

@@ -73,7 +73,7 @@ def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) 
     Raises:
         TooFewScans: there are not enough distinct healthy scans to train and calibrate.
     """
-    pool = [each for each in history.healthy_pool(opened_record(home))]
+    pool = history.healthy_pool(opened_record(home))
     how = Recipe.from_json(recipe)
     suited = [each for each in pool if unsuited(how, each.scan.kind, each.scan.contrast) is None]
     if not suited:

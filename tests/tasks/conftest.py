@@ -11,17 +11,15 @@ from db.record import start_run
 from db.times import now
 from mriad_model.nouns import Run
 from mriad_model.paths import escape_path
+from mriad_model.recipes import DEFAULT, Recipe
 from tasks.home import prepare_home
-from tasks.ingestion import (
-    Found,
-    Ingested,
-    Labelled,
-    Labelling,
-    find_files,
-    ingest_chunk,
-    label_scans,
-)
+from tasks.ingestion import Ingested, Labelled, Labelling, ingest_chunk, label_scans
+from tasks.listing import Found, Sources, find_files
+from tasks.preprocessing import PreparedScan, load_prepared, preprocess_chunk
 from tasks.resources import opened_record
+from tasks.selection import wanted_scans
+from tasks.training import FrozenDataset, freeze_healthy
+from tasks.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -33,10 +31,28 @@ class Bench:
     run_id: int
 
     def find(self, folder: Path) -> Found:
-        return find_files.fn(str(self.home), escape_path(folder), "*")
+        return find_files.fn(str(self.home), self.run_id, escape_path(folder), "*")
 
     def ingest(self, folder: Path) -> Ingested:
-        return ingest_chunk.fn(str(self.home), self.run_id, self.find(folder).unread)
+        sources = Sources.of(self.find(folder).unread)
+        return ingest_chunk.fn(
+            str(self.home), self.run_id, sources, str(self.home / "work" / "read"), keep=False
+        )
+
+    def freeze(self, recipe: Recipe = DEFAULT) -> FrozenDataset:
+        return freeze_healthy.fn(
+            str(self.home), self.run_id, 0, recipe.to_json(), str(self.home / "work")
+        )
+
+    def prepare(self, scan_ids: Sequence[int], recipe: Recipe = DEFAULT) -> list[PreparedScan]:
+        """What the preprocessing step leaves for the next, read again."""
+        workspace = Workspace(self.home / "work" / "chunk")
+        wanted = wanted_scans((scan_id, 1) for scan_id in scan_ids)
+        n = preprocess_chunk.fn(
+            str(self.home), self.run_id, recipe.to_json(), wanted, str(workspace.folder)
+        )
+        assert workspace.prepared.exists() == (n > 0)
+        return load_prepared(workspace) if n else []
 
     def label(
         self, folder: Path, labelling: Labelling, seen: Sequence[tuple[int, str]]
@@ -46,7 +62,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    home = prepare_home(tmp_path / "home")
+    home = prepare_home(tmp_path / "bench-home")
     engine = opened_record(str(home))
     run = Run("test", "flow-run-1", "0", None, "{}", "none", now())
     return Bench(home, engine, start_run(engine, run))

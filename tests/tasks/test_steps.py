@@ -9,65 +9,50 @@ import cv2
 import numpy as np
 import pytest
 
-import tasks.pixels
+import tasks.workspace
 from db import history
 from mriad_model.errors import HomeError, ModelFileError, RecordError, TooFewScans
 from mriad_model.nouns import LabelValue, RejectionReason, Role, RunStatus
 from mriad_model.recipes import DEFAULT
 from tasks.home import STALE_WORK_SECONDS, prepare_home, work_folder
 from tasks.ingestion import Labelling
+from tasks.judging import judge
 from tasks.models import loaded_model
-from tasks.preprocessing import load_chunk, preprocess_chunk
 from tasks.progress import Progress, listening, tell
 from tasks.resources import opened_record
 from tasks.runs import recorded_run
-from tasks.selection import Undecided
-from tasks.training import freeze_healthy
 from tests.conftest import Trained
 from tests.tasks.conftest import Bench
 
 
 def test_prepared_slices_come_back_from_their_file(bench: Bench, scans: Path) -> None:
     ids = [scan_id for scan_id, _ in bench.ingest(scans).seen]
-    path = bench.home / "work" / "chunk.safetensors"
-    prepared = preprocess_chunk.fn(
-        str(bench.home), bench.run_id, DEFAULT.to_json(), Undecided(ids, []), str(path)
-    )
-    chunk = load_chunk(path)
-    assert prepared == 3
-    assert chunk.scan_ids == ids
-    assert chunk.batch.images.shape == (3, DEFAULT.preprocessing.size, DEFAULT.preprocessing.size)
-    assert [source.name for source in chunk.sources] == ["0.png", "1.png", "2.png"]
-    assert {(p.height, p.width) for p in chunk.placements} == {(128, 128)}
+    prepared = bench.prepare(ids)
+    side = DEFAULT.preprocessing.size
+    assert [each.scan_id for each in prepared] == ids
+    assert [each.batch.images.shape for each in prepared] == [(1, side, side)] * 3
+    assert [each.source.name for each in prepared] == ["0.png", "1.png", "2.png"]
+    assert {(p.height, p.width) for each in prepared for p in each.placements} == {(128, 128)}
 
 
-@pytest.mark.parametrize("limit", [0, tasks.pixels.MOST_PIXEL_BYTES])
+@pytest.mark.parametrize("limit", [0, tasks.workspace.MOST_PIXEL_BYTES])
 def test_pixels_for_drawing_are_kept_or_read_again(
-    limit: int, bench: Bench, scans: Path, monkeypatch: pytest.MonkeyPatch
+    limit: int, bench: Bench, scans: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks.pixels, "MOST_PIXEL_BYTES", limit)
-    ids = [scan_id for scan_id, _ in bench.ingest(scans).seen]
-    path = bench.home / "work" / "chunk.safetensors"
-    preprocess_chunk.fn(
-        str(bench.home), bench.run_id, DEFAULT.to_json(), Undecided(ids, []), str(path)
-    )
-    chunk = load_chunk(path)
-    original = cv2.imread(str(scans / "0.png"), cv2.IMREAD_GRAYSCALE)
-    assert np.array_equal(chunk.native(0), original)
+    monkeypatch.setattr(tasks.workspace, "MOST_PIXEL_BYTES", limit)
+    prepared = bench.prepare([scan_id for scan_id, _ in bench.ingest(scans).seen])
+    fitted = loaded_model(str(trained.home), trained.model_id, "cpu")
+    assert all(each is not None for each in judge(fitted, prepared, 1))
     (scans / "1.png").write_bytes((scans / "2.png").read_bytes())
     (scans / "2.png").unlink()
-    gone = [chunk.native(i) is None for i in (1, 2)]
-    assert gone == [limit == 0, limit == 0]
+    gone = [each is None for each in judge(fitted, prepared, 1)]
+    assert gone == [False, limit == 0, limit == 0]
 
 
 def test_a_file_that_vanished_is_left_out_and_recorded(bench: Bench, scans: Path) -> None:
     ids = [scan_id for scan_id, _ in bench.ingest(scans).seen]
     (scans / "1.png").unlink()
-    path = bench.home / "work" / "chunk.safetensors"
-    preprocess_chunk.fn(
-        str(bench.home), bench.run_id, DEFAULT.to_json(), Undecided(ids, []), str(path)
-    )
-    assert load_chunk(path).scan_ids == [ids[0], ids[2]]
+    assert [each.scan_id for each in bench.prepare(ids)] == [ids[0], ids[2]]
     (row,) = history.rejections(bench.engine, bench.run_id)
     assert row.reason is RejectionReason.UNREADABLE
     assert row.path.endswith("1.png")
@@ -76,10 +61,7 @@ def test_a_file_that_vanished_is_left_out_and_recorded(bench: Bench, scans: Path
 def test_a_chunk_with_nothing_to_read_makes_no_file(bench: Bench, scans: Path) -> None:
     ids = [scan_id for scan_id, _ in bench.ingest(scans).seen]
     shutil.rmtree(scans)
-    path = bench.home / "work" / "chunk.safetensors"
-    run = str(bench.home), bench.run_id, DEFAULT.to_json()
-    assert preprocess_chunk.fn(*run, Undecided(ids, []), str(path)) == 0
-    assert not path.exists()
+    assert bench.prepare(ids) == []
 
 
 def test_twins_never_span_the_roles_of_a_dataset(bench: Bench, heads: Path, tmp_path: Path) -> None:
@@ -94,7 +76,7 @@ def test_twins_never_span_the_roles_of_a_dataset(bench: Bench, heads: Path, tmp_
             cv2.imwrite(str(scans / f"{i:02d}-{name}.png"), picture)
     seen = bench.ingest(scans).seen
     bench.label(scans, Labelling("me", LabelValue.HEALTHY), seen)
-    dataset = freeze_healthy.fn(str(bench.home), bench.run_id, 0)
+    dataset = bench.freeze()
     role_of = history.dataset_roles(bench.engine, dataset.id)
     head_of = {scan_id: Path(path).name[:2] for scan_id, path in seen}
     roles_of_head = {
@@ -110,7 +92,7 @@ def test_twins_never_span_the_roles_of_a_dataset(bench: Bench, heads: Path, tmp_
 
 def test_without_healthy_scans_training_says_how_to_add_some(bench: Bench) -> None:
     with pytest.raises(TooFewScans, match="mriad ingest"):
-        freeze_healthy.fn(str(bench.home), bench.run_id, 0)
+        bench.freeze()
 
 
 def test_weights_that_were_changed_are_refused(trained: Trained) -> None:
