@@ -4,16 +4,16 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, select
 
 from db import schema
 from db.engine import reading
-from db.rows import by_id, columns_of, grouped, noun_of
+from db.rows import by_id, columns_of, grouped, lies_in, noun_of
 from mriad_model.errors import NotInRecord, RecordError
 from mriad_model.nouns import Label, LabelValue, Role, Scan, ScanKind, Sighting
 
 SHORTEST_PREFIX: Final = 4
-MOST_OF_SERIES: Final = 20  # scans of one series that are listed
+MOST_NAMED: Final = 20  # scans that a name is found to mean
 LONGEST_ID: Final = 18  # digits that fit SQLite's integers
 
 
@@ -90,7 +90,7 @@ def dataset_roles(engine: Engine, dataset_id: int) -> dict[int, Role]:
 
 
 def scan_id_of(connection: Connection, scan: int | str) -> int:
-    """The id of a scan named by id, recorded path, series UID, or how its sha256 begins.
+    """The id of a scan named by id, recorded path or folder, series UID, or start of its sha256.
 
     Raises:
         NotInRecord: there is no such scan.
@@ -105,6 +105,7 @@ def scan_id_of(connection: Connection, scan: int | str) -> int:
     if not found and name.isprintable() and isinstance(scan, str):
         found = _ids_by_path(connection, name) or _ids_by_series(connection, name)
         found = found or _ids_by_hash(connection, name.lower())
+        found = found or _ids_by_folder(connection, name)
     if len(found) > 1:
         raise RecordError(f"Several scans begin with {name}: give more of the sha256")
     if not found:
@@ -131,10 +132,23 @@ def _ids_by_series(connection: Connection, uid: str) -> Sequence[int]:
     """Of a series with several stacks or contrasts there are several scans. Raises RecordError."""
     scan = schema.scan
     query = select(scan.c.id).where(scan.c.series_uid == uid).order_by(scan.c.id)
-    found = connection.execute(query.limit(MOST_OF_SERIES)).scalars().all()
+    return _the_only_one(connection, query, f"of series {uid}")
+
+
+def _ids_by_folder(connection: Connection, folder: str) -> Sequence[int]:
+    """The scan whose files were seen right in a folder. Raises RecordError."""
+    seen = schema.sighting.c
+    query = select(seen.scan_id).where(lies_in(seen.path, folder.rstrip("/") + "/"))
+    return _the_only_one(connection, query.distinct().order_by(seen.scan_id), f"in {folder}")
+
+
+def _the_only_one(
+    connection: Connection, query: Select[tuple[int]], what_they_are: str
+) -> Sequence[int]:
+    found = connection.execute(query.limit(MOST_NAMED)).scalars().all()
     if len(found) > 1:
         ids = ", ".join(str(each) for each in found)
-        raise RecordError(f"Several scans are of series {uid}: name one of them by id: {ids}")
+        raise RecordError(f"Several scans are {what_they_are}: name one of them by id: {ids}")
     return found
 
 

@@ -165,7 +165,7 @@ def _story(engine: reads.Engine, home: Path, scan: str) -> reads.ScanStory:
     recorded = recorded_path(Path(scan), home)
     try:
         return reads.scan_story(engine, scan)
-    except NotInRecord:
+    except NotInRecord as unknown:
         rejections = reads.rejections_at(engine, recorded)
         if rejections and not Path(scan).is_dir():
             last = rejections[-1]
@@ -173,6 +173,7 @@ def _story(engine: reads.Engine, home: Path, scan: str) -> reads.ScanStory:
                 f"{recorded} is no scan; it was rejected on {short_time(last.created_at)}: "
                 f"{last.reason.value}: {last.detail}"
             ) from None
-        if not Path(scan).exists():
-            raise
-        return reads.scan_story(engine, recorded)
+        try:
+            return reads.scan_story(engine, recorded)
+        except NotInRecord:
+            raise unknown from None
