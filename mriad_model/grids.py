@@ -8,6 +8,7 @@ from typing import Any
 # By the patient's axis (to the right, to the front, up): the slices across it, its two ends.
 PLANES = ("sagittal", "coronal", "axial")
 ENDS = ("LR", "PA", "IS")
+WORDS = {"L": "left", "R": "right", "P": "back", "A": "front", "I": "feet", "S": "head"}
 STRAIGHT = 1.0  # degrees; less is no tilt worth a word
 
 
@@ -65,7 +66,8 @@ def in_words(grid: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "affine" in grid:
         lies = orientation(grid["affine"])
         tilt = f", tilted by {lies.tilt:.0f} degrees" if lies.tilt >= STRAIGHT else ""
-        yield "orientation", f"{lies.plane} slices, {lies.code}{tilt}"
+        towards = ", ".join(WORDS[end] for end in lies.code)
+        yield "orientation", f"{lies.plane} slices{tilt}; axes run to the {towards} ({lies.code})"
     if grid.get("contrast"):
         yield "contrast", str(grid["contrast"])
     if "decoder" in grid:

@@ -130,7 +130,7 @@ def test_a_series_is_told_line_by_line(capsys: pytest.CaptureFixture[str], shown
         "scan         1, dicom",
         "size         240 x 256 x 24 voxels (columns, rows, slices), 16 bit",
         "spacing      0.9 x 0.9 x 5 mm",
-        "orientation  axial slices, LPS",
+        "orientation  axial slices; axes run to the left, back, head (LPS)",
         "contrast     T1w",
         f"patient      {'0f' * 16} (pseudonym)",
         f"series UID   {UID}",
