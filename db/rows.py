@@ -7,7 +7,7 @@ from functools import cache
 from itertools import islice
 from typing import Any, ClassVar, Final, Protocol, TypeVar, get_type_hints
 
-from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Table, select
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Table, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 # Well under the 32,766 variables of a statement in SQLite, and the 65,535 in PostgreSQL.
@@ -68,6 +68,15 @@ def pieces(items: Iterable[T], size: int = PIECE) -> Iterator[list[T]]:
     iterator = iter(items)
     while piece := list(islice(iterator, size)):
         yield piece
+
+
+def lies_in(path: ColumnElement[str], folder: str) -> ColumnElement[bool]:
+    """Whether a recorded path is of a file right in a folder: `name/`, or nothing for the home.
+
+    Letter by letter: LIKE takes `a` for `A` on SQLite. A slash is never part of an escape.
+    """
+    name = func.substr(path, len(folder) + 1)
+    return and_(func.substr(path, 1, len(folder)) == folder, name.not_like("%/%"))
 
 
 def by_id(connection: Connection, kind: type[N], table: Table, ids: Iterable[int]) -> dict[int, N]:

@@ -4,15 +4,16 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, select
 
 from db import schema
 from db.engine import reading
-from db.rows import by_id, columns_of, grouped, noun_of
+from db.rows import by_id, columns_of, grouped, lies_in, noun_of
 from mriad_model.errors import NotInRecord, RecordError
 from mriad_model.nouns import Label, LabelValue, Role, Scan, ScanKind, Sighting
 
 SHORTEST_PREFIX: Final = 4
+MOST_NAMED: Final = 20  # scans that a name is found to mean
 LONGEST_ID: Final = 18  # digits that fit SQLite's integers
 
 
@@ -89,11 +90,11 @@ def dataset_roles(engine: Engine, dataset_id: int) -> dict[int, Role]:
 
 
 def scan_id_of(connection: Connection, scan: int | str) -> int:
-    """The id of a scan named by id, by the beginning of its sha256, or by a recorded path.
+    """The id of a scan named by id, recorded path or folder, series UID, or start of its sha256.
 
     Raises:
         NotInRecord: there is no such scan.
-        RecordError: several scans' hashes begin so.
+        RecordError: several scans go by that name.
 
     """
     name = str(scan)
@@ -102,13 +103,16 @@ def scan_id_of(connection: Connection, scan: int | str) -> int:
         found = _ids(connection, schema.scan.c.id == int(name))
     # Recorded paths and hashes are printable; what is not cannot even be asked for.
     if not found and name.isprintable() and isinstance(scan, str):
-        found = _ids_by_path(connection, name) or _ids_by_hash(connection, name.lower())
+        found = _ids_by_path(connection, name) or _ids_by_series(connection, name)
+        found = found or _ids_by_hash(connection, name.lower())
+        found = found or _ids_by_folder(connection, name)
     if len(found) > 1:
         raise RecordError(f"Several scans begin with {name}: give more of the sha256")
     if not found:
         raise NotInRecord(
             f"There is no scan {name if name.isprintable() else ascii(name)} in the record: "
-            f"name its id, its path, or {SHORTEST_PREFIX} or more characters of its sha256"
+            f"name its id, its path, its SeriesInstanceUID, or {SHORTEST_PREFIX} or more "
+            "characters of its sha256"
         )
     return found[0]
 
@@ -122,6 +126,30 @@ def _ids_by_path(connection: Connection, path: str) -> Sequence[int]:
     seen = schema.sighting
     query = select(seen.c.scan_id).where(seen.c.path == path).order_by(seen.c.id.desc())
     return connection.execute(query.limit(1)).scalars().all()
+
+
+def _ids_by_series(connection: Connection, uid: str) -> Sequence[int]:
+    """Of a series with several stacks or contrasts there are several scans. Raises RecordError."""
+    scan = schema.scan
+    query = select(scan.c.id).where(scan.c.series_uid == uid).order_by(scan.c.id)
+    return _the_only_one(connection, query, f"of series {uid}")
+
+
+def _ids_by_folder(connection: Connection, folder: str) -> Sequence[int]:
+    """The scan whose files were seen right in a folder. Raises RecordError."""
+    seen = schema.sighting.c
+    query = select(seen.scan_id).where(lies_in(seen.path, folder.rstrip("/") + "/"))
+    return _the_only_one(connection, query.distinct().order_by(seen.scan_id), f"in {folder}")
+
+
+def _the_only_one(
+    connection: Connection, query: Select[tuple[int]], what_they_are: str
+) -> Sequence[int]:
+    found = connection.execute(query.limit(MOST_NAMED)).scalars().all()
+    if len(found) > 1:
+        ids = ", ".join(str(each) for each in found)
+        raise RecordError(f"Several scans are {what_they_are}: name one of them by id: {ids}")
+    return found
 
 
 def _ids_by_hash(connection: Connection, prefix: str) -> Sequence[int]:

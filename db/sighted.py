@@ -8,7 +8,7 @@ from sqlalchemy import Engine, Select, func, select
 
 from db import schema
 from db.engine import reading
-from db.rows import by_id, grouped, noun_of
+from db.rows import by_id, grouped, lies_in, noun_of
 from mriad_model.errors import NotInRecord
 from mriad_model.nouns import Rejection, Scan, ScanKind, Sighting
 
@@ -151,14 +151,6 @@ def _source_paths(sighted: SightedScan) -> tuple[str, ...]:
 
 
 def _in_folder(folder: str) -> Select[tuple[int]]:
-    """Rejections of files right in a folder (`name/`, or nothing), newest first.
-
-    Letter by letter: LIKE takes `a` for `A` on SQLite. A slash is never part of an escape.
-    """
-    path = schema.rejection.c.path
-    name = func.substr(path, len(folder) + 1)
-    return (
-        select(schema.rejection)
-        .where(func.substr(path, 1, len(folder)) == folder, name.not_like("%/%"))
-        .order_by(schema.rejection.c.id.desc())
-    )
+    """Rejections of files right in a folder (`name/`, or nothing), newest first."""
+    table = schema.rejection
+    return select(table).where(lies_in(table.c.path, folder)).order_by(table.c.id.desc())

@@ -11,6 +11,7 @@ from db.decisions import DecisionRow, HistoryQuery, decisions
 from db.engine import reading
 from db.rows import Noun, by_id, grouped, noun_of
 from db.scans import scan_id_of
+from db.sighted import RejectedBeside, rejected_beside
 from mriad_model.errors import NotInRecord
 from mriad_model.nouns import (
     Decision,
@@ -32,10 +33,12 @@ N = TypeVar("N", bound=Noun)
 
 @dataclass(frozen=True, slots=True)
 class ScoreStory:
-    """A score with the slice scores and heatmaps that belong to it."""
+    """A score with the slice scores and heatmaps that belong to it, and the model it is of."""
 
     score: Score
-    slice_values: tuple[float, ...]  # by position
+    model: Model
+    positions: tuple[int, ...]  # of the slices that were judged, in order
+    slice_values: tuple[float, ...]  # of these
     heatmaps: tuple[Heatmap, ...]
 
 
@@ -50,6 +53,7 @@ class ScanStory:
     scores: tuple[ScoreStory, ...]
     decisions: tuple[DecisionRow, ...]
     reviews: tuple[Review, ...]
+    beside: RejectedBeside  # what was rejected in the folders that the scan was seen in
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +64,19 @@ class Replay:
     scan: Scan
     sightings: tuple[Sighting, ...]  # newest first
     score: Score
-    slice_values: tuple[float, ...]  # by position
+    positions: tuple[int, ...]  # of the slices that were judged, in order
+    slice_values: tuple[float, ...]  # of these
     heatmaps: tuple[Heatmap, ...]
     threshold: Threshold
     model: Model
 
 
 def scan_story(engine: Engine, scan: int | str) -> ScanStory:
-    """All there is of a scan, named by id, by the beginning of its sha256, or by path.
+    """All there is of a scan, named as `db.scans.scan_id_of` takes it.
 
     Raises:
         NotInRecord: there is no such scan.
-        RecordError: several scans' hashes begin so.
+        RecordError: several scans go by that name.
 
     """
     with reading(engine) as connection:
@@ -86,9 +91,11 @@ def scan_story(engine: Engine, scan: int | str) -> ScanStory:
             scores=tuple(_score_stories(connection, scores).values()),
             decisions=(),
             reviews=_of(connection, Review, schema.review.c.scan_id, scan_id),
+            beside=RejectedBeside(0, ()),
         )
     lines = decisions(engine, HistoryQuery(scan=scan_id, limit=None))
-    return replace(story, decisions=tuple(reversed(lines)))
+    beside = rejected_beside(engine, [each.path for each in story.sightings])
+    return replace(story, decisions=tuple(reversed(lines)), beside=beside)
 
 
 def decisions_for_replay(engine: Engine, decision_id: int | None = None) -> Iterator[Replay]:
@@ -137,6 +144,7 @@ def _replays(connection: Connection, page: Sequence[Decision]) -> list[Replay]:
             scan=scans[each.scan_id],
             sightings=tuple(sightings.get(each.scan_id, ())),
             score=scores[each.score_id],
+            positions=stories[each.score_id].positions,
             slice_values=stories[each.score_id].slice_values,
             heatmaps=stories[each.score_id].heatmaps,
             threshold=lines[each.threshold_id],
@@ -149,11 +157,14 @@ def _replays(connection: Connection, page: Sequence[Decision]) -> list[Replay]:
 def _score_stories(connection: Connection, scores: Sequence[Score]) -> dict[int, ScoreStory]:
     ids = [score.id for score in scores if score.id is not None]
     heatmap, slices = schema.heatmap, schema.slice_score
+    models = by_id(connection, Model, schema.model, {score.model_id for score in scores})
     maps = grouped(connection, Heatmap, heatmap.c.score_id, ids, heatmap.c.id)
     parts = grouped(connection, SliceScore, slices.c.score_id, ids, slices.c.position)
     return {
         score_id: ScoreStory(
             score,
+            models[score.model_id],
+            tuple(each.position for each in parts.get(score_id, ())),
             tuple(each.value for each in parts.get(score_id, ())),
             tuple(maps.get(score_id, ())),
         )

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 
 import typer
@@ -94,16 +95,27 @@ def _told(error: BaseException) -> int:
 
 
 def _unexpected(error: BaseException) -> str:
-    """One line for what we did not foresee; the traceback goes to the log."""
+    """One line for what we did not foresee; where it happened goes to the log."""
     home, where = home_in_use(), ""
     if home is not None:
         if shutil.disk_usage(home).free < ALMOST_FULL_BYTES:
             return f"{home}: the disk is full; free some space and run again"
         with contextlib.suppress(OSError):
-            logging.getLogger("mriad").error("unexpected error", exc_info=error)
+            logging.getLogger("mriad").error("unexpected error\n%s", _where_it_happened(error))
         where = f"; {home}/logs/mriad.log says more"
     text = " ".join(str(error).split())
     return f"unexpected error, please report it: {type(error).__name__}: {text}{where}"
+
+
+def _where_it_happened(error: BaseException) -> str:
+    """The traceback without the errors' own words, which may name a patient's file."""
+    parts: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        frames = "".join(traceback.format_tb(cause.__traceback__))
+        parts.insert(0, f"{frames}{type(cause).__qualname__}")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return "\nwhich led to:\n".join(parts)
 
 
 def run() -> None:

@@ -21,6 +21,9 @@ from tasks.progress import Progress, listening
 
 Cell = str | int | float | None
 
+BLOCKS = "▁▂▃▄▅▆▇█"
+DIGITS = "01234567"  # where the terminal's letters have no blocks
+SPARKLINE = 64  # marks, at most
 SECONDS_BETWEEN_LINES = 60.0
 
 
@@ -62,6 +65,37 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]
     for row in text:
         table.add_row(*(escape(cell) for cell in row))
     Console().print(table)
+
+
+def show_section(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """A table among others: under its title, also where it is lines; nothing without rows."""
+    if not rows:
+        return
+    show_lines("")
+    if not sys.stdout.isatty():
+        show_lines(f"{title}:")
+    show_table(title, columns, rows)
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """Values as one short line, higher is taller; a dot for what has none.
+
+    Of more than a line holds, each mark is the highest of several.
+    """
+    blocks = BLOCKS
+    try:
+        blocks.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        blocks = DIGITS
+    each = -(-len(values) // SPARKLINE) or 1  # values a mark, rounded up
+    groups = [values[start : start + each] for start in range(0, len(values), each)]
+    marks = [max((value for value in group if value is not None), default=None) for group in groups]
+    known = [mark for mark in marks if mark is not None]
+    low, span = min(known, default=0.0), (max(known, default=0.0) - min(known, default=0.0)) or 1.0
+    return "".join(
+        "." if mark is None else blocks[round((len(blocks) - 1) * (mark - low) / span)]
+        for mark in marks
+    )
 
 
 def show_csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:

@@ -1,6 +1,5 @@
 """Commands that start neither Prefect nor torch: history, show, activate."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +19,7 @@ from flows.console import (
 )
 from flows.options import LARGEST_ID, AsJson, Home, to_read, to_write
 from flows.settings import local_user
+from flows.story import show_story, story_document
 from mriad_model.errors import NotInRecord
 from mriad_model.nouns import Verdict
 from mriad_model.paths import recorded_path
@@ -67,7 +67,12 @@ def history(
 
 
 def show(
-    scan: Annotated[str, typer.Argument(help="Its id, a path of it, or how its sha256 begins.")],
+    scan: Annotated[
+        str,
+        typer.Argument(
+            help="Its id, a path of it, its SeriesInstanceUID, or how its sha256 begins."
+        ),
+    ],
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -76,38 +81,9 @@ def show(
     engine = open_record(place.home, read_only=True)
     story = _story(engine, place.home, scan)
     if as_json:
-        show_json(asdict(story))
+        show_json(story_document(place.home, story))
         return
-    geometry = json.loads(story.scan.geometry)
-    show_lines(
-        f"scan {story.scan.id}  {story.scan.kind.value}",
-        f"sha256 {story.scan.sha256}",
-        f"geometry {', '.join(f'{name} {value}' for name, value in geometry.items())}",
-        f"registered {story.scan.created_at} by run {story.run.id} ({story.run.flow})",
-    )
-    show_table("Seen at", ("path", "when"), [(each.path, each.seen_at) for each in story.sightings])
-    if story.labels:
-        show_table(
-            "Labels",
-            ("label", "source", "by", "when"),
-            [(o.value.value, o.source.value, o.author, o.created_at) for o in story.labels],
-        )
-    if story.scores:
-        show_table(
-            "Scores",
-            ("score", "model", "when", "heatmap"),
-            [
-                (
-                    each.score.value,
-                    each.score.model_id,
-                    each.score.created_at,
-                    each.heatmaps[0].path if each.heatmaps else None,
-                )
-                for each in story.scores
-            ],
-        )
-    if story.decisions:
-        _show_decisions("Decisions", [asdict(row) for row in story.decisions])
+    show_story(place.home, story)
     show_notice()
 
 
@@ -189,7 +165,7 @@ def _story(engine: reads.Engine, home: Path, scan: str) -> reads.ScanStory:
     recorded = recorded_path(Path(scan), home)
     try:
         return reads.scan_story(engine, scan)
-    except NotInRecord:
+    except NotInRecord as unknown:
         rejections = reads.rejections_at(engine, recorded)
         if rejections and not Path(scan).is_dir():
             last = rejections[-1]
@@ -197,6 +173,7 @@ def _story(engine: reads.Engine, home: Path, scan: str) -> reads.ScanStory:
                 f"{recorded} is no scan; it was rejected on {short_time(last.created_at)}: "
                 f"{last.reason.value}: {last.detail}"
             ) from None
-        if not Path(scan).exists():
-            raise
-        return reads.scan_story(engine, recorded)
+        try:
+            return reads.scan_story(engine, recorded)
+        except NotInRecord:
+            raise unknown from None

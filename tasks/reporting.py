@@ -14,7 +14,7 @@ from db import history
 from db.times import now
 from mriad_model.files import write_atomically
 from mriad_model.nouns import NOTICE, RejectionReason
-from mriad_model.paths import source_path
+from mriad_model.paths import recorded_path, source_path, unescape_path
 from mriad_model.report import (
     MOST_PICTURES,
     ModelLine,
@@ -118,7 +118,7 @@ def provenance(home: str, run_id: int, source: str) -> Provenance:
     elapsed = datetime.fromisoformat(moment) - datetime.fromisoformat(run.started_at)
     return Provenance(
         created_at=moment,
-        source=source,
+        source=recorded_path(Path(unescape_path(source)), Path(home)),
         software_version=run.software_version,
         git_sha=run.git_sha,
         libraries=json.loads(run.libraries),

@@ -1,15 +1,22 @@
 """What is kept of patients, and where: nothing of a folder's name with Prefect, all of it ours."""
 
+import io
+import json
+import logging
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from flows import cli
 from flows.scoring import score_new_scans
 from mriad_model.errors import NoScans
 from mriad_model.nouns import LabelValue
 from mriad_model.paths import escape_path
-from tests.conftest import Trained
+from tests.conftest import REPOSITORY, Trained
 
 PATIENT = "DOE^JANE_19700101"
 
@@ -97,3 +104,27 @@ def test_all_that_a_run_writes_is_its_owners_alone_and_its_logs_name_nobody(
     # The record and the report name the source, so that a reader can find it.
     assert {each.name for each in naming} == {"mriad.db", Path(found["report"]).name}
     assert PATIENT not in done.stderr
+
+
+def test_what_was_not_foreseen_is_logged_without_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fall_over(*_: object, **__: object) -> None:
+        try:
+            raise KeyError(PATIENT)
+        except KeyError as error:
+            raise RuntimeError(f"cannot read {PATIENT}") from error
+
+    monkeypatch.setattr("flows.queries.open_record", fall_over)
+    monkeypatch.setattr("flows.cli.home_in_use", lambda: tmp_path)
+    monkeypatch.setattr("os.umask", lambda _: 0o022)
+    logged = io.StringIO()
+    monkeypatch.setattr(logging.getLogger("mriad"), "handlers", [logging.StreamHandler(logged)])
+    assert cli.main(["history", "--home", str(tmp_path)]) == cli.FAILURE
+    lines = logged.getvalue().splitlines()
+    assert [line for line in lines if line in {"KeyError", "RuntimeError"}] == [
+        "KeyError",
+        "RuntimeError",
+    ]
+    assert any("in fall_over" in line for line in lines)
+    assert PATIENT not in logged.getvalue()
