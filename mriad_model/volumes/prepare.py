@@ -60,8 +60,10 @@ def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedVolume:
         framed(pixels, head, placement, recipe.preprocessing)
         for pixels, head in zip(working, heads, strict=True)
     ]
+    batch = stack(slices)
+    below_top = sliced.slice_spacing * (positions[-1] - np.array(positions))
     return PreparedVolume(
-        batch=stack(slices),
+        batch=SliceBatch(batch.images, batch.masks, below_top.astype(np.float32)),
         placements=[placement] * len(slices),
         positions=positions,
         n_slices=sliced.n_slices,
