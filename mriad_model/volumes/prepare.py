@@ -17,9 +17,11 @@ from mriad_model.preprocess import (
     working_size,
 )
 from mriad_model.recipes import Recipe, VolumeRecipe
-from mriad_model.volumes.slices import SlicedVolume, cut
-from mriad_model.volumes.volume import Volume
+from mriad_model.scoring import interiors
+from mriad_model.volumes.slices import AXES, SlicedVolume, cut
+from mriad_model.volumes.volume import Volume, canonical, canonical_affine
 
+SHOWN = (0.5, 99.8)  # percentiles of what is inside the head, for a screen
 FEWEST_HEADS = 0.1  # share of the slices; the box leaves out what fewer heads reach
 
 
@@ -31,6 +33,8 @@ class PreparedVolume:
     placements: list[Placement]  # of each; all the same: one box for the volume
     positions: tuple[int, ...]  # of each, along the plane's axis, from 0
     n_slices: int  # in the volume
+    places: tuple[float, ...]  # of each slice's middle, RAS mm along the plane's axis
+    window: tuple[float, float]  # between these, of 0 to 1, lies what is inside the head
     sliced: SlicedVolume  # gives the slices in their own size, for drawing
 
     def __len__(self) -> int:
@@ -61,12 +65,16 @@ def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedVolume:
         for pixels, head in zip(working, heads, strict=True)
     ]
     batch = stack(slices)
+    inside = interiors(batch.masks, recipe.scoring.erosion)
+    low, high = np.percentile(batch.images[inside], SHOWN)
     below_top = sliced.slice_spacing * (positions[-1] - np.array(positions))
     return PreparedVolume(
         batch=SliceBatch(batch.images, batch.masks, below_top.astype(np.float32)),
         placements=[placement] * len(slices),
         positions=positions,
         n_slices=sliced.n_slices,
+        places=_places(volume, positions, how),
+        window=(float(low), float(high)),
         sliced=sliced,
     )
 
@@ -94,6 +102,20 @@ def _judged(sliced: SlicedVolume, how: VolumeRecipe) -> tuple[int, ...]:
     if not judged:
         raise RejectedFile(RejectionReason.NO_SIGNAL, "no slice holds enough of a head")
     return judged
+
+
+def _places(volume: Volume, positions: tuple[int, ...], how: VolumeRecipe) -> tuple[float, ...]:
+    """The coordinate of each slice's middle along the patient's axis that is cut across, mm."""
+    z, y, x = volume.voxels.shape
+    axis = AXES[how.plane][0]
+    to_ras = canonical_affine((z, y, x), volume.affine)
+    shape = canonical(volume.voxels, volume.affine).shape
+    middle = [(side - 1) / 2 for side in shape]
+    places = []
+    for position in positions:
+        middle[axis] = position
+        places.append(float((to_ras @ [*middle, 1])[axis]))
+    return tuple(places)
 
 
 def _common(heads: list[NDArray[np.bool_]]) -> NDArray[np.bool_]:
