@@ -40,7 +40,7 @@ def montage_picture(
     it gives no verdict.
     """
     scale = ColourScale(fitted.colour_low, fitted.colour_high)
-    shown = sorted(_worst(scored, prepared.sliced.slice_spacing))
+    shown = sorted(_worst(scored, prepared.slice_spacing))
     cells = [_cell(scored, prepared, place, scale) for place in shown]
     cells += [np.full_like(cells[0], PAPER)] * (-len(cells) % COLUMNS)
     rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]

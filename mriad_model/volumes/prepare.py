@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.errors import RejectedFile, SettingsError
+from mriad_model.errors import SettingsError
 from mriad_model.foreground import bounding_box, head_mask
-from mriad_model.nouns import RejectionReason
 from mriad_model.preprocess import (
     Placement,
     SliceBatch,
@@ -40,6 +39,11 @@ class PreparedVolume:
     def __len__(self) -> int:
         return len(self.positions)
 
+    @property
+    def slice_spacing(self) -> float:
+        """Between slices, mm, as scores take it. See `rounded`."""
+        return rounded(self.sliced.slice_spacing)
+
 
 def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedVolume:
     """Cut a volume, and prepare the slices that the recipe judges.
@@ -67,7 +71,7 @@ def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedVolume:
     batch = stack(slices)
     inside = interiors(batch.masks, recipe.scoring.erosion)
     low, high = np.percentile(batch.images[inside], SHOWN)
-    below_top = sliced.slice_spacing * (positions[-1] - np.array(positions))
+    below_top = rounded(sliced.slice_spacing) * (positions[-1] - np.array(positions))
     return PreparedVolume(
         batch=SliceBatch(batch.images, batch.masks, below_top.astype(np.float32)),
         placements=[placement] * len(slices),
@@ -86,6 +90,11 @@ def training_slices(prepared: PreparedVolume, recipe: Recipe) -> SliceBatch:
     return prepared.batch.take(places)
 
 
+def rounded(spacing: float) -> float:
+    """To 0.01 mm: DICOM and NIfTI store the same spacing to different digits."""
+    return round(spacing, 2) or spacing
+
+
 def volume_recipe(recipe: Recipe) -> VolumeRecipe:
     """The recipe's part on volumes. Raises SettingsError where it is for picture files."""
     if recipe.volumes is None:
@@ -97,11 +106,8 @@ def _judged(sliced: SlicedVolume, how: VolumeRecipe) -> tuple[int, ...]:
     """The slices within reach of the top, in order."""
     if how.reach is None:
         return sliced.positions
-    top = sliced.positions[-1]
-    judged = tuple(p for p in sliced.positions if (top - p) * sliced.slice_spacing <= how.reach)
-    if not judged:
-        raise RejectedFile(RejectionReason.NO_SIGNAL, "no slice holds enough of a head")
-    return judged
+    top, spacing = sliced.positions[-1], rounded(sliced.slice_spacing)
+    return tuple(p for p in sliced.positions if (top - p) * spacing <= how.reach)
 
 
 def _places(volume: Volume, positions: tuple[int, ...], how: VolumeRecipe) -> tuple[float, ...]:
