@@ -6,12 +6,13 @@ STAMP := $(VENV)/.installed
 TYPED := -p mriad_model -p db -p tasks -p flows -p benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check fuzz format bench clean
 
 help:
 	@echo "make demo    the whole job on drawn heads, with a report at the end"
 	@echo "make test    the test suite"
 	@echo "make check   formatting, lint, types, import contracts and the tests"
+	@echo "make fuzz    42,000 damaged files of every format: nothing but scans and rejections"
 	@echo "make bench   speed and memory, as ratios against a yardstick in the same run"
 	@echo "make format  format the code and mend what lint can mend"
 	@echo "make clean   remove the environment, caches and the demo's home"
@@ -36,6 +37,9 @@ check: $(STAMP)
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -16,8 +16,9 @@ from mriad_model.detectors import Detector, fit_detectors, restore_detector
 from mriad_model.devices import repeatable, resolve_device
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocess import SliceBatch
-from mriad_model.recipes import DetectorKind, Recipe
+from mriad_model.recipes import DetectorKind, Levels, Recipe
 from mriad_model.scoring import (
+    Heights,
     Scored,
     Standard,
     combine,
@@ -64,7 +65,7 @@ class FittedModel:
     def _score(self, batch: SliceBatch) -> Scored:
         inside = interiors(batch.masks, self.recipe.scoring.erosion)
         maps = _maps(self.recipe, self.detectors, batch.images, inside, self.device)
-        maps, combined = _combined(maps, self.standards, inside)
+        maps, combined = _combined(maps, self.standards, inside, _heights(batch, self.recipe))
         how = self.recipe.scoring.score
         return Scored(
             scores=slice_scores(combined, inside, how),
@@ -150,10 +151,13 @@ def fit(
     healthy = train if validation is None else validation
     inside = interiors(healthy.masks, recipe.scoring.erosion)
     maps = _maps(recipe, detectors, healthy.images, inside, where)
-    standards = {}
+    standards, heights = {}, _heights(healthy, recipe)
     if recipe.scoring.standardise:
-        standards = {k: standard_of(found, inside, recipe.scoring) for k, found in maps.items()}
-    _, combined = _combined(maps, standards, inside)
+        standards = {
+            kind: standard_of(found, inside, recipe.scoring, heights)
+            for kind, found in maps.items()
+        }
+    _, combined = _combined(maps, standards, inside, heights)
     low, high = _colours(combined[inside], recipe)
     return FittedModel(recipe, detectors, standards, low, high, training, where)
 
@@ -175,13 +179,28 @@ def _combined(
     maps: dict[DetectorKind, NDArray[np.float32]],
     standards: dict[DetectorKind, Standard],
     inside: NDArray[np.bool_],
+    heights: Heights | None,
 ) -> tuple[dict[DetectorKind, NDArray[np.float32]], NDArray[np.float32]]:
     """The detectors' maps, standardised where the recipe does so, and the one map of all."""
     if not standards:
         (found,) = maps.values()
         return maps, found
-    maps = standardised(maps, standards)
+    maps = standardised(maps, standards, heights)
     return maps, combine(maps, standards, inside)
+
+
+def _levels(recipe: Recipe) -> Levels | None:
+    """The levels that the recipe's standards tell apart, if they do."""
+    return None if recipe.volumes is None else recipe.volumes.levels
+
+
+def _heights(batch: SliceBatch, recipe: Recipe) -> Heights | None:
+    levels = _levels(recipe)
+    if levels is None:
+        return None
+    if batch.levels is None:
+        raise SettingsError(f"the recipe {recipe.name!r} needs slices of volumes, not pictures")
+    return Heights(levels, batch.levels)
 
 
 def _colours(healthy: NDArray[np.float32], recipe: Recipe) -> tuple[float, float]:
@@ -205,7 +224,9 @@ def _metadata(data: bytes) -> str:
 
 def _standard(kind: str, sd: float, tensors: dict[str, torch.Tensor], recipe: Recipe) -> Standard:
     usual = tensors[f"{USUAL}.{kind}"].numpy()
-    if usual.shape != (recipe.preprocessing.size,) * 2 or usual.dtype != np.float32:
+    size, levels = recipe.preprocessing.size, _levels(recipe)
+    shape = (size, size) if levels is None else (levels.number, size, size)
+    if usual.shape != shape or usual.dtype != np.float32:
         raise ValueError(f"the usual map of {kind} is not of the recipe's size")
     return Standard(usual, sd)
 

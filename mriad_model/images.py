@@ -54,7 +54,9 @@ def read_image(path: Path, limits: ReadLimits | None = None) -> ImageScan:
     data = _read_bytes(path, limits.max_bytes)
     kind = format_of(data)
     if kind is None:
-        raise RejectedFile(RejectionReason.UNSUPPORTED, "not a PNG, JPEG, TIFF or BMP")
+        raise RejectedFile(
+            RejectionReason.UNSUPPORTED, "not a picture, a DICOM file or a NIfTI volume"
+        )
     try:
         pixels = _decode(data, kind, limits)
     except Exception as error:

@@ -45,6 +45,7 @@ class SliceBatch:
 
     images: NDArray[np.float32]  # (N, S, S) in [0, 1]
     masks: NDArray[np.bool_]  # (N, S, S)
+    levels: NDArray[np.float32] | None = None  # (N,) mm below their volumes' tops; None: pictures
 
     def __len__(self) -> int:
         return len(self.images)
@@ -52,7 +53,8 @@ class SliceBatch:
     def take(self, items: Sequence[int] | NDArray[np.integer]) -> "SliceBatch":
         """The slices at these positions."""
         chosen = np.asarray(items, np.intp)
-        return SliceBatch(self.images[chosen], self.masks[chosen])
+        levels = None if self.levels is None else self.levels[chosen]
+        return SliceBatch(self.images[chosen], self.masks[chosen], levels)
 
 
 def prepare(pixels: Pixels, preprocessing: Preprocessing) -> PreparedSlice:
@@ -67,6 +69,18 @@ def stack(slices: Sequence[PreparedSlice]) -> SliceBatch:
     if not slices:
         raise NoScans("no slices to stack")
     return SliceBatch(np.stack([s.image for s in slices]), np.stack([s.mask for s in slices]))
+
+
+def joined(batches: Sequence[SliceBatch]) -> SliceBatch:
+    """Batches of slices of one size as one, in their order. Raises NoScans where there is none."""
+    if not batches:
+        raise NoScans("no slices to join")
+    levels = [batch.levels for batch in batches if batch.levels is not None]
+    return SliceBatch(
+        np.concatenate([batch.images for batch in batches]),
+        np.concatenate([batch.masks for batch in batches]),
+        np.concatenate(levels) if len(levels) == len(batches) else None,
+    )
 
 
 def restore(anomaly_map: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:

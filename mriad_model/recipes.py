@@ -140,6 +140,19 @@ class ScanScore(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Levels:
+    """What is usual in healthy slices, told level by level: a skull's base is not its vault.
+
+    Levels are counted down from the topmost slice judged, which is near the vertex in any head.
+    Lengths in mm.
+    """
+
+    number: int
+    step: float
+    sigma: float  # of a Gaussian: slices so near count towards a level
+
+
+@dataclass(frozen=True, slots=True)
 class VolumeRecipe:
     """How a volume becomes slices, and how what is said of them becomes one score.
 
@@ -151,6 +164,7 @@ class VolumeRecipe:
     scan_score: ScanScore
     extent: float = 0.0  # what it means depends on the scan score
     reach: float | None = None  # how far below the topmost slice others are judged; None: all
+    levels: Levels | None = None  # None: all slices have one standard
     contrast: str | None = None  # T1w, FLAIR, ...: of the training scans, where known and one
 
     @property
@@ -239,6 +253,7 @@ def _volumes(fields: dict[str, Any] | None) -> VolumeRecipe | None:
         | {
             "slicing": Slicing(**slicing | {"plane": Plane(slicing["plane"])}),
             "scan_score": ScanScore(fields["scan_score"]),
+            "levels": fields["levels"] and Levels(**fields["levels"]),
         }
     )
 
@@ -298,7 +313,14 @@ VOLUME = replace(
     # Grey values are normalised over the volume, before slices are prepared.
     preprocessing=Preprocessing(64, Framing.FOREGROUND, Intensity.FULL_RANGE),
     training=replace(DEFAULT.training, max_epochs=120, patience=30),
-    volumes=VolumeRecipe(Slicing(), train_slices=16, scan_score=ScanScore.SMOOTHED_MAX, extent=4.0),
+    volumes=VolumeRecipe(
+        Slicing(),
+        train_slices=16,
+        scan_score=ScanScore.SMOOTHED_MAX,
+        extent=4.0,
+        reach=90.0,
+        levels=Levels(number=13, step=7.5, sigma=7.5),
+    ),
 )
 BUILT_IN = (SEED, DEFAULT, VOLUME)
 

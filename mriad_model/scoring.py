@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from mriad_model.detectors import Detector
 from mriad_model.devices import repeatable
-from mriad_model.recipes import DetectorKind, DetectorRecipe, Residual, Scoring, SliceScore
+from mriad_model.recipes import (
+    DetectorKind,
+    DetectorRecipe,
+    Levels,
+    Residual,
+    Scoring,
+    SliceScore,
+)
 
 # Kernels for matrices pick their way of adding up by the batch's size; so every batch that a
 # detector meets has this size, padded with empty slices.
@@ -21,8 +28,17 @@ SMALLEST_INTERIOR = 0.2  # of the foreground; if less is left, the edge is not t
 class Standard:
     """What a detector finds in healthy slices held out from its training."""
 
-    usual: NDArray[np.float32]  # (S, S), how much at each place; 1 on average
+    # How much at each place, (S, S), or at each place of each level, (L, S, S); 1 on average
+    usual: NDArray[np.float32]
     sd: float  # of the slice scores, once maps are divided by `usual`
+
+
+@dataclass(frozen=True, slots=True)
+class Heights:
+    """Where in their volumes slices lie, for standards that tell levels apart."""
+
+    levels: Levels
+    below_top: NDArray[np.float32]  # (N,) mm
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +125,31 @@ def slice_scores(
     return peaks - medians
 
 
-def standard_of(maps: NDArray[np.float32], inside: NDArray[np.bool_], scoring: Scoring) -> Standard:
+def standard_of(
+    maps: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    scoring: Scoring,
+    heights: Heights | None = None,
+) -> Standard:
     """The standard that healthy `maps` (N, S, S) set; sd 1 where they have no spread."""
-    usual = _usual(maps, inside, scoring)
-    scores = slice_scores(maps / usual, inside, scoring.score)
+    if heights is None:
+        usual = _floored(_usual(maps, inside, scoring), scoring)
+    else:
+        usual = _usual_by_level(maps, inside, heights, scoring)
+    scores = slice_scores(maps / _of_slices(usual, heights), inside, scoring.score)
     sd = float(scores.std(ddof=1)) if len(scores) > 1 else 0.0
     return Standard(usual, sd if sd > 0 else 1.0)
 
 
 def standardised(
-    maps: dict[DetectorKind, NDArray[np.float32]], standards: dict[DetectorKind, Standard]
+    maps: dict[DetectorKind, NDArray[np.float32]],
+    standards: dict[DetectorKind, Standard],
+    heights: Heights | None = None,
 ) -> dict[DetectorKind, NDArray[np.float32]]:
     """Each detector's maps (N, S, S) relative to what it usually finds at each place."""
-    return {kind: found / standards[kind].usual for kind, found in maps.items()}
+    return {
+        kind: found / _of_slices(standards[kind].usual, heights) for kind, found in maps.items()
+    }
 
 
 def combine(
@@ -141,16 +169,62 @@ def combine(
     return np.where(inside, total, np.float32(0))
 
 
+def _of_slices(usual: NDArray[np.float32], heights: Heights | None) -> NDArray[np.float32]:
+    """The usual map of each slice's level, (N, S, S), or the one of all, (S, S)."""
+    if heights is None:
+        return usual
+    nearest = np.rint(heights.below_top / np.float32(heights.levels.step)).astype(np.intp)
+    return np.asarray(usual[np.clip(nearest, 0, heights.levels.number - 1)], np.float32)
+
+
 def _usual(
-    maps: NDArray[np.float32], inside: NDArray[np.bool_], scoring: Scoring
-) -> NDArray[np.float32]:
-    """Mean of healthy `maps` (N, S, S) at each place, left and right alike, smoothed, (S, S)."""
-    found = maps.mean(axis=0, dtype=np.float32)
-    covered = inside.mean(axis=0, dtype=np.float32)
+    maps: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    scoring: Scoring,
+    weights: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Mean of healthy `maps` (N, S, S) at each place, left and right alike, smoothed, (S, S).
+
+    And where there is any, (S, S). `weights` (N,) add up to 1; with None all slices weigh alike.
+    """
+    if weights is None:
+        found = maps.mean(axis=0, dtype=np.float32)
+        covered = inside.mean(axis=0, dtype=np.float32)
+    else:
+        found = np.einsum("n,nyx->yx", weights, maps)
+        covered = np.einsum("n,nyx->yx", weights, inside.astype(np.float32))
     found, covered = found + found[:, ::-1], covered + covered[:, ::-1]
     found, covered = (_blurred(sums, scoring.usual_sigma) for sums in (found, covered))
-    usual = found / np.maximum(covered, np.float32(0.2))
-    mean = float(usual[covered > 0].mean())
+    usual = np.asarray(found / np.maximum(covered, np.float32(0.2)), np.float32)
+    return usual, np.asarray(covered > 0, np.bool_)
+
+
+def _usual_by_level(
+    maps: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    heights: Heights,
+    scoring: Scoring,
+) -> NDArray[np.float32]:
+    """As `_usual`, but for each level of the slices near it, (L, S, S)."""
+    usual, where = [], []
+    levels = heights.levels
+    for number in range(levels.number):
+        away = heights.below_top - np.float32(number * levels.step)
+        away = away / np.float32(levels.sigma)
+        # The nearest slices count where none is near.
+        weights = np.exp(np.float32(-0.5) * (away * away - (away * away).min()))
+        found, covered = _usual(maps, inside, scoring, weights / weights.sum())
+        usual.append(found)
+        where.append(covered)
+    return _floored((np.stack(usual), np.stack(where)), scoring)
+
+
+def _floored(
+    found: tuple[NDArray[np.float32], NDArray[np.bool_]], scoring: Scoring
+) -> NDArray[np.float32]:
+    """A usual map relative to its mean where there is any, with the floor; 1 on average."""
+    usual, covered = found
+    mean = float(usual[covered].mean())
     if mean <= 0:
         return np.ones_like(usual)
     floor = np.float32(scoring.usual_floor)

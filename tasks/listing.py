@@ -1,5 +1,6 @@
 """Listing: what stands in a folder, what of it the record knows, and what there is to read."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,11 +98,14 @@ def find_files(home: str, run_id: int, folder: str, glob: str) -> Found:
     return Found(
         unread=[Sources(pictures=(each,)) for each in contents.pictures]
         + [Sources(volumes=(each,)) for each in volumes],
-        known=[
-            (scan_id, str(keys[key].path))
-            for key, scan_id in known.items()
-            if keys[key] not in in_volumes
-        ],
+        known=_scans_once(
+            home,
+            [
+                (scan_id, str(keys[key].path))
+                for key, scan_id in known.items()
+                if keys[key] not in in_volumes
+            ],
+        ),
         refused=[Refused.of(old) for key, old in before.items() if keys[key] not in in_volumes]
         + [Refused.of(each) for each in rejections],
     )
@@ -128,6 +132,22 @@ def _beside(
         key
         for key, rejection in before.items()
         if rejection.reason in UNFINISHED_SERIES and keys[key].path.parent in folders
+    ]
+
+
+def _scans_once(home: str, known: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Known files, those of a DICOM series as one: a series is one scan of many files."""
+    times = Counter(scan_id for scan_id, _ in known)
+    repeated = [scan_id for scan_id, n in times.items() if n > 1]
+    scans = history.scans_by_id(opened_record(home), repeated)
+    series = {scan_id for scan_id, scan in scans.items() if scan.kind is ScanKind.DICOM}
+    first = dict[int, str]()
+    for scan_id, path in known:
+        first.setdefault(scan_id, path)
+    return [
+        (scan_id, path)
+        for scan_id, path in known
+        if scan_id not in series or first[scan_id] == path
     ]
 
 

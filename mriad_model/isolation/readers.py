@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from itertools import islice
 from queue import SimpleQueue
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -23,7 +23,9 @@ from mriad_model.nouns import RejectionReason
 T = TypeVar("T")
 R = TypeVar("R")
 
-BATCHES_AHEAD = 2  # a worker: one in hand, one waiting, so that no child waits for us
+QUEUED = 2  # batches a child: one in hand, one waiting, so that no child waits for us
+AHEAD = 3  # batches a child that are taken before the first is asked for
+ATTEMPTS = 5  # at a batch, where it is not known of what the child died
 GRACE_SECONDS = 30.0  # over the items' own limits, before we give up on a child
 
 
@@ -35,10 +37,11 @@ class Readers:
 
     def __init__(self, workers: int = 2, limits: ChildLimits | None = None) -> None:
         self._children = [_Child(limits or ChildLimits()) for _ in range(workers)]
-        self._idle = SimpleQueue[_Child]()
-        for child in self._children:
-            self._idle.put(child)
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="readers")
+        self._free = SimpleQueue[_Child]()
+        for _ in range(QUEUED):
+            for child in self._children:
+                self._free.put(child)
+        self._threads = ThreadPoolExecutor(QUEUED * workers, thread_name_prefix="readers")
 
     def map(
         self, function: Callable[[T], R], items: Iterable[T], *, together: int = 1
@@ -64,7 +67,7 @@ class Readers:
         try:
             for batch in batches:
                 ahead.append(self._threads.submit(self._outcomes, function, batch))
-                if len(ahead) >= BATCHES_AHEAD * len(self._children):
+                if len(ahead) >= AHEAD * len(self._children):
                     yield from _results(ahead.popleft())
             while ahead:
                 yield from _results(ahead.popleft())
@@ -93,24 +96,25 @@ class Readers:
     def _outcomes(
         self, function: Callable[[Any], object], batch: Sequence[object]
     ) -> list[Outcome]:
-        child = self._idle.get()
+        child = self._free.get()
         try:
             return child.outcomes(function, batch)
         finally:
-            self._idle.put(child)
+            self._free.put(child)
 
 
 class _Child:
-    """One child at a time, with one batch at a time: so who dies, and of what, is never in doubt.
+    """One child at a time, which takes one batch after the other.
 
-    A pool of Pebble's with several workers shares its pipes and locks among them, and takes a
-    worker that dies at once for a broken pool.
+    It has a pool of its own: several workers of one would share its pipes and locks, and a
+    worker that dies would be a danger to the others.
     """
 
     def __init__(self, limits: ChildLimits) -> None:
         self._limits = limits
+        self._lock = Lock()
         self._pool: ProcessPool | None = None
-        self._in_hand: ProcessFuture[list[bytes]] | None = None
+        self._in_hand = set[ProcessFuture[list[bytes]]]()
         self._closed = False
 
     def outcomes(self, function: Callable[[Any], object], items: Sequence[object]) -> list[Outcome]:
@@ -124,69 +128,74 @@ class _Child:
 
     def close(self) -> None:
         """End the child; whoever waits for it gets CancelledError."""
-        self._closed = True
-        if self._in_hand is not None:
-            self._in_hand.cancel()  # type: ignore[no-untyped-call]
-        self._end_pool()
+        with self._lock:
+            self._closed = True
+            for future in self._in_hand:
+                future.cancel()  # type: ignore[no-untyped-call]
+            _end(self._pool)
+            self._pool = None
 
     def _asked(self, function: Callable[[Any], object], items: Sequence[object]) -> list[Outcome]:
-        seconds = self._limits.seconds
-        packed = pack(function, items, seconds)
-        pool = self._started()
+        packed = pack(function, items, self._limits.seconds)
+        late = _DiedError(RejectionReason.TIMED_OUT, f"took longer than {self._limits.seconds:g} s")
+        dead = _DiedError(RejectionReason.READER_DIED, "the decoder died of it")
+        for _ in range(ATTEMPTS):
+            try:
+                return [pickle.loads(each) for each in self._sent(packed, len(items))]  # noqa: S301 - our child's
+            except TimeoutError:
+                raise late from None
+            except ProcessExpired as expired:
+                raise (late if expired.exitcode == -signal.SIGALRM else dead) from None
+            except BrokenProcessPool:
+                continue  # it died before Pebble heard of which batch: perhaps not of this one
+        raise dead
+
+    def _sent(self, packed: bytes, n_items: int) -> list[bytes]:
+        """What the child answers. Raises what Pebble raises, CancelledError where we are closed."""
+        with self._lock:
+            pool = self._started()
+            timeout = self._limits.seconds * n_items + GRACE_SECONDS
+            future = pool.schedule(run_batch, (packed,), timeout=timeout)
+            self._in_hand.add(future)
         try:
-            self._in_hand = pool.schedule(
-                run_batch, (packed,), timeout=seconds * len(items) + GRACE_SECONDS
-            )
-            if self._closed:
-                self._in_hand.cancel()  # type: ignore[no-untyped-call]
-            return [pickle.loads(each) for each in self._in_hand.result()]  # noqa: S301 - our child's
-        except TimeoutError:
-            raise _DiedError(RejectionReason.TIMED_OUT, seconds) from None
-        except ProcessExpired as expired:
-            late = expired.exitcode == -signal.SIGALRM
-            reason = RejectionReason.TIMED_OUT if late else RejectionReason.READER_DIED
-            raise _DiedError(reason, seconds) from None
-        except (BrokenProcessPool, RuntimeError):
-            if self._closed:
-                raise CancelledError from None
-            self._end_pool()  # it died before Pebble heard that it had begun
-            raise _DiedError(RejectionReason.READER_DIED, seconds) from None
+            return future.result()
         finally:
-            self._in_hand = None
+            self._in_hand.discard(future)
 
     def _started(self) -> ProcessPool:
+        """The pool, a new one where the last has broken."""
         if self._closed:
             raise CancelledError
-        if self._pool is None:
-            self._pool = ProcessPool(
-                1, initializer=enter_child, initargs=(self._limits,), context=ChildContext()
-            )
-            try:
-                self._pool.schedule(run_batch, (pack(len, (), 0),), timeout=GRACE_SECONDS).result()
-            except (OSError, RuntimeError) as error:
-                self._end_pool()
-                raise SettingsError(
-                    "no child can be started to read files in: allow it more memory, or see"
-                    " whether the machine is out of it"
-                ) from error
+        if self._pool is not None and self._pool.active:
+            return self._pool
+        _end(self._pool)
+        self._pool = ProcessPool(
+            1, initializer=enter_child, initargs=(self._limits,), context=ChildContext()
+        )
+        try:
+            self._pool.schedule(run_batch, (pack(len, (), 0),), timeout=GRACE_SECONDS).result()
+        except (OSError, RuntimeError) as error:
+            _end(self._pool)
+            raise SettingsError(
+                "no child can be started to read files in: allow it more memory, or see"
+                " whether the machine is out of it"
+            ) from error
         return self._pool
 
-    def _end_pool(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.stop()  # type: ignore[no-untyped-call]
-            with suppress(RuntimeError):
-                pool.join()
+
+def _end(pool: ProcessPool | None) -> None:
+    if pool is not None:
+        pool.stop()  # type: ignore[no-untyped-call]
+        pool.join()
 
 
 class _DiedError(Exception):
     """The child died of a batch."""
 
-    def __init__(self, reason: RejectionReason, seconds: float) -> None:
+    def __init__(self, reason: RejectionReason, detail: str) -> None:
         super().__init__(reason.value)
         self.reason = reason
-        late = reason is RejectionReason.TIMED_OUT
-        self.detail = f"took longer than {seconds:g} s" if late else "the decoder died of it"
+        self.detail = detail
 
 
 def _batches(items: Iterator[T], together: int) -> Iterator[list[T]]:

@@ -5,6 +5,7 @@ file before it looks at anything.
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -55,8 +56,13 @@ class Header:
     fragments: tuple[Codestream | None, ...]  # compressed; None where no frame begins
 
 
-def read_header(found: FoundFile, limits: VolumeLimits) -> Header:
+def read_header(found: FoundFile, limits: VolumeLimits, wanted: Sequence[str] = WANTED) -> Header:
     """Read a file up to its pixel data, and walk over those.
+
+    Args:
+        found: the file as it was listed; one that has changed since is refused.
+        limits: what a file may ask for.
+        wanted: keywords of the tags to keep.
 
     Raises:
         RejectedFile: unsupported, too large, truncated or corrupt.
@@ -77,7 +83,7 @@ def read_header(found: FoundFile, limits: VolumeLimits) -> Header:
             is_implicit_VR=syntax == IMPLICIT,
             is_little_endian=syntax != BIG_ENDIAN,
             stop_when=_at_pixels,
-            specific_tags=[Tag(keyword) for keyword in WANTED],
+            specific_tags=[Tag(keyword) for keyword in wanted],
         )
         _require_few_items(dataset, limits.max_items)
         implicit, little = dataset.original_encoding

@@ -7,23 +7,26 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.captions import footer
+from mriad_model.captions import FAINT_INK, INK, PAPER, footer, text_row
 from mriad_model.fitted import FittedModel
-from mriad_model.heatmaps import ColourScale, Picture, bar, blended, encode, montage
+from mriad_model.heatmaps import ColourScale, Picture, bar, blended, encode
 from mriad_model.nouns import NOTICE
 from mriad_model.preprocess import Placement, restore
 from mriad_model.volumes.prepare import PreparedVolume
 from mriad_model.volumes.score import ScoredVolume
+from mriad_model.volumes.slices import LEVELS
 from mriad_model.volumes.slicing import Plane
 from mriad_model.volumes.volume import Volume
 
 TILES, COLUMNS = 6, 3
-TILE = 300  # pixels a side
+TILE = 320  # pixels a side
+GAP = 6  # pixels between tiles
+TYPE = 17  # pixels, size of the type under a tile
 APART = 8.0  # mm between slices that are shown: neighbours show the same
 COMPRESSION = 1  # of gzip: higher levels take several times as long for a few percent
 COMMENT = 6  # code of a NIfTI header extension that holds plain text
-LEFT_OF_PICTURE = {Plane.AXIAL: "R", Plane.CORONAL: "R", Plane.SAGITTAL: "A"}
-INK = (214, 214, 214)
+LEFT_SIDE = {Plane.AXIAL: "R", Plane.CORONAL: "R", Plane.SAGITTAL: "A"}  # of the picture
+DIRECTIONS = {Plane.AXIAL: "SI", Plane.CORONAL: "AP", Plane.SAGITTAL: "RL"}  # + and - of RAS
 
 
 def montage_picture(
@@ -31,19 +34,20 @@ def montage_picture(
 ) -> bytes:
     """The worst slices under their maps, in order through the head, as a JPEG.
 
-    Each bears its number, its distance from the first slice and its score; none is nearer than
-    8 mm to a worse one. All have the grey and the colour scale of the volume. A montage belongs
-    to a score, and a score knows no threshold: it gives no verdict.
+    Each bears its number, counted from 1 along the axis (up, forward, to the right), where its
+    middle lies in the patient, and its score; none is nearer than 8 mm to a worse one. All have
+    one grey and one colour scale. A montage belongs to a score, and a score knows no threshold:
+    it gives no verdict.
     """
     scale = ColourScale(fitted.colour_low, fitted.colour_high)
-    shown = sorted(_worst(scored, prepared.sliced.slice_spacing))
-    tiles = [_tile(scored, prepared, place, scale) for place in shown]
-    captions = [_caption(scored, prepared, place) for place in shown]
-    sheet = montage(tiles, COLUMNS, TILE, captions)
-    plane = prepared.sliced.slicing.plane.value
+    shown = sorted(_worst(scored, prepared.slice_spacing))
+    cells = [_cell(scored, prepared, place, scale) for place in shown]
+    cells += [np.full_like(cells[0], PAPER)] * (-len(cells) % COLUMNS)
+    rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
+    sheet = np.vstack(rows)
     caption = (
-        f"score {scored.score:.3g}, model {model_id}; the {len(shown)} most unusual of "
-        f"{len(prepared)} {plane} slices judged"
+        f"score {scored.score:.3g}, model {model_id}: the {len(shown)} most unusual of "
+        f"{len(prepared)} {prepared.sliced.slicing.plane.value} slices"
     )
     return encode(np.vstack((sheet, footer(sheet.shape[1], bar(), caption))))
 
@@ -76,11 +80,24 @@ def _worst(scored: ScoredVolume, slice_spacing: float) -> list[int]:
     return shown
 
 
-def _caption(scored: ScoredVolume, prepared: PreparedVolume, place: int) -> str:
-    position = scored.positions[place]
-    worst = " (highest)" if place == int(scored.slice_scores.argmax()) else ""
-    score = f"score {scored.slice_scores[place]:.3g}{worst}"
-    return f"slice {position + 1} of {prepared.n_slices}, {score}"
+def _cell(
+    scored: ScoredVolume, prepared: PreparedVolume, place: int, scale: ColourScale
+) -> Picture:
+    """A tile with its two lines below, and a margin around."""
+    plane = prepared.sliced.slicing.plane
+    position, where = scored.positions[place], round(prepared.places[place])
+    side = DIRECTIONS[plane][0 if where >= 0 else 1]
+    highest = " (highest)" if place == int(scored.slice_scores.argmax()) else ""
+    lines = (
+        f"slice {position + 1} of {prepared.n_slices}, {side} {abs(where)} mm",
+        f"score {scored.slice_scores[place]:.3g}{highest}",
+    )
+    tile = _tile(scored, prepared, place, scale)
+    text = [
+        text_row(line, TILE, TYPE, ink) for line, ink in zip(lines, (FAINT_INK, INK), strict=True)
+    ]
+    cell = np.vstack((tile, *text))
+    return np.pad(cell, ((GAP, GAP), (GAP, GAP), (0, 0)), constant_values=PAPER)
 
 
 def _tile(
@@ -88,13 +105,21 @@ def _tile(
 ) -> Picture:
     """One slice under its map, cut to the volume's box, with the side marked."""
     placement = prepared.placements[place]
-    pixels = prepared.sliced.slice_at(scored.positions[place]).pixels
-    gray = np.asarray(pixels >> 8, np.uint8)  # not windowed anew: one grey scale for all slices
+    gray = _windowed(prepared, scored.positions[place])
     picture = _boxed(blended(gray, restore(scored.maps[place], placement), scale), placement)
     tile = cv2.resize(picture, (TILE, TILE), interpolation=cv2.INTER_CUBIC)
-    side = LEFT_OF_PICTURE[prepared.sliced.slicing.plane]
-    cv2.putText(tile, side, (8, TILE // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.6, INK, 1, cv2.LINE_AA)
+    side = LEFT_SIDE[prepared.sliced.slicing.plane]
+    where = (GAP, TILE // 2)
+    cv2.putText(tile, side, where, cv2.FONT_HERSHEY_SIMPLEX, 0.7, (INK,) * 3, 2, cv2.LINE_AA)
     return np.asarray(tile, np.uint8)
+
+
+def _windowed(prepared: PreparedVolume, position: int) -> Picture:
+    """A slice in its own size as a screen shows it, (H, W) uint8; one window for the volume."""
+    low, high = prepared.window
+    pixels = prepared.sliced.slice_at(position).pixels.astype(np.float32) * np.float32(1 / LEVELS)
+    shown = (pixels - np.float32(low)) * np.float32(255 / max(high - low, 1e-6))
+    return np.asarray(np.clip(shown, 0, 255), np.uint8)
 
 
 def _boxed(picture: Picture, placement: Placement) -> Picture:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.errors import RejectedFile, SettingsError
+from mriad_model.errors import SettingsError
 from mriad_model.foreground import bounding_box, head_mask
-from mriad_model.nouns import RejectionReason
 from mriad_model.preprocess import (
     Placement,
     SliceBatch,
@@ -17,9 +16,11 @@ from mriad_model.preprocess import (
     working_size,
 )
 from mriad_model.recipes import Recipe, VolumeRecipe
-from mriad_model.volumes.slices import SlicedVolume, cut
-from mriad_model.volumes.volume import Volume
+from mriad_model.scoring import interiors
+from mriad_model.volumes.slices import AXES, SlicedVolume, cut
+from mriad_model.volumes.volume import Volume, canonical, canonical_affine
 
+SHOWN = (0.5, 99.8)  # percentiles of what is inside the head, for a screen
 FEWEST_HEADS = 0.1  # share of the slices; the box leaves out what fewer heads reach
 
 
@@ -31,10 +32,17 @@ class PreparedVolume:
     placements: list[Placement]  # of each; all the same: one box for the volume
     positions: tuple[int, ...]  # of each, along the plane's axis, from 0
     n_slices: int  # in the volume
+    places: tuple[float, ...]  # of each slice's middle, RAS mm along the plane's axis
+    window: tuple[float, float]  # between these, of 0 to 1, lies what is inside the head
     sliced: SlicedVolume  # gives the slices in their own size, for drawing
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    @property
+    def slice_spacing(self) -> float:
+        """Between slices, mm, as scores take it. See `rounded`."""
+        return rounded(self.sliced.slice_spacing)
 
 
 def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedVolume:
@@ -60,11 +68,17 @@ def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedVolume:
         framed(pixels, head, placement, recipe.preprocessing)
         for pixels, head in zip(working, heads, strict=True)
     ]
+    batch = stack(slices)
+    inside = interiors(batch.masks, recipe.scoring.erosion)
+    low, high = np.percentile(batch.images[inside], SHOWN)
+    below_top = rounded(sliced.slice_spacing) * (positions[-1] - np.array(positions))
     return PreparedVolume(
-        batch=stack(slices),
+        batch=SliceBatch(batch.images, batch.masks, below_top.astype(np.float32)),
         placements=[placement] * len(slices),
         positions=positions,
         n_slices=sliced.n_slices,
+        places=_places(volume, positions, how),
+        window=(float(low), float(high)),
         sliced=sliced,
     )
 
@@ -79,6 +93,11 @@ def evenly_spaced(n: int, most: int) -> NDArray[np.intp]:
     return np.linspace(0, n - 1, min(most, n)).round().astype(np.intp)
 
 
+def rounded(spacing: float) -> float:
+    """To 0.01 mm: DICOM and NIfTI store the same spacing to different digits."""
+    return round(spacing, 2) or spacing
+
+
 def volume_recipe(recipe: Recipe) -> VolumeRecipe:
     """The recipe's part on volumes. Raises SettingsError where it is for picture files."""
     if recipe.volumes is None:
@@ -90,11 +109,22 @@ def _judged(sliced: SlicedVolume, how: VolumeRecipe) -> tuple[int, ...]:
     """The slices within reach of the top, in order."""
     if how.reach is None:
         return sliced.positions
-    top = sliced.positions[-1]
-    judged = tuple(p for p in sliced.positions if (top - p) * sliced.slice_spacing <= how.reach)
-    if not judged:
-        raise RejectedFile(RejectionReason.NO_SIGNAL, "no slice holds enough of a head")
-    return judged
+    top, spacing = sliced.positions[-1], rounded(sliced.slice_spacing)
+    return tuple(p for p in sliced.positions if (top - p) * spacing <= how.reach)
+
+
+def _places(volume: Volume, positions: tuple[int, ...], how: VolumeRecipe) -> tuple[float, ...]:
+    """The coordinate of each slice's middle along the patient's axis that is cut across, mm."""
+    z, y, x = volume.voxels.shape
+    axis = AXES[how.plane][0]
+    to_ras = canonical_affine((z, y, x), volume.affine)
+    shape = canonical(volume.voxels, volume.affine).shape
+    middle = [(side - 1) / 2 for side in shape]
+    places = []
+    for position in positions:
+        middle[axis] = position
+        places.append(float((to_ras @ [*middle, 1])[axis]))
+    return tuple(places)
 
 
 def _common(heads: list[NDArray[np.bool_]]) -> NDArray[np.bool_]:

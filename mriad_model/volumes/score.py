@@ -85,7 +85,7 @@ def _scan_score(
     slice_scores: NDArray[np.float64], prepared: PreparedVolume, how: VolumeRecipe
 ) -> float:
     if how.scan_score is ScanScore.TOP_MEAN:
-        n_top = max(1, round(how.extent / prepared.sliced.slice_spacing))
+        n_top = max(1, round(how.extent / prepared.slice_spacing))
         top = np.sort(slice_scores)[-n_top:]
         return math.fsum(top) / len(top)
     return float(slice_scores.max())
@@ -95,7 +95,7 @@ def _smoothed(
     maps: NDArray[np.float32], prepared: PreparedVolume, sigma: float
 ) -> NDArray[np.float32]:
     """Maps (N, S, S) under a Gaussian of `sigma` mm across slices; at the ends, of those there."""
-    heights = np.asarray(prepared.positions, np.float64) * prepared.sliced.slice_spacing
+    heights = np.asarray(prepared.positions, np.float64) * prepared.slice_spacing
     smoothed = np.empty_like(maps)
     for place, height in enumerate(heights):
         away = np.abs(heights - height)

@@ -50,7 +50,7 @@ class TestGoodItems:
         endless = (taken.append(i) or i for i in itertools.count())
         results = readers.map(isolated.double, endless, together=5)
         assert [next(results) for _ in range(20)] == [2 * i for i in range(20)]
-        assert len(taken) <= 20 + 5 * 4
+        assert len(taken) <= 20 + 5 * 2 * 3
         results.close()
 
     def test_of_two_threads_do_not_mix(self, readers):

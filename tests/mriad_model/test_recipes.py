@@ -3,10 +3,10 @@ import json
 import pytest
 
 from mriad_model.errors import SettingsError
-from mriad_model.recipes import DEFAULT, SEED, Recipe, recipe_named
+from mriad_model.recipes import DEFAULT, SEED, VOLUME, Recipe, recipe_named
 
 
-@pytest.mark.parametrize("recipe", [SEED, DEFAULT])
+@pytest.mark.parametrize("recipe", [SEED, DEFAULT, VOLUME, VOLUME.with_contrast(["T1w"])])
 def test_a_recipe_survives_its_own_json(recipe):
     text = recipe.to_json()
 
@@ -23,6 +23,7 @@ def test_the_json_of_a_recipe_is_canonical():
 def test_recipes_are_found_by_name():
     assert recipe_named("seed") is SEED
     assert recipe_named("default") is DEFAULT
+    assert recipe_named("volume") is VOLUME
 
 
 def test_an_unknown_recipe_is_refused_by_name():
@@ -51,3 +52,20 @@ def test_training_can_be_lengthened_and_reseeded_without_touching_the_rest():
 def test_no_epochs_are_refused():
     with pytest.raises(SettingsError, match="at least 1"):
         SEED.with_training(max_epochs=0)
+
+
+@pytest.mark.parametrize("recipe", [SEED, DEFAULT])
+def test_a_recipe_for_pictures_is_stored_as_before_there_were_volumes(recipe):
+    assert "volumes" not in json.loads(recipe.to_json())
+    assert recipe.with_contrast(["T1w"]) == recipe
+
+
+def test_a_volume_recipe_takes_the_contrast_that_its_scans_have_in_common():
+    assert VOLUME.with_contrast(["T1w", None, "T1w"]).volumes.contrast == "T1w"
+    assert VOLUME.with_contrast(["T1w", "FLAIR"]).volumes.contrast is None
+    assert VOLUME.with_contrast([None]).volumes.contrast is None
+
+
+def test_a_recipe_with_an_unknown_plane_is_refused():
+    with pytest.raises(SettingsError, match="diagonal"):
+        Recipe.from_json(VOLUME.to_json().replace('"axial"', '"diagonal"'))

@@ -1,0 +1,59 @@
+"""What the DICOM outputs of one decision are made of."""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mriad_model.nouns import HeatmapKind, Verdict
+from mriad_model.volumes.series import Series
+
+
+@dataclass(frozen=True, slots=True)
+class OutputJob:
+    """A decision on a series, its map and its picture. Can be sent to a child process."""
+
+    series: Series
+    anomaly: Path  # .npy, (Z, Y, X) float32 on the series' grid; higher is more anomalous
+    map_threshold: float  # a voxel above it is part of the segmentation; unit of the map
+    montage: bytes  # JPEG
+    score: float
+    threshold: float  # of the score
+    p_value: float
+    verdict: Verdict
+    model_id: int
+    model_sha256: str
+    software_version: str
+    decided_at: datetime  # aware; the time the objects bear
+
+    def __post_init__(self) -> None:
+        numbers = (self.map_threshold, self.score, self.threshold, self.p_value)
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError("score, thresholds and p-value must be finite")
+        if self.decided_at.tzinfo is None:
+            raise ValueError("the time of a decision needs a time zone")
+
+    def series_entropy(self, kind: HeatmapKind) -> list[str]:
+        """What the series UID of an output follows from: the stack, the model, the threshold."""
+        stack = hashlib.sha256()
+        for frame in self.series.frames:  # stacks of one series UID are told apart
+            stack.update(f"{frame.instance.sop_instance_uid} {frame.index}\n".encode())
+        series_uid = self.series.frames[0].instance.series_uid
+        line = float(self.threshold).hex()
+        return ["mriad", kind.value, series_uid, stack.hexdigest(), self.model_sha256, line]
+
+    def instance_entropy(self, kind: HeatmapKind) -> list[str]:
+        """What the instance UID follows from: all that can change the object's bytes.
+
+        One UID must never stand for two contents (PS3.5, B), and a server keeps the first.
+        """
+        told = (
+            self.decided_at.isoformat(),
+            self.software_version,
+            str(self.model_id),
+            self.verdict.value,
+            *(float(each).hex() for each in (self.score, self.p_value, self.map_threshold)),
+            hashlib.sha256(self.montage).hexdigest(),
+        )
+        return [*self.series_entropy(kind), *told]

@@ -1,0 +1,163 @@
+"""Binary segmentation (PS3.3, A.51): where the anomaly map is above its threshold.
+
+highdicom is given one plain single-frame image for each slice, made of what the series knows of
+it: real sources may be multi-frame, differ in the last digits of their orientation, or lack what
+highdicom asks for. What it wrote about those stand-ins is then turned into what the files are.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from highdicom.content import AlgorithmIdentificationSequence
+from highdicom.seg import (
+    SegmentAlgorithmTypeValues,
+    Segmentation,
+    SegmentationTypeValues,
+    SegmentDescription,
+)
+from pydicom.dataset import Dataset
+from pydicom.uid import MRImageStorage
+from pydicom.valuerep import DSfloat
+
+from mriad_model.dicom_outputs import words
+from mriad_model.dicom_outputs.common import (
+    MAKER,
+    SERIES_NUMBERS,
+    complete,
+    further_uid,
+    instance_uid,
+    series_uid,
+)
+from mriad_model.dicom_outputs.job import OutputJob
+from mriad_model.dicom_outputs.references import references
+from mriad_model.dicom_outputs.source import Study, nobody
+from mriad_model.nouns import NOTICE, HeatmapKind
+from mriad_model.volumes.frames import Frame
+from mriad_model.volumes.geometry import voxel_spacing
+
+KIND = HeatmapKind.SEGMENTATION
+LABEL = "Unlike healthy (research use only)"
+
+Mask = npt.NDArray[np.bool_]  # (Z, Y, X)
+
+
+def mask_of(job: OutputJob) -> Mask:
+    """The voxels above the threshold, read slice by slice: the map stays on the disk."""
+    anomaly = np.load(job.anomaly, mmap_mode="r", allow_pickle=False)
+    if anomaly.shape != job.series.shape:
+        raise ValueError(f"map of shape {anomaly.shape} for a series of {job.series.shape}")
+    mask = np.zeros(anomaly.shape, np.bool_)
+    for place, plane in enumerate(anomaly):
+        np.greater(plane, job.map_threshold, out=mask[place])
+    return mask
+
+
+def segmentation(job: OutputJob, study: Study, mask: Mask) -> Dataset:
+    """The mask as a DICOM segmentation of one segment. Slices without a voxel are left out."""
+    dataset = Segmentation(
+        source_images=_stand_ins(job, study),
+        pixel_array=mask,
+        segmentation_type=SegmentationTypeValues.BINARY,
+        segment_descriptions=[_description(job)],
+        series_instance_uid=series_uid(job, KIND),
+        series_number=SERIES_NUMBERS[KIND],
+        sop_instance_uid=instance_uid(job, KIND),
+        instance_number=1,
+        manufacturer=MAKER,
+        manufacturer_model_name=MAKER,
+        software_versions=job.software_version,
+        device_serial_number=job.model_sha256,
+        content_label="MRIAD_ANOMALY",
+        content_description=NOTICE,
+    )
+    _name_sources(dataset, job)
+    _name_dimensions(dataset, job)
+    # It names the stand-ins' equipment, and highdicom, as if they had been at the acquisition.
+    dataset.pop("ContributingEquipmentSequence", None)
+    dataset.CodingSchemeIdentificationSequence = [words.own_scheme()]
+    complete(dataset, job, study, KIND)
+    return dataset
+
+
+def _description(job: OutputJob) -> SegmentDescription:
+    algorithm = AlgorithmIdentificationSequence(
+        name=MAKER,
+        family=words.ARTIFICIAL_INTELLIGENCE,
+        version=job.software_version,
+        source=MAKER,
+        parameters={
+            "model": str(job.model_id),
+            "model_sha256": job.model_sha256,
+            "map_threshold": f"{job.map_threshold:.9g}",
+        },
+    )
+    return SegmentDescription(
+        segment_number=1,
+        segment_label=LABEL,
+        segmented_property_category=words.ABNORMAL_STRUCTURE,
+        segmented_property_type=words.UNLIKE_HEALTHY,
+        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=algorithm,
+    )
+
+
+def _stand_ins(job: OutputJob, study: Study) -> list[Dataset]:
+    """A single-frame image for each slice; its instance UID is the slice's place."""
+    *_, between_slices = voxel_spacing(job.series.affine)
+    orientation = _numbers(job.series.frames[0].orientation)
+    return [
+        _stand_in(place, frame, orientation, _numbers([between_slices])[0], study)
+        for place, frame in enumerate(job.series.frames)
+    ]
+
+
+def _stand_in(
+    place: int, frame: Frame, orientation: list[DSfloat], between_slices: DSfloat, study: Study
+) -> Dataset:
+    image = nobody()
+    image.update(study.lossy)
+    image.SOPClassUID = MRImageStorage
+    image.SOPInstanceUID = str(place)
+    image.StudyInstanceUID = study.study_uid
+    image.SeriesInstanceUID = frame.instance.series_uid
+    image.FrameOfReferenceUID = study.frame_of_reference_uid
+    image.PositionReferenceIndicator = study.position_reference
+    image.Modality = "MR"
+    image.Rows, image.Columns = frame.instance.rows, frame.instance.columns
+    image.ImagePositionPatient = _numbers(frame.position)
+    image.ImageOrientationPatient = orientation
+    image.PixelSpacing = _numbers(frame.spacing)
+    image.SliceThickness = image.SpacingBetweenSlices = between_slices
+    return image
+
+
+def _numbers(values: tuple[float, ...] | list[float]) -> list[DSfloat]:
+    """Decimal strings of at most 16 characters."""
+    return [DSfloat(value, auto_format=True) for value in values]
+
+
+def _name_sources(dataset: Dataset, job: OutputJob) -> None:
+    """Put the series' files, and their frames, where the stand-ins are named."""
+    dataset.SourceImageSequence = references(job.series)
+    named = references(job.series, frames=False)
+    dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = named
+    for item in _derivation_sources(dataset):
+        frame = job.series.frames[int(item.ReferencedSOPInstanceUID)]
+        item.ReferencedSOPClassUID = frame.instance.sop_class_uid
+        item.ReferencedSOPInstanceUID = frame.instance.sop_instance_uid
+        if frame.instance.n_frames > 1:
+            item.ReferencedFrameNumber = frame.index + 1
+
+
+def _derivation_sources(dataset: Dataset) -> Iterator[Dataset]:
+    for groups in dataset.PerFrameFunctionalGroupsSequence:
+        for derivation in groups.DerivationImageSequence:
+            yield from derivation.SourceImageSequence
+
+
+def _name_dimensions(dataset: Dataset, job: OutputJob) -> None:
+    """Give the dimensions a UID that follows from the job: highdicom draws one by chance."""
+    uid = further_uid(job, KIND, "dimensions")
+    for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
+        item.DimensionOrganizationUID = uid

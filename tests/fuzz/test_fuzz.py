@@ -1,0 +1,40 @@
+"""The fuzzer itself: it repeats, it finds, and a few of its cases in every run of the suite."""
+
+import pytest
+
+from mriad_model.volumes import stored
+from tests.fuzz.cases import SCAN, Case, run
+from tests.fuzz.samples import write_samples
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("samples")
+    return folder, write_samples(folder)
+
+
+def outcomes(samples, seed, numbers):
+    folder, formats = samples
+    return [run(Case(folder, name, seed, number)) for name in formats for number in numbers]
+
+
+def test_the_same_seed_gives_the_same_outcomes_and_another_does_not(samples):
+    first = outcomes(samples, 1, range(5))
+    assert first == outcomes(samples, 1, range(5))
+    assert first != outcomes(samples, 2, range(5))
+
+
+def test_damaged_files_end_in_scans_and_rejections(samples):
+    told = [word for each in outcomes(samples, 3, range(10)) for word in each]
+    assert not [word for word in told if word.startswith("error")]
+    assert {SCAN, "corrupt", "truncated", "unsupported"} <= set(told)
+
+
+def test_a_mistake_of_ours_is_an_error(samples, monkeypatch):
+    def mistaken(path):
+        raise TypeError("oh")
+
+    monkeypatch.setattr(stored, "read_nifti", mistaken)
+    folder, _ = samples
+    told = [run(Case(folder, "nifti1", 0, number)) for number in range(5)]
+    assert ["error: TypeError: oh"] in told

@@ -1,0 +1,86 @@
+"""What is kept of a scored volume for people to look at."""
+
+import gzip
+
+import cv2
+import nibabel
+import numpy as np
+import pytest
+
+from mriad_model.nouns import NOTICE
+from mriad_model.volumes.nifti import read_nifti
+from mriad_model.volumes.pictures import montage_picture, nifti_map
+from mriad_model.volumes.prepare import prepare_volume
+from mriad_model.volumes.score import anomaly_volume, score_volume
+
+from .scanned import CUBE, fitted_on_heads, grid_affine, scanned
+
+
+@pytest.fixture(scope="module")
+def model():
+    return fitted_on_heads()
+
+
+@pytest.fixture(scope="module")
+def volume():
+    return scanned(*grid_affine(degrees=7.0), cube=True, seed=9)
+
+
+@pytest.fixture(scope="module")
+def prepared(volume, model):
+    return prepare_volume(volume, model.recipe)
+
+
+@pytest.fixture(scope="module")
+def found(model, prepared):
+    return score_volume(model, prepared)
+
+
+def coloured(picture):
+    """Where the picture is not grey."""
+    return np.ptp(picture.astype(int), axis=2) > 60
+
+
+def test_the_montage_shows_the_finding_on_the_side_it_is_on(found, prepared, model):
+    picture = cv2.imdecode(
+        np.frombuffer(montage_picture(found, prepared, model, 3), np.uint8), cv2.IMREAD_COLOR
+    )
+    height, width = picture.shape[:2]
+    assert width > height > width / 2
+    tiles = coloured(picture[: height // 3 * 2])
+    columns = np.flatnonzero(tiles.any(axis=0)) % (width // 3)
+    assert CUBE[0] > 0  # the patient's right, so on the left of each tile
+    assert np.median(columns) < width / 6
+
+
+def test_the_same_montage_has_the_same_bytes(found, prepared, model):
+    one, two = (montage_picture(found, prepared, model, 3) for _ in range(2))
+    assert one == two
+    assert one != montage_picture(found, prepared, model, 4)
+
+
+def test_a_volume_of_few_slices_has_a_smaller_montage(model):
+    volume = scanned(*grid_affine(spacing=(2.5, 2.5, 30.0), n=(80, 96, 6)), seed=9)
+    prepared = prepare_volume(volume, model.recipe)
+    assert len(prepared) < 6
+    data = montage_picture(score_volume(model, prepared), prepared, model, 3)
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[1] > 900
+
+
+def test_the_map_lies_where_the_source_lies(found, prepared, volume, tmp_path):
+    anomaly = anomaly_volume(found, prepared, volume)
+    path = tmp_path / "map.nii.gz"
+    path.write_bytes(nifti_map(anomaly, volume, "mriad model 3"))
+    read = read_nifti(path)
+    np.testing.assert_array_equal(read.voxels, anomaly)
+    np.testing.assert_allclose(read.affine, volume.affine, atol=1e-4)
+
+
+def test_the_map_says_that_it_is_for_research(volume):
+    anomaly = np.zeros(volume.voxels.shape, np.float32)
+    data = nifti_map(anomaly, volume, "a long description, " * 8)
+    image = nibabel.Nifti1Image.from_bytes(gzip.decompress(data))
+    assert image.header["descrip"].item().startswith(b"RESEARCH USE ONLY")
+    assert NOTICE.encode() in image.header.extensions[0].get_content()
+    assert image.header["sform_code"] > 0
+    assert data == nifti_map(anomaly, volume, "a long description, " * 8)
