@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from prefect.futures import PrefectFuture
@@ -16,7 +16,7 @@ from tasks.listing import Found, chunked, find_files
 from tasks.models import device_in_use
 from tasks.preprocessing import preprocess_chunk
 from tasks.progress import tell
-from tasks.rejections import Refused
+from tasks.rejections import Refused, all_refused
 from tasks.reporting import ScoreCounts, publish_summary, write_score_report
 from tasks.resources import opened_record
 from tasks.runs import RecordedRun, recorded_run
@@ -112,6 +112,7 @@ def score_new_scans(
             work = _Work(home, run, model, device, chunk_size, scratch)
             chunks = _scored(work, found, known)
         intake = intake_of(found, [read.result() for read in work.reads])
+        intake = replace(intake, rejected=all_refused(place, run.id, intake.rejected))
         run.counts.update(intake.counts)
         selected = [known, *(each.result() for each in work.selected)]
         counts = ScoreCounts(

@@ -14,7 +14,7 @@ from mriad_model.fitted import FittedModel
 from mriad_model.heatmaps import SUFFIX
 from mriad_model.images import ImageScan, read_image
 from mriad_model.nouns import HeatmapKind
-from mriad_model.preprocess import Pixels
+from mriad_model.preprocess import Pixels, joined
 from mriad_model.scoring import Scored
 from mriad_model.volumes.pictures import montage_picture, nifti_map
 from mriad_model.volumes.prepare import PreparedVolume, volume_recipe
@@ -22,7 +22,7 @@ from mriad_model.volumes.score import anomaly_volume, score_volume
 from mriad_model.volumes.slices import cut
 from mriad_model.volumes.stored import StoredVolume
 from tasks.painting import painted
-from tasks.preprocessing import PreparedScan, pooled
+from tasks.preprocessing import PreparedScan
 from tasks.resources import readers
 
 PAINTERS = 2
@@ -66,13 +66,16 @@ def scores_of(
     if fitted.recipe.volumes is not None:
         scored = [score_volume(fitted, prepared_volume(fitted, scan)) for scan in prepared]
         return [(each.score, tuple(each.slice_scores.tolist())) for each in scored]
-    return [(float(each), (float(each),)) for each in fitted.score(pooled(prepared)).scores]
+    return [
+        (float(each), (float(each),))
+        for each in fitted.score(joined([scan.batch for scan in prepared])).scores
+    ]
 
 
 def _judged_pictures(
     fitted: FittedModel, prepared: Sequence[PreparedScan], model_id: int
 ) -> list[Judged | None]:
-    scored = fitted.score(pooled(prepared))
+    scored = fitted.score(joined([scan.batch for scan in prepared]))
     with ThreadPoolExecutor(PAINTERS) as pool:
         return list(
             pool.map(
@@ -125,6 +128,8 @@ def prepared_volume(fitted: FittedModel, scan: PreparedScan) -> PreparedVolume:
         placements=scan.placements,
         positions=scan.positions,
         n_slices=scan.n_slices,
+        places=scan.places,
+        window=scan.window,
         sliced=cut(_stored(scan).load(), volume_recipe(fitted.recipe).slicing),
     )
 

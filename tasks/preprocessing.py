@@ -22,7 +22,7 @@ from db.times import now
 from mriad_model.errors import RejectedFile
 from mriad_model.folders import list_files
 from mriad_model.images import ImageScan
-from mriad_model.preprocess import Placement, PreparedSlice, SliceBatch, prepare
+from mriad_model.preprocess import Placement, PreparedSlice, SliceBatch, joined, prepare
 from mriad_model.recipes import Preprocessing, Recipe
 from mriad_model.volumes.prepare import prepare_volume
 from tasks.locating import Located, locate
@@ -46,6 +46,8 @@ class PreparedScan:
     placements: list[Placement]
     positions: tuple[int, ...]  # of the slices in the scan
     n_slices: int  # in the scan, judged or not
+    places: tuple[float, ...] = ()  # of a volume's slices, mm, see `PreparedVolume`
+    window: tuple[float, float] = (0.0, 1.0)  # of a volume, for a screen
 
 
 @task(name="preprocess", cache_policy=NO_CACHE)
@@ -122,21 +124,28 @@ def _prepared(located: Located, recipe: Recipe) -> PreparedScan | RejectedFile:
         placements=volume.placements,
         positions=volume.positions,
         n_slices=volume.n_slices,
+        places=volume.places,
+        window=volume.window,
     )
 
 
 def save_prepared(workspace: Workspace, prepared: Sequence[PreparedScan]) -> None:
     """Write prepared slices, and which scan each is of."""
     placements = [astuple(each) for scan in prepared for each in scan.placements]
+    batch = joined([scan.batch for scan in prepared])
     tensors: dict[str, NDArray[np.generic]] = {
-        "images": np.concatenate([scan.batch.images for scan in prepared]),
-        "masks": np.concatenate([scan.batch.masks for scan in prepared]),
+        "images": batch.images,
+        "masks": batch.masks,
         "placements": np.array(placements, np.float64),
         "positions": np.array([p for scan in prepared for p in scan.positions], np.int64),
         "judged": np.array([len(scan.positions) for scan in prepared], np.int64),
         "n_slices": np.array([scan.n_slices for scan in prepared], np.int64),
         "scan_ids": np.array([scan.scan_id for scan in prepared], np.int64),
+        "places": np.array([place for scan in prepared for place in scan.places], np.float64),
+        "windows": np.array([scan.window for scan in prepared], np.float64),
     }
+    if batch.levels is not None:
+        tensors["levels"] = batch.levels
     scans = json.dumps([(scan.sha256, str(scan.source)) for scan in prepared])
     save_file(tensors, workspace.prepared, metadata={"scans": scans})
 
@@ -147,31 +156,28 @@ def load_prepared(workspace: Workspace) -> list[PreparedScan]:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         scans = json.loads(file.metadata()["scans"])
     kept = workspace.kept()
+    batch = SliceBatch(tensors["images"], tensors["masks"], tensors.get("levels"))
     ends = np.cumsum(tensors["judged"])
     found = []
     for i, ((sha256, source), end) in enumerate(zip(scans, ends, strict=True)):
-        of_scan = slice(end - tensors["judged"][i], end)
+        of_scan = np.arange(end - tensors["judged"][i], end)
+        places = tensors["places"]  # none where the scans are pictures
+        low, high = tensors["windows"][i].tolist()
         found.append(
             PreparedScan(
                 scan_id=int(tensors["scan_ids"][i]),
                 sha256=sha256,
                 source=Path(source),
                 scan=kept[sha256].scan if sha256 in kept else None,
-                batch=SliceBatch(tensors["images"][of_scan], tensors["masks"][of_scan]),
+                batch=batch.take(of_scan),
                 placements=[_placement(row) for row in tensors["placements"][of_scan]],
                 positions=tuple(tensors["positions"][of_scan].tolist()),
                 n_slices=int(tensors["n_slices"][i]),
+                places=tuple(places[of_scan].tolist()) if len(places) else (),
+                window=(low, high),
             )
         )
     return found
-
-
-def pooled(prepared: Sequence[PreparedScan]) -> SliceBatch:
-    """The slices of all scans side by side."""
-    return SliceBatch(
-        np.concatenate([scan.batch.images for scan in prepared]),
-        np.concatenate([scan.batch.masks for scan in prepared]),
-    )
 
 
 def _placement(row: NDArray[np.float64]) -> Placement:

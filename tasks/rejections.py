@@ -1,14 +1,17 @@
 """Files that are no scans: why, as a row of the record and as the commands list it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from db import history
 from mriad_model.errors import RejectedFile
 from mriad_model.files import sha256_of
 from mriad_model.folders import FoundFile
 from mriad_model.images import ReadLimits
 from mriad_model.nouns import Rejection, RejectionReason
 from mriad_model.paths import recorded_path
+from tasks.resources import opened_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,12 @@ class Refused:
     def of(cls, rejection: Rejection) -> "Refused":
         """What a row of the record says."""
         return cls(rejection.path, rejection.reason.value, rejection.detail)
+
+
+def all_refused(home: str, run_id: int, listed: Sequence[Refused]) -> list[Refused]:
+    """What a run listed, and what else it rejected on its way."""
+    rows = history.rejections(opened_record(home), run_id)
+    return list(dict.fromkeys([*listed, *(Refused.of(row) for row in rows)]))
 
 
 def refusal(reason: RejectionReason) -> RejectedFile:

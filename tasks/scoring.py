@@ -1,5 +1,6 @@
 """Scoring: from prepared slices to scores, decisions and heatmaps in the record."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +14,7 @@ from db import history, record
 from db.times import now
 from mriad_model.files import write_all_atomically
 from mriad_model.thresholds import p_value, verdict
+from tasks.dicom_export import Exported, Said, export
 from tasks.judging import Judged, judge
 from tasks.models import loaded_model
 from tasks.preprocessing import load_prepared
@@ -22,19 +24,24 @@ from tasks.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class Line:
     """A threshold in force with the calibration scores behind it."""
 
     value: float
     calibration: NDArray[np.float64]  # (n,)
 
     @classmethod
-    def of(cls, home: str, threshold_id: int) -> "Judge":
-        """The judge that a stored threshold makes."""
+    def of(cls, home: str, threshold_id: int) -> "Line":
+        """What a stored threshold draws."""
         engine = opened_record(home)
         row = history.threshold_by_id(engine, threshold_id)
         healthy = history.calibration_scores(engine, row.model_id, row.dataset_id)
         return cls(row.value, np.array([each.value for each in healthy]))
+
+    def p_values(self, judged: Sequence[Judged]) -> list[float]:
+        """The chance of such a score among healthy scans, for each."""
+        scores = np.array([each.score for each in judged])
+        return [float(chance) for chance in p_value(scores, self.calibration)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +67,23 @@ def score_chunk(
         workspace.discard()
         return ScoredChunk(len(wanted.scan_ids), 0, len(wanted.scan_ids))
     fitted = loaded_model(home, model.model_id, device)
-    judged = [
-        each for each in judge(fitted, load_prepared(workspace), model.model_id) if each is not None
-    ]
-    judge_ = Judge.of(home, model.threshold_id)
-    rows = _decided(Path(home), judge_, judged)
-    added = record.append_scored(
-        opened_record(home), model.model_id, model.threshold_id, rows, run_id=run_id, now=now()
+    prepared = {each.scan_id: each for each in load_prepared(workspace)}
+    judged = [each for each in judge(fitted, [*prepared.values()], model.model_id) if each]
+    write_all_atomically(
+        {Path(home) / file.path: file.data for each in judged for file in each.files}
     )
+    moment, line = now(), Line.of(home, model.threshold_id)
+    rows, rejections = [], []
+    for each, chance in zip(judged, line.p_values(judged), strict=True):
+        said = Said(verdict(each.score, line.value), chance, line.value, moment)
+        exported = export(home, run_id, model, prepared[each.scan_id], each, said, workspace)
+        rows.append(_row(each, said, exported))
+        rejections += [exported.rejection] if exported.rejection else []
+    engine = opened_record(home)
+    added = record.append_scored(
+        engine, model.model_id, model.threshold_id, rows, run_id=run_id, now=moment
+    )
+    record.append_rejections(engine, rejections)
     workspace.discard()
     release_memory()
     return ScoredChunk(
@@ -77,22 +93,17 @@ def score_chunk(
     )
 
 
-def _decided(home: Path, judge: Judge, judged: list[Judged]) -> list[record.ScoredScan]:
-    """Write the maps, and say what the threshold says of each scan."""
-    write_all_atomically({home / file.path: file.data for each in judged for file in each.files})
-    chances = p_value(np.array([each.score for each in judged]), judge.calibration)
-    return [
-        record.ScoredScan(
-            scan_id=each.scan_id,
-            value=each.score,
-            slice_values=each.slice_scores,
-            positions=each.positions,
-            heatmaps=[
-                record.HeatmapFile(file.kind, 0, file.path, sha256(file.data).hexdigest())
-                for file in each.files
-            ],
-            verdict=verdict(each.score, judge.value),
-            p_value=float(chance),
-        )
-        for each, chance in zip(judged, chances, strict=True)
+def _row(judged: Judged, said: Said, exported: Exported) -> record.ScoredScan:
+    maps = [
+        record.HeatmapFile(file.kind, 0, file.path, sha256(file.data).hexdigest())
+        for file in judged.files
     ]
+    return record.ScoredScan(
+        scan_id=judged.scan_id,
+        value=judged.score,
+        slice_values=judged.slice_scores,
+        positions=judged.positions,
+        heatmaps=[*maps, *exported.files],
+        verdict=said.verdict,
+        p_value=said.p_value,
+    )

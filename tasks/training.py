@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -18,7 +17,7 @@ from mriad_model.fitted import fit
 from mriad_model.images import ImageScan
 from mriad_model.nouns import Model, Policy, Role, Threshold
 from mriad_model.paths import recorded_path
-from mriad_model.preprocess import Pixels, SliceBatch
+from mriad_model.preprocess import Pixels, SliceBatch, joined
 from mriad_model.recipes import Recipe
 from mriad_model.splits import RoleShares, assign_roles, joined_groups
 from mriad_model.thresholds import fit_threshold
@@ -206,10 +205,7 @@ def _slices(folders: Sequence[str], recipe: Recipe) -> SliceBatch:
             else:
                 places = evenly_spaced(len(scan.positions), recipe.volumes.train_slices)
                 batches.append(scan.batch.take(places))
-    return SliceBatch(
-        np.concatenate([batch.images for batch in batches]),
-        np.concatenate([batch.masks for batch in batches]),
-    )
+    return joined(batches)
 
 
 def _tell_epoch(epoch: Epoch) -> None:

@@ -62,8 +62,8 @@ def test_a_volume_in_words() -> None:
     assert dict(in_words(grid)) == {
         "size": "240 x 256 x 180 voxels (columns, rows, slices)",
         "spacing": "0.9375 x 0.9375 x 1.2 mm",
-        "orientation": "axial slices, tilted by 12 degrees; "
-        "axes run to the right, front, head (RAS)",
+        "orientation": "axial slices, tilted by 12 degrees;"
+        " axes run to the right, front, head (RAS)",
         "contrast": "T1w",
         "decoder": "native",
         "BIDS": "subject 01, suffix T1w",
