@@ -21,7 +21,7 @@ def readers():
 
 
 @pytest.fixture
-def outcomes(readers):
+def outcomes(samples, readers):
     def read(seed, numbers):
         folder, formats = samples
         cases = [Case(folder, name, seed, number) for name in formats for number in numbers]
