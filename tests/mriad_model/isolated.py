@@ -79,7 +79,7 @@ def array_of(item):
 
 
 def slow_if_even(item):
-    time.sleep(0.05 * (item % 2 == 0))
+    time.sleep(0.01 * (item % 2 == 0))
     return item
 
 

@@ -131,6 +131,15 @@ class TestAChild:
         with Readers(1) as readers, pytest.raises(SettingsError, match="no child can be started"):
             list(readers.map(isolated.double, [1]))
 
+    @pytest.mark.parametrize("gone", [False, True], ids=["at once", "when it is gone"])
+    def test_that_is_killed_while_it_has_nothing_to_do_costs_no_item(self, gone):
+        with Readers(1) as readers:
+            (idle,) = readers.map(isolated.pid, [0])
+            os.kill(idle, signal.SIGKILL)
+            if gone:
+                wait_for(lambda: not lives(idle))
+            assert list(readers.map(isolated.double, range(5))) == [0, 2, 4, 6, 8]
+
     def test_is_gone_when_its_readers_are_closed(self):
         with Readers(2) as readers:
             pids = set(readers.map(isolated.pid, range(8)))
