@@ -30,6 +30,14 @@ def outcomes(samples, readers):
     return read
 
 
+def test_the_samples_are_the_same_bytes_each_time(samples, tmp_path):
+    folder, _ = samples
+    write_samples(tmp_path)
+    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    assert len(paths) > 30
+    assert all((folder / path).read_bytes() == (tmp_path / path).read_bytes() for path in paths)
+
+
 def test_the_same_seed_gives_the_same_outcomes_and_another_does_not(outcomes):
     first = outcomes(1, range(5))
     assert first == outcomes(1, range(5))
