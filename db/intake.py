@@ -98,22 +98,26 @@ def append_labels(engine: Engine, labels: Sequence[Label]) -> int:
         return append_new(connection, schema.label, rows)
 
 
-def known_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, int]:
-    """Of these files, those seen before as they stand now, each with its scan's id.
+def known_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, tuple[int, ...]]:
+    """Of these files, those seen before as they stand now, each with the ids of its scans.
 
-    Of a file of several scans, the one registered last: a series seen half copied is another
-    scan than the whole one that it became.
+    Of a file that several runs found scans in, those that the last of them found: a series seen
+    half copied is another scan than the whole one that it became. One run finds several in a
+    file that holds several stacks.
     """
     wanted = {FileKey(*file) for file in files}
-    table = schema.sighting
-    columns = (table.c.path, table.c.size, table.c.mtime_ns, table.c.inode, table.c.scan_id)
-    found: dict[FileKey, int] = {}
+    table = schema.sighting.c
+    columns = (table.path, table.size, table.mtime_ns, table.inode, table.run_id, table.scan_id)
+    found: dict[FileKey, tuple[int, list[int]]] = {}
     with reading(engine) as connection:
         for paths in pieces({file.path for file in wanted}):
-            query = select(*columns).where(table.c.path.in_(paths)).order_by(table.c.id)
-            for *key, scan_id in connection.execute(query).tuples().all():
-                found[FileKey(*key)] = scan_id
-    return {file: found[file] for file in wanted & found.keys()}
+            query = select(*columns).where(table.path.in_(paths)).order_by(table.id)
+            for *key, run_id, scan_id in connection.execute(query).tuples().all():
+                file = FileKey(*key)
+                if file not in found or found[file][0] != run_id:
+                    found[file] = (run_id, [])
+                found[file][1].append(scan_id)
+    return {file: tuple(found[file][1]) for file in wanted & found.keys()}
 
 
 def rejected_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, Rejection]:

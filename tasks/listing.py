@@ -102,8 +102,9 @@ def find_files(home: str, run_id: int, folder: str, glob: str) -> Found:
             home,
             [
                 (scan_id, str(keys[key].path))
-                for key, scan_id in known.items()
+                for key, scan_ids in known.items()
                 if keys[key] not in in_volumes
+                for scan_id in scan_ids
             ],
         ),
         refused=[Refused.of(old) for key, old in before.items() if keys[key] not in in_volumes]
@@ -121,14 +122,18 @@ def _beside(
     home: str,
     keys: Mapping[record.FileKey, FoundFile],
     new: Collection[FoundFile],
-    known: Mapping[record.FileKey, int],
+    known: Mapping[record.FileKey, Collection[int]],
     before: Mapping[record.FileKey, Rejection],
 ) -> list[record.FileKey]:
-    """Files in the folders of new ones that may belong to a series with them."""
+    """Files in the folders of new ones that may belong to a series with them.
+
+    That a scan is a volume does not say what its files are: a NIfTI file and the series that it
+    was made of are one scan.
+    """
     folders = {file.path.parent for file in new}
-    near = {key: known[key] for key in known if keys[key].path.parent in folders}
-    scans = history.scans_by_id(opened_record(home), set(near.values()))
-    return [key for key, scan_id in near.items() if scans[scan_id].kind is ScanKind.DICOM] + [
+    near = [key for key in known if keys[key].path.parent in folders]
+    pictures = _pictures(home, {scan_id for key in near for scan_id in known[key]})
+    return [key for key in near if pictures.isdisjoint(known[key])] + [
         key
         for key, rejection in before.items()
         if rejection.reason in UNFINISHED_SERIES and keys[key].path.parent in folders
@@ -136,19 +141,21 @@ def _beside(
 
 
 def _scans_once(home: str, known: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Known files, those of a DICOM series as one: a series is one scan of many files."""
+    """Known files, those of a volume as one: a series is one scan of many files."""
     times = Counter(scan_id for scan_id, _ in known)
-    repeated = [scan_id for scan_id, n in times.items() if n > 1]
-    scans = history.scans_by_id(opened_record(home), repeated)
-    series = {scan_id for scan_id, scan in scans.items() if scan.kind is ScanKind.DICOM}
+    pictures = _pictures(home, [scan_id for scan_id, n in times.items() if n > 1])
     first = dict[int, str]()
     for scan_id, path in known:
         first.setdefault(scan_id, path)
     return [
-        (scan_id, path)
-        for scan_id, path in known
-        if scan_id not in series or first[scan_id] == path
+        (scan_id, path) for scan_id, path in known if scan_id in pictures or first[scan_id] == path
     ]
+
+
+def _pictures(home: str, scan_ids: Iterable[int]) -> set[int]:
+    """Which of these scans are picture files, and no volumes."""
+    scans = history.scans_by_id(opened_record(home), scan_ids)
+    return {scan_id for scan_id, scan in scans.items() if scan.kind is ScanKind.IMAGE}
 
 
 def _refused(

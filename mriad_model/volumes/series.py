@@ -49,30 +49,46 @@ class Series:
 
 
 def series_of(frames: Iterable[Frame], limits: VolumeLimits) -> tuple[list[Series], list[Refusal]]:
-    """Sort frames into series. Each frame ends in one series, or its file in a refusal."""
-    kept, refused = _without_duplicates(frames)
+    """Sort frames into series. Each frame ends in one series, or its file in a refusal.
+
+    A whole copy of a series, in other files, is a series too: it is the same scan, and is still
+    there when the first copy is gone. Other files of an SOP instance that there is are refused.
+    """
+    originals, *copies = _by_copy(frames)
     found: list[Series] = []
-    for group in _stacks(kept):
+    refused: list[Refusal] = []
+    whole = set[Hashable]()
+    for group in _stacks(originals):
         try:
+            found.append(_ordered(group, limits))
+            whole.add(_instances(group))
+        except RejectedFile as error:
+            refused.extend(Refusal(file, error.reason, error.detail) for file in _files(group))
+    for group in (stack for copy in copies for stack in _stacks(copy)):
+        try:
+            detail = "another file holds the same SOP instance"
+            require(_instances(group) in whole, RejectionReason.DUPLICATE, detail)
             found.append(_ordered(group, limits))
         except RejectedFile as error:
             refused.extend(Refusal(file, error.reason, error.detail) for file in _files(group))
     return found, refused
 
 
-def _without_duplicates(frames: Iterable[Frame]) -> tuple[list[Frame], list[Refusal]]:
-    """The frames of the first file of each SOP instance; the other files are refused."""
-    first: dict[str, FoundFile] = {}
-    kept: list[Frame] = []
-    duplicates: dict[FoundFile, Refusal] = {}
+def _by_copy(frames: Iterable[Frame]) -> list[list[Frame]]:
+    """The frames of the first file of each SOP instance, those of the second files, and so on."""
+    copies: list[list[Frame]] = [[]]
+    holders = defaultdict[str, dict[FoundFile, int]](dict)  # of each SOP instance
     for frame in frames:
-        file = frame.instance.found
-        if first.setdefault(frame.instance.sop_instance_uid, file) == file:
-            kept.append(frame)
-        else:
-            detail = "another file holds the same SOP instance"
-            duplicates[file] = Refusal(file, RejectionReason.DUPLICATE, detail)
-    return kept, list(duplicates.values())
+        files = holders[frame.instance.sop_instance_uid]
+        place = files.setdefault(frame.instance.found, len(files))
+        if place == len(copies):
+            copies.append([])
+        copies[place].append(frame)
+    return copies
+
+
+def _instances(frames: Iterable[Frame]) -> frozenset[tuple[str, int]]:
+    return frozenset((frame.instance.sop_instance_uid, frame.index) for frame in frames)
 
 
 def _stacks(frames: Iterable[Frame]) -> Iterator[list[Frame]]:

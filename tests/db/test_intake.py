@@ -60,7 +60,7 @@ def test_a_file_is_known_only_while_it_stands_unchanged(hand: "Hand") -> None:
         record.FileKey("inbox/a.png", 10, 21, 30),
         record.FileKey("inbox/a.png", 10, 20, 31),
     ]
-    assert record.known_files(hand.engine, [same, *changed]) == {same: scan_id}
+    assert record.known_files(hand.engine, [same, *changed]) == {same: (scan_id,)}
 
 
 def test_more_files_than_a_statement_holds_are_looked_up(hand: "Hand") -> None:
@@ -72,7 +72,9 @@ def test_more_files_than_a_statement_holds_are_looked_up(hand: "Hand") -> None:
     event.listen(
         hand.engine, "connect", lambda c, _: c.setlimit(SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
     )
-    assert record.known_files(hand.engine, files + unseen) == dict(zip(files, ids, strict=True))
+    assert record.known_files(hand.engine, files + unseen) == {
+        file: (scan_id,) for file, scan_id in zip(files, ids, strict=True)
+    }
     assert record.rejected_files(hand.engine, files + unseen) == {}
 
 
@@ -84,7 +86,7 @@ def test_a_series_has_a_sighting_for_each_of_its_files(hand: "Hand") -> None:
     assert (hand.count("scan"), hand.count("sighting")) == (2, 6)
     files = [record.FileKey(path, 10, 20, 30) for path in paths]
     known = record.known_files(hand.engine, [*files, record.FileKey("inbox/s/5.dcm", 10, 20, 30)])
-    assert known == dict.fromkeys(files, series.scan_id)
+    assert known == dict.fromkeys(files, (series.scan_id,))
     again = record.register_scans(hand.engine, seen)
     assert [(each.scan_id, each.new) for each in again] == [
         (series.scan_id, False),
@@ -99,7 +101,7 @@ def test_a_series_that_grew_is_another_scan_with_all_of_its_files(hand: "Hand") 
     (after,) = record.register_scans(hand.engine, [hand.series("whole", whole, "second night")])
     assert after.new
     files = [record.FileKey(path, 10, 20, 30) for path in whole]
-    assert record.known_files(hand.engine, files) == dict.fromkeys(files, after.scan_id)
+    assert record.known_files(hand.engine, files) == dict.fromkeys(files, (after.scan_id,))
     first, second = history.sighted_scans(hand.engine, [before.scan_id, after.scan_id])
     assert [file.path for file in first.newest_files] == half
     assert [file.path for file in second.newest_files] == whole
@@ -110,6 +112,8 @@ def test_one_file_may_hold_several_scans(hand: "Hand") -> None:
     one, other = record.register_scans(hand.engine, seen)
     for each in history.sighted_scans(hand.engine, [one.scan_id, other.scan_id]):
         assert each.paths == ("inbox/enhanced.dcm",)
+    file = record.FileKey("inbox/enhanced.dcm", 10, 20, 30)
+    assert record.known_files(hand.engine, [file]) == {file: (one.scan_id, other.scan_id)}
 
 
 def test_a_series_that_names_no_run_leaves_nothing(hand: "Hand") -> None:

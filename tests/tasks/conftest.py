@@ -1,8 +1,9 @@
 """A home with a record and a run, without any Prefect server: tasks are called as functions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine
@@ -11,7 +12,7 @@ from db.record import start_run
 from db.times import now
 from mriad_model.nouns import Run
 from mriad_model.paths import escape_path
-from mriad_model.recipes import DEFAULT, Recipe
+from mriad_model.recipes import DEFAULT, VOLUME, Recipe
 from tasks.home import prepare_home
 from tasks.ingestion import Ingested, Labelled, Labelling, ingest_chunk, label_scans
 from tasks.listing import Found, Sources, find_files
@@ -30,6 +31,10 @@ class Bench:
     engine: Engine
     run_id: int
 
+    def next_night(self) -> "Bench":
+        """The same home under a run of its own."""
+        return replace(self, run_id=start_run(self.engine, _run()))
+
     def find(self, folder: Path) -> Found:
         return find_files.fn(str(self.home), self.run_id, escape_path(folder), "*")
 
@@ -43,6 +48,9 @@ class Bench:
         return freeze_healthy.fn(
             str(self.home), self.run_id, 0, recipe.to_json(), str(self.home / "work")
         )
+
+    def freeze_volumes(self) -> FrozenDataset:
+        return self.freeze(VOLUME)
 
     def prepare(self, scan_ids: Sequence[int], recipe: Recipe = DEFAULT) -> list[PreparedScan]:
         """What the preprocessing step leaves for the next, read again."""
@@ -64,8 +72,11 @@ class Bench:
 def bench(tmp_path: Path) -> Bench:
     home = prepare_home(tmp_path / "bench-home")
     engine = opened_record(str(home))
-    run = Run("test", "flow-run-1", "0", None, "{}", "none", now())
-    return Bench(home, engine, start_run(engine, run))
+    return Bench(home, engine, start_run(engine, _run()))
+
+
+def _run() -> Run:
+    return Run("test", str(uuid4()), "0", None, "{}", "none", now())
 
 
 @pytest.fixture

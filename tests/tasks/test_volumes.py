@@ -1,0 +1,304 @@
+"""Volumes in folders: what is one scan, what is known, what is refused, who it is of."""
+
+import gzip
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.uid import generate_uid
+from sqlalchemy import text
+
+import tasks.ingestion
+from db import history
+from db.engine import reading
+from mriad_model.isolation import Readers
+from mriad_model.nouns import LabelValue, ScanKind
+from mriad_model.phantom.draw import phantom_volume
+from mriad_model.phantom.volumes import write_dicom_series, write_nifti
+from mriad_model.volumes.contents import VolumeSource
+from mriad_model.volumes.stored import StoredVolume, store_volume
+from tasks.ingestion import Labelling
+from tests.mriad_model.volumes.conftest import SeriesWriter, drawn_head, oblique_affine
+from tests.tasks.conftest import Bench
+from tests.tasks.phantoms import CONTRAST, SHAPE
+
+N = SHAPE[0]  # slices of a series
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "scans"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def series(folder: Path) -> list[Path]:
+    """The files of a series, in order, in a folder of their own."""
+    volume = phantom_volume(1, CONTRAST, None, SHAPE)
+    return write_dicom_series(folder / "series", volume, patient="P-17")
+
+
+def rejections(bench: Bench) -> dict[str, str]:
+    """File name -> reason, of this run."""
+    rows = history.rejections(bench.engine, bench.run_id)
+    return {Path(row.path).name: row.reason.value for row in rows}
+
+
+class TestSeries:
+    def test_a_series_is_one_scan_seen_in_each_of_its_files(
+        self, bench: Bench, folder: Path, series: list[Path]
+    ) -> None:
+        read = bench.ingest(folder)
+        ((scan_id, path),) = read.seen
+        assert (read.new, read.rejected) == (1, [])
+        assert Path(path) in series
+        (seen,) = history.sightings(bench.engine, [scan_id]).values()
+        assert {Path(each.path) for each in seen} == set(series)
+        scan = history.scans_by_id(bench.engine, [scan_id])[scan_id]
+        assert (scan.kind, scan.n_slices, scan.n_files) == (ScanKind.DICOM, N, N)
+
+    def test_unchanged_it_is_known_once_and_not_read_again(
+        self, bench: Bench, folder: Path, series: list[Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ((scan_id, _),) = bench.ingest(folder).seen
+        tonight = bench.next_night()
+        monkeypatch.setattr(Readers, "map", _opens_nothing)
+        found = tonight.find(folder)
+        assert (found.unread, found.refused) == ([], [])
+        assert [known for known, _ in found.known] == [scan_id]
+
+    def test_slices_that_come_later_make_another_scan_with_those_before(
+        self, bench: Bench, folder: Path, series: list[Path], tmp_path: Path
+    ) -> None:
+        late = _taken_away(series[-2:], tmp_path)
+        ((first, _),) = bench.ingest(folder).seen
+        _brought_back(late)
+        tonight = bench.next_night()
+        read = tonight.ingest(folder)
+        ((whole, _),) = read.seen
+        assert read.new == 1
+        assert whole != first
+        assert _n_slices(bench, whole) == N
+        found = bench.next_night().find(folder)
+        assert (found.unread, found.refused) == ([], [])
+        assert [known for known, _ in found.known] == [whole]
+
+    @pytest.mark.parametrize(
+        ("missing", "reason"), [(slice(2, None), "too_few_slices"), (slice(8, 11), "gap")]
+    )
+    def test_a_series_that_was_no_scan_is_one_when_the_rest_arrives(
+        self,
+        bench: Bench,
+        folder: Path,
+        series: list[Path],
+        tmp_path: Path,
+        missing: slice,
+        reason: str,
+    ) -> None:
+        late = _taken_away(series[missing], tmp_path)
+        early = [path for path in series if path.exists()]
+        read = bench.ingest(folder)
+        assert (read.seen, rejections(bench)) == ([], {path.name: reason for path in early})
+        assert {each.reason for each in bench.next_night().find(folder).refused} == {reason}
+        _brought_back(late)
+        tonight = bench.next_night()
+        ((whole, _),) = tonight.ingest(folder).seen
+        assert _n_slices(bench, whole) == N
+        assert rejections(tonight) == {}
+        quiet = bench.next_night().find(folder)
+        assert (quiet.unread, quiet.refused) == ([], [])
+        assert [known for known, _ in quiet.known] == [whole]
+
+    def test_a_late_slice_that_fits_nowhere_leaves_the_scan_as_it_was(
+        self, bench: Bench, folder: Path, series: list[Path]
+    ) -> None:
+        ((scan_id, _),) = bench.ingest(folder).seen
+        copy = dcmread(series[3])
+        copy.SOPInstanceUID = generate_uid()
+        copy.file_meta.MediaStorageSOPInstanceUID = copy.SOPInstanceUID
+        copy.save_as(folder / "series" / "another.dcm")
+        tonight = bench.next_night()
+        found = tonight.find(folder)
+        assert rejections(tonight) == {"another.dcm": "shared_positions"}
+        assert [known for known, _ in found.known] == [scan_id]
+
+    def test_a_file_of_two_stacks_is_two_scans_each_known(self, bench: Bench, folder: Path) -> None:
+        _enhanced_of_two(folder)
+        read = bench.ingest(folder)
+        ids = sorted(scan_id for scan_id, _ in read.seen)
+        assert (read.new, len(set(ids)), read.rejected) == (2, 2, [])
+        found = bench.next_night().find(folder)
+        assert found.unread == []
+        assert sorted(known for known, _ in found.known) == ids
+
+    def test_two_copies_of_a_series_are_one_scan_seen_in_both(
+        self, bench: Bench, folder: Path, series: list[Path]
+    ) -> None:
+        shutil.copytree(folder / "series", folder / "copy")
+        read = bench.ingest(folder)
+        (scan_id,) = {scan_id for scan_id, _ in read.seen}
+        assert (read.new, rejections(bench)) == (1, {})
+        (seen,) = history.sightings(bench.engine, [scan_id]).values()
+        assert len(seen) == 2 * N
+        quiet = bench.next_night().find(folder)
+        assert (quiet.unread, quiet.refused) == ([], [])
+        assert {known for known, _ in quiet.known} == {scan_id}
+
+    def test_a_file_that_stands_twice_is_refused(
+        self, bench: Bench, folder: Path, series: list[Path]
+    ) -> None:
+        shutil.copy(series[4], folder / "series" / "again.dcm")
+        read = bench.ingest(folder)
+        assert len(read.seen) == 1
+        assert rejections(bench) == {"again.dcm": "duplicate"}
+
+    def test_a_series_that_was_copied_later_is_the_same_scan(
+        self, bench: Bench, folder: Path, series: list[Path]
+    ) -> None:
+        ((first, _),) = bench.ingest(folder).seen
+        shutil.copytree(folder / "series", folder / "copy")
+        tonight = bench.next_night()
+        read = tonight.ingest(folder)
+        assert [scan_id for scan_id, _ in read.seen] == [first]
+        assert (read.new, rejections(tonight)) == (0, {})
+
+
+class TestFormats:
+    @pytest.mark.parametrize("nifti_first", [False, True])
+    def test_a_series_and_the_nifti_file_made_of_it_are_one_scan(
+        self, bench: Bench, tmp_path: Path, nifti_first: bool
+    ) -> None:
+        volume = phantom_volume(1, CONTRAST, None, SHAPE)
+        (tmp_path / "nifti").mkdir()
+        write_dicom_series(tmp_path / "dicom", volume, patient="P-17")
+        write_nifti(tmp_path / "nifti" / "head.nii.gz", volume.voxels, volume)
+        folders = [tmp_path / "dicom", tmp_path / "nifti"]
+        folders = folders[::-1] if nifti_first else folders
+        reads = [bench.next_night().ingest(each) for each in folders]
+        assert [each.new for each in reads] == [1, 0]
+        (scan_id,) = {scan_id for each in reads for scan_id, _ in each.seen}
+        for each in folders:
+            found = bench.next_night().find(each)
+            assert (found.unread, [known for known, _ in found.known]) == ([], [scan_id])
+
+    def test_what_is_no_volume_is_refused_and_the_rest_goes_on(
+        self, bench: Bench, folder: Path
+    ) -> None:
+        volume = phantom_volume(1, CONTRAST, None, SHAPE)
+        write_nifti(folder / "good_T1w.nii.gz", volume.voxels, volume)
+        whole = (folder / "good_T1w.nii.gz").read_bytes()
+        (folder / "cut.nii.gz").write_bytes(whole[: len(whole) // 2])
+        damaged = bytearray(whole)
+        damaged[len(whole) // 2] ^= 0xFF
+        (folder / "damaged.nii.gz").write_bytes(damaged)
+        (folder / "head.nii.gz").write_bytes(whole[:64])
+        write_nifti(folder / "mask.nii.gz", volume.lesion_mask.astype(np.uint8), volume)
+        write_nifti(folder / "labels.nii.gz", volume.labels, volume)
+        write_nifti(folder / "empty.nii.gz", np.zeros_like(volume.voxels), volume)
+        times = nib.Nifti1Image(np.ones((8, 8, 8, 4), np.int16), np.eye(4))
+        (folder / "bold.nii.gz").write_bytes(gzip.compress(times.to_bytes()))
+        read = bench.ingest(folder)
+        assert [Path(path).name for _, path in read.seen] == ["good_T1w.nii.gz"]
+        refused = rejections(bench)
+        assert refused.pop("damaged.nii.gz") in {"corrupt", "truncated"}
+        assert refused == {
+            "cut.nii.gz": "truncated",
+            "head.nii.gz": "unsupported",
+            "mask.nii.gz": "no_signal",
+            "labels.nii.gz": "label_map",
+            "empty.nii.gz": "no_signal",
+            "bold.nii.gz": "several_volumes",
+        }
+
+    def test_a_file_that_kills_its_reader_is_named_and_the_others_are_read(
+        self, bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(4):
+            volume = phantom_volume(number, CONTRAST, None, SHAPE)
+            write_nifti(folder / f"head{number}.nii.gz", volume.voxels, volume)
+        monkeypatch.setattr(tasks.ingestion, "store_volume", _store_or_die)
+        (folder / "head2.nii.gz").rename(folder / "deadly.nii.gz")
+        read = bench.ingest(folder)
+        assert rejections(bench) == {"deadly.nii.gz": "reader_died"}
+        assert sorted(Path(path).name for _, path in read.seen) == [
+            f"head{number}.nii.gz" for number in (0, 1, 3)
+        ]
+
+
+class TestPatients:
+    def test_a_patient_is_known_by_pseudonym_alone(
+        self, bench: Bench, folder: Path, series: list[Path]
+    ) -> None:
+        ((scan_id, _),) = bench.ingest(folder).seen
+        patient = history.scans_by_id(bench.engine, [scan_id])[scan_id].patient
+        assert patient
+        with reading(bench.engine) as connection:
+            rows = connection.execute(text("SELECT * FROM scan")).all()
+        assert "P-17" not in str(rows)
+        assert "Phantom" not in str(rows)
+
+    def test_series_of_one_patient_do_the_same_in_a_dataset(
+        self, bench: Bench, folder: Path
+    ) -> None:
+        of_patient = [i // 2 for i in range(10)]
+        for number, patient in enumerate(of_patient):
+            drawn = phantom_volume(number, CONTRAST, None, SHAPE)
+            write_dicom_series(folder / f"{number}", drawn, patient=f"{patient}-{number}")
+            for path in (folder / f"{number}").iterdir():
+                dataset = dcmread(path)
+                dataset.PatientID = f"patient {patient}"
+                dataset.save_as(path)
+        seen = bench.ingest(folder).seen
+        bench.label(folder, Labelling("me", LabelValue.HEALTHY), seen)
+        roles = history.dataset_roles(bench.engine, bench.freeze_volumes().id)
+        of_scan = {scan_id: of_patient[int(Path(path).parent.name)] for scan_id, path in seen}
+        assert len(roles) == len(of_scan) == 10
+        for patient in of_patient:
+            assert len({roles[scan] for scan in of_scan if of_scan[scan] == patient}) == 1
+
+
+def _opens_nothing(_: Readers, __: object, items: Iterable[object], **___: int) -> Iterator[object]:
+    assert not list(items), "a known file is read again"
+    return iter(())
+
+
+def _taken_away(paths: list[Path], tmp_path: Path) -> list[tuple[Path, Path]]:
+    (tmp_path / "away").mkdir()
+    moved = [(path, tmp_path / "away" / path.name) for path in paths]
+    for path, away in moved:
+        path.rename(away)
+    return moved
+
+
+def _brought_back(moved: list[tuple[Path, Path]]) -> None:
+    for path, away in moved:
+        away.rename(path)
+
+
+def _n_slices(bench: Bench, scan_id: int) -> int:
+    return history.scans_by_id(bench.engine, [scan_id])[scan_id].n_slices
+
+
+def _enhanced_of_two(folder: Path) -> None:
+    """One enhanced file whose frames are of two stacks, one turned half round."""
+    voxels = drawn_head((2 * N, 40, 36))
+
+    def of_stack(dataset: object, _: int) -> None:
+        for groups in dataset.PerFrameFunctionalGroupsSequence:  # type: ignore[attr-defined]
+            content = groups.FrameContentSequence[0]
+            content.StackID = "1" if content.InStackPositionNumber <= N else "2"
+
+    SeriesWriter(folder).enhanced(voxels, oblique_affine(), of_stack)
+
+
+def _store_or_die(job: tuple[VolumeSource, Path]) -> StoredVolume:
+    """As `store_volume`, with a decoder that one file brings down."""
+    if job[0].files[0].path.name.startswith("deadly"):
+        os.abort()
+    return store_volume(job)
