@@ -4,8 +4,8 @@
 
 One child against one thread, and two children against what two threads do; volumes are read by
 one thread alone, since pydicom allows no more. A child has a pipe to cross, and a volume's voxels
-go through a scratch file. Everything takes turns, and the best round of each counts: the machine's
-speed drifts.
+go through a scratch file. All take turns, and a ratio is the median of those within a round: the
+machine's speed drifts.
 """
 
 import argparse
@@ -58,12 +58,13 @@ def measure(rounds: int) -> float:
     ):
         print(f"{'scans a second':28} {'one thread':>10} {'two':>7} {'one child':>15} {'two':>15}")
         for way in _ways(Path(scratch)):
-            rates = _rates(way, one, two, rounds)
-            thread, threads, child, children = rates
-            lowest = min(lowest, children / threads)
+            counts, seconds = _timed(way, one, two, rounds)
+            thread, threads, child, children = counts / np.median(seconds, axis=0)
+            single, double = np.median(seconds[:, :2] / seconds[:, 2:], axis=0)
+            lowest = min(lowest, float(double))
             print(
-                f"{way.name:28} {thread:10.1f} {threads:7.1f} {child:8.1f} ({child / thread:4.2f})"
-                f" {children:8.1f} ({children / threads:4.2f})"
+                f"{way.name:28} {thread:10.1f} {threads:7.1f} {child:8.1f} ({single:4.2f})"
+                f" {children:8.1f} ({double:4.2f})"
             )
     with Readers(1) as fresh:
         started = _seconds(lambda: len(list(fresh.map(abs, [0]))))
@@ -71,8 +72,10 @@ def measure(rounds: int) -> float:
     return lowest
 
 
-def _rates(way: Way, one: Readers, two: Readers, rounds: int) -> list[float]:
-    """Scans a second: one thread, two threads or the same one, one child, two children."""
+def _timed(
+    way: Way, one: Readers, two: Readers, rounds: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """How many scans, and seconds (rounds, 4): one thread, two or the same one, a child, two."""
     runs = (
         way.one_thread,
         way.two_threads or way.one_thread,
@@ -80,9 +83,8 @@ def _rates(way: Way, one: Readers, two: Readers, rounds: int) -> list[float]:
         lambda: way.in_children(two),
     )
     counts = [run() for run in runs]  # children start, files come into the cache
-    timed = [[_seconds(run) for run in runs] for _ in range(rounds)]
-    best = [min(each) for each in zip(*timed, strict=True)]
-    return [count / seconds for count, seconds in zip(counts, best, strict=True)]
+    assert counts == counts[:1] * 4
+    return np.array(counts), np.array([[_seconds(run) for run in runs] for _ in range(rounds)])
 
 
 def _seconds(run: Callable[[], int]) -> float:
