@@ -20,6 +20,7 @@ from mriad_model.isolation import Readers
 from mriad_model.nouns import LabelValue, ScanKind
 from mriad_model.phantom.draw import phantom_volume
 from mriad_model.phantom.volumes import write_dicom_series, write_nifti
+from mriad_model.recipes import VOLUME
 from mriad_model.volumes.contents import VolumeSource
 from mriad_model.volumes.stored import StoredVolume, store_volume
 from tasks.ingestion import Labelling
@@ -129,7 +130,7 @@ class TestSeries:
         assert [known for known, _ in found.known] == [scan_id]
 
     def test_a_file_of_two_stacks_is_two_scans_each_known(self, bench: Bench, folder: Path) -> None:
-        _enhanced_of_two(folder)
+        enhanced_of_two(folder)
         read = bench.ingest(folder)
         ids = sorted(scan_id for scan_id, _ in read.seen)
         assert (read.new, len(set(ids)), read.rejected) == (2, 2, [])
@@ -256,7 +257,7 @@ class TestPatients:
                 dataset.save_as(path)
         seen = bench.ingest(folder).seen
         bench.label(folder, Labelling("me", LabelValue.HEALTHY), seen)
-        roles = history.dataset_roles(bench.engine, bench.freeze_volumes().id)
+        roles = history.dataset_roles(bench.engine, bench.freeze(VOLUME).id)
         of_scan = {scan_id: of_patient[int(Path(path).parent.name)] for scan_id, path in seen}
         assert len(roles) == len(of_scan) == 10
         for patient in of_patient:
@@ -285,11 +286,12 @@ def _n_slices(bench: Bench, scan_id: int) -> int:
     return history.scans_by_id(bench.engine, [scan_id])[scan_id].n_slices
 
 
-def _enhanced_of_two(folder: Path) -> None:
+def enhanced_of_two(folder: Path) -> None:
     """One enhanced file whose frames are of two stacks, one turned half round."""
     voxels = drawn_head((2 * N, 40, 36))
 
     def of_stack(dataset: object, _: int) -> None:
+        dataset.SeriesDescription = "t1_se_tra"  # type: ignore[attr-defined]
         for groups in dataset.PerFrameFunctionalGroupsSequence:  # type: ignore[attr-defined]
             content = groups.FrameContentSequence[0]
             content.StackID = "1" if content.InStackPositionNumber <= N else "2"
