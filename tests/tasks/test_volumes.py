@@ -1,7 +1,6 @@
 """Volumes in folders: what is one scan, what is known, what is refused, who it is of."""
 
 import gzip
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,11 +20,10 @@ from mriad_model.nouns import LabelValue, ScanKind
 from mriad_model.phantom.draw import phantom_volume
 from mriad_model.phantom.volumes import write_dicom_series, write_nifti
 from mriad_model.recipes import VOLUME
-from mriad_model.volumes.contents import VolumeSource
-from mriad_model.volumes.stored import StoredVolume, store_volume
 from tasks.ingestion import Labelling
 from tests.mriad_model.volumes.conftest import SeriesWriter, drawn_head, oblique_affine
 from tests.tasks.conftest import Bench
+from tests.tasks.deadly import store_or_die
 from tests.tasks.phantoms import CONTRAST, SHAPE
 
 N = SHAPE[0]  # slices of a series
@@ -223,7 +221,7 @@ class TestFormats:
         for number in range(4):
             volume = phantom_volume(number, CONTRAST, None, SHAPE)
             write_nifti(folder / f"head{number}.nii.gz", volume.voxels, volume)
-        monkeypatch.setattr(tasks.ingestion, "store_volume", _store_or_die)
+        monkeypatch.setattr(tasks.ingestion, "store_volume", store_or_die)
         (folder / "head2.nii.gz").rename(folder / "deadly.nii.gz")
         read = bench.ingest(folder)
         assert rejections(bench) == {"deadly.nii.gz": "reader_died"}
@@ -297,10 +295,3 @@ def enhanced_of_two(folder: Path) -> None:
             content.StackID = "1" if content.InStackPositionNumber <= N else "2"
 
     SeriesWriter(folder).enhanced(voxels, oblique_affine(), of_stack)
-
-
-def _store_or_die(job: tuple[VolumeSource, Path]) -> StoredVolume:
-    """As `store_volume`, with a decoder that one file brings down."""
-    if job[0].files[0].path.name.startswith("deadly"):
-        os.abort()
-    return store_volume(job)
