@@ -41,11 +41,9 @@ from db.scans import (
 )
 from db.scores import (
     StoredScore,
-    all_scores,
     calibration_scores,
     decided_scores,
     undecided,
-    unscored,
 )
 from db.sighted import (
     RejectedBeside,
@@ -78,7 +76,6 @@ __all__ = [
     "StoredScore",
     "Tally",
     "activations",
-    "all_scores",
     "calibration_scores",
     "count_decisions",
     "current_threshold",
@@ -107,6 +104,5 @@ __all__ = [
     "thresholds",
     "undecided",
     "unreported_runs",
-    "unscored",
     "worst_of_runs",
 ]

@@ -122,7 +122,9 @@ def score_new_scans(
             unsuited=len({i for each in selected for i in each.unsuited}),
             unreadable=sum(chunk.unreadable for chunk in chunks),
         )
-        report = write_score_report(place, run.id, folder, counts, intake.rejected)
+        report = write_score_report(
+            place, run.id, model.threshold_id, folder, counts, intake.rejected
+        )
         run.counts.update(
             scored=report.scored,
             suspicious=report.suspicious,

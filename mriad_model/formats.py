@@ -97,6 +97,8 @@ def rejection_of(error: Exception) -> RejectedFile:
     """What an error that a decoder raised says of the file."""
     if isinstance(error, RejectedFile):
         return error
+    if isinstance(error, MemoryError):
+        return RejectedFile(RejectionReason.TOO_LARGE, "more than memory holds")
     text = _printable(error)
     lowered = text.lower()
     if isinstance(error, EOFError | struct.error) or any(word in lowered for word in _CUT_SHORT):

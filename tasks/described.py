@@ -5,24 +5,27 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mriad_model.images import ImageScan
 from mriad_model.nouns import Scan, ScanKind
 from mriad_model.pseudonyms import pseudonym
+from mriad_model.stored import StoredPicture
 from mriad_model.volumes.stored import StoredVolume
-from tasks.workspace import ReadScan
 
 
 def described(
-    read: ReadScan, n_files: int, key: Callable[[], bytes], run_id: int, moment: str
+    read: StoredPicture | StoredVolume,
+    n_files: int,
+    key: Callable[[], bytes],
+    run_id: int,
+    moment: str,
 ) -> Scan:
     """The scan's row. `key` gives the site's key; it is asked only where a patient is named."""
-    if isinstance(read, ImageScan):
+    if isinstance(read, StoredPicture):
         return _picture(read, run_id, moment)
     return _volume(read, n_files, key, run_id, moment)
 
 
-def _picture(image: ImageScan, run_id: int, moment: str) -> Scan:
-    rows, columns = image.pixels.shape
+def _picture(image: StoredPicture, run_id: int, moment: str) -> Scan:
+    rows, columns = image.shape
     geometry = {"rows": rows, "columns": columns, "bits": image.bits}
     return Scan(
         sha256=image.sha256,

@@ -13,17 +13,17 @@ from db import record
 from db.times import now
 from mriad_model.errors import RejectedFile
 from mriad_model.folders import FoundFile
-from mriad_model.images import read_image
 from mriad_model.labels import label_from_folder, read_label_csv
 from mriad_model.nouns import Label, LabelSource, LabelValue, Sighting
 from mriad_model.paths import recorded_path, unescape_path
+from mriad_model.stored import store_picture
 from mriad_model.volumes.stored import store_volume
 from tasks.described import described
 from tasks.home import site_key
 from tasks.listing import Sources
 from tasks.rejections import Refused, rejection_of
 from tasks.resources import opened_record, readers
-from tasks.workspace import Kept, Workspace
+from tasks.workspace import Stored, Workspace
 
 TOGETHER = 16  # pictures in one message to a child
 
@@ -64,22 +64,25 @@ def ingest_chunk(home: str, run_id: int, sources: Sources, folder: str, *, keep:
     be kept.
     """
     engine, place, workspace = opened_record(home), Path(home), Workspace(Path(folder))
+    scratch = workspace.scratch()
     pictures = readers().map(
-        read_image, [each.path for each in sources.pictures], together=TOGETHER
+        store_picture, [(each.path, scratch) for each in sources.pictures], together=TOGETHER
     )
-    jobs = [(each, workspace.voxels(i, "read")) for i, each in enumerate(sources.volumes)]
-    outcomes = chain(pictures, readers().map(store_volume, jobs))
+    volumes = readers().map(
+        store_volume,
+        [(each, workspace.voxels(i, "read")) for i, each in enumerate(sources.volumes)],
+    )
     files = [*((each,) for each in sources.pictures), *(each.files for each in sources.volumes)]
     moment = now()
     rows, rejections, kept = [], [], []
-    for of_scan, outcome in zip(files, outcomes, strict=True):
+    for of_scan, outcome in zip(files, chain(pictures, volumes), strict=True):
         if isinstance(outcome, RejectedFile):
             rejections += [rejection_of(each, place, outcome, run_id, moment) for each in of_scan]
             continue
         sightings = [_sighting(each, place, run_id, moment) for each in of_scan]
         scan = described(outcome, len(of_scan), lambda: site_key(place), run_id, moment)
         rows.append((scan, sightings))
-        kept.append(Kept(of_scan[0].path, outcome))
+        kept.append(Stored(of_scan[0].path, outcome))
     registered = record.register_scans(engine, rows)
     record.append_rejections(engine, rejections)
     if keep:

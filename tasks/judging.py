@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from mriad_model.fitted import FittedModel
 from mriad_model.heatmaps import SUFFIX
-from mriad_model.images import ImageScan, read_image
+from mriad_model.images import ImageScan
 from mriad_model.nouns import HeatmapKind
-from mriad_model.preprocess import Pixels, joined
+from mriad_model.preprocess import joined
 from mriad_model.scoring import Scored
 from mriad_model.volumes.pictures import montage_picture, nifti_map
 from mriad_model.volumes.prepare import PreparedVolume, volume_recipe
@@ -23,7 +23,6 @@ from mriad_model.volumes.slices import cut
 from mriad_model.volumes.stored import StoredVolume
 from tasks.painting import painted
 from tasks.preprocessing import PreparedScan
-from tasks.resources import readers
 
 PAINTERS = 2
 NIFTI_SUFFIX = ".nii.gz"
@@ -50,10 +49,8 @@ class Judged:
     anomaly: NDArray[np.float32] | None = None  # (Z, Y, X) on a volume's own grid
 
 
-def judge(
-    fitted: FittedModel, prepared: Sequence[PreparedScan], model_id: int
-) -> list[Judged | None]:
-    """Score scans and draw their maps; None for one whose file went away meanwhile."""
+def judge(fitted: FittedModel, prepared: Sequence[PreparedScan], model_id: int) -> list[Judged]:
+    """Score scans and draw their maps."""
     if fitted.recipe.volumes is not None:
         return [_judged_volume(fitted, scan, model_id) for scan in prepared]
     return _judged_pictures(fitted, prepared, model_id)
@@ -74,7 +71,7 @@ def scores_of(
 
 def _judged_pictures(
     fitted: FittedModel, prepared: Sequence[PreparedScan], model_id: int
-) -> list[Judged | None]:
+) -> list[Judged]:
     scored = fitted.score(joined([scan.batch for scan in prepared]))
     with ThreadPoolExecutor(PAINTERS) as pool:
         return list(
@@ -87,12 +84,10 @@ def _judged_pictures(
 
 def _judged_picture(
     fitted: FittedModel, scan: PreparedScan, scored: Scored, i: int, model_id: int
-) -> Judged | None:
-    pixels = _native(scan)
-    if pixels is None:
-        return None
+) -> Judged:
+    assert isinstance(scan.scan, ImageScan), "models judge their kind"
     score = float(scored.scores[i])
-    data = painted(pixels, scored.maps[i], scan.placements[0], fitted, score, model_id)
+    data = painted(scan.scan.pixels, scored.maps[i], scan.placements[0], fitted, score, model_id)
     picture = MapFile(HeatmapKind.SLICE, map_path(model_id, scan.sha256, SUFFIX), data)
     return Judged(scan.scan_id, score, (score,), scan.positions, (picture,))
 
@@ -139,18 +134,6 @@ def map_path(model_id: int, sha256: str, suffix: str) -> str:
     return f"heatmaps/model-{model_id}/{sha256[:2]}/{sha256}{suffix}"
 
 
-def _native(scan: PreparedScan) -> Pixels | None:
-    """The pixels of a picture, (H, W); None where its file went away meanwhile."""
-    if isinstance(scan.scan, ImageScan):
-        return scan.scan.pixels
-    (again,) = readers().map(read_image, [scan.source])
-    if isinstance(again, ImageScan) and again.sha256 == scan.sha256:
-        return again.pixels
-    return None
-
-
 def _stored(scan: PreparedScan) -> StoredVolume:
-    assert isinstance(scan.scan, StoredVolume), (
-        "voxels are always kept, and models judge their kind"
-    )
+    assert isinstance(scan.scan, StoredVolume), "models judge their kind"
     return scan.scan

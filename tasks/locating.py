@@ -8,13 +8,13 @@ from db import history, record
 from db.times import now
 from mriad_model.errors import NoScans, RejectedFile
 from mriad_model.folders import FoundFile, list_files
-from mriad_model.images import ImageScan, read_image
 from mriad_model.nouns import Rejection, RejectionReason, ScanKind
 from mriad_model.paths import source_path
+from mriad_model.stored import StoredPicture, store_picture
 from mriad_model.volumes.contents import VolumeSource, survey_in
 from mriad_model.volumes.stored import store_volume
 from tasks.resources import opened_record, readers
-from tasks.workspace import Kept, Workspace
+from tasks.workspace import Kept, Stored, Workspace, loaded
 
 TOGETHER = 16  # pictures in one message to a child
 
@@ -39,8 +39,8 @@ def locate(home: str, run_id: int, scan_ids: Sequence[int], workspace: Workspace
     missing = [each for each in wanted if each.scan.sha256 not in there]
     if missing:
         again = read_again(Path(home), missing, workspace)
-        there |= {each.scan.sha256: again[each.id] for each in missing if each.id in again}
-        workspace.keep(list(there.values()))
+        workspace.keep(list(again.values()))
+        there |= loaded(list(again.values()))
         gone = [each for each in missing if each.id not in again]
         record.append_rejections(engine, [_vanished(each, run_id) for each in gone])
     return [
@@ -50,22 +50,22 @@ def locate(home: str, run_id: int, scan_ids: Sequence[int], workspace: Workspace
 
 def read_again(
     home: Path, wanted: Sequence[history.SightedScan], workspace: Workspace
-) -> dict[int, Kept]:
+) -> dict[int, Stored]:
     """Scan id -> the scan, from the first of its files, newest first, that still holds it.
 
-    Voxels of volumes go into the workspace. Scans that are nowhere to be found are left out.
+    Pixels and voxels go into the workspace. Scans that are nowhere to be found are left out.
     """
     pictures = {
         each.id: _Wanted(each.scan.sha256, _paths(each, home))
         for each in wanted
         if each.scan.kind is ScanKind.IMAGE
     }
-    found = _pictures(pictures)
+    found = _pictures(pictures, workspace)
     for number, each in enumerate(wanted):
         if each.scan.kind is not ScanKind.IMAGE:
-            kept = _volume(each, home, workspace.voxels(number, "again"))
-            if kept is not None:
-                found[each.id] = kept
+            stored = _volume(each, home, workspace.voxels(number, "again"))
+            if stored is not None:
+                found[each.id] = stored
     return found
 
 
@@ -90,23 +90,24 @@ class _Wanted:
     paths: list[Path]  # still to be tried
 
 
-def _pictures(wanted: Mapping[int, _Wanted]) -> dict[int, Kept]:
+def _pictures(wanted: Mapping[int, _Wanted], workspace: Workspace) -> dict[int, Stored]:
     """Each picture from the first path that holds it; all first paths are read at once."""
-    found: dict[int, Kept] = {}
+    found: dict[int, Stored] = {}
     while todo := {i: each for i, each in wanted.items() if i not in found and each.paths}:
         paths = [each.paths.pop(0) for each in todo.values()]
-        outcomes = readers().map(read_image, paths, together=TOGETHER)
+        jobs = [(path, workspace.scratch()) for path in paths]
+        outcomes = readers().map(store_picture, jobs, together=TOGETHER)
         for (scan_id, each), path, outcome in zip(todo.items(), paths, outcomes, strict=True):
-            if isinstance(outcome, ImageScan) and outcome.sha256 == each.sha256:
-                found[scan_id] = Kept(path, outcome)
+            if isinstance(outcome, StoredPicture) and outcome.sha256 == each.sha256:
+                found[scan_id] = Stored(path, outcome)
     return found
 
 
-def _volume(sighted: history.SightedScan, home: Path, scratch: Path) -> Kept | None:
+def _volume(sighted: history.SightedScan, home: Path, scratch: Path) -> Stored | None:
     for source in volume_sources(sighted, home):
         (outcome,) = readers().map(store_volume, [(source, scratch)])
         if not isinstance(outcome, RejectedFile) and outcome.sha256 == sighted.scan.sha256:
-            return Kept(source.files[0].path, outcome)
+            return Stored(source.files[0].path, outcome)
     return None
 
 

@@ -40,7 +40,7 @@ class PreparedScan:
     scan_id: int
     sha256: str
     source: Path  # the first of the files that it was read from
-    scan: ReadScan | None  # for drawing; None where it is to be read again
+    scan: ReadScan  # for drawing
     batch: SliceBatch  # (N, S, S)
     placements: list[Placement]
     positions: tuple[int, ...]  # of the slices in the scan
@@ -167,7 +167,7 @@ def load_prepared(workspace: Workspace) -> list[PreparedScan]:
                 scan_id=int(tensors["scan_ids"][i]),
                 sha256=sha256,
                 source=Path(source),
-                scan=kept[sha256].scan if sha256 in kept else None,
+                scan=kept[sha256].scan,
                 batch=batch.take(of_scan),
                 placements=[_placement(row) for row in tensors["placements"][of_scan]],
                 positions=tuple(tensors["positions"][of_scan].tolist()),

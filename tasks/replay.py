@@ -25,7 +25,7 @@ from tasks.models import loaded_model
 from tasks.preprocessing import PreparedScan, prepare_outcomes
 from tasks.progress import tell
 from tasks.resources import opened_record
-from tasks.workspace import Workspace
+from tasks.workspace import Workspace, loaded
 
 PAGE = 256  # slices
 TOLERANCE = 1e-4  # relative to the score: what another processor or library may change
@@ -107,7 +107,7 @@ def _replay_page(
         report.mismatched += [_mismatch(each, str(error)) for each, _ in located]
         return
     judged = judge(fitted, _prepared(located, fitted.recipe, report), model_id)
-    found = {each.scan_id: each for each in judged if each is not None}
+    found = {each.scan_id: each for each in judged}
     for each, _ in located:
         if each.decision.scan_id in found:
             _compare(home, each, found[each.decision.scan_id], report)
@@ -124,10 +124,11 @@ def _located(
         for each in replays
     ]
     read = read_again(home, wanted, workspace)
+    kept = loaded(list(read.values()))
     found = []
     for each, sighted in zip(replays, wanted, strict=True):
         if sighted.id in read:
-            found.append((each, Located(sighted.id, read[sighted.id])))
+            found.append((each, Located(sighted.id, kept[sighted.scan.sha256])))
         else:
             there = any(source_path(path, home).exists() for path in sighted.paths)
             why = "changed" if there else "vanished"

@@ -60,12 +60,20 @@ def publish_summary(key: str, title: str, figures: Mapping[str, object]) -> None
 
 @task(name="report", cache_policy=NO_CACHE)
 def write_score_report(
-    home: str, run_id: int, folder: str, counts: ScoreCounts, rejected: Sequence[Refused]
+    home: str,
+    run_id: int,
+    threshold_id: int,
+    folder: str,
+    counts: ScoreCounts,
+    rejected: Sequence[Refused],
 ) -> WrittenReport:
-    """Write the page of a scoring run: its decisions, and those of runs cut off before it."""
+    """Write the page of a scoring run: its decisions, and those of runs cut off before it.
+
+    `threshold_id` is what the run decided by; another may have come in force since.
+    """
     engine, place = opened_record(home), Path(home)
-    current = history.current_threshold(engine)
-    assert current is not None, "a scoring run has a model in force"
+    threshold = history.threshold_by_id(engine, threshold_id)
+    model = history.model_by_id(engine, threshold.model_id)
     run_ids = history.unreported_runs(engine, run_id)
     own, listed = history.tally(engine, [run_id]), history.tally(engine, run_ids)
     recovered = listed.decisions - own.decisions
@@ -74,19 +82,19 @@ def write_score_report(
         ScoreReport(
             provenance=provenance(home, run_id, folder),
             model=ModelLine(
-                id=current.threshold.model_id,
-                sha256=current.model.sha256,
-                recipe_name=json.loads(current.model.recipe)["name"],
-                created_at=current.model.created_at,
+                id=threshold.model_id,
+                sha256=model.sha256,
+                recipe_name=json.loads(model.recipe)["name"],
+                created_at=model.created_at,
             ),
             threshold=ThresholdLine(
-                id=current.activation.threshold_id,
-                policy=current.threshold.policy.value,
-                k=current.threshold.k,
-                mean=current.threshold.mean,
-                sd=current.threshold.sd,
-                n=current.threshold.n,
-                value=current.threshold.value,
+                id=threshold_id,
+                policy=threshold.policy.value,
+                k=threshold.k,
+                mean=threshold.mean,
+                sd=threshold.sd,
+                n=threshold.n,
+                value=threshold.value,
             ),
             new=counts.new,
             known=counts.known,

@@ -68,7 +68,7 @@ def score_chunk(
         return ScoredChunk(len(wanted.scan_ids), 0, len(wanted.scan_ids))
     fitted = loaded_model(home, model.model_id, device)
     prepared = {each.scan_id: each for each in load_prepared(workspace)}
-    judged = [each for each in judge(fitted, [*prepared.values()], model.model_id) if each]
+    judged = judge(fitted, [*prepared.values()], model.model_id)
     write_all_atomically(
         {Path(home) / file.path: file.data for each in judged for file in each.files}
     )

@@ -1,8 +1,8 @@
 """A chunk's scratch folder: its scans on their way from reading to preparing to scoring.
 
 Between tasks travels the folder's path. A scan that one step has read is there for the next, so
-that no file of a night is decoded twice: pixels of pictures in one file, voxels of each volume
-in one of its own. The folder goes when the chunk is done, or with its run.
+that no file of a night is decoded twice: pixels and voxels as the children wrote them, mapped
+and never copied. The folder goes when the chunk is done, or with its run.
 """
 
 import json
@@ -10,25 +10,29 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
-
-from safetensors import safe_open
-from safetensors.numpy import save_file
+from typing import Any, TypeAlias
 
 from mriad_model.files import make_folder, write_atomically
 from mriad_model.images import ImageScan
 from mriad_model.nouns import ScanKind
+from mriad_model.stored import StoredPicture, map_bytes
 from mriad_model.volumes.stored import StoredVolume
 from mriad_model.volumes.volume import Origin
-
-MOST_PIXEL_BYTES = 256 * 2**20  # of a chunk's pictures; more are read again instead
 
 ReadScan: TypeAlias = ImageScan | StoredVolume
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A scan that a child has read, and the first of the files that it was read from."""
+
+    source: Path
+    scan: StoredPicture | StoredVolume
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
-    """A scan as read, and the first of the files that it was read from."""
+    """A scan that is there to be used, and the first of the files that it was read from."""
 
     source: Path
     scan: ReadScan
@@ -36,7 +40,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The folder of one chunk, made on first use (0700)."""
+    """The folder of one chunk (0700)."""
 
     folder: Path
 
@@ -46,70 +50,66 @@ class Workspace:
         return self.folder / "prepared.safetensors"
 
     @property
-    def _pixels(self) -> Path:
-        return self.folder / "pixels.safetensors"
+    def _index(self) -> Path:
+        return self.folder / "scans.json"
 
-    @property
-    def _volumes(self) -> Path:
-        return self.folder / "volumes.json"
+    def scratch(self) -> Path:
+        """The folder, made if need be."""
+        make_folder(self.folder)
+        return self.folder
 
     def voxels(self, number: int, step: str) -> Path:
         """A file for the voxels of one volume."""
-        make_folder(self.folder)
-        return self.folder / f"{step}-{number}.npy"
+        return self.scratch() / f"{step}-{number}.npy"
 
-    def keep(self, read: Sequence[Kept]) -> None:
-        """Leave scans for the next step, instead of what was left before. Nobody's name is kept.
+    def keep(self, read: Sequence[Stored]) -> None:
+        """Name the scans that are there for the next step, beside those named before.
 
-        Pictures that are too many are not left; whoever needs them reads them again.
+        Nobody's name is kept.
         """
-        make_folder(self.folder)
-        pixels, sources, volumes = {}, {}, []
-        for each in read:
-            if isinstance(each.scan, ImageScan):
-                pixels[each.scan.sha256] = each.scan.pixels
-                sources[each.scan.sha256] = str(each.source)
-            else:
-                volumes.append(_described(each.source, each.scan))
-        if pixels and sum(each.nbytes for each in pixels.values()) <= MOST_PIXEL_BYTES:
-            save_file(pixels, self._pixels, metadata={"sources": json.dumps(sources)})
-        if volumes:
-            write_atomically(self._volumes, json.dumps(volumes).encode())
+        entries = [_entry(each) for each in read]
+        before = json.loads(self._index.read_text()) if self._index.exists() else []
+        write_atomically(self.scratch() / self._index.name, json.dumps(before + entries).encode())
 
     def kept(self) -> dict[str, Kept]:
-        """What `keep` left, by the scans' sha256."""
-        found: dict[str, Kept] = {}
-        if self._pixels.exists():
-            with safe_open(self._pixels, framework="numpy") as file:
-                for sha256, source in json.loads(file.metadata()["sources"]).items():
-                    scan = ImageScan(file.get_tensor(sha256), sha256)
-                    found[sha256] = Kept(Path(source), scan)
-        if self._volumes.exists():
-            for each in json.loads(self._volumes.read_text()):
-                found[each["sha256"]] = _restored(each)
-        return found
+        """The scans that `keep` named, by their sha256; pixels and voxels are mapped, not read."""
+        entries = json.loads(self._index.read_text()) if self._index.exists() else []
+        return loaded([_stored(each) for each in entries])
 
     def discard(self) -> None:
         """Remove the folder and all in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _described(source: Path, volume: StoredVolume) -> dict[str, object]:
+def loaded(stored: Sequence[Stored]) -> dict[str, Kept]:
+    """Scans by their sha256, with their pixels and voxels mapped."""
+    pictures = {each.scan.path for each in stored if isinstance(each.scan, StoredPicture)}
+    mapped = {path: map_bytes(path) for path in pictures}
     return {
-        "source": str(source),
-        "path": str(volume.path),
-        "affine": volume.affine_values,
-        "origin": asdict(replace(volume.origin, patient_id=None)),
-        "sha256": volume.sha256,
+        each.scan.sha256: Kept(
+            each.source,
+            each.scan.load(mapped[each.scan.path])
+            if isinstance(each.scan, StoredPicture)
+            else each.scan,
+        )
+        for each in stored
     }
 
 
-def _restored(fields: dict[str, object]) -> Kept:
-    origin = dict(fields["origin"])  # type: ignore[call-overload]
-    volume = StoredVolume(
-        path=Path(str(fields["path"])),
-        affine_values=tuple(fields["affine"]),  # type: ignore[arg-type]
-        origin=Origin(**origin | {"kind": ScanKind(origin["kind"])}),
-        sha256=str(fields["sha256"]),
+def _entry(stored: Stored) -> dict[str, Any]:
+    scan = stored.scan
+    if isinstance(scan, StoredVolume):
+        scan = replace(scan, origin=replace(scan.origin, patient_id=None))
+    return {"source": str(stored.source)} | asdict(scan) | {"path": str(scan.path)}
+
+
+def _stored(entry: dict[str, Any]) -> Stored:
+    source = Path(entry.pop("source"))
+    entry["path"] = Path(entry["path"])
+    if "origin" not in entry:
+        return Stored(source, StoredPicture(**entry | {"shape": tuple(entry["shape"])}))
+    origin = entry["origin"] | {"kind": ScanKind(entry["origin"]["kind"])}
+    affine = tuple(entry["affine_values"])
+    return Stored(
+        source, StoredVolume(**entry | {"affine_values": affine, "origin": Origin(**origin)})
     )
-    return Kept(Path(str(fields["source"])), volume)

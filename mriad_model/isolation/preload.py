@@ -9,6 +9,6 @@ import os
 for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
 
-import mriad_model.images  # noqa: E402
+import mriad_model.stored  # noqa: E402
 import mriad_model.volumes.dicom  # noqa: E402
 import mriad_model.volumes.nifti  # noqa: E402, F401

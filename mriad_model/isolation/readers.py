@@ -130,7 +130,7 @@ class _Child:
         """End the child; whoever waits for it gets CancelledError."""
         with self._lock:
             self._closed = True
-            for future in self._in_hand:
+            for future in tuple(self._in_hand):
                 future.cancel()  # type: ignore[no-untyped-call]
             _end(self._pool)
             self._pool = None
@@ -169,18 +169,20 @@ class _Child:
         if self._pool is not None and self._pool.active:
             return self._pool
         _end(self._pool)
-        self._pool = ProcessPool(
+        self._pool = None
+        pool = ProcessPool(
             1, initializer=enter_child, initargs=(self._limits,), context=ChildContext()
         )
         try:
-            self._pool.schedule(run_batch, (pack(len, (), 0),), timeout=GRACE_SECONDS).result()
+            pool.schedule(run_batch, (pack(len, (), 0),), timeout=GRACE_SECONDS).result()
         except (OSError, RuntimeError) as error:
-            _end(self._pool)
+            _end(pool)
             raise SettingsError(
                 "no child can be started to read files in: allow it more memory, or see"
                 " whether the machine is out of it"
             ) from error
-        return self._pool
+        self._pool = pool
+        return pool
 
 
 def _end(pool: ProcessPool | None) -> None:

@@ -46,8 +46,8 @@ def montage_picture(
     rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
     sheet = np.vstack(rows)
     caption = (
-        f"score {scored.score:.3g}, model {model_id}: the {len(shown)} most unusual of "
-        f"{len(prepared)} {prepared.sliced.slicing.plane.value} slices"
+        f"score {scored.score:.3g}, model {model_id}: the most unusual of {len(prepared)} "
+        f"{prepared.sliced.slicing.plane.value} slices, at least {APART:g} mm apart"
     )
     return encode(np.vstack((sheet, footer(sheet.shape[1], bar(), caption))))
 

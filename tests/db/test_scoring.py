@@ -24,6 +24,12 @@ def picture(name: str) -> record.HeatmapFile:
     return record.HeatmapFile(HeatmapKind.SLICE, 0, f"heatmaps/{name}.png", "f00")
 
 
+def score_id(hand: "Hand", scan_id: int) -> int:
+    (story,) = history.scan_story(hand.engine, scan_id).scores
+    assert story.score.id is not None
+    return story.score.id
+
+
 def test_a_chunk_appends_scores_slices_heatmaps_and_decisions(hand: "Hand") -> None:
     model_id, threshold_id = hand.ready()
     a, b = hand.scans("a", "b")
@@ -75,8 +81,7 @@ def test_a_threshold_decides_its_own_models_scores_only(hand: "Hand") -> None:
     with pytest.raises(RecordError, match=f"says nothing of model {other}"):
         hand.decide(other, threshold_id, {a: 0.1})
     hand.decide(other, None, {a: 0.1})
-    (score,) = history.all_scores(hand.engine, other)
-    rows = [(a, score.score_id, NORMAL, 0.5)]
+    rows = [(a, score_id(hand, a), NORMAL, 0.5)]
     with pytest.raises(RecordError, match=f"says nothing of model {other}"):
         record.append_decisions(hand.engine, threshold_id, rows, hand.run(), hand.noon)
     with pytest.raises(NotInRecord, match="no threshold 99"):
@@ -89,7 +94,7 @@ def test_stored_scores_are_decided_again_by_another_threshold(hand: "Hand") -> N
     hand.decide(model_id, threshold_id, {a: 0.1, b: 0.7})
     dataset_id = history.threshold_by_id(hand.engine, threshold_id).dataset_id
     stricter = hand.threshold(model_id, dataset_id, k=0.5, value=0.05)
-    stored = list(history.all_scores(hand.engine, model_id))
+    stored = list(history.decided_scores(hand.engine, model_id))
     assert [(each.scan_id, each.value) for each in stored] == [(a, 0.1), (b, 0.7)]
     assert history.undecided(hand.engine, [b, a], stricter) == [b, a]
     rows = [(each.scan_id, each.score_id, SUSPICIOUS, 0.5) for each in stored]
@@ -103,13 +108,11 @@ def test_a_decision_on_another_scans_score_is_refused(hand: "Hand") -> None:
     model_id, threshold_id = hand.ready()
     a, b = hand.scans("a", "b")
     hand.decide(model_id, None, {a: 0.1, b: 0.7})
-    first, second = history.all_scores(hand.engine, model_id)
-    for score_id in (second.score_id, 99):
-        with pytest.raises(RecordError, match=f"no score {score_id} of scan {a}"):
+    for other in (score_id(hand, b), 99):
+        with pytest.raises(RecordError, match=f"no score {other} of scan {a}"):
             record.append_decisions(
-                hand.engine, threshold_id, [(a, score_id, NORMAL, 0.5)], hand.run(), hand.noon
+                hand.engine, threshold_id, [(a, other, NORMAL, 0.5)], hand.run(), hand.noon
             )
-    assert first.scan_id == a
 
 
 def test_where_another_found_a_different_score_first_its_parts_alone_stand(hand: "Hand") -> None:
@@ -130,11 +133,10 @@ def test_what_was_killed_between_score_and_decision_is_decided_next_time(hand: "
     assert hand.decide(model_id, threshold_id, {a: 0.1}) == record.Appended(decisions=1)
 
 
-def test_the_scans_still_to_score_come_in_the_order_asked(hand: "Hand") -> None:
+def test_the_scans_still_to_decide_come_in_the_order_asked(hand: "Hand") -> None:
     model_id, threshold_id = hand.ready()
     a, b, c = hand.scans("a", "b", "c")
     hand.decide(model_id, threshold_id, {b: 0.1})
-    assert history.unscored(hand.engine, [c, b, a], model_id) == [c, a]
     assert history.undecided(hand.engine, [c, b, a], threshold_id) == [c, a]
 
 

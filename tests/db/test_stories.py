@@ -65,7 +65,7 @@ def test_all_decisions_are_replayed_oldest_first_each_once(hand: "Hand", count: 
         assert each.sightings[0].scan_id == each.scan.id == each.decision.scan_id
         assert each.threshold.id == each.decision.threshold_id == threshold_id
         assert each.model.id == each.threshold.model_id == model_id
-    stored = list(history.all_scores(hand.engine, model_id))
+    stored = list(history.decided_scores(hand.engine, model_id))
     assert [(each.scan_id, each.value) for each in stored] == list(values.items())
 
 

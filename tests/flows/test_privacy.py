@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from db import history
+from db.engine import open_record
 from flows import cli
 from flows.scoring import score_new_scans
 from mriad_model.errors import NoScans
 from mriad_model.nouns import LabelValue
 from mriad_model.paths import escape_path
+from mriad_model.pseudonyms import pseudonym
+from tasks.home import prepare_home, site_key
 from tests.conftest import REPOSITORY, Trained
 
 PATIENT = "DOE^JANE_19700101"
@@ -65,6 +69,34 @@ def test_prefect_is_not_told_the_names_of_folders_and_files(trained: Trained, fo
     assert b"score_new_scans" in kept
     assert b"cannot look into" in kept
     told = PATIENT.encode() in kept  # the bytes themselves would fill the screen
+    assert not told
+
+
+def test_patients_of_series_are_kept_by_pseudonym_alone(
+    prefect_server: None, tmp_path: Path
+) -> None:
+    from flows.ingestion import ingest_scans
+    from mriad_model.phantom.contrast import Contrast
+    from mriad_model.phantom.draw import phantom_volume
+    from mriad_model.phantom.volumes import write_dicom_series
+
+    home, patient = prepare_home(tmp_path / "home"), "MRN-0042-JANE"
+    for seed in (1, 2):
+        drawn = phantom_volume(seed, Contrast.T1, shape=(12, 80, 64))
+        files = write_dicom_series(tmp_path / "in" / f"study {seed}", drawn, patient=patient)
+    files[3].write_bytes(files[3].read_bytes()[:-500])  # its series has a gap now
+    intake = ingest_scans(home, escape_path(tmp_path / "in"))
+    assert intake.new == 1
+    assert len(intake.rejected) == 12
+    engine = open_record(home)
+    (scan,) = history.scans_by_id(engine, [1]).values()
+    assert scan.patient == pseudonym(site_key(home), f" {patient} ")
+    kept = {each.name: each.read_bytes() for each in home.rglob("*") if each.is_file()}
+    assert kept.keys() >= {"mriad.db", "site.key"}
+    naming = [name for name, data in kept.items() if b"MRN-0042" in data]
+    assert naming == []
+    assert modes(home) == {}
+    told = b"MRN-0042" in bytes_kept_by_prefect()
     assert not told
 
 

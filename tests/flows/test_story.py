@@ -89,6 +89,23 @@ def test_what_a_run_decided_before_it_was_cut_off_is_in_the_next_report(
     assert (again := score(trained)).recovered == 0, again
 
 
+def test_the_report_names_the_threshold_that_the_run_decided_by(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another may come in force while a long run is under way."""
+    write = flows.scoring.write_score_report
+
+    def write_after_recalibration(*arguments: object) -> object:
+        recalibrate_threshold(trained.home, Policy.SIGMAS, 7.5, "tester")
+        return write(*arguments)
+
+    monkeypatch.setattr(flows.scoring, "write_score_report", write_after_recalibration)
+    result = score(trained)
+    assert result.threshold_id == trained.threshold_id
+    page = (trained.home / result.report).read_text()
+    assert f"<dt>Threshold</dt><dd>{trained.threshold_id}: " in page
+
+
 def test_scans_that_vanish_on_the_way_are_counted_and_the_rest_is_scored(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,7 @@ def main() -> int:
     options.add_argument("--format", help="this one alone")
     options.add_argument("--number", type=int, help="this case alone, in this process")
     given = options.parse_args()
-    started, bad = time.monotonic(), []
+    started, bad, killers = time.monotonic(), [], []
     with (
         tempfile.TemporaryDirectory(prefix="mriad-fuzz-") as scratch,
         Readers(2, LIMITS) as readers,
@@ -50,12 +50,19 @@ def main() -> int:
             for case, result in zip(cases, readers.map(run, cases, together=TOGETHER), strict=True):
                 outcomes = [result.reason.value] if isinstance(result, RejectedFile) else result
                 counts.update(outcomes)
+                killers += [case for word in outcomes if word in KILLED]
                 bad += [(case, word) for word in outcomes if word.startswith("error")]
             say_row(name, each, counts)
     print(f"{each * len(chosen)} cases in {time.monotonic() - started:.0f} s")
+    for case in killers[:20]:
+        print(f"{named(case)}: killed its child")
     for case, word in bad[:20]:
-        print(f"--seed {case.seed} --format {case.format!r} --number {case.number}: {word}")
+        print(f"{named(case)}: {word}")
     return 1 if bad else 0
+
+
+def named(case: Case) -> str:
+    return f"--seed {case.seed} --format {case.format!r} --number {case.number}"
 
 
 def say_row(name: str, cases: int, counts: Counter[str]) -> None:

@@ -1,14 +1,20 @@
-"""Good files of every format, a few kilobytes each: what the damage is done to."""
+"""Good files of every format, a few kilobytes each: what the damage is done to.
+
+They are the same bytes each time, so that a seed and a number name a case for good.
+"""
 
 import gzip
 import io
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
 import nibabel
 import numpy as np
 from PIL import Image
 
+from tests.mriad_model.volumes import conftest
 from tests.mriad_model.volumes.conftest import SYNTAXES, SeriesWriter, drawn_head, oblique_affine
 
 HEAD = drawn_head((4, 36, 34))
@@ -41,9 +47,13 @@ def write_samples(folder: Path) -> list[str]:
     }
     for syntax in SYNTAXES:
         makers[f"dicom {syntax}"] = _compressed(syntax)
-    for name, make in makers.items():
-        (folder / name).mkdir(parents=True)
-        make(folder / name)
+    numbers = count(10_000)
+    with patch.object(
+        conftest, "generate_uid", lambda: f"1.2.826.0.1.3680043.8.498.{next(numbers):d}"
+    ):
+        for name, make in makers.items():
+            (folder / name).mkdir(parents=True)
+            make(folder / name)
     return list(makers)
 
 

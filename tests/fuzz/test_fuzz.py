@@ -2,6 +2,7 @@
 
 import pytest
 
+from mriad_model.isolation import Readers
 from mriad_model.volumes import stored
 from tests.fuzz.cases import SCAN, Case, run
 from tests.fuzz.samples import write_samples
@@ -13,19 +14,38 @@ def samples(tmp_path_factory):
     return folder, write_samples(folder)
 
 
-def outcomes(samples, seed, numbers):
-    folder, formats = samples
-    return [run(Case(folder, name, seed, number)) for name in formats for number in numbers]
+@pytest.fixture(scope="module")
+def readers():
+    with Readers(2) as started:
+        yield started
 
 
-def test_the_same_seed_gives_the_same_outcomes_and_another_does_not(samples):
-    first = outcomes(samples, 1, range(5))
-    assert first == outcomes(samples, 1, range(5))
-    assert first != outcomes(samples, 2, range(5))
+@pytest.fixture
+def outcomes(samples, readers):
+    def read(seed, numbers):
+        folder, formats = samples
+        cases = [Case(folder, name, seed, number) for name in formats for number in numbers]
+        return list(readers.map(run, cases, together=8))
+
+    return read
 
 
-def test_damaged_files_end_in_scans_and_rejections(samples):
-    told = [word for each in outcomes(samples, 3, range(10)) for word in each]
+def test_the_samples_are_the_same_bytes_each_time(samples, tmp_path):
+    folder, _ = samples
+    write_samples(tmp_path)
+    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    assert len(paths) > 30
+    assert all((folder / path).read_bytes() == (tmp_path / path).read_bytes() for path in paths)
+
+
+def test_the_same_seed_gives_the_same_outcomes_and_another_does_not(outcomes):
+    first = outcomes(1, range(5))
+    assert first == outcomes(1, range(5))
+    assert first != outcomes(2, range(5))
+
+
+def test_damaged_files_end_in_scans_and_rejections(outcomes):
+    told = [word for each in outcomes(3, range(10)) for word in each]
     assert not [word for word in told if word.startswith("error")]
     assert {SCAN, "corrupt", "truncated", "unsupported"} <= set(told)
 

@@ -131,7 +131,7 @@ def test_the_folder_itself_may_be_a_link(tmp_path):
 
 
 def test_a_missing_folder_is_said_at_once(tmp_path):
-    with pytest.raises(NoScans, match="nowhere: No such file"):
+    with pytest.raises(NoScans, match="cannot look into the folder: No such file"):
         list_files(tmp_path / "nowhere")
 
 

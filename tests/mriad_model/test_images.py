@@ -503,7 +503,7 @@ def test_running_out_of_memory_rejects_the_file_and_goes_on(reason, monkeypatch)
         raise MemoryError
 
     monkeypatch.setattr("mriad_model.gray.Image.Image.convert", no_memory)
-    assert reason(encoded(COLOUR)) == RejectionReason.CORRUPT
+    assert reason(encoded(COLOUR)) == RejectionReason.TOO_LARGE
 
 
 # Hostile bytes

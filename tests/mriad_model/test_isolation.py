@@ -85,8 +85,7 @@ class TestAnItemThat:
     def test_eats_memory_is_too_large_and_never_gets_it(self, readers, function):
         found = readers.map(function, (2, 3, 4), together=3)
         assert reasons(found) == [2, "too_large", 4]
-        for state in readers.map(isolated.state, range(8)):
-            assert state["peak MiB"] < 1536
+        assert max(readers.map(isolated.peak_mib, range(20))) < 1536
 
     def test_gives_more_than_can_be_sent_is_too_large(self, readers):
         assert reasons(readers.map(isolated.too_much_to_send, [1])) == ["too_large"]
@@ -131,6 +130,15 @@ class TestAChild:
         monkeypatch.setattr("mriad_model.isolation.readers.enter_child", isolated.refuses)
         with Readers(1) as readers, pytest.raises(SettingsError, match="no child can be started"):
             list(readers.map(isolated.double, [1]))
+
+    @pytest.mark.parametrize("gone", [False, True], ids=["at once", "when it is gone"])
+    def test_that_is_killed_while_it_has_nothing_to_do_costs_no_item(self, gone):
+        with Readers(1) as readers:
+            (idle,) = readers.map(isolated.pid, [0])
+            os.kill(idle, signal.SIGKILL)
+            if gone:
+                wait_for(lambda: not lives(idle))
+            assert list(readers.map(isolated.double, range(5))) == [0, 2, 4, 6, 8]
 
     def test_is_gone_when_its_readers_are_closed(self):
         with Readers(2) as readers:

@@ -106,7 +106,7 @@ def test_a_file_that_could_not_be_opened_is_tried_again(bench: Bench, scans: Pat
 
 
 def test_a_missing_folder_is_an_error_of_one_line(bench: Bench, tmp_path: Path) -> None:
-    with pytest.raises(NoScans, match="No such file"):
+    with pytest.raises(NoScans, match="cannot look into the folder: No such file"):
         bench.find(tmp_path / "nowhere")
 
 

@@ -9,14 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-import tasks.workspace
 from db import history
 from mriad_model.errors import HomeError, ModelFileError, RecordError, TooFewScans
 from mriad_model.nouns import LabelValue, RejectionReason, Role, RunStatus
 from mriad_model.recipes import DEFAULT
 from tasks.home import STALE_WORK_SECONDS, prepare_home, work_folder
 from tasks.ingestion import Labelling
-from tasks.judging import judge
 from tasks.models import loaded_model
 from tasks.progress import Progress, listening, tell
 from tasks.resources import opened_record
@@ -33,20 +31,6 @@ def test_prepared_slices_come_back_from_their_file(bench: Bench, scans: Path) ->
     assert [each.batch.images.shape for each in prepared] == [(1, side, side)] * 3
     assert [each.source.name for each in prepared] == ["0.png", "1.png", "2.png"]
     assert {(p.height, p.width) for each in prepared for p in each.placements} == {(128, 128)}
-
-
-@pytest.mark.parametrize("limit", [0, tasks.workspace.MOST_PIXEL_BYTES])
-def test_pixels_for_drawing_are_kept_or_read_again(
-    limit: int, bench: Bench, scans: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tasks.workspace, "MOST_PIXEL_BYTES", limit)
-    prepared = bench.prepare([scan_id for scan_id, _ in bench.ingest(scans).seen])
-    fitted = loaded_model(str(trained.home), trained.model_id, "cpu")
-    assert all(each is not None for each in judge(fitted, prepared, 1))
-    (scans / "1.png").write_bytes((scans / "2.png").read_bytes())
-    (scans / "2.png").unlink()
-    gone = [each is None for each in judge(fitted, prepared, 1)]
-    assert gone == [False, limit == 0, limit == 0]
 
 
 def test_a_file_that_vanished_is_left_out_and_recorded(bench: Bench, scans: Path) -> None:

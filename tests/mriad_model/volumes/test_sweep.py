@@ -1,6 +1,5 @@
 """Everything that pydicom and nibabel pack for their own tests, swept as if it had arrived."""
 
-import contextlib
 from pathlib import Path
 
 import nibabel
@@ -10,32 +9,54 @@ import pytest
 
 from mriad_model.errors import RejectedFile
 from mriad_model.folders import list_files
-from mriad_model.nouns import ScanKind
-from mriad_model.volumes.content import volume_kind
-from mriad_model.volumes.dicom import read_series, survey
-from mriad_model.volumes.nifti import read_nifti
+from mriad_model.images import read_image
+from mriad_model.isolation import Readers
+from mriad_model.nouns import RejectionReason
+from mriad_model.volumes.contents import survey_in
+from mriad_model.volumes.stored import store_volume
+from tests.mriad_model import isolated
 
-PACKED = (
-    Path(pydicom.__file__).parent / "data",
-    Path(nibabel.__file__).parent,
-)
+PACKED = (Path(pydicom.__file__).parent / "data", Path(nibabel.__file__).parent)
+DIED = {RejectionReason.READER_DIED, RejectionReason.TIMED_OUT}
 
 
-@pytest.mark.parametrize("folder", PACKED, ids=["pydicom", "nibabel"])
-def test_every_packed_file_is_a_scan_a_refusal_or_of_another_kind(folder, caplog, capfd):
-    listed = list(list_files(folder))
-    found = survey(listed)
-    in_series = {file.path for series in found.series for file in series.files}
-    refused = {refusal.found.path for refusal in found.refusals}
-    others = {file.path for file in found.others}
-    assert in_series | refused | others == {file.path for file in listed}
-    assert not others & (in_series | refused)
-    assert refused
-    for series in found.series:
-        assert read_series(series).voxels.shape == series.shape
-    for path in sorted(others):
-        if volume_kind(path) is ScanKind.NIFTI:
-            with contextlib.suppress(RejectedFile):
-                assert np.isfinite(read_nifti(path).voxels).all()
-    assert not caplog.messages
-    assert capfd.readouterr() == ("", "")
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """All files as one folder: what became of each, and the peak memory of the children, MiB."""
+    scratch = tmp_path_factory.mktemp("scratch")
+    files = [found for folder in PACKED for found in list_files(folder)]
+    with Readers(2) as readers:
+        found = survey_in(readers, files)
+        jobs = [(source, scratch / f"{i}.npy") for i, source in enumerate(found.volumes)]
+        volumes = list(readers.map(store_volume, jobs))
+        pictures = list(readers.map(read_image, (each.path for each in found.pictures), together=8))
+        peaks = list(readers.map(isolated.peak_mib, range(20)))
+    return files, found, volumes, pictures, peaks
+
+
+def test_every_file_is_a_scan_or_refused_with_a_reason(swept):
+    files, found, volumes, pictures, _ = swept
+    in_volumes = {file for source in found.volumes for file in source.files}
+    refused = {refusal.found for refusal in found.refusals}
+    assert in_volumes | refused | set(found.pictures) == set(files)
+    assert not set(found.pictures) & (in_volumes | refused)
+    rejected = [each for each in (*volumes, *pictures) if isinstance(each, RejectedFile)]
+    assert all(each.detail for each in (*rejected, *found.refusals))
+    assert not DIED & {each.reason for each in (*rejected, *found.refusals)}
+    assert len(files) > 250
+
+
+def test_the_good_ones_are_read(swept):
+    _, found, volumes, *_ = swept
+    read = {
+        source.files[0].path.name: stored.load()
+        for source, stored in zip(found.volumes, volumes, strict=True)
+        if not isinstance(stored, RejectedFile)
+    }
+    assert set(read) == {"anatomical.nii", "reoriented_anat_moved.nii"}
+    assert all(np.isfinite(volume.voxels).all() for volume in read.values())
+
+
+def test_no_process_takes_more_than_it_may(swept):
+    *_, peaks = swept
+    assert max(peaks) < 1536
