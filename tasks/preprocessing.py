@@ -20,7 +20,6 @@ from safetensors.numpy import save_file
 from db import record
 from db.times import now
 from mriad_model.errors import RejectedFile
-from mriad_model.folders import list_files
 from mriad_model.images import ImageScan
 from mriad_model.preprocess import Placement, PreparedSlice, SliceBatch, joined, prepare
 from mriad_model.recipes import Preprocessing, Recipe
@@ -28,7 +27,7 @@ from mriad_model.stored import StoredPicture, prepare_stored
 from mriad_model.volumes.prepare import prepare_volume
 from mriad_model.volumes.stored import StoredVolume
 from tasks.locating import Located, locate
-from tasks.rejections import rejection_of
+from tasks.rejections import rejection_at
 from tasks.resources import opened_record, readers
 from tasks.selection import Undecided
 from tasks.workspace import ReadScan, Workspace
@@ -77,7 +76,7 @@ def prepare_located(
     """Prepare scans; one that holds nothing to judge gets a rejection row and is left out."""
     outcomes = prepare_outcomes(located, recipe)
     rejections = [
-        rejection_of(next(list_files(each.kept.source)), Path(home), outcome, run_id, now())
+        rejection_at(each.kept.source, Path(home), outcome, run_id, now())
         for each, outcome in zip(located, outcomes, strict=True)
         if isinstance(outcome, RejectedFile)
     ]
