@@ -29,7 +29,7 @@ Home = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (default: MRIAD_DEVICE).")]
 RecipeName = Annotated[
-    str | None, typer.Option("--recipe", help="default or seed (pictures), volume (volumes).")
+    str | None, typer.Option("--recipe", help="default or seed (picture files), or volume.")
 ]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="At most this many epochs (default: the recipe's).")

@@ -107,7 +107,12 @@ def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     if found.taught:
         show_lines(f"{found.taught} left out: the model learned from them.")
     if found.unreadable:
-        show_lines(f"{found.unreadable} left out: their files vanished or changed.")
+        show_lines(
+            f"{found.unreadable} left out: their files vanished or changed, or there is nothing"
+            " in them to judge."
+        )
+    if found.unsuited:
+        show_lines(f"{found.unsuited} left out: not of the kind that the model learned.")
     _show_refused(found.rejected)
     show_lines(f"Report: {home / found.report}")
     show_notice()

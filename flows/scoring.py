@@ -39,7 +39,7 @@ class ScoringResult:
     recovered: int  # decided by an earlier run that was cut off; in this report too
     taught: int  # left out: the model learned from them
     unsuited: int  # left out: of another kind than the model learned
-    unreadable: int  # left out: their files vanished or changed
+    unreadable: int  # left out: their files vanished or changed, or hold nothing to judge
     model_id: int
     threshold_id: int
     report: str  # path, relative to the home

@@ -80,15 +80,18 @@ def find_files(home: str, run_id: int, folder: str, glob: str) -> Found:
     known = record.known_files(engine, keys)
     before = {
         key: rejection
-        for key, rejection in record.rejected_files(engine, keys.keys() - known.keys()).items()
+        for key, rejection in record.rejected_files(
+            engine, [key for key in keys if key not in known]
+        ).items()
         if rejection.reason is not RejectionReason.UNREADABLE
     }
-    new = {file for key, file in keys.items() if key not in known and key not in before}
-    again = {keys[key] for key in _beside(home, keys, new, known, before)}
-    contents = survey_in(
-        readers(), [f for f in keys.values() if not f.refused and f in new | again]
+    new = dict.fromkeys(
+        file for key, file in keys.items() if key not in known and key not in before
     )
-    volumes = [each for each in contents.volumes if not new.isdisjoint(each.files)]
+    again = {keys[key] for key in _beside(home, keys, new, known, before)}
+    to_open = [f for f in keys.values() if not f.refused and (f in new or f in again)]
+    contents = survey_in(readers(), to_open)
+    volumes = [each for each in contents.volumes if any(file in new for file in each.files)]
     moment = now()
     rejections = [
         rejection_of(file, place, error, run_id, moment) for file, error in _refused(new, contents)
