@@ -81,7 +81,7 @@ def find_undecided(home: str, run_id: int, model: InForce, read: Ingested) -> Un
     undecided = history.undecided(engine, fresh, model.threshold_id)
     scans = history.scans_by_id(engine, undecided)
     recipe = Recipe.from_json(model.recipe)
-    why = {i: unsuited(recipe, scans[i].kind, scans[i].contrast) for i in undecided}
+    why = {i: unsuited(recipe, scans[i].kind, scans[i].contrast, scans[i].grid) for i in undecided}
     suited = [scan_id for scan_id in undecided if why[scan_id] is None]
     left_out = {scan_id: text for scan_id, text in why.items() if text is not None}
     record.append_rejections(engine, _unsuited(home, run_id, left_out))

@@ -74,7 +74,11 @@ def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) 
     """
     pool = history.healthy_pool(opened_record(home))
     how = Recipe.from_json(recipe)
-    suited = [each for each in pool if unsuited(how, each.scan.kind, each.scan.contrast) is None]
+    suited = [
+        each
+        for each in pool
+        if unsuited(how, each.scan.kind, each.scan.contrast, each.scan.grid) is None
+    ]
     if not suited:
         raise TooFewScans(_none_healthy(pool, how))
     ids, keys, prints, patients = [], [], [], []

@@ -17,9 +17,11 @@ from db import history
 from db.engine import reading
 from mriad_model.isolation import Readers
 from mriad_model.nouns import LabelValue, ScanKind
+from mriad_model.paths import escape_path
 from mriad_model.phantom.draw import phantom_volume
 from mriad_model.phantom.volumes import write_dicom_series, write_nifti
-from mriad_model.recipes import VOLUME
+from mriad_model.recipes import DEFAULT, VOLUME
+from tasks.evaluation import gather_labelled
 from tasks.ingestion import Labelling
 from tests.mriad_model.volumes.conftest import SeriesWriter, drawn_head, oblique_affine
 from tests.tasks.conftest import Bench
@@ -295,3 +297,30 @@ def enhanced_of_two(folder: Path) -> None:
             content.StackID = "1" if content.InStackPositionNumber <= N else "2"
 
     SeriesWriter(folder).enhanced(voxels, oblique_affine(), of_stack)
+
+
+def test_bids_names_give_the_patient_and_the_visit(bench: Bench, folder: Path) -> None:
+    volume = phantom_volume(3, CONTRAST, None, SHAPE)
+    place = folder / "sub-01" / "ses-later" / "anat"
+    place.mkdir(parents=True)
+    write_nifti(place / "sub-01_ses-later_T1w.nii.gz", volume.voxels, volume)
+    ((scan_id, _),) = bench.ingest(folder).seen
+    scan = history.scans_by_id(bench.engine, [scan_id])[scan_id]
+    assert scan.grid["bids"] == {"session": "later"}
+    assert scan.patient is not None
+    assert scan.patient != "01"
+    assert scan.contrast == "T1w"
+
+
+def test_an_evaluation_says_that_it_takes_pictures(folder: Path, heads: Path) -> None:
+    volume = phantom_volume(3, CONTRAST, None, SHAPE)
+    shutil.copytree(heads / "no", folder / "no")
+    shutil.copytree(heads / "yes", folder / "yes")
+    write_nifti(folder / "no" / "head.nii.gz", volume.voxels, volume)
+    labelling = Labelling("me", from_folders=True)
+    found = gather_labelled.fn(
+        escape_path(folder), "*", labelling, DEFAULT.to_json(), str(folder.parent / "data")
+    )
+    (refused,) = found.rejected
+    assert refused.path == "no/head.nii.gz"
+    assert "an evaluation takes pictures" in refused.detail
