@@ -23,14 +23,17 @@ from mriad_model.errors import RejectedFile
 from mriad_model.images import ImageScan
 from mriad_model.preprocess import Placement, PreparedSlice, SliceBatch, joined, prepare
 from mriad_model.recipes import Preprocessing, Recipe
+from mriad_model.stored import StoredPicture, prepare_stored
 from mriad_model.volumes.prepare import prepare_volume
+from mriad_model.volumes.stored import StoredVolume
 from tasks.locating import Located, locate
 from tasks.rejections import rejection_at
-from tasks.resources import opened_record
+from tasks.resources import opened_record, readers
 from tasks.selection import Undecided
 from tasks.workspace import ReadScan, Workspace
 
-READERS = 2
+READERS = 2  # threads
+TOGETHER = 32  # pictures in one message to a child
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,11 @@ def prepare_located(
 def prepare_outcomes(
     located: Sequence[Located], recipe: Recipe
 ) -> list[PreparedScan | RejectedFile]:
-    """Prepare scans, two at a time: OpenCV lets go of the interpreter."""
+    """Prepare scans: pictures in children, volumes in threads."""
+    if recipe.volumes is None:
+        return _prepared_pictures(located, recipe)
     with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(lambda each: _prepared(each, recipe), located))
+        return list(pool.map(lambda each: _prepared_volume(each, recipe), located))
 
 
 def prepare_all(scans: Sequence[ImageScan], how: Preprocessing) -> list[PreparedSlice]:
@@ -95,21 +100,34 @@ def prepare_all(scans: Sequence[ImageScan], how: Preprocessing) -> list[Prepared
         return list(pool.map(lambda scan: prepare(scan.pixels, how), scans))
 
 
-def _prepared(located: Located, recipe: Recipe) -> PreparedScan | RejectedFile:
-    scan = located.kept.scan
-    if isinstance(scan, ImageScan):
-        one = prepare(scan.pixels, recipe.preprocessing)
-        batch = SliceBatch(one.image[None], one.mask[None])
-        return PreparedScan(
-            scan_id=located.scan_id,
-            sha256=scan.sha256,
-            source=located.kept.source,
-            scan=scan,
-            batch=batch,
+def _prepared_pictures(
+    located: Sequence[Located], recipe: Recipe
+) -> list[PreparedScan | RejectedFile]:
+    jobs = []
+    for each in located:
+        assert isinstance(each.kept.stored, StoredPicture), "recipes are for one kind"
+        jobs.append((each.kept.stored, recipe.preprocessing))
+    slices = readers().map(prepare_stored, jobs, together=TOGETHER)
+    return [
+        one
+        if isinstance(one, RejectedFile)
+        else PreparedScan(
+            scan_id=each.scan_id,
+            sha256=each.kept.scan.sha256,
+            source=each.kept.source,
+            scan=each.kept.scan,
+            batch=SliceBatch(one.image[None], one.mask[None]),
             placements=[one.placement],
             positions=(0,),
             n_slices=1,
         )
+        for each, one in zip(located, slices, strict=True)
+    ]
+
+
+def _prepared_volume(located: Located, recipe: Recipe) -> PreparedScan | RejectedFile:
+    scan = located.kept.scan
+    assert isinstance(scan, StoredVolume), "recipes are for one kind"
     try:
         volume = prepare_volume(scan.load(), recipe)
     except RejectedFile as rejection:

@@ -36,6 +36,7 @@ class Kept:
 
     source: Path
     scan: ReadScan
+    stored: StoredPicture | StoredVolume
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def loaded(stored: Sequence[Stored]) -> dict[str, Kept]:
             each.scan.load(mapped[each.scan.path])
             if isinstance(each.scan, StoredPicture)
             else each.scan,
+            each.scan,
         )
         for each in stored
     }

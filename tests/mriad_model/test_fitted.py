@@ -10,7 +10,7 @@ import torch
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.fitted import FittedModel, fit
 from mriad_model.preprocess import SliceBatch
-from mriad_model.recipes import DEFAULT, SEED, DetectorKind
+from mriad_model.recipes import DEFAULT, SEED, VOLUME, DetectorKind
 
 
 def drawn_slices(n, recipe, seed=0):
@@ -185,3 +185,9 @@ def test_one_healthy_slice_is_enough_to_scale_by():
 def test_an_unknown_device_is_refused(device):
     with pytest.raises(SettingsError, match="device"):
         fit(drawn_slices(1, SEED), None, SEED, device=device)
+
+
+def test_a_volume_recipe_does_not_learn_from_pictures():
+    batch = drawn_slices(3, VOLUME)
+    with pytest.raises(SettingsError, match="slices of volumes"):
+        fit(batch, batch, VOLUME.with_training(max_epochs=1), "cpu")
