@@ -1,6 +1,8 @@
 """What is kept of a scored volume for people: a montage of its worst slices, and a NIfTI map."""
 
 import gzip
+from collections.abc import Iterable
+from io import BytesIO
 
 import cv2
 import nibabel as nib
@@ -67,6 +69,16 @@ def nifti_map(anomaly: NDArray[np.float32], volume: Volume, description: str) ->
     text = f"{NOTICE}\n{description}".encode()
     image.header.extensions.append(nib.nifti1.Nifti1Extension(COMMENT, text))
     return gzip.compress(image.to_bytes(), COMPRESSION, mtime=0)
+
+
+def on_one_grid(maps: Iterable[bytes]) -> bool:
+    """Whether files of `nifti_map` have the same shape and affine, to the last bit."""
+    headers = [nib.Nifti1Header.from_fileobj(gzip.GzipFile(fileobj=BytesIO(each))) for each in maps]
+    return all(
+        each.get_data_shape() == headers[0].get_data_shape()
+        and np.array_equal(each.get_sform(), headers[0].get_sform())
+        for each in headers
+    )
 
 
 def _worst(scored: ScoredVolume, slice_spacing: float) -> list[int]:

@@ -1,6 +1,7 @@
 """Volumes from folders to decisions: what is scored, left out, found again, replayed."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,9 +24,13 @@ from tasks.recalibration import activate
 from tasks.replay import ReplayReport, replay_decisions
 from tasks.resources import opened_record
 from tasks.workspace import Workspace
+from tests.conftest import REPOSITORY
 from tests.tasks.conftest import Bench, new_bench
 from tests.tasks.phantoms import CONTRAST, N_HEALTHY, QUICK, SHAPE, Night, score, teach, write_head
 from tests.tasks.test_volumes import enhanced_of_two
+
+DICOM_T1 = REPOSITORY.parent / "shared/data/volumes/dicom_t1"
+DCM2NIIX = shutil.which("dcm2niix")
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +193,23 @@ class TestFoundAgain:
         dataset.save_as(path)
         assert self.found(taught, scan_id) is None
         assert [each.why for each in replayed(taught).unreadable] == ["changed"]
+
+
+@pytest.mark.skipif(not DICOM_T1.is_dir(), reason="shared/data/volumes is absent")
+@pytest.mark.skipif(DCM2NIIX is None, reason="dcm2niix is not installed")
+def test_a_real_series_comes_out_the_same_from_what_dcm2niix_makes_of_it(
+    taught: Bench, tmp_path: Path
+) -> None:
+    shutil.copytree(DICOM_T1, tmp_path / "series", copy_function=shutil.copyfile)
+    (tmp_path / "nifti").mkdir()
+    command = [DCM2NIIX, "-z", "y", "-b", "n", "-o", tmp_path / "nifti", tmp_path / "series"]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    first = score(taught, tmp_path / "series")
+    again = score(taught, tmp_path / "nifti")
+    assert (first.decided, again.decided, again.read.new) == (1, 0, 0)
+    shutil.rmtree(tmp_path / "series")
+    report = replayed(taught)  # of the NIfTI file: nothing else is left
+    assert (report.identical, report.unreadable) == (1, [])
 
 
 @pytest.mark.skipif(not available(), reason="highdicom is not installed")
