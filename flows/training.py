@@ -134,6 +134,7 @@ def _prepare(
     folders = []
     for number, piece in wanted_scans(dataset.scans[role]).chunks(chunk_size):
         workspace = str(folder / f"{role.value}-{number}")
-        if preprocess_chunk(home, run_id, recipe, piece, workspace):
+        keep = role is Role.CALIBRATION  # scores come of whole volumes; training takes slices
+        if preprocess_chunk(home, run_id, recipe, piece, workspace, keep=keep):
             folders.append(workspace)
     return folders

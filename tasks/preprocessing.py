@@ -43,7 +43,7 @@ class PreparedScan:
     scan_id: int
     sha256: str
     source: Path  # the first of the files that it was read from
-    scan: ReadScan  # for drawing
+    scan: ReadScan | None  # for drawing; None where nothing will be drawn
     batch: SliceBatch  # (N, S, S)
     placements: list[Placement]
     positions: tuple[int, ...]  # of the slices in the scan
@@ -53,11 +53,14 @@ class PreparedScan:
 
 
 @task(name="preprocess", cache_policy=NO_CACHE)
-def preprocess_chunk(home: str, run_id: int, recipe: str, wanted: Undecided, folder: str) -> int:
+def preprocess_chunk(
+    home: str, run_id: int, recipe: str, wanted: Undecided, folder: str, *, keep: bool = True
+) -> int:
     """Prepare scans as the recipe says, and leave the slices in `folder`, a workspace.
 
     The scans are those that the step before left there, or are read again. One whose files have
     all vanished or changed, or that holds nothing to judge, gets a rejection row and is left out.
+    Unless they are to be kept, the scans as read are removed from there.
 
     Returns:
         How many were prepared; with none there is no file.
@@ -67,6 +70,8 @@ def preprocess_chunk(home: str, run_id: int, recipe: str, wanted: Undecided, fol
     prepared = prepare_located(home, run_id, located, Recipe.from_json(recipe))
     if prepared:
         save_prepared(workspace, prepared)
+    if not keep:
+        workspace.forget()
     return len(prepared)
 
 
@@ -185,7 +190,7 @@ def load_prepared(workspace: Workspace) -> list[PreparedScan]:
                 scan_id=int(tensors["scan_ids"][i]),
                 sha256=sha256,
                 source=Path(source),
-                scan=kept[sha256].scan,
+                scan=kept[sha256].scan if sha256 in kept else None,
                 batch=batch.take(of_scan),
                 placements=[_placement(row) for row in tensors["placements"][of_scan]],
                 positions=tuple(tensors["positions"][of_scan].tolist()),
