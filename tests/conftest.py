@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import postgresql as postgresql_server
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 KAGGLE = REPOSITORY.parent / "shared/data/kaggle253"
 
@@ -42,6 +44,16 @@ def prefect_server() -> Iterator[None]:
     }
     with temporary_settings(quiet), prefect_test_harness(server_startup_timeout=120):
         yield
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgresql_server.Server]:
+    """One PostgreSQL server for the session; tests that need it are skipped where it is not."""
+    why_not = postgresql_server.missing()
+    if why_not is not None:
+        pytest.skip(why_not)
+    with postgresql_server.server() as running:
+        yield running
 
 
 @dataclass(frozen=True)
