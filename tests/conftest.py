@@ -1,5 +1,6 @@
 """Fixtures for all rooms: drawn heads, a home, and a Prefect server for the few flow tests."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ KAGGLE = REPOSITORY.parent / "shared/data/kaggle253"
 
 N_HEALTHY = 24
 N_ABNORMAL = 6
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_record_in_use_is_none_to_play_in() -> None:
+    os.environ.pop("MRIAD_DATABASE_URL", None)
 
 
 @pytest.fixture(scope="session")
