@@ -2,7 +2,7 @@
 
 Every table but `claim` is append-only: triggers refuse UPDATE and DELETE (`db.append_only`).
 What is current is the latest row, never a flag. On SQLite the tables are STRICT, so that a
-column holds what its type says; nothing here is particular to SQLite otherwise.
+column holds what its type says; on PostgreSQL text is compared byte by byte.
 
 The tables stand in the database through the migrations; a test holds the two to each other.
 """
@@ -33,6 +33,8 @@ from mriad_model import nouns
 # SQLite's rowid alias must be spelled INTEGER, and STRICT tables know REAL but not DOUBLE.
 WHOLE = BigInteger().with_variant(Integer(), "sqlite")
 NUMBER: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
+# Compared byte by byte, whatever the language of the database: so SQLite does.
+LETTERS = Text().with_variant(Text(collation="C"), "postgresql")
 
 metadata = MetaData(
     naming_convention={
@@ -58,7 +60,7 @@ def _number(name: str) -> Column[float]:
 
 
 def _text(name: str, *, nullable: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=nullable)
+    return Column(name, LETTERS, nullable=nullable)
 
 
 def _of(name: str, noun: str) -> Column[int]:
@@ -281,6 +283,53 @@ review = _table(
     Index(None, "scan_id"),
 )
 
+arrival = _table(
+    "arrival",
+    _id(),
+    _text("path"),
+    _text("fingerprint"),
+    _whole("n_files"),
+    _one_of("settled_by", nouns.SettledBy),
+    _text("settled_at"),
+    UniqueConstraint("path", "fingerprint"),
+    CheckConstraint("n_files >= 0", name="n_files"),
+)
+
+arrival_end = _table(
+    "arrival_end",
+    _id(),
+    _of("arrival_id", "arrival"),
+    _of("run_id", "run"),
+    _text("ended_at"),
+    UniqueConstraint("arrival_id"),
+)
+
+warning = _table(
+    "warning",
+    _id(),
+    _one_of("kind", nouns.WarningKind),
+    _text("subject"),
+    _text("text"),
+    _of("run_id", "run"),
+    _text("created_at"),
+    UniqueConstraint("run_id", "kind", "subject"),
+)
+
+challenge = _table(
+    "challenge",
+    _id(),
+    _of("champion_threshold_id", "threshold"),
+    _of("challenger_threshold_id", "threshold"),
+    _of("dataset_id", "dataset"),
+    _whole("promoted"),
+    _text("reason"),
+    _text("figures"),
+    _of("run_id", "run"),
+    _text("created_at"),
+    UniqueConstraint("run_id", "challenger_threshold_id"),
+    CheckConstraint("promoted IN (0, 1)", name="promoted"),
+)
+
 claim = _table(
     "claim",
     _of("scan_id", "scan"),
@@ -308,5 +357,9 @@ NOUN_OF: dict[str, type] = {
     "heatmap": nouns.Heatmap,
     "decision": nouns.Decision,
     "review": nouns.Review,
+    "arrival": nouns.Arrival,
+    "arrival_end": nouns.ArrivalEnd,
+    "warning": nouns.RecordedWarning,
+    "challenge": nouns.Challenge,
     "claim": nouns.Claim,
 }

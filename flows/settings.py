@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mriad_model.errors import SettingsError
@@ -38,11 +38,19 @@ class Settings(BaseSettings):
     )
     seed: int = Field(0, ge=0, lt=2**32, description="of splits, initial weights and augmentation")
     chunk_size: int = Field(512, ge=1, le=4096, description="slices a task handles at once")
+    database_url: SecretStr | None = Field(
+        None, description="the PostgreSQL database of the record; SQLite in the home without"
+    )
     prefect_api_url: str = Field(
         LOCAL_SERVER,
         validation_alias=AliasChoices("MRIAD_PREFECT_API_URL", "PREFECT_API_URL"),
         description="the Prefect server to use where one answers",
     )
+
+    @property
+    def record_url(self) -> str | None:
+        """Where the record is; None for SQLite in the home."""
+        return (self.database_url.get_secret_value() or None) if self.database_url else None
 
 
 def read_settings(**given: object) -> Settings:
