@@ -82,7 +82,8 @@ def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) 
     if not suited:
         raise TooFewScans(_none_healthy(pool, how))
     ids, keys, prints, patients = [], [], [], []
-    scans = {each.id: each.scan for each in suited}
+    # In the order of their content: what is learned does not depend on which was met first.
+    scans = {each.id: each.scan for each in sorted(suited, key=lambda each: each.scan.sha256)}
     done = 0
     for number, chunk in in_chunks(list(scans), CHUNK, lambda each: scans[each].n_slices):
         workspace = Workspace(Path(folder) / f"twins-{number}")
