@@ -158,6 +158,14 @@ def hand(home: Path) -> Iterator[Hand]:
     engine.dispose()
 
 
+@pytest.fixture
+def second(home: Path, hand: Hand) -> Iterator[Engine]:
+    """The hand's record, opened once more, as another process does."""
+    engine = open_record(home)
+    yield engine
+    engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def hand_of() -> type[Hand]:
     return Hand
