@@ -38,6 +38,19 @@ class Settings(BaseSettings):
     )
     seed: int = Field(0, ge=0, lt=2**32, description="of splits, initial weights and augmentation")
     chunk_size: int = Field(512, ge=1, le=4096, description="slices a task handles at once")
+    watch: Annotated[Path | None, AfterValidator(_named)] = Field(
+        None, description="the folder that is watched; None: the home's inbox"
+    )
+    quiet_seconds: float = Field(
+        60.0, ge=0, le=86400, description="a folder has settled when nothing changed for so long"
+    )
+    sweep_seconds: float = Field(
+        30.0, ge=0.1, le=3600, description="the watched folder is looked over at least so often"
+    )
+    poll: bool = Field(False, description="ask a network share for changes: it tells of none")
+    nightly: str = Field("0 2 * * *", description="when the nightly run starts (cron)")
+    weekly: str = Field("0 6 * * 1", description="when the weekly report is written (cron)")
+    timezone: str = Field("UTC", description="of the schedules (IANA name)")
     prefect_api_url: str = Field(
         LOCAL_SERVER,
         validation_alias=AliasChoices("MRIAD_PREFECT_API_URL", "PREFECT_API_URL"),
