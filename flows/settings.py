@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mriad_model.errors import SettingsError
@@ -51,11 +51,19 @@ class Settings(BaseSettings):
     nightly: str = Field("0 2 * * *", description="when the nightly run starts (cron)")
     weekly: str = Field("0 6 * * 1", description="when the weekly report is written (cron)")
     timezone: str = Field("UTC", description="of the schedules (IANA name)")
+    database_url: SecretStr | None = Field(
+        None, description="the PostgreSQL database of the record; SQLite in the home without"
+    )
     prefect_api_url: str = Field(
         LOCAL_SERVER,
         validation_alias=AliasChoices("MRIAD_PREFECT_API_URL", "PREFECT_API_URL"),
         description="the Prefect server to use where one answers",
     )
+
+    @property
+    def record_url(self) -> str | None:
+        """Where the record is; None for SQLite in the home."""
+        return (self.database_url.get_secret_value() or None) if self.database_url else None
 
 
 def read_settings(**given: object) -> Settings:
