@@ -6,6 +6,7 @@ that read a page at a time.
 
 from sqlalchemy import Engine
 
+from db.arrivals import arrivals_by_id, arrivals_by_path, open_arrivals
 from db.decisions import (
     DEFAULT_LIMIT,
     DecisionRow,
@@ -31,6 +32,7 @@ from db.lookups import (
     thresholds,
     unreported_runs,
 )
+from db.oversight import challenges, reviews, warnings
 from db.scans import (
     LabelledScan,
     dataset_roles,
@@ -76,7 +78,10 @@ __all__ = [
     "StoredScore",
     "Tally",
     "activations",
+    "arrivals_by_id",
+    "arrivals_by_path",
     "calibration_scores",
+    "challenges",
     "count_decisions",
     "current_threshold",
     "dataset_roles",
@@ -88,10 +93,12 @@ __all__ = [
     "labelled",
     "model_by_id",
     "models",
+    "open_arrivals",
     "open_record",
     "rejected_beside",
     "rejections",
     "rejections_at",
+    "reviews",
     "run_by_id",
     "scan_sources",
     "scan_story",
@@ -104,5 +111,6 @@ __all__ = [
     "thresholds",
     "undecided",
     "unreported_runs",
+    "warnings",
     "worst_of_runs",
 ]

@@ -4,6 +4,7 @@ An append is one short transaction, and a no-op where its rows are there already
 may be run again, and two processes may do the same work, without a row too many.
 """
 
+from db.arrivals import append_arrivals, end_arrivals
 from db.engine import engine, open_record
 from db.intake import (
     FileKey,
@@ -17,6 +18,7 @@ from db.intake import (
     start_run,
 )
 from db.learning import activate, append_model, append_threshold, freeze_dataset
+from db.oversight import append_challenge, append_review, append_warnings
 from db.scoring import Appended, HeatmapFile, ScoredScan, append_decisions, append_scored
 from db.times import now
 
@@ -27,12 +29,17 @@ __all__ = [
     "Registered",
     "ScoredScan",
     "activate",
+    "append_arrivals",
+    "append_challenge",
     "append_decisions",
     "append_labels",
     "append_model",
     "append_rejections",
+    "append_review",
     "append_scored",
     "append_threshold",
+    "append_warnings",
+    "end_arrivals",
     "end_run",
     "engine",
     "freeze_dataset",

@@ -281,6 +281,53 @@ review = _table(
     Index(None, "scan_id"),
 )
 
+arrival = _table(
+    "arrival",
+    _id(),
+    _text("path"),
+    _text("fingerprint"),
+    _whole("n_files"),
+    _one_of("settled_by", nouns.SettledBy),
+    _text("settled_at"),
+    UniqueConstraint("path", "fingerprint"),
+    CheckConstraint("n_files >= 0", name="n_files"),
+)
+
+arrival_end = _table(
+    "arrival_end",
+    _id(),
+    _of("arrival_id", "arrival"),
+    _of("run_id", "run"),
+    _text("ended_at"),
+    UniqueConstraint("arrival_id"),
+)
+
+warning = _table(
+    "warning",
+    _id(),
+    _one_of("kind", nouns.WarningKind),
+    _text("subject"),
+    _text("text"),
+    _of("run_id", "run"),
+    _text("created_at"),
+    UniqueConstraint("run_id", "kind", "subject"),
+)
+
+challenge = _table(
+    "challenge",
+    _id(),
+    _of("champion_threshold_id", "threshold"),
+    _of("challenger_threshold_id", "threshold"),
+    _of("dataset_id", "dataset"),
+    _whole("promoted"),
+    _text("reason"),
+    _text("figures"),
+    _of("run_id", "run"),
+    _text("created_at"),
+    UniqueConstraint("run_id", "challenger_threshold_id"),
+    CheckConstraint("promoted IN (0, 1)", name="promoted"),
+)
+
 claim = _table(
     "claim",
     _of("scan_id", "scan"),
@@ -308,5 +355,9 @@ NOUN_OF: dict[str, type] = {
     "heatmap": nouns.Heatmap,
     "decision": nouns.Decision,
     "review": nouns.Review,
+    "arrival": nouns.Arrival,
+    "arrival_end": nouns.ArrivalEnd,
+    "warning": nouns.RecordedWarning,
+    "challenge": nouns.Challenge,
     "claim": nouns.Claim,
 }

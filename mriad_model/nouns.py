@@ -117,6 +117,21 @@ class RejectionReason(StrEnum):
     NO_FRAME_OF_REFERENCE = "no_frame_of_reference"  # no DICOM output can be laid over it
 
 
+class SettledBy(StrEnum):
+    """How a folder showed that all its files had arrived."""
+
+    COMPLETE = "complete"  # a file `.complete` stood in it
+    QUIET = "quiet"  # nothing in it changed for a while
+
+
+class WarningKind(StrEnum):
+    """What a warning is about."""
+
+    DRIFT = "drift"  # scores no longer look like the calibration scores
+    SCANNER_DRIFT = "scanner_drift"  # those of one scanner do not
+    CALIBRATION = "calibration"  # the threshold in force should be drawn anew
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run of a flow: what ran, with which software, on what."""
@@ -335,6 +350,55 @@ class Review:
     reviewer: str
     verdict: Verdict
     note: str
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One state of a watched folder, seen when all its files had arrived."""
+
+    path: str  # of the folder; relative to the home where inside it, escaped
+    fingerprint: str  # sha256 of the sorted relative path, size, mtime_ns and inode of its files
+    n_files: int
+    settled_by: SettledBy
+    settled_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalEnd:
+    """A run has taken in and scored all that an arrival held. Without one it is still to do."""
+
+    arrival_id: int
+    run_id: int
+    ended_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedWarning:
+    """Something that a person should look at. It changes nothing by itself."""
+
+    kind: WarningKind
+    subject: str  # JSON object: what it is about (model_id, threshold_id, scanner, p, n, ...)
+    text: str  # one plain sentence
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A new model met the one in force on scans that neither had learned from."""
+
+    champion_threshold_id: int
+    challenger_threshold_id: int
+    dataset_id: int  # the frozen held-out scans that both were tried on
+    promoted: int  # 1: the challenger was put in force, 0: it was not
+    reason: str  # one plain sentence
+    figures: str  # JSON object
+    run_id: int
     created_at: str
     id: int | None = None
 

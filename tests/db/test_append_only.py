@@ -13,7 +13,20 @@ from sqlalchemy.exc import IntegrityError
 
 from db import record, schema
 from db.engine import DATABASE, open_record, writing
-from mriad_model.nouns import HeatmapKind, Rejection, RejectionReason, RunEnd, RunStatus, Verdict
+from mriad_model.nouns import (
+    Arrival,
+    Challenge,
+    HeatmapKind,
+    RecordedWarning,
+    Rejection,
+    RejectionReason,
+    Review,
+    RunEnd,
+    RunStatus,
+    SettledBy,
+    Verdict,
+    WarningKind,
+)
 
 if TYPE_CHECKING:
     from tests.db.conftest import Hand
@@ -38,11 +51,16 @@ def full_home(
     record.end_run(hand.engine, RunEnd(hand.run(), RunStatus.COMPLETED, "{}", hand.noon))
     rejection = Rejection("a.txt", 1, 2, None, RejectionReason.EMPTY, "", hand.run(), hand.noon)
     record.append_rejections(hand.engine, [rejection])
-    with writing(hand.engine) as connection:
-        connection.execute(
-            text("INSERT INTO review VALUES (1, :scan, 1, 'me', 'normal', '', '')"),
-            {"scan": scan_id},
-        )
+    review = Review(scan_id, 1, "me", Verdict.NORMAL, "", hand.noon)
+    record.append_review(hand.engine, review)
+    arrived = [Arrival("inbox/a", hand.sha("a"), 1, SettledBy.QUIET, hand.noon)]
+    record.end_arrivals(
+        hand.engine, record.append_arrivals(hand.engine, arrived), hand.run(), hand.noon
+    )
+    drift = RecordedWarning(WarningKind.DRIFT, "{}", "Scores drift.", hand.run(), hand.noon)
+    record.append_warnings(hand.engine, [drift])
+    met = Challenge(threshold_id, threshold_id, 1, 0, "Not better.", "{}", hand.run(), hand.noon)
+    record.append_challenge(hand.engine, met)
     hand.engine.dispose()
     return home
 
