@@ -35,6 +35,7 @@ from db.lookups import (
 from db.oversight import challenges, reviews, warnings
 from db.scans import (
     LabelledScan,
+    dataset_groups,
     dataset_roles,
     healthy_pool,
     labelled,
@@ -84,6 +85,7 @@ __all__ = [
     "challenges",
     "count_decisions",
     "current_threshold",
+    "dataset_groups",
     "dataset_roles",
     "decided_scores",
     "decisions",

@@ -33,6 +33,7 @@ for command in (
     work.demo,
     work.ingest,
     work.train,
+    work.retrain,
     work.recalibrate,
     work.score,
     work.evaluate,

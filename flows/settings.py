@@ -38,6 +38,19 @@ class Settings(BaseSettings):
     )
     seed: int = Field(0, ge=0, lt=2**32, description="of splits, initial weights and augmentation")
     chunk_size: int = Field(512, ge=1, le=4096, description="slices a task handles at once")
+    retrain_share: float = Field(
+        0.2, ge=0, allow_inf_nan=False, description="growth that calls for training, as a share"
+    )
+    retrain_min: int = Field(20, ge=1, description="and as a number of new healthy scans")
+    retrain_margin: float = Field(
+        0.05, gt=0, lt=1, description="AUROC by which a new model may at most be worse"
+    )
+    retrain_rate_margin: float = Field(
+        0.1, gt=0, lt=1, description="share of healthy scans that it may at most flag more"
+    )
+    retrain_confidence: float = Field(
+        0.9, gt=0.5, lt=1, description="with which both must be shown, one-sided"
+    )
     prefect_api_url: str = Field(
         LOCAL_SERVER,
         validation_alias=AliasChoices("MRIAD_PREFECT_API_URL", "PREFECT_API_URL"),
