@@ -36,6 +36,7 @@ from db.lookups import (
 from db.oversight import challenges, reviews, warnings
 from db.scans import (
     LabelledScan,
+    dataset_groups,
     dataset_roles,
     healthy_pool,
     labelled,
@@ -85,6 +86,7 @@ __all__ = [
     "challenges",
     "count_decisions",
     "current_threshold",
+    "dataset_groups",
     "dataset_roles",
     "decided_scores",
     "decisions",

@@ -1,6 +1,5 @@
 """The flows that score what arrived: at once when folders settle, and every night for the rest."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,18 +51,12 @@ def nightly(home: Path | None = None) -> ArrivalsScored:
     place = deployed_place(home)
     device = device_in_use(place.settings.device)
     with recorded_run(opened_record(str(place.home)), "nightly", flow_run.id, device) as run:
-        watched = watched_folder(place)
+        watched = place.watched
         swept = sweep(str(place.home), escape_path(watched), place.settings.quiet_seconds)
         run.counts.update(settled=swept.settled, unsettled=swept.unsettled)
         if not swept.present:
             run.counts["watched_folder"] = "missing"
         return _score(place, run, None)
-
-
-def watched_folder(place: Place) -> Path:
-    """The folder that settings name, else the home's inbox."""
-    given = place.settings.watch
-    return place.home / "inbox" if given is None else Path(os.path.abspath(given))  # noqa: PTH100
 
 
 def _score(place: Place, run: RecordedRun, arrival_ids: Sequence[int] | None) -> ArrivalsScored:

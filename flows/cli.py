@@ -33,6 +33,7 @@ for command in (
     work.demo,
     work.ingest,
     work.train,
+    work.retrain,
     work.recalibrate,
     work.score,
     work.evaluate,
@@ -41,6 +42,7 @@ for command in (
     work.verify,
     queries.activate,
     unattended.watch,
+    unattended.up,
 ):
     app.command()(command)
 

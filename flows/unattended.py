@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from flows.console import say, show_json
-from flows.options import AsJson, Device, Home, Place, to_flow
+from flows.options import AsJson, Device, Home, Place, to_flow, to_write
+from flows.settings import point_prefect
 from mriad_model.errors import MriadError, SettingsError
 from mriad_model.paths import escape_path
 
@@ -88,9 +89,38 @@ def watched_root(place: Place) -> Path:
     Raises:
         SettingsError: there is none of that name.
     """
-    from flows.arrivals import watched_folder
-
-    root = watched_folder(place)
+    root = place.watched
     if not root.is_dir():
         raise SettingsError(f"{escape_path(root)}: no such folder")
     return root
+
+
+def up(
+    folder: WatchedFolder = None,
+    quiet: Quiet = None,
+    poll: Poll = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run everything: Prefect server, schedules, and the watcher. Ends with Ctrl-C or SIGTERM."""
+    place = to_write(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device)
+    api = place.settings.prefect_api_url
+    point_prefect(place.home, api)
+    from flows.deployments import deployments
+    from flows.service import run_service
+
+    root = watched_root(place)
+    planned = deployments(place.settings)
+    pages = api.removesuffix("/api")
+
+    def ready() -> None:
+        say(f"ready; watching {escape_path(root)}")
+        for each in planned:
+            say(f"  {each.name}: {f'{each.cron} ({each.timezone})' if each.cron else 'on demand'}")
+        say(f"pages: {pages}")
+        if as_json:
+            show_json({"pages": pages, "watching": escape_path(root)})
+            sys.stdout.flush()
+
+    run_service(place, ready)

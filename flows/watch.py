@@ -50,6 +50,7 @@ class Watcher:
     root: str
     pace: Pace
     hand_on: HandOn
+    swept: Callable[[], None] = lambda: None  # called after the first sweep
     wake: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
     _open: bool = True  # whether arrivals may be there that are still to be scored
@@ -67,6 +68,8 @@ class Watcher:
                 events.keep()
                 began = time.monotonic()
                 due = self._sweep(watched, fresh=fresh)
+                if fresh:
+                    self.swept()
                 fresh = False
                 again = self._hand_on(watched)
                 took = time.monotonic() - began

@@ -92,6 +92,27 @@ def train(
     results.show_training(trained, as_json=as_json)
 
 
+def retrain(
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Train whatever the growth, and promote where too few scans can tell.",
+        ),
+    ] = False,
+    seed: Seed = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train again if the healthy pool grew enough; put the new model in force if no worse."""
+    with to_flow(home, seed=seed, device=device) as place:
+        from flows.retraining import options_of, retrain_model
+
+        found = retrain_model(place.home, force, local_user(), **options_of(place.settings))
+    results.show_retraining(found, as_json=as_json)
+
+
 def recalibrate(
     sigmas: Sigmas = None,
     quantile: Annotated[

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from db import history, record
 from db.times import now
-from mriad_model.errors import NoScans
+from mriad_model.errors import NoScans, SettingsError
 from mriad_model.nouns import Policy, Threshold
 from mriad_model.thresholds import Flips, ThresholdFit, fit_threshold, flips, p_value, verdict
 
@@ -50,6 +50,33 @@ def propose(engine: Engine, policy: Policy, k: float) -> Proposal:
         [verdict(value, fit.value) for value in values],
     )
     return Proposal(model_id, dataset_id, fit, len(values), turned)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a threshold is to be drawn, and whether it would be another than the one in force."""
+
+    policy: Policy
+    k: float
+    changes: bool
+
+
+def terms_in_force(engine: Engine, policy: Policy | None = None, k: float | None = None) -> Terms:
+    """The policy and k given, else those of the threshold in force.
+
+    Raises:
+        NoScans: no model is in force.
+        SettingsError: a policy was given without its k.
+    """
+    current = history.current_threshold(engine)
+    if current is None:
+        raise NoScans("no model is in force; train one first with: mriad train")
+    now_in_force = current.threshold
+    if k is None and policy not in (None, now_in_force.policy):
+        raise SettingsError("another policy needs its k")
+    policy = now_in_force.policy if policy is None else policy
+    k = now_in_force.k if k is None else k
+    return Terms(policy, k, propose(engine, policy, k).fit.value != now_in_force.value)
 
 
 def append_proposal(engine: Engine, proposal: Proposal, run_id: int) -> int:
