@@ -6,8 +6,9 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
-from flows.deployed import deployed_place
+from flows.deployed import AUTHOR, deployed_place
 from flows.options import Place
+from flows.retraining import options_of, retrain_model
 from flows.runner import private_flow
 from flows.scoring import TASKS_AT_ONCE, ScoringResult, score_found
 from mriad_model.paths import escape_path
@@ -47,7 +48,10 @@ def score_arrivals(
 
 @private_flow(name="nightly", flow_run_name="nightly", workers=TASKS_AT_ONCE)
 def nightly(home: Path | None = None) -> ArrivalsScored:
-    """Look the watched folder over, score all that has settled and is not decided, report."""
+    """Look the watched folder over, score all that has settled and is not decided, report.
+
+    Then train again, if the healthy pool has grown enough.
+    """
     place = deployed_place(home)
     device = device_in_use(place.settings.device)
     with recorded_run(opened_record(str(place.home)), "nightly", flow_run.id, device) as run:
@@ -56,7 +60,9 @@ def nightly(home: Path | None = None) -> ArrivalsScored:
         run.counts.update(settled=swept.settled, unsettled=swept.unsettled)
         if not swept.present:
             run.counts["watched_folder"] = "missing"
-        return _score(place, run, None)
+        scored = _score(place, run, None)
+    retrain_model(place.home, author=AUTHOR, **options_of(place.settings))
+    return scored
 
 
 def _score(place: Place, run: RecordedRun, arrival_ids: Sequence[int] | None) -> ArrivalsScored:

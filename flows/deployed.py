@@ -11,6 +11,7 @@ from flows.options import Place, to_write
 from flows.settings import read_settings
 from mriad_model.errors import SettingsError
 
+AUTHOR = "schedule"  # who activates what a run activates that nobody started
 GRACE_SECONDS = 20.0
 
 

@@ -4,14 +4,12 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.deployed import deployed_place
+from flows.deployed import AUTHOR, deployed_place
 from flows.recalibration import Recalibration, recalibrate_threshold
 from flows.retraining import RetrainingResult, options_of, retrain_model
 from mriad_model.nouns import Policy
 from tasks.resources import opened_record
 from tasks.verdicts import terms_in_force
-
-AUTHOR = "schedule"
 
 
 @flow(name="retrain_on_growth", flow_run_name="retrain, if the healthy pool has grown")
