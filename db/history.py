@@ -43,9 +43,12 @@ from db.scans import (
     sightings,
 )
 from db.scores import (
+    DecidedScore,
     StoredScore,
     calibration_scores,
     decided_scores,
+    recent_scores,
+    stored_scores,
     undecided,
 )
 from db.sighted import (
@@ -63,6 +66,7 @@ from db.stories import Replay, ScanStory, ScoreStory, decisions_for_replay, scan
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "DecidedScore",
     "DecisionRow",
     "Engine",
     "HistoryQuery",
@@ -97,6 +101,7 @@ __all__ = [
     "models",
     "open_arrivals",
     "open_record",
+    "recent_scores",
     "rejected_beside",
     "rejections",
     "rejections_at",
@@ -108,6 +113,7 @@ __all__ = [
     "sighted_scans",
     "sighted_together",
     "sightings",
+    "stored_scores",
     "tally",
     "threshold_by_id",
     "thresholds",
