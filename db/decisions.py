@@ -166,7 +166,8 @@ def _search(
     fits = exists().where(
         schema.scan.c.id == newest.c.scan_id, schema.scan.c.scanner == query.scanner
     )
-    hits = select(newest.c.created_at, newest.c.id).where(fits).limit(query.limit)
+    hits = select(newest.c.created_at, newest.c.id).where(fits)
+    hits = hits.order_by(newest.c.created_at.desc(), newest.c.id.desc()).limit(query.limit)
     places = connection.execute(hits).tuples().all()
     if len(places) == query.limit:
         return places

@@ -111,6 +111,12 @@ def count_decisions(engine: Engine) -> int:
         return connection.execute(select(func.count()).select_from(schema.decision)).scalar_one()
 
 
+def has_runs(engine: Engine) -> bool:
+    """Whether anything was ever recorded."""
+    with reading(engine) as connection:
+        return connection.execute(select(schema.run.c.id).limit(1)).first() is not None
+
+
 def has_pseudonyms(engine: Engine) -> bool:
     """Whether any scan is of a patient who goes by a pseudonym."""
     named = select(schema.scan.c.id).where(schema.scan.c.patient.is_not(None)).limit(1)

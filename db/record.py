@@ -5,6 +5,7 @@ may be run again, and two processes may do the same work, without a row too many
 """
 
 from db.arrivals import append_arrivals, end_arrivals
+from db.claims import claim_scans, release_claims, renew_claims
 from db.engine import engine, open_record
 from db.intake import (
     FileKey,
@@ -20,7 +21,7 @@ from db.intake import (
 from db.learning import activate, append_model, append_threshold, freeze_dataset
 from db.oversight import append_challenge, append_review, append_warnings
 from db.scoring import Appended, HeatmapFile, ScoredScan, append_decisions, append_scored
-from db.times import now
+from db.times import after, now
 
 __all__ = [
     "Appended",
@@ -29,6 +30,7 @@ __all__ = [
     "Registered",
     "ScoredScan",
     "activate",
+    "after",
     "append_arrivals",
     "append_challenge",
     "append_decisions",
@@ -39,6 +41,7 @@ __all__ = [
     "append_scored",
     "append_threshold",
     "append_warnings",
+    "claim_scans",
     "end_arrivals",
     "end_run",
     "engine",
@@ -48,5 +51,7 @@ __all__ = [
     "open_record",
     "register_scans",
     "rejected_files",
+    "release_claims",
+    "renew_claims",
     "start_run",
 ]

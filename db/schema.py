@@ -2,7 +2,7 @@
 
 Every table but `claim` is append-only: triggers refuse UPDATE and DELETE (`db.append_only`).
 What is current is the latest row, never a flag. On SQLite the tables are STRICT, so that a
-column holds what its type says; nothing here is particular to SQLite otherwise.
+column holds what its type says; on PostgreSQL text is compared byte by byte.
 
 The tables stand in the database through the migrations; a test holds the two to each other.
 """
@@ -33,6 +33,8 @@ from mriad_model import nouns
 # SQLite's rowid alias must be spelled INTEGER, and STRICT tables know REAL but not DOUBLE.
 WHOLE = BigInteger().with_variant(Integer(), "sqlite")
 NUMBER: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
+# Compared byte by byte, whatever the language of the database: so SQLite does.
+LETTERS = Text().with_variant(Text(collation="C"), "postgresql")
 
 metadata = MetaData(
     naming_convention={
@@ -58,7 +60,7 @@ def _number(name: str) -> Column[float]:
 
 
 def _text(name: str, *, nullable: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=nullable)
+    return Column(name, LETTERS, nullable=nullable)
 
 
 def _of(name: str, noun: str) -> Column[int]:

@@ -16,6 +16,11 @@ def written(moment: datetime) -> str:
     return aware.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+def after(moment: str, seconds: float) -> str:
+    """The recorded moment that comes so many seconds after another."""
+    return written(datetime.fromisoformat(moment) + timedelta(seconds=seconds))
+
+
 def since(text: str) -> str:
     """The first moment that `--since TEXT` includes; a day alone begins at midnight UTC."""
     return _bound(text, timedelta())

@@ -11,12 +11,14 @@ from typing import Annotated
 
 import typer
 
+from db.history import Engine, open_record
 from flows.console import progress_shown
 from flows.server import prefect_server
 from flows.settings import Settings, read_settings
 from mriad_model.errors import SettingsError
 from mriad_model.paths import escape_path
 from tasks.home import prepare_home
+from tasks.resources import choose_database
 
 LARGEST_ID = 2**63 - 1
 LOG_BYTES = 2**20
@@ -52,6 +54,10 @@ class Place:
     settings: Settings
     home: Path
 
+    def record_to_read(self) -> Engine:
+        """The record, opened to be read and no more. NotInRecord if there is none."""
+        return open_record(self.home, self.settings.record_url, read_only=True)
+
 
 def to_read(home: Path | None, **given: object) -> Place:
     """For commands that only read: nothing is made."""
@@ -63,6 +69,7 @@ def to_write(home: Path | None, **given: object) -> Place:
     """For commands that write: the home is made, and a log is kept in it."""
     settings = read_settings(home=home, **given)
     place = Place(settings, prepare_home(settings.home))
+    choose_database(str(place.home), settings.record_url)
     _keep_log(place.home)
     return place
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from db import history as reads
-from db.engine import open_record
 from flows.console import (
     short_time,
     show_csv,
@@ -55,7 +54,7 @@ def history(
 ) -> None:
     """List decisions, newest first."""
     query = reads.HistoryQuery(verdict, since, until, scanner, model, limit=limit)
-    engine = open_record(to_read(home).home, read_only=True)
+    engine = to_read(home).record_to_read()
     rows = [asdict(row) for row in reads.decisions(engine, query)]
     if as_json:
         show_json({"decisions": rows})
@@ -78,7 +77,7 @@ def show(
 ) -> None:
     """Tell all that the record holds of one scan."""
     place = to_read(home)
-    engine = open_record(place.home, read_only=True)
+    engine = place.record_to_read()
     story = _story(engine, place.home, scan)
     if as_json:
         show_json(story_document(place.home, story))
@@ -99,14 +98,15 @@ def activate(
     as_json: AsJson = False,
 ) -> None:
     """Put a threshold and its model in force: promote, or roll back."""
-    engine = open_record(to_read(home).home, read_only=True)  # says so where there is none
+    engine = to_read(home).record_to_read()  # says so where there is none
     if threshold is None:
         _list_thresholds(engine, as_json=as_json)
         return
-    from tasks.runs import recorded_run  # noqa: PLC0415 - keeps the reading commands light
+    from tasks.resources import opened_record  # noqa: PLC0415 - keeps the reading commands light
+    from tasks.runs import recorded_run  # noqa: PLC0415
     from tasks.verdicts import decide_again, put_in_force  # noqa: PLC0415
 
-    engine = open_record(to_write(home).home)
+    engine = opened_record(str(to_write(home).home))
     with recorded_run(engine, "activate", None) as run:
         model_id = put_in_force(engine, threshold, reason, local_user())
         decisions = decide_again(engine, threshold, run.id)

@@ -6,12 +6,17 @@ patients, so what Prefect keeps of a run does not name them.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
+from inspect import signature
 from itertools import count
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import Flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from flows.settings import read_settings
+from tasks.resources import choose_database, is_database_chosen
 
 CHUNKS = 3  # one is worked on, one written, one waits for its turn
 FOLDS = 2  # trained side by side
@@ -43,11 +48,26 @@ def private_flow(
     """
 
     def decorate(function: Callable[P, R]) -> PrivateFlow[P, R]:
-        return PrivateFlow(
+        flow = PrivateFlow(
             function, name=name, flow_run_name=flow_run_name, task_runner=threads(workers)
         )
+        flow.fn = _with_its_record(function)
+        return flow
 
     return decorate
+
+
+def _with_its_record(function: Callable[P, R]) -> Callable[P, R]:
+    """A flow that finds the record of its home, also where no command began it: in a worker."""
+
+    @wraps(function)
+    def begun(*args: P.args, **kwargs: P.kwargs) -> R:
+        home = signature(function).bind(*args, **kwargs).arguments.get("home")
+        if home is not None and not is_database_chosen(str(home)):
+            choose_database(str(home), read_settings().record_url)
+        return function(*args, **kwargs)
+
+    return begun
 
 
 def _hidden(told: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mriad_model.errors import SettingsError
@@ -51,11 +51,19 @@ class Settings(BaseSettings):
     retrain_confidence: float = Field(
         0.9, gt=0.5, lt=1, description="with which both must be shown, one-sided"
     )
+    database_url: SecretStr | None = Field(
+        None, description="the PostgreSQL database of the record; SQLite in the home without"
+    )
     prefect_api_url: str = Field(
         LOCAL_SERVER,
         validation_alias=AliasChoices("MRIAD_PREFECT_API_URL", "PREFECT_API_URL"),
         description="the Prefect server to use where one answers",
     )
+
+    @property
+    def record_url(self) -> str | None:
+        """Where the record is; None for SQLite in the home."""
+        return (self.database_url.get_secret_value() or None) if self.database_url else None
 
 
 def read_settings(**given: object) -> Settings:

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from db.engine import open_record
 from flows import results
 from flows.options import (
     LARGEST_ID,
@@ -136,8 +135,7 @@ def recalibrate(
 
         place = to_read(home, sigmas=sigmas)
         k = place.settings.sigmas if quantile is None else quantile
-        engine = open_record(place.home, read_only=True)
-        proposal = propose(engine, policy, k, new_healthy=new_healthy)
+        proposal = propose(place.record_to_read(), policy, k, new_healthy=new_healthy)
         results.show_recalibration(proposal, None, as_json=as_json)
         return
     with to_flow(home, sigmas=sigmas) as place:
@@ -228,7 +226,7 @@ def verify(
     """Replay decisions from the stored model, threshold and source files, and compare."""
     if every == (decision is not None):
         raise SettingsError("name one decision, or give --all")
-    open_record(to_read(home).home, read_only=True)  # says so where there is nothing to verify
+    to_read(home).record_to_read()  # says so where there is nothing to verify
     with to_flow(home, device=device) as place:
         from flows.replay import verify_decisions
 
@@ -249,10 +247,11 @@ def demo(
 ) -> None:
     """Do the whole job once: ingest, train, calibrate, score, evaluate, report.
 
-    Everything goes to ./demo-home unless --home says otherwise.
+    Everything goes to ./demo-home unless --home says otherwise; the record too, never to a
+    database.
     """
     given = None if data is None else folder_name(data)
-    with to_flow(home or DEMO_HOME, device=device) as place:
+    with to_flow(home or DEMO_HOME, device=device, database_url="") as place:
         from flows.demo import run_demo
 
         found = run_demo(place.home, given, place.settings, epochs)

@@ -1,5 +1,6 @@
 """Fixtures for all rooms: drawn heads, a home, and a Prefect server for the few flow tests."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,11 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from tests import postgresql as postgresql_server
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 KAGGLE = REPOSITORY.parent / "shared/data/kaggle253"
 
 N_HEALTHY = 24
 N_ABNORMAL = 6
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_record_in_use_is_none_to_play_in() -> None:
+    os.environ.pop("MRIAD_DATABASE_URL", None)
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +50,16 @@ def prefect_server() -> Iterator[None]:
     }
     with temporary_settings(quiet), prefect_test_harness(server_startup_timeout=120):
         yield
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgresql_server.Server]:
+    """One PostgreSQL server for the session; tests that need it are skipped where it is not."""
+    why_not = postgresql_server.missing()
+    if why_not is not None:
+        pytest.skip(why_not)
+    with postgresql_server.server() as running:
+        yield running
 
 
 @dataclass(frozen=True)

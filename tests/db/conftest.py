@@ -26,6 +26,7 @@ from mriad_model.nouns import (
     Threshold,
     Verdict,
 )
+from tests.postgresql import Server
 
 NOON = "2026-11-01T12:00:00.000000+00:00"
 
@@ -137,11 +138,40 @@ class Hand:
             return int(connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a test's record is: in the home, or in a PostgreSQL database."""
+
+    home: Path
+    url: str | None = None
+
+    def open(self, *, read_only: bool = False) -> Engine:
+        return open_record(self.home, self.url, read_only=read_only)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that writes through a hand runs on SQLite, then on PostgreSQL.
+
+    One that looks into the home's file, with the fixture `home`, is of SQLite alone.
+    """
+    if "place" in metafunc.fixturenames:
+        own = "home" in metafunc.fixturenames
+        metafunc.parametrize("database", ["sqlite"] if own else ["sqlite", "postgresql"])
+
+
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("migrated")
     open_record(home).dispose()
     return home
+
+
+@pytest.fixture(scope="session")
+def template(postgresql: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database whose record is empty and up to date."""
+    url = postgresql.create()
+    open_record(tmp_path_factory.mktemp("template"), url).dispose()
+    return url
 
 
 @pytest.fixture
@@ -152,9 +182,30 @@ def home(migrated: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def hand(home: Path) -> Iterator[Hand]:
-    engine = open_record(home)
+def place(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
+    """An empty record that is up to date: in a home, or in a database of its own."""
+    if database == "sqlite":
+        yield Place(request.getfixturevalue("home"))
+        return
+    server: Server = request.getfixturevalue("postgresql")
+    url = server.clone(request.getfixturevalue("template"))
+    (tmp_path / "home").mkdir()
+    yield Place(tmp_path / "home", url)
+    server.drop(url)
+
+
+@pytest.fixture
+def hand(place: Place) -> Iterator[Hand]:
+    engine = place.open()
     yield Hand(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def second(place: Place) -> Iterator[Engine]:
+    """The hand's record, opened once more, as another process does."""
+    engine = place.open()
+    yield engine
     engine.dispose()
 
 

@@ -267,7 +267,7 @@ def a_full_disk(made: Engine) -> Iterator[None]:
     made.dispose()
 
 
-def test_a_full_disk_is_one_plain_line_and_half_of_nothing(hand: "Hand") -> None:
+def test_a_full_disk_is_one_plain_line_and_half_of_nothing(home: Path, hand: "Hand") -> None:
     model_id, threshold_id = hand.ready()
     scans = hand.scans(*(f"scan {n}" for n in range(2000)))
     with a_full_disk(hand.engine), pytest.raises(HomeError, match="disk is full") as error:

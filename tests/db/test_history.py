@@ -236,6 +236,7 @@ QUERIES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.usefixtures("home")  # SQLite alone explains itself so
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
 def test_the_history_walks_an_index_and_never_scans_or_sorts_all_decisions(
     hand: "Hand", query: dict[str, Any]
@@ -248,6 +249,7 @@ def test_the_history_walks_an_index_and_never_scans_or_sorts_all_decisions(
             assert "USING" in step
 
 
+@pytest.mark.usefixtures("home")  # SQLite alone explains itself so
 def test_a_scanners_history_is_led_by_its_scans_or_walks_an_index(
     hand: "Hand", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +264,7 @@ def test_a_scanners_history_is_led_by_its_scans_or_walks_an_index(
     assert not any(step.startswith(("SCAN decision", "SCAN scan")) for step in many)
 
 
+@pytest.mark.usefixtures("home")  # SQLite alone explains itself so
 def test_the_history_of_a_scan_is_found_by_its_scan(hand: "Hand") -> None:
     (a,) = hand.scans("a")
     hand.decide(*hand.ready(), {a: 0.1})

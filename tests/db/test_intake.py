@@ -69,9 +69,10 @@ def test_more_files_than_a_statement_holds_are_looked_up(hand: "Hand") -> None:
     files = [record.FileKey(f"inbox/{name}.png", 10, 20, 30) for name in names]
     unseen = [record.FileKey(f"other/{n}.png", 10, 20, 30) for n in range(33_000)]
     hand.engine.dispose()
-    event.listen(
-        hand.engine, "connect", lambda c, _: c.setlimit(SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
-    )
+    if hand.engine.dialect.name == "sqlite":  # Debian's is built to take more than others
+        event.listen(
+            hand.engine, "connect", lambda c, _: c.setlimit(SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
+        )
     assert record.known_files(hand.engine, files + unseen) == {
         file: (scan_id,) for file, scan_id in zip(files, ids, strict=True)
     }

@@ -147,7 +147,7 @@ def test_what_was_not_foreseen_is_logged_without_its_words(
         except KeyError as error:
             raise RuntimeError(f"cannot read {PATIENT}") from error
 
-    monkeypatch.setattr("flows.queries.open_record", fall_over)
+    monkeypatch.setattr("flows.options.open_record", fall_over)
     monkeypatch.setattr("flows.cli.home_in_use", lambda: tmp_path)
     monkeypatch.setattr("os.umask", lambda _: 0o022)
     logged = io.StringIO()

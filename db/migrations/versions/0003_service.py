@@ -1,4 +1,8 @@
-"""Running by itself: folders that arrived, warnings, and challengers that met the champion."""
+"""Running by itself: folders that arrived, warnings, and challengers that met the champion.
+
+On PostgreSQL all text is compared byte by byte from here on, as SQLite does: by the language
+of a database, what begins with some letters does not lie between two others.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,6 +22,22 @@ APPEND_ONLY: dict[str, list[list[str]]] = {
     "challenge": [["run_id", "challenger_threshold_id"]],
 }
 
+COMPARE_BY_BYTE = """
+DO $$
+DECLARE
+    found record;
+BEGIN
+    FOR found IN
+        SELECT table_name, column_name FROM information_schema.columns
+        WHERE table_schema = current_schema() AND data_type = 'text'
+    LOOP
+        EXECUTE 'ALTER TABLE ' || quote_ident(found.table_name)
+            || ' ALTER COLUMN ' || quote_ident(found.column_name) || ' TYPE text COLLATE "C"';
+    END LOOP;
+END
+$$
+"""
+
 
 def upgrade() -> None:
     """Make the tables, then put the triggers on them."""
@@ -25,6 +45,8 @@ def upgrade() -> None:
     _warning()
     _challenge()
     dialect = op.get_context().dialect.name
+    if dialect == "postgresql":
+        op.execute(COMPARE_BY_BYTE)
     for table, unique in APPEND_ONLY.items():
         for statement in refuse_changes(dialect, table, has_id=True, unique=unique):
             op.execute(statement)

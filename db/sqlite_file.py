@@ -1,0 +1,100 @@
+"""SQLite's side of the record: the file `mriad.db` of a home, and how connections to it are set."""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, event
+
+from mriad_model.errors import HomeError
+
+DATABASE: Final = "mriad.db"
+
+_PRAGMAS: Final = (
+    # First, for the ones after may have to wait. Two writers take turns; a chunk's
+    # transaction lasts milliseconds, so half a minute is an answer, not a hope.
+    "PRAGMA busy_timeout = 30000",
+    # Off by default in SQLite, and off means that a row may point to nothing.
+    "PRAGMA foreign_keys = ON",
+    # Without it INSERT OR REPLACE would delete a row past the append-only triggers.
+    "PRAGMA recursive_triggers = ON",
+    # A commit that returned survives a power cut: one fsync a chunk, for a record of
+    # decisions. NORMAL could lose the last ones in WAL mode.
+    "PRAGMA synchronous = FULL",
+    # Sorting for a query needs no space on a disk that may be full or read-only.
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+def set_up(made: Engine) -> None:
+    """Have the engine's connections and transactions set up."""
+    event.listen(made, "connect", _set_up)
+    event.listen(made, "begin", _begin)
+
+
+def _set_up(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # BEGIN is ours to say, see _begin
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def refuse_writes(made: Engine) -> None:
+    """Have the engine's connections read only."""
+    event.listen(made, "connect", lambda c, _: c.execute("PRAGMA query_only = ON"))
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that starts reading and then writes fails at once with "database is
+    # locked" when another wrote in between; one that begins IMMEDIATE waits its turn.
+    immediate = connection.get_execution_options().get("mriad_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def url_to_write(path: Path) -> URL:
+    """The database to read and write, which is there."""
+    return _url(path, "mode=rw")
+
+
+def url_to_read(path: Path) -> URL:
+    """The database only to read.
+
+    A WAL database needs its `-wal` and `-shm` files even to be read. Where the home can be
+    written they come and go with the connection, which must be free to remove them. Where
+    it cannot, those of a writer are read along; and where there are none, nobody is writing,
+    and SQLite may take the file as immutable
+    (https://www.sqlite.org/wal.html#read_only_databases).
+    """
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return _url(path, "mode=rw")
+    index, log = (path.with_name(f"{path.name}-{end}") for end in ("shm", "wal"))
+    in_use = index.exists() or (log.exists() and log.stat().st_size > 0)
+    return _url(path, "mode=ro" if in_use else "immutable=1&mode=ro")
+
+
+def _url(path: Path, options: str) -> URL:
+    query = dict(option.split("=") for option in options.split("&"))
+    name = f"file:{quote(os.fsencode(path.absolute()))}"
+    return URL.create("sqlite", database=name, query={**query, "uri": "true"})
+
+
+def make_private(path: Path) -> None:
+    """Make the file before SQLite does, which would let others read it. HomeError if not."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise HomeError(
+            f"The record {path} cannot be written: {error.strerror}; "
+            "check the home folder's permissions and its disk"
+        ) from error
+
+
+def use_wal(made: Engine) -> None:
+    """Write-ahead log: who reads never waits for who writes. Kept in the file once set."""
+    connection = made.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
