@@ -44,9 +44,12 @@ from db.scans import (
     sightings,
 )
 from db.scores import (
+    DecidedScore,
     StoredScore,
     calibration_scores,
     decided_scores,
+    recent_scores,
+    stored_scores,
     undecided,
 )
 from db.sighted import (
@@ -64,6 +67,7 @@ from db.stories import Replay, ScanStory, ScoreStory, decisions_for_replay, scan
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "DecidedScore",
     "DecisionRow",
     "Engine",
     "HistoryQuery",
@@ -99,6 +103,7 @@ __all__ = [
     "models",
     "open_arrivals",
     "open_record",
+    "recent_scores",
     "rejected_beside",
     "rejections",
     "rejections_at",
@@ -110,6 +115,7 @@ __all__ = [
     "sighted_scans",
     "sighted_together",
     "sightings",
+    "stored_scores",
     "tally",
     "threshold_by_id",
     "thresholds",

@@ -39,6 +39,7 @@ for command in (
     work.evaluate,
     queries.history,
     queries.show,
+    queries.review,
     work.verify,
     queries.activate,
     unattended.watch,

@@ -24,12 +24,14 @@ def retrain_on_growth(home: Path | None = None, force: bool = False) -> Retraini
 def recalibrate(
     home: Path | None = None, policy: Policy | None = None, k: float | None = None
 ) -> Recalibration | None:
-    """Draw the threshold anew from stored scores; None where it is the one in force already.
+    """Draw the threshold anew, also from scans that people called healthy since.
+
+    None where it comes out as it is; else the activation says that it was drawn by schedule.
 
     Without `policy` and `k`, those in force, so that a schedule does not undo what people chose.
     """
     place = deployed_place(home)
-    terms = terms_in_force(opened_record(str(place.home)), policy, k)
+    terms = terms_in_force(opened_record(str(place.home)), policy, k, new_healthy=True)
     if not terms.changes:
         return None
-    return recalibrate_threshold(place.home, terms.policy, terms.k, AUTHOR)
+    return recalibrate_threshold(place.home, terms.policy, terms.k, AUTHOR, new_healthy=True)

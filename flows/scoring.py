@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 
 from flows.ingestion import CHUNK_SIZE, intake_of
 from flows.runner import ahead, private_flow
+from tasks.drift import check_drift
 from tasks.home import work_folder
 from tasks.ingestion import Ingested, ingest_chunk
 from tasks.listing import Found, chunked, find_files
@@ -118,10 +119,13 @@ def score_found(
     folder: str,
     device: str,
     chunk_size: int,
+    *,
+    check: bool = False,
 ) -> ScoringResult:
     """Read what is new of what was found, score it and what is known but undecided; report.
 
-    `folder` (escaped) is what the report names as the source.
+    `folder` (escaped) is what the report names as the source. With `check` it is looked whether
+    scores drift, before the report: once a night, for every look may be a false alarm.
     """
     started = time.monotonic()
     place = str(home)
@@ -140,6 +144,8 @@ def score_found(
         unsuited=len({i for each in selected for i in each.unsuited}),
         unreadable=sum(chunk.unreadable for chunk in chunks),
     )
+    if check:
+        run.counts["warnings"] = len(check_drift(place, run.id))
     report = write_score_report(place, run.id, model.threshold_id, folder, counts, intake.rejected)
     run.counts.update(
         scored=report.scored,

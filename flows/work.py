@@ -118,6 +118,10 @@ def recalibrate(
     quantile: Annotated[
         float | None, typer.Option(help="Threshold: this quantile of the healthy scores.")
     ] = None,
+    new_healthy: Annotated[
+        bool,
+        typer.Option("--new-healthy", help="Draw it also from scans called healthy since."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change.")] = False,
     home: Home = None,
     as_json: AsJson = False,
@@ -131,14 +135,14 @@ def recalibrate(
 
         place = to_read(home, sigmas=sigmas)
         k = place.settings.sigmas if quantile is None else quantile
-        proposal = propose(place.record_to_read(), policy, k)
+        proposal = propose(place.record_to_read(), policy, k, new_healthy=new_healthy)
         results.show_recalibration(proposal, None, as_json=as_json)
         return
     with to_flow(home, sigmas=sigmas) as place:
         from flows.recalibration import recalibrate_threshold
 
         k = place.settings.sigmas if quantile is None else quantile
-        done = recalibrate_threshold(place.home, policy, k, local_user())
+        done = recalibrate_threshold(place.home, policy, k, local_user(), new_healthy)
     results.show_recalibration(done.proposal, done.threshold_id, as_json=as_json)
 
 

@@ -25,7 +25,8 @@ from mriad_model.volumes.slices import cut
 from mriad_model.volumes.volume import Volume, canonical, canonical_affine
 
 HEAD_LENGTH = 190.0  # mm, the longer side of a head; pictures say nothing of their scale
-DEPTH = 0.3  # of the way in from the head's edge to its middle: the brain begins about there
+DEPTH = 0.3  # of the way from the head's edge to its middle: where lesions' middles lie
+SKULL = (0.12, 0.2)  # of that way: no lesion reaches beyond the first; it is whole from the second
 RAMP = 2.5  # mm over which a lesion's edge fades
 LEVELS = (0.4, 0.85)  # of a volume's slices with head, from the lowest: where lesions come to lie
 Floats = NDArray[np.float32]
@@ -44,11 +45,12 @@ class _Blob:
 def implanted_slice(pixels: Pixels, kind: Lesion, seed: str) -> tuple[Pixels, NDArray[np.bool_]]:
     """A slice (H, W), 8 or 16 bit, with a lesion in it, and the lesion's mask (H, W)."""
     rng = _generator(kind, seed)
-    inner = _inner(head_mask(pixels))
+    depth = _depth(head_mask(pixels))
+    inner = depth >= DEPTH
     _, _, height, width = bounding_box(inner)
     millimetres = (1 - DEPTH / 2) * HEAD_LENGTH / max(height, width)
     values = pixels.astype(np.float32)
-    mask = _paint(values, (millimetres, millimetres), inner, kind, _pick(rng, inner), rng)
+    mask = _paint(values, (millimetres, millimetres), depth, kind, _pick(rng, inner), rng)
     whole = np.rint(np.clip(values, 0, np.iinfo(pixels.dtype).max))
     return cast("Pixels", whole.astype(pixels.dtype)), mask
 
@@ -70,10 +72,10 @@ def implanted_volume(volume: Volume, kind: Lesion, seed: str) -> tuple[Volume, N
     level = positions[int(rng.integers(low, high + 1))]
     plane = np.asarray(head[:, :, level], np.float32)
     reach = max(float(plane.max() - plane.min()), 1e-6)
-    inner = _inner(head_mask(np.rint((plane - plane.min()) * (65535 / reach)).astype(np.uint16)))
-    place = (*_pick(rng, inner), level)
+    depth = _depth(head_mask(np.rint((plane - plane.min()) * (65535 / reach)).astype(np.uint16)))
+    place = (*_pick(rng, depth >= DEPTH), level)
     values = np.asarray(head, np.float32).copy()
-    view[:] = _paint(values, spacing, inner, kind, place, rng, plane)
+    view[:] = _paint(values, spacing, depth, kind, place, rng, plane)
     if voxels.dtype != np.float32:
         limits = np.iinfo(voxels.dtype)
         values = np.rint(np.clip(values, limits.min, limits.max))
@@ -86,10 +88,10 @@ def _generator(kind: Lesion, seed: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:8]))
 
 
-def _inner(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """What of a head (H, W) lies well below its edge; never empty."""
+def _depth(head: NDArray[np.bool_]) -> Floats:
+    """How deep in a head (H, W) each place lies: 0 at its edge and beyond, 1 in the middle."""
     depth = cv2.distanceTransform(np.pad(head.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    return np.asarray(depth >= DEPTH * float(depth.max()), np.bool_)
+    return np.asarray(depth / depth.max(), np.float32)
 
 
 def _pick(rng: np.random.Generator, inner: NDArray[np.bool_]) -> tuple[int, int]:
@@ -100,7 +102,7 @@ def _pick(rng: np.random.Generator, inner: NDArray[np.bool_]) -> tuple[int, int]
 def _paint(
     values: Floats,
     spacing: Sequence[float],
-    inner: NDArray[np.bool_],
+    depth: Floats,
     kind: Lesion,
     place: Sequence[int],
     rng: np.random.Generator,
@@ -108,8 +110,11 @@ def _paint(
 ) -> NDArray[np.bool_]:
     """Change `values` (D axes of these spacings, mm) about a place; where they were changed.
 
-    `inner` is the brain, or thereabouts, in `plane`, which shows what its grey values are.
+    `depth` (H, W) is of the head in `plane`, which shows what grey values the brain has. It is
+    taken for the depth at all levels of a volume, which it is near to within a lesion's reach.
     """
+    inner = depth >= DEPTH
+    within = np.clip((depth - SKULL[0]) / (SKULL[1] - SKULL[0]), 0, 1)
     dark, middle, bright = np.percentile((values if plane is None else plane)[inner], (5, 50, 95))
     reach = max(float(bright - dark), 1e-3 * abs(float(middle)), 1e-6)
     centre = np.array(place, np.float64) * spacing
@@ -121,6 +126,7 @@ def _paint(
             for c, m, s, side in zip(blob.centre, margin, spacing, values.shape, strict=True)
         )
         share = _share(blob, box, spacing, rng) * np.float32(blob.strength)
+        share *= within[box[:2]].reshape(*share.shape[:2], *[1] * (share.ndim - 2))
         target = np.float32(dark + blob.level * reach)
         smooth = _smoothed(values[box], spacing)
         values[box] += share * (target - smooth)  # texture stays: only what is coarse is replaced
@@ -129,12 +135,12 @@ def _paint(
 
 
 def _lesion(kind: Lesion, centre: NDArray[np.float64], rng: np.random.Generator) -> list[_Blob]:
-    strength = float(rng.uniform(0.45, 1.0))
+    strength = float(rng.uniform(0.5, 1.0))
     if kind is Lesion.INFARCT:
-        axes = rng.uniform(8, 20) * rng.uniform(0.7, 1.3, len(centre))
+        axes = rng.uniform(13, 28) * rng.uniform(0.7, 1.3, len(centre))
         return [_Blob(centre, axes, float(rng.uniform(-0.15, 0.15)), strength)]
     if kind is Lesion.MASS:
-        axes = rng.uniform(7, 16) * rng.uniform(0.8, 1.2, len(centre))
+        axes = rng.uniform(10, 21) * rng.uniform(0.8, 1.2, len(centre))
         rim, core = float(rng.uniform(1.0, 1.5)), float(rng.uniform(0.0, 0.4))
         return [
             _Blob(centre, axes, rim, strength),
@@ -143,12 +149,12 @@ def _lesion(kind: Lesion, centre: NDArray[np.float64], rng: np.random.Generator)
     level = float(rng.choice([-0.1, 1.15]))  # dark on T1, bright on T2 and FLAIR
     return [
         _Blob(
-            centre + rng.normal(0, 14, len(centre)) * (number > 0),
-            rng.uniform(2.5, 6) * rng.uniform(0.8, 1.25, len(centre)),
+            centre + rng.normal(0, 16, len(centre)) * (number > 0),
+            rng.uniform(3, 7.5) * rng.uniform(0.8, 1.25, len(centre)),
             level,
             strength,
         )
-        for number in range(int(rng.integers(4, 10)))
+        for number in range(int(rng.integers(5, 14)))
     ]
 
 

