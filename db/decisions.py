@@ -58,6 +58,7 @@ class DecisionRow:
     verdict: Verdict
     heatmap_path: str | None
     decided_at: str
+    review: str | None  # the verdict of the last person who looked at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +241,12 @@ def _description() -> Select[Any]:
         .where(heatmap.c.score_id == decision.c.score_id)
         .order_by(heatmap.c.id)
     )
+    review = schema.review
+    last_review = (
+        select(review.c.verdict)
+        .where(review.c.scan_id == decision.c.scan_id, review.c.decision_id == decision.c.id)
+        .order_by(review.c.id.desc())
+    )
     return (
         select(
             decision.c.id.label("decision_id"),
@@ -255,6 +262,7 @@ def _description() -> Select[Any]:
             decision.c.verdict,
             first_heatmap.limit(1).scalar_subquery().label("heatmap_path"),
             decision.c.created_at.label("decided_at"),
+            last_review.limit(1).scalar_subquery().label("review"),
         )
         .join(schema.scan, schema.scan.c.id == decision.c.scan_id)
         .join(schema.score, schema.score.c.id == decision.c.score_id)

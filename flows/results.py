@@ -12,6 +12,7 @@ from tasks.verdicts import Proposal
 if TYPE_CHECKING:
     from flows.demo import DemoResult
     from flows.ingestion import Intake
+    from flows.retraining import RetrainingResult
     from flows.scoring import ScoringResult
     from flows.training import TrainingResult
     from tasks.rejections import Refused
@@ -71,6 +72,25 @@ def show_training(trained: "TrainingResult", *, as_json: bool) -> None:
         f"best of {trained.epochs} epochs was {trained.best_epoch}{loss}; {trained.seconds:.0f} s.",
         f"Threshold {trained.threshold_id} is in force.",
     )
+    show_notice()
+
+
+def show_retraining(found: "RetrainingResult", *, as_json: bool) -> None:
+    """What `mriad retrain` did, or why nothing."""
+    if as_json:
+        show_json(asdict(found))
+        return
+    why = found.why[:1].upper() + found.why[1:] + "."
+    if found.model_id is None:
+        show_lines(why)
+    else:
+        in_force = found.threshold_id if found.activated else found.champion_threshold_id
+        show_lines(
+            f"Model {found.model_id} trained on {found.n_train} healthy scans, "
+            f"{found.n_new} healthy scans having come; {found.seconds or 0:.0f} s.",
+            why,
+            f"Threshold {in_force} is in force.",
+        )
     show_notice()
 
 

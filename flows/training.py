@@ -72,7 +72,7 @@ def train_model(
             dataset = freeze_healthy(place, run.id, seed, recipe, str(folder))
             recipe = Recipe.from_json(recipe).with_contrast(dataset.contrasts).to_json()
             folders = {
-                role: _prepare(place, run.id, recipe, dataset, role, folder, chunk_size)
+                role: prepared_role(place, run.id, recipe, dataset, role, folder, chunk_size)
                 for role in (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION)
             }
             trained = train(
@@ -121,7 +121,7 @@ def train_model(
     return result
 
 
-def _prepare(
+def prepared_role(
     home: str,
     run_id: int,
     recipe: str,
