@@ -1,13 +1,13 @@
 """A night on which nothing is new: seconds and memory over files that are all known.
 
-    python -m benchmarks.standing [--files 100000]
+    python -m benchmarks.standing [--files 100000] [--heatmaps 10000]
 
 Makes a tree of tiny files (they are never read) and a record, by plain inserts, in which all of
 them are known as they stand: 75 % pictures and 20 % the files of DICOM series, all decided, and
 5 % rejected. Then, each in a process of its own: the step that lists and looks up (`find_files`),
 the same with one new file in one folder, and the whole scoring flow with its Prefect server; for
-a tenth of the files, and for all, to see how it grows. Last, `mriad check` over a heatmap of
-40 KB for each tenth file, read and only seen.
+a tenth of the files, and for all, to see how it grows. Last, `mriad check` over heatmaps of
+40 KB, read and only seen: one for each tenth file, or as many as --heatmaps says.
 """
 
 import argparse
@@ -114,7 +114,7 @@ def add_heatmaps(home: Path, n_heatmaps: int) -> None:
             path = f"heatmaps/model-1/{sha256[:2]}/{sha256}.jpg"
             (home / path).parent.mkdir(parents=True, exist_ok=True)
             (home / path).write_bytes(data)
-            row = (each, each, "slice", 0, path, sha256, at)
+            row = (each, 1 + each % 1000, "slice", 0, path, sha256, at)
             connection.execute("INSERT INTO heatmap VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         connection.execute("COMMIT")
 
@@ -152,7 +152,7 @@ def _print_line(what: str, n_files: int, said: dict[str, float]) -> None:
     print(f"{what:34} {n_files:9,} {said['seconds']:9.2f} {said['peak_mib']:9.0f}", flush=True)
 
 
-def measure(n_files: int) -> None:
+def measure(n_files: int, n_heatmaps: int) -> None:
     """Print how long a night takes on which nothing, or one file, is new."""
     with tempfile.TemporaryDirectory() as scratch:
         home, folder = Path(scratch, "home"), Path(scratch, "scans")
@@ -163,7 +163,7 @@ def measure(n_files: int) -> None:
         new = min(folder.rglob("*.dcm")).with_name("new.dcm")
         new.write_bytes(b"no scan at all")
         _print_line("find_files, one new in a series", n_files, _apart(me, "--find", *places))
-        add_heatmaps(home, n_files // 10)
+        add_heatmaps(home, n_heatmaps)
         for how in ("--check", "--check-quick"):
             said = _apart(me, how, *places)
             _print_line(f"mriad check{how[7:]}, heatmaps", int(said["heatmaps"]), said)
@@ -175,6 +175,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--files", type=int, default=100_000)
+    parser.add_argument("--heatmaps", type=int, help="for all the files; a tenth for a tenth")
     for step in ("find", "check", "check-quick"):
         parser.add_argument(f"--{step}", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -184,8 +185,9 @@ def main() -> None:
         said = checked((given.check or given.check_quick)[0], contents=bool(given.check))
     else:
         print(f"{'':34} {'files':>9} {'seconds':>9} {'peak MiB':>9}")
-        for n_files in (given.files // 10, given.files):
-            measure(n_files)
+        heatmaps = given.heatmaps or given.files // 10
+        measure(given.files // 10, heatmaps // 10)
+        measure(given.files, heatmaps)
         return
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({**said, "peak_mib": peak}))

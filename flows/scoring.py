@@ -9,7 +9,7 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
 from flows.ingestion import CHUNK_SIZE, intake_of
-from flows.runner import ahead, private_flow
+from flows.runner import ahead, data, private_flow
 from tasks.home import work_folder
 from tasks.ingestion import Ingested, ingest_chunk
 from tasks.listing import Found, chunked, find_files
@@ -107,7 +107,7 @@ def score_new_scans(
     ) as run:
         model = find_model(place)
         found = find_files(place, run.id, folder, glob)
-        known = find_undecided(place, run.id, model, Ingested(found.known))
+        known = find_undecided(place, run.id, model, data(Ingested(found.known)))
         with work_folder(home, run.id) as scratch:
             work = _Work(home, run, model, device, chunk_size, scratch)
             chunks = _scored(work, found, known)
@@ -123,7 +123,7 @@ def score_new_scans(
             unreadable=sum(chunk.unreadable for chunk in chunks),
         )
         report = write_score_report(
-            place, run.id, model.threshold_id, folder, counts, intake.rejected
+            place, run.id, model.threshold_id, folder, counts, data(intake.rejected)
         )
         run.counts.update(
             scored=report.scored,

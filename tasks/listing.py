@@ -83,10 +83,13 @@ def find_files(home: str, run_id: int, folder: str, glob: str) -> Found:
         for key, rejection in record.rejected_files(engine, keys.keys() - known.keys()).items()
         if rejection.reason is not RejectionReason.UNREADABLE
     }
-    new = {file for key, file in keys.items() if key not in known and key not in before}
-    again = {keys[key] for key in _beside(home, keys, new, known, before)}
+    # Few of many files, as a rule: what stands unchanged is not even hashed.
+    fresh = [key for key in keys if key not in known and key not in before]
+    new = {keys[key] for key in fresh}
+    again = _beside(home, keys, new, known, before) if new else []
+    looked_at = {*fresh, *again}
     contents = survey_in(
-        readers(), [f for f in keys.values() if not f.refused and f in new | again]
+        readers(), [f for key, f in keys.items() if not f.refused and key in looked_at]
     )
     volumes = [each for each in contents.volumes if not new.isdisjoint(each.files)]
     moment = now()
@@ -103,7 +106,7 @@ def find_files(home: str, run_id: int, folder: str, glob: str) -> Found:
             [
                 (scan_id, str(keys[key].path))
                 for key, scan_ids in known.items()
-                if keys[key] not in in_volumes
+                if not in_volumes or keys[key] not in in_volumes
                 for scan_id in scan_ids
             ],
         ),
