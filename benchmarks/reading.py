@@ -4,8 +4,8 @@
 
 One child against one thread, and two children against what two threads do; volumes are read by
 one thread alone, since pydicom allows no more. A child has a pipe to cross, and a volume's voxels
-go through a scratch file. Everything takes turns, and the best round of each counts: the machine's
-speed drifts.
+go through a scratch file. All take turns, and a ratio is the median of those within a round: the
+machine's speed drifts.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 from mriad_model.folders import list_files
 from mriad_model.images import read_image
 from mriad_model.isolation import Readers
+from mriad_model.stored import StoredPicture, store_picture
 from mriad_model.volumes.contents import VolumeSource, survey_in
 from mriad_model.volumes.dicom import read_series, survey
 from mriad_model.volumes.nifti import read_nifti
@@ -58,12 +59,13 @@ def measure(rounds: int) -> float:
     ):
         print(f"{'scans a second':28} {'one thread':>10} {'two':>7} {'one child':>15} {'two':>15}")
         for way in _ways(Path(scratch)):
-            rates = _rates(way, one, two, rounds)
-            thread, threads, child, children = rates
-            lowest = min(lowest, children / threads)
+            counts, seconds = _timed(way, one, two, rounds)
+            thread, threads, child, children = counts / np.median(seconds, axis=0)
+            single, double = np.median(seconds[:, :2] / seconds[:, 2:], axis=0)
+            lowest = min(lowest, float(double))
             print(
-                f"{way.name:28} {thread:10.1f} {threads:7.1f} {child:8.1f} ({child / thread:4.2f})"
-                f" {children:8.1f} ({children / threads:4.2f})"
+                f"{way.name:28} {thread:10.1f} {threads:7.1f} {child:8.1f} ({single:4.2f})"
+                f" {children:8.1f} ({double:4.2f})"
             )
     with Readers(1) as fresh:
         started = _seconds(lambda: len(list(fresh.map(abs, [0]))))
@@ -71,8 +73,10 @@ def measure(rounds: int) -> float:
     return lowest
 
 
-def _rates(way: Way, one: Readers, two: Readers, rounds: int) -> list[float]:
-    """Scans a second: one thread, two threads or the same one, one child, two children."""
+def _timed(
+    way: Way, one: Readers, two: Readers, rounds: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """How many scans, and seconds (rounds, 4): one thread, two or the same one, a child, two."""
     runs = (
         way.one_thread,
         way.two_threads or way.one_thread,
@@ -80,9 +84,8 @@ def _rates(way: Way, one: Readers, two: Readers, rounds: int) -> list[float]:
         lambda: way.in_children(two),
     )
     counts = [run() for run in runs]  # children start, files come into the cache
-    timed = [[_seconds(run) for run in runs] for _ in range(rounds)]
-    best = [min(each) for each in zip(*timed, strict=True)]
-    return [count / seconds for count, seconds in zip(counts, best, strict=True)]
+    assert counts == counts[:1] * 4
+    return np.array(counts), np.array([[_seconds(run) for run in runs] for _ in range(rounds)])
 
 
 def _seconds(run: Callable[[], int]) -> float:
@@ -108,7 +111,7 @@ def _ways(work: Path) -> list[Way]:
             name,
             lambda: len([read_image(path) for path in paths]),
             lambda: len(list(threads.map(read_image, paths))),
-            lambda readers: len(list(readers.map(read_image, paths, together=TOGETHER))),
+            lambda readers: _store_pictures(readers, paths, work),
         )
 
     def nifti(name: str, path: Path) -> Way:
@@ -131,6 +134,18 @@ def _ways(work: Path) -> list[Way]:
         nifti("NIfTI 256x256x180", plain),
         nifti("NIfTI 256x256x180, gzip", zipped),
     ]
+
+
+def _store_pictures(readers: Readers, paths: list[Path], work: Path) -> int:
+    """Decode to scratch and map it, as a flow does."""
+    with tempfile.TemporaryDirectory(dir=work) as scratch:
+        jobs = [(path, Path(scratch)) for path in paths]
+        stored = [
+            each
+            for each in readers.map(store_picture, jobs, together=TOGETHER)
+            if isinstance(each, StoredPicture)
+        ]
+        return len([each.load() for each in stored])
 
 
 def _store_all(readers: Readers, path: Path, times: int, work: Path) -> int:

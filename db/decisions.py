@@ -6,12 +6,13 @@ or the threshold and the verdict; so a query is split into one *stream* for each
 threshold it admits, every one already in order, and the streams are merged.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nlargest
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, exists, func, select
 
 from db import schema
 from db.engine import reading
@@ -47,7 +48,7 @@ class DecisionRow:
 
     decision_id: int
     scan_id: int
-    path: str | None  # where the scan was seen last
+    path: str | None  # where the scan was seen last: its file, or its series' folder
     kind: ScanKind
     model_id: int
     threshold_id: int
@@ -57,6 +58,7 @@ class DecisionRow:
     verdict: Verdict
     heatmap_path: str | None
     decided_at: str
+    review: str | None  # the verdict of the last person who looked at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +216,19 @@ def _described(connection: Connection, ids: Sequence[int]) -> list[DecisionRow]:
     lines: list[DecisionRow] = []
     for piece in pieces(ids):
         rows = connection.execute(_description().where(schema.decision.c.id.in_(piece))).mappings()
-        found = {row["decision_id"]: noun_of(DecisionRow, row) for row in rows}
+        found = {row["decision_id"]: _line(row) for row in rows}
         lines += [found[decision_id] for decision_id in piece]
     return lines
+
+
+def _line(row: RowMapping) -> DecisionRow:
+    """One line; a series of many files is named by its folder."""
+    line = noun_of(DecisionRow, row)
+    if line.path is not None and line.kind is ScanKind.DICOM:
+        folder, slash, _ = line.path.rpartition("/")
+        if slash and json.loads(row["geometry"]).get("files", 1) > 1:
+            return replace(line, path=folder + slash)
+    return line
 
 
 def _description() -> Select[Any]:
@@ -229,12 +241,19 @@ def _description() -> Select[Any]:
         .where(heatmap.c.score_id == decision.c.score_id)
         .order_by(heatmap.c.id)
     )
+    review = schema.review
+    last_review = (
+        select(review.c.verdict)
+        .where(review.c.scan_id == decision.c.scan_id, review.c.decision_id == decision.c.id)
+        .order_by(review.c.id.desc())
+    )
     return (
         select(
             decision.c.id.label("decision_id"),
             decision.c.scan_id,
             last_path.limit(1).scalar_subquery().label("path"),
             schema.scan.c.kind,
+            schema.scan.c.geometry,
             schema.threshold.c.model_id,
             decision.c.threshold_id,
             schema.score.c.value.label("score"),
@@ -243,6 +262,7 @@ def _description() -> Select[Any]:
             decision.c.verdict,
             first_heatmap.limit(1).scalar_subquery().label("heatmap_path"),
             decision.c.created_at.label("decided_at"),
+            last_review.limit(1).scalar_subquery().label("review"),
         )
         .join(schema.scan, schema.scan.c.id == decision.c.scan_id)
         .join(schema.score, schema.score.c.id == decision.c.score_id)

@@ -36,6 +36,7 @@ from db.lookups import (
 from db.oversight import challenges, reviews, warnings
 from db.scans import (
     LabelledScan,
+    dataset_groups,
     dataset_roles,
     healthy_pool,
     labelled,
@@ -43,9 +44,12 @@ from db.scans import (
     sightings,
 )
 from db.scores import (
+    DecidedScore,
     StoredScore,
     calibration_scores,
     decided_scores,
+    recent_scores,
+    stored_scores,
     undecided,
 )
 from db.sighted import (
@@ -63,6 +67,7 @@ from db.stories import Replay, ScanStory, ScoreStory, decisions_for_replay, scan
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "DecidedScore",
     "DecisionRow",
     "Engine",
     "HistoryQuery",
@@ -85,6 +90,7 @@ __all__ = [
     "challenges",
     "count_decisions",
     "current_threshold",
+    "dataset_groups",
     "dataset_roles",
     "decided_scores",
     "decisions",
@@ -97,6 +103,7 @@ __all__ = [
     "models",
     "open_arrivals",
     "open_record",
+    "recent_scores",
     "rejected_beside",
     "rejections",
     "rejections_at",
@@ -108,6 +115,7 @@ __all__ = [
     "sighted_scans",
     "sighted_together",
     "sightings",
+    "stored_scores",
     "tally",
     "threshold_by_id",
     "thresholds",

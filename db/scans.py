@@ -89,6 +89,14 @@ def dataset_roles(engine: Engine, dataset_id: int) -> dict[int, Role]:
         return {row.scan_id: Role(row.role) for row in connection.execute(query)}
 
 
+def dataset_groups(engine: Engine, dataset_id: int) -> dict[int, int]:
+    """Scan id -> its group in a dataset: twins, and scans of one patient, share one."""
+    table = schema.dataset_scan
+    query = select(table.c.scan_id, table.c.twin_group).where(table.c.dataset_id == dataset_id)
+    with reading(engine) as connection:
+        return dict(connection.execute(query).tuples().all())
+
+
 def scan_id_of(connection: Connection, scan: int | str) -> int:
     """The id of a scan named by id, recorded path or folder, series UID, or start of its sha256.
 

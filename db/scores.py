@@ -9,7 +9,7 @@ from sqlalchemy import Engine, exists, select
 from db import schema
 from db.engine import reading
 from db.rows import noun_of, pieces
-from mriad_model.nouns import Role
+from mriad_model.nouns import Role, Verdict
 
 PAGE: Final = 10_000
 
@@ -21,6 +21,45 @@ class StoredScore:
     scan_id: int
     score_id: int
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedScore:
+    """A score that a threshold has decided, and where the scan is from."""
+
+    scan_id: int
+    value: float
+    verdict: Verdict
+    scanner: str | None
+
+
+def stored_scores(engine: Engine, model_id: int, scan_ids: Iterable[int]) -> dict[int, StoredScore]:
+    """A model's scores of these scans, by scan; one without a score is left out."""
+    score = schema.score
+    found: dict[int, StoredScore] = {}
+    with reading(engine) as connection:
+        for piece in pieces(scan_ids):
+            query = select(score.c.scan_id, score.c.id.label("score_id"), score.c.value).where(
+                score.c.model_id == model_id, score.c.scan_id.in_(piece)
+            )
+            for row in connection.execute(query).mappings():
+                found[row["scan_id"]] = noun_of(StoredScore, row)
+    return found
+
+
+def recent_scores(engine: Engine, threshold_id: int, limit: int) -> list[DecidedScore]:
+    """The last scores that a threshold has decided, newest decision first."""
+    decision, score, scan = schema.decision, schema.score, schema.scan
+    query = (
+        select(decision.c.scan_id, score.c.value, decision.c.verdict, scan.c.scanner)
+        .join(score, score.c.id == decision.c.score_id)
+        .join(scan, scan.c.id == decision.c.scan_id)
+        .where(decision.c.threshold_id == threshold_id)
+        .order_by(decision.c.id.desc())
+        .limit(limit)
+    )
+    with reading(engine) as connection:
+        return [noun_of(DecidedScore, row) for row in connection.execute(query).mappings()]
 
 
 def calibration_scores(engine: Engine, model_id: int, dataset_id: int) -> list[StoredScore]:

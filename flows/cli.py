@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from flows import care, queries, work
+from flows import care, queries, unattended, work
 from flows.console import say
 from flows.options import home_in_use
 from mriad_model.errors import MriadError, SettingsError
@@ -33,15 +33,19 @@ for command in (
     work.demo,
     work.ingest,
     work.train,
+    work.retrain,
     work.recalibrate,
     work.score,
     work.evaluate,
     queries.history,
     queries.show,
+    queries.review,
     work.verify,
     queries.activate,
     care.backup,
     care.check,
+    unattended.watch,
+    unattended.up,
 ):
     app.command()(command)
 

@@ -30,7 +30,9 @@ Home = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (default: MRIAD_DEVICE).")]
-RecipeName = Annotated[str | None, typer.Option("--recipe", help="default or seed.")]
+RecipeName = Annotated[
+    str | None, typer.Option("--recipe", help="default or seed (picture files), or volume.")
+]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="At most this many epochs (default: the recipe's).")
 ]
@@ -53,6 +55,12 @@ class Place:
 
     settings: Settings
     home: Path
+
+    @property
+    def watched(self) -> Path:
+        """The folder that is watched: the one that settings name, else the home's inbox."""
+        given = self.settings.watch
+        return self.home / "inbox" if given is None else Path(os.path.abspath(given))  # noqa: PTH100
 
     def record_to_read(self) -> Engine:
         """The record, opened to be read and no more. NotInRecord if there is none."""

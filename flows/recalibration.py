@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.runner import threads
+from flows.runner import private_flow
 from mriad_model.nouns import Policy
 from tasks.recalibration import activate, decide_again, draw_threshold
 from tasks.reporting import publish_summary
@@ -24,16 +23,17 @@ class Recalibration:
     decisions: int
 
 
-@flow(
-    name="recalibrate_threshold",
-    flow_run_name="recalibrate {policy} {k}",
-    task_runner=threads(),
-)
-def recalibrate_threshold(home: Path, policy: Policy, k: float, author: str) -> Recalibration:
-    """Append a threshold, an activation, and a decision on every scan decided before."""
+@private_flow(name="recalibrate_threshold", flow_run_name="recalibrate {policy} {k}")
+def recalibrate_threshold(
+    home: Path, policy: Policy, k: float, author: str, new_healthy: bool = False
+) -> Recalibration:
+    """Append a threshold, an activation, and a decision on every scan decided before.
+
+    With `new_healthy` it is drawn also from scored scans that were called healthy since.
+    """
     place = str(home)
     with recorded_run(opened_record(place), "recalibrate_threshold", flow_run.id) as run:
-        drawn = draw_threshold(place, run.id, policy, k)
+        drawn = draw_threshold(place, run.id, policy, k, new_healthy=new_healthy)
         activate(place, drawn.threshold_id, f"recalibrated: {policy.value} {k:g}", author)
         decisions = decide_again(place, run.id, drawn.threshold_id)
         turned = drawn.proposal.flips

@@ -12,6 +12,7 @@ from tasks.verdicts import Proposal
 if TYPE_CHECKING:
     from flows.demo import DemoResult
     from flows.ingestion import Intake
+    from flows.retraining import RetrainingResult
     from flows.scoring import ScoringResult
     from flows.training import TrainingResult
     from tasks.rejections import Refused
@@ -74,6 +75,25 @@ def show_training(trained: "TrainingResult", *, as_json: bool) -> None:
     show_notice()
 
 
+def show_retraining(found: "RetrainingResult", *, as_json: bool) -> None:
+    """What `mriad retrain` did, or why nothing."""
+    if as_json:
+        show_json(asdict(found))
+        return
+    why = found.why[:1].upper() + found.why[1:] + "."
+    if found.model_id is None:
+        show_lines(why)
+    else:
+        in_force = found.threshold_id if found.activated else found.champion_threshold_id
+        show_lines(
+            f"Model {found.model_id} trained on {found.n_train} healthy scans, "
+            f"{found.n_new} healthy scans having come; {found.seconds or 0:.0f} s.",
+            why,
+            f"Threshold {in_force} is in force.",
+        )
+    show_notice()
+
+
 def show_recalibration(proposal: Proposal, threshold_id: int | None, *, as_json: bool) -> None:
     """What `mriad recalibrate` did, or would do where there is no threshold id."""
     fit, turned = proposal.fit, proposal.flips
@@ -107,7 +127,12 @@ def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     if found.taught:
         show_lines(f"{found.taught} left out: the model learned from them.")
     if found.unreadable:
-        show_lines(f"{found.unreadable} left out: their files vanished or changed.")
+        show_lines(
+            f"{found.unreadable} left out: their files vanished or changed, or there is nothing"
+            " in them to judge."
+        )
+    if found.unsuited:
+        show_lines(f"{found.unsuited} left out: not of the kind that the model learned.")
     _show_refused(found.rejected)
     show_lines(f"Report: {home / found.report}")
     show_notice()

@@ -38,13 +38,13 @@ class PrivateFlow(Flow[P, R]):
 
 
 def private_flow(
-    name: str, flow_run_name: str, workers: int = CHUNKS
+    name: str, flow_run_name: str | Callable[[], str], workers: int = CHUNKS
 ) -> Callable[[Callable[P, R]], PrivateFlow[P, R]]:
-    """Like `prefect.flow`, for flows that are given a folder.
+    """Like `prefect.flow`, for every flow of ours: it keeps names of folders, finds its record.
 
     Args:
         name: of the flow.
-        flow_run_name: may name parameters in braces, but no folder.
+        flow_run_name: may name parameters in braces, but no folder; or what makes the name.
         workers: tasks at once.
     """
 

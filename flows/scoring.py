@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 
 from flows.ingestion import CHUNK_SIZE, intake_of
 from flows.runner import ahead, data, private_flow
+from tasks.drift import check_drift
 from tasks.home import work_folder
 from tasks.ingestion import Ingested, ingest_chunk
 from tasks.listing import Found, chunked, find_files
@@ -25,6 +26,7 @@ from tasks.selection import InForce, Undecided, find_model, find_undecided
 
 STEPS = 4  # of a chunk: read, select, prepare, score
 IN_HAND = 2  # chunks: one is read or prepared while another is scored
+TASKS_AT_ONCE = STEPS * IN_HAND
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class ScoringResult:
     recovered: int  # decided by an earlier run that was cut off; in this report too
     taught: int  # left out: the model learned from them
     unsuited: int  # left out: of another kind than the model learned
-    unreadable: int  # left out: their files vanished or changed
+    unreadable: int  # left out: their files vanished or changed, or hold nothing to judge
     model_id: int
     threshold_id: int
     report: str  # path, relative to the home
@@ -91,7 +93,7 @@ class _Work:
         )
 
 
-@private_flow(name="score_new_scans", flow_run_name="score", workers=STEPS * IN_HAND)
+@private_flow(name="score_new_scans", flow_run_name="score", workers=TASKS_AT_ONCE)
 def score_new_scans(
     home: Path,
     folder: str,
@@ -100,44 +102,66 @@ def score_new_scans(
     chunk_size: int = CHUNK_SIZE,
 ) -> ScoringResult:
     """Score what is new in a folder. A second run over the same folder adds nothing."""
-    started = time.monotonic()
     place = str(home)
     with recorded_run(
         opened_record(place), "score_new_scans", flow_run.id, device_in_use(device)
     ) as run:
         model = find_model(place)
         found = find_files(place, run.id, folder, glob)
-        known = find_undecided(place, run.id, model, data(Ingested(found.known)))
-        with work_folder(home, run.id) as scratch:
-            work = _Work(home, run, model, device, chunk_size, scratch)
-            chunks = _scored(work, found, known)
-        intake = intake_of(found, [read.result() for read in work.reads])
-        intake = replace(intake, rejected=all_refused(place, run.id, intake.rejected))
-        run.counts.update(intake.counts)
-        selected = [known, *(each.result() for each in work.selected)]
-        counts = ScoreCounts(
-            new=intake.new,
-            known=intake.known,
-            taught=len({i for each in selected for i in each.taught}),
-            unsuited=len({i for each in selected for i in each.unsuited}),
-            unreadable=sum(chunk.unreadable for chunk in chunks),
-        )
-        report = write_score_report(
-            place, run.id, model.threshold_id, folder, counts, data(intake.rejected)
-        )
-        run.counts.update(
-            scored=report.scored,
-            suspicious=report.suspicious,
-            recovered=report.recovered,
-            taught=counts.taught,
-            unsuited=counts.unsuited,
-            unreadable=counts.unreadable,
-        )
-        publish_summary(
-            "score-summary",
-            f"Scored {report.scored} scans, {report.suspicious} suspicious",
-            {**run.counts, **intake.by_reason, "report": report.path},
-        )
+        return score_found(home, run, model, found, folder, device, chunk_size)
+
+
+def score_found(
+    home: Path,
+    run: RecordedRun,
+    model: InForce,
+    found: Found,
+    folder: str,
+    device: str,
+    chunk_size: int,
+    *,
+    check: bool = False,
+) -> ScoringResult:
+    """Read what is new of what was found, score it and what is known but undecided; report.
+
+    `folder` (escaped) is what the report names as the source. With `check` it is looked whether
+    scores drift, before the report: once a night, for every look may be a false alarm.
+    """
+    started = time.monotonic()
+    place = str(home)
+    known = find_undecided(place, run.id, model, data(Ingested(found.known)))
+    with work_folder(home, run.id) as scratch:
+        work = _Work(home, run, model, device, chunk_size, scratch)
+        chunks = _scored(work, found, known)
+    intake = intake_of(found, [read.result() for read in work.reads])
+    intake = replace(intake, rejected=all_refused(place, run.id, intake.rejected))
+    run.counts.update(intake.counts)
+    selected = [known, *(each.result() for each in work.selected)]
+    counts = ScoreCounts(
+        new=intake.new,
+        known=intake.known,
+        taught=len({i for each in selected for i in each.taught}),
+        unsuited=len({i for each in selected for i in each.unsuited}),
+        unreadable=sum(chunk.unreadable for chunk in chunks),
+    )
+    if check:
+        run.counts["warnings"] = len(check_drift(place, run.id))
+    report = write_score_report(
+        place, run.id, model.threshold_id, folder, counts, data(intake.rejected)
+    )
+    run.counts.update(
+        scored=report.scored,
+        suspicious=report.suspicious,
+        recovered=report.recovered,
+        taught=counts.taught,
+        unsuited=counts.unsuited,
+        unreadable=counts.unreadable,
+    )
+    publish_summary(
+        "score-summary",
+        f"Scored {report.scored} scans, {report.suspicious} suspicious",
+        {**run.counts, **intake.by_reason, "report": report.path},
+    )
     return ScoringResult(
         new=intake.new,
         known=intake.known,

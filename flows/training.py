@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.ingestion import CHUNK_SIZE, take_in
-from flows.runner import threads
+from flows.runner import private_flow
 from mriad_model.nouns import LabelValue, Policy, Role
 from mriad_model.recipes import Recipe
 from tasks.home import work_folder
@@ -44,11 +43,7 @@ def _run_name() -> str:
     return f"train {recipe.name}, seed {flow_run.parameters['seed']}"
 
 
-@flow(
-    name="train_model",
-    flow_run_name=_run_name,
-    task_runner=threads(),
-)
+@private_flow(name="train_model", flow_run_name=_run_name)
 def train_model(
     home: Path,
     recipe: str,
@@ -72,7 +67,7 @@ def train_model(
             dataset = freeze_healthy(place, run.id, seed, recipe, str(folder))
             recipe = Recipe.from_json(recipe).with_contrast(dataset.contrasts).to_json()
             folders = {
-                role: _prepare(place, run.id, recipe, dataset, role, folder, chunk_size)
+                role: prepared_role(place, run.id, recipe, dataset, role, folder, chunk_size)
                 for role in (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION)
             }
             trained = train(
@@ -121,7 +116,7 @@ def train_model(
     return result
 
 
-def _prepare(
+def prepared_role(
     home: str,
     run_id: int,
     recipe: str,
@@ -134,6 +129,7 @@ def _prepare(
     folders = []
     for number, piece in wanted_scans(dataset.scans[role]).chunks(chunk_size):
         workspace = str(folder / f"{role.value}-{number}")
-        if preprocess_chunk(home, run_id, recipe, piece, workspace):
+        keep = role is Role.CALIBRATION  # scores come of whole volumes; training takes slices
+        if preprocess_chunk(home, run_id, recipe, piece, workspace, keep=keep):
             folders.append(workspace)
     return folders

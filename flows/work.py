@@ -92,11 +92,36 @@ def train(
     results.show_training(trained, as_json=as_json)
 
 
+def retrain(
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Train whatever the growth, and promote where too few scans can tell.",
+        ),
+    ] = False,
+    seed: Seed = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train again if the healthy pool grew enough; put the new model in force if no worse."""
+    with to_flow(home, seed=seed, device=device) as place:
+        from flows.retraining import options_of, retrain_model
+
+        found = retrain_model(place.home, force, local_user(), **options_of(place.settings))
+    results.show_retraining(found, as_json=as_json)
+
+
 def recalibrate(
     sigmas: Sigmas = None,
     quantile: Annotated[
         float | None, typer.Option(help="Threshold: this quantile of the healthy scores.")
     ] = None,
+    new_healthy: Annotated[
+        bool,
+        typer.Option("--new-healthy", help="Draw it also from scans called healthy since."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change.")] = False,
     home: Home = None,
     as_json: AsJson = False,
@@ -110,14 +135,14 @@ def recalibrate(
 
         place = to_read(home, sigmas=sigmas)
         k = place.settings.sigmas if quantile is None else quantile
-        proposal = propose(place.record_to_read(), policy, k)
+        proposal = propose(place.record_to_read(), policy, k, new_healthy=new_healthy)
         results.show_recalibration(proposal, None, as_json=as_json)
         return
     with to_flow(home, sigmas=sigmas) as place:
         from flows.recalibration import recalibrate_threshold
 
         k = place.settings.sigmas if quantile is None else quantile
-        done = recalibrate_threshold(place.home, policy, k, local_user())
+        done = recalibrate_threshold(place.home, policy, k, local_user(), new_healthy)
     results.show_recalibration(done.proposal, done.threshold_id, as_json=as_json)
 
 

@@ -78,14 +78,29 @@ def _walk(folder: Path, pattern: str) -> Iterator[FoundFile]:
 def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
     """What lies in a folder, last first."""
     with os.scandir(folder) as entries:
-        kept = [entry for entry in entries if not _is_passed_over(entry.name)]
+        kept = [entry for entry in entries if not is_passed_over(entry.name)]
     # By bytes: the same order in any locale.
     kept.sort(key=lambda entry: os.fsencode(entry.name), reverse=True)
     return kept
 
 
-def _is_passed_over(name: str) -> bool:
+def is_passed_over(name: str) -> bool:
+    """Whether a file or folder of this name is left out: hidden, or a copy under way."""
     return name.startswith(".") or name.lower().endswith(UNFINISHED)
+
+
+def found_file(path: Path) -> FoundFile:
+    """A file as a folder lists it; one that cannot be opened or looked at is refused.
+
+    Of a folder, which only an unreadable one may be asked about here, that it is unreadable.
+    """
+    try:
+        status = path.lstat()
+    except OSError:
+        return FoundFile(path, -1, -1, -1, RejectionReason.UNREADABLE)
+    if stat.S_ISDIR(status.st_mode):
+        return FoundFile(path, -1, -1, -1, RejectionReason.UNREADABLE)
+    return _found(path, status)
 
 
 def _found(path: Path, status: os.stat_result) -> FoundFile:

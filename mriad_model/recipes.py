@@ -324,8 +324,10 @@ VOLUME = replace(
         train_slices=16,
         scan_score=ScanScore.SMOOTHED_MAX,
         extent=5.0,
-        reach=90.0,
-        levels=Levels(number=13, step=7.5, sigma=7.5),
+        # The skull's base differs most from head to head: with 95 mm the AUROC of FLAIR phantoms
+        # falls from .88 to .83. What lies lower, much of the cerebellum, is not judged.
+        reach=80.0,
+        levels=Levels(number=12, step=7.5, sigma=7.5),
     ),
 )
 BUILT_IN = (SEED, DEFAULT, VOLUME)

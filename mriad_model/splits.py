@@ -6,7 +6,7 @@ always stays together.
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +82,7 @@ def assign_roles(
     Raises:
         TooFewScans: there are not enough groups for every role to have its minimum.
     """
-    drawn = _drawn(groups, seed, keys)
+    drawn = drawn_order(groups, seed, keys)
     needed = sum(MIN_GROUPS.values())
     if len(drawn) < needed:
         raise TooFewScans(
@@ -90,7 +90,7 @@ def assign_roles(
             f" are too few: training, validation and calibration need {needed} together;"
             f" add healthy scans"
         )
-    counts = _counts(len(drawn), shares)
+    counts = counts_by_share(len(drawn), {role: shares.of(role) for role in MIN_GROUPS}, MIN_GROUPS)
     roles = [role for role, count in counts.items() for _ in range(count)]
     role_of = dict(zip(drawn, roles, strict=True))
     return [role_of[group] for group in groups]
@@ -109,7 +109,7 @@ def grouped_folds(
     """
     if n_folds < 2:
         raise SettingsError(f"cross-validation needs 2 folds or more, not {n_folds}")
-    drawn = _drawn(groups, seed, keys)
+    drawn = drawn_order(groups, seed, keys)
     if len(drawn) < n_folds:
         raise TooFewScans(
             f"{len(drawn)} distinct scans cannot fill {n_folds} folds; add scans or fold less"
@@ -125,7 +125,7 @@ def grouped_folds(
     return [fold_of[group] for group in groups]
 
 
-def _drawn(groups: Sequence[int], seed: int, keys: Sequence[str] | None) -> list[int]:
+def drawn_order(groups: Sequence[int], seed: int, keys: Sequence[str] | None) -> list[int]:
     """The group numbers in an order that the seed, and nothing else, decides.
 
     A group is known by the smallest key of its scans, so it keeps its place in the draw when
@@ -142,13 +142,16 @@ def _draw(seed: int, key: str) -> bytes:
     return hashlib.sha256(f"{seed}:{key}".encode()).digest()
 
 
-def _counts(n_groups: int, shares: RoleShares) -> dict[Role, int]:
-    """How many groups each role gets: its minimum, then its share by largest remainder."""
-    ideal = {role: shares.of(role) * n_groups for role in MIN_GROUPS}
-    counts = {role: max(least, math.floor(ideal[role])) for role, least in MIN_GROUPS.items()}
+def counts_by_share(
+    n_groups: int, shares: Mapping[Role, float], least: Mapping[Role, int]
+) -> dict[Role, int]:
+    """How many groups each role gets: its least, then its share by largest remainder."""
+    ideal = {role: share * n_groups for role, share in shares.items()}
+    fewest = {role: least.get(role, 0) for role in shares}
+    counts = {role: max(fewest[role], math.floor(ideal[role])) for role in shares}
     while sum(counts.values()) < n_groups:
         counts[max(counts, key=lambda role: ideal[role] - counts[role])] += 1
     while sum(counts.values()) > n_groups:
-        spare = [role for role in counts if counts[role] > MIN_GROUPS[role]]
+        spare = [role for role in counts if counts[role] > fewest[role]]
         counts[min(spare, key=lambda role: ideal[role] - counts[role])] -= 1
     return counts

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from mriad_model.files import PRIVATE_FILE
 from mriad_model.images import ImageScan, read_image
+from mriad_model.preprocess import PreparedSlice, prepare
+from mriad_model.recipes import Preprocessing
 
 ALIGNED = 64  # bytes; so that pixels of any type can be mapped
 APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
@@ -39,6 +41,12 @@ class StoredPicture:
 def map_bytes(path: Path) -> NDArray[np.uint8]:
     """A file's bytes, (n,), mapped."""
     return np.memmap(path, np.uint8, "r").view(np.ndarray)
+
+
+def prepare_stored(job: tuple[StoredPicture, Preprocessing]) -> PreparedSlice:
+    """Prepare a stored picture. Runs in a child: its many short steps share no interpreter."""
+    stored, preprocessing = job
+    return prepare(stored.load().pixels, preprocessing)
 
 
 def store_picture(job: tuple[Path, Path]) -> StoredPicture:

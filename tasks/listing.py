@@ -66,32 +66,37 @@ class Found:
 def find_files(home: str, run_id: int, folder: str, glob: str) -> Found:
     """List a folder, set apart what the record has seen unchanged, and sort the rest.
 
-    Files of a DICOM series that arrive after others make another scan with them: where anything
-    in a folder is new, the DICOM files beside it are looked at again.
-
     Raises:
         NoScans: there is no such folder or file.
     """
+    return sort_files(home, run_id, list_files(Path(unescape_path(folder)), glob))
+
+
+def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> Found:
+    """Set apart the files that the record has seen unchanged, and sort the rest.
+
+    Files of a DICOM series that arrive after others make another scan with them: where anything
+    in a folder is new, the DICOM files beside it are looked at again.
+    """
     place, engine = Path(home), opened_record(home)
     keys = {
-        record.FileKey(recorded_path(f.path, place), f.size, f.mtime_ns, f.inode): f
-        for f in list_files(Path(unescape_path(folder)), glob)
+        record.FileKey(recorded_path(f.path, place), f.size, f.mtime_ns, f.inode): f for f in files
     }
     known = record.known_files(engine, keys)
     before = {
         key: rejection
-        for key, rejection in record.rejected_files(engine, keys.keys() - known.keys()).items()
+        for key, rejection in record.rejected_files(
+            engine, [key for key in keys if key not in known]
+        ).items()
         if rejection.reason is not RejectionReason.UNREADABLE
     }
     # Few of many files, as a rule: what stands unchanged is not even hashed.
     fresh = [key for key in keys if key not in known and key not in before]
-    new = {keys[key] for key in fresh}
-    again = _beside(home, keys, new, known, before) if new else []
-    looked_at = {*fresh, *again}
-    contents = survey_in(
-        readers(), [f for key, f in keys.items() if not f.refused and key in looked_at]
-    )
-    volumes = [each for each in contents.volumes if not new.isdisjoint(each.files)]
+    new = dict.fromkeys(keys[key] for key in fresh)
+    looked_at = {*fresh, *(_beside(home, keys, new, known, before) if new else ())}
+    to_open = [f for key, f in keys.items() if not f.refused and key in looked_at]
+    contents = survey_in(readers(), to_open)
+    volumes = [each for each in contents.volumes if any(file in new for file in each.files)]
     moment = now()
     rejections = [
         rejection_of(file, place, error, run_id, moment) for file, error in _refused(new, contents)

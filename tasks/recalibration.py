@@ -20,10 +20,12 @@ class Recalibrated:
 
 
 @task(name="recalibrate", cache_policy=NO_CACHE)
-def draw_threshold(home: str, run_id: int, policy: Policy, k: float) -> Recalibrated:
+def draw_threshold(
+    home: str, run_id: int, policy: Policy, k: float, *, new_healthy: bool
+) -> Recalibrated:
     """Draw a threshold through the stored calibration scores and append it."""
     engine = opened_record(home)
-    proposal = verdicts.propose(engine, policy, k)
+    proposal = verdicts.propose(engine, policy, k, new_healthy=new_healthy)
     return Recalibrated(verdicts.append_proposal(engine, proposal, run_id), proposal)
 
 

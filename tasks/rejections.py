@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db import history
-from mriad_model.errors import RejectedFile
+from mriad_model.errors import NoScans, RejectedFile
 from mriad_model.files import sha256_of
-from mriad_model.folders import FoundFile
+from mriad_model.folders import FoundFile, list_files
 from mriad_model.images import ReadLimits
 from mriad_model.nouns import Rejection, RejectionReason
 from mriad_model.paths import recorded_path
@@ -60,6 +60,17 @@ def rejection_of(
         run_id=run_id,
         created_at=moment,
     )
+
+
+def rejection_at(
+    path: Path, home: Path, error: RejectedFile, run_id: int, moment: str
+) -> Rejection:
+    """As `rejection_of`, for a file that was listed before and may have gone since."""
+    try:
+        file = next(list_files(path))
+    except (NoScans, StopIteration):
+        file = FoundFile(path, -1, -1, -1, RejectionReason.UNREADABLE)
+    return rejection_of(file, home, error, run_id, moment)
 
 
 def _hash(file: FoundFile) -> str | None:

@@ -74,6 +74,7 @@ def write_score_report(
     engine, place = opened_record(home), Path(home)
     threshold = history.threshold_by_id(engine, threshold_id)
     model = history.model_by_id(engine, threshold.model_id)
+    recipe = json.loads(model.recipe)
     run_ids = history.unreported_runs(engine, run_id)
     own, listed = history.tally(engine, [run_id]), history.tally(engine, run_ids)
     recovered = listed.decisions - own.decisions
@@ -84,8 +85,9 @@ def write_score_report(
             model=ModelLine(
                 id=threshold.model_id,
                 sha256=model.sha256,
-                recipe_name=json.loads(model.recipe)["name"],
+                recipe_name=recipe["name"],
                 created_at=model.created_at,
+                of_volumes=recipe.get("volumes") is not None,
             ),
             threshold=ThresholdLine(
                 id=threshold_id,
@@ -160,6 +162,9 @@ def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:
     reasons = (
         (counts.taught, "the model learned from them; their scores would be memories"),
         (counts.unsuited, "they are of another kind than the model learned"),
-        (counts.unreadable, "the file vanished or changed; tried again next time"),
+        (
+            counts.unreadable,
+            "they vanished or changed, or hold nothing to judge; tried again next time",
+        ),
     )
     return [(n, why) for n, why in reasons if n]

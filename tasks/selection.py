@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Engine
 
 from db import history, record
 from db.times import now
@@ -66,6 +67,11 @@ def find_model(home: str) -> InForce:
     return InForce(current.model.id, current.threshold.id, current.model.recipe)
 
 
+def has_model(engine: Engine) -> bool:
+    """Whether a model is in force."""
+    return history.current_threshold(engine) is not None
+
+
 @task(name="find-undecided", cache_policy=NO_CACHE)
 def find_undecided(home: str, run_id: int, model: InForce, read: Ingested) -> Undecided:
     """Of the scans read, those that the threshold has not decided, in order and each once.
@@ -81,7 +87,7 @@ def find_undecided(home: str, run_id: int, model: InForce, read: Ingested) -> Un
     undecided = history.undecided(engine, fresh, model.threshold_id)
     scans = history.scans_by_id(engine, undecided)
     recipe = Recipe.from_json(model.recipe)
-    why = {i: unsuited(recipe, scans[i].kind, scans[i].contrast) for i in undecided}
+    why = {i: unsuited(recipe, scans[i].kind, scans[i].contrast, scans[i].grid) for i in undecided}
     suited = [scan_id for scan_id in undecided if why[scan_id] is None]
     left_out = {scan_id: text for scan_id, text in why.items() if text is not None}
     record.append_rejections(engine, _unsuited(home, run_id, left_out))

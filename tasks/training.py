@@ -1,7 +1,7 @@
 """Training: from the healthy pool to a stored model, its calibration scores and a threshold."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,31 +11,25 @@ from prefect.cache_policies import NO_CACHE
 
 from db import history, record
 from db.times import now
-from mriad_model.errors import RejectedFile, TooFewScans
+from mriad_model.errors import TooFewScans
 from mriad_model.files import write_atomically
 from mriad_model.fitted import fit
-from mriad_model.images import ImageScan
-from mriad_model.nouns import Model, Policy, Role, Threshold
+from mriad_model.nouns import Model, Policy, Role, Scan, Threshold
 from mriad_model.paths import recorded_path
-from mriad_model.preprocess import Pixels, SliceBatch, joined
+from mriad_model.preprocess import SliceBatch, joined
 from mriad_model.recipes import Recipe
-from mriad_model.splits import RoleShares, assign_roles, joined_groups
+from mriad_model.splits import RoleShares, assign_roles
 from mriad_model.thresholds import fit_threshold
 from mriad_model.training import Epoch
-from mriad_model.twins import fingerprint, twin_groups
-from mriad_model.volumes.prepare import evenly_spaced, volume_recipe
+from mriad_model.volumes.prepare import evenly_spaced
 from mriad_model.volumes.score import unsuited
-from mriad_model.volumes.slices import cut
-from tasks.chunks import in_chunks
 from tasks.judging import scores_of
-from tasks.locating import locate
 from tasks.models import loaded_model
 from tasks.preprocessing import load_prepared
 from tasks.progress import tell
 from tasks.resources import opened_record
-from tasks.workspace import ReadScan, Workspace
-
-CHUNK = 512
+from tasks.twins import grouped
+from tasks.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +68,29 @@ def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) 
     """
     pool = history.healthy_pool(opened_record(home))
     how = Recipe.from_json(recipe)
-    suited = [each for each in pool if unsuited(how, each.scan.kind, each.scan.contrast) is None]
+    suited = [
+        each
+        for each in pool
+        if unsuited(how, each.scan.kind, each.scan.contrast, each.scan.grid) is None
+    ]
     if not suited:
         raise TooFewScans(_none_healthy(pool, how))
-    ids, keys, prints, patients = [], [], [], []
-    scans = {each.id: each.scan for each in suited}
-    done = 0
-    for number, chunk in in_chunks(list(scans), CHUNK, lambda each: scans[each].n_slices):
-        workspace = Workspace(Path(folder) / f"twins-{number}")
-        for each in locate(home, run_id, chunk, workspace):
-            pixels = _shown(each.kept.scan, how)
-            if pixels is None:
-                continue
-            ids.append(each.scan_id)
-            keys.append(each.kept.scan.sha256)
-            prints.append(fingerprint(pixels))
-            patients.append(scans[each.scan_id].patient)
-        workspace.discard()
-        done += len(chunk)
-        tell("looking for twins", done, len(suited))
-    groups = joined_groups(twin_groups(prints), patients)
-    roles = assign_roles(groups, RoleShares(), seed, keys)
-    dataset_id = record.freeze_dataset(
-        opened_record(home), list(zip(ids, roles, groups, strict=True)), run_id
-    )
+    # In the order of their content: what is learned does not depend on which was met first.
+    scans = {each.id: each.scan for each in sorted(suited, key=lambda each: each.scan.sha256)}
+    found = grouped(home, run_id, scans, how, Path(folder))
+    roles = assign_roles(found.groups, RoleShares(), seed, found.keys)
+    members = list(zip(found.scan_ids, roles, found.groups, strict=True))
+    return frozen_dataset(home, run_id, members, scans)
+
+
+def frozen_dataset(
+    home: str, run_id: int, members: Sequence[tuple[int, Role, int]], scans: Mapping[int, Scan]
+) -> FrozenDataset:
+    """Freeze members (scan id, role, group) as a dataset."""
     return FrozenDataset(
-        id=dataset_id,
-        scans={
-            role: [(i, scans[i].n_slices) for i, r in zip(ids, roles, strict=True) if r is role]
-            for role in Role
-        },
-        contrasts=[scans[i].contrast for i in ids],
+        id=record.freeze_dataset(opened_record(home), members, run_id),
+        scans={role: [(i, scans[i].n_slices) for i, r, _ in members if r is role] for role in Role},
+        contrasts=[scans[i].contrast for i, _, _ in members],
     )
 
 
@@ -117,17 +103,6 @@ def _none_healthy(pool: Sequence[history.LabelledScan], recipe: Recipe) -> str:
         f"none of the {len(pool)} healthy scans in the record is of the kind that the recipe "
         f"{recipe.name!r} is for ({kind}); try --recipe {other}"
     )
-
-
-def _shown(scan: ReadScan, recipe: Recipe) -> Pixels | None:
-    """The slice that stands for a scan where twins are looked for: of a volume, the middle one."""
-    if isinstance(scan, ImageScan):
-        return scan.pixels
-    try:
-        sliced = cut(scan.load(), volume_recipe(recipe).slicing)
-    except RejectedFile:
-        return None
-    return sliced.slice_at(sliced.positions[len(sliced.positions) // 2]).pixels
 
 
 @task(name="train", cache_policy=NO_CACHE)

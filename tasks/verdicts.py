@@ -6,15 +6,16 @@ of them.
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import count, islice
 
 import numpy as np
 from sqlalchemy import Engine
 
 from db import history, record
+from db.learning import Member
 from db.times import now
-from mriad_model.errors import NoScans
-from mriad_model.nouns import Policy, Threshold
+from mriad_model.errors import NoScans, SettingsError
+from mriad_model.nouns import Policy, Role, Threshold
 from mriad_model.thresholds import Flips, ThresholdFit, fit_threshold, flips, p_value, verdict
 
 PAGE = 5_000
@@ -26,13 +27,17 @@ class Proposal:
 
     model_id: int
     dataset_id: int
+    calibration: tuple[Member, ...] | None  # of a dataset to be frozen; None: the dataset's own
     fit: ThresholdFit
     decided: int  # scans that the model's thresholds have decided
     flips: Flips
 
 
-def propose(engine: Engine, policy: Policy, k: float) -> Proposal:
+def propose(engine: Engine, policy: Policy, k: float, *, new_healthy: bool = False) -> Proposal:
     """Draw a threshold for the model in force through its stored calibration scores.
+
+    With `new_healthy` also through its scores of scans that were called healthy since; they
+    become calibration scans of a dataset of their own.
 
     Raises:
         NoScans: no model is in force.
@@ -43,25 +48,102 @@ def propose(engine: Engine, policy: Policy, k: float) -> Proposal:
         raise NoScans("no model is in force; train one first with: mriad train")
     model_id, dataset_id = current.threshold.model_id, current.threshold.dataset_id
     healthy = history.calibration_scores(engine, model_id, dataset_id)
+    members = None
+    if new_healthy:
+        more = _healthy_since(engine, current)
+        healthy += [score for score, _ in more]
+        if more:
+            members = _calibration(engine, dataset_id) + tuple(member for _, member in more)
     fit = fit_threshold([each.value for each in healthy], policy, k)
     values = [each.value for each in history.decided_scores(engine, model_id)]
     turned = flips(
         [verdict(value, current.threshold.value) for value in values],
         [verdict(value, fit.value) for value in values],
     )
-    return Proposal(model_id, dataset_id, fit, len(values), turned)
+    return Proposal(model_id, dataset_id, members, fit, len(values), turned)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a threshold is to be drawn, and whether it would be another than the one in force."""
+
+    policy: Policy
+    k: float
+    changes: bool
+
+
+def terms_in_force(
+    engine: Engine, policy: Policy | None, k: float | None, *, new_healthy: bool
+) -> Terms:
+    """The policy and k given, else those of the threshold in force.
+
+    Raises:
+        NoScans: no model is in force.
+        SettingsError: a policy was given without its k.
+    """
+    current = history.current_threshold(engine)
+    if current is None:
+        raise NoScans("no model is in force; train one first with: mriad train")
+    now_in_force = current.threshold
+    if k is None and policy not in (None, now_in_force.policy):
+        raise SettingsError("another policy needs its k")
+    policy = now_in_force.policy if policy is None else policy
+    k = now_in_force.k if k is None else k
+    drawn = propose(engine, policy, k, new_healthy=new_healthy)
+    return Terms(policy, k, drawn.fit.value != now_in_force.value)
 
 
 def append_proposal(engine: Engine, proposal: Proposal, run_id: int) -> int:
     """Append the proposed threshold; its id."""
+    dataset_id = proposal.dataset_id
+    if proposal.calibration is not None:
+        dataset_id = record.freeze_dataset(engine, proposal.calibration, run_id)
     row = Threshold(
         proposal.model_id,
-        proposal.dataset_id,
+        dataset_id,
         run_id=run_id,
         created_at=now(),
         **asdict(proposal.fit),
     )
     return record.append_threshold(engine, row)
+
+
+def _calibration(engine: Engine, dataset_id: int) -> tuple[Member, ...]:
+    """The calibration scans of a dataset, as its members."""
+    groups = history.dataset_groups(engine, dataset_id)
+    return tuple(
+        (scan_id, role, groups[scan_id])
+        for scan_id, role in history.dataset_roles(engine, dataset_id).items()
+        if role is Role.CALIBRATION
+    )
+
+
+def _healthy_since(
+    engine: Engine, current: history.InForce
+) -> list[tuple[history.StoredScore, Member]]:
+    """Scores of the model in force of healthy scans that are in no dataset of its own.
+
+    Scans of a patient from whom the model learned are left out. Twins in other files cannot be
+    told without reading them, and are not.
+    """
+    groups: dict[int, int] = {}
+    for dataset_id in (current.model.dataset_id, current.threshold.dataset_id):
+        groups |= history.dataset_groups(engine, dataset_id)
+    patients = {scan.patient for scan in history.scans_by_id(engine, groups).values()}
+    fresh = {
+        each.id: each.scan.patient
+        for each in history.healthy_pool(engine)
+        if each.id not in groups
+        and (each.scan.patient is None or each.scan.patient not in patients)
+    }
+    stored = history.stored_scores(engine, current.threshold.model_id, fresh)
+    free = count(max(groups.values(), default=0) + 1)
+    own: dict[str | int, int] = {}  # a group a patient, or a scan of nobody known
+    return [
+        (stored[i], (i, Role.CALIBRATION, own.setdefault(patient or i, next(free))))
+        for i, patient in fresh.items()
+        if i in stored
+    ]
 
 
 def put_in_force(engine: Engine, threshold_id: int, reason: str, author: str) -> int:

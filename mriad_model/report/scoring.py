@@ -37,6 +37,7 @@ class ModelLine:
     sha256: str
     recipe_name: str
     created_at: str
+    of_volumes: bool = False  # its pictures are montages of many slices
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ KEYS = [
     "verdict",
     "heatmap_path",
     "decided_at",
+    "review",
 ]
 
 
@@ -76,6 +77,7 @@ def test_a_line_tells_all_of_its_decision(hand: "Hand") -> None:
         "verdict": SUSPICIOUS,
         "heatmap_path": "heatmaps/a0.png",
         "decided_at": at(3),
+        "review": None,
     }
 
 

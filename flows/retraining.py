@@ -1,0 +1,201 @@
+"""The flow that trains again when the healthy pool has grown, and lets the better model decide."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect.runtime import flow_run
+
+from flows.ingestion import CHUNK_SIZE, take_in
+from flows.runner import private_flow
+from flows.settings import Settings
+from flows.training import prepared_role
+from mriad_model.challenge import Terms
+from mriad_model.growth import Marks
+from mriad_model.nouns import LabelValue, Role
+from tasks.contest import score_judges
+from tasks.home import work_folder
+from tasks.ingestion import Labelling
+from tasks.models import device_in_use
+from tasks.recalibration import activate
+from tasks.reporting import publish_summary
+from tasks.resources import opened_record
+from tasks.retraining import (
+    Settled,
+    Timing,
+    Trial,
+    deal_roles,
+    measure_growth,
+    settle,
+)
+from tasks.runs import RecordedRun, recorded_run
+from tasks.selection import InForce, find_model
+from tasks.training import Trained, calibrate, train
+
+TEACH = (Role.TRAIN, Role.VALIDATION)
+CALIBRATES = (Role.CALIBRATION,)
+MARKS = Marks()
+TERMS = Terms()
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainingResult:
+    """What came of a retraining. Where nothing was trained, what a training would give is None."""
+
+    activated: bool
+    why: str
+    n_before: int  # scans that the model in force, or a challenger of it, was made of
+    n_new: int  # healthy scans beside those
+    champion_threshold_id: int  # in force before
+    challenge_id: int | None = None
+    model_id: int | None = None
+    threshold_id: int | None = None
+    n_train: int | None = None
+    n_validation: int | None = None
+    n_calibration: int | None = None
+    n_test: int | None = None
+    epochs: int | None = None
+    best_epoch: int | None = None
+    validation_loss: float | None = None
+    seconds: float | None = None  # of the training
+
+
+@private_flow(name="retrain_model", flow_run_name="retrain")
+def retrain_model(
+    home: Path,
+    force: bool = False,
+    author: str = "mriad",
+    marks: Marks = MARKS,
+    terms: Terms = TERMS,
+    seed: int = 0,
+    device: str = "auto",
+    chunk_size: int = CHUNK_SIZE,
+) -> RetrainingResult:
+    """Train the recipe in force again, once the healthy pool has grown by both `marks`.
+
+    The new model is put in force only if it is shown to be no worse than the one in force, on
+    `terms`, on scans that neither learned from; either way the record says why. With `force` it
+    is trained whatever the growth, and put in force where there are too few scans to tell.
+    """
+    place = str(home)
+    with recorded_run(
+        opened_record(place), "retrain_model", flow_run.id, device_in_use(device)
+    ) as run:
+        champion = find_model(place)
+        labelling = Labelling(author, LabelValue.HEALTHY)
+        take_in(home, run, str(home / "healthy"), labelling=labelling, chunk_size=chunk_size)
+        timing = measure_growth(place, champion, marks)
+        run.counts.update(n_before=timing.growth.n_before, n_new=timing.growth.n_new)
+        if not timing.due and not force:
+            return _nothing(run, champion, timing, f"nothing to do: {timing.told}")
+        with work_folder(home, run.id) as folder:
+            trial = deal_roles(place, run.id, champion, seed, str(folder))
+            if not trial.anything_new:
+                return _nothing(run, champion, timing, "nothing to do: no scan is new")
+            learned, held_out = _prepared(home, run, champion, trial, folder, chunk_size, TEACH)
+            trained = train(
+                place, run.id, trial.dataset.id, champion.recipe, learned, held_out, device
+            )
+            (calibration,) = _prepared(home, run, champion, trial, folder, chunk_size, CALIBRATES)
+            threshold_id = calibrate(
+                place,
+                run.id,
+                trained.model_id,
+                trial.dataset.id,
+                calibration,
+                trial.policy,
+                trial.k,
+                device,
+            )
+            judged = score_judges(
+                place,
+                run.id,
+                [champion.model_id, trained.model_id],
+                trial.healthy,
+                trial.abnormal,
+                str(folder),
+                device,
+            )
+        settled = settle(place, run.id, champion, threshold_id, trial, judged, terms, force=force)
+        if settled.promoted:
+            activate(place, threshold_id, settled.reason, author)
+        result = _result(champion, timing, trial, trained, threshold_id, settled)
+        run.counts.update(
+            model_id=trained.model_id,
+            threshold_id=threshold_id,
+            challenge_id=settled.challenge_id,
+            promoted=int(settled.promoted),
+        )
+        publish_summary(
+            "retrain-summary", f"Challenger {trained.model_id}", {**run.counts, "why": result.why}
+        )
+    return result
+
+
+def options_of(settings: Settings) -> dict[str, Any]:
+    """What the settings say of retraining, as `retrain_model` takes it."""
+    return {
+        "marks": Marks(settings.retrain_share, settings.retrain_min),
+        "terms": Terms(
+            settings.retrain_margin, settings.retrain_rate_margin, settings.retrain_confidence
+        ),
+        "seed": settings.seed,
+        "device": settings.device,
+        "chunk_size": settings.chunk_size,
+    }
+
+
+def _prepared(
+    home: Path,
+    run: RecordedRun,
+    champion: InForce,
+    trial: Trial,
+    folder: Path,
+    chunk_size: int,
+    roles: tuple[Role, ...],
+) -> list[list[str]]:
+    """Prepare the slices of these roles; the folders that they lie in, by role."""
+    return [
+        prepared_role(str(home), run.id, champion.recipe, trial.dataset, role, folder, chunk_size)
+        for role in roles
+    ]
+
+
+def _nothing(run: RecordedRun, champion: InForce, timing: Timing, why: str) -> RetrainingResult:
+    """Nothing was put in force, and no challenge recorded."""
+    publish_summary("retrain-summary", "No retraining", {**run.counts, "why": why})
+    return RetrainingResult(
+        activated=False,
+        why=why,
+        n_before=timing.growth.n_before,
+        n_new=timing.growth.n_new,
+        champion_threshold_id=champion.threshold_id,
+    )
+
+
+def _result(
+    champion: InForce,
+    timing: Timing,
+    trial: Trial,
+    trained: Trained,
+    threshold_id: int,
+    settled: Settled,
+) -> RetrainingResult:
+    return RetrainingResult(
+        activated=settled.promoted,
+        why=settled.reason,
+        n_before=timing.growth.n_before,
+        n_new=timing.growth.n_new,
+        champion_threshold_id=champion.threshold_id,
+        challenge_id=settled.challenge_id,
+        model_id=trained.model_id,
+        threshold_id=threshold_id,
+        n_train=trial.dataset.n(Role.TRAIN),
+        n_validation=trial.dataset.n(Role.VALIDATION),
+        n_calibration=trial.dataset.n(Role.CALIBRATION),
+        n_test=trial.dataset.n(Role.TEST),
+        epochs=trained.epochs,
+        best_epoch=trained.best_epoch,
+        validation_loss=trained.validation_loss,
+        seconds=trained.seconds,
+    )

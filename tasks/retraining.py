@@ -1,0 +1,210 @@
+"""Retraining on growth: whether it is time, who does what, and which model is to decide."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from db import history, record
+from db.times import now
+from mriad_model.challenge import Outcome, Side, Terms, meet, one_of_each, verdicts_left_out
+from mriad_model.errors import ThresholdUndefined
+from mriad_model.growth import HELD_OUT, Growth, Marks, roles_after_growth
+from mriad_model.nouns import Challenge, LabelValue, Policy, Role, Threshold
+from mriad_model.recipes import Recipe
+from mriad_model.volumes.score import unsuited
+from tasks.contest import JudgedScans
+from tasks.resources import opened_record
+from tasks.selection import InForce
+from tasks.training import FrozenDataset, frozen_dataset
+from tasks.twins import grouped
+
+MOST_JUDGES = 300  # healthy scans, and as many abnormal ones
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Whether the pool has grown enough, and the same in words."""
+
+    due: bool
+    growth: Growth
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a challenger is made of, and the scans that neither model learns from."""
+
+    dataset: FrozenDataset
+    judges_id: int  # the dataset of those
+    healthy: list[tuple[int, int]]  # (scan id, slices), one a group of twins
+    abnormal: list[tuple[int, int]]
+    anything_new: bool  # or the challenger would be the champion again
+    policy: Policy  # of the champion's threshold; the challenger's is drawn alike
+    k: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How a challenge came out, as recorded."""
+
+    challenge_id: int
+    promoted: bool
+    reason: str
+
+
+@task(name="measure-growth", cache_policy=NO_CACHE)
+def measure_growth(home: str, champion: InForce, marks: Marks) -> Timing:
+    """Compare the healthy pool with what the champion, and its challengers, were made of.
+
+    Challengers count too: one that was refused, or rolled back, is not made again of the same
+    scans night after night.
+    """
+    engine, recipe = opened_record(home), Recipe.from_json(champion.recipe)
+    tried = [each.challenger_threshold_id for each in history.challenges(engine)]
+    model_ids = {history.threshold_by_id(engine, each).model_id for each in tried}
+    before: set[int] = set()
+    for model_id in model_ids | {champion.model_id}:
+        dataset_id = history.model_by_id(engine, model_id).dataset_id
+        before |= history.dataset_roles(engine, dataset_id).keys()
+    pool = [
+        each.id
+        for each in history.healthy_pool(engine)
+        if unsuited(recipe, each.scan.kind, each.scan.contrast) is None
+    ]
+    growth = Growth(n_before=len(before), n_new=len(set(pool) - before))
+    return Timing(growth.reaches(marks), growth, growth.told(marks))
+
+
+@task(name="deal-roles", cache_policy=NO_CACHE)
+def deal_roles(home: str, run_id: int, champion: InForce, seed: int, folder: str) -> Trial:
+    """Freeze the challenger's dataset, and the scans that both models are judged on.
+
+    Twins and patients are told over all that the champion was made of, the healthy pool, and
+    the abnormal scans, so that no judge has a twin among what either model learns from. Of a
+    scan whose file has vanished no new twin can be told.
+    """
+    engine, recipe = opened_record(home), Recipe.from_json(champion.recipe)
+    taught_by = history.model_by_id(engine, champion.model_id).dataset_id
+    before = history.dataset_roles(engine, taught_by)
+    line = history.threshold_by_id(engine, champion.threshold_id)
+    labels = {each.id: each.label.value for each in history.labelled(engine)}
+    scans = history.scans_by_id(engine, labels.keys() | before.keys())
+    scans = {
+        i: scan
+        for i, scan in sorted(scans.items())
+        if unsuited(recipe, scan.kind, scan.contrast) is None
+    }
+    found = grouped(home, run_id, scans, recipe, Path(folder))
+    healthy = [labels.get(each) is LabelValue.HEALTHY for each in found.scan_ids]
+    roles = roles_after_growth(
+        found.groups, [before.get(each) for each in found.scan_ids], healthy, seed, found.keys
+    )
+    everyone = list(zip(found.scan_ids, roles, found.groups, strict=True))
+    members = [each for each, well in zip(everyone, healthy, strict=True) if well]
+    judging = {
+        value: _judges(
+            [
+                (member, key)
+                for member, key in zip(everyone, found.keys, strict=True)
+                if labels.get(member[0]) is value
+            ]
+        )
+        for value in LabelValue
+    }
+    judges = [*judging[LabelValue.HEALTHY], *judging[LabelValue.ABNORMAL]]
+    dataset = frozen_dataset(home, run_id, members, scans)
+    return Trial(
+        dataset=dataset,
+        judges_id=record.freeze_dataset(engine, judges, run_id),
+        healthy=[(i, scans[i].n_slices) for i, _, _ in judging[LabelValue.HEALTHY]],
+        abnormal=[(i, scans[i].n_slices) for i, _, _ in judging[LabelValue.ABNORMAL]],
+        anything_new=dataset.id != taught_by,
+        policy=line.policy,
+        k=line.k,
+    )
+
+
+def _judges(members: list[tuple[tuple[int, Role, int], str]]) -> list[tuple[int, Role, int]]:
+    """One scan of each group that no model learns from."""
+    held_out = [each for each in members if each[0][1] in HELD_OUT]
+    places = one_of_each([m[2] for m, _ in held_out], [key for _, key in held_out], MOST_JUDGES)
+    return [held_out[place][0] for place in places]
+
+
+@task(name="settle", cache_policy=NO_CACHE)
+def settle(
+    home: str,
+    run_id: int,
+    champion: InForce,
+    challenger_threshold_id: int,
+    trial: Trial,
+    judged: JudgedScans,
+    terms: Terms,
+    *,
+    force: bool,
+) -> Settled:
+    """Compare the two models, and append how it came out. Nothing is put in force here."""
+    engine = opened_record(home)
+    groups = history.dataset_groups(engine, trial.dataset.id)
+    challenger = history.threshold_by_id(engine, challenger_threshold_id)
+    try:
+        sides = (
+            _side(home, history.threshold_by_id(engine, champion.threshold_id), groups, judged),
+            _side(home, challenger, groups, judged),
+        )
+        outcome = meet(*sides, terms)
+    except ThresholdUndefined as error:
+        outcome = Outcome(
+            promoted=False,
+            too_few=True,
+            reason=f"refused: too few calibration scans to judge by: {error}",
+            figures={"n_healthy": len(judged.healthy)},
+        )
+    promoted, reason = outcome.promoted, outcome.reason
+    if outcome.too_few and force:
+        promoted, reason = True, f"promoted because it was forced, otherwise {reason}"
+    current = history.current_threshold(engine)
+    if promoted and (current is None or current.threshold.id != champion.threshold_id):
+        promoted, reason = False, f"refused: another threshold came in force meanwhile ({reason})"
+    challenge_id = record.append_challenge(
+        engine,
+        Challenge(
+            champion_threshold_id=champion.threshold_id,
+            challenger_threshold_id=challenger_threshold_id,
+            dataset_id=trial.judges_id,
+            promoted=int(promoted),
+            reason=reason,
+            figures=json.dumps({**outcome.figures, "forced": force}, sort_keys=True),
+            run_id=run_id,
+            created_at=now(),
+        ),
+    )
+    return Settled(challenge_id, promoted, reason)
+
+
+def _side(home: str, threshold: Threshold, groups: dict[int, int], judged: JudgedScans) -> Side:
+    """What a model and its threshold say of the judges."""
+    stored = history.calibration_scores(
+        opened_record(home), threshold.model_id, threshold.dataset_id
+    )
+    calibration = {each.scan_id: each.value for each in stored}
+    scores = judged.scores[threshold.model_id]
+    said = verdicts_left_out(
+        dict(zip(judged.healthy, scores.healthy, strict=True)),
+        calibration,
+        {i: -i for i in calibration} | groups,  # of what is healthy no more no group is known
+        threshold.policy,
+        threshold.k,
+    )
+    implanted = np.array(scores.implanted).reshape(len(judged.healthy), -1)
+    return Side(
+        healthy=np.array(scores.healthy),
+        implanted=implanted,
+        abnormal=np.array(scores.abnormal),
+        flagged=np.array([said[each] for each in judged.healthy], np.bool_),
+        caught=implanted > threshold.value,
+    )

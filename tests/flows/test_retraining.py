@@ -1,0 +1,109 @@
+"""The story of growth, with a Prefect server: the pool grows, a challenger meets the champion."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from db import history
+from db.engine import open_record
+from flows.ingestion import ingest_scans
+from flows.retraining import RetrainingResult, retrain_model
+from mriad_model.challenge import Terms
+from mriad_model.growth import HELD_OUT, Marks
+from mriad_model.nouns import LabelValue, Role
+from mriad_model.paths import escape_path
+from mriad_model.phantom import write_folder
+from tasks.ingestion import Labelling
+from tasks.verdicts import put_in_force
+from tests.conftest import N_HEALTHY, Trained
+
+MARKS = Marks(share=0.2, number=12)
+LENIENT = Terms(auroc_margin=0.45, rate_margin=0.45)  # so few scans and epochs show little
+TAUGHT = {Role.TRAIN, Role.VALIDATION}
+
+
+@pytest.fixture(scope="module")
+def more_heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve healthy heads, and a thirteenth."""
+    folder = tmp_path_factory.mktemp("more")
+    write_folder(folder, 13, 0, seed=11, size=128)
+    return folder / "no"
+
+
+def grow(trained: Trained, heads: Path, n: int, into: Path) -> None:
+    into.mkdir(exist_ok=True)
+    for source in sorted(heads.iterdir())[:n]:
+        (into / source.name).write_bytes(source.read_bytes())
+    ingest_scans(trained.home, escape_path(into), Labelling("tester", LabelValue.HEALTHY))
+
+
+def retrain(trained: Trained, terms: Terms = LENIENT, *, force: bool = False) -> RetrainingResult:
+    return retrain_model(trained.home, force, "tester", marks=MARKS, terms=terms, device="cpu")
+
+
+def in_force(trained: Trained) -> int:
+    current = history.current_threshold(open_record(trained.home))
+    assert current is not None
+    return current.activation.threshold_id
+
+
+def roles_of(trained: Trained, model_id: int) -> dict[int, Role]:
+    engine = open_record(trained.home)
+    return history.dataset_roles(engine, history.model_by_id(engine, model_id).dataset_id)
+
+
+def test_the_pool_grows_a_challenger_is_promoted_and_rolled_back(
+    trained: Trained, more_heads: Path, tmp_path: Path
+) -> None:
+    engine = open_record(trained.home)
+    grow(trained, more_heads, 11, tmp_path / "new")
+    below = retrain(trained)
+    assert not below.activated
+    assert below.model_id is None
+    assert "11 new healthy scans beside 24, the mark is 12" in below.why
+    assert history.challenges(engine) == []
+
+    grow(trained, more_heads, 12, tmp_path / "new")
+    strict = retrain(trained, Terms())
+    assert not strict.activated
+    assert "too few to tell" in strict.why
+    assert in_force(trained) == trained.threshold_id
+    assert len(history.thresholds(engine)) == 2  # kept, to be activated by hand
+    again = retrain(trained)
+    assert "nothing to do: 0 new healthy scans beside 36" in again.why
+
+    promoted = retrain(trained, force=True)
+    assert promoted.activated, promoted.why
+    assert in_force(trained) == promoted.threshold_id
+    rows = history.challenges(engine)
+    assert [row.promoted for row in rows] == [0, 1]
+    assert rows[1].reason == promoted.why
+    figures = json.loads(rows[1].figures)
+    assert figures["n_healthy"] == len(judges(trained, rows[1].dataset_id)) - figures["n_abnormal"]
+
+    put_in_force(engine, trained.threshold_id, "rolled back", "tester")
+    assert in_force(trained) == trained.threshold_id
+    assert not retrain(trained).activated  # a rollback stands
+
+
+def judges(trained: Trained, dataset_id: int) -> dict[int, Role]:
+    return history.dataset_roles(open_record(trained.home), dataset_id)
+
+
+def test_neither_model_is_judged_on_what_it_learned_from(
+    trained: Trained, more_heads: Path, tmp_path: Path
+) -> None:
+    grow(trained, more_heads, 12, tmp_path / "new")
+    found = retrain(trained)
+    assert found.model_id is not None
+    old, new = roles_of(trained, trained.model_id), roles_of(trained, found.model_id)
+    assert len(new) == N_HEALTHY + 12
+    assert {scan: new[scan] for scan in old} == old  # roles are for good
+    (challenge,) = history.challenges(open_record(trained.home))
+    met = judges(trained, challenge.dataset_id)
+    for roles in (old, new):
+        taught = {scan for scan, role in roles.items() if role in TAUGHT}
+        assert taught
+        assert not taught & met.keys()
+    assert met.keys() >= {scan for scan, role in new.items() if role in HELD_OUT}
