@@ -9,7 +9,7 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
 from flows.ingestion import CHUNK_SIZE, intake_of
-from flows.runner import ahead, private_flow
+from flows.runner import ahead, data, private_flow
 from tasks.drift import check_drift
 from tasks.home import work_folder
 from tasks.ingestion import Ingested, ingest_chunk
@@ -129,7 +129,7 @@ def score_found(
     """
     started = time.monotonic()
     place = str(home)
-    known = find_undecided(place, run.id, model, Ingested(found.known))
+    known = find_undecided(place, run.id, model, data(Ingested(found.known)))
     with work_folder(home, run.id) as scratch:
         work = _Work(home, run, model, device, chunk_size, scratch)
         chunks = _scored(work, found, known)
@@ -146,7 +146,9 @@ def score_found(
     )
     if check:
         run.counts["warnings"] = len(check_drift(place, run.id))
-    report = write_score_report(place, run.id, model.threshold_id, folder, counts, intake.rejected)
+    report = write_score_report(
+        place, run.id, model.threshold_id, folder, counts, data(intake.rejected)
+    )
     run.counts.update(
         scored=report.scored,
         suspicious=report.suspicious,

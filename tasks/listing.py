@@ -90,11 +90,11 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> Found:
         ).items()
         if rejection.reason is not RejectionReason.UNREADABLE
     }
-    new = dict.fromkeys(
-        file for key, file in keys.items() if key not in known and key not in before
-    )
-    again = {keys[key] for key in _beside(home, keys, new, known, before)}
-    to_open = [f for f in keys.values() if not f.refused and (f in new or f in again)]
+    # Few of many files, as a rule: what stands unchanged is not even hashed.
+    fresh = [key for key in keys if key not in known and key not in before]
+    new = dict.fromkeys(keys[key] for key in fresh)
+    looked_at = {*fresh, *(_beside(home, keys, new, known, before) if new else ())}
+    to_open = [f for key, f in keys.items() if not f.refused and key in looked_at]
     contents = survey_in(readers(), to_open)
     volumes = [each for each in contents.volumes if any(file in new for file in each.files)]
     moment = now()
@@ -111,7 +111,7 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> Found:
             [
                 (scan_id, str(keys[key].path))
                 for key, scan_ids in known.items()
-                if keys[key] not in in_volumes
+                if not in_volumes or keys[key] not in in_volumes
                 for scan_id in scan_ids
             ],
         ),
