@@ -28,10 +28,10 @@ from flows.console import say
 from mriad_model.errors import MriadError
 
 ON_NEW_SCANS = "score_arrivals/on-new-scans"
-QUEUED = (StateType.SCHEDULED, StateType.PENDING)
+UNDER_WAY = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 ENDED = (StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED)
 MOST_IDS = 20_000  # of one run: Prefect refuses parameters over 512 KiB
-LOOK_AGAIN_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 2.0
 FIRST_PAUSE_SECONDS = 15.0
 LONGEST_PAUSE_SECONDS = 3600.0
 
@@ -63,14 +63,17 @@ class Pauses:
 
 @dataclass(slots=True)
 class Deployed:
-    """Triggers the deployment. Of any burst, one run is under way and one queued at most."""
+    """Triggers the deployment, one run after the other: what comes meanwhile goes into the next.
+
+    A run that another had queued would wait half a minute for its turn, with what was known then.
+    """
 
     home: Path | None  # None: the deployment's own
     _pauses: Pauses = field(default_factory=Pauses)
     _last: UUID | None = None  # the last run that was seen to have ended
 
     def __call__(self, arrival_ids: Sequence[int]) -> float:
-        """Start a run over these, unless one is queued; seconds until to ask again."""
+        """Start a run over these, unless one is under way; seconds until to ask again."""
         try:
             return self._trigger(sorted(arrival_ids)[:MOST_IDS])
         except (ObjectNotFound, httpx.HTTPError, OSError) as error:
@@ -80,7 +83,7 @@ class Deployed:
     def _trigger(self, ids: list[int]) -> float:
         with get_client(sync_client=True) as client:
             deployment = client.read_deployment_by_name(ON_NEW_SCANS)
-            if _runs(client, deployment.id, QUEUED):
+            if _runs(client, deployment.id, UNDER_WAY):
                 return LOOK_AGAIN_SECONDS
             ended = _runs(client, deployment.id, ENDED)
         if ended and ended[0].id != self._last:
