@@ -1,6 +1,7 @@
 """`mriad up`, once, as a process of its own: ready, a folder decided, cron scheduled, gone."""
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ import pytest
 from db import history
 from db.engine import open_record
 from flows.service import only_one
+from flows.supervision import Child
 from mriad_model.errors import HomeError
 from tests.conftest import REPOSITORY, Trained
 
@@ -96,13 +98,13 @@ def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
         assert second.returncode == 1
         assert f"as process {up.pid}" in second.stderr
 
-        delivery = home / "inbox" / os.fsdecode(b"M\xfcller")
+        delivery = home / "inbox" / os.fsdecode(b"DOE^JANE \xfc")
         delivery.mkdir()
         (picture,) = sorted((trained.heads / "yes").iterdir())[:1]
         shutil.copy(picture, delivery / "1.png")
         engine = open_record(home)
         (row,) = until(lambda: history.decisions(engine, history.HistoryQuery(limit=None)))
-        assert row.path == "inbox/M\\xfcller/1.png"
+        assert row.path == "inbox/DOE^JANE \\xfc/1.png"
         until(lambda: not history.open_arrivals(engine))
 
         first = min(each["expected_start_time"] for each in until(lambda: scheduled(api)))
@@ -119,9 +121,17 @@ def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
-    log = (home / "logs" / "service.log").read_text()
-    assert "stopped" in log
-    assert "ller" not in log
+    assert "stopped" in (home / "logs" / "service.log").read_text()
+    files = [each for each in home.rglob("*") if each.is_file()]
+    assert {oct(each.stat().st_mode & 0o777) for each in files} == {"0o600"}
+    naming = {each.name for each in files if b"DOE^JANE" in each.read_bytes()}
+    assert naming <= {"mriad.db", Path(row_report(home)).name}  # neither logs nor Prefect
+
+
+def row_report(home: Path) -> str:
+    """The one report that a run over arrivals wrote."""
+    (report,) = (home / "reports").glob("score-run-*.html")
+    return str(report)
 
 
 def test_a_lock_is_held_by_one_and_let_go_with_its_process(tmp_path: Path) -> None:
@@ -136,3 +146,22 @@ def test_a_lock_is_held_by_one_and_let_go_with_its_process(tmp_path: Path) -> No
     assert done.returncode == -signal.SIGKILL
     with only_one(tmp_path):
         pass
+
+
+def test_a_child_that_dies_is_started_again_and_its_words_are_not_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.supervision.FIRST_PAUSE_SECONDS", 0.2)
+    environment = {**os.environ, "MRIAD_HOME": str(tmp_path / "home")}
+    logger = logging.getLogger("test.children")
+    child = Child("DOE^JANE", environment, logger, stop_seconds=5.0)
+    with caplog.at_level(logging.INFO, logger.name):
+        assert child.keep() is None
+        assert until(child.keep) == "DOE^JANE ended (status 1); starting it again in 0.2 s"
+        assert child.pid is None
+        until(lambda: child.keep() is None and child.pid)
+        assert until(child.keep) == "DOE^JANE ended (status 1); starting it again in 0.4 s"
+        child.stop()
+    said = [line.removeprefix("DOE^JANE: ") for line in caplog.messages]
+    assert "KeyError" in said
+    assert not [line for line in said if "DOE^JANE" in line]
