@@ -54,6 +54,12 @@ class Place:
     settings: Settings
     home: Path
 
+    @property
+    def watched(self) -> Path:
+        """The folder that is watched: the one that settings name, else the home's inbox."""
+        given = self.settings.watch
+        return self.home / "inbox" if given is None else Path(os.path.abspath(given))  # noqa: PTH100
+
     def record_to_read(self) -> Engine:
         """The record, opened to be read and no more. NotInRecord if there is none."""
         return open_record(self.home, self.settings.record_url, read_only=True)

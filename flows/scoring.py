@@ -25,6 +25,7 @@ from tasks.selection import InForce, Undecided, find_model, find_undecided
 
 STEPS = 4  # of a chunk: read, select, prepare, score
 IN_HAND = 2  # chunks: one is read or prepared while another is scored
+TASKS_AT_ONCE = STEPS * IN_HAND
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class _Work:
         )
 
 
-@private_flow(name="score_new_scans", flow_run_name="score", workers=STEPS * IN_HAND)
+@private_flow(name="score_new_scans", flow_run_name="score", workers=TASKS_AT_ONCE)
 def score_new_scans(
     home: Path,
     folder: str,
@@ -100,44 +101,59 @@ def score_new_scans(
     chunk_size: int = CHUNK_SIZE,
 ) -> ScoringResult:
     """Score what is new in a folder. A second run over the same folder adds nothing."""
-    started = time.monotonic()
     place = str(home)
     with recorded_run(
         opened_record(place), "score_new_scans", flow_run.id, device_in_use(device)
     ) as run:
         model = find_model(place)
         found = find_files(place, run.id, folder, glob)
-        known = find_undecided(place, run.id, model, Ingested(found.known))
-        with work_folder(home, run.id) as scratch:
-            work = _Work(home, run, model, device, chunk_size, scratch)
-            chunks = _scored(work, found, known)
-        intake = intake_of(found, [read.result() for read in work.reads])
-        intake = replace(intake, rejected=all_refused(place, run.id, intake.rejected))
-        run.counts.update(intake.counts)
-        selected = [known, *(each.result() for each in work.selected)]
-        counts = ScoreCounts(
-            new=intake.new,
-            known=intake.known,
-            taught=len({i for each in selected for i in each.taught}),
-            unsuited=len({i for each in selected for i in each.unsuited}),
-            unreadable=sum(chunk.unreadable for chunk in chunks),
-        )
-        report = write_score_report(
-            place, run.id, model.threshold_id, folder, counts, intake.rejected
-        )
-        run.counts.update(
-            scored=report.scored,
-            suspicious=report.suspicious,
-            recovered=report.recovered,
-            taught=counts.taught,
-            unsuited=counts.unsuited,
-            unreadable=counts.unreadable,
-        )
-        publish_summary(
-            "score-summary",
-            f"Scored {report.scored} scans, {report.suspicious} suspicious",
-            {**run.counts, **intake.by_reason, "report": report.path},
-        )
+        return score_found(home, run, model, found, folder, device, chunk_size)
+
+
+def score_found(
+    home: Path,
+    run: RecordedRun,
+    model: InForce,
+    found: Found,
+    folder: str,
+    device: str,
+    chunk_size: int,
+) -> ScoringResult:
+    """Read what is new of what was found, score it and what is known but undecided; report.
+
+    `folder` (escaped) is what the report names as the source.
+    """
+    started = time.monotonic()
+    place = str(home)
+    known = find_undecided(place, run.id, model, Ingested(found.known))
+    with work_folder(home, run.id) as scratch:
+        work = _Work(home, run, model, device, chunk_size, scratch)
+        chunks = _scored(work, found, known)
+    intake = intake_of(found, [read.result() for read in work.reads])
+    intake = replace(intake, rejected=all_refused(place, run.id, intake.rejected))
+    run.counts.update(intake.counts)
+    selected = [known, *(each.result() for each in work.selected)]
+    counts = ScoreCounts(
+        new=intake.new,
+        known=intake.known,
+        taught=len({i for each in selected for i in each.taught}),
+        unsuited=len({i for each in selected for i in each.unsuited}),
+        unreadable=sum(chunk.unreadable for chunk in chunks),
+    )
+    report = write_score_report(place, run.id, model.threshold_id, folder, counts, intake.rejected)
+    run.counts.update(
+        scored=report.scored,
+        suspicious=report.suspicious,
+        recovered=report.recovered,
+        taught=counts.taught,
+        unsuited=counts.unsuited,
+        unreadable=counts.unreadable,
+    )
+    publish_summary(
+        "score-summary",
+        f"Scored {report.scored} scans, {report.suspicious} suspicious",
+        {**run.counts, **intake.by_reason, "report": report.path},
+    )
     return ScoringResult(
         new=intake.new,
         known=intake.known,

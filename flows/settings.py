@@ -38,6 +38,23 @@ class Settings(BaseSettings):
     )
     seed: int = Field(0, ge=0, lt=2**32, description="of splits, initial weights and augmentation")
     chunk_size: int = Field(512, ge=1, le=4096, description="slices a task handles at once")
+    watch: Annotated[Path | None, AfterValidator(_named)] = Field(
+        None, description="the folder that is watched; None: the home's inbox"
+    )
+    quiet_seconds: float = Field(
+        60.0, ge=0, le=86400, description="a folder has settled when nothing changed for so long"
+    )
+    sweep_seconds: float = Field(
+        30.0, ge=0.1, le=3600, description="the watched folder is looked over at least so often"
+    )
+    poll: bool = Field(False, description="ask a network share for changes: it tells of none")
+    nightly: str = Field("0 2 * * *", description="when the nightly run starts (cron)")
+    weekly: str = Field("0 6 * * 1", description="when the weekly report is written (cron)")
+    recalibrate: str = Field("0 5 1 * *", description="when the threshold is drawn anew (cron)")
+    timezone: str = Field("UTC", description="of the schedules (IANA name)")
+    database_url: SecretStr | None = Field(
+        None, description="the PostgreSQL database of the record; SQLite in the home without"
+    )
     retrain_share: float = Field(
         0.2, ge=0, allow_inf_nan=False, description="growth that calls for training, as a share"
     )
@@ -50,9 +67,6 @@ class Settings(BaseSettings):
     )
     retrain_confidence: float = Field(
         0.9, gt=0.5, lt=1, description="with which both must be shown, one-sided"
-    )
-    database_url: SecretStr | None = Field(
-        None, description="the PostgreSQL database of the record; SQLite in the home without"
     )
     prefect_api_url: str = Field(
         LOCAL_SERVER,
@@ -109,6 +123,31 @@ def point_prefect(home: Path, api_url: str, *, temporary: bool = False) -> None:
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     if temporary:
         os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
+
+
+def service_environment(home: Path, settings: Settings) -> dict[str, str]:
+    """What the children of `mriad up` are started with: its settings, as if all were named there.
+
+    So a flow that one of them starts, in a process of its own, finds the same.
+    """
+    given = {
+        f"MRIAD_{name.upper()}": str(value)
+        for name, value in settings.model_dump(exclude={"home", "prefect_api_url"}).items()
+        if value is not None and name != "database_url"
+    }
+    if settings.record_url is not None:
+        given["MRIAD_DATABASE_URL"] = settings.record_url
+    if settings.watch is not None:
+        given["MRIAD_WATCH"] = os.path.abspath(settings.watch)  # noqa: PTH100 - keep links
+    api = settings.prefect_api_url
+    return {
+        **os.environ,
+        **given,
+        "MRIAD_HOME": str(home),
+        "MRIAD_PREFECT_API_URL": api,
+        "PREFECT_UI_API_URL": api,
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def temporary_server_environment() -> dict[str, str]:

@@ -75,11 +75,26 @@ def _entries(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries]
     names.sort(key=os.fsencode)  # by bytes: the same order in any locale
-    return [folder / name for name in names if not _is_passed_over(name)]
+    return [folder / name for name in names if not is_passed_over(name)]
 
 
-def _is_passed_over(name: str) -> bool:
+def is_passed_over(name: str) -> bool:
+    """Whether a file or folder of this name is left out: hidden, or a copy under way."""
     return name.startswith(".") or name.lower().endswith(UNFINISHED)
+
+
+def found_file(path: Path) -> FoundFile:
+    """A file as a folder lists it; one that cannot be opened or looked at is refused.
+
+    Of a folder, which only an unreadable one may be asked about here, that it is unreadable.
+    """
+    try:
+        status = path.lstat()
+    except OSError:
+        return FoundFile(path, -1, -1, -1, RejectionReason.UNREADABLE)
+    if stat.S_ISDIR(status.st_mode):
+        return FoundFile(path, -1, -1, -1, RejectionReason.UNREADABLE)
+    return _found(path, status)
 
 
 def _found(path: Path, status: os.stat_result) -> FoundFile:

@@ -66,16 +66,21 @@ class Found:
 def find_files(home: str, run_id: int, folder: str, glob: str) -> Found:
     """List a folder, set apart what the record has seen unchanged, and sort the rest.
 
-    Files of a DICOM series that arrive after others make another scan with them: where anything
-    in a folder is new, the DICOM files beside it are looked at again.
-
     Raises:
         NoScans: there is no such folder or file.
     """
+    return sort_files(home, run_id, list_files(Path(unescape_path(folder)), glob))
+
+
+def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> Found:
+    """Set apart the files that the record has seen unchanged, and sort the rest.
+
+    Files of a DICOM series that arrive after others make another scan with them: where anything
+    in a folder is new, the DICOM files beside it are looked at again.
+    """
     place, engine = Path(home), opened_record(home)
     keys = {
-        record.FileKey(recorded_path(f.path, place), f.size, f.mtime_ns, f.inode): f
-        for f in list_files(Path(unescape_path(folder)), glob)
+        record.FileKey(recorded_path(f.path, place), f.size, f.mtime_ns, f.inode): f for f in files
     }
     known = record.known_files(engine, keys)
     before = {

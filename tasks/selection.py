@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Engine
 
 from db import history, record
 from db.times import now
@@ -64,6 +65,11 @@ def find_model(home: str) -> InForce:
             " then train with: mriad train"
         )
     return InForce(current.model.id, current.threshold.id, current.model.recipe)
+
+
+def has_model(engine: Engine) -> bool:
+    """Whether a model is in force."""
+    return history.current_threshold(engine) is not None
 
 
 @task(name="find-undecided", cache_policy=NO_CACHE)

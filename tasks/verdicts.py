@@ -14,8 +14,8 @@ from sqlalchemy import Engine
 from db import history, record
 from db.learning import Member
 from db.times import now
-from mriad_model.errors import NoScans
-from mriad_model.nouns import Policy, Role, Threshold
+from mriad_model.errors import NoScans, SettingsError
+from mriad_model.nouns import LabelSource, Policy, Role, Threshold
 from mriad_model.thresholds import Flips, ThresholdFit, fit_threshold, flips, p_value, verdict
 
 PAGE = 5_000
@@ -63,6 +63,36 @@ def propose(engine: Engine, policy: Policy, k: float, *, new_healthy: bool = Fal
     return Proposal(model_id, dataset_id, members, fit, len(values), turned)
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a threshold is to be drawn, and whether it would be another than the one in force."""
+
+    policy: Policy
+    k: float
+    changes: bool
+
+
+def terms_in_force(
+    engine: Engine, policy: Policy | None = None, k: float | None = None, *, new_healthy: bool
+) -> Terms:
+    """The policy and k given, else those of the threshold in force.
+
+    Raises:
+        NoScans: no model is in force.
+        SettingsError: a policy was given without its k.
+    """
+    current = history.current_threshold(engine)
+    if current is None:
+        raise NoScans("no model is in force; train one first with: mriad train")
+    now_in_force = current.threshold
+    if k is None and policy not in (None, now_in_force.policy):
+        raise SettingsError("another policy needs its k")
+    policy = now_in_force.policy if policy is None else policy
+    k = now_in_force.k if k is None else k
+    fit = propose(engine, policy, k, new_healthy=new_healthy).fit
+    return Terms(policy, k, fit.value != now_in_force.value)
+
+
 def append_proposal(engine: Engine, proposal: Proposal, run_id: int) -> int:
     """Append the proposed threshold; its id."""
     dataset_id = proposal.dataset_id
@@ -93,8 +123,9 @@ def _healthy_since(
 ) -> list[tuple[history.StoredScore, Member]]:
     """Scores of the model in force of healthy scans that are in no dataset of its own.
 
-    Scans of a patient from whom the model learned are left out. Twins in other files cannot be
-    told without reading them, and are not.
+    Not of those that a reviewer called healthy: reviewers look at what was flagged, and a
+    threshold drawn through such scores would be too high. Scans of a patient from whom the model
+    learned are left out. Twins in other files cannot be told without reading them, and are not.
     """
     groups: dict[int, int] = {}
     for dataset_id in (current.model.dataset_id, current.threshold.dataset_id):
@@ -104,7 +135,8 @@ def _healthy_since(
         each.id: each.scan.patient
         for each in history.healthy_pool(engine)
         if each.id not in groups
-        and (each.scan.patient is None or each.scan.patient not in patients)
+        and each.scan.patient not in patients - {None}
+        and each.label.source is not LabelSource.REVIEWER
     }
     stored = history.stored_scores(engine, current.threshold.model_id, fresh)
     free = count(max(groups.values(), default=0) + 1)

@@ -84,8 +84,13 @@ class Nights:
         self.decide(ids, RNG.normal(shift, size=n))
         return ids
 
-    def label(self, scan_ids: Sequence[int], value: LabelValue) -> None:
-        said = [Label(each, value, LabelSource.REVIEWER, "me", now()) for each in scan_ids]
+    def label(
+        self,
+        scan_ids: Sequence[int],
+        value: LabelValue,
+        source: LabelSource = LabelSource.FOLDER,
+    ) -> None:
+        said = [Label(each, value, source, "me", now()) for each in scan_ids]
         record.append_labels(self.bench.engine, said)
 
     def check(self) -> list[str]:
@@ -144,6 +149,8 @@ def test_scans_that_a_person_called_abnormal_are_no_drift(nights: Nights) -> Non
 def test_a_drifted_threshold_is_drawn_anew_from_scans_called_healthy_since(nights: Nights) -> None:
     engine = nights.bench.engine
     nights.label(nights.night(60, shift=1.5)[:50], LabelValue.HEALTHY)
+    flagged = nights.night(10, shift=3.0)
+    nights.label(flagged, LabelValue.HEALTHY, LabelSource.REVIEWER)  # drawn by their score
     old = propose(engine, Policy.SIGMAS, 1.0)
     new = propose(engine, Policy.SIGMAS, 1.0, new_healthy=True)
     assert (old.fit.n, new.fit.n) == (40, 90)

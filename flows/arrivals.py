@@ -1,0 +1,79 @@
+"""The flows that score what arrived: at once when folders settle, and every night for the rest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect.runtime import flow_run
+
+from flows.deployed import AUTHOR, deployed_place
+from flows.options import Place
+from flows.retraining import options_of, retrain_model
+from flows.runner import private_flow
+from flows.scoring import TASKS_AT_ONCE, ScoringResult, score_found
+from mriad_model.paths import escape_path
+from tasks.arrivals import Arrived, end_arrivals, find_arrived, sweep
+from tasks.models import device_in_use
+from tasks.resources import opened_record
+from tasks.runs import RecordedRun, recorded_run
+from tasks.selection import find_model
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalsScored:
+    """What a run over arrivals came to."""
+
+    scoring: ScoringResult
+    arrivals: int  # that it is done with
+    waiting: int  # folders that changed after they had settled: left for their next state
+    vanished: int  # folders that are gone
+
+
+@private_flow(name="score_arrivals", flow_run_name="arrivals", workers=TASKS_AT_ONCE)
+def score_arrivals(
+    home: Path | None = None, arrival_ids: list[int] | None = None, device: str | None = None
+) -> ArrivalsScored:
+    """Score what the folders of these arrivals hold (None: of all that are open).
+
+    Args:
+        home: None for MRIAD_HOME, as a deployment on other machines has it.
+        arrival_ids: ids, for Prefect keeps parameters and folders may be named after patients.
+        device: None for MRIAD_DEVICE.
+    """
+    place = deployed_place(home, device=device)
+    device = device_in_use(place.settings.device)
+    with recorded_run(opened_record(str(place.home)), "score_arrivals", flow_run.id, device) as run:
+        return _score(place, run, arrival_ids)
+
+
+@private_flow(name="nightly", flow_run_name="nightly", workers=TASKS_AT_ONCE)
+def nightly(home: Path | None = None) -> ArrivalsScored:
+    """Look the watched folder over, score all that has settled and is not decided, report.
+
+    Then train again, if the healthy pool has grown enough.
+    """
+    place = deployed_place(home)
+    device = device_in_use(place.settings.device)
+    with recorded_run(opened_record(str(place.home)), "nightly", flow_run.id, device) as run:
+        watched = place.watched
+        swept = sweep(str(place.home), escape_path(watched), place.settings.quiet_seconds)
+        run.counts.update(settled=swept.settled, unsettled=swept.unsettled)
+        if not swept.present:
+            run.counts["watched_folder"] = "missing"
+        scored = _score(place, run, None)
+    retrain_model(place.home, author=AUTHOR, **options_of(place.settings))
+    return scored
+
+
+def _score(place: Place, run: RecordedRun, arrival_ids: Sequence[int] | None) -> ArrivalsScored:
+    home, settings = str(place.home), place.settings
+    model = find_model(home)
+    arrived: Arrived = find_arrived(home, run.id, arrival_ids)
+    run.counts.update(
+        arrivals=len(arrived.done), waiting=arrived.waiting, vanished=arrived.vanished
+    )
+    scoring = score_found(
+        place.home, run, model, arrived.found, arrived.folder, settings.device, settings.chunk_size
+    )
+    end_arrivals(home, run.id, arrived.done)
+    return ArrivalsScored(scoring, len(arrived.done), arrived.waiting, arrived.vanished)

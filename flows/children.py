@@ -1,0 +1,103 @@
+"""The processes that `mriad up` keeps: `python -m flows.children ROLE`, settings as it was given.
+
+server: the Prefect server, on this machine alone. serve: runs the deployments when they are due.
+watch: the watcher, which triggers one of them. Each says READY on a line of its own when it is,
+and ends when `mriad up` has gone, even by SIGKILL.
+"""
+
+# ruff: noqa: PLC0415 - a role loads what it needs, and Prefect reads its settings on import
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+import time
+
+from flows.options import Place, to_write
+from flows.server import PR_SET_PDEATHSIG, answers
+
+READY = "READY"
+SERVER, SERVE, WATCH = "server", "serve", "watch"
+POLL_SECONDS = 2.0
+RUNS_AT_ONCE = 3
+LOOK_SECONDS = 0.2
+
+
+def main(role: str, parent: int) -> None:
+    """Play the role until told to stop."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:  # it went before the kernel was asked to tell us
+        return
+    os.umask(0o077)
+    place = to_write(None)
+    {SERVER: _server, SERVE: _serve, WATCH: _watch}[role](place)
+
+
+def _ready() -> None:
+    sys.stdout.write(f"{READY}\n")
+    sys.stdout.flush()
+
+
+def _server(place: Place) -> None:
+    import uvicorn
+
+    port = int(place.settings.prefect_api_url.rsplit(":", 1)[1].split("/")[0])
+    uvicorn.run(
+        "prefect.server.api.server:create_app",
+        factory=True,
+        host="127.0.0.1",
+        port=port,
+        log_level="error",
+        lifespan="on",
+        timeout_graceful_shutdown=5,
+    )
+
+
+def _serve(place: Place) -> None:
+    from flows.deployments import deployments
+    from flows.leftovers import end_leftovers
+
+    served = [each.to_serve() for each in deployments(place.settings)]
+    _await_server(place)
+    from prefect.runner import Runner
+
+    async def serve() -> None:
+        runner = Runner(
+            name="mriad",
+            pause_on_shutdown=False,
+            query_seconds=POLL_SECONDS,
+            limit=RUNS_AT_ONCE,
+        )
+        ids = [await runner.aadd_deployment(each) for each in served]
+        await end_leftovers(ids)
+        _ready()
+        await runner.start()
+
+    asyncio.run(serve())
+
+
+def _watch(place: Place) -> None:
+    from flows.triggers import Deployed
+    from flows.watch import Watcher, pace_of
+
+    _await_server(place)
+    watcher = Watcher(
+        place.home,
+        os.fspath(place.watched),
+        pace_of(place),
+        Deployed(place.home),
+        swept=_ready,
+    )
+    signal.signal(signal.SIGTERM, lambda *_: watcher.end())
+    watcher.run()
+
+
+def _await_server(place: Place) -> None:
+    while not answers(place.settings.prefect_api_url):
+        time.sleep(LOOK_SECONDS)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

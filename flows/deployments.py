@@ -1,0 +1,81 @@
+"""The deployments: what runs by itself, and when. `prefect.yaml` says the same; a test holds them.
+
+`mriad up` serves these; who runs a Prefect of their own deploys `prefect.yaml` instead.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+from db.times import now
+from flows.settings import Settings
+from mriad_model.errors import SettingsError
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+
+WAITS, IS_LEFT_OUT = "ENQUEUE", "CANCEL_NEW"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A flow that runs by itself. One run at a time; `collision` says what becomes of another."""
+
+    name: str
+    entrypoint: str  # module.flow
+    collision: str
+    cron: str | None = None
+    timezone: str | None = None
+
+    def to_serve(self) -> "RunnerDeployment":
+        """As a runner serves it."""
+        # Here, for `mriad up` itself needs neither the flows nor the workflow engine.
+        from prefect import Flow  # noqa: PLC0415
+        from prefect.client.schemas import objects  # noqa: PLC0415
+        from prefect.client.schemas.schedules import CronSchedule  # noqa: PLC0415
+        from prefect.types.entrypoint import EntrypointType  # noqa: PLC0415
+
+        module, name = self.entrypoint.rsplit(".", 1)
+        flow: Flow[..., object] = getattr(import_module(module), name)
+        made = flow.to_deployment(
+            self.name,
+            schedules=[CronSchedule(cron=self.cron, timezone=self.timezone)] if self.cron else None,
+            concurrency_limit=objects.ConcurrencyLimitConfig(
+                limit=1, collision_strategy=objects.ConcurrencyLimitStrategy(self.collision)
+            ),
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+        return cast("RunnerDeployment", made)
+
+
+def deployments(settings: Settings) -> list[Deployment]:
+    """All of them, by the schedules that the settings name.
+
+    Raises:
+        SettingsError: a schedule or the time zone is none.
+    """
+    zone = settings.timezone
+    for name, cron in (
+        ("nightly", settings.nightly),
+        ("weekly", settings.weekly),
+        ("recalibrate", settings.recalibrate),
+    ):
+        try:
+            CronSim(cron, datetime.fromisoformat(now()).astimezone(ZoneInfo(zone)))
+        except (CronSimError, ZoneInfoNotFoundError, ValueError) as error:
+            raise SettingsError(
+                f"MRIAD_{name.upper()} {cron!r} in MRIAD_TIMEZONE {zone!r} is no schedule: five "
+                "fields as in crontab, and a zone such as Europe/Berlin"
+            ) from error
+    return [
+        Deployment(
+            "nightly-scoring", "flows.arrivals.nightly", IS_LEFT_OUT, settings.nightly, zone
+        ),
+        Deployment("on-new-scans", "flows.arrivals.score_arrivals", WAITS),
+        Deployment("retrain-on-growth", "flows.scheduled.retrain_on_growth", IS_LEFT_OUT),
+        Deployment("recalibrate", "flows.scheduled.recalibrate", WAITS, settings.recalibrate, zone),
+    ]

@@ -1,0 +1,174 @@
+"""`mriad up`: the Prefect server, the deployments and the watcher as one tree of processes."""
+
+import fcntl
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flows.children import SERVE, SERVER, WATCH
+from flows.console import say
+from flows.options import LOG_BYTES, LOG_FILES, Place
+from flows.server import answers
+from flows.settings import service_environment
+from flows.supervision import Child
+from mriad_model.errors import HomeError, SettingsError
+
+LOCK = "service.lock"
+READY_SECONDS = 120.0
+PORT_SECONDS = 20.0  # for a service that was killed to let go of its port
+LOOK_SECONDS = 0.2
+HEALTH_SECONDS = 30.0
+UNHEALTHY = 4  # times in a row
+
+
+def run_service(place: Place, ready: Callable[[], None]) -> None:
+    """Keep everything running until an exception (SIGTERM, Ctrl-C) comes.
+
+    Args:
+        place: the home, prepared, and the settings.
+        ready: called once, when scans that are dropped in are scored.
+
+    Raises:
+        SettingsError: the server's address is none of this machine, or is taken.
+        HomeError: a service runs on this home already, or this one does not come up.
+    """
+    api = place.settings.prefect_api_url
+    with only_one(place.home):
+        await_port(api)
+        log = _log(place.home)
+        environment = service_environment(place.home, place.settings)
+        server = Child(SERVER, environment, log, stop_seconds=10.0)
+        serve = Child(SERVE, environment, log, stop_seconds=40.0)
+        watch = Child(WATCH, environment, log, stop_seconds=10.0)
+        children = (server, serve, watch)
+        try:
+            _start(children, api, place.home)
+            log.info("ready")
+            ready()
+            _keep(children, api, log)
+        finally:
+            _stop((watch, serve, server))
+            log.info("stopped")
+
+
+@contextmanager
+def only_one(home: Path) -> Iterator[None]:
+    """Hold the home's lock; the kernel lets go of it however we end.
+
+    Raises:
+        HomeError: another holds it.
+    """
+    descriptor = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            pid = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            raise HomeError(
+                f"{home}: mriad up runs here already, as process {pid or 'unknown'}; stop it first"
+            ) from error
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def await_port(api: str) -> None:
+    """Wait for the server's port to be free, as it soon is after a service that was killed.
+
+    Raises:
+        SettingsError: it stays taken, or the address is none of this machine.
+    """
+    address = urlsplit(api)
+    if address.scheme != "http" or address.hostname not in ("127.0.0.1", "localhost"):
+        raise SettingsError(
+            f"MRIAD_PREFECT_API_URL {api}: mriad up starts its server on this machine alone, as "
+            "http://127.0.0.1:PORT/api; with a Prefect server of your own use prefect.yaml"
+        )
+    deadline = time.monotonic() + PORT_SECONDS
+    while True:
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", address.port or 80))
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise SettingsError(
+                        f"port {address.port} is taken, by another Prefect server perhaps; stop "
+                        "that, or set MRIAD_PREFECT_API_URL=http://127.0.0.1:PORT/api"
+                    ) from error
+                time.sleep(LOOK_SECONDS)
+                continue
+            return
+
+
+def _start(children: tuple[Child, ...], api: str, home: Path) -> None:
+    """Start all at once, for they load for seconds and wait for each other themselves."""
+    deadline = time.monotonic() + READY_SECONDS
+    started = False
+    others = children[1:]  # the server says by its health that it is ready
+    while not (started and all(each.ready.is_set() for each in others) and answers(api)):
+        for child in children:
+            if (news := child.keep()) is not None:
+                raise HomeError(
+                    f"{news.split(';', maxsplit=1)[0]}; {home}/logs/service.log says why"
+                )
+        started = True
+        if time.monotonic() > deadline:
+            raise HomeError(f"not ready after {READY_SECONDS:g} s; see {home}/logs/service.log")
+        time.sleep(LOOK_SECONDS)
+
+
+def _keep(children: tuple[Child, ...], api: str, log: logging.Logger) -> None:
+    """Start again what dies, and the server also where it no longer answers."""
+    unhealthy, looked = 0, time.monotonic()
+    server = children[0]
+    while True:
+        for child in children:
+            if (news := child.keep()) is not None:
+                log.warning(news)
+                say(news)
+        if time.monotonic() - looked > HEALTH_SECONDS:
+            unhealthy = 0 if answers(api) else unhealthy + 1
+            looked = time.monotonic()
+            if unhealthy == UNHEALTHY and server.pid is not None:
+                log.warning("the server answers no more")
+                os.kill(server.pid, signal.SIGKILL)
+                unhealthy = 0
+        time.sleep(LOOK_SECONDS)
+
+
+def _stop(children: tuple[Child, ...]) -> None:
+    """End the children in this order, each with what it leaves behind. A second Ctrl-C waits."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _STOPPING}
+    try:
+        for child in children:
+            child.stop()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+def _log(home: Path) -> logging.Logger:
+    """What the children say, kept small. Their own words name no folder."""
+    logger = logging.getLogger("mriad.service")
+    if not logger.handlers:
+        handler = RotatingFileHandler(
+            home / "logs" / "service.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, delay=True
+        )
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    return logger

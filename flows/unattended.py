@@ -1,0 +1,126 @@
+"""Commands that run unattended: `mriad watch` and `mriad up`."""
+
+# ruff: noqa: PLC0415 - Prefect reads its settings on import
+
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.console import say, show_json
+from flows.options import AsJson, Device, Home, Place, to_flow, to_write
+from flows.settings import point_prefect
+from mriad_model.errors import MriadError, SettingsError
+from mriad_model.paths import escape_path
+
+WatchedFolder = Annotated[
+    Path | None,
+    typer.Argument(metavar="DIR", help="The folder to watch (default: MRIAD_WATCH, else inbox)."),
+]
+Quiet = Annotated[
+    float | None,
+    typer.Option("--quiet", min=0, help="Seconds without a change until a folder has settled."),
+]
+Poll = Annotated[
+    bool | None, typer.Option("--poll", help="Ask for changes: network shares tell of none.")
+]
+
+END_SECONDS = 10.0
+
+
+def watch(
+    folder: WatchedFolder = None,
+    quiet: Quiet = None,
+    poll: Poll = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Watch a folder, and score what is dropped into it once it has settled.
+
+    Where a Prefect server serves the deployment on-new-scans, that is triggered; otherwise
+    scoring is done in this process. Ends with Ctrl-C or SIGTERM.
+    """
+    with to_flow(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device) as place:
+        from flows.triggers import Deployed, is_served
+        from flows.watch import Watcher, pace_of
+
+        root, served = watched_root(place), is_served()
+        scorer = "the deployment on-new-scans" if served else "this process"
+        say(f"watching {escape_path(root)}; scored by {scorer}")
+        if as_json:
+            show_json({"watching": escape_path(root), "scored_by": scorer})
+            sys.stdout.flush()
+        if served:
+            Watcher(place.home, os.fspath(root), pace_of(place), Deployed(place.home)).run()
+        else:
+            _score_here(place, root)
+
+
+def _score_here(place: Place, root: Path) -> None:
+    """Score in this thread while another watches."""
+    from flows.arrivals import score_arrivals
+    from flows.triggers import InProcess
+    from flows.watch import Watcher, pace_of
+    from tasks.arrivals import still_open
+
+    def score(arrival_ids: list[int]) -> None:
+        done = score_arrivals(place.home, arrival_ids, place.settings.device)
+        say(f"scored {done.scoring.scored} scans of {done.arrivals} folders")
+
+    scorer = InProcess(score)
+    watcher = Watcher(place.home, os.fspath(root), pace_of(place), scorer)
+    thread = threading.Thread(target=watcher.run, name="watcher", daemon=True)
+    thread.start()
+    try:
+        scorer.work(lambda: still_open(str(place.home)), lambda: not thread.is_alive())
+    finally:
+        watcher.end()
+        thread.join(END_SECONDS)
+    raise MriadError("the watcher stopped; see above")
+
+
+def watched_root(place: Place) -> Path:
+    """The folder to be watched.
+
+    Raises:
+        SettingsError: there is none of that name.
+    """
+    root = place.watched
+    if not root.is_dir():
+        raise SettingsError(f"{escape_path(root)}: no such folder")
+    return root
+
+
+def up(
+    folder: WatchedFolder = None,
+    quiet: Quiet = None,
+    poll: Poll = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run everything: Prefect server, schedules, and the watcher. Ends with Ctrl-C or SIGTERM."""
+    place = to_write(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device)
+    api = place.settings.prefect_api_url
+    point_prefect(place.home, api)
+    from flows.deployments import deployments
+    from flows.service import run_service
+
+    root = watched_root(place)
+    planned = deployments(place.settings)
+    pages = api.removesuffix("/api")
+
+    def ready() -> None:
+        say(f"ready; watching {escape_path(root)}")
+        for each in planned:
+            say(f"  {each.name}: {f'{each.cron} ({each.timezone})' if each.cron else 'on demand'}")
+        say(f"pages: {pages}")
+        if as_json:
+            show_json({"pages": pages, "watching": escape_path(root)})
+            sys.stdout.flush()
+
+    run_service(place, ready)

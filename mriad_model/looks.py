@@ -1,0 +1,140 @@
+"""Looks at a watched folder: each folder in it that holds files, as it stands at one moment.
+
+The unit is the folder that directly holds files, for that is where the files of one DICOM series
+lie, and where pictures delivered together do. What makes it the same as before is its
+fingerprint: the set of (name, size, mtime_ns, inode) of its files.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mriad_model.folders import UNFINISHED, FoundFile, found_file, is_passed_over
+
+MARK = ".complete"  # what a sender leaves in a folder, or in one above it, when all is there
+CANNOT_TELL = (-1, -1, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One folder at one moment, by the files that it holds itself."""
+
+    path: str  # absolute, as the os functions take it
+    n_files: int
+    fingerprint: str  # of the files that scans are read from
+    stir: str  # of all that lies in it, names that are passed over too
+    unfinished: bool  # a copy under way: `*.part`, `*.tmp`
+    changed_ns: int  # when the newest of its files last changed in any way (ctime)
+    mark_ns: int | None  # when `.complete` was last made in it, or in a folder above (ctime)
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether the sender said that all is there, and nothing came after."""
+        return self.mark_ns is not None and self.mark_ns >= self.changed_ns
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    name: str
+    key: tuple[int, int, int]  # size, mtime_ns, inode
+    changed_ns: int
+
+
+def look_over(root: str) -> Iterator[Look]:
+    """Every folder at or below `root` that directly holds files. Links are not followed.
+
+    `.complete` speaks for its own folder and those below it; in the root, for the root's own
+    files alone, or it would speak for all that is ever delivered.
+
+    Raises:
+        OSError: the root itself cannot be read.
+    """
+    stack: list[tuple[str, int | None]] = [(root, None)]
+    while stack:
+        folder, mark_above = stack.pop()
+        try:
+            entries, below = _listed(folder)
+        except OSError:
+            if folder == root:
+                raise
+            continue  # gone meanwhile; one that cannot be opened is a file of its parent
+        own = max((each.changed_ns for each in entries if each.name == MARK), default=None)
+        mark = own if mark_above is None or (own is not None and own > mark_above) else mark_above
+        if folder == root:  # deliveries side by side in it do not wait for each other
+            entries = [
+                each for each in entries if each.key[0] >= 0 or not is_passed_over(each.name)
+            ]
+        files = [each for each in entries if not is_passed_over(each.name)]
+        if files or _unfinished(entries):
+            yield _look(folder, entries, files, mark)
+        stack += [(path, None if folder == root else mark) for path in below]
+
+
+def files_in(folder: Path) -> list[FoundFile]:
+    """The files that a folder holds itself, sorted by name; none where it has gone.
+
+    Raises:
+        OSError: the folder is there and cannot be read.
+    """
+    try:
+        entries, _ = _listed(os.fspath(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    names = [each.name for each in entries if not is_passed_over(each.name)]
+    return [found_file(folder / name) for name in sorted(names, key=os.fsencode)]
+
+
+def fingerprint(files: Iterable[FoundFile]) -> str:
+    """The fingerprint of a folder that holds these files."""
+    return _digest((each.path.name, (each.size, each.mtime_ns, each.inode)) for each in files)
+
+
+def _look(folder: str, entries: list[_Entry], files: list[_Entry], mark: int | None) -> Look:
+    of_files = _digest((each.name, each.key) for each in files)
+    of_all = of_files if len(files) == len(entries) else _digest((e.name, e.key) for e in entries)
+    return Look(
+        path=folder,
+        n_files=len(files),
+        fingerprint=of_files,
+        stir=of_all,
+        unfinished=_unfinished(entries),
+        changed_ns=max((each.changed_ns for each in files), default=0),
+        mark_ns=mark,
+    )
+
+
+def _unfinished(entries: list[_Entry]) -> bool:
+    return any(each.name.lower().endswith(UNFINISHED) for each in entries)
+
+
+def _listed(folder: str) -> tuple[list[_Entry], list[str]]:
+    """What lies in a folder: its entries that are no folders, and the folders to go into."""
+    entries, below = [], []
+    with os.scandir(folder) as listing:
+        for each in listing:
+            try:
+                status = each.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                entries.append(_Entry(each.name, CANNOT_TELL, 0))
+                continue
+            if not stat.S_ISDIR(status.st_mode):
+                key = (status.st_size, status.st_mtime_ns, status.st_ino)
+                entries.append(_Entry(each.name, key, status.st_ctime_ns))
+            elif is_passed_over(each.name):
+                # A folder that is copied under such a name is a copy under way beside the files.
+                entries.append(_Entry(each.name, (-1, -1, status.st_ino), 0))
+            elif os.access(each.path, os.R_OK | os.X_OK):
+                below.append(each.path)
+            else:
+                entries.append(_Entry(each.name, CANNOT_TELL, status.st_ctime_ns))
+    return entries, below
+
+
+def _digest(entries: Iterable[tuple[str, tuple[int, int, int]]]) -> str:
+    lines = sorted(b"%d %d %d %s\0" % (*key, os.fsencode(name)) for name, key in entries)
+    return hashlib.sha256(b"".join(lines)).hexdigest()

@@ -1,0 +1,117 @@
+"""When a folder has settled: whoever delivers into it has done, as far as can be told.
+
+A folder has settled when it is marked complete, or when nothing in it has changed for a quiet
+period, and nothing in its delivery has. A delivery is the folder above (the study of a DICOM
+tree patient/study/series) with all below it; a folder that lies directly in the watched one is
+a delivery by itself. So the series of a study that is still copied wait for each other, and two
+scans dropped side by side do not. A folder that has stood unchanged for PATIENCE quiet periods
+waits for its neighbours no more: where scans trickle into one folder a month, they are scored.
+
+A folder with a copy under way in it (`*.part`, `*.tmp`) has not settled, however old it is.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from mriad_model.looks import Look
+from mriad_model.nouns import SettledBy
+
+PATIENCE = 10  # quiet periods
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A folder in a state that will do to be scored."""
+
+    look: Look
+    by: SettledBy
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What a look over the watched folder comes to."""
+
+    settled: list[Settled]  # those that had not when looked at before
+    due: float | None  # when the next will have, if nothing changes
+    unfinished: int  # folders with a copy under way in them
+    restless: int  # other folders that have not settled
+
+
+@dataclass(slots=True)
+class Watched:
+    """What was seen before of the folders below a watched one."""
+
+    root: str  # absolute
+    quiet: float  # seconds
+    _since: dict[str, tuple[str, float]] = field(default_factory=dict)  # path -> stir, since when
+    _taken: dict[str, str] = field(default_factory=dict)  # path -> fingerprint that settled
+
+    def known(self, path: str, fingerprint: str) -> None:
+        """Say that a folder had settled in this state, before this process began."""
+        self._taken[path] = fingerprint
+
+    def stands(self, path: str, fingerprint: str) -> bool:
+        """Whether a folder has settled in this state, and was in it when last looked at."""
+        return self._taken.get(path) == fingerprint
+
+    def observe(self, looks: Iterable[Look], now: float) -> Verdicts:
+        """Take in a look over the watched folder at a moment of a clock that never goes back."""
+        there = {look.path: look for look in looks}
+        self._since = {path: self._unchanged(look, now) for path, look in there.items()}
+        self._taken = {
+            path: taken
+            for path, taken in self._taken.items()
+            if path in there and there[path].fingerprint == taken
+        }
+        stirred, busy = self._deliveries(there)
+        settled, due = [], list[float]()
+        for path, look in there.items():
+            if path in self._taken or look.unfinished:
+                continue
+            if look.is_marked:
+                settled.append(Settled(look, SettledBy.COMPLETE))
+            else:
+                when = self._when(path, stirred, busy)
+                if when <= now:
+                    settled.append(Settled(look, SettledBy.QUIET))
+                else:
+                    due.append(when)
+        self._taken |= {each.look.path: each.look.fingerprint for each in settled}
+        unfinished = sum(look.unfinished for look in there.values())
+        return Verdicts(settled, min(due, default=None), unfinished, len(due))
+
+    def _unchanged(self, look: Look, now: float) -> tuple[str, float]:
+        """The state of a folder, and since when it has been so."""
+        before = self._since.get(look.path)
+        return before if before is not None and before[0] == look.stir else (look.stir, now)
+
+    def _when(self, path: str, stirred: dict[str, float], busy: set[str]) -> float:
+        """When a folder will have settled, if nothing changes."""
+        own = self._since[path][1]
+        delivery = self._delivery(path)
+        patient = own + PATIENCE * self.quiet
+        return patient if delivery in busy else min(stirred[delivery] + self.quiet, patient)
+
+    def _deliveries(self, looks: dict[str, Look]) -> tuple[dict[str, float], set[str]]:
+        """When each delivery last stirred, and those with a copy under way."""
+        deliveries = {self._delivery(path) for path in looks}
+        stirred: dict[str, float] = {}
+        busy = set()
+        for path, look in looks.items():
+            for above in self._above(path):
+                if above in deliveries:
+                    stirred[above] = max(stirred.get(above, 0.0), self._since[path][1])
+                    if look.unfinished:
+                        busy.add(above)
+        return stirred, busy
+
+    def _delivery(self, path: str) -> str:
+        parent = os.path.dirname(path)  # noqa: PTH120 - names of any bytes, thousands of them
+        return path if self.root in (path, parent) else parent
+
+    def _above(self, path: str) -> Iterable[str]:
+        """A folder and those above it, below the root; the root alone is itself."""
+        yield path
+        while path != self.root and (path := os.path.dirname(path)) != self.root:  # noqa: PTH120
+            yield path

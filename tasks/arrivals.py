@@ -1,0 +1,198 @@
+"""Folders that arrived: recorded when they settle, listed when they are to be scored, ended."""
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Engine
+
+from db import history, record
+from db.times import now
+from mriad_model.folders import FoundFile
+from mriad_model.looks import Look, files_in, fingerprint, look_over
+from mriad_model.nouns import Arrival, Rejection, RejectionReason
+from mriad_model.paths import escape_path, recorded_path, source_path, unescape_path
+from mriad_model.settling import Settled, Watched
+from tasks.listing import Found, sort_files
+from tasks.resources import opened_record
+
+GIVEN_UP_AFTER = timedelta(days=7)  # a folder that is gone; a share may be away for a while
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What folders held that settled, and which arrivals a run over it is done with."""
+
+    found: Found
+    done: list[int]  # arrival ids
+    folder: str  # that all of them lie in, escaped
+    waiting: int  # folders that changed again: their next state is to settle first
+    vanished: int  # folders that are gone
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one look over the watched folder came to."""
+
+    present: bool  # the folder is there
+    settled: int = 0  # folders recorded
+    unsettled: int = 0  # folders that still change, or hold a copy under way
+
+
+def known_states(engine: Engine, home: Path, looks: Iterable[Look], watched: Watched) -> None:
+    """Tell `watched` which folders stand as they were recorded before."""
+    paths = {recorded_path(Path(look.path), home): look.path for look in looks}
+    for recorded, arrival in history.arrivals_by_path(engine, paths).items():
+        watched.known(paths[recorded], arrival.fingerprint)
+
+
+def record_settled(engine: Engine, home: Path, settled: Sequence[Settled]) -> list[int]:
+    """Append folders as they settled; the ids of their arrivals."""
+    moment = now()
+    return record.append_arrivals(
+        engine,
+        [
+            Arrival(
+                path=recorded_path(Path(each.look.path), home),
+                fingerprint=each.look.fingerprint,
+                n_files=each.look.n_files,
+                settled_by=each.by,
+                settled_at=moment,
+            )
+            for each in settled
+        ],
+    )
+
+
+def still_open(home: str) -> list[int]:
+    """Ids of the arrivals that no run is done with."""
+    arrivals = history.open_arrivals(opened_record(home))
+    return [each.id for each in arrivals if each.id is not None]
+
+
+def open_states(engine: Engine, home: Path, watched: Watched) -> list[int]:
+    """Ids of the arrivals still to be scored whose folders stand as they settled."""
+    return [
+        arrival.id
+        for arrival in history.open_arrivals(engine)
+        if arrival.id is not None
+        and watched.stands(os.fspath(source_path(arrival.path, home)), arrival.fingerprint)
+    ]
+
+
+@task(name="find-arrived", cache_policy=NO_CACHE)
+def find_arrived(home: str, run_id: int, arrival_ids: Sequence[int] | None) -> Arrived:
+    """What the folders of these arrivals hold (None: of all that are open), new and known.
+
+    A folder that no longer stands as it settled is left for when it has settled again; so no
+    file is read that was not there, unchanged, when its folder settled. With a folder's newest
+    state its earlier ones are done.
+    """
+    place, engine = Path(home), opened_record(home)
+    wanted = None if arrival_ids is None else frozenset(arrival_ids)
+    states: dict[str, list[Arrival]] = {}
+    for arrival in history.open_arrivals(engine):
+        states.setdefault(arrival.path, []).append(arrival)
+    files: list[FoundFile] = []
+    done: list[Arrival] = []
+    gone: list[Arrival] = []
+    taken: list[str] = []
+    waiting = 0
+    for path, arrivals in states.items():
+        if wanted is not None and wanted.isdisjoint(each.id for each in arrivals):
+            continue
+        held = _held(source_path(path, place))
+        if held and fingerprint(held) in {each.fingerprint for each in arrivals}:
+            files += held
+            done += arrivals
+            taken.append(path)
+        elif held or held is None:
+            waiting += 1
+        else:
+            gone += arrivals
+    given_up = _given_up(gone)
+    record.append_rejections(engine, [_vanished(each, run_id) for each in given_up])
+    return Arrived(
+        found=sort_files(home, run_id, files),
+        done=[each.id for each in (*done, *given_up) if each.id is not None],
+        folder=_common(taken, place),
+        waiting=waiting,
+        vanished=len({each.path for each in gone}),
+    )
+
+
+@task(name="end-arrivals", cache_policy=NO_CACHE)
+def end_arrivals(home: str, run_id: int, arrival_ids: Sequence[int]) -> None:
+    """Record that a run has taken in and scored what these arrivals held."""
+    record.end_arrivals(opened_record(home), arrival_ids, run_id, now())
+
+
+@task(name="sweep", cache_policy=NO_CACHE)
+def sweep(home: str, folder: str, quiet: float) -> Swept:
+    """Record the folders below a watched one (escaped) that have settled; wait for those due.
+
+    Where something has come that no watcher has recorded, its quiet period is sat out.
+    """
+    place, engine, root = Path(home), opened_record(home), unescape_path(folder)
+    watched = Watched(root, quiet)
+    looks = look_all_over(root)
+    if looks is None:
+        return Swept(present=False)
+    known_states(engine, place, looks, watched)
+    seen = watched.observe(looks, time.monotonic())
+    settled = seen.settled
+    if seen.due is not None:
+        time.sleep(quiet)
+        seen = watched.observe(look_all_over(root) or [], time.monotonic())
+        settled += seen.settled
+    record_settled(engine, place, settled)
+    return Swept(
+        present=True,
+        settled=len(settled),
+        unsettled=seen.unfinished + seen.restless,
+    )
+
+
+def look_all_over(root: str) -> list[Look] | None:
+    """A look over the watched folder; None where it is not there (a share that is away)."""
+    try:
+        return list(look_over(root))
+    except OSError:
+        return None
+
+
+def _held(folder: Path) -> list[FoundFile] | None:
+    """The files in a folder; None where it cannot be read."""
+    try:
+        return files_in(folder)
+    except OSError:
+        return None
+
+
+def _given_up(gone: Iterable[Arrival]) -> list[Arrival]:
+    horizon = datetime.fromisoformat(now()) - GIVEN_UP_AFTER
+    return [each for each in gone if datetime.fromisoformat(each.settled_at) < horizon]
+
+
+def _vanished(arrival: Arrival, run_id: int) -> Rejection:
+    return Rejection(
+        path=arrival.path,
+        size=-1,
+        mtime_ns=-1,
+        sha256=None,
+        reason=RejectionReason.UNREADABLE,
+        detail=f"the folder was gone before its {arrival.n_files} files were scored",
+        run_id=run_id,
+        created_at=now(),
+    )
+
+
+def _common(recorded: Sequence[str], home: Path) -> str:
+    """The folder that all of these lie in, as flows take a folder."""
+    paths = [os.fspath(source_path(each, home)) for each in recorded]
+    return escape_path(os.path.commonpath(paths) if paths else home / "inbox")
