@@ -33,6 +33,7 @@ from db.lookups import (
     thresholds,
     unreported_runs,
 )
+from db.nights import Came, came, decided_in, last_report, rejections_of, runs_since
 from db.oversight import challenges, reviews, warnings
 from db.scans import (
     LabelledScan,
@@ -67,6 +68,7 @@ from db.stories import Replay, ScanStory, ScoreStory, decisions_for_replay, scan
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "Came",
     "DecidedScore",
     "DecisionRow",
     "Engine",
@@ -87,11 +89,13 @@ __all__ = [
     "arrivals_by_id",
     "arrivals_by_path",
     "calibration_scores",
+    "came",
     "challenges",
     "count_decisions",
     "current_threshold",
     "dataset_groups",
     "dataset_roles",
+    "decided_in",
     "decided_scores",
     "decisions",
     "decisions_for_replay",
@@ -99,6 +103,7 @@ __all__ = [
     "has_runs",
     "healthy_pool",
     "labelled",
+    "last_report",
     "model_by_id",
     "models",
     "open_arrivals",
@@ -107,8 +112,10 @@ __all__ = [
     "rejected_beside",
     "rejections",
     "rejections_at",
+    "rejections_of",
     "reviews",
     "run_by_id",
+    "runs_since",
     "scan_sources",
     "scan_story",
     "scans_by_id",

@@ -129,6 +129,7 @@ def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     if found.unreadable:
         show_lines(f"{found.unreadable} left out: their files vanished or changed.")
     _show_refused(found.rejected)
+    show_lines(*(f"Warning: {text}" for text in found.warnings))
     show_lines(f"Report: {home / found.report}")
     show_notice()
 

@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 
 from flows.ingestion import CHUNK_SIZE, intake_of
 from flows.runner import ahead, private_flow
+from tasks.drift import check_drift
 from tasks.home import work_folder
 from tasks.ingestion import Ingested, ingest_chunk
 from tasks.listing import Found, chunked, find_files
@@ -43,7 +44,8 @@ class ScoringResult:
     unreadable: int  # left out: their files vanished or changed
     model_id: int
     threshold_id: int
-    report: str  # path, relative to the home
+    report: str  # path, relative to the home; the same as a table lies beside it, .csv
+    warnings: list[str]  # of drift, said by this run
     seconds: float
 
 
@@ -140,6 +142,7 @@ def score_found(
         unsuited=len({i for each in selected for i in each.unsuited}),
         unreadable=sum(chunk.unreadable for chunk in chunks),
     )
+    drifted = check_drift(place, run.id)
     report = write_score_report(place, run.id, model.threshold_id, folder, counts, intake.rejected)
     run.counts.update(
         scored=report.scored,
@@ -148,6 +151,7 @@ def score_found(
         taught=counts.taught,
         unsuited=counts.unsuited,
         unreadable=counts.unreadable,
+        warnings=len(drifted),
     )
     publish_summary(
         "score-summary",
@@ -167,6 +171,7 @@ def score_found(
         model_id=model.model_id,
         threshold_id=model.threshold_id,
         report=report.path,
+        warnings=drifted,
         seconds=time.monotonic() - started,
     )
 

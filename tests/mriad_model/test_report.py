@@ -1,5 +1,7 @@
 """Reports: complete, self-contained, and inert whatever files are called."""
 
+import csv
+import io
 import re
 from dataclasses import replace
 from functools import cache
@@ -22,9 +24,12 @@ from mriad_model.report import (
     ScoreReport,
     SuspiciousScan,
     ThresholdLine,
+    WarningLine,
     render_evaluation,
     render_score_report,
+    worklist_csv,
 )
+from mriad_model.report.scoring import MOST_FOLDERS
 from mriad_model.training import TrainingSummary
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
@@ -214,7 +219,7 @@ def test_a_night_of_thousands_stays_a_page_and_says_what_it_left_out() -> None:
 
 def test_scans_left_out_are_counted_with_the_reason() -> None:
     text = Page(night_page()).text
-    assert "Skipped73" in "".join(text.split())
+    assert "Leftout73" in "".join(text.split())
     assert "no model of this kind" in text
 
 
@@ -243,3 +248,41 @@ def test_pictures_are_declared_as_what_they_are() -> None:
     for data, kind in ((PNG, "png"), (b"\xff\xd8\xff", "jpeg"), (b"RIFF0000WEBP", "webp")):
         found = replace(report, suspicious=[replace(scan, heatmap=data)])
         assert f"data:image/{kind};base64," in render_score_report(found)
+
+
+def test_the_morning_after_tells_what_came_what_warns_and_how_long_it_took() -> None:
+    told = replace(
+        night(),
+        kinds=[("picture files", 7)],
+        folders=[(f"inbox/ward-{i}", 30 - i) for i in range(MOST_FOLDERS + 2)],
+        warnings=[WarningLine("2026-11-23T05:59:00.1+00:00", f"Scores have drifted. {EVIL}")],
+        since="2026-11-22T06:00:00.5+00:00",
+        steps=[("prepare", 75.2), ("score", 0.4)],
+        csv="score-run-3.csv",
+        model=replace(night().model, in_force_since="2026-11-22T01:00:00+00:00", why="better"),
+    )
+    page = Page(render_score_report(told))
+    text = " ".join(page.text.split())
+    assert "7 picture files" in text
+    assert "inbox/ward-0" in text
+    assert "And 2 more folders." in text
+    assert "A warning 2026-11-23 05:59:00 UTC: Scores have drifted." in text
+    assert "1 since the last report, 2026-11-22 06:00:00 UTC" in text
+    assert "prepare 1 min 15 s" in text
+    assert "since 2026-11-22 01:00:00 UTC: better" in text
+    assert "score-run-3.csv" in page.addresses
+    assert "script" not in page.tags
+    quiet = " ".join(Page(night_page()).text.split())
+    assert "Nothing new." in quiet
+    assert "None. Recent scores are compared" in quiet
+
+
+def test_the_table_beside_the_page_is_csv_that_calculates_nothing() -> None:
+    lines = [
+        {"result": "suspicious", "path": 'inbox/a, "b".png', "score": 2.5, "scan_id": 7},
+        {"result": "rejected", "path": "=HYPERLINK(1)", "reason": "empty"},
+    ]
+    rows = list(csv.DictReader(io.StringIO(worklist_csv(lines))))
+    assert [row["path"] for row in rows] == ['inbox/a, "b".png', "'=HYPERLINK(1)"]
+    assert rows[0]["score"] == "2.5"
+    assert {row["notice"] for row in rows} == {NOTICE}
