@@ -33,7 +33,17 @@ from db.lookups import (
     thresholds,
     unreported_runs,
 )
-from db.nights import Came, came, decided_in, last_report, rejections_of, runs_since
+from db.nights import (
+    Came,
+    LastWord,
+    came,
+    decided_in,
+    last_report,
+    last_word,
+    rejections_of,
+    runs_since,
+    verdicts_of,
+)
 from db.oversight import challenges, reviews, warnings
 from db.scans import (
     LabelledScan,
@@ -75,6 +85,7 @@ __all__ = [
     "HistoryQuery",
     "InForce",
     "LabelledScan",
+    "LastWord",
     "RejectedBeside",
     "Replay",
     "ScanSource",
@@ -104,6 +115,7 @@ __all__ = [
     "healthy_pool",
     "labelled",
     "last_report",
+    "last_word",
     "model_by_id",
     "models",
     "open_arrivals",
@@ -128,6 +140,7 @@ __all__ = [
     "thresholds",
     "undecided",
     "unreported_runs",
+    "verdicts_of",
     "warnings",
     "worst_of_runs",
 ]

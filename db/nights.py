@@ -1,7 +1,7 @@
 """Reads for reports: what came in a run, what it decided, and what happened in a week."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,6 +58,46 @@ def decided_in(engine: Engine, run_ids: Sequence[int]) -> list[DecisionRow]:
         return described(connection, connection.execute(query).scalars().all())
 
 
+@dataclass(frozen=True, slots=True)
+class LastWord:
+    """What runs decided, each scan once, by the last decision on it."""
+
+    scans: int
+    suspicious: int
+    worst: list[DecisionRow]  # the suspicious ones of the smallest p, highest score first
+
+
+def last_word(engine: Engine, run_ids: Sequence[int], limit: int) -> LastWord:
+    """Scans that these runs decided; at most `limit` are listed.
+
+    After a recalibration, or under another model, a scan is decided again.
+    """
+    decision, score = schema.decision, schema.score
+    last = (
+        select(func.max(decision.c.id).label("id"))
+        .where(decision.c.run_id.in_(run_ids))
+        .group_by(decision.c.scan_id)
+        .subquery()
+    )
+    suspicious = decision.c.verdict == Verdict.SUSPICIOUS.value
+    decided = select(decision.c.verdict, func.count()).join(last, last.c.id == decision.c.id)
+    worst = (
+        select(decision.c.id)
+        .join(last, last.c.id == decision.c.id)
+        .join(score, score.c.id == decision.c.score_id)
+        .where(suspicious)
+        .order_by(decision.c.p_value, score.c.value.desc(), decision.c.id)
+        .limit(limit)
+    )
+    with reading(engine) as connection:
+        counts = dict(connection.execute(decided.group_by(decision.c.verdict)).tuples().all())
+        return LastWord(
+            scans=sum(counts.values()),
+            suspicious=counts.get(Verdict.SUSPICIOUS.value, 0),
+            worst=described(connection, connection.execute(worst).scalars().all()),
+        )
+
+
 def last_report(engine: Engine, run_id: int) -> str | None:
     """When the last run before this that wrote a scoring report ended; None for the first."""
     run, end = schema.run, schema.run_end
@@ -100,4 +140,15 @@ def rejections_of(engine: Engine, run_ids: Sequence[int]) -> list[Rejection]:
         for piece in pieces(run_ids):
             query = select(table).where(table.c.run_id.in_(piece)).order_by(table.c.id)
             found += [noun_of(Rejection, row) for row in connection.execute(query).mappings()]
+    return found
+
+
+def verdicts_of(engine: Engine, decision_ids: Iterable[int]) -> dict[int, Verdict]:
+    """Decision id -> what it says."""
+    table = schema.decision
+    found: dict[int, Verdict] = {}
+    with reading(engine) as connection:
+        for piece in pieces(decision_ids):
+            query = select(table.c.id, table.c.verdict).where(table.c.id.in_(piece))
+            found |= {number: Verdict(said) for number, said in connection.execute(query)}
     return found

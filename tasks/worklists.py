@@ -78,19 +78,23 @@ def suspicious_line(
 
 
 def decision_cells(
-    decided: Sequence[history.DecisionRow], scans: Mapping[int, Scan], threshold: ThresholdLine
+    decided: Sequence[history.DecisionRow],
+    scans: Mapping[int, Scan],
+    threshold: ThresholdLine | None,
 ) -> Iterator[dict[str, Any]]:
     """A line of the table for each decision."""
     for row in decided:
         scan = scans[row.scan_id]
-        own = row.threshold_id == threshold.id and threshold.sd > 0
+        sigmas = None
+        if threshold is not None and row.threshold_id == threshold.id and threshold.sd > 0:
+            sigmas = (row.score - threshold.mean) / threshold.sd
         yield {
             "result": row.verdict.value,
             "path": row.path,
             "kind": row.kind.value,
             "score": row.score,
             "threshold": row.threshold,
-            "sigmas_above_healthy": (row.score - threshold.mean) / threshold.sd if own else None,
+            "sigmas_above_healthy": sigmas,
             "p_value": row.p_value,
             "scan_id": row.scan_id,
             "decision_id": row.decision_id,

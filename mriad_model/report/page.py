@@ -60,6 +60,8 @@ def to_the_second(moment: str) -> str:
 
 def in_words(seconds: float) -> str:
     """A length of time: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
+    if seconds < 0.05:
+        return "under 0.1 s"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -30,6 +30,14 @@ from mriad_model.report import (
     worklist_csv,
 )
 from mriad_model.report.scoring import MOST_FOLDERS
+from mriad_model.report.week import (
+    ChangeLine,
+    DayLine,
+    ReviewTally,
+    RunLine,
+    WeekReport,
+    render_week,
+)
 from mriad_model.training import TrainingSummary
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
@@ -268,8 +276,8 @@ def test_the_morning_after_tells_what_came_what_warns_and_how_long_it_took() -> 
     assert "And 2 more folders." in text
     assert "A warning 2026-11-23 05:59:00 UTC: Scores have drifted." in text
     assert "1 since the last report, 2026-11-22 06:00:00 UTC" in text
-    assert "prepare 1 min 15 s" in text
-    assert "since 2026-11-22 01:00:00 UTC: better" in text
+    assert "prepare1 min 15 s" in text
+    assert "In forcesince 2026-11-22 01:00:00 UTC: better" in text
     assert "score-run-3.csv" in page.addresses
     assert "script" not in page.tags
     quiet = " ".join(Page(night_page()).text.split())
@@ -286,3 +294,52 @@ def test_the_table_beside_the_page_is_csv_that_calculates_nothing() -> None:
     assert [row["path"] for row in rows] == ['inbox/a, "b".png', "'=HYPERLINK(1)"]
     assert rows[0]["score"] == "2.5"
     assert {row["notice"] for row in rows} == {NOTICE}
+
+
+def week(**changes: object) -> WeekReport:
+    told = WeekReport(
+        provenance=PROVENANCE,
+        since="2026-11-16T06:00:00.000000+00:00",
+        until="2026-11-23T06:00:00.000000+00:00",
+        days=[DayLine("2026-11-20", 3, 1, 40, 38, 5, 2), DayLine("2026-11-21", 1, 0, 2, 2, 0, 0)],
+        scans=39,
+        n_suspicious=2,
+        runs=[
+            RunLine(
+                9, "nightly", "2026-11-21T02:00:00+00:00", 62.0, "completed", "2 new", "a.html"
+            ),
+            RunLine(8, "nightly", "2026-11-20T02:00:00+00:00", None, "under way or cut off", ""),
+        ],
+        suspicious=list(night().suspicious),
+        warnings=[WarningLine("2026-11-20T02:01:00+00:00", "Scores have drifted.")],
+        changes=[ChangeLine("2026-11-20T03:00:00+00:00", "challenger 5 met 4", f"refused {EVIL}")],
+        reviews=ReviewTally(agreed=3, called_normal=2),
+    )
+    return replace(told, **changes)
+
+
+def test_a_week_tells_its_runs_flags_warnings_challenges_and_reviews() -> None:
+    page = Page(render_week(week()))
+    text = " ".join(page.text.split())
+    assert "2 suspicious of 39 scans decided in the days to 2026-11-23" in text
+    assert "2026-11-20314038" in text.replace(" ", "")  # the day's runs, failures, new, scored
+    assert "challenger 5 met 4" in text
+    assert "5 decisions reviewed: 3 agreed with, 2 suspicious ones called normal" in text
+    assert "under way or cut off" in text
+    assert "1 min 2 s" in text
+    assert "Scores have drifted." in text
+    assert "No model is in force." in text
+    assert "a.html" in page.addresses
+    assert "script" not in page.tags
+    assert NOTICE in text
+
+
+def test_a_week_in_which_nothing_happened_says_so() -> None:
+    quiet = week(
+        days=[], scans=0, n_suspicious=0, runs=[], suspicious=[], warnings=[], changes=[],
+        reviews=ReviewTally(),
+    )  # fmt: skip
+    text = " ".join(Page(render_week(quiet)).text.split())
+    assert "Nothing ran." in text
+    assert "No decision was reviewed" in text
+    assert "no new model was tried" in text
