@@ -60,12 +60,14 @@ def nightly(home: Path | None = None) -> ArrivalsScored:
         run.counts.update(settled=swept.settled, unsettled=swept.unsettled)
         if not swept.present:
             run.counts["watched_folder"] = "missing"
-        scored = _score(place, run, None)
+        scored = _score(place, run, None, check=True)
     retrain_model(place.home, author=AUTHOR, **options_of(place.settings))
     return scored
 
 
-def _score(place: Place, run: RecordedRun, arrival_ids: Sequence[int] | None) -> ArrivalsScored:
+def _score(
+    place: Place, run: RecordedRun, arrival_ids: Sequence[int] | None, *, check: bool = False
+) -> ArrivalsScored:
     home, settings = str(place.home), place.settings
     model = find_model(home)
     arrived: Arrived = find_arrived(home, run.id, arrival_ids)
@@ -73,7 +75,14 @@ def _score(place: Place, run: RecordedRun, arrival_ids: Sequence[int] | None) ->
         arrivals=len(arrived.done), waiting=arrived.waiting, vanished=arrived.vanished
     )
     scoring = score_found(
-        place.home, run, model, arrived.found, arrived.folder, settings.device, settings.chunk_size
+        place.home,
+        run,
+        model,
+        arrived.found,
+        arrived.folder,
+        settings.device,
+        settings.chunk_size,
+        check=check,
     )
     end_arrivals(home, run.id, arrived.done)
     return ArrivalsScored(scoring, len(arrived.done), arrived.waiting, arrived.vanished)

@@ -24,7 +24,9 @@ def retrain_on_growth(home: Path | None = None, force: bool = False) -> Retraini
 def recalibrate(
     home: Path | None = None, policy: Policy | None = None, k: float | None = None
 ) -> Recalibration | None:
-    """Draw the threshold anew from stored scores; None where it is the one in force already.
+    """Draw the threshold anew, also from scans that people called healthy since.
+
+    None where it comes out as it is; else the activation says that it was drawn by schedule.
 
     Healthy scans that imports brought since count too.
 

@@ -109,7 +109,7 @@ def score_new_scans(
     ) as run:
         model = find_model(place)
         found = find_files(place, run.id, folder, glob)
-        return score_found(home, run, model, found, folder, device, chunk_size)
+        return score_found(home, run, model, found, folder, device, chunk_size, check=True)
 
 
 def score_found(
@@ -120,10 +120,13 @@ def score_found(
     folder: str,
     device: str,
     chunk_size: int,
+    *,
+    check: bool = False,
 ) -> ScoringResult:
     """Read what is new of what was found, score it and what is known but undecided; report.
 
-    `folder` (escaped) is what the report names as the source.
+    `folder` (escaped) is what the report names as the source. With `check` it is looked whether
+    scores drift, before the report: once a night, for every look may be a false alarm.
     """
     started = time.monotonic()
     place = str(home)
@@ -142,7 +145,7 @@ def score_found(
         unsuited=len({i for each in selected for i in each.unsuited}),
         unreadable=sum(chunk.unreadable for chunk in chunks),
     )
-    drifted = check_drift(place, run.id)
+    drifted = check_drift(place, run.id) if check else []
     report = write_score_report(place, run.id, model.threshold_id, folder, counts, intake.rejected)
     run.counts.update(
         scored=report.scored,

@@ -73,7 +73,7 @@ class Terms:
 
 
 def terms_in_force(
-    engine: Engine, policy: Policy | None = None, k: float | None = None, *, new_healthy: bool
+    engine: Engine, policy: Policy | None, k: float | None, *, new_healthy: bool
 ) -> Terms:
     """The policy and k given, else those of the threshold in force.
 
@@ -89,8 +89,8 @@ def terms_in_force(
         raise SettingsError("another policy needs its k")
     policy = now_in_force.policy if policy is None else policy
     k = now_in_force.k if k is None else k
-    fit = propose(engine, policy, k, new_healthy=new_healthy).fit
-    return Terms(policy, k, fit.value != now_in_force.value)
+    drawn = propose(engine, policy, k, new_healthy=new_healthy)
+    return Terms(policy, k, drawn.fit.value != now_in_force.value)
 
 
 def append_proposal(engine: Engine, proposal: Proposal, run_id: int) -> int:

@@ -23,6 +23,7 @@ from mriad_model.nouns import (
     Verdict,
     WarningKind,
 )
+from mriad_model.recipes import DEFAULT
 from mriad_model.thresholds import fit_threshold
 from tasks.drift import check_drift
 from tasks.verdicts import append_proposal, propose
@@ -45,7 +46,7 @@ class Nights:
         calibrates = self.scans(40, None)
         members = [(each, Role.CALIBRATION, each) for each in calibrates]
         dataset = record.freeze_dataset(bench.engine, members, bench.run_id)
-        model = Model("a" * 64, "models/a", "{}", dataset, "{}", bench.run_id, now())
+        model = Model("a" * 64, "models/a", DEFAULT.to_json(), dataset, "{}", bench.run_id, now())
         self.model = record.append_model(bench.engine, model)
         threshold = Threshold(
             self.model, dataset, Policy.SIGMAS, 0.0, 1.0, 40, 1.0, LINE, bench.run_id, now()
