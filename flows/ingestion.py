@@ -13,7 +13,7 @@ from tasks.home import work_folder
 from tasks.ingestion import Ingested, Labelling, ingest_chunk, label_scans
 from tasks.listing import Found, Sources, chunked, find_files
 from tasks.progress import tell
-from tasks.rejections import Refused
+from tasks.refused import Refused
 from tasks.reporting import publish_summary
 from tasks.resources import opened_record
 from tasks.runs import RecordedRun, recorded_run

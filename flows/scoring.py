@@ -17,7 +17,8 @@ from tasks.listing import Found, chunked, find_files
 from tasks.models import device_in_use
 from tasks.preprocessing import preprocess_chunk
 from tasks.progress import tell
-from tasks.rejections import Refused, all_refused
+from tasks.refused import Refused
+from tasks.rejections import all_refused
 from tasks.reporting import ScoreCounts, publish_summary, write_score_report
 from tasks.resources import opened_record
 from tasks.runs import RecordedRun, recorded_run
@@ -135,9 +136,11 @@ def score_found(
         work = _Work(home, run, model, device, chunk_size, scratch)
         chunks = _scored(work, found, known)
     intake = intake_of(found, [read.result() for read in work.reads])
-    intake = replace(intake, rejected=all_refused(place, run.id, intake.rejected))
-    run.counts.update(intake.counts)
     selected = [known, *(each.result() for each in work.selected)]
+    left_out = [refused for each in selected for refused in each.refused]
+    rejected = all_refused(place, run.id, [*intake.rejected, *left_out])
+    intake = replace(intake, rejected=rejected)
+    run.counts.update(intake.counts)
     counts = ScoreCounts(
         new=intake.new,
         known=intake.known,

@@ -36,6 +36,7 @@ class TrainingResult:
     seconds: float
     activated: bool
     why: str
+    learned: str  # what it learned, in words: "scans", "FLAIR volumes"
 
 
 def _run_name() -> str:
@@ -103,6 +104,7 @@ def train_model(
             seconds=trained.seconds,
             activated=True,
             why=why,
+            learned=Recipe.from_json(recipe).kind_in_words,
         )
         run.counts.update(
             n_train=result.n_train,

@@ -16,7 +16,8 @@ from mriad_model.nouns import Rejection, RejectionReason, ScanKind
 from mriad_model.paths import recorded_path, unescape_path
 from mriad_model.volumes.contents import Contents, VolumeSource, survey_in
 from tasks.chunks import in_chunks
-from tasks.rejections import Refused, refusal, rejection_of
+from tasks.refused import Refused
+from tasks.rejections import as_listed, refusal, rejection_of
 from tasks.resources import opened_record, readers
 from tasks.timing import timed
 
@@ -117,8 +118,8 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> Found:
                 for scan_id in scan_ids
             ],
         ),
-        refused=[Refused.of(old) for key, old in before.items() if keys[key] not in in_volumes]
-        + [Refused.of(each) for each in rejections],
+        refused=[as_listed(old) for key, old in before.items() if keys[key] not in in_volumes]
+        + [as_listed(each) for each in rejections],
     )
 
 

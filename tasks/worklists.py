@@ -10,7 +10,7 @@ from mriad_model.files import write_atomically
 from mriad_model.nouns import Scan, ScanKind
 from mriad_model.paths import source_path
 from mriad_model.report import ModelLine, SuspiciousScan, ThresholdLine
-from tasks.rejections import Refused
+from tasks.refused import Refused
 from tasks.resources import opened_record
 
 KINDS = {
