@@ -29,6 +29,7 @@ from tasks.locating import Located, locate
 from tasks.rejections import rejection_at
 from tasks.resources import opened_record, readers
 from tasks.selection import Undecided
+from tasks.timing import timed
 from tasks.workspace import ReadScan, Workspace
 
 READERS = 2  # threads
@@ -52,6 +53,7 @@ class PreparedScan:
 
 
 @task(name="preprocess", cache_policy=NO_CACHE)
+@timed("prepare")
 def preprocess_chunk(
     home: str, run_id: int, recipe: str, wanted: Undecided, folder: str, *, keep: bool = True
 ) -> int:

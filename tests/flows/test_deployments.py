@@ -1,0 +1,57 @@
+"""What runs by itself: the same by `mriad up` and by prefect.yaml."""
+
+import os
+from typing import Any
+
+import pytest
+import yaml
+
+from flows.deployments import deployments
+from flows.settings import read_settings
+from mriad_model.errors import SettingsError
+from tests.conftest import REPOSITORY
+
+
+def in_yaml() -> list[dict[str, Any]]:
+    text = (REPOSITORY / "prefect.yaml").read_text()
+    assert str(REPOSITORY) not in text
+    document = yaml.safe_load(text)
+    assert "pull" not in document
+    return document["deployments"]
+
+
+def test_prefect_yaml_and_mriad_up_know_the_same_deployments(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in [each for each in os.environ if each.startswith("MRIAD_")]:
+        monkeypatch.delenv(name)
+    served = []
+    for each in deployments(read_settings()):
+        made = each.to_serve()
+        schedules = [each.schedule for each in made.schedules or []]
+        served.append(
+            {
+                "name": made.name,
+                "entrypoint": made.entrypoint,
+                "concurrency_limit": {
+                    "limit": made.concurrency_limit,
+                    "collision_strategy": made.concurrency_options.collision_strategy.value,
+                },
+            }
+            | (
+                {"schedules": [{"cron": s.cron, "timezone": s.timezone} for s in schedules]}
+                if schedules
+                else {}
+            )
+        )
+    written = in_yaml()
+    assert [each.pop("work_pool") for each in written] == [{"name": "mriad"}] * len(written)
+    assert written == served
+
+
+@pytest.mark.parametrize(
+    "given", [{"nightly": "at two"}, {"nightly": "99 2 * * *"}, {"timezone": "Mars/Olympus"}]
+)
+def test_a_schedule_that_is_none_is_said_in_one_line(given: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="is no schedule"):
+        deployments(read_settings(**given))
