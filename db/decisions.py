@@ -79,7 +79,7 @@ def decisions(engine: Engine, query: HistoryQuery | None = None) -> list[Decisio
     query = query or HistoryQuery()
     with reading(engine) as connection:
         places = _newest(connection, query)
-        return _described(connection, [decision_id for _, decision_id in places])
+        return described(connection, [decision_id for _, decision_id in places])
 
 
 def worst_of_runs(engine: Engine, run_ids: Sequence[int], limit: int) -> list[DecisionRow]:
@@ -93,7 +93,7 @@ def worst_of_runs(engine: Engine, run_ids: Sequence[int], limit: int) -> list[De
         .limit(limit)
     )
     with reading(engine) as connection:
-        return _described(connection, connection.execute(query).scalars().all())
+        return described(connection, connection.execute(query).scalars().all())
 
 
 def tally(engine: Engine, run_ids: Sequence[int]) -> Tally:
@@ -210,7 +210,7 @@ def _merged(streams: Iterable[Sequence[Place]], query: HistoryQuery) -> list[Pla
     return nlargest(query.limit, places)
 
 
-def _described(connection: Connection, ids: Sequence[int]) -> list[DecisionRow]:
+def described(connection: Connection, ids: Sequence[int]) -> list[DecisionRow]:
     """The lines of these decisions, in this order."""
     lines: list[DecisionRow] = []
     for piece in pieces(ids):

@@ -35,6 +35,7 @@ for command in (
     work.retrain,
     work.recalibrate,
     work.score,
+    work.report,
     work.evaluate,
     queries.history,
     queries.show,

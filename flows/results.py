@@ -12,6 +12,7 @@ from tasks.verdicts import Proposal
 if TYPE_CHECKING:
     from flows.demo import DemoResult
     from flows.ingestion import Intake
+    from flows.reporting import WeeklyReport
     from flows.retraining import RetrainingResult
     from flows.scoring import ScoringResult
     from flows.training import TrainingResult
@@ -129,7 +130,21 @@ def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     if found.unreadable:
         show_lines(f"{found.unreadable} left out: their files vanished or changed.")
     _show_refused(found.rejected)
+    show_lines(*(f"Warning: {text}" for text in found.warnings))
     show_lines(f"Report: {home / found.report}")
+    show_notice()
+
+
+def show_weekly(home: Path, found: "WeeklyReport", *, as_json: bool) -> None:
+    """What `mriad report` wrote."""
+    if as_json:
+        show_json(asdict(found))
+        return
+    show_lines(
+        f"{found.runs} runs in {found.days} days: {found.suspicious} suspicious scans, "
+        f"{found.warnings} warnings.",
+        f"Report: {home / found.report}",
+    )
     show_notice()
 
 

@@ -28,6 +28,8 @@ def recalibrate(
 
     None where it comes out as it is; else the activation says that it was drawn by schedule.
 
+    Healthy scans that imports brought since count too.
+
     Without `policy` and `k`, those in force, so that a schedule does not undo what people chose.
     """
     place = deployed_place(home)

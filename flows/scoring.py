@@ -44,7 +44,8 @@ class ScoringResult:
     unreadable: int  # left out: their files vanished or changed
     model_id: int
     threshold_id: int
-    report: str  # path, relative to the home
+    report: str  # path, relative to the home; the same as a table lies beside it, .csv
+    warnings: list[str]  # of drift, said by this run
     seconds: float
 
 
@@ -108,7 +109,7 @@ def score_new_scans(
     ) as run:
         model = find_model(place)
         found = find_files(place, run.id, folder, glob)
-        return score_found(home, run, model, found, folder, device, chunk_size)
+        return score_found(home, run, model, found, folder, device, chunk_size, check=True)
 
 
 def score_found(
@@ -144,8 +145,7 @@ def score_found(
         unsuited=len({i for each in selected for i in each.unsuited}),
         unreadable=sum(chunk.unreadable for chunk in chunks),
     )
-    if check:
-        run.counts["warnings"] = len(check_drift(place, run.id))
+    drifted = check_drift(place, run.id) if check else []
     report = write_score_report(place, run.id, model.threshold_id, folder, counts, intake.rejected)
     run.counts.update(
         scored=report.scored,
@@ -154,6 +154,7 @@ def score_found(
         taught=counts.taught,
         unsuited=counts.unsuited,
         unreadable=counts.unreadable,
+        warnings=len(drifted),
     )
     publish_summary(
         "score-summary",
@@ -173,6 +174,7 @@ def score_found(
         model_id=model.model_id,
         threshold_id=model.threshold_id,
         report=report.path,
+        warnings=drifted,
         seconds=time.monotonic() - started,
     )
 

@@ -170,6 +170,19 @@ def score(
     results.show_scoring(place.home, found, as_json=as_json)
 
 
+def report(
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How many, up to now.")] = 7,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one page on the last days: runs, flags, rejections, warnings, new models."""
+    with to_flow(home) as place:
+        from flows.reporting import weekly_report
+
+        found = weekly_report(place.home, days)
+    results.show_weekly(place.home, found, as_json=as_json)
+
+
 def evaluate(
     path: FolderArgument,
     protocol: Annotated[

@@ -23,6 +23,7 @@ from tasks.home import site_key
 from tasks.listing import Sources
 from tasks.rejections import Refused, rejection_of
 from tasks.resources import opened_record, readers
+from tasks.timing import timed
 from tasks.workspace import Stored, Workspace
 
 TOGETHER = 16  # pictures in one message to a child
@@ -57,6 +58,7 @@ class Labelled:
 
 
 @task(name="ingest", cache_policy=NO_CACHE)
+@timed("read and register")
 def ingest_chunk(home: str, run_id: int, sources: Sources, folder: str, *, keep: bool) -> Ingested:
     """Read sources and append what they are: scans and sightings, or rejections.
 

@@ -18,6 +18,7 @@ from mriad_model.volumes.contents import Contents, VolumeSource, survey_in
 from tasks.chunks import in_chunks
 from tasks.rejections import Refused, refusal, rejection_of
 from tasks.resources import opened_record, readers
+from tasks.timing import timed
 
 SLICES_OF_NIFTI = 192  # what a NIfTI volume is taken to have before it is read
 
@@ -63,6 +64,7 @@ class Found:
 
 
 @task(name="find-files", cache_policy=NO_CACHE)
+@timed("list files")
 def find_files(home: str, run_id: int, folder: str, glob: str) -> Found:
     """List a folder, set apart what the record has seen unchanged, and sort the rest.
 

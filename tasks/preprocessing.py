@@ -31,6 +31,7 @@ from tasks.locating import Located, locate
 from tasks.rejections import rejection_of
 from tasks.resources import opened_record, readers
 from tasks.selection import Undecided
+from tasks.timing import timed
 from tasks.workspace import ReadScan, Workspace
 
 READERS = 2  # threads
@@ -54,6 +55,7 @@ class PreparedScan:
 
 
 @task(name="preprocess", cache_policy=NO_CACHE)
+@timed("prepare")
 def preprocess_chunk(home: str, run_id: int, recipe: str, wanted: Undecided, folder: str) -> int:
     """Prepare scans as the recipe says, and leave the slices in `folder`, a workspace.
 
