@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TYPED := -p mriad_model -p db -p tasks -p flows -p benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz format bench clean
+.PHONY: help demo test check fuzz chaos format bench clean
 
 help:
 	@echo "make demo    the whole job on drawn heads, with a report at the end"
@@ -14,6 +14,7 @@ help:
 	@echo "make check   formatting, lint, types, import contracts and the tests"
 	@echo "make fuzz    42,000 damaged files of every format: nothing but scans and rejections"
 	@echo "make bench   speed and memory, as ratios against a yardstick in the same run"
+	@echo "make chaos   100 kills at random moments: the record ends as without them"
 	@echo "make format  format the code and mend what lint can mend"
 	@echo "make clean   remove the environment, caches and the demo's home"
 
@@ -40,6 +41,9 @@ check: $(STAMP)
 
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz
+
+chaos: $(STAMP)
+	$(BIN)/python -m tests.chaos
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import history
+from benchmarks import history, reading
 from db.engine import open_record
 from db.history import current_threshold
 from mriad_model.phantom import many_slices, write_folder
@@ -20,6 +20,7 @@ from tasks.home import prepare_home
 
 SEED = 7
 NOTEBOOK_IMAGES = 60
+READING_ROUNDS = 5
 FEW = 10  # a tenth of the slices, for the growth of memory
 
 
@@ -40,6 +41,15 @@ def main() -> None:
             os.link(path, few / path.name)
         _score(work, slices, few, given.slices)
     _history(given.decisions)
+    say("reading in children over reading in process ...")
+    reading.measure(READING_ROUNDS)
+    say("one volume of 256 x 256 x 180, step by step on one thread ...")
+    _module("benchmarks.volumes", "--time")
+
+
+def _module(name: str, *arguments: str) -> None:
+    """A benchmark in a process of its own, so that its peak memory is its own."""
+    subprocess.run([sys.executable, "-m", name, *arguments], check=True)
 
 
 def _score(work: Path, slices: Path, few: Path, n: int) -> None:
@@ -63,7 +73,8 @@ def _score(work: Path, slices: Path, few: Path, n: int) -> None:
     say(f"the notebook's loop       {slow:8.1f} images/s   flow / loop {rate / slow:.0f}")
     say(
         f"peak memory of the flow   {flow['peak_mib']:8.0f} MiB   "
-        f"over that at {small['images']:.0f} slices {flow['peak_mib'] / small['peak_mib']:.2f}"
+        f"over that at {small['images']:.0f} slices {flow['peak_mib'] / small['peak_mib']:.2f}; "
+        f"largest child {flow['child_mib']:.0f} MiB"
     )
 
 

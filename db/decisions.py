@@ -6,12 +6,13 @@ or the threshold and the verdict; so a query is split into one *stream* for each
 threshold it admits, every one already in order, and the streams are merged.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nlargest
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, exists, func, select
 
 from db import schema
 from db.engine import reading
@@ -47,7 +48,7 @@ class DecisionRow:
 
     decision_id: int
     scan_id: int
-    path: str | None  # where the scan was seen last
+    path: str | None  # where the scan was seen last: its file, or its series' folder
     kind: ScanKind
     model_id: int
     threshold_id: int
@@ -215,9 +216,19 @@ def described(connection: Connection, ids: Sequence[int]) -> list[DecisionRow]:
     lines: list[DecisionRow] = []
     for piece in pieces(ids):
         rows = connection.execute(_description().where(schema.decision.c.id.in_(piece))).mappings()
-        found = {row["decision_id"]: noun_of(DecisionRow, row) for row in rows}
+        found = {row["decision_id"]: _line(row) for row in rows}
         lines += [found[decision_id] for decision_id in piece]
     return lines
+
+
+def _line(row: RowMapping) -> DecisionRow:
+    """One line; a series of many files is named by its folder."""
+    line = noun_of(DecisionRow, row)
+    if line.path is not None and line.kind is ScanKind.DICOM:
+        folder, slash, _ = line.path.rpartition("/")
+        if slash and json.loads(row["geometry"]).get("files", 1) > 1:
+            return replace(line, path=folder + slash)
+    return line
 
 
 def _description() -> Select[Any]:
@@ -242,6 +253,7 @@ def _description() -> Select[Any]:
             decision.c.scan_id,
             last_path.limit(1).scalar_subquery().label("path"),
             schema.scan.c.kind,
+            schema.scan.c.geometry,
             schema.threshold.c.model_id,
             decision.c.threshold_id,
             schema.score.c.value.label("score"),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from flows import queries, unattended, work
+from flows import care, queries, unattended, work
 from flows.console import say, where_it_happened
 from flows.options import home_in_use
 from mriad_model.errors import MriadError, SettingsError
@@ -42,6 +42,8 @@ for command in (
     queries.review,
     work.verify,
     queries.activate,
+    care.backup,
+    care.check,
     unattended.watch,
     unattended.up,
 ):

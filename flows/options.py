@@ -30,7 +30,13 @@ Home = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (default: MRIAD_DEVICE).")]
-RecipeName = Annotated[str | None, typer.Option("--recipe", help="default or seed.")]
+RecipeName = Annotated[
+    str | None, typer.Option("--recipe", help="default or seed (picture files), or volume.")
+]
+Contrast = Annotated[
+    str | None,
+    typer.Option("--contrast", help="Of the volumes to learn: T1w, FLAIR, ... (default: theirs)."),
+]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="At most this many epochs (default: the recipe's).")
 ]

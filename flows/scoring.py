@@ -9,7 +9,7 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
 from flows.ingestion import CHUNK_SIZE, intake_of
-from flows.runner import ahead, private_flow
+from flows.runner import ahead, data, private_flow
 from tasks.drift import check_drift
 from tasks.home import work_folder
 from tasks.ingestion import Ingested, ingest_chunk
@@ -17,7 +17,8 @@ from tasks.listing import Found, chunked, find_files
 from tasks.models import device_in_use
 from tasks.preprocessing import preprocess_chunk
 from tasks.progress import tell
-from tasks.rejections import Refused, all_refused
+from tasks.refused import Refused
+from tasks.rejections import all_refused
 from tasks.reporting import ScoreCounts, publish_summary, write_score_report
 from tasks.resources import opened_record
 from tasks.runs import RecordedRun, recorded_run
@@ -41,7 +42,7 @@ class ScoringResult:
     recovered: int  # decided by an earlier run that was cut off; in this report too
     taught: int  # left out: the model learned from them
     unsuited: int  # left out: of another kind than the model learned
-    unreadable: int  # left out: their files vanished or changed
+    unreadable: int  # left out: their files vanished or changed, or hold nothing to judge
     model_id: int
     threshold_id: int
     report: str  # path, relative to the home; the same as a table lies beside it, .csv
@@ -130,14 +131,16 @@ def score_found(
     """
     started = time.monotonic()
     place = str(home)
-    known = find_undecided(place, run.id, model, Ingested(found.known))
+    known = find_undecided(place, run.id, model, data(Ingested(found.known)))
     with work_folder(home, run.id) as scratch:
         work = _Work(home, run, model, device, chunk_size, scratch)
         chunks = _scored(work, found, known)
     intake = intake_of(found, [read.result() for read in work.reads])
-    intake = replace(intake, rejected=all_refused(place, run.id, intake.rejected))
-    run.counts.update(intake.counts)
     selected = [known, *(each.result() for each in work.selected)]
+    left_out = [refused for each in selected for refused in each.refused]
+    rejected = all_refused(place, run.id, [*intake.rejected, *left_out])
+    intake = replace(intake, rejected=rejected)
+    run.counts.update(intake.counts)
     counts = ScoreCounts(
         new=intake.new,
         known=intake.known,
@@ -146,7 +149,9 @@ def score_found(
         unreadable=sum(chunk.unreadable for chunk in chunks),
     )
     drifted = check_drift(place, run.id) if check else []
-    report = write_score_report(place, run.id, model.threshold_id, folder, counts, intake.rejected)
+    report = write_score_report(
+        place, run.id, model.threshold_id, folder, counts, data(intake.rejected)
+    )
     run.counts.update(
         scored=report.scored,
         suspicious=report.suspicious,

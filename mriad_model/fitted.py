@@ -74,13 +74,17 @@ class FittedModel:
         )
 
     def to_bytes(self) -> bytes:
-        """The model as a safetensors file. The same model gives the same bytes."""
+        """The model as a safetensors file. The same model gives the same bytes, trained twice too.
+
+        How long the training took is not part of it.
+        """
+        training = {name: v for name, v in asdict(self.training).items() if name != "seconds"}
         about = {
             "format": FORMAT,
             "recipe": json.loads(self.recipe.to_json()),
             "standards": {kind.value: s.sd for kind, s in self.standards.items()},
             "colour": {"low": self.colour_low, "high": self.colour_high},
-            "training": asdict(self.training),
+            "training": training,
         }
         tensors = {
             f"{kind.value}.{name}": tensor.cpu().contiguous()
@@ -125,7 +129,7 @@ class FittedModel:
             },
             colour_low=float(about["colour"]["low"]),
             colour_high=float(about["colour"]["high"]),
-            training=TrainingSummary(**about["training"]),
+            training=TrainingSummary(**{"seconds": 0.0} | about["training"]),
             device=device,
         )
 

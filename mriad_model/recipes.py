@@ -209,6 +209,15 @@ class Recipe:
         contrast = known.pop() if len(known) == 1 else None
         return replace(self, volumes=replace(self.volumes, contrast=contrast))
 
+    @property
+    def kind_in_words(self) -> str:
+        """What it is for: "pictures", "FLAIR volumes", "volumes of unknown contrast"."""
+        if self.volumes is None:
+            return "pictures"
+        if self.volumes.contrast is None:
+            return "volumes of unknown contrast"
+        return f"{self.volumes.contrast} volumes"
+
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces. The same recipe gives the same text.
 
@@ -324,8 +333,10 @@ VOLUME = replace(
         train_slices=16,
         scan_score=ScanScore.SMOOTHED_MAX,
         extent=5.0,
-        reach=90.0,
-        levels=Levels(number=13, step=7.5, sigma=7.5),
+        # The skull's base differs most from head to head: with 95 mm the AUROC of FLAIR phantoms
+        # falls from .88 to .83. What lies lower, much of the cerebellum, is not judged.
+        reach=80.0,
+        levels=Levels(number=12, step=7.5, sigma=7.5),
     ),
 )
 BUILT_IN = (SEED, DEFAULT, VOLUME)

@@ -12,7 +12,6 @@ from db import history, record
 from mriad_model.dicom_outputs import OutputJob, available, dicom_outputs
 from mriad_model.errors import RejectedFile
 from mriad_model.files import sha256_of, write_once
-from mriad_model.folders import list_files
 from mriad_model.nouns import HeatmapKind, Rejection, ScanKind, Verdict
 from mriad_model.recipes import Recipe
 from mriad_model.volumes.score import pixel_threshold
@@ -21,7 +20,7 @@ from mriad_model.volumes.stored import StoredVolume
 from tasks.judging import Judged, map_path
 from tasks.locating import volume_sources
 from tasks.preprocessing import PreparedScan
-from tasks.rejections import rejection_of
+from tasks.rejections import rejection_at
 from tasks.resources import opened_record, readers
 from tasks.selection import InForce
 from tasks.workspace import Workspace
@@ -91,8 +90,7 @@ def export(
     (made,) = readers().map(dicom_outputs, [job])
     anomaly.unlink()
     if isinstance(made, RejectedFile):
-        (file,) = list_files(scan.source)
-        return Exported(rejection=rejection_of(file, Path(home), made, run_id, said.moment))
+        return Exported(rejection=rejection_at(scan.source, Path(home), made, run_id, said.moment))
     return Exported(tuple(_written(Path(home), model, scan.sha256, made)))
 
 

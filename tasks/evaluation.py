@@ -1,7 +1,6 @@
 """Evaluation: labelled images gathered into one file, folds run over it, a report at the end."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,19 +20,26 @@ from mriad_model.evaluation import (
     summarise,
 )
 from mriad_model.evaluation.painting import paint
-from mriad_model.files import write_atomically
+from mriad_model.files import make_folder, write_atomically
 from mriad_model.folders import FoundFile, list_files
-from mriad_model.images import read_image
-from mriad_model.nouns import LabelValue
+from mriad_model.nouns import LabelValue, RejectionReason
 from mriad_model.paths import escape_path, unescape_path
 from mriad_model.recipes import Recipe
 from mriad_model.report import render_evaluation
+from mriad_model.stored import StoredPicture, store_picture
 from mriad_model.training import Epoch
 from mriad_model.twins import Fingerprint, fingerprint, twin_groups
-from tasks.ingestion import Labelling, labeller
+from mriad_model.volumes.contents import survey_in
+from tasks.ingestion import TOGETHER, Labelling, labeller
 from tasks.progress import tell
-from tasks.rejections import Refused, refusal
+from tasks.refused import Refused
+from tasks.rejections import refusal
 from tasks.reporting import provenance, refusal_lines, write_page
+from tasks.resources import readers
+
+_VOLUME = RejectedFile(
+    RejectionReason.UNSUPPORTED, "a DICOM file or NIfTI volume; an evaluation takes pictures"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +54,11 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A file that reads, with its label and fingerprint."""
+    """A picture that reads, with its label and fingerprint."""
 
     file: FoundFile
     label: LabelValue
+    picture: StoredPicture
     fingerprint: Fingerprint
 
 
@@ -72,15 +79,16 @@ def gather_labelled(
     rejected: list[Refused] = []
     found: list[Labelled] = []
     wanted = [(f, label) for f, label in zip(files, labels, strict=True) if label is not None]
-    with ThreadPoolExecutor(2) as pool:
-        prints = pool.map(lambda each: _fingerprint(each[0]), wanted)
-        for (file, label), outcome in zip(wanted, prints, strict=True):
-            if isinstance(outcome, RejectedFile):
-                name = _name(file, root)
-                rejected.append(Refused(name, outcome.reason.value, outcome.detail))
-            else:
-                found.append(Labelled(file, label, outcome))
-            tell("reading", len(found) + len(rejected), len(wanted))
+    scratch = Path(path).parent / "pictures"
+    make_folder(scratch)
+    outcomes = _read([file for file, _ in wanted], scratch)
+    for (file, label), outcome in zip(wanted, outcomes, strict=True):
+        if isinstance(outcome, RejectedFile):
+            name = _name(file, root)
+            rejected.append(Refused(name, outcome.reason.value, outcome.detail))
+        else:
+            found.append(Labelled(file, label, outcome, fingerprint(outcome.load().pixels)))
+        tell("reading", len(found) + len(rejected), len(wanted))
     healthy = sum(each.label is LabelValue.HEALTHY for each in found)
     _require_both(healthy, len(found) - healthy, labels.count(None))
     data = gather(_images(found, root), Recipe.from_json(recipe).preprocessing)
@@ -116,20 +124,25 @@ def write_evaluation_report(
     return report.to_dict(write_page(Path(home), f"evaluation-run-{run_id}", page))
 
 
-def _fingerprint(file: FoundFile) -> Fingerprint | RejectedFile:
-    if file.refused is not None:
-        return refusal(file.refused)
-    try:
-        return fingerprint(read_image(file.path).pixels)
-    except RejectedFile as rejection:
-        return rejection
+def _read(files: Sequence[FoundFile], scratch: Path) -> Iterator[StoredPicture | RejectedFile]:
+    """Each file as a picture, read in a child; or why it is none."""
+    contents = survey_in(readers(), [each for each in files if each.refused is None])
+    pictures = set(contents.pictures)
+    refused = {each.found: RejectedFile(each.reason, each.detail) for each in contents.refusals}
+    jobs = [(each.path, scratch) for each in files if each in pictures]
+    stored = readers().map(store_picture, jobs, together=TOGETHER)
+    for each in files:
+        if each.refused is not None:
+            yield refusal(each.refused)
+        else:
+            yield next(stored) if each in pictures else refused.get(each, _VOLUME)
 
 
 def _images(found: Sequence[Labelled], root: Path) -> Iterator[EvaluationImage]:
-    """The images again, one at a time: fingerprints and groups need all, preparing does not."""
+    """The images, one at a time: fingerprints and groups need all, preparing does not."""
     groups = twin_groups([each.fingerprint for each in found])
     for each, group in zip(found, groups, strict=True):
-        pixels = read_image(each.file.path).pixels
+        pixels = each.picture.load().pixels
         yield EvaluationImage(_name(each.file, root), each.label, group, each.file.size, pixels)
 
 

@@ -1,13 +1,14 @@
 """The home folder: what lies where, made on first use for the owner alone; the site's key."""
 
 import errno
+import fcntl
 import os
 import re
 import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from db.history import has_pseudonyms
@@ -19,6 +20,7 @@ from tasks.resources import opened_record
 FOLDERS = ("inbox", "healthy", "models", "heatmaps", "reports", "logs", "work")
 SITE_KEY = "site.key"
 STALE_WORK_SECONDS = 2 * 24 * 3600.0
+JUST_MADE_SECONDS = 10.0
 
 
 def prepare_home(home: Path) -> Path:
@@ -40,18 +42,44 @@ def prepare_home(home: Path) -> Path:
 
 @contextmanager
 def work_folder(home: Path, run_id: int) -> Iterator[Path]:
-    """A folder for a run's intermediate files, removed at its end; so are those of dead runs."""
+    """An empty folder for a run's intermediate files, removed at its end.
+
+    A run holds a lock on its folder while it lives, so that the next removes what a killed one
+    left: it may have filled the disk. Where a file system knows no such locks, age tells.
+    """
     work = home / "work"
-    horizon = time.time() - STALE_WORK_SECONDS
     for old in work.iterdir():
-        if old.stat().st_mtime < horizon:
+        if _is_left_behind(old):
             shutil.rmtree(old, ignore_errors=True)
     folder = work / f"run-{run_id}"
+    shutil.rmtree(folder, ignore_errors=True)  # a flow that starts again keeps its run
     make_folder(folder)
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _is_left_behind(folder: Path) -> bool:
+    """Whether the run that a scratch folder belongs to is dead."""
+    try:
+        age = time.time() - folder.stat().st_mtime
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # it went away meanwhile
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # there are no locks here
+        return age > STALE_WORK_SECONDS
+    finally:
+        os.close(lock)
+    return age > JUST_MADE_SECONDS  # its run may be about to lock it
 
 
 def site_key(home: Path) -> bytes:

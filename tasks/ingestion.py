@@ -21,7 +21,8 @@ from mriad_model.volumes.stored import store_volume
 from tasks.described import described
 from tasks.home import site_key
 from tasks.listing import Sources
-from tasks.rejections import Refused, rejection_of
+from tasks.refused import Refused
+from tasks.rejections import as_listed, rejection_of
 from tasks.resources import opened_record, readers
 from tasks.timing import timed
 from tasks.workspace import Stored, Workspace
@@ -95,7 +96,7 @@ def ingest_chunk(home: str, run_id: int, sources: Sources, folder: str, *, keep:
         seen=[(row.scan_id, str(each.source)) for row, each in zip(registered, kept, strict=True)],
         new=sum(each.new for each in registered),
         n_sources=len(files),
-        rejected=[Refused.of(each) for each in rejections],
+        rejected=[as_listed(each) for each in rejections],
     )
 
 

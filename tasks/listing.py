@@ -16,7 +16,8 @@ from mriad_model.nouns import Rejection, RejectionReason, ScanKind
 from mriad_model.paths import recorded_path, unescape_path
 from mriad_model.volumes.contents import Contents, VolumeSource, survey_in
 from tasks.chunks import in_chunks
-from tasks.rejections import Refused, refusal, rejection_of
+from tasks.refused import Refused
+from tasks.rejections import as_listed, refusal, rejection_of
 from tasks.resources import opened_record, readers
 from tasks.timing import timed
 
@@ -87,15 +88,18 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> Found:
     known = record.known_files(engine, keys)
     before = {
         key: rejection
-        for key, rejection in record.rejected_files(engine, keys.keys() - known.keys()).items()
+        for key, rejection in record.rejected_files(
+            engine, [key for key in keys if key not in known]
+        ).items()
         if rejection.reason is not RejectionReason.UNREADABLE
     }
-    new = {file for key, file in keys.items() if key not in known and key not in before}
-    again = {keys[key] for key in _beside(home, keys, new, known, before)}
-    contents = survey_in(
-        readers(), [f for f in keys.values() if not f.refused and f in new | again]
-    )
-    volumes = [each for each in contents.volumes if not new.isdisjoint(each.files)]
+    # Few of many files, as a rule: what stands unchanged is not even hashed.
+    fresh = [key for key in keys if key not in known and key not in before]
+    new = dict.fromkeys(keys[key] for key in fresh)
+    looked_at = {*fresh, *(_beside(home, keys, new, known, before) if new else ())}
+    to_open = [f for key, f in keys.items() if not f.refused and key in looked_at]
+    contents = survey_in(readers(), to_open)
+    volumes = [each for each in contents.volumes if any(file in new for file in each.files)]
     moment = now()
     rejections = [
         rejection_of(file, place, error, run_id, moment) for file, error in _refused(new, contents)
@@ -110,12 +114,12 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> Found:
             [
                 (scan_id, str(keys[key].path))
                 for key, scan_ids in known.items()
-                if keys[key] not in in_volumes
+                if not in_volumes or keys[key] not in in_volumes
                 for scan_id in scan_ids
             ],
         ),
-        refused=[Refused.of(old) for key, old in before.items() if keys[key] not in in_volumes]
-        + [Refused.of(each) for each in rejections],
+        refused=[as_listed(old) for key, old in before.items() if keys[key] not in in_volumes]
+        + [as_listed(each) for each in rejections],
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from db import history, record
 from db.times import now
-from mriad_model.errors import RejectedFile
+from mriad_model.errors import NoScans, RejectedFile
 from mriad_model.folders import FoundFile, list_files
 from mriad_model.nouns import Rejection, RejectionReason, ScanKind
 from mriad_model.paths import source_path
@@ -70,14 +70,18 @@ def read_again(
 
 
 def volume_sources(sighted: history.SightedScan, home: Path) -> Iterator[VolumeSource]:
-    """What a volume can be read from: for a series all its files at once, else file by file."""
-    if sighted.scan.kind is ScanKind.DICOM:
-        files = [source_path(file.path, home) for file in sighted.newest_files]
-        groups = [[found for path in files for found in _listed(path)]]
-    else:
-        groups = [_listed(path) for path in _paths(sighted, home)]
-    for group in groups:
-        yield from survey_in(readers(), group).volumes
+    """What a volume may be read from: its files as seen last, then all it was ever seen in.
+
+    A NIfTI file and the series that it was made of are one scan, so either may be there still.
+    """
+    newest = list(dict.fromkeys(file.path for file in sighted.newest_files))
+    tried = set[VolumeSource]()
+    for paths in (newest, sighted.paths):
+        files = [found for path in paths for found in _listed(source_path(path, home))]
+        for source in survey_in(readers(), files).volumes:
+            if source not in tried:
+                tried.add(source)
+                yield source
 
 
 @dataclass(slots=True)
@@ -112,7 +116,11 @@ def _paths(sighted: history.SightedScan, home: Path) -> list[Path]:
 
 
 def _listed(path: Path) -> list[FoundFile]:
-    return list(list_files(path)) if path.exists() else []
+    """The file, if it is still there."""
+    try:
+        return [] if path.is_dir() else list(list_files(path))
+    except NoScans:
+        return []
 
 
 def _vanished(sighted: history.SightedScan, run_id: int) -> Rejection:

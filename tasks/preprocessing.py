@@ -20,15 +20,13 @@ from safetensors.numpy import save_file
 from db import record
 from db.times import now
 from mriad_model.errors import RejectedFile
-from mriad_model.folders import list_files
-from mriad_model.images import ImageScan
-from mriad_model.preprocess import Placement, PreparedSlice, SliceBatch, joined, prepare
-from mriad_model.recipes import Preprocessing, Recipe
+from mriad_model.preprocess import Placement, SliceBatch, joined
+from mriad_model.recipes import Recipe
 from mriad_model.stored import StoredPicture, prepare_stored
 from mriad_model.volumes.prepare import prepare_volume
 from mriad_model.volumes.stored import StoredVolume
 from tasks.locating import Located, locate
-from tasks.rejections import rejection_of
+from tasks.rejections import rejection_at
 from tasks.resources import opened_record, readers
 from tasks.selection import Undecided
 from tasks.timing import timed
@@ -45,7 +43,7 @@ class PreparedScan:
     scan_id: int
     sha256: str
     source: Path  # the first of the files that it was read from
-    scan: ReadScan  # for drawing
+    scan: ReadScan | None  # for drawing; None where nothing will be drawn
     batch: SliceBatch  # (N, S, S)
     placements: list[Placement]
     positions: tuple[int, ...]  # of the slices in the scan
@@ -56,11 +54,14 @@ class PreparedScan:
 
 @task(name="preprocess", cache_policy=NO_CACHE)
 @timed("prepare")
-def preprocess_chunk(home: str, run_id: int, recipe: str, wanted: Undecided, folder: str) -> int:
+def preprocess_chunk(
+    home: str, run_id: int, recipe: str, wanted: Undecided, folder: str, *, keep: bool = True
+) -> int:
     """Prepare scans as the recipe says, and leave the slices in `folder`, a workspace.
 
     The scans are those that the step before left there, or are read again. One whose files have
     all vanished or changed, or that holds nothing to judge, gets a rejection row and is left out.
+    Unless they are to be kept, the scans as read are removed from there.
 
     Returns:
         How many were prepared; with none there is no file.
@@ -70,6 +71,8 @@ def preprocess_chunk(home: str, run_id: int, recipe: str, wanted: Undecided, fol
     prepared = prepare_located(home, run_id, located, Recipe.from_json(recipe))
     if prepared:
         save_prepared(workspace, prepared)
+    if not keep:
+        workspace.forget()
     return len(prepared)
 
 
@@ -79,7 +82,7 @@ def prepare_located(
     """Prepare scans; one that holds nothing to judge gets a rejection row and is left out."""
     outcomes = prepare_outcomes(located, recipe)
     rejections = [
-        rejection_of(next(list_files(each.kept.source)), Path(home), outcome, run_id, now())
+        rejection_at(each.kept.source, Path(home), outcome, run_id, now())
         for each, outcome in zip(located, outcomes, strict=True)
         if isinstance(outcome, RejectedFile)
     ]
@@ -95,12 +98,6 @@ def prepare_outcomes(
         return _prepared_pictures(located, recipe)
     with ThreadPoolExecutor(READERS) as pool:
         return list(pool.map(lambda each: _prepared_volume(each, recipe), located))
-
-
-def prepare_all(scans: Sequence[ImageScan], how: Preprocessing) -> list[PreparedSlice]:
-    """Prepare many pictures, two at a time."""
-    with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(lambda scan: prepare(scan.pixels, how), scans))
 
 
 def _prepared_pictures(
@@ -188,7 +185,7 @@ def load_prepared(workspace: Workspace) -> list[PreparedScan]:
                 scan_id=int(tensors["scan_ids"][i]),
                 sha256=sha256,
                 source=Path(source),
-                scan=kept[sha256].scan,
+                scan=kept[sha256].scan if sha256 in kept else None,
                 batch=batch.take(of_scan),
                 placements=[_placement(row) for row in tensors["placements"][of_scan]],
                 positions=tuple(tensors["positions"][of_scan].tolist()),

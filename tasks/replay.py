@@ -14,10 +14,11 @@ from prefect.cache_policies import NO_CACHE
 from db import history
 from mriad_model.errors import ModelFileError, RejectedFile, ThresholdUndefined
 from mriad_model.files import sha256_of
-from mriad_model.nouns import HeatmapKind
+from mriad_model.nouns import Heatmap, HeatmapKind
 from mriad_model.paths import source_path
 from mriad_model.recipes import Recipe
 from mriad_model.thresholds import fit_threshold, p_value, verdict
+from mriad_model.volumes.pictures import on_one_grid
 from tasks.chunks import in_chunks
 from tasks.judging import Judged, judge
 from tasks.locating import Located, read_again
@@ -116,38 +117,48 @@ def _replay_page(
 def _located(
     home: Path, replays: Sequence[history.Replay], workspace: Workspace, report: ReplayReport
 ) -> list[tuple[history.Replay, Located]]:
-    """The decisions whose scans can be read again."""
-    wanted = [
-        history.SightedScan(
+    """The decisions whose scans can be read again. A scan of several decisions is read once."""
+    wanted = {
+        each.decision.scan_id: history.SightedScan(
             each.decision.scan_id, each.scan, history.sighted_together(each.sightings[::-1])
         )
         for each in replays
-    ]
-    read = read_again(home, wanted, workspace)
+    }
+    read = read_again(home, list(wanted.values()), workspace)
     kept = loaded(list(read.values()))
     found = []
-    for each, sighted in zip(replays, wanted, strict=True):
+    for each in replays:
+        sighted = wanted[each.decision.scan_id]
         if sighted.id in read:
             found.append((each, Located(sighted.id, kept[sighted.scan.sha256])))
         else:
-            there = any(source_path(path, home).exists() for path in sighted.paths)
-            why = "changed" if there else "vanished"
-            report.unreadable.append(Unreadable(each.decision.id or 0, sighted.paths[0], why))
+            report.unreadable.append(_unreadable(each.decision.id or 0, sighted, home))
     return found
+
+
+def _unreadable(decision_id: int, sighted: history.SightedScan, home: Path) -> Unreadable:
+    """Which of a scan's files is not as it was; where none can be told, the first."""
+    for file in sighted.newest_files:
+        try:
+            status = source_path(file.path, home).stat()
+        except OSError:
+            return Unreadable(decision_id, file.path, "vanished")
+        if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
+            return Unreadable(decision_id, file.path, "changed")
+    return Unreadable(decision_id, sighted.paths[0], "changed")
 
 
 def _prepared(
     located: Sequence[tuple[history.Replay, Located]], recipe: Recipe, report: ReplayReport
 ) -> list[PreparedScan]:
     """The slices of scans; one that cannot be prepared any more is a mismatch."""
-    found = []
-    outcomes = prepare_outcomes([each for _, each in located], recipe)
-    for (replay, _), outcome in zip(located, outcomes, strict=True):
+    scans = {one.scan_id: one for _, one in located}
+    outcomes = dict(zip(scans, prepare_outcomes(list(scans.values()), recipe), strict=True))
+    for replay, one in located:
+        outcome = outcomes[one.scan_id]
         if isinstance(outcome, RejectedFile):
             report.mismatched.append(_mismatch(replay, f"cannot be prepared: {outcome.detail}"))
-        else:
-            found.append(outcome)
-    return found
+    return [each for each in outcomes.values() if not isinstance(each, RejectedFile)]
 
 
 def _compare(home: str, replay: history.Replay, judged: Judged, report: ReplayReport) -> None:
@@ -199,9 +210,22 @@ def _wrong_heatmaps(
             continue
         if found != row.sha256:
             wrong.append(f"heatmap {row.path} was changed")
-        elif row.kind in drawn and sha256(drawn[row.kind]).hexdigest() != row.sha256:
+        elif row.kind in drawn and not _as_drawn(home, row, drawn[row.kind]):
             wrong.append(f"heatmap {row.path} is drawn otherwise now")
     return wrong
+
+
+def _as_drawn(home: Path, row: Heatmap, data: bytes) -> bool:
+    """Whether a file is what is drawn now. On another grid a map cannot be compared.
+
+    A series and the NIfTI file made of it are one scan, but may lie on grids that differ in the
+    order of rows or in last digits; the score is the same on both.
+    """
+    if sha256(data).hexdigest() == row.sha256:
+        return True
+    if row.kind is not HeatmapKind.VOLUME:
+        return False
+    return not on_one_grid((data, source_path(row.path, home).read_bytes()))
 
 
 @lru_cache(maxsize=8)

@@ -24,7 +24,7 @@ from mriad_model.report import (
     render_score_report,
     worklist_csv,
 )
-from tasks.rejections import Refused
+from tasks.refused import Refused, folded
 from tasks.resources import opened_record
 from tasks.timing import seconds_by_step
 from tasks.worklists import (
@@ -146,7 +146,8 @@ def provenance(home: str, run_id: int, source: str) -> Provenance:
 def refusal_lines(rejected: Sequence[Refused]) -> list[RejectedFileLine]:
     """Refused files as the reports list them."""
     return [
-        RejectedFileLine(each.path, RejectionReason(each.reason), each.detail) for each in rejected
+        RejectedFileLine(each.path, RejectionReason(each.reason), each.detail)
+        for each in folded(rejected)
     ]
 
 
@@ -154,7 +155,10 @@ def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:
     """How many scans were not scored, and why."""
     reasons = (
         (counts.taught, "the model learned from them; their scores would be memories"),
-        (counts.unsuited, "they are of another kind than the model learned"),
-        (counts.unreadable, "the file vanished or changed; tried again next time"),
+        (counts.unsuited, "they are of another kind than the model learned, listed below"),
+        (
+            counts.unreadable,
+            "they vanished or changed, or hold nothing to judge; tried again next time",
+        ),
     )
     return [(n, why) for n, why in reasons if n]

@@ -1,7 +1,7 @@
 """Which scans a run has to work on, read from the record."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -15,6 +15,8 @@ from mriad_model.recipes import Recipe
 from mriad_model.volumes.score import unsuited
 from tasks.chunks import in_chunks
 from tasks.ingestion import Ingested
+from tasks.refused import Refused
+from tasks.rejections import as_listed
 from tasks.resources import opened_record
 
 TAUGHT = (Role.TRAIN, Role.VALIDATION)
@@ -37,6 +39,7 @@ class Undecided:
     n_slices: list[int]  # of each
     taught: list[int]  # left out: the model learned from them
     unsuited: list[int]  # left out: they are not what the model learned
+    refused: list[Refused] = field(default_factory=list)  # these, with the reason
 
     def chunks(self, size: int) -> Iterator[tuple[int, "Undecided"]]:
         """(number, piece) for pieces of about `size` slices; numbers start at 1."""
@@ -87,15 +90,17 @@ def find_undecided(home: str, run_id: int, model: InForce, read: Ingested) -> Un
     undecided = history.undecided(engine, fresh, model.threshold_id)
     scans = history.scans_by_id(engine, undecided)
     recipe = Recipe.from_json(model.recipe)
-    why = {i: unsuited(recipe, scans[i].kind, scans[i].contrast) for i in undecided}
+    why = {i: unsuited(recipe, scans[i].kind, scans[i].contrast, scans[i].grid) for i in undecided}
     suited = [scan_id for scan_id in undecided if why[scan_id] is None]
     left_out = {scan_id: text for scan_id, text in why.items() if text is not None}
-    record.append_rejections(engine, _unsuited(home, run_id, left_out))
+    rejections = _unsuited(home, run_id, left_out)
+    record.append_rejections(engine, rejections)
     return Undecided(
         scan_ids=suited,
         n_slices=[scans[scan_id].n_slices for scan_id in suited],
         taught=[scan_id for scan_id in unique if scan_id in taught],
         unsuited=list(left_out),
+        refused=[as_listed(each) for each in rejections],
     )
 
 

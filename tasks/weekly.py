@@ -23,7 +23,7 @@ from mriad_model.report.week import (
     WeekReport,
     render_week,
 )
-from tasks.rejections import Refused
+from tasks.rejections import as_listed
 from tasks.reporting import provenance, refusal_lines, write_page
 from tasks.resources import opened_record
 from tasks.worklists import (
@@ -70,7 +70,7 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WrittenWeek:
     flagged = decided.worst
     scans = history.scans_by_id(engine, [row.scan_id for row in flagged])
     rejections = history.rejections_of(engine, run_ids)
-    rejected = [Refused.of(each) for each in rejections]
+    rejected = [as_listed(each) for each in rejections]
     warnings = history.warnings(engine, since)
     current = history.current_threshold(engine)
     model, threshold = (

@@ -10,7 +10,7 @@ from mriad_model.files import write_atomically
 from mriad_model.nouns import Scan, ScanKind
 from mriad_model.paths import source_path
 from mriad_model.report import ModelLine, SuspiciousScan, ThresholdLine
-from tasks.rejections import Refused
+from tasks.refused import Refused
 from tasks.resources import opened_record
 
 KINDS = {
@@ -38,13 +38,15 @@ def in_force_lines(home: str, threshold_id: int) -> tuple[ModelLine, ThresholdLi
     engine = opened_record(home)
     threshold = history.threshold_by_id(engine, threshold_id)
     model = history.model_by_id(engine, threshold.model_id)
+    recipe = json.loads(model.recipe)
     put = [a for a in history.activations(engine) if a.threshold_id == threshold_id]
     return (
         ModelLine(
             id=threshold.model_id,
             sha256=model.sha256,
-            recipe_name=json.loads(model.recipe)["name"],
+            recipe_name=recipe["name"],
             created_at=model.created_at,
+            of_volumes=recipe.get("volumes") is not None,
             in_force_since=put[-1].created_at if put else "",
             why=put[-1].reason if put else "",
         ),

@@ -77,6 +77,12 @@ class Workspace:
         entries = json.loads(self._index.read_text()) if self._index.exists() else []
         return loaded([_stored(each) for each in entries])
 
+    def forget(self) -> None:
+        """Remove the scans as read; what was prepared of them stays."""
+        for path in self.folder.iterdir():
+            if path != self.prepared:
+                path.unlink()
+
     def discard(self) -> None:
         """Remove the folder and all in it."""
         shutil.rmtree(self.folder, ignore_errors=True)

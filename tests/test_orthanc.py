@@ -11,13 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from db import history
 from mriad_model.dicom_outputs import available, dicom_outputs
 from mriad_model.folders import list_files
+from mriad_model.phantom.lesions import Lesion
 from mriad_model.volumes.dicom import read_series, survey
 
 from .conftest import REPOSITORY
 from .mriad_model.dicom_outputs.conftest import Decisions
 from .mriad_model.volumes.conftest import SeriesWriter
+from .tasks.conftest import new_bench
+from .tasks.phantoms import N_HEALTHY, score, teach, write_head
 
 RECIPE = REPOSITORY / "docs/orthanc"
 ORTHANC = shutil.which("Orthanc", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -120,6 +124,30 @@ def test_a_stable_series_lies_in_the_inbox_complete_and_without_names(mailbox, s
     assert re.fullmatch(r"[0-9a-f-]+-\d{8}T\d{6}", folder.name)
     assert folder.stat().st_mode & 0o077 == 0
     assert "Doe" not in mailbox.log.read_text()
+
+
+def test_a_series_from_the_inbox_is_scored(mailbox, tmp_path):
+    """Late slices come in a folder of their own, with copies of all: that is the scan to score."""
+    heads = tmp_path / "healthy"
+    for number in range(N_HEALTHY):
+        write_head(heads / f"{number}_T1w.nii.gz", number)
+    bench = new_bench(tmp_path / "home")
+    teach(bench, heads)
+    write_head(tmp_path / "scanner", 21, Lesion.MASS)
+    *early, late = sorted((tmp_path / "scanner").iterdir())
+    assert mailbox.send(*early) == 0
+    eventually(mailbox.folders, "the series")
+    first = score(bench, mailbox.inbox)
+    assert (first.decided, first.read.rejected) == (1, [])
+    assert mailbox.send(late) == 0
+    eventually(lambda: len(mailbox.folders()) == 2, "the series with its last slice")
+    second = score(bench, mailbox.inbox)
+    assert (second.decided, second.read.rejected) == (1, [])
+    assert score(bench, mailbox.inbox).decided == 0
+    ((half, _),), ((whole, _),) = first.read.seen, second.read.seen
+    scans = history.scans_by_id(bench.engine, [half, whole])
+    assert [scans[half].n_slices, scans[whole].n_slices] == [len(early), len(early) + 1]
+    assert scans[half].series_uid == scans[whole].series_uid
 
 
 def test_a_slice_that_comes_late_makes_a_folder_of_its_own(mailbox, series):

@@ -55,7 +55,7 @@ def study_of(series: Series) -> Study:
     """
     instance = series.frames[0].instance
     if instance.frame_of_reference_uid is None:
-        detail = "FrameOfReferenceUID is missing: nothing can be laid over this series"
+        detail = "scored, but without DICOM outputs: FrameOfReferenceUID is missing"
         raise RejectedFile(RejectionReason.NO_FRAME_OF_REFERENCE, detail)
     if instance.study_uid is None:
         raise RejectedFile(RejectionReason.MISSING_TAGS, "StudyInstanceUID is missing")

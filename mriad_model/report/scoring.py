@@ -40,6 +40,7 @@ class ModelLine:
     sha256: str
     recipe_name: str
     created_at: str
+    of_volumes: bool = False  # its pictures are montages of many slices
     in_force_since: str = ""
     why: str = ""  # it is in force
 

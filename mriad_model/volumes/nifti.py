@@ -135,4 +135,6 @@ def _require_end(stream: BinaryIO) -> None:
 def _origin(path: Path) -> Origin:
     name = bids_name(path)
     contrast = text_contrast(name.suffix or "") or text_contrast(path.name)
-    return Origin(kind=ScanKind.NIFTI, patient_id=name.subject, contrast=contrast)
+    return Origin(
+        kind=ScanKind.NIFTI, patient_id=name.subject, session=name.session, contrast=contrast
+    )

@@ -1,6 +1,8 @@
 """What is kept of a scored volume for people: a montage of its worst slices, and a NIfTI map."""
 
 import gzip
+from collections.abc import Iterable
+from io import BytesIO
 
 import cv2
 import nibabel as nib
@@ -36,8 +38,8 @@ def montage_picture(
 
     Each bears its number, counted from 1 along the axis (up, forward, to the right), where its
     middle lies in the patient, and its score; none is nearer than 8 mm to a worse one. All have
-    one grey and one colour scale. A montage belongs to a score, and a score knows no threshold:
-    it gives no verdict.
+    one grey and one colour scale. The caption says which slices were judged at all. A montage
+    belongs to a score, and a score knows no threshold: it gives no verdict.
     """
     scale = ColourScale(fitted.colour_low, fitted.colour_high)
     shown = sorted(_worst(scored, prepared.slice_spacing))
@@ -46,8 +48,9 @@ def montage_picture(
     rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
     sheet = np.vstack(rows)
     caption = (
-        f"score {scored.score:.3g}, model {model_id}: the most unusual of {len(prepared)} "
-        f"{prepared.sliced.slicing.plane.value} slices, at least {APART:g} mm apart"
+        f"score {scored.score:.3g}, model {model_id}: the most unusual of the judged "
+        f"{prepared.sliced.slicing.plane.value} slices, {scored.positions[0] + 1} to "
+        f"{scored.positions[-1] + 1} of {prepared.n_slices}"
     )
     return encode(np.vstack((sheet, footer(sheet.shape[1], bar(), caption))))
 
@@ -66,6 +69,16 @@ def nifti_map(anomaly: NDArray[np.float32], volume: Volume, description: str) ->
     text = f"{NOTICE}\n{description}".encode()
     image.header.extensions.append(nib.nifti1.Nifti1Extension(COMMENT, text))
     return gzip.compress(image.to_bytes(), COMPRESSION, mtime=0)
+
+
+def on_one_grid(maps: Iterable[bytes]) -> bool:
+    """Whether files of `nifti_map` have the same shape and affine, to the last bit."""
+    headers = [nib.Nifti1Header.from_fileobj(gzip.GzipFile(fileobj=BytesIO(each))) for each in maps]
+    return all(
+        each.get_data_shape() == headers[0].get_data_shape()
+        and np.array_equal(each.get_sform(), headers[0].get_sform())
+        for each in headers
+    )
 
 
 def _worst(scored: ScoredVolume, slice_spacing: float) -> list[int]:

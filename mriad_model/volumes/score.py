@@ -1,20 +1,24 @@
 """From a prepared volume to one score, and its map back on the volume's own grid."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mriad_model.fitted import FittedModel
+from mriad_model.grids import PLANES, orientation
 from mriad_model.nouns import ScanKind
 from mriad_model.preprocess import restore
 from mriad_model.recipes import Recipe, ScanScore, VolumeRecipe
 from mriad_model.volumes.prepare import PreparedVolume, volume_recipe
 from mriad_model.volumes.slices import onto_volume
+from mriad_model.volumes.slicing import Plane
 from mriad_model.volumes.volume import Volume
 
+COARSEST, OBLONG = 3.0, 2.0  # mm of a voxel within the slices judged; longer over shorter side
 REACH = 3.0  # sigmas at which the Gaussian across slices is cut off
 
 
@@ -67,8 +71,20 @@ def pixel_threshold(recipe: Recipe, threshold: float) -> float:
     return threshold
 
 
-def unsuited(recipe: Recipe, kind: ScanKind, contrast: str | None) -> str | None:
-    """Why a model of this recipe cannot judge such a scan, in one sentence; None where it can."""
+def unsuited(
+    recipe: Recipe,
+    kind: ScanKind,
+    contrast: str | None,
+    grid: Mapping[str, Any] | None = None,
+) -> str | None:
+    """Why a model of this recipe cannot judge such a scan, in one sentence; None where it can.
+
+    Args:
+        recipe: the model's.
+        kind: of the scan.
+        contrast: T1w, FLAIR, ...; None where unknown.
+        grid: the scan's geometry, as the record keeps it (`Scan.grid`).
+    """
     how = recipe.volumes
     if how is None:
         if kind is ScanKind.IMAGE:
@@ -78,7 +94,25 @@ def unsuited(recipe: Recipe, kind: ScanKind, contrast: str | None) -> str | None
         return "the model in force learned volumes and cannot judge picture files"
     if how.contrast and contrast and how.contrast != contrast:
         return f"the model in force learned {how.contrast} volumes and cannot judge {contrast} ones"
-    return None
+    return _too_coarse(how.plane, grid) if grid else None
+
+
+def _too_coarse(plane: Plane, grid: Mapping[str, Any]) -> str | None:
+    """Thick slices of one plane hold no picture of another."""
+    if "affine" not in grid or "spacing" not in grid:
+        return None
+    lies = orientation(grid["affine"])
+    across = [
+        spacing
+        for spacing, axis in zip(grid["spacing"], lies.axes, strict=True)
+        if PLANES[axis] != plane.value
+    ]
+    if max(across) <= COARSEST or max(across) < OBLONG * min(across):
+        return None
+    return (
+        f"its voxels are {max(across):.3g} mm long and {min(across):.3g} mm wide within "
+        f"{plane.value} slices, which the model in force judges"
+    )
 
 
 def _scan_score(

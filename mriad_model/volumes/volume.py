@@ -31,6 +31,7 @@ class Origin:
     series_uid: str | None = None
     frame_of_reference_uid: str | None = None
     scanner: str | None = None  # maker, model, field strength
+    session: str | None = None  # by BIDS: a visit of the patient
     contrast: str | None = None  # a hint: T1w, T1c, T2w, FLAIR, ...
     decoder: str = "native"  # the library and version that decompressed the voxels
 

@@ -1,141 +1,16 @@
-"""An empty record for each test, and a small hand to fill it with."""
+"""An empty record for each test, in SQLite and in PostgreSQL, and a hand to fill it with."""
 
-import hashlib
-import json
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from db import record
-from db.engine import open_record, reading
-from mriad_model.nouns import (
-    Label,
-    LabelSource,
-    LabelValue,
-    Model,
-    Policy,
-    Role,
-    Run,
-    Scan,
-    ScanKind,
-    Sighting,
-    Threshold,
-    Verdict,
-)
+from db.engine import open_record
+from tests.db.hand import Hand
 from tests.postgresql import Server
-
-NOON = "2026-11-01T12:00:00.000000+00:00"
-
-
-def sha(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Hand:
-    """Fills a record with what a test needs, and counts its rows."""
-
-    engine: Engine
-    noon: str = NOON
-    runs: dict[str, int] = field(default_factory=dict)
-
-    @staticmethod
-    def sha(text: str) -> str:
-        return sha(text)
-
-    def run(self, name: str = "flow-run") -> int:
-        if name not in self.runs:
-            run = Run("score_new_scans", name, "0.1.0", None, "{}", "cpu", NOON)
-            self.runs[name] = record.start_run(self.engine, run)
-        return self.runs[name]
-
-    def seen(
-        self, name: str, scanner: str | None = None, path: str | None = None
-    ) -> tuple[Scan, list[Sighting]]:
-        run_id = self.run()
-        scan = Scan(sha(name), ScanKind.IMAGE, None, None, None, scanner, "{}", 1, run_id, NOON)
-        sighting = Sighting(0, path or f"inbox/{name}.png", 10, 20, 30, run_id, NOON)
-        return scan, [sighting]
-
-    def series(
-        self,
-        name: str,
-        paths: Sequence[str],
-        run: str = "flow-run",
-        n_files: int | None = None,
-        kind: ScanKind = ScanKind.DICOM,
-        **grid: object,
-    ) -> tuple[Scan, list[Sighting]]:
-        """A volume of a slice a file, as this run saw it."""
-        geometry = json.dumps({"files": n_files or len(paths), **grid})
-        run_id, uid, n = self.run(run), f"1.2.{len(name)}", len(paths)
-        scan = Scan(sha(name), kind, "p", "1.2", uid, "GE", geometry, n, run_id, NOON)
-        return scan, [Sighting(0, path, 10, 20, 30, run_id, NOON) for path in paths]
-
-    def scans(self, *names: str, scanner: str | None = None) -> list[int]:
-        seen = [self.seen(name, scanner) for name in names]
-        return [each.scan_id for each in record.register_scans(self.engine, seen)]
-
-    def label(
-        self,
-        scan_id: int,
-        value: LabelValue = LabelValue.HEALTHY,
-        source: LabelSource = LabelSource.FOLDER,
-    ) -> int:
-        return record.append_labels(self.engine, [Label(scan_id, value, source, "me", NOON)])
-
-    def dataset(self, **roles: Sequence[int]) -> int:
-        members = [(scan_id, Role(role), scan_id) for role, ids in roles.items() for scan_id in ids]
-        return record.freeze_dataset(self.engine, members, self.run())
-
-    def model(self, dataset_id: int, name: str = "weights") -> int:
-        model = Model(sha(name), f"models/{name}", "{}", dataset_id, "{}", self.run(), NOON)
-        return record.append_model(self.engine, model)
-
-    def threshold(self, model_id: int, dataset_id: int, k: float = 1.0, value: float = 0.5) -> int:
-        threshold = Threshold(
-            model_id, dataset_id, Policy.SIGMAS, 0.4, 0.1, 3, k, value, self.run(), NOON
-        )
-        return record.append_threshold(self.engine, threshold)
-
-    def ready(self) -> tuple[int, int]:
-        """A model and its threshold, in force: (model id, threshold id)."""
-        train, calibration = self.scans("taught", "calibrates")
-        dataset_id = self.dataset(train=[train], calibration=[calibration])
-        model_id = self.model(dataset_id)
-        threshold_id = self.threshold(model_id, dataset_id)
-        record.activate(self.engine, threshold_id, "first", "me")
-        return model_id, threshold_id
-
-    def decide(
-        self,
-        model_id: int,
-        threshold_id: int | None,
-        values: dict[int, float],
-        now: str = NOON,
-        line: float = 0.5,
-    ) -> record.Appended:
-        rows = [
-            record.ScoredScan(
-                scan_id,
-                value,
-                (value,),
-                verdict=Verdict.SUSPICIOUS if value > line else Verdict.NORMAL,
-                p_value=0.25,
-            )
-            for scan_id, value in values.items()
-        ]
-        return record.append_scored(
-            self.engine, model_id, threshold_id, rows, run_id=self.run(), now=now
-        )
-
-    def count(self, table: str) -> int:
-        with reading(self.engine) as connection:
-            return int(connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
 
 
 @dataclass(frozen=True)

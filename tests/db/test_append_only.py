@@ -29,7 +29,7 @@ from mriad_model.nouns import (
 )
 
 if TYPE_CHECKING:
-    from tests.db.conftest import Hand
+    from tests.db.hand import Hand
 
 APPEND_ONLY = sorted(set(schema.metadata.tables) - {"claim"})
 

@@ -9,7 +9,7 @@ from mriad_model.errors import RecordError
 from mriad_model.nouns import Arrival, SettledBy
 
 if TYPE_CHECKING:
-    from tests.db.conftest import Hand
+    from tests.db.hand import Hand
 
 LATER = "2026-11-02T12:00:00.000000+00:00"
 

@@ -12,7 +12,7 @@ from db import record
 from mriad_model.errors import RecordError
 
 if TYPE_CHECKING:
-    from tests.db.conftest import Hand
+    from tests.db.hand import Hand
 
 LEASE = 60.0
 DURING = "2026-11-01T12:00:59.999999+00:00"

@@ -18,7 +18,7 @@ from db.engine import DATABASE, HEAD, engine, open_record, reading, writing
 from mriad_model.errors import HomeError, MriadError, NotInRecord, RecordError
 
 if TYPE_CHECKING:
-    from tests.db.conftest import Hand
+    from tests.db.hand import Hand
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

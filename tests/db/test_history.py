@@ -15,7 +15,7 @@ from mriad_model.errors import NotInRecord, RecordError, SettingsError
 from mriad_model.nouns import ScanKind, Verdict
 
 if TYPE_CHECKING:
-    from tests.db.conftest import Hand
+    from tests.db.hand import Hand
 
 NORMAL, SUSPICIOUS = Verdict.NORMAL, Verdict.SUSPICIOUS
 

@@ -24,7 +24,7 @@ from mriad_model.nouns import (
 )
 
 if TYPE_CHECKING:
-    from tests.db.conftest import Hand
+    from tests.db.hand import Hand
 
 
 def test_the_same_pixels_in_another_file_are_known_not_new(hand: "Hand") -> None:

@@ -9,7 +9,7 @@ from mriad_model.errors import NotInRecord, RecordError
 from mriad_model.nouns import Role
 
 if TYPE_CHECKING:
-    from tests.db.conftest import Hand
+    from tests.db.hand import Hand
 
 TRAIN, VALIDATION, CALIBRATION = Role.TRAIN, Role.VALIDATION, Role.CALIBRATION
 

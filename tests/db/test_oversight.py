@@ -11,7 +11,7 @@ from mriad_model.errors import NotInRecord, RecordError
 from mriad_model.nouns import Challenge, RecordedWarning, Review, Verdict, WarningKind
 
 if TYPE_CHECKING:
-    from tests.db.conftest import Hand
+    from tests.db.hand import Hand
 
 LATER = "2026-11-02T12:00:00.000000+00:00"
 

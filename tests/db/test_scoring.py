@@ -14,7 +14,7 @@ from mriad_model.errors import NotInRecord, RecordError
 from mriad_model.nouns import HeatmapKind, Verdict
 
 if TYPE_CHECKING:
-    from tests.db.conftest import Hand
+    from tests.db.hand import Hand
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NORMAL, SUSPICIOUS = Verdict.NORMAL, Verdict.SUSPICIOUS

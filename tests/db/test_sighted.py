@@ -10,7 +10,7 @@ from mriad_model.errors import NotInRecord
 from mriad_model.nouns import Rejection, RejectionReason, ScanKind
 
 if TYPE_CHECKING:
-    from tests.db.conftest import Hand
+    from tests.db.hand import Hand
 
 
 def test_a_scan_can_be_read_where_it_was_seen_last_first(hand: "Hand") -> None:

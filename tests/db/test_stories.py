@@ -10,7 +10,7 @@ from mriad_model.errors import NotInRecord
 from mriad_model.nouns import HeatmapKind, LabelValue, Verdict
 
 if TYPE_CHECKING:
-    from tests.db.conftest import Hand
+    from tests.db.hand import Hand
 
 
 def test_a_scans_story_holds_all_there_is_of_it(hand: "Hand") -> None:

@@ -100,7 +100,7 @@ def test_what_a_run_decided_before_it_was_cut_off_is_in_the_next_report(
     result = score(trained)
     assert (result.scored, result.recovered) == (0, decided)
     page = (trained.home / result.report).read_text()
-    assert "cut off before its report" in page
+    assert "have not reported" in page
     assert (again := score(trained)).recovered == 0, again
 
 

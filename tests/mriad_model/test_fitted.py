@@ -10,7 +10,7 @@ import torch
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.fitted import FittedModel, fit
 from mriad_model.preprocess import SliceBatch
-from mriad_model.recipes import DEFAULT, SEED, DetectorKind
+from mriad_model.recipes import DEFAULT, SEED, VOLUME, DetectorKind
 
 
 def drawn_slices(n, recipe, seed=0):
@@ -117,9 +117,15 @@ def test_a_stored_model_scores_as_before(model):
 
     assert same(restored.score(batch), model.score(batch))
     assert restored.recipe == model.recipe
-    assert restored.training == model.training
+    assert replace(restored.training, seconds=model.training.seconds) == model.training
     assert (restored.colour_low, restored.colour_high) == (model.colour_low, model.colour_high)
     assert restored.to_bytes() == data
+
+
+def test_how_long_it_took_is_no_part_of_a_model(model):
+    """So that training that was killed and done again gives the same file."""
+    slower = replace(model, training=replace(model.training, seconds=1e6))
+    assert slower.to_bytes() == model.to_bytes()
 
 
 def test_the_colour_scale_rises(model):
@@ -185,3 +191,9 @@ def test_one_healthy_slice_is_enough_to_scale_by():
 def test_an_unknown_device_is_refused(device):
     with pytest.raises(SettingsError, match="device"):
         fit(drawn_slices(1, SEED), None, SEED, device=device)
+
+
+def test_a_volume_recipe_does_not_learn_from_pictures():
+    batch = drawn_slices(3, VOLUME)
+    with pytest.raises(SettingsError, match="slices of volumes"):
+        fit(batch, batch, VOLUME.with_training(max_epochs=1), "cpu")

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mriad_model.errors import NoScans
-from mriad_model.preprocess import prepare, restore, stack
+from mriad_model.preprocess import SliceBatch, joined, prepare, restore, stack
 from mriad_model.recipes import DEFAULT, SEED
 
 HEAD = DEFAULT.preprocessing
@@ -122,3 +122,15 @@ def test_a_batch_can_be_taken_apart():
 
     assert len(batch) == 2
     np.testing.assert_array_equal(batch.take([1]).images[0], two.image)
+
+
+def test_batches_are_joined_in_their_order_with_their_levels():
+    one, two = (stack([prepare(drawn_head(width=side), HEAD)]) for side in (240, 300))
+    levels = np.array([3.5], np.float32)
+    batch = joined([SliceBatch(each.images, each.masks, levels) for each in (one, two)])
+
+    np.testing.assert_array_equal(batch.images, np.concatenate([one.images, two.images]))
+    assert batch.take([1]).levels.tolist() == [3.5]
+    assert joined([one, two]).levels is None
+    with pytest.raises(NoScans):
+        joined([])

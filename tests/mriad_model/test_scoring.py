@@ -5,11 +5,19 @@ from mriad_model.recipes import (
     DEFAULT,
     DetectorKind,
     DetectorRecipe,
+    Levels,
     Residual,
     Scoring,
     SliceScore,
 )
-from mriad_model.scoring import combine, interiors, slice_scores, standard_of, standardised
+from mriad_model.scoring import (
+    Heights,
+    combine,
+    interiors,
+    slice_scores,
+    standard_of,
+    standardised,
+)
 from mriad_model.scoring import detector_maps as maps_of
 
 KIND = DetectorKind.ASYMMETRY
@@ -128,6 +136,22 @@ def test_where_much_is_usual_the_same_finding_counts_less():
     (relative,) = standardised({KIND: np.ones((1, 32, 32), np.float32)}, standards).values()
 
     assert relative[0, 16, 16] < 0.6 * relative[0, 16, 2]
+
+
+def test_at_levels_where_much_is_usual_the_same_finding_counts_less():
+    below_top = np.array([0, 10, 20, 30], np.float32)
+    healthy = np.full((4, 32, 32), 0.1, np.float32)
+    healthy[2:] = 1.0
+    heights = Heights(Levels(number=4, step=10.0, sigma=5.0), below_top)
+    standard = standard_of(healthy, np.repeat(ALL, 4, axis=0), DEFAULT.scoring, heights)
+
+    found = np.ones((3, 32, 32), np.float32)
+    elsewhere = Heights(heights.levels, np.array([1, 29, 90], np.float32))
+    (relative,) = standardised({KIND: found}, {KIND: standard}, elsewhere).values()
+
+    assert standard.usual.shape == (4, 32, 32)
+    assert relative[1].max() < 0.6 * relative[0].min()
+    np.testing.assert_array_equal(relative[1], relative[2])  # below the last level
 
 
 def test_the_standard_is_alike_on_both_sides():

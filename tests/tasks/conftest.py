@@ -12,7 +12,7 @@ from db.record import start_run
 from db.times import now
 from mriad_model.nouns import Run
 from mriad_model.paths import escape_path
-from mriad_model.recipes import DEFAULT, VOLUME, Recipe
+from mriad_model.recipes import DEFAULT, Recipe
 from tasks.home import prepare_home
 from tasks.ingestion import Ingested, Labelled, Labelling, ingest_chunk, label_scans
 from tasks.listing import Found, Sources, find_files
@@ -49,9 +49,6 @@ class Bench:
             str(self.home), self.run_id, 0, recipe.to_json(), str(self.home / "work")
         )
 
-    def freeze_volumes(self) -> FrozenDataset:
-        return self.freeze(VOLUME)
-
     def prepare(self, scan_ids: Sequence[int], recipe: Recipe = DEFAULT) -> list[PreparedScan]:
         """What the preprocessing step leaves for the next, read again."""
         workspace = Workspace(self.home / "work" / "chunk")
@@ -68,11 +65,16 @@ class Bench:
         return label_scans.fn(str(self.home), escape_path(folder), labelling, seen)
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    home = prepare_home(tmp_path / "bench-home")
+def new_bench(folder: Path) -> Bench:
+    """A home in a folder, and its first run."""
+    home = prepare_home(folder)
     engine = opened_record(str(home))
     return Bench(home, engine, start_run(engine, _run()))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return new_bench(tmp_path / "bench-home")
 
 
 def _run() -> Run:

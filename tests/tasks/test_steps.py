@@ -13,7 +13,7 @@ from db import history
 from mriad_model.errors import HomeError, ModelFileError, RecordError, TooFewScans
 from mriad_model.nouns import LabelValue, RejectionReason, Role, RunStatus
 from mriad_model.recipes import DEFAULT
-from tasks.home import STALE_WORK_SECONDS, prepare_home, work_folder
+from tasks.home import JUST_MADE_SECONDS, STALE_WORK_SECONDS, prepare_home, work_folder
 from tasks.ingestion import Labelling
 from tasks.models import loaded_model
 from tasks.progress import Progress, listening, tell
@@ -128,6 +128,29 @@ def test_scratch_files_go_with_their_run_and_those_of_dead_runs_later(tmp_path: 
     with pytest.raises(RuntimeError):
         fail()
     assert list((home / "work").iterdir()) == []
+
+
+def test_scratch_files_of_a_killed_run_go_with_the_next_and_not_those_of_one_alive(
+    tmp_path: Path,
+) -> None:
+    home = prepare_home(tmp_path / "home")
+    killed = home / "work" / "run-1"
+    killed.mkdir()
+    (killed / "voxels.npy").write_bytes(b"x")
+    with work_folder(home, 2) as alive:
+        for folder in (killed, alive):
+            a_while_ago = folder.stat().st_mtime - 2 * JUST_MADE_SECONDS
+            os.utime(folder, (a_while_ago, a_while_ago))
+        with work_folder(home, 3) as own:
+            assert sorted((home / "work").iterdir()) == [alive, own]
+
+
+def test_a_run_that_starts_again_finds_nothing_of_its_own(tmp_path: Path) -> None:
+    home = prepare_home(tmp_path / "home")
+    (home / "work" / "run-1").mkdir()
+    (home / "work" / "run-1" / "prepared.safetensors").write_bytes(b"x")
+    with work_folder(home, 1) as folder:
+        assert list(folder.iterdir()) == []
 
 
 def test_a_home_is_the_owners_alone(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Volumes in folders: what is one scan, what is known, what is refused, who it is of."""
 
 import gzip
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,13 +17,15 @@ from db import history
 from db.engine import reading
 from mriad_model.isolation import Readers
 from mriad_model.nouns import LabelValue, ScanKind
+from mriad_model.paths import escape_path
 from mriad_model.phantom.draw import phantom_volume
 from mriad_model.phantom.volumes import write_dicom_series, write_nifti
-from mriad_model.volumes.contents import VolumeSource
-from mriad_model.volumes.stored import StoredVolume, store_volume
+from mriad_model.recipes import DEFAULT, VOLUME
+from tasks.evaluation import gather_labelled
 from tasks.ingestion import Labelling
 from tests.mriad_model.volumes.conftest import SeriesWriter, drawn_head, oblique_affine
 from tests.tasks.conftest import Bench
+from tests.tasks.deadly import store_or_die
 from tests.tasks.phantoms import CONTRAST, SHAPE
 
 N = SHAPE[0]  # slices of a series
@@ -129,7 +130,7 @@ class TestSeries:
         assert [known for known, _ in found.known] == [scan_id]
 
     def test_a_file_of_two_stacks_is_two_scans_each_known(self, bench: Bench, folder: Path) -> None:
-        _enhanced_of_two(folder)
+        enhanced_of_two(folder)
         read = bench.ingest(folder)
         ids = sorted(scan_id for scan_id, _ in read.seen)
         assert (read.new, len(set(ids)), read.rejected) == (2, 2, [])
@@ -222,7 +223,7 @@ class TestFormats:
         for number in range(4):
             volume = phantom_volume(number, CONTRAST, None, SHAPE)
             write_nifti(folder / f"head{number}.nii.gz", volume.voxels, volume)
-        monkeypatch.setattr(tasks.ingestion, "store_volume", _store_or_die)
+        monkeypatch.setattr(tasks.ingestion, "store_volume", store_or_die)
         (folder / "head2.nii.gz").rename(folder / "deadly.nii.gz")
         read = bench.ingest(folder)
         assert rejections(bench) == {"deadly.nii.gz": "reader_died"}
@@ -256,7 +257,7 @@ class TestPatients:
                 dataset.save_as(path)
         seen = bench.ingest(folder).seen
         bench.label(folder, Labelling("me", LabelValue.HEALTHY), seen)
-        roles = history.dataset_roles(bench.engine, bench.freeze_volumes().id)
+        roles = history.dataset_roles(bench.engine, bench.freeze(VOLUME).id)
         of_scan = {scan_id: of_patient[int(Path(path).parent.name)] for scan_id, path in seen}
         assert len(roles) == len(of_scan) == 10
         for patient in of_patient:
@@ -285,11 +286,12 @@ def _n_slices(bench: Bench, scan_id: int) -> int:
     return history.scans_by_id(bench.engine, [scan_id])[scan_id].n_slices
 
 
-def _enhanced_of_two(folder: Path) -> None:
+def enhanced_of_two(folder: Path) -> None:
     """One enhanced file whose frames are of two stacks, one turned half round."""
     voxels = drawn_head((2 * N, 40, 36))
 
     def of_stack(dataset: object, _: int) -> None:
+        dataset.SeriesDescription = "t1_se_tra"  # type: ignore[attr-defined]
         for groups in dataset.PerFrameFunctionalGroupsSequence:  # type: ignore[attr-defined]
             content = groups.FrameContentSequence[0]
             content.StackID = "1" if content.InStackPositionNumber <= N else "2"
@@ -297,8 +299,28 @@ def _enhanced_of_two(folder: Path) -> None:
     SeriesWriter(folder).enhanced(voxels, oblique_affine(), of_stack)
 
 
-def _store_or_die(job: tuple[VolumeSource, Path]) -> StoredVolume:
-    """As `store_volume`, with a decoder that one file brings down."""
-    if job[0].files[0].path.name.startswith("deadly"):
-        os.abort()
-    return store_volume(job)
+def test_bids_names_give_the_patient_and_the_visit(bench: Bench, folder: Path) -> None:
+    volume = phantom_volume(3, CONTRAST, None, SHAPE)
+    place = folder / "sub-01" / "ses-later" / "anat"
+    place.mkdir(parents=True)
+    write_nifti(place / "sub-01_ses-later_T1w.nii.gz", volume.voxels, volume)
+    ((scan_id, _),) = bench.ingest(folder).seen
+    scan = history.scans_by_id(bench.engine, [scan_id])[scan_id]
+    assert scan.grid["bids"] == {"session": "later"}
+    assert scan.patient is not None
+    assert scan.patient != "01"
+    assert scan.contrast == "T1w"
+
+
+def test_an_evaluation_says_that_it_takes_pictures(folder: Path, heads: Path) -> None:
+    volume = phantom_volume(3, CONTRAST, None, SHAPE)
+    shutil.copytree(heads / "no", folder / "no")
+    shutil.copytree(heads / "yes", folder / "yes")
+    write_nifti(folder / "no" / "head.nii.gz", volume.voxels, volume)
+    labelling = Labelling("me", from_folders=True)
+    found = gather_labelled.fn(
+        escape_path(folder), "*", labelling, DEFAULT.to_json(), str(folder.parent / "data")
+    )
+    (refused,) = found.rejected
+    assert refused.path == "no/head.nii.gz"
+    assert "an evaluation takes pictures" in refused.detail

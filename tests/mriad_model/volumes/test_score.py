@@ -210,3 +210,18 @@ class TestUnsuited:
     )
     def test_a_model_judges_what_may_be_of_its_kind(self, recipe, kind, contrast):
         assert unsuited(recipe, kind, contrast) is None
+
+    @pytest.mark.parametrize(
+        ("spacing", "judged"),
+        [((1.0, 1.0, 5.0), True), ((1.0, 5.0, 1.0), False), ((5.0, 1.0, 1.0), False)],
+    )
+    def test_thick_slices_of_another_plane_are_refused(
+        self, spacing: tuple[float, float, float], judged: bool
+    ) -> None:
+        """Axial slices are looked at; thick sagittal or coronal ones hold none."""
+        affine = np.diag([*spacing, 1.0]).ravel().tolist()
+        grid = {"spacing": list(spacing), "affine": affine, "shape": [40, 40, 40]}
+        why = unsuited(VOLUME, ScanKind.DICOM, None, grid)
+        assert (why is None) is judged
+        if why is not None:
+            assert "5 mm long and 1 mm wide within axial slices" in why

@@ -1,0 +1,105 @@
+"""Commands that care for a home without Prefect or torch: backup, check."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.console import progress_shown, show_json, show_lines, show_notice, show_section
+from flows.options import AsJson, Home, to_read
+
+if TYPE_CHECKING:
+    from tasks.checks import CheckReport
+
+MOST_LISTED = 20
+
+
+def backup(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder that is not there yet.")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the record, whole and of one moment, and its models into a new folder; verify them.
+
+    Others may go on writing meanwhile. Heatmaps, reports and scans are not copied, nor is the
+    site's key, which belongs in another place.
+    """
+    from tasks.backup import back_up  # noqa: PLC0415 - help should not wait for it
+
+    place = to_read(home)
+    target = Path(os.path.abspath(path))  # noqa: PTH100 - keep links
+    made = back_up(place.record_to_read(), place.home, target)
+    if as_json:
+        show_json(asdict(made))
+    else:
+        what = "models" if made.record is None else "the record and models"
+        show_lines(
+            f"{made.path}: {what}, verified: "
+            f"{made.scans} scans, {made.decisions} decisions, {made.models} models."
+        )
+        show_lines(*(f"Not in it: {each}." for each in made.missing))
+        show_lines(*(f"{each[:1].upper()}{each[1:]}." for each in made.notes))
+        show_notice()
+    if made.missing:
+        raise typer.Exit(1)
+
+
+def check(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="See that files are there, without reading them.")
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the record against itself and against the files it names; changes nothing.
+
+    Exits 1 where something is wrong. Files that no row names, and runs without an end, may be
+    of a run that was killed or is under way: they are listed, and are not wrong.
+    """
+    from tasks.checks import check as checked  # noqa: PLC0415 - help should not wait for it
+
+    started = time.monotonic()
+    place = to_read(home)
+    with progress_shown():
+        report = checked(place.record_to_read(), place.home, contents=not quick)
+    seconds = time.monotonic() - started
+    if as_json:
+        show_json({"ok": report.ok, **asdict(report), "seconds": seconds})
+    else:
+        _show_check(report, seconds)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _show_check(report: "CheckReport", seconds: float) -> None:
+    n = report.checked
+    show_lines(
+        f"{n.scans} scans, {n.decisions} decisions, {n.heatmaps} heatmaps and {n.models} models "
+        f"checked in {seconds:.1f} s: "
+        + (f"{len(report.problems)} wrong." if report.problems else "nothing wrong.")
+    )
+    _show_some("Wrong", ("what", "where"), [(each.kind, each.text) for each in report.problems])
+    _show_some("Files that no row names", ("path",), [(each,) for each in report.orphans])
+    _show_some(
+        "Runs without an end (under way, or killed)",
+        ("run", "flow", "started (UTC)"),
+        [(each.id, each.flow, each.started_at) for each in report.unfinished_runs],
+    )
+    _show_some(
+        "Folders that arrived and are still to do",
+        ("arrival", "path", "settled (UTC)"),
+        [(each.id, each.path, each.settled_at) for each in report.open_arrivals],
+    )
+    show_notice()
+
+
+def _show_some(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str | int | None]]
+) -> None:
+    show_section(title, columns, rows[:MOST_LISTED])
+    if len(rows) > MOST_LISTED:
+        show_lines(f"and {len(rows) - MOST_LISTED} more")

@@ -1,0 +1,135 @@
+"""Checking the record against the files that it names, and against itself. Changes nothing.
+
+Started by a command, without the workflow engine. What is wrong is a problem; what a run may
+leave that was killed, or has in hand that is under way, is not: files that no row names yet,
+runs without an end, folders still to do.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from db import history, integrity
+from db.integrity import Counts, RecordedFile
+from mriad_model.files import sha256_of
+from mriad_model.nouns import Arrival, Run
+from mriad_model.paths import recorded_path, source_path
+from tasks.home import plain
+from tasks.progress import tell
+
+FOLDERS = ("heatmaps", "models")  # whose files rows name
+READING_THREADS = 4  # a hash lets go of the interpreter
+TOGETHER = 2_000
+
+
+class ProblemKind(StrEnum):
+    """What is wrong."""
+
+    DAMAGED_RECORD = "damaged_record"
+    BROKEN_CHAIN = "broken_chain"
+    MISSING_MODEL = "missing_model"
+    CHANGED_MODEL = "changed_model"
+    MISSING_HEATMAP = "missing_heatmap"
+    CHANGED_HEATMAP = "changed_heatmap"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong, in one sentence."""
+
+    kind: ProblemKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What a check found."""
+
+    checked: Counts
+    problems: list[Problem]
+    orphans: list[str]  # files that no row names, relative to the home, escaped
+    unfinished_runs: list[Run]  # under way, or killed
+    open_arrivals: list[Arrival]  # folders that no run is done with
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def check(engine: Engine, home: Path, *, contents: bool = True) -> CheckReport:
+    """Check a home and its record.
+
+    Args:
+        engine: of the record.
+        home: the home folder.
+        contents: read every file and compare its hash; else see only that it is there.
+    """
+    # Files first, then rows: a file is written before its row, so a row without one is wrong.
+    lying = {path for folder in FOLDERS for path in _files_in(home / folder, home)}
+    total = integrity.counts(engine)
+    problems = [Problem(ProblemKind.DAMAGED_RECORD, each) for each in integrity.damages(engine)]
+    problems += [
+        Problem(ProblemKind.BROKEN_CHAIN, each) for each in integrity.broken_chains(engine)
+    ]
+    models = [RecordedFile(each.id or 0, each.path, each.sha256) for each in history.models(engine)]
+    problems += _wrong(models, "model", home, contents)
+    lying.difference_update(each.path for each in models)
+    done = 0
+    with ThreadPoolExecutor(READING_THREADS) as pool:
+        for page in integrity.recorded_heatmaps(engine):
+            parts = [page[n : n + TOGETHER] for n in range(0, len(page), TOGETHER)]
+            for part in parts:
+                problems += _wrong_at_once(pool, part, home, contents)
+                done += len(part)
+                tell("checking", done, max(done, total.heatmaps))
+            lying.difference_update(each.path for each in page)
+    return CheckReport(
+        checked=total,
+        problems=problems,
+        orphans=sorted(lying),
+        unfinished_runs=integrity.unfinished_runs(engine),
+        open_arrivals=history.open_arrivals(engine),
+    )
+
+
+def _files_in(folder: Path, home: Path) -> Iterator[str]:
+    """Every file below a folder, as the record would name it."""
+    for place, _, names in os.walk(folder):
+        start = recorded_path(Path(place), home) + "/"
+        for name in names:
+            plain_name = name.isascii() and name.isprintable() and "\\" not in name
+            yield start + name if plain_name else recorded_path(Path(place, name), home)
+
+
+def _wrong_at_once(
+    pool: ThreadPoolExecutor, files: list[RecordedFile], home: Path, contents: bool
+) -> list[Problem]:
+    each = -(-len(files) // READING_THREADS)  # rounded up
+    shares = [files[start : start + each] for start in range(0, len(files), each)]
+    found = pool.map(lambda share: list(_wrong(share, "heatmap", home, contents)), shares)
+    return [problem for share in found for problem in share]
+
+
+def _wrong(
+    files: Iterable[RecordedFile], what: str, home: Path, contents: bool
+) -> Iterator[Problem]:
+    missing = ProblemKind(f"missing_{what}")
+    changed = ProblemKind(f"changed_{what}")
+    for file in files:
+        name, path = f"{what} {file.id} ({file.path})", source_path(file.path, home)
+        try:
+            if not contents:
+                path.lstat()
+            elif sha256_of(path) != file.sha256:
+                yield Problem(changed, f"{name} is not as it was recorded")
+        except FileNotFoundError:
+            yield Problem(missing, f"{name} is missing")
+        except OSError as error:
+            yield Problem(ProblemKind.UNREADABLE, f"{name} cannot be read: {plain(error)}")

@@ -1,0 +1,95 @@
+"""`mriad backup` and `mriad check` as users and scripts meet them."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows import cli
+from mriad_model.nouns import NOTICE
+from tests.conftest import REPOSITORY
+from tests.tasks.kept import KeptHome, kept_home
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[KeptHome]:
+    made = kept_home(tmp_path / "home")
+    yield made
+    made.engine.dispose()
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    status = cli.main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_a_backup_says_where_it_is_and_what_it_holds(
+    kept: KeptHome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy"
+    status, out, _ = run(capsys, "backup", copy, "--home", kept.home)
+    assert status == 0
+    assert f"{copy}: the record and models, verified: 5 scans, 3 decisions, 1 models." in out
+    assert NOTICE in out
+    status, out, err = run(capsys, "backup", copy, "--home", kept.home, "--json")
+    assert (status, out) == (1, "")
+    assert err.count("\n") == 1
+    assert "is there already" in err
+    status, out, _ = run(capsys, "backup", tmp_path / "two", "--home", kept.home, "--json")
+    told = json.loads(out)
+    assert (status, told["record"], told["models"], told["missing"]) == (0, "mriad.db", 1, [])
+
+
+def test_a_backup_without_a_model_exits_1(
+    kept: KeptHome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept.model_file.unlink()
+    status, out, _ = run(capsys, "backup", tmp_path / "copy", "--home", kept.home)
+    assert status == 1
+    assert "Not in it: model 1 " in out
+
+
+def test_a_check_exits_1_where_something_is_wrong_and_0_where_not(
+    kept: KeptHome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (kept.home / "models" / "left.safetensors").touch()
+    status, out, _ = run(capsys, "check", "--home", kept.home)
+    assert status == 0
+    assert "5 scans, 3 decisions, 3 heatmaps and 1 models checked" in out
+    assert "nothing wrong." in out
+    assert "models/left.safetensors" in out
+    kept.heatmap_files[0].write_bytes(b"another")
+    status, out, _ = run(capsys, "check", "--home", kept.home, "--json")
+    told = json.loads(out)
+    assert (status, told["ok"], told["checked"]["heatmaps"]) == (1, False, 3)
+    assert [each["kind"] for each in told["problems"]] == ["changed_heatmap"]
+    assert told["orphans"] == ["models/left.safetensors"]
+    assert (told["unfinished_runs"], told["open_arrivals"]) == ([], [])
+    assert run(capsys, "check", "--quick", "--home", kept.home)[0] == 0
+
+
+def test_without_a_record_there_is_nothing_to_keep(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (("check",), ("backup", tmp_path / "copy")):
+        status, out, err = run(capsys, *arguments, "--home", tmp_path / "none")
+        assert (status, out) == (1, "")
+        assert "There is no record" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_neither_loads_the_engine_or_the_networks(kept: KeptHome, tmp_path: Path) -> None:
+    code = (
+        "import sys; from flows import cli\n"
+        f"status = cli.main(['backup', {str(tmp_path / 'copy')!r}, '--home', {str(kept.home)!r}])\n"
+        f"status += cli.main(['check', '--home', {str(kept.home)!r}])\n"
+        "print(status, sorted({'torch', 'prefect', 'alembic'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "0 []"

@@ -1,0 +1,201 @@
+"""Volumes through the flows: a model of heads, scored NIfTI files and series, replayed."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from pydicom import dcmread
+from sqlalchemy import text
+
+from db import history
+from db.engine import open_record, reading
+from flows import cli
+from flows.recalibration import recalibrate_threshold
+from flows.replay import verify_decisions
+from flows.scoring import ScoringResult, score_new_scans
+from flows.training import TrainingResult, train_model
+from mriad_model.dicom_outputs import available
+from mriad_model.files import sha256_of
+from mriad_model.nouns import HeatmapKind, Policy, Role, ScanKind, Verdict
+from mriad_model.paths import escape_path
+from mriad_model.phantom.contrast import Contrast
+from mriad_model.phantom.draw import phantom_volume
+from mriad_model.phantom.lesions import Lesion
+from mriad_model.phantom.volumes import write_dicom_series, write_nifti
+from mriad_model.recipes import recipe_named
+from tasks.home import prepare_home
+from tasks.resources import opened_record
+
+SHAPE = (24, 64, 56)
+N_HEALTHY = 8
+TABLES = ("scan", "sighting", "rejection", "score", "slice_score", "heatmap", "decision")
+ON_ANY = {HeatmapKind.MONTAGE, HeatmapKind.VOLUME}
+OF_DICOM = {
+    HeatmapKind.SECONDARY_CAPTURE,
+    HeatmapKind.SEGMENTATION,
+    HeatmapKind.STRUCTURED_REPORT,
+}
+CALLS_ALL_SUSPICIOUS, CALLS_ALL_NORMAL = -50.0, 50.0  # standard deviations
+UNPLACED = "unplaced"  # the series without a frame of reference
+
+
+@dataclass(frozen=True)
+class Site:
+    """A home in which volumes were learned and scored, and where they lie."""
+
+    home: Path
+    scans: Path
+    trained: TrainingResult
+    scored: ScoringResult
+
+    def replays(self) -> dict[str, history.Replay]:
+        """Of each decision, by the name of the file or of the series' folder."""
+        found = {}
+        for each in history.decisions_for_replay(open_record(self.home)):
+            path = Path(each.sightings[0].path)
+            dicom = each.scan.kind is ScanKind.DICOM
+            found[path.parent.name if dicom else path.name] = each
+        return found
+
+    def counts(self) -> dict[str, int]:
+        with reading(open_record(self.home)) as connection:
+            return {
+                table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+                for table in TABLES
+            }
+
+
+@pytest.fixture(scope="module")
+def site_once(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Healthy heads as NIfTI; to score, two more and three series, one of them not placed."""
+    folder = tmp_path_factory.mktemp("volumes")
+    home, scans = prepare_home(folder / "home"), folder / "scans"
+    scans.mkdir()
+    for number in range(N_HEALTHY):
+        healthy = phantom_volume(number, Contrast.T1, None, SHAPE)
+        write_nifti(home / "healthy" / f"{number}_T1w.nii.gz", healthy.voxels, healthy)
+    for number, lesion in ((20, None), (21, Lesion.MASS)):
+        head = phantom_volume(number, Contrast.T1, lesion, SHAPE)
+        write_nifti(scans / f"{number}_T1w.nii.gz", head.voxels, head)
+    for name, lesion in (("23", None), ("24", Lesion.MASS), (UNPLACED, None)):
+        head = phantom_volume(40 + len(name), Contrast.T1, lesion, SHAPE)
+        write_dicom_series(scans / name, head, patient=f"P-{name}")
+    for path in (scans / UNPLACED).iterdir():
+        dataset = dcmread(path)
+        del dataset.FrameOfReferenceUID
+        dataset.save_as(path)
+    recipe = recipe_named("volume").with_training(max_epochs=4).to_json()
+    trained = train_model(home, recipe, "tester", k=CALLS_ALL_SUSPICIOUS, device="cpu")
+    scored = score_new_scans(home, escape_path(scans), device="cpu")
+    return Site(home, scans, trained, scored)
+
+
+@pytest.fixture
+def site(site_once: Site, tmp_path: Path) -> Site:
+    """A copy of it, for one test."""
+    opened_record(str(site_once.home)).dispose()  # folds the log into the file
+    home = tmp_path / "home"
+    shutil.copytree(site_once.home, home)
+    return Site(home, site_once.scans, site_once.trained, site_once.scored)
+
+
+def test_every_volume_is_decided_but_those_that_the_model_learned(site: Site) -> None:
+    n = (site.trained.n_train, site.trained.n_validation, site.trained.n_calibration)
+    assert sum(n) == N_HEALTHY
+    assert min(n) > 0
+    result = site.scored
+    assert (result.new, result.scored, result.unsuited, result.unreadable) == (5, 5, 0, 0)
+    decisions = site.replays()
+    assert len(decisions) == 5
+    for each in decisions.values():
+        assert each.decision.verdict is Verdict.SUSPICIOUS
+        assert each.score.value == max(each.slice_values)
+        assert len(each.positions) == len(each.slice_values) <= SHAPE[0]
+    again = score_new_scans(site.home, escape_path(site.home / "healthy"), device="cpu")
+    engine = open_record(site.home)
+    roles = history.dataset_roles(engine, history.model_by_id(engine, 1).dataset_id)
+    assert again.taught == sum(role is not Role.CALIBRATION for role in roles.values())
+    assert again.scored == N_HEALTHY - again.taught
+
+
+def test_a_lesion_raises_the_score(site: Site) -> None:
+    scores = {name: each.score.value for name, each in site.replays().items()}
+    assert scores["21_T1w.nii.gz"] > scores["20_T1w.nii.gz"]
+    assert scores["24"] > scores["23"]
+
+
+def test_files_that_show_where_are_as_recorded_and_private(site: Site) -> None:
+    decisions = site.replays()
+    for each in decisions.values():
+        files = [site.home / row.path for row in each.heatmaps]
+        assert [sha256_of(path) for path in files] == [row.sha256 for row in each.heatmaps]
+        assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    kinds = {name: {row.kind for row in each.heatmaps} for name, each in decisions.items()}
+    assert kinds["20_T1w.nii.gz"] == kinds["21_T1w.nii.gz"] == kinds[UNPLACED] == ON_ANY
+    if available():
+        assert kinds["23"] == kinds["24"] == ON_ANY | OF_DICOM
+
+
+def test_a_map_lies_on_the_grid_of_its_volume(site: Site) -> None:
+    (row,) = (
+        row for row in site.replays()["21_T1w.nii.gz"].heatmaps if row.kind is HeatmapKind.VOLUME
+    )
+    source, written = nib.load(site.scans / "21_T1w.nii.gz"), nib.load(site.home / row.path)
+    assert written.shape == source.shape == SHAPE[::-1]
+    np.testing.assert_array_equal(written.affine, source.affine)
+    assert "RESEARCH USE ONLY" in str(written.header["descrip"])
+
+
+@pytest.mark.skipif(not available(), reason="highdicom is not installed")
+def test_a_series_without_a_place_gets_no_objects_and_the_run_says_why(site: Site) -> None:
+    (refused,) = site.scored.rejected
+    assert refused.reason == "no_frame_of_reference"
+    assert Path(refused.path).parent.name == UNPLACED
+    page = (site.home / site.scored.report).read_text()
+    assert "scored, but without DICOM outputs: FrameOfReferenceUID is missing" in page
+
+
+def test_a_second_run_adds_nothing_and_reads_no_pixel(site: Site) -> None:
+    before = site.counts()
+    again = score_new_scans(site.home, escape_path(site.scans), device="cpu")
+    assert (again.new, again.known, again.scored, again.rejected) == (0, 5, 0, [])
+    assert site.counts() == before
+    assert list((site.home / "work").iterdir()) == []
+
+
+def test_decisions_come_out_the_same_in_replay(site: Site) -> None:
+    report = verify_decisions(site.home, None, "cpu")
+    assert (report.identical, report.within_tolerance) == (5, 0)
+    assert (report.mismatched, report.unreadable) == ([], [])
+
+
+def test_another_threshold_is_drawn_from_stored_scores(site: Site) -> None:
+    before = site.counts()
+    done = recalibrate_threshold(site.home, Policy.SIGMAS, CALLS_ALL_NORMAL, "tester")
+    after = site.counts()
+    flips = done.proposal.flips
+    assert (flips.to_suspicious, flips.to_normal) == (0, 5)
+    assert (after["decision"], after["score"]) == (2 * before["decision"], before["score"])
+    report = verify_decisions(site.home, None, "cpu")
+    assert (report.identical, report.mismatched) == (10, [])
+
+
+def test_show_tells_a_series_by_its_folder(
+    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.umask", lambda _: 0o022)
+    status = cli.main(["show", str(site.scans / "24"), "--home", str(site.home), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert status == 0
+    assert (told["scan"]["kind"], told["scan"]["n_slices"]) == ("dicom", SHAPE[0])
+    assert told["scan"]["patient"] is not None
+    assert "P-24" not in json.dumps({**told, "sightings": None, "beside": None})
+    (score,) = told["scores"]
+    assert {each["file"] for each in score["heatmaps"]} == {"as recorded"}
+    assert len(told["sightings"]) == SHAPE[0]
+    (decision,) = told["decisions"]
+    assert decision["score"] == score["score"]["value"]
