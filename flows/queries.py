@@ -226,7 +226,17 @@ def _list_thresholds(engine: reads.Engine, *, as_json: bool) -> None:
     names = ("id", "model_id", "learned", "policy", "k", "value", "n", "created_at", "in_force")
     show_table(
         "Thresholds",
-        ("id", "model", "learned", "policy", "k", "limit", "healthy scans", "made (UTC)", "in force"),
+        (
+            "id",
+            "model",
+            "learned",
+            "policy",
+            "k",
+            "limit",
+            "healthy scans",
+            "made (UTC)",
+            "in force",
+        ),
         [
             [short_time(row[n]) if n == "created_at" else _yes(row[n]) for n in names]
             for row in rows
