@@ -33,6 +33,6 @@ def weekly_report(home: Path | None = None, days: int = DAYS) -> WeeklyReport:
     place = str(deployed_place(home).home)
     with recorded_run(opened_record(place), "weekly_report", flow_run.id) as run:
         week = write_weekly_report(place, run.id, days)
-        run.counts.update(runs=week.runs, suspicious=week.suspicious, warnings=week.warnings)
+        run.counts.update(runs=week.runs, flagged=week.suspicious, told=week.warnings)
         publish_summary("weekly-report", "Weekly report", {**run.counts, "report": week.path})
     return WeeklyReport(week.path, days, week.runs, week.suspicious, week.warnings)

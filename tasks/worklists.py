@@ -74,6 +74,7 @@ def suspicious_line(
         score=row.score,
         p_value=row.p_value,
         heatmap=heatmap.read_bytes() if heatmap and heatmap.is_file() else None,
+        several_slices=row.kind is not ScanKind.IMAGE,
         kind=kind_in_words(row.kind, 1),
         scanner=scan.scanner,
     )

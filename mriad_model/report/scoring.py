@@ -28,6 +28,7 @@ class SuspiciousScan:
     score: float
     p_value: float
     heatmap: bytes | None = None  # a picture file's bytes
+    several_slices: bool = False  # in the picture, which is then shown larger
     kind: str = ""
     scanner: str | None = None
 

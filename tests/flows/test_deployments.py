@@ -49,6 +49,20 @@ def test_prefect_yaml_and_mriad_up_know_the_same_deployments(
     assert written == served
 
 
+def test_the_notifications_of_the_readme_are_what_prefect_takes() -> None:
+    """Sent to a webhook by a 3.8.8 server once; here only their form is held."""
+    from prefect.events.schemas.automations import AutomationCore
+
+    text = (REPOSITORY / "docs" / "notify.yaml").read_text()
+    names = {each.name: each.entrypoint.rsplit(".", 1)[1] for each in deployments(read_settings())}
+    found = yaml.safe_load(text.replace("BLOCK", "80ff4e49-fc3c-45d9-a537-36fff1882776"))
+    report, trouble = (AutomationCore.model_validate(each) for each in found["automations"])
+    told = report.trigger.model_dump()["match_related"]["prefect.resource.name"]
+    assert told == [names["nightly-scoring"], names["weekly-report"]]
+    assert "state.message" not in text  # it may name a folder
+    assert trouble.actions == report.actions
+
+
 @pytest.mark.parametrize(
     "given", [{"nightly": "at two"}, {"nightly": "99 2 * * *"}, {"timezone": "Mars/Olympus"}]
 )
