@@ -133,8 +133,10 @@ def test_all_that_a_run_writes_is_its_owners_alone_and_its_logs_name_nobody(
     assert names >= {"mriad.db", "reports", "heatmaps", "logs", ".prefect"}
     assert (trained.home / ".prefect" / "prefect.db").stat().st_size > 0
     naming = [each for each in files if PATIENT.encode() in each.read_bytes()]
-    # The record and the report name the source, so that a reader can find it.
-    assert {each.name for each in naming} == {"mriad.db", Path(found["report"]).name}
+    # The record, the report and its table name the source, so that a reader can find it.
+    report = Path(found["report"])
+    table = report.with_suffix(".csv")
+    assert {each.name for each in naming} == {"mriad.db", report.name, table.name}
     assert PATIENT not in done.stderr
 
 
