@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.deployed import deployed_place
-from flows.runner import threads
+from flows.runner import private_flow
 from tasks.reporting import publish_summary
 from tasks.resources import opened_record
 from tasks.runs import recorded_run
@@ -27,7 +26,7 @@ class WeeklyReport:
     warnings: int
 
 
-@flow(name="weekly_report", flow_run_name="report of {days} days", task_runner=threads())
+@private_flow(name="weekly_report", flow_run_name="report of {days} days")
 def weekly_report(home: Path | None = None, days: int = DAYS) -> WeeklyReport:
     """Write one page on the last days: runs, flags, rejections, warnings, challenges."""
     place = str(deployed_place(home).home)
