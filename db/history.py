@@ -7,6 +7,7 @@ that read a page at a time.
 from sqlalchemy import Engine
 
 from db.arrivals import arrivals_by_id, arrivals_by_path, open_arrivals
+from db.claims import claims_on
 from db.decisions import (
     DEFAULT_LIMIT,
     DecisionRow,
@@ -28,10 +29,13 @@ from db.lookups import (
     models,
     rejections,
     rejections_at,
+    run_by_flow_run,
     run_by_id,
+    shard_of,
     threshold_by_id,
     thresholds,
     unreported_runs,
+    with_shards,
 )
 from db.oversight import challenges, reviews, warnings
 from db.scans import (
@@ -88,6 +92,7 @@ __all__ = [
     "arrivals_by_path",
     "calibration_scores",
     "challenges",
+    "claims_on",
     "count_decisions",
     "current_threshold",
     "dataset_groups",
@@ -108,10 +113,12 @@ __all__ = [
     "rejections",
     "rejections_at",
     "reviews",
+    "run_by_flow_run",
     "run_by_id",
     "scan_sources",
     "scan_story",
     "scans_by_id",
+    "shard_of",
     "sighted_scans",
     "sighted_together",
     "sightings",
@@ -122,5 +129,6 @@ __all__ = [
     "undecided",
     "unreported_runs",
     "warnings",
+    "with_shards",
     "worst_of_runs",
 ]

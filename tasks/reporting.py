@@ -38,6 +38,7 @@ class ScoreCounts:
     taught: int
     unsuited: int
     unreadable: int
+    elsewhere: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def write_score_report(
     model = history.model_by_id(engine, threshold.model_id)
     recipe = json.loads(model.recipe)
     run_ids = history.unreported_runs(engine, run_id)
-    own, listed = history.tally(engine, [run_id]), history.tally(engine, run_ids)
+    own = history.tally(engine, history.with_shards(engine, [run_id]))
+    listed = history.tally(engine, run_ids)
     recovered = listed.decisions - own.decisions
     worst = history.worst_of_runs(engine, run_ids, limit=1000)
     page = render_score_report(
@@ -166,5 +168,6 @@ def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:
             counts.unreadable,
             "they vanished or changed, or hold nothing to judge; tried again next time",
         ),
+        (counts.elsewhere, "another run was at work on them"),
     )
     return [(n, why) for n, why in reasons if n]
