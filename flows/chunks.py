@@ -52,6 +52,11 @@ class Work:
         """Scans that this run could not read or judge."""
         return sum(each.unreadable for each in self._chunks)
 
+    @property
+    def doubled(self) -> int:
+        """Scans that this run scored, and another decided meanwhile."""
+        return sum(each.wanted - each.unreadable - each.decided for each in self._chunks)
+
     def score(
         self,
         known: Undecided,

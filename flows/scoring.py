@@ -133,6 +133,7 @@ def score_found(
         unsuited=counts.unsuited,
         unreadable=counts.unreadable,
         elsewhere=counts.elsewhere,
+        doubled=work.doubled,
     )
     publish_summary(
         "score-summary",

@@ -73,7 +73,12 @@ def score_shard(
             work.score(still_undecided(at, threshold_id, numbers_in(scan_ids)))
             elsewhere = work.take_over()
         done = ShardScored(work.decided, work.unreadable, len(elsewhere))
-        run.counts.update(scored=done.scored, unreadable=done.unreadable, elsewhere=done.elsewhere)
+        run.counts.update(
+            scored=done.scored,
+            unreadable=done.unreadable,
+            elsewhere=done.elsewhere,
+            doubled=work.doubled,
+        )
     return done
 
 
