@@ -62,7 +62,6 @@ class Stage:
     server: postgresql.Server
     template: str  # URL of a database in which a model is in force
     home: Path  # that belongs to it
-    api: str
     n: int
 
 
@@ -78,9 +77,7 @@ def main() -> None:
         say(f"drawing {n} slices of 256 x 256; load of this machine {os.getloadavg()[0]:.1f} ...")
         many_slices(work / "watched" / "slices", n, SEED)
         (work / "watched" / "slices" / ".complete").touch()
-        server = stack.enter_context(postgresql.server())
-        api = stack.enter_context(engine_server(work))
-        stage = prepare(work, server, api, n)
+        stage = prepare(work, stack.enter_context(postgresql.server()), n)
         one = night(stage, "one worker", 1)
         two = night(stage, "two workers", 2)
         helper = night(stage, "two workers, the helper killed", 2, kill="score_shard")
@@ -91,18 +88,15 @@ def main() -> None:
     sys.exit(1 if wrong or len(one.decided) != n else 0)
 
 
-def prepare(work: Path, server: postgresql.Server, api: str, n: int) -> Stage:
-    """A record with a model in force, and the deployments on the server."""
+def prepare(work: Path, server: postgresql.Server, n: int) -> Stage:
+    """A record with a model in force."""
     home, url = prepare_home(work / "home"), server.create()
     write_folder(work / "drawn", 40, 0, SEED + 1)
     (work / "drawn" / "no").rename(home / "healthy" / "drawn")
-    stage = Stage(work, server, url, home, api, n)
-    given = environment(stage, home, url, 1)
-    prefect(given, "work-pool", "create", "mriad", "--type", "process")
-    prefect(given, "--no-prompt", "deploy", "--all")
-    command = [sys.executable, "-m", "flows.cli", "train", "--epochs", "3", "--seed", "0"]
+    given = {**os.environ, "MRIAD_DATABASE_URL": url, "MRIAD_HOME": str(home)}
+    command = [sys.executable, "-m", "flows.cli", "train", "--epochs", "3"]
     subprocess.run(command, check=True, env=given, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
-    return stage
+    return Stage(work, server, url, home, n)
 
 
 def night(stage: Stage, name: str, workers: int, kill: str | None = None) -> Night:
@@ -111,10 +105,13 @@ def night(stage: Stage, name: str, workers: int, kill: str | None = None) -> Nig
     home = place / "home"
     shutil.copytree(stage.home, home)
     url = stage.server.clone(stage.template)
-    given = environment(stage, home, url, workers)
     record = open_record(home, url)
     before = last_run(record)
     with ExitStack() as stack:
+        # A server of its own: it takes a killed run to be under way, and allows one at a time.
+        given = environment(stage, home, url, workers, stack.enter_context(engine_server(place)))
+        prefect(given, "work-pool", "create", "mriad", "--type", "process")
+        prefect(given, "--no-prompt", "deploy", "--all")
         pids = [
             stack.enter_context(worker(given, core, place / f"worker-{core}.log"))
             for core in range(workers)
@@ -135,15 +132,15 @@ def night(stage: Stage, name: str, workers: int, kill: str | None = None) -> Nig
     return found
 
 
-def environment(stage: Stage, home: Path, url: str, shards: int) -> dict[str, str]:
+def environment(stage: Stage, home: Path, url: str, shards: int, api: str) -> dict[str, str]:
     """What commands and workers are started with."""
     return {
         **os.environ,
         "MRIAD_HOME": str(home),
         "MRIAD_DATABASE_URL": url,
-        "MRIAD_PREFECT_API_URL": stage.api,
-        "PREFECT_API_URL": stage.api,
-        "PREFECT_HOME": str(stage.work / "prefect"),
+        "MRIAD_PREFECT_API_URL": api,
+        "PREFECT_API_URL": api,
+        "PREFECT_HOME": str(home.parent / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "MRIAD_WATCH": str(stage.work / "watched"),
