@@ -17,10 +17,9 @@ from mriad_model.files import write_all_atomically
 from mriad_model.fitted import FittedModel
 from mriad_model.heatmaps import SUFFIX
 from mriad_model.images import read_image
-from mriad_model.preprocess import stack
+from mriad_model.preprocess import prepare, stack
 from tasks.judging import PAINTERS
 from tasks.painting import painted
-from tasks.preprocessing import prepare_all
 
 CHUNK = 512
 
@@ -33,7 +32,8 @@ def run(folder: Path, model: Path, out: Path, n: int) -> None:
         chunk = files[start : start + CHUNK]
         with ThreadPoolExecutor(PAINTERS) as pool:
             scans = list(pool.map(read_image, chunk))
-            prepared = prepare_all(scans, fitted.recipe.preprocessing)
+            how = fitted.recipe.preprocessing
+            prepared = list(pool.map(lambda scan, how=how: prepare(scan.pixels, how), scans))
             scored = fitted.score(stack(prepared))
             pictures = pool.map(
                 lambda i, scans=scans, prepared=prepared, scored=scored: painted(

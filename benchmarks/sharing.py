@@ -72,6 +72,7 @@ def main() -> None:
     n = options.parse_args().slices
     if (why := postgresql.missing()) is not None:
         raise SystemExit(why)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and end what was started
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mriad-sharing-")))
         say(f"drawing {n} slices of 256 x 256; load of this machine {os.getloadavg()[0]:.1f} ...")

@@ -24,6 +24,7 @@ from mriad_model.nouns import ScanKind, Verdict
 DEFAULT_LIMIT: Final = 50
 FEW_SCANS: Final = 2_000
 SEARCH_DEPTH: Final = 20_000
+OFTEN_ENOUGH: Final = 16  # decisions looked through for each that is wanted, at first
 
 T = TypeVar("T")
 Place = tuple[str, int]  # where a decision stands in the history: when, and its id
@@ -80,7 +81,7 @@ def decisions(engine: Engine, query: HistoryQuery | None = None) -> list[Decisio
     query = query or HistoryQuery()
     with reading(engine) as connection:
         places = _newest(connection, query)
-        return _described(connection, [decision_id for _, decision_id in places])
+        return described(connection, [decision_id for _, decision_id in places])
 
 
 def worst_of_runs(engine: Engine, run_ids: Sequence[int], limit: int) -> list[DecisionRow]:
@@ -94,7 +95,7 @@ def worst_of_runs(engine: Engine, run_ids: Sequence[int], limit: int) -> list[De
         .limit(limit)
     )
     with reading(engine) as connection:
-        return _described(connection, connection.execute(query).scalars().all())
+        return described(connection, connection.execute(query).scalars().all())
 
 
 def tally(engine: Engine, run_ids: Sequence[int]) -> Tally:
@@ -164,15 +165,20 @@ def _search(
     connection: Connection, stream: Select[Place], query: HistoryQuery, depth: int
 ) -> Sequence[Place] | None:
     """What the newest of a stream hold of a scanner; None where more might lie deeper."""
-    newest = stream.add_columns(schema.decision.c.scan_id).limit(depth).subquery()
-    fits = exists().where(
-        schema.scan.c.id == newest.c.scan_id, schema.scan.c.scanner == query.scanner
-    )
-    hits = select(newest.c.created_at, newest.c.id).where(fits)
-    hits = hits.order_by(newest.c.created_at.desc(), newest.c.id.desc()).limit(query.limit)
-    places = connection.execute(hits).tuples().all()
-    if len(places) == query.limit:
-        return places
+    assert query.limit is not None, "without a limit there is no telling what is enough"
+    deep = stream.add_columns(schema.decision.c.scan_id)
+    places: Sequence[Place] = ()
+    # A scanner in use is soon found; what is looked through has to be sorted again.
+    for reach in sorted({min(depth, OFTEN_ENOUGH * query.limit), depth}):
+        newest = deep.limit(reach).subquery()
+        fits = exists().where(
+            schema.scan.c.id == newest.c.scan_id, schema.scan.c.scanner == query.scanner
+        )
+        hits = select(newest.c.created_at, newest.c.id).where(fits)
+        hits = hits.order_by(newest.c.created_at.desc(), newest.c.id.desc()).limit(query.limit)
+        places = connection.execute(hits).tuples().all()
+        if len(places) == query.limit:
+            return places
     searched = connection.execute(select(func.count()).select_from(newest)).scalar_one()
     return places if searched < depth else None
 
@@ -211,7 +217,7 @@ def _merged(streams: Iterable[Sequence[Place]], query: HistoryQuery) -> list[Pla
     return nlargest(query.limit, places)
 
 
-def _described(connection: Connection, ids: Sequence[int]) -> list[DecisionRow]:
+def described(connection: Connection, ids: Sequence[int]) -> list[DecisionRow]:
     """The lines of these decisions, in this order."""
     lines: list[DecisionRow] = []
     for piece in pieces(ids):

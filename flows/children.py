@@ -14,8 +14,10 @@ import signal
 import sys
 import time
 
+from flows.console import where_it_happened
 from flows.options import Place, to_write
 from flows.server import PR_SET_PDEATHSIG, answers
+from mriad_model.errors import MriadError
 
 READY = "READY"
 SERVER, SERVE, WATCH = "server", "serve", "watch"
@@ -31,8 +33,13 @@ def main(role: str, parent: int) -> None:
     if os.getppid() != parent:  # it went before the kernel was asked to tell us
         return
     os.umask(0o077)
-    place = to_write(None)
-    {SERVER: _server, SERVE: _serve, WATCH: _watch}[role](place)
+    try:
+        place = to_write(None)
+        {SERVER: _server, SERVE: _serve, WATCH: _watch}[role](place)
+    except MriadError as error:
+        sys.exit(str(error))
+    except Exception as error:
+        sys.exit(where_it_happened(error))  # without its words, which may name a folder
 
 
 def _ready() -> None:

@@ -6,14 +6,13 @@ import os
 import shutil
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 
 import typer
 from typer.exceptions import TyperException
 
 from flows import care, queries, unattended, work
-from flows.console import say
+from flows.console import say, where_it_happened
 from flows.options import home_in_use
 from mriad_model.errors import MriadError, SettingsError
 from mriad_model.nouns import NOTICE
@@ -36,6 +35,7 @@ for command in (
     work.retrain,
     work.recalibrate,
     work.score,
+    work.report,
     work.evaluate,
     queries.history,
     queries.show,
@@ -107,21 +107,10 @@ def _unexpected(error: BaseException) -> str:
         if shutil.disk_usage(home).free < ALMOST_FULL_BYTES:
             return f"{home}: the disk is full; free some space and run again"
         with contextlib.suppress(OSError):
-            logging.getLogger("mriad").error("unexpected error\n%s", _where_it_happened(error))
+            logging.getLogger("mriad").error("unexpected error\n%s", where_it_happened(error))
         where = f"; {home}/logs/mriad.log says more"
     text = " ".join(str(error).split())
     return f"unexpected error, please report it: {type(error).__name__}: {text}{where}"
-
-
-def _where_it_happened(error: BaseException) -> str:
-    """The traceback without the errors' own words, which may name a patient's file."""
-    parts: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None:
-        frames = "".join(traceback.format_tb(cause.__traceback__))
-        parts.insert(0, f"{frames}{type(cause).__qualname__}")
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-    return "\nwhich led to:\n".join(parts)
 
 
 def run() -> None:

@@ -7,6 +7,7 @@ import csv
 import json
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -31,6 +32,17 @@ def say(line: str) -> None:
     """One line to stderr, for the person watching or the log of a nightly job."""
     sys.stderr.write(f"mriad: {line}\n")
     sys.stderr.flush()
+
+
+def where_it_happened(error: BaseException) -> str:
+    """The traceback without the errors' own words, which may name a patient's file."""
+    parts: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        frames = "".join(traceback.format_tb(cause.__traceback__))
+        parts.insert(0, f"{frames}{type(cause).__qualname__}")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return "\nwhich led to:\n".join(parts)
 
 
 def show_json(document: Mapping[str, object]) -> None:

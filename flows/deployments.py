@@ -83,5 +83,8 @@ def deployments(settings: Settings) -> list[Deployment]:
         Deployment("on-new-scans", "flows.arrivals.score_arrivals", WAITS),
         Deployment("score-shard", "flows.sharing.score_shard", None),
         Deployment("retrain-on-growth", "flows.scheduled.retrain_on_growth", IS_LEFT_OUT),
+        Deployment(
+            "weekly-report", "flows.reporting.weekly_report", IS_LEFT_OUT, settings.weekly, zone
+        ),
         Deployment("recalibrate", "flows.scheduled.recalibrate", WAITS, settings.recalibrate, zone),
     ]

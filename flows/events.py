@@ -69,7 +69,6 @@ class Events(FileSystemEventHandler):
         there = _identity(self._root)
         if self._observer is not None and self._is_well() and there == self._watched:
             return
-        was_watched = self._watched is not None
         self.close()
         if there is None:
             return
@@ -84,8 +83,6 @@ class Events(FileSystemEventHandler):
             with contextlib.suppress(RuntimeError):
                 observer.stop()
         self._observer, self._watched = observer, there
-        if was_watched:
-            say("the watched folder is watched again")
 
     def close(self) -> None:
         """Stop watching."""

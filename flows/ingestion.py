@@ -8,12 +8,12 @@ from pathlib import Path
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
-from flows.runner import ahead, private_flow
+from flows.runner import ahead, data, private_flow
 from tasks.home import work_folder
 from tasks.ingestion import Ingested, Labelling, ingest_chunk, label_scans
 from tasks.listing import Found, Sources, chunked, find_files
 from tasks.progress import tell
-from tasks.rejections import Refused
+from tasks.refused import Refused
 from tasks.reporting import publish_summary
 from tasks.resources import opened_record
 from tasks.runs import RecordedRun, recorded_run
@@ -74,7 +74,7 @@ def take_in(
             tell("reading", done, len(found.unread))
     intake = intake_of(found, reads)
     if labelling is not None:
-        said = label_scans(str(home), folder, labelling, intake.seen)
+        said = label_scans(str(home), folder, labelling, data(intake.seen))
         intake = replace(intake, labelled=said.added, unlabelled=said.unlabelled)
     run.counts.update(intake.counts)
     return intake

@@ -33,6 +33,10 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (default: MR
 RecipeName = Annotated[
     str | None, typer.Option("--recipe", help="default or seed (picture files), or volume.")
 ]
+Contrast = Annotated[
+    str | None,
+    typer.Option("--contrast", help="Of the volumes to learn: T1w, FLAIR, ... (default: theirs)."),
+]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="At most this many epochs (default: the recipe's).")
 ]

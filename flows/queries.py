@@ -1,5 +1,6 @@
 """Commands that start neither Prefect nor torch: history, show, review, activate."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from enum import StrEnum
@@ -203,17 +204,39 @@ def activate(
         show_notice()
 
 
+def _learned(recipe: str) -> str:
+    """What a model of this recipe (JSON) learned, in words."""
+    volumes = json.loads(recipe).get("volumes")
+    if volumes is None:
+        return "pictures"
+    return f"{volumes['contrast']} volumes" if volumes["contrast"] else "volumes"
+
+
 def _list_thresholds(engine: reads.Engine, *, as_json: bool) -> None:
     current = reads.current_threshold(engine)
     in_force = current and current.activation.threshold_id
-    rows = [asdict(row) | {"in_force": row.id == in_force} for row in reads.thresholds(engine)]
+    learned = {model.id: _learned(model.recipe) for model in reads.models(engine)}
+    rows = [
+        asdict(row) | {"learned": learned[row.model_id], "in_force": row.id == in_force}
+        for row in reads.thresholds(engine)
+    ]
     if as_json:
         show_json({"thresholds": rows})
         return
-    names = ("id", "model_id", "policy", "k", "value", "n", "created_at", "in_force")
+    names = ("id", "model_id", "learned", "policy", "k", "value", "n", "created_at", "in_force")
     show_table(
         "Thresholds",
-        ("id", "model", "policy", "k", "limit", "healthy scans", "made (UTC)", "in force"),
+        (
+            "id",
+            "model",
+            "learned",
+            "policy",
+            "k",
+            "limit",
+            "healthy scans",
+            "made (UTC)",
+            "in force",
+        ),
         [
             [short_time(row[n]) if n == "created_at" else _yes(row[n]) for n in names]
             for row in rows
@@ -257,4 +280,11 @@ def _story(engine: reads.Engine, home: Path, scan: str) -> reads.ScanStory:
         try:
             return reads.scan_story(engine, recorded)
         except NotInRecord:
-            raise unknown from None
+            beside = reads.rejected_beside(engine, [f"{recorded}/x"], limit=1)
+            if beside.total == 0:
+                raise unknown from None
+            last = beside.rejections[0]
+            raise NotInRecord(
+                f"No scan lies in {recorded}; {beside.total} files there were rejected, the last "
+                f"on {short_time(last.created_at)}: {last.reason.value}: {last.detail}"
+            ) from None

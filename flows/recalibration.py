@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.runner import threads
+from flows.runner import private_flow
 from mriad_model.nouns import Policy
 from tasks.recalibration import activate, decide_again, draw_threshold
 from tasks.reporting import publish_summary
@@ -24,11 +23,7 @@ class Recalibration:
     decisions: int
 
 
-@flow(
-    name="recalibrate_threshold",
-    flow_run_name="recalibrate {policy} {k}",
-    task_runner=threads(),
-)
+@private_flow(name="recalibrate_threshold", flow_run_name="recalibrate {policy} {k}")
 def recalibrate_threshold(
     home: Path, policy: Policy, k: float, author: str, new_healthy: bool = False
 ) -> Recalibration:

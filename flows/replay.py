@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.runner import threads
+from flows.runner import private_flow
 from tasks.home import work_folder
 from tasks.models import device_in_use
 from tasks.replay import ReplayReport, replay_decisions
@@ -19,7 +18,7 @@ def _run_name() -> str:
     return "verify all decisions" if decision_id is None else f"verify decision {decision_id}"
 
 
-@flow(name="verify_decisions", flow_run_name=_run_name, task_runner=threads())
+@private_flow(name="verify_decisions", flow_run_name=_run_name)
 def verify_decisions(
     home: Path, decision_id: int | None = None, device: str = "auto"
 ) -> ReplayReport:

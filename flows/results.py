@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.console import Cell, show_json, show_lines, show_notice, show_table
+from tasks.refused import folded
 from tasks.verdicts import Proposal
 
 if TYPE_CHECKING:
     from flows.demo import DemoResult
     from flows.ingestion import Intake
+    from flows.reporting import WeeklyReport
     from flows.retraining import RetrainingResult
     from flows.scoring import ScoringResult
     from flows.training import TrainingResult
-    from tasks.rejections import Refused
+    from tasks.refused import Refused
     from tasks.replay import ReplayReport
 
+FEW_TO_CALIBRATE = 30  # below it a threshold of mean + k sd is a guess
 MOST_LISTED = 20
 FIGURES = ("auroc", "sensitivity_at_90_specificity", "recall", "specificity", "precision", "f1")
 TITLES = (
@@ -38,7 +41,7 @@ def show_intake(intake: "Intake", *, as_json: bool) -> None:
         show_json(intake_document(intake))
         return
     show_lines(
-        f"{intake.new} new, {intake.known} known, {len(intake.rejected)} rejected, "
+        f"{intake.new} new, {intake.known} known, {len(folded(intake.rejected))} rejected, "
         f"{intake.labelled} labels added."
     )
     if intake.unlabelled:
@@ -67,11 +70,16 @@ def show_training(trained: "TrainingResult", *, as_json: bool) -> None:
         "" if trained.validation_loss is None else f", held-out loss {trained.validation_loss:.5f}"
     )
     show_lines(
-        f"Model {trained.model_id} trained on {trained.n_train} healthy scans "
+        f"Model {trained.model_id} trained on {trained.n_train} healthy {trained.learned} "
         f"({trained.n_validation} to stop, {trained.n_calibration} to calibrate): "
         f"best of {trained.epochs} epochs was {trained.best_epoch}{loss}; {trained.seconds:.0f} s.",
         f"Threshold {trained.threshold_id} is in force.",
     )
+    if trained.n_calibration < FEW_TO_CALIBRATE:
+        show_lines(
+            f"It was drawn from {trained.n_calibration} healthy scans: too few to say how many "
+            "healthy ones it will flag, which may be far more than one in six. Add healthy scans."
+        )
     show_notice()
 
 
@@ -118,12 +126,15 @@ def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
         show_json(asdict(found))
         return
     show_lines(
-        f"{found.new} new, {found.known} known, {len(found.rejected)} rejected; "
+        f"{found.new} new, {found.known} known, {len(folded(found.rejected))} rejected; "
         f"{found.scored} scored, {found.suspicious} suspicious; "
         f"model {found.model_id}, threshold {found.threshold_id}; {found.seconds:.1f} s."
     )
     if found.recovered:
-        show_lines(f"{found.recovered} more were decided by a run that was cut off; listed now.")
+        show_lines(
+            f"{found.recovered} more were decided by runs that have not reported (cut off, or"
+            " still under way); listed here too."
+        )
     if found.taught:
         show_lines(f"{found.taught} left out: the model learned from them.")
     if found.unreadable:
@@ -136,7 +147,21 @@ def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     if found.unsuited:
         show_lines(f"{found.unsuited} left out: not of the kind that the model learned.")
     _show_refused(found.rejected)
+    show_lines(*(f"Warning: {text}" for text in found.warnings))
     show_lines(f"Report: {home / found.report}")
+    show_notice()
+
+
+def show_weekly(home: Path, found: "WeeklyReport", *, as_json: bool) -> None:
+    """What `mriad report` wrote."""
+    if as_json:
+        show_json(asdict(found))
+        return
+    show_lines(
+        f"{found.runs} runs in {found.days} days: {found.suspicious} suspicious scans, "
+        f"{found.warnings} warnings.",
+        f"Report: {home / found.report}",
+    )
     show_notice()
 
 
@@ -158,7 +183,7 @@ def show_replay(report: "ReplayReport", *, as_json: bool) -> None:
     show_lines(
         f"{report.checked} decisions replayed: {report.identical} identical to the last bit, "
         f"{report.within_tolerance} within tolerance, {len(report.mismatched)} mismatched; "
-        f"{len(report.unreadable)} not replayed, for their source is gone."
+        f"{len(report.unreadable)} not replayed, for their source is gone or changed."
     )
     for wrong in report.mismatched[:MOST_LISTED]:
         show_lines(f"mismatch: decision {wrong.decision_id}, scan {wrong.scan_id}: {wrong.what}")
@@ -223,7 +248,8 @@ def _row(name: str, figures: Mapping[str, Any]) -> list[Cell]:
     return [name, values[0], between, *values[1:]]
 
 
-def _show_refused(rejected: "Sequence[Refused]") -> None:
+def _show_refused(refused: "Sequence[Refused]") -> None:
+    rejected = folded(refused)
     if not rejected:
         return
     counts = Counter(each.reason for each in rejected)

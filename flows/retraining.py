@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.ingestion import CHUNK_SIZE, take_in
-from flows.runner import threads
+from flows.runner import private_flow
 from flows.settings import Settings
 from flows.training import prepared_role
 from mriad_model.challenge import Terms
@@ -61,7 +60,7 @@ class RetrainingResult:
     seconds: float | None = None  # of the training
 
 
-@flow(name="retrain_model", flow_run_name="retrain", task_runner=threads())
+@private_flow(name="retrain_model", flow_run_name="retrain")
 def retrain_model(
     home: Path,
     force: bool = False,

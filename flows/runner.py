@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from prefect import Flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
 
 from flows.settings import read_settings
 from tasks.resources import choose_database, is_database_chosen
@@ -37,13 +38,13 @@ class PrivateFlow(Flow[P, R]):
 
 
 def private_flow(
-    name: str, flow_run_name: str, workers: int = CHUNKS
+    name: str, flow_run_name: str | Callable[[], str], workers: int = CHUNKS
 ) -> Callable[[Callable[P, R]], PrivateFlow[P, R]]:
-    """Like `prefect.flow`, for flows that are given a folder.
+    """Like `prefect.flow`, for every flow of ours: it keeps names of folders, finds its record.
 
     Args:
         name: of the flow.
-        flow_run_name: may name parameters in braces, but no folder.
+        flow_run_name: may name parameters in braces, but no folder; or what makes the name.
         workers: tasks at once.
     """
 
@@ -85,6 +86,14 @@ def threads(workers: int = CHUNKS) -> TaskRunner[PrefectFuture[Any]]:
     """A runner of so many tasks at once."""
     # Prefect's own class does not fit the type of its own decorator: a future is invariant.
     return cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=workers))
+
+
+def data(value: T) -> T:
+    """A large argument of a task, in which Prefect need not look for futures: it holds none.
+
+    It looks at every item, twice: seconds for the scans of 100,000 files.
+    """
+    return cast(T, quote(value))
 
 
 def ahead(submitted: Iterable[PrefectFuture[T]], most: int = 2) -> Iterator[tuple[int, T]]:

@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 
 from flows.chunks import TASKS_AT_ONCE, Work
 from flows.ingestion import CHUNK_SIZE, intake_of
-from flows.runner import ahead, private_flow
+from flows.runner import ahead, data, private_flow
 from flows.sharing import helped
 from tasks.claiming import LEASE_SECONDS, claimant_of, renewed
 from tasks.drift import check_drift
@@ -18,7 +18,8 @@ from tasks.ingestion import Ingested, ingest_chunk
 from tasks.listing import Found, Sources, chunked, find_files
 from tasks.models import device_in_use
 from tasks.progress import tell
-from tasks.rejections import Refused, all_refused
+from tasks.refused import Refused
+from tasks.rejections import all_refused
 from tasks.reporting import ScoreCounts, publish_summary, write_score_report
 from tasks.resources import opened_record
 from tasks.runs import RecordedRun, recorded_run
@@ -41,7 +42,8 @@ class ScoringResult:
     elsewhere: int  # left out: another run is at work on them
     model_id: int
     threshold_id: int
-    report: str  # path, relative to the home
+    report: str  # path, relative to the home; the same as a table lies beside it, .csv
+    warnings: list[str]  # of drift, said by this run
     seconds: float
 
 
@@ -72,7 +74,9 @@ def score_new_scans(
     ) as run:
         model = find_model(place)
         found = find_files(place, run.id, folder, glob)
-        return score_found(home, run, model, found, folder, device, chunk_size, sharing=sharing)
+        return score_found(
+            home, run, model, found, folder, device, chunk_size, sharing=sharing, check=True
+        )
 
 
 def score_found(
@@ -94,7 +98,7 @@ def score_found(
     """
     started = time.monotonic()
     place = str(home)
-    known = find_undecided(place, run.id, model, Ingested(found.known))
+    known = find_undecided(place, run.id, model, data(Ingested(found.known)))
     claimant = claimant_of(run.id, model.model_id, model.threshold_id, sharing.lease_seconds)
     with work_folder(home, run.id) as scratch, renewed(place, claimant):
         work = Work(place, run.id, model, device, chunk_size, scratch, claimant)
@@ -111,9 +115,11 @@ def score_found(
                 work.score(wanted, tend=helpers.tend)
                 elsewhere = work.take_over(helpers.are_busy)
     intake = intake_of(found, work.reads)
-    intake = replace(intake, rejected=all_refused(place, run.id, intake.rejected))
-    run.counts.update(intake.counts)
     selected = [known, *work.selected]
+    left_out = [refused for each in selected for refused in each.refused]
+    rejected = all_refused(place, run.id, [*intake.rejected, *left_out])
+    intake = replace(intake, rejected=rejected)
+    run.counts.update(intake.counts)
     counts = ScoreCounts(
         new=intake.new,
         known=intake.known,
@@ -122,9 +128,10 @@ def score_found(
         unreadable=work.unreadable,
         elsewhere=len(elsewhere),
     )
-    if check:
-        run.counts["warnings"] = len(check_drift(place, run.id))
-    report = write_score_report(place, run.id, model.threshold_id, folder, counts, intake.rejected)
+    drifted = check_drift(place, run.id) if check else []
+    report = write_score_report(
+        place, run.id, model.threshold_id, folder, counts, data(intake.rejected)
+    )
     run.counts.update(
         scored=report.scored,
         suspicious=report.suspicious,
@@ -134,6 +141,7 @@ def score_found(
         unreadable=counts.unreadable,
         elsewhere=counts.elsewhere,
         doubled=work.doubled,
+        warnings=len(drifted),
     )
     publish_summary(
         "score-summary",
@@ -154,6 +162,7 @@ def score_found(
         model_id=model.model_id,
         threshold_id=model.threshold_id,
         report=report.path,
+        warnings=drifted,
         seconds=time.monotonic() - started,
     )
 

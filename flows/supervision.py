@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from flows.children import READY
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 STEADY_SECONDS = 300.0  # a child that lived so long had a good start
+
+# The last line of a traceback, which may name a folder.
+_ERRORS_WORDS = re.compile(r"^([\s|+-]*(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Group|File|Scans))\b.*")
 
 
 @dataclass(slots=True)
@@ -94,7 +98,7 @@ class Child:
                 if text == READY:
                     self.ready.set()
                 elif text:
-                    self.log.info("%s: %s", self.role, text)
+                    self.log.info("%s: %s", self.role, _ERRORS_WORDS.sub(r"\1", text))
 
     def _sweep_up(self) -> None:
         """Kill what is left of the child's session, itself too, and forget it."""

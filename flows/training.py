@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.ingestion import CHUNK_SIZE, take_in
-from flows.runner import threads
+from flows.runner import private_flow
 from mriad_model.nouns import LabelValue, Policy, Role
 from mriad_model.recipes import Recipe
 from tasks.home import work_folder
@@ -37,6 +36,7 @@ class TrainingResult:
     seconds: float
     activated: bool
     why: str
+    learned: str  # what it learned, in words: "scans", "FLAIR volumes"
 
 
 def _run_name() -> str:
@@ -44,11 +44,7 @@ def _run_name() -> str:
     return f"train {recipe.name}, seed {flow_run.parameters['seed']}"
 
 
-@flow(
-    name="train_model",
-    flow_run_name=_run_name,
-    task_runner=threads(),
-)
+@private_flow(name="train_model", flow_run_name=_run_name)
 def train_model(
     home: Path,
     recipe: str,
@@ -108,6 +104,7 @@ def train_model(
             seconds=trained.seconds,
             activated=True,
             why=why,
+            learned=Recipe.from_json(recipe).kind_in_words,
         )
         run.counts.update(
             n_train=result.n_train,

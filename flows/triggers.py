@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -28,10 +27,9 @@ from flows.console import say
 from mriad_model.errors import MriadError
 
 ON_NEW_SCANS = "score_arrivals/on-new-scans"
-QUEUED = (StateType.SCHEDULED, StateType.PENDING)
+UNDER_WAY = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 ENDED = (StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED)
-MOST_IDS = 20_000  # of one run: Prefect refuses parameters over 512 KiB
-LOOK_AGAIN_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 2.0
 FIRST_PAUSE_SECONDS = 15.0
 LONGEST_PAUSE_SECONDS = 3600.0
 
@@ -63,24 +61,32 @@ class Pauses:
 
 @dataclass(slots=True)
 class Deployed:
-    """Triggers the deployment. Of any burst, one run is under way and one queued at most."""
+    """Triggers the deployment, one run after the other: what comes meanwhile goes into the next.
 
-    home: Path | None  # None: the deployment's own
+    A run that another had queued would wait half a minute for its turn, with what was known then.
+    """
+
+    home: Path
     _pauses: Pauses = field(default_factory=Pauses)
+    _refused: bool = False  # said already
     _last: UUID | None = None  # the last run that was seen to have ended
 
     def __call__(self, arrival_ids: Sequence[int]) -> float:
-        """Start a run over these, unless one is queued; seconds until to ask again."""
+        """Start a run over these, unless one is under way; seconds until to ask again."""
         try:
-            return self._trigger(sorted(arrival_ids)[:MOST_IDS])
-        except (ObjectNotFound, httpx.HTTPError, OSError) as error:
-            say(f"the Prefect server takes no run ({type(error).__name__}); trying again")
+            again = self._trigger(arrival_ids)
+        except (ObjectNotFound, httpx.HTTPError, OSError, RuntimeError) as error:
+            if not self._refused:
+                say(f"the Prefect server takes no run ({type(error).__name__}); trying again")
+            self._refused = True
             return LOOK_AGAIN_SECONDS
+        self._refused = False
+        return again
 
-    def _trigger(self, ids: list[int]) -> float:
+    def _trigger(self, ids: Sequence[int]) -> float:
         with get_client(sync_client=True) as client:
             deployment = client.read_deployment_by_name(ON_NEW_SCANS)
-            if _runs(client, deployment.id, QUEUED):
+            if _runs(client, deployment.id, UNDER_WAY):
                 return LOOK_AGAIN_SECONDS
             ended = _runs(client, deployment.id, ENDED)
         if ended and ended[0].id != self._last:
@@ -88,10 +94,10 @@ class Deployed:
             self._pauses.ended(ids, time.monotonic())
         if pause := self._pauses.left(time.monotonic()):
             return pause
-        given: dict[str, Any] = {} if self.home is None else {"home": str(self.home)}
+        # It takes all that are open when it begins, seconds from now: these and later ones.
         run_deployment(
             deployment.id,
-            parameters=given | {"arrival_ids": ids},
+            parameters={"home": str(self.home)},
             timeout=0,
             idempotency_key=idempotency_key(ids, self._last),
             as_subflow=False,

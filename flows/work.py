@@ -15,6 +15,7 @@ from flows import results
 from flows.options import (
     LARGEST_ID,
     AsJson,
+    Contrast,
     Device,
     Epochs,
     Files,
@@ -68,6 +69,7 @@ def ingest(
 
 def train(
     recipe: RecipeName = None,
+    contrast: Contrast = None,
     epochs: Epochs = None,
     seed: Seed = None,
     sigmas: Sigmas = None,
@@ -82,7 +84,7 @@ def train(
         settings = place.settings
         trained = train_model(
             place.home,
-            _recipe(place, epochs),
+            _recipe(place, epochs, contrast),
             local_user(),
             seed=settings.seed,
             k=settings.sigmas,
@@ -169,6 +171,19 @@ def score(
             sharing=Sharing(place.settings.shards, place.settings.lease_seconds),
         )
     results.show_scoring(place.home, found, as_json=as_json)
+
+
+def report(
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How many, up to now.")] = 7,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one page on the last days: runs, flags, rejections, warnings, new models."""
+    with to_flow(home) as place:
+        from flows.reporting import weekly_report
+
+        found = weekly_report(place.home, days)
+    results.show_weekly(place.home, found, as_json=as_json)
 
 
 def evaluate(
@@ -259,6 +274,18 @@ def demo(
     results.show_demo(place.home, found, as_json=as_json)
 
 
-def _recipe(place: Place, epochs: int | None) -> str:
-    """The recipe chosen, as flows take it."""
-    return recipe_named(place.settings.recipe).with_training(max_epochs=epochs).to_json()
+def _recipe(place: Place, epochs: int | None, contrast: str | None = None) -> str:
+    """The recipe chosen, as flows take it.
+
+    Raises:
+        SettingsError: there is none of that name, or it is for pictures, which have no contrast.
+    """
+    recipe = recipe_named(place.settings.recipe).with_training(max_epochs=epochs)
+    if contrast is not None:
+        if recipe.volumes is None:
+            raise SettingsError(
+                f"contrast {contrast!r}: the recipe {recipe.name!r} is for pictures, whose "
+                "contrast is not known; add --recipe volume"
+            )
+        recipe = recipe.with_contrast([contrast])
+    return recipe.to_json()

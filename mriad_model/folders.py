@@ -54,28 +54,34 @@ def list_files(folder: Path, glob: str = "*") -> Iterator[FoundFile]:
 
 def _walk(folder: Path, pattern: str) -> Iterator[FoundFile]:
     """Depth first over an explicit stack: folders may nest deeper than Python recurses."""
-    stack = [folder]
+    try:
+        stack = _entries(folder)
+    except OSError:
+        yield FoundFile(folder, -1, -1, -1, RejectionReason.UNREADABLE)
+        return
     while stack:
-        path = stack.pop()
+        entry = stack.pop()
         try:
-            status = path.stat() if path is folder else path.lstat()
-            if stat.S_ISDIR(status.st_mode):
-                stack.extend(reversed(_entries(path)))
+            if entry.is_dir(follow_symlinks=False):
+                stack += _entries(entry.path)
                 continue
+            status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             continue  # it went away while we were looking
         except OSError:
-            yield FoundFile(path, -1, -1, -1, RejectionReason.UNREADABLE)
+            yield FoundFile(Path(entry.path), -1, -1, -1, RejectionReason.UNREADABLE)
             continue
-        if fnmatch.fnmatchcase(path.name.lower(), pattern):
-            yield _found(path, status)
+        if fnmatch.fnmatchcase(entry.name.lower(), pattern):
+            yield _found(Path(entry.path), status)
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    """What lies in a folder, last first."""
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries]
-    names.sort(key=os.fsencode)  # by bytes: the same order in any locale
-    return [folder / name for name in names if not is_passed_over(name)]
+        kept = [entry for entry in entries if not is_passed_over(entry.name)]
+    # By bytes: the same order in any locale.
+    kept.sort(key=lambda entry: os.fsencode(entry.name), reverse=True)
+    return kept
 
 
 def is_passed_over(name: str) -> bool:

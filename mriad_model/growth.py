@@ -47,6 +47,7 @@ def roles_after_growth(
     groups: Sequence[int],
     before: Sequence[Role | None],
     healthy: Sequence[bool],
+    reviewed: Sequence[bool],
     seed: int,
     keys: Sequence[str],
 ) -> list[Role]:
@@ -57,6 +58,9 @@ def roles_after_growth(
         before: the role that a scan had in the champion's dataset, if it had one.
         healthy: whether it is called healthy; a group without such a scan and without a role
             is never learned from: test.
+        reviewed: whether it is a reviewer who calls it so. Reviewers look at what was flagged, so
+            such scans score high: a new group with one teaches, and neither judges nor draws a
+            threshold.
         seed: of the draw among new groups.
         keys: a name for each scan that does not depend on its place, its content's SHA-256.
     """
@@ -65,6 +69,9 @@ def roles_after_growth(
         if role is not None:
             found[group] = min(found.get(group, role), role, key=MOST_TAUGHT_FIRST.index)
     new = {g for g, well in zip(groups, healthy, strict=True) if well and g not in found}
+    chosen = {g for g, seen in zip(groups, reviewed, strict=True) if seen} & new
+    found |= dict.fromkeys(chosen, Role.TRAIN)
+    new -= chosen
     order = [group for group in drawn_order(groups, seed, keys) if group in new]
     counts = counts_by_share(len(order), SHARES, {Role.TRAIN: min(1, len(order))})
     roles = [role for role, count in counts.items() for _ in range(count)]

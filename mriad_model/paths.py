@@ -13,6 +13,7 @@ print as itself is written as an escape:
 
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 
 _ESCAPE = re.compile(rb"\\(?:\\|x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
@@ -40,8 +41,15 @@ def recorded_path(path: Path, home: Path) -> str:
     Symbolic links are left as they are: the record says where a file was seen.
     """
     absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
-    root = os.path.join(os.path.abspath(home), "")  # noqa: PTH100, PTH118
+    place = os.fspath(home)
+    root = _root(place) if place.startswith("/") else _root.__wrapped__(place)
     return escape_path(absolute.removeprefix(root))
+
+
+@lru_cache(maxsize=8)
+def _root(home: str) -> str:
+    """How the absolute names of files in a home begin. Of a relative home it is not kept."""
+    return os.path.join(os.path.abspath(home), "")  # noqa: PTH100, PTH118
 
 
 def source_path(recorded: str, home: Path) -> Path:

@@ -209,6 +209,15 @@ class Recipe:
         contrast = known.pop() if len(known) == 1 else None
         return replace(self, volumes=replace(self.volumes, contrast=contrast))
 
+    @property
+    def kind_in_words(self) -> str:
+        """What it is for: "pictures", "FLAIR volumes", "volumes of unknown contrast"."""
+        if self.volumes is None:
+            return "pictures"
+        if self.volumes.contrast is None:
+            return "volumes of unknown contrast"
+        return f"{self.volumes.contrast} volumes"
+
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces. The same recipe gives the same text.
 

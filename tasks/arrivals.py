@@ -20,6 +20,7 @@ from mriad_model.paths import escape_path, recorded_path, source_path, unescape_
 from mriad_model.settling import Settled, Watched
 from tasks.listing import Found, sort_files
 from tasks.resources import opened_record
+from tasks.timing import timed
 
 GIVEN_UP_AFTER = timedelta(days=7)  # a folder that is gone; a share may be away for a while
 
@@ -86,6 +87,7 @@ def open_states(engine: Engine, home: Path, watched: Watched) -> list[int]:
 
 
 @task(name="find-arrived", cache_policy=NO_CACHE)
+@timed("list files")
 def find_arrived(home: str, run_id: int, arrival_ids: Sequence[int] | None) -> Arrived:
     """What the folders of these arrivals hold (None: of all that are open), new and known.
 

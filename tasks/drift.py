@@ -126,8 +126,8 @@ def _warning(tried: _Tried, current: history.InForce, run_id: int) -> RecordedWa
         f"The last {found.n} scans{of} score {how} the {found.n_calibration} healthy scans that "
         f"threshold {current.threshold.id} was drawn from (median {found.median:.3g} against "
         f"{found.calibration_median:.3g}, p = {found.p:.2g}), and {100 * tried.flagged:.0f} % of "
-        "them are flagged: scanner, protocol or patients have changed. If most of them are "
-        "healthy, label some as healthy and run mriad recalibrate --new-healthy."
+        "them are flagged: scanner, protocol or patients have changed. If healthy people score so "
+        "now, ingest healthy scans of this kind and run mriad recalibrate --new-healthy."
     )
     return RecordedWarning(
         kind=WarningKind.DRIFT if scanner is None else WarningKind.SCANNER_DRIFT,

@@ -32,7 +32,8 @@ from mriad_model.twins import Fingerprint, fingerprint, twin_groups
 from mriad_model.volumes.contents import survey_in
 from tasks.ingestion import TOGETHER, Labelling, labeller
 from tasks.progress import tell
-from tasks.rejections import Refused, refusal
+from tasks.refused import Refused
+from tasks.rejections import refusal
 from tasks.reporting import provenance, refusal_lines, write_page
 from tasks.resources import readers
 

@@ -21,8 +21,10 @@ from mriad_model.volumes.stored import store_volume
 from tasks.described import described
 from tasks.home import site_key
 from tasks.listing import Sources
-from tasks.rejections import Refused, rejection_of
+from tasks.refused import Refused
+from tasks.rejections import as_listed, rejection_of
 from tasks.resources import opened_record, readers
+from tasks.timing import timed
 from tasks.workspace import Stored, Workspace
 
 TOGETHER = 16  # pictures in one message to a child
@@ -57,6 +59,7 @@ class Labelled:
 
 
 @task(name="ingest", cache_policy=NO_CACHE)
+@timed("read and register")
 def ingest_chunk(home: str, run_id: int, sources: Sources, folder: str, *, keep: bool) -> Ingested:
     """Read sources and append what they are: scans and sightings, or rejections.
 
@@ -93,7 +96,7 @@ def ingest_chunk(home: str, run_id: int, sources: Sources, folder: str, *, keep:
         seen=[(row.scan_id, str(each.source)) for row, each in zip(registered, kept, strict=True)],
         new=sum(each.new for each in registered),
         n_sources=len(files),
-        rejected=[Refused.of(each) for each in rejections],
+        rejected=[as_listed(each) for each in rejections],
     )
 
 

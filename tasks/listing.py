@@ -16,8 +16,10 @@ from mriad_model.nouns import Rejection, RejectionReason, ScanKind
 from mriad_model.paths import recorded_path, unescape_path
 from mriad_model.volumes.contents import Contents, VolumeSource, survey_in
 from tasks.chunks import in_chunks
-from tasks.rejections import Refused, refusal, rejection_of
+from tasks.refused import Refused
+from tasks.rejections import as_listed, refusal, rejection_of
 from tasks.resources import opened_record, readers
+from tasks.timing import timed
 
 SLICES_OF_NIFTI = 192  # what a NIfTI volume is taken to have before it is read
 
@@ -63,6 +65,7 @@ class Found:
 
 
 @task(name="find-files", cache_policy=NO_CACHE)
+@timed("list files")
 def find_files(home: str, run_id: int, folder: str, glob: str) -> Found:
     """List a folder, set apart what the record has seen unchanged, and sort the rest.
 
@@ -90,11 +93,11 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> Found:
         ).items()
         if rejection.reason is not RejectionReason.UNREADABLE
     }
-    new = dict.fromkeys(
-        file for key, file in keys.items() if key not in known and key not in before
-    )
-    again = {keys[key] for key in _beside(home, keys, new, known, before)}
-    to_open = [f for f in keys.values() if not f.refused and (f in new or f in again)]
+    # Few of many files, as a rule: what stands unchanged is not even hashed.
+    fresh = [key for key in keys if key not in known and key not in before]
+    new = dict.fromkeys(keys[key] for key in fresh)
+    looked_at = {*fresh, *(_beside(home, keys, new, known, before) if new else ())}
+    to_open = [f for key, f in keys.items() if not f.refused and key in looked_at]
     contents = survey_in(readers(), to_open)
     volumes = [each for each in contents.volumes if any(file in new for file in each.files)]
     moment = now()
@@ -111,12 +114,12 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> Found:
             [
                 (scan_id, str(keys[key].path))
                 for key, scan_ids in known.items()
-                if keys[key] not in in_volumes
+                if not in_volumes or keys[key] not in in_volumes
                 for scan_id in scan_ids
             ],
         ),
-        refused=[Refused.of(old) for key, old in before.items() if keys[key] not in in_volumes]
-        + [Refused.of(each) for each in rejections],
+        refused=[as_listed(old) for key, old in before.items() if keys[key] not in in_volumes]
+        + [as_listed(each) for each in rejections],
     )
 
 

@@ -20,9 +20,8 @@ from safetensors.numpy import save_file
 from db import record
 from db.times import now
 from mriad_model.errors import RejectedFile
-from mriad_model.images import ImageScan
-from mriad_model.preprocess import Placement, PreparedSlice, SliceBatch, joined, prepare
-from mriad_model.recipes import Preprocessing, Recipe
+from mriad_model.preprocess import Placement, SliceBatch, joined
+from mriad_model.recipes import Recipe
 from mriad_model.stored import StoredPicture, prepare_stored
 from mriad_model.volumes.prepare import prepare_volume
 from mriad_model.volumes.stored import StoredVolume
@@ -30,6 +29,7 @@ from tasks.locating import Located, locate
 from tasks.rejections import rejection_at
 from tasks.resources import opened_record, readers
 from tasks.selection import Undecided
+from tasks.timing import timed
 from tasks.workspace import ReadScan, Workspace
 
 READERS = 2  # threads
@@ -53,6 +53,7 @@ class PreparedScan:
 
 
 @task(name="preprocess", cache_policy=NO_CACHE)
+@timed("prepare")
 def preprocess_chunk(
     home: str, run_id: int, recipe: str, wanted: Undecided, folder: str, *, keep: bool = True
 ) -> int:
@@ -97,12 +98,6 @@ def prepare_outcomes(
         return _prepared_pictures(located, recipe)
     with ThreadPoolExecutor(READERS) as pool:
         return list(pool.map(lambda each: _prepared_volume(each, recipe), located))
-
-
-def prepare_all(scans: Sequence[ImageScan], how: Preprocessing) -> list[PreparedSlice]:
-    """Prepare many pictures, two at a time."""
-    with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(lambda scan: prepare(scan.pixels, how), scans))
 
 
 def _prepared_pictures(

@@ -1,7 +1,6 @@
 """Files that are no scans: why, as a row of the record and as the commands list it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from db import history
@@ -11,27 +10,19 @@ from mriad_model.folders import FoundFile, list_files
 from mriad_model.images import ReadLimits
 from mriad_model.nouns import Rejection, RejectionReason
 from mriad_model.paths import recorded_path
+from tasks.refused import Refused
 from tasks.resources import opened_record
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A file that is no scan, as the commands list it."""
-
-    path: str
-    reason: str
-    detail: str
-
-    @classmethod
-    def of(cls, rejection: Rejection) -> "Refused":
-        """What a row of the record says."""
-        return cls(rejection.path, rejection.reason.value, rejection.detail)
+def as_listed(rejection: Rejection) -> Refused:
+    """A row of the record as the commands list it."""
+    return Refused(rejection.path, rejection.reason.value, rejection.detail)
 
 
 def all_refused(home: str, run_id: int, listed: Sequence[Refused]) -> list[Refused]:
     """What a run listed, and what else it rejected on its way."""
     rows = history.rejections(opened_record(home), run_id)
-    return list(dict.fromkeys([*listed, *(Refused.of(row) for row in rows)]))
+    return list(dict.fromkeys([*listed, *(as_listed(row) for row in rows)]))
 
 
 def refusal(reason: RejectionReason) -> RejectedFile:

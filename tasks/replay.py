@@ -132,10 +132,20 @@ def _located(
         if sighted.id in read:
             found.append((each, Located(sighted.id, kept[sighted.scan.sha256])))
         else:
-            there = any(source_path(path, home).exists() for path in sighted.paths)
-            why = "changed" if there else "vanished"
-            report.unreadable.append(Unreadable(each.decision.id or 0, sighted.paths[0], why))
+            report.unreadable.append(_unreadable(each.decision.id or 0, sighted, home))
     return found
+
+
+def _unreadable(decision_id: int, sighted: history.SightedScan, home: Path) -> Unreadable:
+    """Which of a scan's files is not as it was; where none can be told, the first."""
+    for file in sighted.newest_files:
+        try:
+            status = source_path(file.path, home).stat()
+        except OSError:
+            return Unreadable(decision_id, file.path, "vanished")
+        if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
+            return Unreadable(decision_id, file.path, "changed")
+    return Unreadable(decision_id, sighted.paths[0], "changed")
 
 
 def _prepared(

@@ -12,21 +12,29 @@ from prefect.cache_policies import NO_CACHE
 
 from db import history
 from db.times import now
-from mriad_model.files import write_atomically
-from mriad_model.nouns import NOTICE, RejectionReason
-from mriad_model.paths import recorded_path, source_path, unescape_path
+from mriad_model.nouns import NOTICE, RejectionReason, Verdict
+from mriad_model.paths import recorded_path, unescape_path
 from mriad_model.report import (
     MOST_PICTURES,
-    ModelLine,
+    MOST_ROWS,
     Provenance,
     RejectedFileLine,
     ScoreReport,
-    SuspiciousScan,
-    ThresholdLine,
+    WarningLine,
     render_score_report,
+    worklist_csv,
 )
-from tasks.rejections import Refused
+from tasks.refused import Refused, folded
 from tasks.resources import opened_record
+from tasks.timing import seconds_by_step
+from tasks.worklists import (
+    decision_cells,
+    in_force_lines,
+    kind_in_words,
+    rejection_cells,
+    suspicious_line,
+    write_report,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,54 +81,51 @@ def write_score_report(
     `threshold_id` is what the run decided by; another may have come in force since.
     """
     engine, place = opened_record(home), Path(home)
-    threshold = history.threshold_by_id(engine, threshold_id)
-    model = history.model_by_id(engine, threshold.model_id)
-    recipe = json.loads(model.recipe)
     run_ids = history.unreported_runs(engine, run_id)
     own = history.tally(engine, history.with_shards(engine, [run_id]))
     listed = history.tally(engine, run_ids)
     recovered = listed.decisions - own.decisions
-    worst = history.worst_of_runs(engine, run_ids, limit=1000)
+    decided = history.decided_in(engine, run_ids)
+    worst = [row for row in decided if row.verdict is Verdict.SUSPICIOUS][:MOST_ROWS]
+    scans = history.scans_by_id(engine, [row.scan_id for row in decided])
+    came, since = history.came(engine, run_ids), history.last_report(engine, run_id)
+    model, threshold = in_force_lines(home, threshold_id)
+    name = f"score-run-{run_id}"
+    lines = [*decision_cells(decided, scans, threshold), *rejection_cells(rejected)]
+    table = write_report(place, f"{name}.csv", worklist_csv(lines))
     page = render_score_report(
         ScoreReport(
             provenance=provenance(home, run_id, folder),
-            model=ModelLine(
-                id=threshold.model_id,
-                sha256=model.sha256,
-                recipe_name=recipe["name"],
-                created_at=model.created_at,
-                of_volumes=recipe.get("volumes") is not None,
-            ),
-            threshold=ThresholdLine(
-                id=threshold_id,
-                policy=threshold.policy.value,
-                k=threshold.k,
-                mean=threshold.mean,
-                sd=threshold.sd,
-                n=threshold.n,
-                value=threshold.value,
-            ),
+            model=model,
+            threshold=threshold,
             new=counts.new,
             known=counts.known,
             scored=listed.decisions,
             n_suspicious=listed.suspicious,
             recovered=recovered,
             suspicious=[
-                _suspicious(place, row, pictured=i < MOST_PICTURES) for i, row in enumerate(worst)
+                suspicious_line(place, row, scans[row.scan_id], pictured=i < MOST_PICTURES)
+                for i, row in enumerate(worst)
             ],
             rejections=refusal_lines(rejected),
             skipped=_skipped(counts),
+            kinds=[(kind_in_words(kind, n), n) for kind, n in sorted(came.kinds.items())],
+            folders=list(came.folders.items()),
+            warnings=[
+                WarningLine(each.created_at, each.text) for each in history.warnings(engine, since)
+            ],
+            since=since,
+            steps=list(seconds_by_step(run_id).items()),
+            csv=Path(table).name,
         )
     )
-    path = write_page(place, f"score-run-{run_id}", page)
+    path = write_page(place, name, page)
     return WrittenReport(path, own.decisions, own.suspicious, recovered)
 
 
 def write_page(home: Path, name: str, page: str) -> str:
     """Write a report under the home; its path, relative to the home."""
-    path = home / "reports" / f"{name}.html"
-    write_atomically(path, page.encode())
-    return str(path.relative_to(home))
+    return write_report(home, f"{name}.html", page)
 
 
 def provenance(home: str, run_id: int, source: str) -> Provenance:
@@ -143,27 +148,16 @@ def provenance(home: str, run_id: int, source: str) -> Provenance:
 def refusal_lines(rejected: Sequence[Refused]) -> list[RejectedFileLine]:
     """Refused files as the reports list them."""
     return [
-        RejectedFileLine(each.path, RejectionReason(each.reason), each.detail) for each in rejected
+        RejectedFileLine(each.path, RejectionReason(each.reason), each.detail)
+        for each in folded(rejected)
     ]
-
-
-def _suspicious(home: Path, row: history.DecisionRow, *, pictured: bool) -> SuspiciousScan:
-    heatmap = source_path(row.heatmap_path, home) if pictured and row.heatmap_path else None
-    return SuspiciousScan(
-        path=row.path or "",
-        scan_id=row.scan_id,
-        decision_id=row.decision_id,
-        score=row.score,
-        p_value=row.p_value,
-        heatmap=heatmap.read_bytes() if heatmap and heatmap.is_file() else None,
-    )
 
 
 def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:
     """How many scans were not scored, and why."""
     reasons = (
         (counts.taught, "the model learned from them; their scores would be memories"),
-        (counts.unsuited, "they are of another kind than the model learned"),
+        (counts.unsuited, "they are of another kind than the model learned, listed below"),
         (
             counts.unreadable,
             "they vanished or changed, or hold nothing to judge; tried again next time",

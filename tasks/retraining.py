@@ -13,7 +13,7 @@ from db.times import now
 from mriad_model.challenge import Outcome, Side, Terms, meet, one_of_each, verdicts_left_out
 from mriad_model.errors import ThresholdUndefined
 from mriad_model.growth import HELD_OUT, Growth, Marks, roles_after_growth
-from mriad_model.nouns import Challenge, LabelValue, Policy, Role, Threshold
+from mriad_model.nouns import Challenge, LabelSource, LabelValue, Policy, Role, Threshold
 from mriad_model.recipes import Recipe
 from mriad_model.volumes.score import unsuited
 from tasks.contest import JudgedScans
@@ -91,7 +91,9 @@ def deal_roles(home: str, run_id: int, champion: InForce, seed: int, folder: str
     taught_by = history.model_by_id(engine, champion.model_id).dataset_id
     before = history.dataset_roles(engine, taught_by)
     line = history.threshold_by_id(engine, champion.threshold_id)
-    labels = {each.id: each.label.value for each in history.labelled(engine)}
+    said = {each.id: each.label for each in history.labelled(engine)}
+    labels = {scan_id: label.value for scan_id, label in said.items()}
+    reviewed = {i for i, label in said.items() if label.source is LabelSource.REVIEWER}
     scans = history.scans_by_id(engine, labels.keys() | before.keys())
     scans = {
         i: scan
@@ -101,7 +103,12 @@ def deal_roles(home: str, run_id: int, champion: InForce, seed: int, folder: str
     found = grouped(home, run_id, scans, recipe, Path(folder))
     healthy = [labels.get(each) is LabelValue.HEALTHY for each in found.scan_ids]
     roles = roles_after_growth(
-        found.groups, [before.get(each) for each in found.scan_ids], healthy, seed, found.keys
+        found.groups,
+        [before.get(each) for each in found.scan_ids],
+        healthy,
+        [well and each in reviewed for each, well in zip(found.scan_ids, healthy, strict=True)],
+        seed,
+        found.keys,
     )
     everyone = list(zip(found.scan_ids, roles, found.groups, strict=True))
     members = [each for each, well in zip(everyone, healthy, strict=True) if well]

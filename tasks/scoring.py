@@ -21,6 +21,7 @@ from tasks.models import loaded_model
 from tasks.preprocessing import load_prepared
 from tasks.resources import opened_record, release_memory
 from tasks.selection import InForce, Undecided
+from tasks.timing import timed
 from tasks.workspace import Workspace
 
 
@@ -55,6 +56,7 @@ class ScoredChunk:
 
 
 @task(name="score", cache_policy=NO_CACHE)
+@timed("score, paint and record")
 def score_chunk(
     home: str,
     run_id: int,

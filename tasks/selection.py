@@ -16,6 +16,8 @@ from mriad_model.volumes.score import unsuited
 from tasks.chunks import in_chunks
 from tasks.claiming import Claimant, claim
 from tasks.ingestion import Ingested
+from tasks.refused import Refused
+from tasks.rejections import as_listed
 from tasks.resources import opened_record
 
 TAUGHT = (Role.TRAIN, Role.VALIDATION)
@@ -38,6 +40,7 @@ class Undecided:
     n_slices: list[int]  # of each
     taught: list[int]  # left out: the model learned from them
     unsuited: list[int]  # left out: they are not what the model learned
+    refused: list[Refused] = field(default_factory=list)  # these, with the reason
     elsewhere: list[int] = field(default_factory=list)  # left out: another run works on them
 
     def chunks(self, size: int) -> Iterator[tuple[int, "Undecided"]]:
@@ -101,12 +104,14 @@ def find_undecided(
     why = {i: unsuited(recipe, scans[i].kind, scans[i].contrast, scans[i].grid) for i in undecided}
     suited = [scan_id for scan_id in undecided if why[scan_id] is None]
     left_out = {scan_id: text for scan_id, text in why.items() if text is not None}
-    record.append_rejections(engine, _unsuited(home, run_id, left_out))
+    rejections = _unsuited(home, run_id, left_out)
+    record.append_rejections(engine, rejections)
     found = Undecided(
         scan_ids=suited,
         n_slices=[scans[scan_id].n_slices for scan_id in suited],
         taught=[scan_id for scan_id in unique if scan_id in taught],
         unsuited=list(left_out),
+        refused=[as_listed(each) for each in rejections],
     )
     return found if claimant is None else claimed(home, claimant, found)
 

@@ -1,6 +1,7 @@
 """Training: from the healthy pool to a stored model, its calibration scores and a threshold."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -11,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from db import history, record
 from db.times import now
-from mriad_model.errors import TooFewScans
+from mriad_model.errors import SettingsError, TooFewScans
 from mriad_model.files import write_atomically
 from mriad_model.fitted import fit
 from mriad_model.nouns import Model, Policy, Role, Scan, Threshold
@@ -73,6 +74,7 @@ def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) 
         for each in pool
         if unsuited(how, each.scan.kind, each.scan.contrast, each.scan.grid) is None
     ]
+    suited = _of_one_contrast(suited, how)
     if not suited:
         raise TooFewScans(_none_healthy(pool, how))
     # In the order of their content: what is learned does not depend on which was met first.
@@ -81,6 +83,28 @@ def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) 
     roles = assign_roles(found.groups, RoleShares(), seed, found.keys)
     members = list(zip(found.scan_ids, roles, found.groups, strict=True))
     return frozen_dataset(home, run_id, members, scans)
+
+
+def _of_one_contrast(
+    pool: Sequence[history.LabelledScan], recipe: Recipe
+) -> list[history.LabelledScan]:
+    """The scans of the contrast that the recipe names, or of the only one that there is.
+
+    Raises:
+        SettingsError: there are several, and the recipe names none.
+    """
+    if recipe.volumes is None:
+        return list(pool)
+    if recipe.volumes.contrast is not None:
+        return [each for each in pool if each.scan.contrast == recipe.volumes.contrast]
+    known = Counter(each.scan.contrast for each in pool if each.scan.contrast is not None)
+    if len(known) > 1:
+        there = ", ".join(f"{n} {contrast}" for contrast, n in sorted(known.items()))
+        raise SettingsError(
+            f"the healthy volumes are of several contrasts ({there}), and a model learns one: "
+            "choose it with --contrast; keep a home for each, for one model is in force in a home"
+        )
+    return list(pool)
 
 
 def frozen_dataset(

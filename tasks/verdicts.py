@@ -15,7 +15,7 @@ from db import history, record
 from db.learning import Member
 from db.times import now
 from mriad_model.errors import NoScans, SettingsError
-from mriad_model.nouns import Policy, Role, Threshold
+from mriad_model.nouns import LabelSource, Policy, Role, Threshold
 from mriad_model.thresholds import Flips, ThresholdFit, fit_threshold, flips, p_value, verdict
 
 PAGE = 5_000
@@ -123,8 +123,9 @@ def _healthy_since(
 ) -> list[tuple[history.StoredScore, Member]]:
     """Scores of the model in force of healthy scans that are in no dataset of its own.
 
-    Scans of a patient from whom the model learned are left out. Twins in other files cannot be
-    told without reading them, and are not.
+    Not of those that a reviewer called healthy: reviewers look at what was flagged, and a
+    threshold drawn through such scores would be too high. Scans of a patient from whom the model
+    learned are left out. Twins in other files cannot be told without reading them, and are not.
     """
     groups: dict[int, int] = {}
     for dataset_id in (current.model.dataset_id, current.threshold.dataset_id):
@@ -134,7 +135,8 @@ def _healthy_since(
         each.id: each.scan.patient
         for each in history.healthy_pool(engine)
         if each.id not in groups
-        and (each.scan.patient is None or each.scan.patient not in patients)
+        and each.scan.patient not in patients - {None}
+        and each.label.source is not LabelSource.REVIEWER
     }
     stored = history.stored_scores(engine, current.threshold.model_id, fresh)
     free = count(max(groups.values(), default=0) + 1)

@@ -11,8 +11,10 @@ from mriad_model.report.scoring import (
     ScoreReport,
     SuspiciousScan,
     ThresholdLine,
+    WarningLine,
     render_score_report,
 )
+from mriad_model.report.worklist import worklist_csv
 
 __all__ = [
     "MOST_PICTURES",
@@ -23,6 +25,8 @@ __all__ = [
     "ScoreReport",
     "SuspiciousScan",
     "ThresholdLine",
+    "WarningLine",
     "render_evaluation",
     "render_score_report",
+    "worklist_csv",
 ]

@@ -48,9 +48,28 @@ def by_reason(rejections: Sequence[RejectedFileLine]) -> list[tuple[str, int]]:
     return Counter(line.reason.value for line in rejections).most_common()
 
 
-def capped(lines: Sequence[Any]) -> dict[str, Any]:
+def capped(lines: Sequence[Any], most: int = MOST_ROWS) -> dict[str, Any]:
     """The first lines of a table that may be long, and how many are left out."""
-    return {"lines": lines[:MOST_ROWS], "n": len(lines), "left_out": max(0, len(lines) - MOST_ROWS)}
+    return {"lines": lines[:most], "n": len(lines), "left_out": max(0, len(lines) - most)}
+
+
+def to_the_second(moment: str) -> str:
+    """A recorded moment as a person reads it: `2026-11-23 06:21:20 UTC`."""
+    return f"{moment[:19].replace('T', ' ')} UTC"
+
+
+def in_words(seconds: float) -> str:
+    """A length of time: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
+    if seconds < 0.05:
+        return "under 0.1 s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def address(data: bytes) -> Markup:
@@ -73,10 +92,12 @@ def render(name: str, **values: object) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("mriad_model"),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"moment": to_the_second, "duration": in_words}
+    return environment

@@ -15,6 +15,7 @@ from mriad_model.report.page import (
 from mriad_model.thresholds import calibration_needed
 
 MOST_PICTURES = 60  # suspicious scans shown with their heatmap
+MOST_FOLDERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,9 @@ class SuspiciousScan:
     score: float
     p_value: float
     heatmap: bytes | None = None  # a picture file's bytes
+    several_slices: bool = False  # in the picture, which is then shown larger
+    kind: str = ""
+    scanner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class ModelLine:
     recipe_name: str
     created_at: str
     of_volumes: bool = False  # its pictures are montages of many slices
+    in_force_since: str = ""
+    why: str = ""  # it is in force
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,14 @@ class ThresholdLine:
     sd: float
     n: int
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class WarningLine:
+    """Something that a person should look at."""
+
+    created_at: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +82,12 @@ class ScoreReport:
     rejections: Sequence[RejectedFileLine] = ()
     skipped: Sequence[tuple[int, str]] = ()  # (how many scans, why)
     recovered: int = 0  # of the decisions: made by earlier runs that were cut off
+    kinds: Sequence[tuple[str, int]] = ()  # (kind, how many new scans)
+    folders: Sequence[tuple[str, int]] = ()  # (folder, how many scans came in it), most first
+    warnings: Sequence[WarningLine] = ()  # since the last report
+    since: str | None = None  # when the last report's run began
+    steps: Sequence[tuple[str, float]] = ()  # (step, seconds of work)
+    csv: str | None = None  # the name of the file beside the page
 
 
 def render_score_report(report: ScoreReport) -> str:
@@ -95,6 +115,7 @@ def render_score_report(report: ScoreReport) -> str:
         rejections=by_reason(report.rejections),
         rejected=capped(report.rejections),
         n_skipped=sum(n for n, _ in report.skipped),
+        folders=capped(report.folders, MOST_FOLDERS),
     )
 
 

@@ -61,11 +61,13 @@ def require_even_stack(positions: NDArray[np.float64], normal: Vector) -> None:
         RejectionReason.SHARED_POSITIONS,
         f"{shared + 1} or more of {len(positions)} slices share a position",
     )
-    worst = float(np.abs(steps - step).max() / step)
+    off = np.abs(steps - step)
+    worst = int(off.argmax())
     require(
-        worst <= GAP_TOLERANCE,
+        bool(off[worst] <= GAP_TOLERANCE * step),
         RejectionReason.GAP,
-        f"slice spacing is off by up to {worst:.0%} of its median",
+        f"slices {worst + 1} and {worst + 2} of {len(positions)} are {steps[worst]:.3g} mm apart, "
+        f"most others {step:.3g} mm",
     )
     drift = positions - positions[0] - np.outer(heights - heights[0], normal)  # (N, 3), in plane
     allowed = SHEAR_TOLERANCE * (heights - heights[0]) + GAP_TOLERANCE * step

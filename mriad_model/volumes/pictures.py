@@ -66,6 +66,7 @@ def nifti_map(anomaly: NDArray[np.float32], volume: Volume, description: str) ->
     image.set_qform(volume.affine, code=1)
     image.header.set_xyzt_units("mm")
     image.header["descrip"] = f"RESEARCH USE ONLY. {description}".encode()[:79]
+    image.header["cal_max"] = float(anomaly.max(initial=0))  # so viewers show all of it
     text = f"{NOTICE}\n{description}".encode()
     image.header.extensions.append(nib.nifti1.Nifti1Extension(COMMENT, text))
     return gzip.compress(image.to_bytes(), COMPRESSION, mtime=0)

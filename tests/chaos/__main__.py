@@ -9,6 +9,7 @@ kills hit the workflow engine's server instead.
 """
 
 import argparse
+import multiprocessing
 import os
 import random
 import signal
@@ -19,8 +20,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Protocol
 
+import flows.cli
 from flows.server import answers
 from mriad_model.files import sha256_of
 from mriad_model.phantom import write_folder
@@ -40,6 +44,11 @@ class Step:
     share: float
 
 
+NOWHERE = "http://127.0.0.1:9/api"
+# Commands are forked from a process that has imported everything, or each would load for seconds.
+FORKED = multiprocessing.get_context("forkserver")
+LOADED = ["flows.ingestion", "flows.training", "flows.scoring", "flows.recalibration"]
+
 STEPS = (
     Step(("ingest", "{heads}/no", "--label", "healthy"), 0.2),
     Step(("train", "--epochs", "4"), 0.25),
@@ -47,6 +56,46 @@ STEPS = (
     Step(("recalibrate", "--sigmas", "2"), 0.1),
     Step(("score", "{new}"), 0.1),
 )
+
+
+class Running(Protocol):
+    """A command that runs."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Its exit status, if it has ended."""
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end; its exit status."""
+
+
+class Forked:
+    """A forked command, as `subprocess` would have it."""
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        self._process = process
+        assert process.pid is not None
+        self.pid: int = process.pid
+
+    def poll(self) -> int | None:
+        """Its exit status, if it has ended."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end; its exit status."""
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise SystemExit(f"a command did not end in {timeout:.0f} s")
+        return self._process.exitcode
+
+
+def command(arguments: list[str], output: str) -> None:
+    """Run a command in this process, which was forked for it."""
+    log = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    sys.exit(flows.cli.main(arguments))
 
 
 @dataclass(slots=True)
@@ -72,6 +121,7 @@ def main() -> None:
         (work / "new" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno picture")
         tally = Tally()
         with engine_server(work) as api:
+            load(work, api)
             calm = [run(step, work, work / "calm", api) for step in STEPS]
             for step, seconds in zip(STEPS, calm, strict=True):
                 disturb(step, work, api, round(given.kills * step.share), seconds, rng, tally)
@@ -82,6 +132,21 @@ def main() -> None:
     for line in [*differences[:20], *left]:
         say(f"  {line}")
     sys.exit(1 if differences or left else 0)
+
+
+def load(work: Path, api: str) -> None:
+    """Set what the commands are to know, and what they are forked with."""
+    os.environ |= {
+        "MRIAD_CHUNK_SIZE": "6",
+        "MRIAD_DEVICE": "cpu",
+        "MRIAD_PREFECT_API_URL": api,
+        "PREFECT_API_URL": api,
+        "PREFECT_HOME": str(work / "prefect"),
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    FORKED.set_forkserver_preload(LOADED)
 
 
 def disturb(
@@ -131,19 +196,20 @@ def run(step: Step, work: Path, home: Path, api: str) -> float:
     return time.monotonic() - began
 
 
-def start(step: Step, work: Path, home: Path, api: str | None) -> "subprocess.Popen[bytes]":
-    """Start a command; with no `api` it starts a server of its own."""
+def start(step: Step, work: Path, home: Path, api: str | None) -> "Running":
+    """Start a command; with no `api` as a process that starts a server of its own."""
     places = {"heads": str(work / "heads"), "new": str(work / "new")}
     arguments = [each.format(**places) for each in step.arguments]
-    environment = {
-        **os.environ,
-        "MRIAD_CHUNK_SIZE": "6",
-        "MRIAD_DEVICE": "cpu",
-        "MRIAD_PREFECT_API_URL": api or "http://127.0.0.1:9/api",
-    }
-    with (work / "output.log").open("ab") as log:
+    arguments += ["--home", str(home)]
+    output = work / "output.log"
+    if api is not None:
+        forked = FORKED.Process(target=command, args=(arguments, str(output)))
+        forked.start()
+        return Forked(forked)
+    environment = {**os.environ, "MRIAD_PREFECT_API_URL": NOWHERE}
+    with output.open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", *arguments, "--home", str(home)],
+            [sys.executable, "-m", "flows.cli", *arguments],
             cwd=REPOSITORY,
             env=environment,
             stdout=log,

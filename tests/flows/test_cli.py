@@ -203,7 +203,7 @@ def test_a_scored_folder_can_be_queried(
     assert len(rows) == found["scored"]
     assert {
         "decision_id", "scan_id", "path", "kind", "model_id", "threshold_id", "score", "threshold",
-        "p_value", "verdict", "heatmap_path", "decided_at",
+        "p_value", "verdict", "heatmap_path", "decided_at", "review",
     } == rows[0].keys()  # fmt: skip
 
     status, out, _ = run(capsys, "history", "--home", trained.home, "--csv")

@@ -1,14 +1,19 @@
 """The whole job with its record in PostgreSQL: nothing but a setting is different."""
 
+import importlib
 import json
+import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect import Flow
 
+import flows
 from db import history
 from flows import cli
+from flows.runner import PrivateFlow
 from tests.postgresql import Server
 
 
@@ -96,3 +101,17 @@ def test_a_wrong_setting_is_one_line_without_the_password(
     assert "hush" not in err
     assert len(err.splitlines()) == 1
     monkeypatch.delenv("MRIAD_DATABASE_URL")
+
+
+def test_every_flow_that_is_given_a_home_finds_its_record() -> None:
+    """A flow that a worker begins would start a record of its own in the home otherwise."""
+    names = [each.name for each in pkgutil.iter_modules(flows.__path__)]
+    modules = [importlib.import_module(f"flows.{name}") for name in names]
+    found = {
+        each.name: each
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, Flow) and "home" in each.parameters.properties
+    }
+    assert {"score_new_scans", "train_model", "retrain_model", "nightly"} <= found.keys()
+    assert {name for name, each in found.items() if not isinstance(each, PrivateFlow)} == set()

@@ -1,5 +1,7 @@
 """The whole walk, with a Prefect server: from a folder of scans to a replayed decision."""
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -53,6 +55,19 @@ def test_scoring_decides_every_scan_that_the_model_did_not_learn_from(trained: T
         assert (row.verdict is Verdict.SUSPICIOUS) == (row.score > row.threshold)
 
 
+def test_the_table_beside_the_report_lists_every_decision_worst_first(trained: Trained) -> None:
+    result = score(trained)
+    text = (trained.home / result.report).with_suffix(".csv").read_text()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == result.scored
+    suspicious = [float(row["score"]) for row in rows if row["result"] == "suspicious"]
+    assert suspicious == sorted(suspicious, reverse=True)
+    assert len(suspicious) == result.suspicious
+    page = (trained.home / result.report).read_text()
+    assert "prepare</dt>" in page
+    assert "trained by hand" in page  # why the threshold is in force
+
+
 def test_each_heatmap_row_names_the_file_that_was_written(trained: Trained) -> None:
     score(trained)
     engine = open_record(trained.home)
@@ -85,7 +100,7 @@ def test_what_a_run_decided_before_it_was_cut_off_is_in_the_next_report(
     result = score(trained)
     assert (result.scored, result.recovered) == (0, decided)
     page = (trained.home / result.report).read_text()
-    assert "cut off before its report" in page
+    assert "have not reported" in page
     assert (again := score(trained)).recovered == 0, again
 
 

@@ -27,7 +27,7 @@ def test_what_either_model_learned_from_never_judges(
         ([*each] for each in zip(*given_scans, strict=True)) if (given_scans) else ([], [], [])
     )
     keys = [f"{number:03d}" for number in range(len(groups))]
-    roles = roles_after_growth(groups, before, healthy, seed, keys)
+    roles = roles_after_growth(groups, before, healthy, [False] * len(groups), seed, keys)
     of_group = {}
     for group, role, was in zip(groups, roles, before, strict=True):
         assert of_group.setdefault(group, role) is role  # twins share one
@@ -43,7 +43,7 @@ def test_new_groups_are_dealt_in_shares_and_old_ones_keep_their_role() -> None:
     before: list[Role | None] = [Role.TRAIN, Role.CALIBRATION, Role.TEST, *[None] * 20]
     n = len(before)
     keys = [f"{number:03d}" for number in range(n)]
-    roles = roles_after_growth(range(n), before, [True] * n, 0, keys)
+    roles = roles_after_growth(range(n), before, [True] * n, [False] * n, 0, keys)
     assert roles[:3] == before[:3]
     counts = {role: roles[3:].count(role) for role in Role}
     assert counts == {Role.TRAIN: 10, Role.VALIDATION: 2, Role.CALIBRATION: 4, Role.TEST: 4}
@@ -52,8 +52,26 @@ def test_new_groups_are_dealt_in_shares_and_old_ones_keep_their_role() -> None:
 def test_an_abnormal_scan_judges_unless_it_has_a_healthy_twin_that_teaches() -> None:
     groups = [0, 0, 1, 2]
     roles = roles_after_growth(
-        groups, [Role.TRAIN, None, None, None], [True, False, False, True], 0, list("abcd")
+        groups,
+        [Role.TRAIN, None, None, None],
+        [True, False, False, True],
+        [False] * 4,
+        0,
+        list("abcd"),
     )
     assert roles[1] is Role.TRAIN
     assert roles[2] is Role.TEST
     assert roles[3] is Role.TRAIN  # the only new group: something has to be learned
+
+
+def test_what_a_reviewer_called_healthy_teaches_and_never_judges() -> None:
+    """It was looked at because it was flagged: thresholds drawn through such would be too high."""
+    n = 20
+    reviewed = [number < 8 for number in range(n)]
+    roles = roles_after_growth(
+        range(n), [None] * n, [True] * n, reviewed, 0, [f"{i:02d}" for i in range(n)]
+    )
+    assert set(roles[:8]) == {Role.TRAIN}
+    assert HELD_OUT[0] in roles[8:]
+    kept = roles_after_growth([0], [Role.CALIBRATION], [True], [True], 0, ["a"])
+    assert kept == [Role.CALIBRATION]  # it was held out before anybody knew its score

@@ -1,5 +1,7 @@
 """Reports: complete, self-contained, and inert whatever files are called."""
 
+import csv
+import io
 import re
 from dataclasses import replace
 from functools import cache
@@ -22,8 +24,19 @@ from mriad_model.report import (
     ScoreReport,
     SuspiciousScan,
     ThresholdLine,
+    WarningLine,
     render_evaluation,
     render_score_report,
+    worklist_csv,
+)
+from mriad_model.report.scoring import MOST_FOLDERS
+from mriad_model.report.week import (
+    ChangeLine,
+    DayLine,
+    ReviewTally,
+    RunLine,
+    WeekReport,
+    render_week,
 )
 from mriad_model.training import TrainingSummary
 
@@ -214,7 +227,7 @@ def test_a_night_of_thousands_stays_a_page_and_says_what_it_left_out() -> None:
 
 def test_scans_left_out_are_counted_with_the_reason() -> None:
     text = Page(night_page()).text
-    assert "Skipped73" in "".join(text.split())
+    assert "Leftout73" in "".join(text.split())
     assert "no model of this kind" in text
 
 
@@ -243,3 +256,90 @@ def test_pictures_are_declared_as_what_they_are() -> None:
     for data, kind in ((PNG, "png"), (b"\xff\xd8\xff", "jpeg"), (b"RIFF0000WEBP", "webp")):
         found = replace(report, suspicious=[replace(scan, heatmap=data)])
         assert f"data:image/{kind};base64," in render_score_report(found)
+
+
+def test_the_morning_after_tells_what_came_what_warns_and_how_long_it_took() -> None:
+    told = replace(
+        night(),
+        kinds=[("picture files", 7)],
+        folders=[(f"inbox/ward-{i}", 30 - i) for i in range(MOST_FOLDERS + 2)],
+        warnings=[WarningLine("2026-11-23T05:59:00.1+00:00", f"Scores have drifted. {EVIL}")],
+        since="2026-11-22T06:00:00.5+00:00",
+        steps=[("prepare", 75.2), ("score", 0.4)],
+        csv="score-run-3.csv",
+        model=replace(night().model, in_force_since="2026-11-22T01:00:00+00:00", why="better"),
+    )
+    page = Page(render_score_report(told))
+    text = " ".join(page.text.split())
+    assert "7 picture files" in text
+    assert "inbox/ward-0" in text
+    assert "And 2 more folders." in text
+    assert "A warning 2026-11-23 05:59:00 UTC: Scores have drifted." in text
+    assert "1 since the last report, 2026-11-22 06:00:00 UTC" in text
+    assert "prepare1 min 15 s" in text
+    assert "In forcesince 2026-11-22 01:00:00 UTC: better" in text
+    assert "score-run-3.csv" in page.addresses
+    assert "script" not in page.tags
+    quiet = " ".join(Page(night_page()).text.split())
+    assert "Nothing new." in quiet
+    assert "None. Recent scores are compared" in quiet
+
+
+def test_the_table_beside_the_page_is_csv_that_calculates_nothing() -> None:
+    lines = [
+        {"result": "suspicious", "path": 'inbox/a, "b".png', "score": 2.5, "scan_id": 7},
+        {"result": "rejected", "path": "=HYPERLINK(1)", "reason": "empty"},
+    ]
+    rows = list(csv.DictReader(io.StringIO(worklist_csv(lines))))
+    assert [row["path"] for row in rows] == ['inbox/a, "b".png', "'=HYPERLINK(1)"]
+    assert rows[0]["score"] == "2.5"
+    assert {row["notice"] for row in rows} == {NOTICE}
+
+
+def week(**changes: object) -> WeekReport:
+    told = WeekReport(
+        provenance=PROVENANCE,
+        since="2026-11-16T06:00:00.000000+00:00",
+        until="2026-11-23T06:00:00.000000+00:00",
+        days=[DayLine("2026-11-20", 3, 1, 40, 38, 5, 2), DayLine("2026-11-21", 1, 0, 2, 2, 0, 0)],
+        scans=39,
+        n_suspicious=2,
+        runs=[
+            RunLine(
+                9, "nightly", "2026-11-21T02:00:00+00:00", 62.0, "completed", "2 new", "a.html"
+            ),
+            RunLine(8, "nightly", "2026-11-20T02:00:00+00:00", None, "under way or cut off", ""),
+        ],
+        suspicious=list(night().suspicious),
+        warnings=[WarningLine("2026-11-20T02:01:00+00:00", "Scores have drifted.")],
+        changes=[ChangeLine("2026-11-20T03:00:00+00:00", "challenger 5 met 4", f"refused {EVIL}")],
+        reviews=ReviewTally(agreed=3, called_normal=2),
+    )
+    return replace(told, **changes)
+
+
+def test_a_week_tells_its_runs_flags_warnings_challenges_and_reviews() -> None:
+    page = Page(render_week(week()))
+    text = " ".join(page.text.split())
+    assert "2 suspicious of 39 scans decided in the days to 2026-11-23" in text
+    assert "2026-11-20314038" in text.replace(" ", "")  # the day's runs, failures, new, scored
+    assert "challenger 5 met 4" in text
+    assert "5 decisions reviewed: 3 agreed with, 2 suspicious ones called normal" in text
+    assert "under way or cut off" in text
+    assert "1 min 2 s" in text
+    assert "Scores have drifted." in text
+    assert "No model is in force." in text
+    assert "a.html" in page.addresses
+    assert "script" not in page.tags
+    assert NOTICE in text
+
+
+def test_a_week_in_which_nothing_happened_says_so() -> None:
+    quiet = week(
+        days=[], scans=0, n_suspicious=0, runs=[], suspicious=[], warnings=[], changes=[],
+        reviews=ReviewTally(),
+    )  # fmt: skip
+    text = " ".join(Page(render_week(quiet)).text.split())
+    assert "Nothing ran." in text
+    assert "No decision was reviewed" in text
+    assert "no new model was tried" in text

@@ -23,6 +23,7 @@ from mriad_model.nouns import (
     Verdict,
     WarningKind,
 )
+from mriad_model.recipes import DEFAULT
 from mriad_model.thresholds import fit_threshold
 from tasks.drift import check_drift
 from tasks.verdicts import append_proposal, propose
@@ -45,7 +46,7 @@ class Nights:
         calibrates = self.scans(40, None)
         members = [(each, Role.CALIBRATION, each) for each in calibrates]
         dataset = record.freeze_dataset(bench.engine, members, bench.run_id)
-        model = Model("a" * 64, "models/a", "{}", dataset, "{}", bench.run_id, now())
+        model = Model("a" * 64, "models/a", DEFAULT.to_json(), dataset, "{}", bench.run_id, now())
         self.model = record.append_model(bench.engine, model)
         threshold = Threshold(
             self.model, dataset, Policy.SIGMAS, 0.0, 1.0, 40, 1.0, LINE, bench.run_id, now()
@@ -84,8 +85,13 @@ class Nights:
         self.decide(ids, RNG.normal(shift, size=n))
         return ids
 
-    def label(self, scan_ids: Sequence[int], value: LabelValue) -> None:
-        said = [Label(each, value, LabelSource.REVIEWER, "me", now()) for each in scan_ids]
+    def label(
+        self,
+        scan_ids: Sequence[int],
+        value: LabelValue,
+        source: LabelSource = LabelSource.FOLDER,
+    ) -> None:
+        said = [Label(each, value, source, "me", now()) for each in scan_ids]
         record.append_labels(self.bench.engine, said)
 
     def check(self) -> list[str]:
@@ -144,6 +150,8 @@ def test_scans_that_a_person_called_abnormal_are_no_drift(nights: Nights) -> Non
 def test_a_drifted_threshold_is_drawn_anew_from_scans_called_healthy_since(nights: Nights) -> None:
     engine = nights.bench.engine
     nights.label(nights.night(60, shift=1.5)[:50], LabelValue.HEALTHY)
+    flagged = nights.night(10, shift=3.0)
+    nights.label(flagged, LabelValue.HEALTHY, LabelSource.REVIEWER)  # drawn by their score
     old = propose(engine, Policy.SIGMAS, 1.0)
     new = propose(engine, Policy.SIGMAS, 1.0, new_healthy=True)
     assert (old.fit.n, new.fit.n) == (40, 90)

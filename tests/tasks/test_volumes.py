@@ -15,9 +15,11 @@ from sqlalchemy import text
 import tasks.ingestion
 from db import history
 from db.engine import reading
+from mriad_model.errors import SettingsError
 from mriad_model.isolation import Readers
 from mriad_model.nouns import LabelValue, ScanKind
 from mriad_model.paths import escape_path
+from mriad_model.phantom.contrast import Contrast
 from mriad_model.phantom.draw import phantom_volume
 from mriad_model.phantom.volumes import write_dicom_series, write_nifti
 from mriad_model.recipes import DEFAULT, VOLUME
@@ -26,7 +28,7 @@ from tasks.ingestion import Labelling
 from tests.mriad_model.volumes.conftest import SeriesWriter, drawn_head, oblique_affine
 from tests.tasks.conftest import Bench
 from tests.tasks.deadly import store_or_die
-from tests.tasks.phantoms import CONTRAST, SHAPE
+from tests.tasks.phantoms import CONTRAST, SHAPE, write_head
 
 N = SHAPE[0]  # slices of a series
 
@@ -324,3 +326,24 @@ def test_an_evaluation_says_that_it_takes_pictures(folder: Path, heads: Path) ->
     (refused,) = found.rejected
     assert refused.path == "no/head.nii.gz"
     assert "an evaluation takes pictures" in refused.detail
+
+
+class TestContrasts:
+    """A model learns one contrast."""
+
+    @pytest.fixture
+    def mixed(self, bench: Bench, folder: Path) -> Bench:
+        for number in range(6):
+            write_head(folder / f"head-{number}_T1w.nii.gz", number, contrast=Contrast.T1)
+            write_head(folder / f"head-{number}_FLAIR.nii.gz", number, contrast=Contrast.FLAIR)
+        seen = bench.ingest(folder).seen
+        bench.label(folder, Labelling("me", LabelValue.HEALTHY), seen)
+        return bench
+
+    def test_of_several_one_has_to_be_chosen(self, mixed: Bench) -> None:
+        with pytest.raises(SettingsError, match=r"6 FLAIR, 6 T1w.*--contrast"):
+            mixed.freeze(VOLUME)
+
+    def test_the_one_chosen_is_learned_alone(self, mixed: Bench) -> None:
+        dataset = mixed.freeze(VOLUME.with_contrast(["FLAIR"]))
+        assert dataset.contrasts == ["FLAIR"] * 6

@@ -1,0 +1,38 @@
+"""The flow that writes the report of a week."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from flows.deployed import deployed_place
+from flows.runner import threads
+from tasks.reporting import publish_summary
+from tasks.resources import opened_record
+from tasks.runs import recorded_run
+from tasks.weekly import write_weekly_report
+
+DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklyReport:
+    """Where the report lies, and what stands on it."""
+
+    report: str  # path, relative to the home; the same as a table lies beside it, .csv
+    days: int
+    runs: int
+    suspicious: int
+    warnings: int
+
+
+@flow(name="weekly_report", flow_run_name="report of {days} days", task_runner=threads())
+def weekly_report(home: Path | None = None, days: int = DAYS) -> WeeklyReport:
+    """Write one page on the last days: runs, flags, rejections, warnings, challenges."""
+    place = str(deployed_place(home).home)
+    with recorded_run(opened_record(place), "weekly_report", flow_run.id) as run:
+        week = write_weekly_report(place, run.id, days)
+        run.counts.update(runs=week.runs, flagged=week.suspicious, told=week.warnings)
+        publish_summary("weekly-report", "Weekly report", {**run.counts, "report": week.path})
+    return WeeklyReport(week.path, days, week.runs, week.suspicious, week.warnings)

@@ -1,0 +1,184 @@
+"""The report of a week, from the record."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from db import history
+from db.times import written
+from mriad_model.nouns import Review, Run, RunEnd, RunStatus, Verdict
+from mriad_model.report import MOST_ROWS, WarningLine, worklist_csv
+from mriad_model.report.week import (
+    MOST_SHOWN,
+    ChangeLine,
+    DayLine,
+    ReviewTally,
+    RunLine,
+    WeekReport,
+    render_week,
+)
+from tasks.rejections import as_listed
+from tasks.reporting import provenance, refusal_lines, write_page
+from tasks.resources import opened_record
+from tasks.worklists import (
+    decision_cells,
+    in_force_lines,
+    rejection_cells,
+    suspicious_line,
+    write_report,
+)
+
+Runs = Sequence[tuple[Run, RunEnd | None]]
+TOLD = {  # counts of runs -> what they are called
+    "new": "new",
+    "scored": "scored",
+    "suspicious": "suspicious",
+    "rejected": "rejected",
+    "warnings": "warnings",
+    "n_new": "new healthy ones",
+    "promoted": "promoted",
+    "to_suspicious": "turned suspicious",
+    "to_normal": "turned normal",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenWeek:
+    """Where the page lies, relative to the home, and what stands on it."""
+
+    path: str
+    runs: int
+    suspicious: int
+    warnings: int
+
+
+@task(name="weekly-report", cache_policy=NO_CACHE)
+def write_weekly_report(home: str, run_id: int, days: int) -> WrittenWeek:
+    """Write the page and the table of the last days."""
+    engine, place = opened_record(home), Path(home)
+    until = datetime.now(UTC)
+    since = written(until - timedelta(days=days))
+    runs = [each for each in history.runs_since(engine, since) if each[0].id != run_id]
+    run_ids = [run.id for run, _ in runs if run.id is not None]
+    decided = history.last_word(engine, run_ids, limit=MOST_ROWS)
+    flagged = decided.worst
+    scans = history.scans_by_id(engine, [row.scan_id for row in flagged])
+    rejections = history.rejections_of(engine, run_ids)
+    rejected = [as_listed(each) for each in rejections]
+    warnings = history.warnings(engine, since)
+    current = history.current_threshold(engine)
+    model, threshold = (
+        in_force_lines(home, current.activation.threshold_id) if current else (None, None)
+    )
+    name = f"week-to-{written(until)[:10]}-run-{run_id}"
+    lines = [*decision_cells(flagged, scans, threshold), *rejection_cells(rejected)]
+    table = write_report(place, f"{name}.csv", worklist_csv(lines))
+    page = render_week(
+        WeekReport(
+            provenance=provenance(home, run_id, home),
+            since=since,
+            until=written(until),
+            days=_days(runs, Counter(each.run_id for each in rejections)),
+            scans=decided.scans,
+            n_suspicious=decided.suspicious,
+            runs=[_run_line(place, *each) for each in reversed(runs)],
+            suspicious=[
+                suspicious_line(place, row, scans[row.scan_id], pictured=i < MOST_SHOWN)
+                for i, row in enumerate(flagged)
+            ],
+            rejections=refusal_lines(rejected),
+            warnings=[WarningLine(each.created_at, each.text) for each in warnings],
+            changes=_changes(engine, since),
+            reviews=_reviews(engine, since),
+            model=model,
+            threshold=threshold,
+            csv=Path(table).name,
+        )
+    )
+    return WrittenWeek(write_page(place, name, page), len(runs), decided.suspicious, len(warnings))
+
+
+def _days(runs: Runs, rejections: Mapping[int, int]) -> list[DayLine]:
+    """A line a day; `rejections` are those that are new, by run."""
+    by_day: dict[str, list[tuple[Run, RunEnd | None]]] = defaultdict(list)
+    for run, end in runs:
+        by_day[run.started_at[:10]].append((run, end))
+    return [
+        DayLine(
+            day=day,
+            runs=len(of_day),
+            failed=sum(end is None or end.status is not RunStatus.COMPLETED for _, end in of_day),
+            rejected=sum(rejections.get(run.id or 0, 0) for run, _ in of_day),
+            **{
+                name: sum(_count(end, name) for _, end in of_day)
+                for name in ("new", "scored", "suspicious")
+            },
+        )
+        for day, of_day in sorted(by_day.items())
+    ]
+
+
+def _count(end: RunEnd | None, name: str) -> int:
+    return int(json.loads(end.counts).get(name, 0)) if end else 0
+
+
+def _run_line(home: Path, run: Run, end: RunEnd | None) -> RunLine:
+    counts = json.loads(end.counts) if end else {}
+    page = f"score-run-{run.id}.html"
+    seconds = None
+    if end is not None:
+        began, ended = (datetime.fromisoformat(each) for each in (run.started_at, end.ended_at))
+        seconds = (ended - began).total_seconds()
+    return RunLine(
+        id=run.id or 0,
+        flow=run.flow.replace("_", " "),
+        started_at=run.started_at,
+        seconds=seconds,
+        status=end.status.value if end else "under way or cut off",
+        figures=", ".join(f"{counts[n]} {told}" for n, told in TOLD.items() if counts.get(n)),
+        report=page if (home / "reports" / page).exists() else None,
+    )
+
+
+def _changes(engine: history.Engine, since: str) -> list[ChangeLine]:
+    """Thresholds put in force and challengers met, oldest first."""
+    tried = {each.reason for each in history.challenges(engine)}
+    put = [
+        ChangeLine(
+            each.created_at,
+            f"threshold {each.threshold_id} in force",
+            "the challenger was promoted" if each.reason in tried else each.reason,
+        )
+        for each in history.activations(engine)
+        if each.created_at >= since
+    ]
+    met = [
+        ChangeLine(
+            each.created_at,
+            f"challenger {each.challenger_threshold_id} met {each.champion_threshold_id}",
+            each.reason,
+        )
+        for each in history.challenges(engine)
+        if each.created_at >= since
+    ]
+    return sorted(put + met, key=lambda change: change.created_at)
+
+
+def _reviews(engine: history.Engine, since: str) -> ReviewTally:
+    """The last word on each decision, beside what was decided."""
+    last: dict[int, Review] = {
+        each.decision_id: each for each in history.reviews(engine) if each.created_at >= since
+    }
+    decided = history.verdicts_of(engine, last)
+    said = [(decided[number], each.verdict) for number, each in last.items()]
+    return ReviewTally(
+        agreed=sum(was is word for was, word in said),
+        called_normal=sum(was is not word and word is Verdict.NORMAL for was, word in said),
+        called_suspicious=sum(was is not word and word is Verdict.SUSPICIOUS for was, word in said),
+    )

@@ -1,0 +1,89 @@
+"""Reads for reports: what came, what was decided, what happened since."""
+
+import json
+from typing import TYPE_CHECKING
+
+from db import history, record
+from mriad_model.nouns import RunEnd, RunStatus, ScanKind, Verdict
+
+if TYPE_CHECKING:
+    from tests.db.conftest import Hand
+
+NOON = "2026-11-01T12:00:00.000000+00:00"
+
+
+def end(hand: "Hand", run_id: int, at: str, status: RunStatus = RunStatus.COMPLETED) -> None:
+    record.end_run(hand.engine, RunEnd(run_id, status, json.dumps({"new": 2}), at))
+
+
+def test_what_came_is_counted_by_kind_and_by_folder(hand: "Hand") -> None:
+    record.register_scans(
+        hand.engine,
+        [
+            hand.seen("a", path="inbox/x/a.png"),
+            hand.seen("b", path="inbox/x/b.png"),
+            hand.series("c", ["inbox/y/1", "inbox/y/2", "inbox/y/3"]),
+            hand.seen("d", path="d.png"),
+        ],
+    )
+    came = history.came(hand.engine, [hand.run()])
+    assert came.kinds == {ScanKind.IMAGE: 3, ScanKind.DICOM: 1}
+    assert list(came.folders.items()) == [("inbox/x", 2), (".", 1), ("inbox/y", 1)]
+    assert history.came(hand.engine, [hand.run("another")]).kinds == {}
+
+
+def test_a_runs_decisions_are_listed_suspicious_first_and_by_score(hand: "Hand") -> None:
+    ready = hand.ready()
+    a, b, c, d = hand.scans("a", "b", "c", "d")
+    hand.decide(*ready, {a: 0.1, b: 0.9, c: 0.4, d: 0.7})
+    rows = history.decided_in(hand.engine, [hand.run()])
+    assert [row.scan_id for row in rows] == [b, d, c, a]
+
+
+def test_the_last_word_on_a_scan_counts(hand: "Hand") -> None:
+    model_id, threshold_id = hand.ready()
+    a, b = hand.scans("a", "b")
+    hand.decide(model_id, threshold_id, {a: 0.9, b: 0.8})
+    dataset_id = history.model_by_id(hand.engine, model_id).dataset_id
+    later = hand.threshold(model_id, dataset_id, k=3.0, value=0.85)
+    scores = history.stored_scores(hand.engine, model_id, [a, b])
+    said = [(a, Verdict.SUSPICIOUS), (b, Verdict.NORMAL)]
+    rows = [(scan, scores[scan].score_id, verdict, 0.25) for scan, verdict in said]
+    record.append_decisions(hand.engine, later, rows, hand.run(), NOON)
+    found = history.last_word(hand.engine, [hand.run()], 10)
+    assert (found.scans, found.suspicious) == (2, 1)
+    assert [(row.scan_id, row.threshold_id) for row in found.worst] == [(a, later)]
+    decided = {row.decision_id: row.verdict for row in found.worst}
+    assert history.verdicts_of(hand.engine, decided) == decided
+
+
+def test_the_last_report_is_of_the_last_scoring_run_that_completed(hand: "Hand") -> None:
+    first, failed, now = (hand.run(name) for name in ("first", "failed", "now"))
+    assert history.last_report(hand.engine, first) is None
+    end(hand, first, "2026-11-02T00:00:00.000000+00:00")
+    end(hand, failed, "2026-11-03T00:00:00.000000+00:00", RunStatus.FAILED)
+    assert history.last_report(hand.engine, now) == "2026-11-02T00:00:00.000000+00:00"
+
+
+def test_runs_since_a_moment_come_with_their_ends(hand: "Hand") -> None:
+    ended, killed = hand.run("ended"), hand.run("killed")
+    end(hand, ended, NOON)
+    (one, its_end), (other, no_end) = history.runs_since(hand.engine, NOON)
+    assert (one.id, other.id) == (ended, killed)
+    assert its_end is not None
+    assert json.loads(its_end.counts) == {"new": 2}
+    assert no_end is None
+    assert history.runs_since(hand.engine, "2027") == []
+
+
+def test_recent_scores_are_the_newest_decisions_of_a_threshold(hand: "Hand") -> None:
+    ready = hand.ready()
+    a, b = hand.scans("a", "b", scanner="GE")
+    hand.decide(*ready, {a: 0.1})
+    hand.decide(*ready, {b: 0.9})
+    found = history.recent_scores(hand.engine, ready[1], 5)
+    assert [(each.scan_id, each.value, each.verdict, each.scanner) for each in found] == [
+        (b, 0.9, Verdict.SUSPICIOUS, "GE"),
+        (a, 0.1, Verdict.NORMAL, "GE"),
+    ]
+    assert len(history.recent_scores(hand.engine, ready[1], 1)) == 1

@@ -1,0 +1,163 @@
+"""`mriad up`, once, as a process of its own: ready, a folder decided, cron scheduled, gone."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from db import history
+from db.engine import open_record
+from flows.service import only_one
+from flows.supervision import Child
+from mriad_model.errors import HomeError
+from tests.conftest import REPOSITORY, Trained
+
+ZONE = "America/New_York"
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def until(what: Callable[[], Any], seconds: float = 90.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
+    return found
+
+
+def processes(home: Path) -> list[int]:
+    """Those whose environment names the home, and those of the command itself."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            told = (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if folder.name.isdigit() and os.fsencode(home) in told and told != b"":
+            found.append(int(folder.name))
+    return found
+
+
+def scheduled(api: str) -> list[dict[str, Any]]:
+    body = json.dumps({"flows": {"name": {"any_": ["nightly"]}}}).encode()
+    request = urllib.request.Request(
+        f"{api}/flow_runs/filter", body, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        runs: list[dict[str, Any]] = json.load(answer)
+    return runs
+
+
+def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
+    home, port = trained.home, free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT")},
+        "MRIAD_PREFECT_API_URL": api,
+        "MRIAD_TIMEZONE": ZONE,
+        "MRIAD_NIGHTLY": "30 2 * * *",
+    }
+    command = [sys.executable, "-m", "flows.cli", "up", "--quiet", "1", "--home", str(home)]
+    up = subprocess.Popen(
+        [*command, "--json"],
+        env=environment,
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert up.stdout is not None
+        said = ""
+        while not said.endswith("}\n"):
+            line = up.stdout.readline()
+            assert line, up.stderr.read() if up.stderr else ""
+            said += line
+        assert json.loads(said)["pages"] == f"http://127.0.0.1:{port}"
+
+        second = subprocess.run(
+            command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False
+        )
+        assert second.returncode == 1
+        assert f"as process {up.pid}" in second.stderr
+
+        delivery = home / "inbox" / os.fsdecode(b"DOE^JANE \xfc")
+        delivery.mkdir()
+        (picture,) = sorted((trained.heads / "yes").iterdir())[:1]
+        shutil.copy(picture, delivery / "1.png")
+        engine = open_record(home)
+        (row,) = until(lambda: history.decisions(engine, history.HistoryQuery(limit=None)))
+        assert row.path == "inbox/DOE^JANE \\xfc/1.png"
+        until(lambda: not history.open_arrivals(engine))
+
+        first = min(each["expected_start_time"] for each in until(lambda: scheduled(api)))
+        local = datetime.fromisoformat(first).astimezone(ZoneInfo(ZONE))
+        assert (local.hour, local.minute) == (2, 30)
+
+        assert len(processes(home)) >= 4
+        up.send_signal(signal.SIGTERM)
+        assert up.wait(60) == 143
+    finally:
+        up.kill()
+        up.communicate()
+    assert processes(home) == []
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+    assert "stopped" in (home / "logs" / "service.log").read_text()
+    files = [each for each in home.rglob("*") if each.is_file()]
+    ours = [each for each in files if home / "inbox" not in each.parents]
+    assert [each for each in ours if each.stat().st_mode & 0o777 != 0o600] == []
+    naming = {each.relative_to(home) for each in files if b"DOE^JANE" in each.read_bytes()}
+    elsewhere = [each for each in naming if not each.match("mriad.db*")]
+    assert {each.parent.name for each in elsewhere} <= {"reports"}  # neither logs nor Prefect
+
+
+def test_a_lock_is_held_by_one_and_let_go_with_its_process(tmp_path: Path) -> None:
+    taken = pytest.raises(HomeError, match=f"as process {os.getpid()}")
+    with only_one(tmp_path), taken, only_one(tmp_path):
+        pass
+    code = (
+        "import os, sys, pathlib, flows.service as service\n"
+        "with service.only_one(pathlib.Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=REPOSITORY, check=False)
+    assert done.returncode == -signal.SIGKILL
+    with only_one(tmp_path):
+        pass
+
+
+def test_a_child_that_dies_is_started_again_and_its_words_are_not_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.supervision.FIRST_PAUSE_SECONDS", 0.2)
+    environment = {**os.environ, "MRIAD_HOME": str(tmp_path / "home")}
+    logger = logging.getLogger("test.children")
+    child = Child("DOE^JANE", environment, logger, stop_seconds=5.0)
+    with caplog.at_level(logging.INFO, logger.name):
+        assert child.keep() is None
+        assert until(child.keep) == "DOE^JANE ended (status 1); starting it again in 0.2 s"
+        assert child.pid is None
+        until(lambda: child.keep() is None and child.pid)
+        assert until(child.keep) == "DOE^JANE ended (status 1); starting it again in 0.4 s"
+        child.stop()
+    said = [line.removeprefix("DOE^JANE: ") for line in caplog.messages]
+    assert "KeyError" in said
+    assert not [line for line in said if "DOE^JANE" in line]

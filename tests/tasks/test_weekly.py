@@ -1,0 +1,84 @@
+"""The report of a week, from a record filled by hand."""
+
+import csv
+import io
+import json
+
+from db import history, record
+from db.times import now
+from mriad_model.nouns import (
+    Challenge,
+    RecordedWarning,
+    Rejection,
+    RejectionReason,
+    Review,
+    RunEnd,
+    RunStatus,
+    Verdict,
+    WarningKind,
+)
+from tasks.weekly import write_weekly_report
+from tests.tasks.conftest import Bench
+from tests.tasks.test_drift import Nights
+
+
+def test_a_week_is_told_from_the_record(bench: Bench) -> None:
+    nights = Nights(bench)
+    engine, run_id = bench.engine, bench.run_id
+    nights.night(40)
+    ids = nights.night(5, shift=6.0)
+    rows = history.decisions(engine, history.HistoryQuery(verdict=Verdict.SUSPICIOUS, limit=None))
+    n_suspicious = len(rows)
+    by_scan = {row.scan_id: row.decision_id for row in rows}
+    record.append_review(
+        engine, Review(ids[0], by_scan[ids[0]], "me", Verdict.NORMAL, "an artefact", now())
+    )
+    record.append_rejections(
+        engine,
+        [
+            Rejection(
+                "inbox/a.txt", 2, 3, None, RejectionReason.UNSUPPORTED, "a note", run_id, now()
+            )
+        ],
+    )
+    record.append_warnings(
+        engine, [RecordedWarning(WarningKind.DRIFT, "{}", "They drift.", run_id, now())]
+    )
+    again = record.append_threshold(engine, nights.again)
+    dataset = history.threshold_by_id(engine, again).dataset_id
+    record.append_challenge(
+        engine,
+        Challenge(nights.threshold, again, dataset, 0, "refused: too few", "{}", run_id, now()),
+    )
+    counts = json.dumps({"new": 85, "scored": 85, "suspicious": n_suspicious})
+    record.end_run(engine, RunEnd(run_id, RunStatus.COMPLETED, counts, now()))
+
+    found = write_weekly_report.fn(str(bench.home), bench.next_night().run_id, 7)
+    page = (bench.home / found.path).read_text()
+    assert (found.runs, found.suspicious, found.warnings) == (1, n_suspicious, 1)
+    assert f"{n_suspicious} suspicious of 85 scans decided" in page
+    for said in ("They drift.", "refused: too few", "<b>1</b> suspicious ones called normal"):
+        assert said in page
+    table = csv.DictReader(io.StringIO((bench.home / found.path).with_suffix(".csv").read_text()))
+    results = [row["result"] for row in table]
+    assert results == ["suspicious"] * n_suspicious + ["rejected"]
+
+
+def test_a_scan_decided_again_counts_once_by_the_last_word(bench: Bench) -> None:
+    nights = Nights(bench)
+    (scan,) = nights.scans(1, None)
+    nights.decide([scan], [1.2])
+    assert history.last_word(bench.engine, [bench.run_id], 10).suspicious >= 1
+    nights.threshold = record.append_threshold(bench.engine, nights.again)
+    (score,) = history.stored_scores(bench.engine, nights.model, [scan]).values()
+    rows = [(scan, score.score_id, Verdict.NORMAL, 0.2)]
+    record.append_decisions(bench.engine, nights.threshold, rows, bench.run_id, now())
+    found = history.last_word(bench.engine, [bench.run_id], 100)
+    assert scan not in {row.scan_id for row in found.worst}
+    assert found.scans == 41
+
+
+def test_an_empty_record_makes_an_empty_week(bench: Bench) -> None:
+    found = write_weekly_report.fn(str(bench.home), bench.run_id, 7)
+    assert (found.runs, found.suspicious, found.warnings) == (0, 0, 0)
+    assert "No model is in force." in (bench.home / found.path).read_text()
