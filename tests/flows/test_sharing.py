@@ -8,22 +8,15 @@ import pytest
 from db import history, record
 from db.engine import open_record
 from db.times import now
-from flows.scoring import Sharing, score_new_scans
+from flows.scoring import ScoringResult, Sharing, score_new_scans
 from flows.sharing import score_shard
 from mriad_model.errors import SettingsError
 from mriad_model.nouns import Run
 from mriad_model.paths import escape_path
-from tasks.chunks import ranges_of
+from mriad_model.phantom import write_folder
+from tasks.chunks import numbers_in, ranges_of
 from tasks.claiming import claim, claimant_of, renewed
 from tests.conftest import Trained
-
-
-@pytest.fixture
-def alone(monkeypatch: pytest.MonkeyPatch, prefect_server: None) -> None:
-    """The server of the tests in place of one for the length of a command."""
-    from prefect.settings import PREFECT_API_URL
-
-    monkeypatch.setenv("MRIAD_PREFECT_API_URL", str(PREFECT_API_URL.value()))
 
 
 @pytest.fixture
@@ -41,7 +34,7 @@ def begin_night(trained: Trained) -> tuple[int, str]:
     return record.start_run(open_record(trained.home), row), flow_run_id
 
 
-def score(trained: Trained, **options: object) -> object:
+def score(trained: Trained, **options: object) -> ScoringResult:
     return score_new_scans(trained.home, escape_path(trained.heads), device="cpu", **options)
 
 
@@ -87,16 +80,18 @@ def test_where_nobody_serves_shards_the_run_scores_all_itself(
     assert "no deployment score_shard/score-shard" in capsys.readouterr().err
 
 
-def test_new_files_are_registered_before_they_are_shared(
-    trained: Trained, tmp_path: Path, heads: Path
-) -> None:
+def test_new_files_are_registered_before_they_are_shared(trained: Trained, tmp_path: Path) -> None:
     scans = tmp_path / "new"
-    scans.mkdir()
-    from mriad_model.phantom import write_folder
-
     write_folder(scans, 0, 5, seed=97, size=128)
     (scans / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno picture")
     found = score_new_scans(
         trained.home, escape_path(scans), device="cpu", chunk_size=2, sharing=Sharing(shards=2)
     )
     assert (found.new, found.scored, len(found.rejected)) == (5, 5, 1)
+
+
+def test_ids_travel_to_a_shard_as_ranges_in_their_order() -> None:
+    ids = [7, 8, 9, 3, 11, 12, 1]
+    assert ranges_of(ids) == [(7, 9), (3, 3), (11, 12), (1, 1)]
+    assert numbers_in(ranges_of(ids)) == ids
+    assert numbers_in(ranges_of([])) == []
