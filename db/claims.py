@@ -11,13 +11,14 @@ Who held the claim before may have decided the scan since it was found undecided
 
 from collections.abc import Iterable
 
-from sqlalchemy import Engine, delete, or_, update
+from sqlalchemy import Engine, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db import schema
-from db.engine import writing
-from db.rows import pieces
+from db.engine import reading, writing
+from db.rows import noun_of, pieces
 from db.times import after
+from mriad_model.nouns import Claim
 
 
 def claim_scans(
@@ -82,8 +83,26 @@ def renew_claims(engine: Engine, owner: str, *, now: str, lease_seconds: float) 
         return done.rowcount
 
 
-def release_claims(engine: Engine, owner: str) -> int:
-    """Give up all of an owner's claims, their scans scored or not; how many there were."""
+def release_claims(engine: Engine, owner: str, scan_ids: Iterable[int] | None = None) -> int:
+    """Give up an owner's claims on these scans (None: all), scored or not; how many there were."""
     table = schema.claim
+    theirs = delete(table).where(table.c.owner == owner)
     with writing(engine) as connection:
-        return connection.execute(delete(table).where(table.c.owner == owner)).rowcount
+        if scan_ids is None:
+            return connection.execute(theirs).rowcount
+        return sum(
+            connection.execute(theirs.where(table.c.scan_id.in_(piece))).rowcount
+            for piece in pieces(scan_ids)
+        )
+
+
+def claims_on(engine: Engine, scan_ids: Iterable[int], model_id: int) -> dict[int, Claim]:
+    """Who holds these scans for scoring with a model, by scan; leases that ran out included."""
+    table = schema.claim
+    found: dict[int, Claim] = {}
+    with reading(engine) as connection:
+        for piece in pieces(scan_ids):
+            query = select(table).where(table.c.model_id == model_id, table.c.scan_id.in_(piece))
+            for row in connection.execute(query).mappings():
+                found[row["scan_id"]] = noun_of(Claim, row)
+    return found

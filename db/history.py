@@ -7,6 +7,7 @@ that read a page at a time.
 from sqlalchemy import Engine
 
 from db.arrivals import arrivals_by_id, arrivals_by_path, open_arrivals
+from db.claims import claims_on
 from db.decisions import (
     DEFAULT_LIMIT,
     DecisionRow,
@@ -28,10 +29,13 @@ from db.lookups import (
     models,
     rejections,
     rejections_at,
+    run_by_flow_run,
     run_by_id,
+    shard_of,
     threshold_by_id,
     thresholds,
     unreported_runs,
+    with_shards,
 )
 from db.nights import (
     Came,
@@ -102,6 +106,7 @@ __all__ = [
     "calibration_scores",
     "came",
     "challenges",
+    "claims_on",
     "count_decisions",
     "current_threshold",
     "dataset_groups",
@@ -126,11 +131,13 @@ __all__ = [
     "rejections_at",
     "rejections_of",
     "reviews",
+    "run_by_flow_run",
     "run_by_id",
     "runs_since",
     "scan_sources",
     "scan_story",
     "scans_by_id",
+    "shard_of",
     "sighted_scans",
     "sighted_together",
     "sightings",
@@ -142,5 +149,6 @@ __all__ = [
     "unreported_runs",
     "verdicts_of",
     "warnings",
+    "with_shards",
     "worst_of_runs",
 ]

@@ -1,5 +1,6 @@
 """Reads of single rows by id, of short tables whole, and of what is in force."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -63,11 +64,36 @@ def run_by_id(engine: Engine, run_id: int) -> tuple[Run, RunEnd | None]:
     return run, None if row is None else noun_of(RunEnd, row)
 
 
+def run_by_flow_run(engine: Engine, flow_run_id: str) -> int:
+    """The id of the run that the workflow engine knows by this id. NotInRecord if there is none."""
+    run = schema.run
+    with reading(engine) as connection:
+        found = connection.execute(select(run.c.id).where(run.c.flow_run_id == flow_run_id))
+        run_id: int | None = found.scalar_one_or_none()
+    if run_id is None:
+        raise NotInRecord(f"There is no run {flow_run_id} in the record")
+    return run_id
+
+
+def shard_of(run_id: int) -> str:
+    """What the runs that help a run are recorded as: by this it is known whose work theirs is."""
+    return f"score_shard of run {run_id}"
+
+
+def with_shards(engine: Engine, run_ids: Iterable[int]) -> list[int]:
+    """Runs, and those that helped them."""
+    run = schema.run
+    found = list(run_ids)
+    shards = select(run.c.id).where(run.c.flow.in_([shard_of(each) for each in found]))
+    with reading(engine) as connection:
+        return found + list(connection.execute(shards.order_by(run.c.id)).scalars())
+
+
 def unreported_runs(engine: Engine, run_id: int) -> list[int]:
     """A run of a flow, and those of the same flow before it that came to no end.
 
     A run that was killed has recorded decisions but listed them nowhere. Those since the last
-    run that completed are listed by the next.
+    run that completed are listed by the next. Those that helped are among them.
     """
     run, end = schema.run, schema.run_end
     same_flow = select(run.c.flow).where(run.c.id == run_id).scalar_subquery()
@@ -87,7 +113,8 @@ def unreported_runs(engine: Engine, run_id: int) -> list[int]:
         .order_by(run.c.id)
     )
     with reading(engine) as connection:
-        return list(connection.execute(query).scalars())
+        runs = list(connection.execute(query).scalars())
+    return with_shards(engine, runs)
 
 
 def models(engine: Engine) -> list[Model]:

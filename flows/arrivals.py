@@ -6,11 +6,12 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
+from flows.chunks import TASKS_AT_ONCE
 from flows.deployed import AUTHOR, deployed_place
 from flows.options import Place
 from flows.retraining import options_of, retrain_model
 from flows.runner import private_flow
-from flows.scoring import TASKS_AT_ONCE, ScoringResult, score_found
+from flows.scoring import ScoringResult, Sharing, score_found
 from mriad_model.paths import escape_path
 from tasks.arrivals import Arrived, end_arrivals, find_arrived, sweep
 from tasks.models import device_in_use
@@ -82,7 +83,10 @@ def _score(
         arrived.folder,
         settings.device,
         settings.chunk_size,
+        sharing=Sharing(settings.shards, settings.lease_seconds),
         check=check,
     )
-    end_arrivals(home, run.id, arrived.done)
-    return ArrivalsScored(scoring, len(arrived.done), arrived.waiting, arrived.vanished)
+    # Whoever else is at work on some scans may die of it: then their folders are still to do.
+    done = [] if scoring.elsewhere else arrived.done
+    end_arrivals(home, run.id, done)
+    return ArrivalsScored(scoring, len(done), arrived.waiting, arrived.vanished)

@@ -75,7 +75,7 @@ def _serve(place: Place) -> None:
             name="mriad",
             pause_on_shutdown=False,
             query_seconds=POLL_SECONDS,
-            limit=RUNS_AT_ONCE,
+            limit=RUNS_AT_ONCE + place.settings.shards - 1,
         )
         ids = [await runner.aadd_deployment(each) for each in served]
         await end_leftovers(ids)

@@ -23,11 +23,14 @@ WAITS, IS_LEFT_OUT = "ENQUEUE", "CANCEL_NEW"
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A flow that runs by itself. One run at a time; `collision` says what becomes of another."""
+    """A flow that runs by itself.
+
+    One run at a time, and `collision` says what becomes of another; None: any number.
+    """
 
     name: str
     entrypoint: str  # module.flow
-    collision: str
+    collision: str | None
     cron: str | None = None
     timezone: str | None = None
 
@@ -44,7 +47,9 @@ class Deployment:
         made = flow.to_deployment(
             self.name,
             schedules=[CronSchedule(cron=self.cron, timezone=self.timezone)] if self.cron else None,
-            concurrency_limit=objects.ConcurrencyLimitConfig(
+            concurrency_limit=None
+            if self.collision is None
+            else objects.ConcurrencyLimitConfig(
                 limit=1, collision_strategy=objects.ConcurrencyLimitStrategy(self.collision)
             ),
             entrypoint_type=EntrypointType.MODULE_PATH,
@@ -76,6 +81,7 @@ def deployments(settings: Settings) -> list[Deployment]:
             "nightly-scoring", "flows.arrivals.nightly", IS_LEFT_OUT, settings.nightly, zone
         ),
         Deployment("on-new-scans", "flows.arrivals.score_arrivals", WAITS),
+        Deployment("score-shard", "flows.sharing.score_shard", None),
         Deployment("retrain-on-growth", "flows.scheduled.retrain_on_growth", IS_LEFT_OUT),
         Deployment(
             "weekly-report", "flows.reporting.weekly_report", IS_LEFT_OUT, settings.weekly, zone

@@ -142,6 +142,8 @@ def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
             f"{found.unreadable} left out: their files vanished or changed, or there is nothing"
             " in them to judge."
         )
+    if found.elsewhere:
+        show_lines(f"{found.elsewhere} left out: another run is at work on them.")
     if found.unsuited:
         show_lines(f"{found.unsuited} left out: not of the kind that the model learned.")
     _show_refused(found.rejected)

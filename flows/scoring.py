@@ -1,33 +1,29 @@
 """The flow of every night: ingest what is new, score it, decide, paint, report."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
+from flows.chunks import TASKS_AT_ONCE, Work
 from flows.ingestion import CHUNK_SIZE, intake_of
 from flows.runner import ahead, data, private_flow
+from flows.sharing import helped
+from tasks.claiming import LEASE_SECONDS, claimant_of, renewed
 from tasks.drift import check_drift
 from tasks.home import work_folder
 from tasks.ingestion import Ingested, ingest_chunk
-from tasks.listing import Found, chunked, find_files
+from tasks.listing import Found, Sources, chunked, find_files
 from tasks.models import device_in_use
-from tasks.preprocessing import preprocess_chunk
 from tasks.progress import tell
 from tasks.refused import Refused
 from tasks.rejections import all_refused
 from tasks.reporting import ScoreCounts, publish_summary, write_score_report
 from tasks.resources import opened_record
 from tasks.runs import RecordedRun, recorded_run
-from tasks.scoring import ScoredChunk, score_chunk
-from tasks.selection import InForce, Undecided, find_model, find_undecided
-
-STEPS = 4  # of a chunk: read, select, prepare, score
-IN_HAND = 2  # chunks: one is read or prepared while another is scored
-TASKS_AT_ONCE = STEPS * IN_HAND
+from tasks.selection import InForce, Undecided, all_undecided, find_model, find_undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +39,7 @@ class ScoringResult:
     taught: int  # left out: the model learned from them
     unsuited: int  # left out: of another kind than the model learned
     unreadable: int  # left out: their files vanished or changed, or hold nothing to judge
+    elsewhere: int  # left out: another run is at work on them
     model_id: int
     threshold_id: int
     report: str  # path, relative to the home; the same as a table lies beside it, .csv
@@ -50,49 +47,15 @@ class ScoringResult:
     seconds: float
 
 
-@dataclass(slots=True)
-class _Work:
-    """A scoring run under way."""
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How a run shares its scans with others."""
 
-    home: Path
-    run: RecordedRun
-    model: InForce
-    device: str
-    chunk_size: int
-    folder: Path  # for intermediate files
-    reads: list[PrefectFuture[Ingested]] = field(default_factory=list)
-    selected: list[PrefectFuture[Undecided]] = field(default_factory=list)
+    shards: int = 1  # runs, this one among them
+    lease_seconds: float = LEASE_SECONDS
 
-    def chunks(self, found: Found, known: Undecided) -> Iterator[PrefectFuture[ScoredChunk]]:
-        """Submit the steps of a chunk each time the next is asked for: known scans, then new."""
-        home, run_id = str(self.home), self.run.id
-        for number, piece in known.chunks(self.chunk_size):
-            yield self._score(str(self.folder / f"known-{number}"), piece)
-        for number, sources in chunked(found.unread, self.chunk_size):
-            workspace = str(self.folder / f"new-{number}")
-            read = ingest_chunk.submit(home, run_id, sources, workspace, keep=True)
-            wanted = find_undecided.submit(home, run_id, self.model, read, return_state=False)
-            self.reads.append(read)
-            self.selected.append(wanted)
-            yield self._score(workspace, wanted)
 
-    def _score(
-        self, workspace: str, wanted: Undecided | PrefectFuture[Undecided]
-    ) -> PrefectFuture[ScoredChunk]:
-        home, run_id, model = str(self.home), self.run.id, self.model
-        prepared = preprocess_chunk.submit(
-            home, run_id, model.recipe, wanted, workspace, return_state=False
-        )
-        return score_chunk.submit(
-            home,
-            run_id,
-            model,
-            self.device,
-            workspace,
-            wanted,
-            wait_for=[prepared],
-            return_state=False,
-        )
+ALONE = Sharing()
 
 
 @private_flow(name="score_new_scans", flow_run_name="score", workers=TASKS_AT_ONCE)
@@ -102,6 +65,7 @@ def score_new_scans(
     device: str = "auto",
     glob: str = "*",
     chunk_size: int = CHUNK_SIZE,
+    sharing: Sharing = ALONE,
 ) -> ScoringResult:
     """Score what is new in a folder. A second run over the same folder adds nothing."""
     place = str(home)
@@ -110,7 +74,9 @@ def score_new_scans(
     ) as run:
         model = find_model(place)
         found = find_files(place, run.id, folder, glob)
-        return score_found(home, run, model, found, folder, device, chunk_size, check=True)
+        return score_found(
+            home, run, model, found, folder, device, chunk_size, sharing=sharing, check=True
+        )
 
 
 def score_found(
@@ -122,6 +88,7 @@ def score_found(
     device: str,
     chunk_size: int,
     *,
+    sharing: Sharing = ALONE,
     check: bool = False,
 ) -> ScoringResult:
     """Read what is new of what was found, score it and what is known but undecided; report.
@@ -132,11 +99,23 @@ def score_found(
     started = time.monotonic()
     place = str(home)
     known = find_undecided(place, run.id, model, data(Ingested(found.known)))
-    with work_folder(home, run.id) as scratch:
-        work = _Work(home, run, model, device, chunk_size, scratch)
-        chunks = _scored(work, found, known)
-    intake = intake_of(found, [read.result() for read in work.reads])
-    selected = [known, *(each.result() for each in work.selected)]
+    claimant = claimant_of(run.id, model.model_id, model.threshold_id, sharing.lease_seconds)
+    with work_folder(home, run.id) as scratch, renewed(place, claimant):
+        work = Work(place, run.id, model, device, chunk_size, scratch, claimant)
+        if sharing.shards == 1:
+            work.score(known, found.unread)
+            elsewhere = work.take_over()
+        else:
+            registered = _registered(work, found)
+            wanted = all_undecided([known, *registered])
+            work.selected += registered
+            with helped(
+                home, flow_run.id, model.threshold_id, wanted.scan_ids, sharing.shards - 1
+            ) as helpers:
+                work.score(wanted, tend=helpers.tend)
+                elsewhere = work.take_over(helpers.are_busy)
+    intake = intake_of(found, work.reads)
+    selected = [known, *work.selected]
     left_out = [refused for each in selected for refused in each.refused]
     rejected = all_refused(place, run.id, [*intake.rejected, *left_out])
     intake = replace(intake, rejected=rejected)
@@ -146,7 +125,8 @@ def score_found(
         known=intake.known,
         taught=len({i for each in selected for i in each.taught}),
         unsuited=len({i for each in selected for i in each.unsuited}),
-        unreadable=sum(chunk.unreadable for chunk in chunks),
+        unreadable=work.unreadable,
+        elsewhere=len(elsewhere),
     )
     drifted = check_drift(place, run.id) if check else []
     report = write_score_report(
@@ -159,6 +139,8 @@ def score_found(
         taught=counts.taught,
         unsuited=counts.unsuited,
         unreadable=counts.unreadable,
+        elsewhere=counts.elsewhere,
+        doubled=work.doubled,
         warnings=len(drifted),
     )
     publish_summary(
@@ -176,6 +158,7 @@ def score_found(
         taught=counts.taught,
         unsuited=counts.unsuited,
         unreadable=counts.unreadable,
+        elsewhere=counts.elsewhere,
         model_id=model.model_id,
         threshold_id=model.threshold_id,
         report=report.path,
@@ -184,13 +167,19 @@ def score_found(
     )
 
 
-def _scored(work: _Work, found: Found, known: Undecided) -> list[ScoredChunk]:
-    """Score known and new files, chunk by chunk."""
-    total = len(known.scan_ids) + len(found.unread)
-    chunks = []
-    done = 0
-    for _, chunk in ahead(work.chunks(found, known), IN_HAND):
-        chunks.append(chunk)
-        done += chunk.wanted
-        tell("scoring", done, total)
-    return chunks
+def _registered(work: Work, found: Found) -> list[Undecided]:
+    """Read what is new and keep nothing of it: whoever comes to a scan reads it again."""
+    reads, selected = [], []
+
+    def submit(number: int, sources: Sources) -> PrefectFuture[Undecided]:
+        workspace = str(work.folder / f"read-{number}")
+        read = ingest_chunk.submit(work.home, work.run_id, sources, workspace, keep=False)
+        reads.append(read)
+        return find_undecided.submit(work.home, work.run_id, work.model, read, return_state=False)
+
+    for number, wanted in ahead(submit(*each) for each in chunked(found.unread, work.chunk_size)):
+        selected.append(wanted)
+        done = sum(each.result().n_sources for each in reads[:number])
+        tell("reading", done, len(found.unread))
+    work.reads += [each.result() for each in reads]
+    return selected

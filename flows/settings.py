@@ -55,6 +55,12 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="the PostgreSQL database of the record; SQLite in the home without"
     )
+    shards: int = Field(
+        1, ge=1, le=64, description="runs that share a night's new scans, the first among them"
+    )
+    lease_seconds: float = Field(
+        120.0, ge=5, le=3600, description="a worker not heard of for so long has died"
+    )
     retrain_share: float = Field(
         0.2, ge=0, allow_inf_nan=False, description="growth that calls for training, as a share"
     )

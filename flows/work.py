@@ -160,7 +160,7 @@ def score(
     """Score what is new in a folder: ingest, score, decide, paint, report."""
     folder = None if path is None else folder_name(path)
     with to_flow(home, device=device) as place:
-        from flows.scoring import score_new_scans
+        from flows.scoring import Sharing, score_new_scans
 
         found = score_new_scans(
             place.home,
@@ -168,6 +168,7 @@ def score(
             device=place.settings.device,
             glob=files,
             chunk_size=place.settings.chunk_size,
+            sharing=Sharing(place.settings.shards, place.settings.lease_seconds),
         )
     results.show_scoring(place.home, found, as_json=as_json)
 

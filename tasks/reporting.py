@@ -46,6 +46,7 @@ class ScoreCounts:
     taught: int
     unsuited: int
     unreadable: int
+    elsewhere: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ def write_score_report(
     """
     engine, place = opened_record(home), Path(home)
     run_ids = history.unreported_runs(engine, run_id)
-    own, listed = history.tally(engine, [run_id]), history.tally(engine, run_ids)
+    own = history.tally(engine, history.with_shards(engine, [run_id]))
+    listed = history.tally(engine, run_ids)
     recovered = listed.decisions - own.decisions
     decided = history.decided_in(engine, run_ids)
     worst = [row for row in decided if row.verdict is Verdict.SUSPICIOUS][:MOST_ROWS]
@@ -160,5 +162,6 @@ def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:
             counts.unreadable,
             "they vanished or changed, or hold nothing to judge; tried again next time",
         ),
+        (counts.elsewhere, "another run was at work on them"),
     )
     return [(n, why) for n, why in reasons if n]

@@ -13,9 +13,12 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from db import history
 from db.record import end_run, start_run
 from db.times import now
+from mriad_model.errors import NotInRecord, SettingsError
 from mriad_model.nouns import Run, RunEnd, RunStatus
+from tasks.resources import opened_record
 
 LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "prefect", "sqlalchemy", "torch")
 
@@ -55,6 +58,22 @@ def recorded_run(
         status = RunStatus.COMPLETED
     finally:
         end_run(engine, RunEnd(run.id, status, json.dumps(run.counts, sort_keys=True), now()))
+
+
+def run_helped(home: str, flow_run_id: str) -> str:
+    """What a run is recorded as that helps the run of this flow run.
+
+    Raises:
+        SettingsError: this home's record does not know that run.
+    """
+    engine = opened_record(home)
+    try:
+        return history.shard_of(history.run_by_flow_run(engine, flow_run_id))
+    except NotInRecord as error:
+        raise SettingsError(
+            "the run to be helped is not in this worker's record: give MRIAD_HOME and "
+            "MRIAD_DATABASE_URL on all machines the same"
+        ) from error
 
 
 def _tell_number(run_id: int) -> None:

@@ -14,6 +14,7 @@ from db import history, record
 from db.times import now
 from mriad_model.files import write_all_atomically
 from mriad_model.thresholds import p_value, verdict
+from tasks.claiming import Claimant, release
 from tasks.dicom_export import Exported, Said, export
 from tasks.judging import Judged, judge
 from tasks.models import loaded_model
@@ -57,17 +58,34 @@ class ScoredChunk:
 @task(name="score", cache_policy=NO_CACHE)
 @timed("score, paint and record")
 def score_chunk(
-    home: str, run_id: int, model: InForce, device: str, folder: str, wanted: Undecided
+    home: str,
+    run_id: int,
+    model: InForce,
+    device: str,
+    folder: str,
+    wanted: Undecided,
+    claimant: Claimant | None = None,
 ) -> ScoredChunk:
     """Score prepared slices, decide, paint, and append it all in one transaction.
 
     `folder` is the workspace that they lie in; it is removed. `wanted` are the scans that the
-    chunk began with; those lost on the way are counted.
+    chunk began with; those lost on the way are counted. What the claimant held of them is free.
     """
     workspace = Workspace(Path(folder))
-    if not workspace.prepared.exists():  # no scan of the chunk could be prepared
-        workspace.discard()
-        return ScoredChunk(len(wanted.scan_ids), 0, len(wanted.scan_ids))
+    n_scored, n_decided = 0, 0
+    if workspace.prepared.exists():  # a scan of the chunk could be prepared
+        n_scored, n_decided = _score_prepared(home, run_id, model, device, workspace)
+    workspace.discard()
+    if claimant is not None:
+        release(home, claimant, wanted.scan_ids)
+    release_memory()
+    return ScoredChunk(len(wanted.scan_ids), n_decided, len(wanted.scan_ids) - n_scored)
+
+
+def _score_prepared(
+    home: str, run_id: int, model: InForce, device: str, workspace: Workspace
+) -> tuple[int, int]:
+    """How many scans were scored, and how many decisions are new."""
     fitted = loaded_model(home, model.model_id, device)
     prepared = {each.scan_id: each for each in load_prepared(workspace)}
     judged = judge(fitted, [*prepared.values()], model.model_id)
@@ -86,13 +104,7 @@ def score_chunk(
         engine, model.model_id, model.threshold_id, rows, run_id=run_id, now=moment
     )
     record.append_rejections(engine, rejections)
-    workspace.discard()
-    release_memory()
-    return ScoredChunk(
-        wanted=len(wanted.scan_ids),
-        decided=added.decisions,
-        unreadable=len(wanted.scan_ids) - len(rows),
-    )
+    return len(rows), added.decisions
 
 
 def _row(judged: Judged, said: Said, exported: Exported) -> record.ScoredScan:

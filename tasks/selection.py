@@ -1,7 +1,7 @@
 """Which scans a run has to work on, read from the record."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -14,6 +14,7 @@ from mriad_model.nouns import Rejection, RejectionReason, Role
 from mriad_model.recipes import Recipe
 from mriad_model.volumes.score import unsuited
 from tasks.chunks import in_chunks
+from tasks.claiming import Claimant, claim
 from tasks.ingestion import Ingested
 from tasks.refused import Refused
 from tasks.rejections import as_listed
@@ -40,6 +41,7 @@ class Undecided:
     taught: list[int]  # left out: the model learned from them
     unsuited: list[int]  # left out: they are not what the model learned
     refused: list[Refused] = field(default_factory=list)  # these, with the reason
+    elsewhere: list[int] = field(default_factory=list)  # left out: another run works on them
 
     def chunks(self, size: int) -> Iterator[tuple[int, "Undecided"]]:
         """(number, piece) for pieces of about `size` slices; numbers start at 1."""
@@ -55,13 +57,18 @@ def wanted_scans(pairs: Iterable[tuple[int, int]]) -> Undecided:
 
 
 @task(name="find-model", cache_policy=NO_CACHE)
-def find_model(home: str) -> InForce:
-    """The model and threshold in force.
+def find_model(home: str, threshold_id: int | None = None) -> InForce:
+    """The model and threshold in force, or another threshold and its model.
 
     Raises:
+        NotInRecord: there is no such threshold.
         NoScans: none is, for nothing was trained yet.
     """
-    current = history.current_threshold(opened_record(home))
+    engine = opened_record(home)
+    if threshold_id is not None:
+        model_id = history.threshold_by_id(engine, threshold_id).model_id
+        return InForce(model_id, threshold_id, history.model_by_id(engine, model_id).recipe)
+    current = history.current_threshold(engine)
     if current is None or current.model.id is None or current.threshold.id is None:
         raise NoScans(
             "no model is in force; ingest healthy scans with: mriad ingest FOLDER --label healthy,"
@@ -76,8 +83,12 @@ def has_model(engine: Engine) -> bool:
 
 
 @task(name="find-undecided", cache_policy=NO_CACHE)
-def find_undecided(home: str, run_id: int, model: InForce, read: Ingested) -> Undecided:
+def find_undecided(
+    home: str, run_id: int, model: InForce, read: Ingested, claimant: Claimant | None = None
+) -> Undecided:
     """Of the scans read, those that the threshold has not decided, in order and each once.
+
+    With a claimant they are claimed, and those that another works on are set apart.
 
     Scans that the model learned from are left out: their scores would be memories. So are those
     of another kind than it learned, which get a rejection row.
@@ -95,13 +106,43 @@ def find_undecided(home: str, run_id: int, model: InForce, read: Ingested) -> Un
     left_out = {scan_id: text for scan_id, text in why.items() if text is not None}
     rejections = _unsuited(home, run_id, left_out)
     record.append_rejections(engine, rejections)
-    return Undecided(
+    found = Undecided(
         scan_ids=suited,
         n_slices=[scans[scan_id].n_slices for scan_id in suited],
         taught=[scan_id for scan_id in unique if scan_id in taught],
         unsuited=list(left_out),
         refused=[as_listed(each) for each in rejections],
     )
+    return found if claimant is None else claimed(home, claimant, found)
+
+
+def claimed(home: str, claimant: Claimant, wanted: Undecided) -> Undecided:
+    """Of scans to score, those that are the claimant's now; others' are set apart."""
+    found = claim(home, claimant, wanted.scan_ids)
+    n_slices = dict(zip(wanted.scan_ids, wanted.n_slices, strict=True))
+    return replace(
+        wanted,
+        scan_ids=found.ours,
+        n_slices=[n_slices[scan_id] for scan_id in found.ours],
+        elsewhere=[each.scan_id for each in found.elsewhere],
+    )
+
+
+def still_undecided(home: str, threshold_id: int, scan_ids: Iterable[int]) -> Undecided:
+    """Of scans found undecided before, those that still are."""
+    engine = opened_record(home)
+    left = history.undecided(engine, scan_ids, threshold_id)
+    scans = history.scans_by_id(engine, left)
+    return wanted_scans((scan_id, scans[scan_id].n_slices) for scan_id in left)
+
+
+def all_undecided(parts: Iterable[Undecided]) -> Undecided:
+    """Several as one, each scan once."""
+    parts = list(parts)
+    n_slices = dict[int, int]()
+    for part in parts:
+        n_slices |= zip(part.scan_ids, part.n_slices, strict=True)
+    return wanted_scans(n_slices.items())
 
 
 def _unsuited(home: str, run_id: int, why: Mapping[int, str]) -> list[Rejection]:

@@ -103,7 +103,7 @@ def server() -> Iterator[Server]:
         )
         options = [part for option in OPTIONS for part in ("-c", option)]
         with log.open("wb") as out:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # type: ignore[call-overload]
                 [programs / "postgres", "-D", data, "-k", folder, *options],
                 cwd=folder,
                 stdout=out,

@@ -33,11 +33,17 @@ def test_prefect_yaml_and_mriad_up_know_the_same_deployments(
             {
                 "name": made.name,
                 "entrypoint": made.entrypoint,
-                "concurrency_limit": {
-                    "limit": made.concurrency_limit,
-                    "collision_strategy": made.concurrency_options.collision_strategy.value,
-                },
             }
+            | (
+                {
+                    "concurrency_limit": {
+                        "limit": made.concurrency_limit,
+                        "collision_strategy": made.concurrency_options.collision_strategy.value,
+                    }
+                }
+                if made.concurrency_limit
+                else {}
+            )
             | (
                 {"schedules": [{"cron": s.cron, "timezone": s.timezone} for s in schedules]}
                 if schedules

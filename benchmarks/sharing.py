@@ -1,0 +1,305 @@
+"""Two workers share a night on PostgreSQL: `python -m benchmarks.sharing [--slices 10000]`.
+
+Everything as README's "Past one machine" has it: a PostgreSQL server, a Prefect server, a work
+pool of type process, `prefect deploy --all`, and workers. Each worker, with all that it starts,
+is held to one core, as if it were a machine of one core. The same slices are scored by one
+worker, by two, by two of which the one that helps is killed (SIGKILL, with its children) when
+half of the scans are decided, and by two of which the one that runs the night is.
+
+Printed of each: seconds of the run, who scored how many, and whether the decisions are those of
+the first, each once. Needs two cores that nobody else uses for its speed-up to mean something.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from db import history
+from db.engine import open_record
+from mriad_model.errors import NotInRecord
+from mriad_model.nouns import Run, RunEnd
+from mriad_model.phantom import many_slices, write_folder
+from tasks.home import prepare_home
+from tests import postgresql
+from tests.chaos.__main__ import engine_server, processes
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PROGRAMS = Path(sys.executable).parent
+SEED = 7
+PATIENCE = 1800.0  # seconds for a night
+LEASE = 20.0  # seconds; short, for the killed worker's scans to be waited for
+# As containers have it: nobody sees the processes of another, so a lease has to run out.
+APART = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+Decided = list[tuple[str, float, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What became of a night."""
+
+    seconds: float  # from the start of its run to the end of the last that worked on it
+    shares: list[str]  # run: how many it decided
+    decided: Decided
+    doubled: int  # scans that two runs worked on
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What all nights have in common."""
+
+    work: Path
+    server: postgresql.Server
+    template: str  # URL of a database in which a model is in force
+    home: Path  # that belongs to it
+    n: int
+
+
+def main() -> None:
+    """Score the slices four times; print what came of it."""
+    options = argparse.ArgumentParser(prog="python -m benchmarks.sharing", description=__doc__)
+    options.add_argument("--slices", type=int, default=10_000)
+    n = options.parse_args().slices
+    if (why := postgresql.missing()) is not None:
+        raise SystemExit(why)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and end what was started
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mriad-sharing-")))
+        say(f"drawing {n} slices of 256 x 256; load of this machine {os.getloadavg()[0]:.1f} ...")
+        many_slices(work / "watched" / "slices", n, SEED)
+        (work / "watched" / "slices" / ".complete").touch()
+        stage = prepare(work, stack.enter_context(postgresql.server()), n)
+        one = night(stage, "one worker", 1)
+        two = night(stage, "two workers", 2)
+        helper = night(stage, "two workers, the helper killed", 2, kill="score_shard")
+        first = night(stage, "two workers, the night's own killed", 2, kill="nightly")
+        say(f"speed-up of two over one: {one.seconds / two.seconds:.2f}")
+        wrong = [each for each in (two, helper, first) if each.decided != one.decided]
+        say("decisions are the same in all" if not wrong else f"{len(wrong)} DIFFER")
+    sys.exit(1 if wrong or len(one.decided) != n else 0)
+
+
+def prepare(work: Path, server: postgresql.Server, n: int) -> Stage:
+    """A record with a model in force."""
+    home, url = prepare_home(work / "home"), server.create()
+    write_folder(work / "drawn", 40, 0, SEED + 1)
+    (work / "drawn" / "no").rename(home / "healthy" / "drawn")
+    given = {**os.environ, "MRIAD_DATABASE_URL": url, "MRIAD_HOME": str(home)}
+    command = [sys.executable, "-m", "flows.cli", "train", "--epochs", "3"]
+    subprocess.run(command, check=True, env=given, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
+    return Stage(work, server, url, home, n)
+
+
+def night(stage: Stage, name: str, workers: int, kill: str | None = None) -> Night:
+    """Score the slices by so many workers, from a copy of the record; say what came of it."""
+    place = stage.work / name.replace(" ", "-").replace(",", "")
+    home = place / "home"
+    shutil.copytree(stage.home, home)
+    url = stage.server.clone(stage.template)
+    record = open_record(home, url)
+    before = last_run(record)
+    with ExitStack() as stack:
+        # A server of its own: it takes a killed run to be under way, and allows one at a time.
+        given = environment(stage, home, url, workers, stack.enter_context(engine_server(place)))
+        prefect(given, "work-pool", "create", "mriad", "--type", "process")
+        prefect(given, "--no-prompt", "deploy", "--all")
+        pids = [
+            stack.enter_context(worker(given, core, place / f"worker-{core}.log"))
+            for core in range(workers)
+        ]
+        prefect(given, "deployment", "run", "nightly/nightly-scoring")
+        if kill is not None:
+            await_half(record, stage.n)
+            killed = kill_worker(record, before, pids, kill)
+            say(f"  killed {killed} processes of the worker that ran {kill}, half-way")
+        await_end(record, before, stage.n)
+    found = night_of(record, before)
+    record.dispose()
+    stage.server.drop(url)
+    shutil.rmtree(place)
+    rate = stage.n / found.seconds
+    say(f"{name}: {found.seconds:.1f} s, {rate:.0f} slices/s; {', '.join(found.shares)}")
+    say(f"  {len(found.decided)} of {stage.n} decided; {found.doubled} worked on twice")
+    return found
+
+
+def environment(stage: Stage, home: Path, url: str, shards: int, api: str) -> dict[str, str]:
+    """What commands and workers are started with."""
+    return {
+        **os.environ,
+        "MRIAD_HOME": str(home),
+        "MRIAD_DATABASE_URL": url,
+        "MRIAD_PREFECT_API_URL": api,
+        "PREFECT_API_URL": api,
+        "PREFECT_HOME": str(home.parent / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "MRIAD_WATCH": str(stage.work / "watched"),
+        "MRIAD_SHARDS": str(shards),
+        "MRIAD_LEASE_SECONDS": str(LEASE),
+        "MRIAD_CHUNK_SIZE": "256",
+        "MRIAD_DEVICE": "cpu",
+        "OMP_NUM_THREADS": "1",
+        "PATH": f"{PROGRAMS}:{os.environ['PATH']}",  # a worker starts `python`
+    }
+
+
+def prefect(given: dict[str, str], *arguments: str) -> None:
+    """One command of Prefect's."""
+    done = subprocess.run(
+        [PROGRAMS / "prefect", *arguments],
+        env=given,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"prefect {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}")
+
+
+@contextmanager
+def worker(given: dict[str, str], core: int, log: Path) -> Iterator[int]:
+    """A worker of the pool that runs one flow at a time on one core; its process id."""
+    cores = sorted(os.sched_getaffinity(0))
+    command = [str(PROGRAMS / "prefect"), "worker", "start", "--pool", "mriad", "--limit", "1"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*APART, *command],
+            env=given,
+            cwd=REPOSITORY,
+            stdout=out,
+            stderr=out,
+        )
+    os.sched_setaffinity(process.pid, {cores[core % len(cores)]})
+    try:
+        yield process.pid
+    finally:
+        for pid in [process.pid, *descendants(process.pid)]:
+            end(pid, signal.SIGKILL)
+        process.wait()
+
+
+def await_half(record: history.Engine, n: int) -> None:
+    """Wait until half of the scans are decided."""
+    wait_for(lambda: history.count_decisions(record) >= n // 2)
+
+
+def await_end(record: history.Engine, before: int, n: int) -> None:
+    """Wait until all is decided, and the night's run has ended, or without it its helper's."""
+
+    def over() -> bool:
+        if history.count_decisions(record) < n:
+            return False
+        ended = {run.flow: end is not None for run, end in runs(record, before)}
+        return ended.pop("nightly") or (bool(ended) and all(ended.values()))
+
+    wait_for(over)
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    """Ask until it has."""
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        if time.monotonic() > deadline:
+            raise SystemExit("the night does not end")
+        time.sleep(0.5)
+
+
+def kill_worker(record: history.Engine, before: int, pids: list[int], flow: str) -> int:
+    """Kill the worker that runs this flow, and all that it started; how many processes."""
+    (wanted,) = [run.flow_run_id for run, end in runs(record, before) if run.flow.startswith(flow)]
+    for pid in pids:
+        tree = descendants(pid)
+        if any(wanted.encode() in environment_of(each) for each in tree):
+            for each in [pid, *tree]:
+                end(each, signal.SIGKILL)
+            return 1 + len(tree)
+    raise SystemExit(f"no worker runs {flow}")
+
+
+def night_of(record: history.Engine, before: int) -> Night:
+    """What the record says of it."""
+    found = runs(record, before)
+    ends = [end for _, end in found if end is not None]
+    begun = datetime.fromisoformat(found[0][0].started_at)
+    ended = max(datetime.fromisoformat(end.ended_at) for end in ends)
+    rows = history.decisions(record, history.HistoryQuery(limit=None))
+    return Night(
+        seconds=(ended - begun).total_seconds(),
+        shares=[
+            f"{run.flow} {history.tally(record, [run.id]).decisions}"
+            for run, _ in found
+            if run.id is not None
+        ],
+        decided=sorted((str(row.path), row.score, row.verdict.value) for row in rows),
+        doubled=sum(json.loads(end.counts).get("doubled", 0) for end in ends),
+    )
+
+
+def runs(record: history.Engine, before: int) -> list[tuple[Run, RunEnd | None]]:
+    """The night's run, and those that helped it."""
+    return [
+        history.run_by_id(record, run_id)
+        for run_id in range(before + 1, last_run(record) + 1)
+        if _is_of_the_night(history.run_by_id(record, run_id)[0])
+    ]
+
+
+def _is_of_the_night(run: Run) -> bool:
+    return run.flow == "nightly" or run.flow.startswith("score_shard")
+
+
+def last_run(record: history.Engine) -> int:
+    """The id of the last run."""
+    number = 0
+    with suppress(NotInRecord):
+        while True:
+            history.run_by_id(record, number + 1)
+            number += 1
+    return number
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have."""
+    children: dict[int, list[int]] = {}
+    for line in processes():
+        child, parent, _ = line.split(maxsplit=2)
+        children.setdefault(int(parent), []).append(int(child))
+    found = list(children.get(pid, []))
+    for each in found:
+        found += children.get(each, [])
+    return found
+
+
+def environment_of(pid: int) -> bytes:
+    """What a process was started with; nothing where it has gone."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+def end(pid: int, how: signal.Signals) -> None:
+    """A signal to a process that may have gone."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, how)
+
+
+def say(line: str) -> None:
+    """One line of the result."""
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
