@@ -22,6 +22,15 @@ def _the_record_in_use_is_none_to_play_in() -> None:
     os.environ.pop("MRIAD_DATABASE_URL", None)
 
 
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """The command line sets its own for good; a test leaves none to the next."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of drawn heads: `no` (24 healthy) and `yes` (6 abnormal)."""
