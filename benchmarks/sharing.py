@@ -32,7 +32,7 @@ from mriad_model.nouns import Run, RunEnd
 from mriad_model.phantom import many_slices, write_folder
 from tasks.home import prepare_home
 from tests import postgresql
-from tests.chaos.__main__ import engine_server, processes
+from tests.chaos.commands import descendants, engine_server
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROGRAMS = Path(sys.executable).parent
@@ -268,18 +268,6 @@ def last_run(record: history.Engine) -> int:
             history.run_by_id(record, number + 1)
             number += 1
     return number
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and those that they have."""
-    children: dict[int, list[int]] = {}
-    for line in processes():
-        child, parent, _ = line.split(maxsplit=2)
-        children.setdefault(int(parent), []).append(int(child))
-    found = list(children.get(pid, []))
-    for each in found:
-        found += children.get(each, [])
-    return found
 
 
 def environment_of(pid: int) -> bytes:

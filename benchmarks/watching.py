@@ -10,17 +10,11 @@ decision row.
 import argparse
 import heapq
 import json
-import os
 import random
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -29,10 +23,10 @@ import cv2
 import numpy as np
 from sqlalchemy import text
 
+from benchmarks.service import service, trained_home
 from db.engine import open_record, reading
 from mriad_model.paths import source_path
 from mriad_model.phantom import write_folder
-from tasks.home import prepare_home
 
 SEED = 11
 SIDE = 64
@@ -132,7 +126,7 @@ def main() -> None:
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="mriad-watching-") as scratch:
         work = Path(scratch)
-        home = _trained_home(work)
+        home = trained_home(work, SEED + 1, SIDE)
         (work / "aside").mkdir()
         write_folder(work / "heads", 20, 20, SEED, size=SIDE)
         bases = [
@@ -142,41 +136,11 @@ def main() -> None:
         ]
         delivery = Delivery(home / "inbox", work / "aside", given.quiet, bases)
         delivery.plan(given.folders, given.seconds)
-        with _service(home, given.quiet) as ready:
-            print(f"mriad up: ready after {ready:.1f} s")
+        with service(home, MRIAD_QUIET_SECONDS=given.quiet) as up:
+            print(f"mriad up: ready after {up.seconds:.1f} s")
             delivery.run()
             _await(home, given.folders)
         _report(home, delivery)
-
-
-def _trained_home(work: Path) -> Path:
-    home = prepare_home(work / "home")
-    write_folder(work / "drawn", 40, 0, SEED + 1, size=SIDE)
-    (work / "drawn" / "no").rename(home / "healthy" / "drawn")
-    command = [sys.executable, "-m", "flows.cli", "train", "--epochs", "3", "--home", str(home)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return home
-
-
-@contextmanager
-def _service(home: Path, quiet: float) -> Iterator[float]:
-    """`mriad up` for the length of the block; yields the seconds until it was ready."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    environment = {**os.environ, "MRIAD_PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-    command = [sys.executable, "-m", "flows.cli", "up", "--home", str(home), "--json"]
-    began = time.monotonic()
-    with subprocess.Popen(
-        [*command, "--quiet", str(quiet)], env=environment, stdout=subprocess.PIPE
-    ) as up:
-        assert up.stdout is not None
-        while up.stdout.readline() not in (b"}\n", b""):
-            pass
-        try:
-            yield time.monotonic() - began
-        finally:
-            up.send_signal(signal.SIGTERM)
 
 
 def _await(home: Path, n: int) -> None:

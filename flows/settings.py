@@ -153,6 +153,10 @@ def service_environment(home: Path, settings: Settings) -> dict[str, str]:
         "MRIAD_PREFECT_API_URL": api,
         "PREFECT_UI_API_URL": api,
         "PYTHONUNBUFFERED": "1",
+        # By itself Prefect forgets events after a week, but keeps runs and their logs for ever.
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": os.environ.get(
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs"
+        ),
     }
 
 

@@ -111,6 +111,11 @@ def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
         local = datetime.fromisoformat(first).astimezone(ZoneInfo(ZONE))
         assert (local.hour, local.minute) == (2, 30)
 
+        # Prefect forgets old runs, too, or its database would grow for years.
+        with urllib.request.urlopen(f"{api}/admin/settings") as answer:
+            kept = json.load(answer)["server"]["services"]["db_vacuum"]["enabled"]
+        assert "flow_runs" in kept
+
         assert len(processes(home)) >= 4
         up.send_signal(signal.SIGTERM)
         assert up.wait(60) == 143
