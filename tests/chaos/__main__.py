@@ -1,61 +1,67 @@
-"""Kill -9 at random moments over ingest, train, score and recalibrate; then compare the records.
+"""Kill -9 at random moments over all that writes the record; then compare the records.
 
 python -m tests.chaos [--kills 100] [--seed 0]
 
-The same commands run twice over the same drawn heads: undisturbed, and killed again and again,
-each until it has had its share of kills and is let through. The record has to end the same, row
-by row (ids, times and runs aside), every heatmap as recorded, and no process left behind. Some
-kills hit the workflow engine's server instead.
+The same work is done twice over the same drawn heads: undisturbed, and killed again and again,
+each step until it has had its share of kills and is let through. The steps are ingest, train,
+score and recalibrate as commands (some kills hit the workflow engine's server instead), `mriad
+watch`, and `mriad up` with a nightly run every minute, of which any process is hit, or all at
+once, as when a machine dies. The record has to end the same, row by row (ids, times and runs
+aside), every heatmap as recorded, and no process left behind.
 """
 
 import argparse
-import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.server import answers
 from mriad_model.files import sha256_of
 from mriad_model.phantom import write_folder
+from tests.chaos.commands import (
+    PATIENCE,
+    engine_server,
+    kill,
+    naming,
+    say,
+    server_of,
+    start,
+    wait_until,
+)
 from tests.chaos.record import count_runs, lines_of
+from tests.chaos.stream import Stream
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 N_HEALTHY, N_NEW, SIZE = 30, 48, 96
-SERVER_KILLS = 0.05  # share of the kills that hit the engine's server
-PATIENCE = 180.0  # seconds for a command
+SERVER_KILLS = 0.05  # share of the commands' kills that hit the engine's server
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command, and how often it is killed."""
+    """One command, and which share of the kills it gets."""
 
     arguments: tuple[str, ...]
     share: float
 
 
 STEPS = (
-    Step(("ingest", "{heads}/no", "--label", "healthy"), 0.2),
-    Step(("train", "--epochs", "4"), 0.25),
-    Step(("score", "{new}"), 0.35),
-    Step(("recalibrate", "--sigmas", "2"), 0.1),
-    Step(("score", "{new}"), 0.1),
+    Step(("ingest", "{heads}/no", "--label", "healthy"), 0.12),
+    Step(("train", "--epochs", "4"), 0.18),
+    Step(("score", "{new}"), 0.22),
+    Step(("recalibrate", "--sigmas", "2"), 0.06),
+    Step(("score", "{new}"), 0.04),
 )
+WATCH_SHARE, UP_SHARE = 0.14, 0.24
 
 
 @dataclass(slots=True)
 class Tally:
-    """What happened."""
+    """What was killed, and how often a command was started."""
 
-    kills: int = 0
-    of_server: int = 0
-    restarts: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
+    starts: int = 0
 
 
 def main() -> None:
@@ -65,19 +71,30 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
     rng = random.Random(given.seed)
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mriad-chaos-") as scratch:
         work = Path(scratch)
         write_folder(work / "heads", N_HEALTHY, 0, 1, size=SIZE)
         write_folder(work / "new", 0, N_NEW, 2, size=SIZE)
         (work / "new" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno picture")
+        watched, up = (round(given.kills * share) for share in (WATCH_SHARE, UP_SHARE))
+        stream = Stream(work, rng, watched, up)
         tally = Tally()
         with engine_server(work) as api:
             calm = [run(step, work, work / "calm", api) for step in STEPS]
+            stream.flow_calmly(work / "calm", api)
             for step, seconds in zip(STEPS, calm, strict=True):
                 disturb(step, work, api, round(given.kills * step.share), seconds, rng, tally)
-        differences = compare(work / "calm", work / "wild")
+            tally.kills += stream.disturb_watch(work / "wild", api)
+        tally.kills += stream.disturb_up(work / "wild")
+        differences = compare(work / "calm", work / "wild") + stream.complaints
+        rows = Counter(line.split(" ", 1)[0] for line in lines_of(work / "wild"))
         left = survivors(work)
-    say(f"{tally.kills} kills, {tally.of_server} of them of the server; {tally.restarts} restarts")
+    say(
+        f"{tally.kills.total()} kills in {(time.monotonic() - began) / 60:.0f} min: "
+        + ", ".join(f"{name} {n}" for name, n in sorted(tally.kills.items()))
+    )
+    say("rows compared: " + ", ".join(f"{name} {n}" for name, n in rows.items()))
     say(f"{len(differences)} differences, {len(left)} processes left behind")
     for line in [*differences[:20], *left]:
         say(f"  {line}")
@@ -95,33 +112,28 @@ def disturb(
 ) -> None:
     """Kill a command so many times, each at a random moment of its run; then let it through."""
     home = work / "wild"
+    name = step.arguments[0]
     done = 0
     while done < kills:
         with_server = rng.random() < SERVER_KILLS
         before = count_runs(home)
-        process = start(step, work, home, None if with_server else api)
-        began = time.monotonic()
-        while count_runs(home) == before and process.poll() is None:
-            time.sleep(0.01)
-            if time.monotonic() - began > PATIENCE:
-                raise SystemExit(f"{step.arguments[0]} did not begin in {PATIENCE:.0f} s")
+        process = start(placed(step, work), work, home, None if with_server else api)
+        wait_until(lambda: count_runs(home) != before or process.poll() is not None, name)  # noqa: B023
         time.sleep(rng.uniform(0, 1.1 * seconds))
         if process.poll() is None:
-            victim = server_of(process.pid) if with_server else process.pid
-            os.kill(victim or process.pid, signal.SIGKILL)
-            tally.of_server += victim is not None and with_server
+            server = server_of(process.pid) if with_server else None
+            kill(server or process.pid)
             done += 1
-            tally.kills += 1
+            tally.kills["its server" if server else name] += 1
         process.wait(PATIENCE)
-        tally.restarts += 1
     run(step, work, home, api)
-    say(f"  {step.arguments[0]}: killed {kills} times")
+    say(f"  {name}: killed {kills} times")
 
 
 def run(step: Step, work: Path, home: Path, api: str) -> float:
     """Run a command to its end; how long its flow took, seconds."""
     before = count_runs(home)
-    process = start(step, work, home, api)
+    process = start(placed(step, work), work, home, api)
     while count_runs(home) == before and process.poll() is None:
         time.sleep(0.01)
     began = time.monotonic()
@@ -131,74 +143,16 @@ def run(step: Step, work: Path, home: Path, api: str) -> float:
     return time.monotonic() - began
 
 
-def start(step: Step, work: Path, home: Path, api: str | None) -> "subprocess.Popen[bytes]":
-    """Start a command; with no `api` it starts a server of its own."""
+def placed(step: Step, work: Path) -> list[str]:
+    """Its arguments."""
     places = {"heads": str(work / "heads"), "new": str(work / "new")}
-    arguments = [each.format(**places) for each in step.arguments]
-    environment = {
-        **os.environ,
-        "MRIAD_CHUNK_SIZE": "6",
-        "MRIAD_DEVICE": "cpu",
-        "MRIAD_PREFECT_API_URL": api or "http://127.0.0.1:9/api",
-    }
-    with (work / "output.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", *arguments, "--home", str(home)],
-            cwd=REPOSITORY,
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
-
-
-@contextmanager
-def engine_server(work: Path) -> Iterator[str]:
-    """A workflow server that stays, so that a command begins in seconds."""
-    port = 4300 + os.getpid() % 500
-    api = f"http://127.0.0.1:{port}/api"
-    environment = {**os.environ, "PREFECT_HOME": str(work / "prefect"), "DO_NOT_TRACK": "1"}
-    environment |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_LOGGING_LEVEL": "ERROR"}
-    factory = "prefect.server.api.server:create_app"
-    with (work / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "--factory", factory, "--port", str(port)],
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        until = time.monotonic() + PATIENCE
-        while not answers(api):
-            if time.monotonic() > until or server.poll() is not None:
-                raise SystemExit("no workflow server came up")
-            time.sleep(0.2)
-        yield api
-    finally:
-        server.terminate()
-        server.wait(PATIENCE)
-
-
-def server_of(pid: int) -> int | None:
-    """The workflow server that a command has started, if it is up."""
-    for line in processes():
-        child, parent, command = line.split(maxsplit=2)
-        if int(parent) == pid and "uvicorn" in command:
-            return int(child)
-    return None
-
-
-def processes() -> Sequence[str]:
-    """`pid ppid command` of every process."""
-    found = subprocess.run(
-        ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-    )
-    return found.stdout.splitlines()
+    return [each.format(**places) for each in step.arguments]
 
 
 def survivors(work: Path) -> list[str]:
-    """Processes that still name the scratch folder."""
+    """Processes started with the scratch folder."""
     time.sleep(2)
-    return [line for line in processes() if str(work) in line]
+    return naming(work)
 
 
 def compare(calm: Path, wild: Path) -> list[str]:
@@ -215,12 +169,6 @@ def compare(calm: Path, wild: Path) -> list[str]:
             if not (wild / path).exists() or sha256_of(wild / path) != sha256:
                 differences.append(f"not as recorded: {path}")
     return differences
-
-
-def say(line: str) -> None:
-    """One line of the result."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ LINES = {
     "decision": """select s.sha256, m.sha256, t.policy, t.k, d.verdict, d.p_value from decision d
         join scan s on s.id = d.scan_id join threshold t on t.id = d.threshold_id
         join model m on m.id = t.model_id""",
+    "arrival": """select path, n_files, settled_by, e.id is not null from arrival a
+        left join arrival_end e on e.arrival_id = a.id""",
 }
 
 
