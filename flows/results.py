@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FEW_TO_CALIBRATE = 30  # below it a threshold of mean + k sd is a guess
 MOST_LISTED = 20
+NOTHING_THERE = "There are no files in that folder (hidden ones, *.part and *.tmp do not count)."
 FIGURES = ("auroc", "sensitivity_at_90_specificity", "recall", "specificity", "precision", "f1")
 TITLES = (
     "method",
@@ -46,6 +47,8 @@ def show_intake(intake: "Intake", *, as_json: bool) -> None:
     )
     if intake.unlabelled:
         show_lines(f"{intake.unlabelled} files are in no line or folder that labels them.")
+    if not intake.new + intake.known + len(intake.rejected):
+        show_lines(NOTHING_THERE)
     _show_refused(intake.rejected)
     show_notice()
 
@@ -130,6 +133,8 @@ def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
         f"{found.scored} scored, {found.suspicious} suspicious; "
         f"model {found.model_id}, threshold {found.threshold_id}; {found.seconds:.1f} s."
     )
+    if not found.new + found.known + len(found.rejected):
+        show_lines(NOTHING_THERE)
     if found.recovered:
         show_lines(
             f"{found.recovered} more were decided by runs that have not reported (cut off, or"

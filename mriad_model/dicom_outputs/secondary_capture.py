@@ -70,8 +70,10 @@ def labelled(montage: bytes) -> Picture:
     if picture is None:
         raise RejectedFile(RejectionReason.CORRUPT, "the montage is no picture")
     width = picture.shape[1]
-    band = text_row(LABEL, width, text_size(width), LABEL_INK)
-    return np.vstack((band, np.asarray(picture, np.uint8)))
+    size = text_size(width)
+    air = text_row("", width, size, LABEL_INK)[: size // 2]  # viewers lay marks over the edge
+    band = text_row(LABEL, width, size, LABEL_INK)
+    return np.vstack((air, band, np.asarray(picture, np.uint8)))
 
 
 def _encoded(picture: Picture) -> bytes:

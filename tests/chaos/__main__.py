@@ -11,12 +11,16 @@ aside), every heatmap as recorded, and no process left behind.
 """
 
 import argparse
+import math
 import random
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mriad_model.files import sha256_of
@@ -34,34 +38,27 @@ from tests.chaos.commands import (
 from tests.chaos.record import count_runs, lines_of
 from tests.chaos.stream import Stream
 
-N_HEALTHY, N_NEW, SIZE = 30, 48, 96
+N_HEALTHY, N_NEW, SIZE = 36, 120, 96
 SERVER_KILLS = 0.05  # share of the commands' kills that hit the engine's server
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command, and which share of the kills it gets."""
+    """One command, which share of the kills it gets, and what it is to read."""
 
     arguments: tuple[str, ...]
     share: float
+    reads: str | None = None  # a folder in the home, filled part by part from the drawn one
 
 
 STEPS = (
-    Step(("ingest", "{heads}/no", "--label", "healthy"), 0.12),
+    Step(("ingest", "--label", "healthy"), 0.12, "no"),
     Step(("train", "--epochs", "4"), 0.18),
-    Step(("score", "{new}"), 0.22),
+    Step(("score",), 0.22, "yes"),
     Step(("recalibrate", "--sigmas", "2"), 0.06),
-    Step(("score", "{new}"), 0.04),
+    Step(("score",), 0.04, "yes"),
 )
 WATCH_SHARE, UP_SHARE = 0.14, 0.24
-
-
-@dataclass(slots=True)
-class Tally:
-    """What was killed, and how often a command was started."""
-
-    kills: Counter[str] = field(default_factory=Counter)
-    starts: int = 0
 
 
 def main() -> None:
@@ -74,25 +71,24 @@ def main() -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mriad-chaos-") as scratch:
         work = Path(scratch)
-        write_folder(work / "heads", N_HEALTHY, 0, 1, size=SIZE)
-        write_folder(work / "new", 0, N_NEW, 2, size=SIZE)
-        (work / "new" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno picture")
+        write_folder(work / "heads", N_HEALTHY, N_NEW, 1, size=SIZE)
+        (work / "heads" / "yes" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno picture")
         watched, up = (round(given.kills * share) for share in (WATCH_SHARE, UP_SHARE))
         stream = Stream(work, rng, watched, up)
-        tally = Tally()
+        killed: Counter[str] = Counter()
         with engine_server(work) as api:
             calm = [run(step, work, work / "calm", api) for step in STEPS]
             stream.flow_calmly(work / "calm", api)
             for step, seconds in zip(STEPS, calm, strict=True):
-                disturb(step, work, api, round(given.kills * step.share), seconds, rng, tally)
-            tally.kills += stream.disturb_watch(work / "wild", api)
-        tally.kills += stream.disturb_up(work / "wild")
+                disturb(step, work, api, round(given.kills * step.share), seconds, rng, killed)
+            killed += stream.disturb_watch(work / "wild", api)
+        killed += stream.disturb_up(work / "wild")
         differences = compare(work / "calm", work / "wild") + stream.complaints
         rows = Counter(line.split(" ", 1)[0] for line in lines_of(work / "wild"))
         left = survivors(work)
     say(
-        f"{tally.kills.total()} kills in {(time.monotonic() - began) / 60:.0f} min: "
-        + ", ".join(f"{name} {n}" for name, n in sorted(tally.kills.items()))
+        f"{killed.total()} kills in {(time.monotonic() - began) / 60:.0f} min: "
+        + ", ".join(f"{name} {n}" for name, n in sorted(killed.items()))
     )
     say("rows compared: " + ", ".join(f"{name} {n}" for name, n in rows.items()))
     say(f"{len(differences)} differences, {len(left)} processes left behind")
@@ -108,34 +104,39 @@ def disturb(
     kills: int,
     seconds: float,
     rng: random.Random,
-    tally: Tally,
+    killed: Counter[str],
 ) -> None:
-    """Kill a command so many times, each at a random moment of its run; then let it through."""
-    home = work / "wild"
-    name = step.arguments[0]
-    done = 0
+    """Kill a command so many times, each at a random moment of its run; then let it through.
+
+    Each time there is something new for it to read. `seconds` it ran undisturbed; where it ends
+    before it is killed, it is given less.
+    """
+    home, name = work / "wild", step.arguments[0]
+    done = attempts = 0
     while done < kills:
         with_server = rng.random() < SERVER_KILLS
         before = count_runs(home)
-        process = start(placed(step, work), work, home, None if with_server else api)
-        wait_until(lambda: count_runs(home) != before or process.poll() is not None, name)  # noqa: B023
-        time.sleep(rng.uniform(0, 1.1 * seconds))
+        attempts += 1
+        process = begin(step, work, home, None if with_server else api, attempts / (2 * kills))
+        wait_until(partial(has_begun, home, before, process), f"{name} did not begin")
+        time.sleep(rng.uniform(0, seconds))
         if process.poll() is None:
             server = server_of(process.pid) if with_server else None
             kill(server or process.pid)
             done += 1
-            tally.kills["its server" if server else name] += 1
+            killed["its server" if server else name] += 1
+        else:
+            seconds *= 0.8
         process.wait(PATIENCE)
     run(step, work, home, api)
-    say(f"  {name}: killed {kills} times")
+    say(f"  {name}: killed {kills} times in {attempts} runs")
 
 
 def run(step: Step, work: Path, home: Path, api: str) -> float:
     """Run a command to its end; how long its flow took, seconds."""
     before = count_runs(home)
-    process = start(placed(step, work), work, home, api)
-    while count_runs(home) == before and process.poll() is None:
-        time.sleep(0.01)
+    process = begin(step, work, home, api, 1.0)
+    wait_until(partial(has_begun, home, before, process), f"{step.arguments[0]} did not begin")
     began = time.monotonic()
     if process.wait(PATIENCE) != 0:
         log = (work / "output.log").read_text(errors="replace")[-2000:]
@@ -143,10 +144,25 @@ def run(step: Step, work: Path, home: Path, api: str) -> float:
     return time.monotonic() - began
 
 
-def placed(step: Step, work: Path) -> list[str]:
-    """Its arguments."""
-    places = {"heads": str(work / "heads"), "new": str(work / "new")}
-    return [each.format(**places) for each in step.arguments]
+def begin(
+    step: Step, work: Path, home: Path, api: str | None, share: float
+) -> "subprocess.Popen[bytes]":
+    """Start a command once so much of what it is to read is there."""
+    arguments = list(step.arguments)
+    if step.reads is not None:
+        files = sorted((work / "heads" / step.reads).iterdir())
+        target = home / "arrived" / step.reads
+        target.mkdir(parents=True, exist_ok=True)
+        for file in files[: math.ceil(share * len(files))]:
+            if not (target / file.name).exists():
+                shutil.copyfile(file, target / file.name)
+        arguments.insert(1, str(target))
+    return start(arguments, work, home, api)
+
+
+def has_begun(home: Path, before: int, process: "subprocess.Popen[bytes]") -> bool:
+    """Whether its run is in the record, or it has ended."""
+    return count_runs(home) != before or process.poll() is not None
 
 
 def survivors(work: Path) -> list[str]:

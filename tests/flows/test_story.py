@@ -15,6 +15,7 @@ from flows.evaluation import evaluate_model
 from flows.ingestion import ingest_scans
 from flows.recalibration import recalibrate_threshold
 from flows.replay import verify_decisions
+from flows.results import show_scoring
 from flows.scoring import ScoringResult, score_new_scans
 from mriad_model.errors import NoScans, TooFewScans
 from mriad_model.evaluation.plan import EvaluationProtocol
@@ -234,9 +235,13 @@ def test_both_protocols_evaluate_and_the_seeds_is_labelled_memorisation(
     assert {"entropy", "sharpness", "file_size", "asymmetry"} <= heldout["baselines"].keys()
 
 
-def test_an_empty_folder_is_scored_to_nothing(trained: Trained, tmp_path: Path) -> None:
+def test_an_empty_folder_is_scored_to_nothing_and_said_to_be_empty(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     result = score_new_scans(trained.home, escape_path(tmp_path / "home/inbox"), device="cpu")
     assert (result.new, result.scored, result.rejected) == (0, 0, [])
+    show_scoring(trained.home, result, as_json=False)
+    assert "There are no files in that folder" in capsys.readouterr().out
 
 
 def test_broken_files_become_rejections_and_nothing_is_scored(
