@@ -22,6 +22,7 @@ from mriad_model.errors import HomeError, SettingsError
 
 LOCK = "service.lock"
 READY_SECONDS = 120.0
+START_ATTEMPTS = 3  # at each child
 PORT_SECONDS = 20.0  # for a service that was killed to let go of its port
 LOOK_SECONDS = 0.2
 HEALTH_SECONDS = 30.0
@@ -49,7 +50,7 @@ def run_service(place: Place, ready: Callable[[], None]) -> None:
         watch = Child(WATCH, environment, log, stop_seconds=10.0)
         children = (server, serve, watch)
         try:
-            _start(children, api, place.home)
+            start_children(children, api, place.home, log)
             log.info("ready")
             ready()
             _keep(children, api, log)
@@ -110,17 +111,26 @@ def await_port(api: str) -> None:
             return
 
 
-def _start(children: tuple[Child, ...], api: str, home: Path) -> None:
-    """Start all at once, for they load for seconds and wait for each other themselves."""
+def start_children(children: tuple[Child, ...], api: str, home: Path, log: logging.Logger) -> None:
+    """Start all at once, for they load for seconds and wait for each other themselves.
+
+    Raises:
+        HomeError: one of them ends again and again, or they are not ready in time.
+    """
     deadline = time.monotonic() + READY_SECONDS
     started = False
     others = children[1:]  # the server says by its health that it is ready
     while not (started and all(each.ready.is_set() for each in others) and answers(api)):
         for child in children:
-            if (news := child.keep()) is not None:
+            if (news := child.keep()) is None:
+                continue
+            if child.failures == START_ATTEMPTS:
                 raise HomeError(
-                    f"{news.split(';', maxsplit=1)[0]}; {home}/logs/service.log says why"
+                    f"{news.split(';', maxsplit=1)[0]}, {START_ATTEMPTS} times; "
+                    f"{home}/logs/service.log says why"
                 )
+            log.warning(news)
+            say(news)
         started = True
         if time.monotonic() > deadline:
             raise HomeError(f"not ready after {READY_SECONDS:g} s; see {home}/logs/service.log")

@@ -35,9 +35,9 @@ class Child:
     log: logging.Logger  # takes what the child says, line by line
     stop_seconds: float
     ready: threading.Event = field(default_factory=threading.Event)
+    failures: int = 0  # in a row
     _process: subprocess.Popen[bytes] | None = None
     _began: float = 0.0
-    _failures: int = 0
     _not_before: float = 0.0
 
     def keep(self) -> str | None:
@@ -48,8 +48,8 @@ class Child:
             if status is None:
                 return None
             steady = now - self._began > STEADY_SECONDS
-            self._failures = 1 if steady else self._failures + 1
-            pause = min(FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1), LONGEST_PAUSE_SECONDS)
+            self.failures = 1 if steady else self.failures + 1
+            pause = min(FIRST_PAUSE_SECONDS * 2 ** (self.failures - 1), LONGEST_PAUSE_SECONDS)
             self._not_before = now + pause
             self._sweep_up()
             return f"{self.role} ended ({_told(status)}); starting it again in {pause:g} s"

@@ -74,7 +74,7 @@ class Stream:
             process = self._start_watch(home, api)
             self._drop(folder, home)
             time.sleep(self.rng.uniform(0, WATCH_SECONDS))
-            self._complain_if_ended(process)
+            self._see_it_runs(process)
             kill(process.pid)
             process.wait(PATIENCE)
             killed["mriad watch"] += 1
@@ -93,7 +93,7 @@ class Stream:
         for folder in deliveries[self.watched + 1 : -1]:
             self._drop(folder, home)
             time.sleep(self.rng.uniform(*UP_SECONDS))
-            self._complain_if_ended(process)
+            self._see_it_runs(process)
             name, victims = self._victims(process.pid)
             for pid in victims:
                 kill(pid)
@@ -147,14 +147,14 @@ class Stream:
     def _start_up(self, home: Path) -> "subprocess.Popen[bytes]":
         return start(("up",), self.work, home, "http://127.0.0.1:4291/api", **SETTINGS)
 
-    def _complain_if_ended(self, process: "subprocess.Popen[bytes]") -> None:
+    def _see_it_runs(self, process: "subprocess.Popen[bytes]") -> None:
         if process.poll() is not None:
-            log = (self.work / "output.log").read_text(errors="replace")[-500:]
-            self.complaints.append(f"ended by itself with {process.returncode}: {log}")
+            log = (self.work / "output.log").read_text(errors="replace")[-2000:]
+            raise SystemExit(f"ended by itself with {process.returncode}:\n{log}")
 
     def _await_all(self, home: Path, n: int, process: "subprocess.Popen[bytes]") -> None:
         wait_until(lambda: ended(home) >= n or process.poll() is not None, f"{n} folders not done")
-        self._complain_if_ended(process)
+        self._see_it_runs(process)
 
     def _await_gone(self, home: Path, name: str) -> None:
         """What a killed `mriad up` leaves ends by itself."""

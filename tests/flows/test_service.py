@@ -1,5 +1,6 @@
 """`mriad up`, once, as a process of its own: ready, a folder decided, cron scheduled, gone."""
 
+import contextlib
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ import pytest
 
 from db import history
 from db.engine import open_record
-from flows.service import only_one
+from flows.service import only_one, start_children
 from flows.supervision import Child
 from mriad_model.errors import HomeError
 from tests.conftest import REPOSITORY, Trained
@@ -55,6 +56,16 @@ def processes(home: Path) -> list[int]:
     return found
 
 
+def child_of(parent: int, role: str) -> int | None:
+    """The process that plays a role for `mriad up`."""
+    words = f"flows.children\0{role}\0{parent}\0".encode()
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if words in (folder / "cmdline").read_bytes():
+                return int(folder.name)
+    return None
+
+
 def scheduled(api: str) -> list[dict[str, Any]]:
     body = json.dumps({"flows": {"name": {"any_": ["nightly"]}}}).encode()
     request = urllib.request.Request(
@@ -84,6 +95,7 @@ def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
         text=True,
     )
     try:
+        os.kill(until(lambda: child_of(up.pid, "server")), signal.SIGKILL)  # while it loads
         assert up.stdout is not None
         said = ""
         while not said.endswith("}\n"):
@@ -147,6 +159,17 @@ def test_a_lock_is_held_by_one_and_let_go_with_its_process(tmp_path: Path) -> No
     assert done.returncode == -signal.SIGKILL
     with only_one(tmp_path):
         pass
+
+
+def test_a_service_whose_child_always_ends_is_not_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.supervision.FIRST_PAUSE_SECONDS", 0.1)
+    environment = {**os.environ, "MRIAD_HOME": str(tmp_path / "home")}
+    logger = logging.getLogger("test.children")
+    child = Child("no such role", environment, logger, stop_seconds=5.0)
+    with pytest.raises(HomeError, match=r"ended \(status 1\), 3 times; .*service.log says why"):
+        start_children((child,), "http://127.0.0.1:9/api", tmp_path, logger)
 
 
 def test_a_child_that_dies_is_started_again_and_its_words_are_not_logged(
