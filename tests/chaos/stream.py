@@ -31,9 +31,10 @@ SETTINGS = {
 }
 STALL_SECONDS = 0.7  # of a copy; less than the quiet period
 WATCH_SECONDS = 15.0  # a kill of `mriad watch` comes at a random moment of so many
-UP_SECONDS = (1.0, 10.0)  # and in the tree of `mriad up` after so many
+UP_SECONDS = (1.0, 20.0)  # and in the tree of `mriad up` after so many
 END_SECONDS = 40.0  # for what a killed `mriad up` leaves behind to end by itself
-ALONE, ALL = "mriad up", "all of mriad up"
+ALONE, ALL, RUN = "mriad up", "all of mriad up", "its run"
+RUN_SHARE = 0.5  # of the kills while a run is under way, at least
 
 
 @dataclass(slots=True)
@@ -109,7 +110,7 @@ class Stream:
         return killed
 
     def _victims(self, up: int) -> tuple[str, Sequence[int]]:
-        """Whom to kill: a role of the tree at random, those that are rarer the more."""
+        """Whom to kill: a role of the tree at random, one of its processes at random."""
         found = descendants(up)
         roles: dict[str, list[int]] = {ALONE: [up], ALL: [up, *found]}
         for pid, command in found.items():
@@ -117,6 +118,8 @@ class Stream:
             role = words[words.index("flows.children") + 1] if "flows.children" in words else "run"
             roles.setdefault(f"its {role}", []).append(pid)
         name = self.rng.choice(sorted(roles))
+        if RUN in roles and self.rng.random() < RUN_SHARE:  # they are seldom there
+            name = RUN
         return name, roles[name] if name in (ALONE, ALL) else [self.rng.choice(roles[name])]
 
     def _deliveries(self) -> list[Path]:
