@@ -131,6 +131,13 @@ def point_prefect(home: Path, api_url: str, *, temporary: bool = False) -> None:
         os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 
 
+# By itself Prefect forgets events after a week, but keeps runs and their logs for ever.
+_FORGETTING = {
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * 24 * 3600),  # seconds
+}
+
+
 def service_environment(home: Path, settings: Settings) -> dict[str, str]:
     """What the children of `mriad up` are started with: its settings, as if all were named there.
 
@@ -147,16 +154,13 @@ def service_environment(home: Path, settings: Settings) -> dict[str, str]:
         given["MRIAD_WATCH"] = os.path.abspath(settings.watch)  # noqa: PTH100 - keep links
     api = settings.prefect_api_url
     return {
+        **_FORGETTING,
         **os.environ,
         **given,
         "MRIAD_HOME": str(home),
         "MRIAD_PREFECT_API_URL": api,
         "PREFECT_UI_API_URL": api,
         "PYTHONUNBUFFERED": "1",
-        # By itself Prefect forgets events after a week, but keeps runs and their logs for ever.
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": os.environ.get(
-            "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs"
-        ),
     }
 
 

@@ -125,8 +125,9 @@ def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
 
         # Prefect forgets old runs, too, or its database would grow for years.
         with urllib.request.urlopen(f"{api}/admin/settings") as answer:
-            kept = json.load(answer)["server"]["services"]["db_vacuum"]["enabled"]
-        assert "flow_runs" in kept
+            forgets = json.load(answer)["server"]["services"]["db_vacuum"]
+        assert "flow_runs" in forgets["enabled"]
+        assert forgets["retention_period"] == "P30D"
 
         assert len(processes(home)) >= 4
         up.send_signal(signal.SIGTERM)
