@@ -10,17 +10,13 @@ decision row.
 import argparse
 import heapq
 import json
-import os
 import random
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +25,7 @@ import cv2
 import numpy as np
 from sqlalchemy import text
 
+from benchmarks.service import free_address, plain_environment, running_service
 from db.engine import open_record, reading
 from mriad_model.paths import source_path
 from mriad_model.phantom import write_folder
@@ -142,7 +139,8 @@ def main() -> None:
         ]
         delivery = Delivery(home / "inbox", work / "aside", given.quiet, bases)
         delivery.plan(given.folders, given.seconds)
-        with _service(home, given.quiet) as ready:
+        environment = plain_environment(prefect_api_url=free_address())
+        with running_service(home, given.quiet, environment) as ready:
             print(f"mriad up: ready after {ready:.1f} s")
             delivery.run()
             _await(home, given.folders)
@@ -156,27 +154,6 @@ def _trained_home(work: Path) -> Path:
     command = [sys.executable, "-m", "flows.cli", "train", "--epochs", "3", "--home", str(home)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return home
-
-
-@contextmanager
-def _service(home: Path, quiet: float) -> Iterator[float]:
-    """`mriad up` for the length of the block; yields the seconds until it was ready."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    environment = {**os.environ, "MRIAD_PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-    command = [sys.executable, "-m", "flows.cli", "up", "--home", str(home), "--json"]
-    began = time.monotonic()
-    with subprocess.Popen(
-        [*command, "--quiet", str(quiet)], env=environment, stdout=subprocess.PIPE
-    ) as up:
-        assert up.stdout is not None
-        while up.stdout.readline() not in (b"}\n", b""):
-            pass
-        try:
-            yield time.monotonic() - began
-        finally:
-            up.send_signal(signal.SIGTERM)
 
 
 def _await(home: Path, n: int) -> None:

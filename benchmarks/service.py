@@ -1,0 +1,45 @@
+"""`mriad up` for the length of a block, on a port of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+STOP_SECONDS = 90.0
+
+
+def plain_environment(**settings: str) -> dict[str, str]:
+    """Our environment with these settings of mriad's, and none that it may hold itself."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MRIAD_")}
+    return own | {f"MRIAD_{name.upper()}": value for name, value in settings.items()}
+
+
+def free_address() -> str:
+    """An address for a Prefect server of our own."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+
+
+@contextmanager
+def running_service(home: Path, quiet: float, environment: Mapping[str, str]) -> Iterator[float]:
+    """Run `mriad up`; yields the seconds until it was ready. It is stopped whatever happens."""
+    command = [sys.executable, "-m", "flows.cli", "up", "--home", str(home), "--json"]
+    began = time.monotonic()
+    with subprocess.Popen(
+        [*command, "--quiet", str(quiet)], env=environment, stdout=subprocess.PIPE
+    ) as up:
+        try:
+            assert up.stdout is not None
+            while (line := up.stdout.readline()) != b"}\n":
+                if not line:
+                    raise SystemExit("mriad up ended before it was ready; see above")
+            yield time.monotonic() - began
+        finally:
+            up.send_signal(signal.SIGTERM)
+            up.wait(STOP_SECONDS)
