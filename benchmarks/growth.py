@@ -215,10 +215,9 @@ def story(stage: Stage, pictures: Pictures, epochs: int) -> Iterator[tuple[str, 
         between = stage.drop("between", pictures.drops[1])
         yield "scans after the challenge", {"decided": between}
 
-        moment = now()
         if challenge.promoted:
             yield "roll back", stage.mriad("activate", first, "--reason", "rolled back")
-        runs = stage.night_after(moment)
+        runs = stage.night_after(now())
         yield "the night after", _told(stage, 0, runs)
         _must(len(stage.challenges()) == 1, "the same scans made another challenger")
         after = stage.drop("after", pictures.drops[2])

@@ -24,7 +24,9 @@ def changes_since(engine: history.Engine, since: str | None) -> Changes:
             each.created_at,
             f"threshold {each.threshold_id} of model {_model_of(engine, each.threshold_id)} put "
             f"in force by {each.author}",
-            "the new model was promoted, see below" if each.reason in tried else each.reason,
+            "the new model was shown to be no worse, see below"
+            if each.reason in tried
+            else each.reason,
         )
         for each in history.activations(engine)
         if each.created_at >= since
@@ -45,9 +47,11 @@ def in_force_instead(engine: history.Engine, threshold_id: int) -> InForceNow | 
 def _challenge_line(engine: history.Engine, challenge: Challenge) -> ChallengeLine:
     figures = json.loads(challenge.figures)
     lines, promoted = comparisons(figures), bool(challenge.promoted)
+    current = history.current_threshold(engine)
     return ChallengeLine(
         created_at=challenge.created_at,
         promoted=promoted,
+        in_force=current is not None and current.threshold.id == challenge.challenger_threshold_id,
         why=why_in_words(challenge.reason, promoted=promoted, compared=bool(lines)),
         challenger_model=_model_of(engine, challenge.challenger_threshold_id),
         challenger_threshold=challenge.challenger_threshold_id,

@@ -152,10 +152,10 @@ def _growth_told(counts: Mapping[str, Any]) -> list[str]:
     """What a retraining found; nothing where no healthy scan was new to it."""
     told = []
     if counts.get("n_new"):
-        needed = f" of {counts['needed']} needed" if "needed" in counts else ""
+        needed = f" ({counts['needed']} needed)" if "needed" in counts else ""
         told.append(f"{counts['n_new']} new healthy ones{needed}")
     if "challenge_id" in counts:
-        told.append("new model " + ("promoted" if counts["promoted"] else "refused"))
+        told.append("new model " + ("put in force" if counts["promoted"] else "refused"))
     return told
 
 

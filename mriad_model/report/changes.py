@@ -33,6 +33,7 @@ class ChallengeLine:
 
     created_at: str
     promoted: bool
+    in_force: bool  # the new model is, by now
     why: str
     challenger_model: int
     challenger_threshold: int
@@ -75,7 +76,7 @@ def judges_in_words(figures: Mapping[str, Any]) -> str:
 def why_in_words(reason: str, *, promoted: bool, compared: bool) -> str:
     """A challenge's reason without the figures that the table beside it shows."""
     if compared and promoted:
-        return "it was shown to be no worse"
+        return "it was shown to be no worse than the margins below allow"
     bare = reason.removeprefix("refused: ").removeprefix("promoted: ")
     return bare.partition(";")[0] if compared else bare
 
@@ -96,7 +97,7 @@ def comparisons(figures: Mapping[str, Any]) -> list[ComparisonLine]:
     failed = rates["at_most"] > margin
     lines.append(
         ComparisonLine(
-            what="healthy scans flagged",
+            what="Healthy scans flagged",
             challenger=f"{rates['challenger']} of {rates['n']}",
             champion=f"{rates['champion']} of {rates['n']}",
             shown=f"at most {_signed(100 * rates['at_most'], 1)} %",
@@ -124,7 +125,7 @@ def _aurocs(figures: Mapping[str, Any], name: str, what: str) -> ComparisonLine:
 
 
 def _result(*, failed: bool) -> str:
-    return "may be worse" if failed else "no worse"
+    return "may be worse than allowed" if failed else "within the margin"
 
 
 def _signed(value: float, digits: int) -> str:

@@ -111,7 +111,7 @@ def test_the_mornings_page_tells_of_the_new_model_that_the_same_night_tried(
     (_, promoted) = history.challenges(open_record(trained.home))
     assert promoted.promoted, promoted.reason
     page = (trained.home / night.scoring.report).read_text()
-    assert "A new model was tried and promoted" in page
+    assert "A new model was tried and put in force" in page
     assert "No longer in force." in page
     _, end = history.run_by_id(open_record(trained.home), promoted.run_id)
     assert end is not None

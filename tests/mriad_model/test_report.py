@@ -320,6 +320,7 @@ CHANGES = Changes(
         ChallengeLine(
             created_at="2026-11-20T03:00:00+00:00",
             promoted=False,
+            in_force=False,
             why=f"it may be worse {EVIL}",
             challenger_model=3,
             challenger_threshold=5,
@@ -362,6 +363,12 @@ def test_a_night_tells_what_changed_since_its_scans_were_decided() -> None:
     assert "A new model was tried and refused" in text
     assert "Model 2 was left in force" in text
     assert "Threshold 5 of model 3 is, since 2026-11-20 03:00:00 UTC" in text
+    assert "mriad activate 5 would put it in force all the same" in text
+    (tried,) = CHANGES.challenges
+    later = Changes(challenges=[replace(tried, promoted=True, in_force=False)])
+    text = Page(render_score_report(replace(night(), changes=later))).text
+    assert "It took the place of model 2, but is no longer in force." in text
+    assert "mriad activate" not in text
     assert "A new model" not in Page(render_score_report(night())).text
 
 
@@ -370,7 +377,9 @@ def test_a_reason_is_told_without_the_figures_that_stand_beside_it() -> None:
     refused = f"refused: it may flag more healthy scans than the margin allows; {told}"
     plain = "it may flag more healthy scans than the margin allows"
     assert why_in_words(refused, promoted=False, compared=True) == plain
-    assert why_in_words(f"promoted: {told}", promoted=True, compared=True).endswith("no worse")
+    assert why_in_words(f"promoted: {told}", promoted=True, compared=True).startswith(
+        "it was shown to be no worse"
+    )
     few = "refused: 6 healthy scans are too few to tell; 15 are needed"
     assert why_in_words(few, promoted=False, compared=False) == few.removeprefix("refused: ")
     forced = f"promoted because it was forced, otherwise {few}"
@@ -386,9 +395,9 @@ def test_a_week_tells_its_runs_flags_warnings_challenges_and_reviews() -> None:
     assert "New model 3 refused, 2026-11-20 03:00:00 UTC" in text
     assert "22 healthy scans and 3 abnormal ones that neither learned from" in text
     cells = text.replace(" ", "")
-    assert "healthyscans0.7000.800atleast−0.125atleast−0.050maybeworse" in cells  # noqa: RUF001
+    assert "healthyscans0.7000.800atleast−0.125atleast−0.050maybeworsethanallowed" in cells  # noqa: RUF001
     assert "abnormalscans0.8000.900atleast−0.300atleast−0.050toofewtodecide" in cells  # noqa: RUF001
-    assert "flagged2of223of22atmost+2.7%atmost+10.0%noworse" in cells
+    assert "flagged2of223of22atmost+2.7%atmost+10.0%withinthemargin" in cells
     assert "5 decisions reviewed: 3 agreed with, 2 suspicious ones called normal" in text
     assert "under way or cut off" in text
     assert "1 min 2 s" in text
