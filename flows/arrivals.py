@@ -53,7 +53,7 @@ def nightly(home: Path | None = None) -> ArrivalsScored:
     """Look the watched folder over, score all that has settled and is not decided, report.
 
     Then train again, if the healthy pool has grown enough. The report is there before that
-    begins, for training takes its time; how a new model did is added to it.
+    begins, for training takes its time; how a new model did, or that it failed, is added to it.
     """
     place = deployed_place(home)
     device = device_in_use(place.settings.device)
@@ -64,7 +64,11 @@ def nightly(home: Path | None = None) -> ArrivalsScored:
         if not swept.present:
             run.counts["watched_folder"] = "missing"
         scored = _score(place, run, None, check=True)
-    retrained = retrain_model(place.home, author=AUTHOR, **options_of(place.settings))
+    try:
+        retrained = retrain_model(place.home, author=AUTHOR, **options_of(place.settings))
+    except Exception:
+        report_again(place.home, run.id, scored.folder, scored.scoring)
+        raise
     if retrained.challenge_id is not None:
         report_again(place.home, run.id, scored.folder, scored.scoring)
     return scored

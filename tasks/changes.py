@@ -3,7 +3,7 @@
 import json
 
 from db import history
-from mriad_model.nouns import Challenge
+from mriad_model.nouns import Challenge, RunStatus
 from mriad_model.report.changes import (
     ChallengeLine,
     ChangeLine,
@@ -16,7 +16,10 @@ from mriad_model.report.changes import (
 
 
 def changes_since(engine: history.Engine, since: str | None) -> Changes:
-    """Thresholds put in force and challengers met; from the beginning where `since` is None."""
+    """Thresholds put in force, challengers met, and retrainings that failed.
+
+    From the beginning where `since` is None.
+    """
     challenges, since = history.challenges(engine), since or ""
     tried = {each.reason for each in challenges if each.promoted}
     put = [
@@ -31,8 +34,17 @@ def changes_since(engine: history.Engine, since: str | None) -> Changes:
         for each in history.activations(engine)
         if each.created_at >= since
     ]
+    failed = [
+        ChangeLine(
+            end.ended_at,
+            f"retraining failed, run {run.id}",
+            "no new model came in force; logs/mriad.log says where it failed",
+        )
+        for run, end in history.runs_since(engine, since)
+        if run.flow == "retrain_model" and end is not None and end.status is RunStatus.FAILED
+    ]
     met = [_challenge_line(engine, each) for each in challenges if each.created_at >= since]
-    return Changes(put, met)
+    return Changes(sorted(put + failed, key=lambda each: each.created_at), met)
 
 
 def in_force_instead(engine: history.Engine, threshold_id: int) -> InForceNow | None:

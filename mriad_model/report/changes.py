@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ChangeLine:
-    """A threshold put in force."""
+    """A threshold put in force, or a retraining that failed."""
 
     created_at: str
     what: str
@@ -57,7 +57,7 @@ class InForceNow:
 class Changes:
     """What changed in a while, oldest first."""
 
-    put: Sequence[ChangeLine] = ()
+    lines: Sequence[ChangeLine] = ()
     challenges: Sequence[ChallengeLine] = ()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import flows.retraining
 from db import history
 from db.engine import open_record
 from flows.arrivals import nightly
@@ -116,6 +117,27 @@ def test_the_mornings_page_tells_of_the_new_model_that_the_same_night_tried(
     _, end = history.run_by_id(open_record(trained.home), promoted.run_id)
     assert end is not None
     assert json.loads(end.counts)["needed"] == 1
+
+
+def test_the_mornings_page_tells_that_the_retraining_failed(
+    trained: Trained, more_heads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"device": "cpu", "retrain_min": "12", "quiet_seconds": "0.2"}.items():
+        monkeypatch.setenv(f"MRIAD_{name.upper()}", value)
+    grow(trained, more_heads, 12, trained.home / "healthy" / "new")
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(flows.retraining, "train", fail)
+        with pytest.raises(RuntimeError, match="the disk is full"):
+            nightly(trained.home)
+    (page,) = (trained.home / "reports").glob("*.html")
+    assert "retraining failed" in page.read_text()
+    assert "the disk is full" not in page.read_text()  # an error may name a file
+    night = nightly(trained.home)  # and it is tried again
+    assert "A new model was tried" in (trained.home / night.scoring.report).read_text()
 
 
 def judges(trained: Trained, dataset_id: int) -> dict[int, Role]:

@@ -315,7 +315,7 @@ FIGURES = {
     "false_positives": {"champion": 3, "challenger": 2, "n": 22, "at_most": 0.027},
 }
 CHANGES = Changes(
-    put=[ChangeLine("2026-11-20T01:00:00+00:00", "threshold 4 put in force", f"trained {EVIL}")],
+    lines=[ChangeLine("2026-11-20T01:00:00+00:00", "threshold 4 put in force", f"trained {EVIL}")],
     challenges=[
         ChallengeLine(
             created_at="2026-11-20T03:00:00+00:00",
