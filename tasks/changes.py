@@ -38,7 +38,7 @@ def changes_since(engine: history.Engine, since: str | None) -> Changes:
         ChangeLine(
             end.ended_at,
             f"retraining failed, run {run.id}",
-            "no new model came in force; logs/mriad.log says where it failed",
+            "no new model came of it; Prefect's page of the run says why",
         )
         for run, end in history.runs_since(engine, since)
         if run.flow == "retrain_model" and end is not None and end.status is RunStatus.FAILED

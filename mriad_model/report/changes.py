@@ -106,6 +106,18 @@ def comparisons(figures: Mapping[str, Any]) -> list[ComparisonLine]:
             failed=failed,
         )
     )
+    if (caught := figures.get("caught")) is not None:
+        lines.append(
+            ComparisonLine(
+                what="Drawn lesions flagged",
+                challenger=f"{100 * caught['challenger']:.0f} %",
+                champion=f"{100 * caught['champion']:.0f} %",
+                shown=f"{_signed(100 * (caught['challenger'] - caught['champion']), 0)} %",
+                allowed="–",  # noqa: RUF001 - nothing to name
+                result="told, decides nothing",
+                failed=False,
+            )
+        )
     return lines
 
 

@@ -313,6 +313,7 @@ FIGURES = {
     "implanted": {"champion": 0.8, "challenger": 0.7, "difference": -0.1, "at_least": -0.125},
     "abnormal": {"champion": 0.9, "challenger": 0.8, "difference": -0.1, "at_least": -0.3},
     "false_positives": {"champion": 3, "challenger": 2, "n": 22, "at_most": 0.027},
+    "caught": {"champion": 0.46, "challenger": 0.31},
 }
 CHANGES = Changes(
     lines=[ChangeLine("2026-11-20T01:00:00+00:00", "threshold 4 put in force", f"trained {EVIL}")],
@@ -398,6 +399,7 @@ def test_a_week_tells_its_runs_flags_warnings_challenges_and_reviews() -> None:
     assert "healthyscans0.7000.800atleast−0.125atleast−0.050maybeworsethanallowed" in cells  # noqa: RUF001
     assert "abnormalscans0.8000.900atleast−0.300atleast−0.050toofewtodecide" in cells  # noqa: RUF001
     assert "flagged2of223of22atmost+2.7%atmost+10.0%withinthemargin" in cells
+    assert "Drawnlesionsflagged31%46%−15%–told,decidesnothing" in cells  # noqa: RUF001
     assert "5 decisions reviewed: 3 agreed with, 2 suspicious ones called normal" in text
     assert "under way or cut off" in text
     assert "1 min 2 s" in text
