@@ -42,4 +42,8 @@ def running_service(home: Path, quiet: float, environment: Mapping[str, str]) ->
             yield time.monotonic() - began
         finally:
             up.send_signal(signal.SIGTERM)
-            up.wait(STOP_SECONDS)
+            try:
+                up.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                up.kill()  # its children end with it
+                raise
