@@ -1,4 +1,4 @@
-"""`mriad up` on a home of its own, for the length of a benchmark."""
+"""A home with a model, and `mriad up` on it for the length of a block, on a port of its own."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,22 +35,37 @@ def trained_home(work: Path, seed: int, size: int) -> Path:
     return home
 
 
-@contextmanager
-def service(home: Path, **settings: object) -> Iterator[Up]:
-    """`mriad up` until the block ends, on a port of its own; settings by their MRIAD_ names."""
+def plain_environment(**settings: str) -> dict[str, str]:
+    """Our environment with these settings of mriad's, and none that it may hold itself."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MRIAD_")}
+    return own | {f"MRIAD_{name.upper()}": value for name, value in settings.items()}
+
+
+def free_address() -> str:
+    """An address for a Prefect server of our own."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    environment = {**os.environ, "MRIAD_PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-    environment |= {name: str(value) for name, value in settings.items()}
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+
+
+@contextmanager
+def running_service(home: Path, quiet: float, environment: Mapping[str, str]) -> Iterator[Up]:
+    """Run `mriad up`, and stop it whatever happens."""
     command = [sys.executable, "-m", "flows.cli", "up", "--home", str(home), "--json"]
     began = time.monotonic()
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as up:
-        assert up.stdout is not None
+    with subprocess.Popen(
+        [*command, "--quiet", str(quiet)], env=environment, stdout=subprocess.PIPE
+    ) as up:
         try:
-            while up.stdout.readline() not in (b"}\n", b""):
-                pass
+            assert up.stdout is not None
+            while (line := up.stdout.readline()) != b"}\n":
+                if not line:
+                    raise SystemExit("mriad up ended before it was ready; see above")
             yield Up(up, time.monotonic() - began)
         finally:
             up.send_signal(signal.SIGTERM)
-            up.wait(STOP_SECONDS)
+            try:
+                up.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                up.kill()  # its children end with it
+                raise

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from sqlalchemy import text
 
-from benchmarks.service import service, trained_home
+from benchmarks.service import free_address, plain_environment, running_service, trained_home
 from db.engine import open_record, reading
 from mriad_model.phantom import write_folder
 
@@ -81,8 +81,8 @@ def main() -> None:
         work = Path(scratch)
         home = trained_home(work, SEED + 1, SIDE)
         write_folder(work / "heads", 20, 20, SEED, size=SIDE)
-        settings = {"MRIAD_NIGHTLY": "*/10 * * * *", "MRIAD_QUIET_SECONDS": QUIET_SECONDS}
-        with service(home, **settings) as up:
+        environment = plain_environment(prefect_api_url=free_address(), nightly="*/10 * * * *")
+        with running_service(home, QUIET_SECONDS, environment) as up:
             say(f"mriad up: ready after {up.seconds:.1f} s")
             seen, dropped = watch(up.process, home, work / "heads", given.minutes, given.every)
         report(seen)

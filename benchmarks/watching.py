@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from sqlalchemy import text
 
-from benchmarks.service import service, trained_home
+from benchmarks.service import free_address, plain_environment, running_service, trained_home
 from db.engine import open_record, reading
 from mriad_model.paths import source_path
 from mriad_model.phantom import write_folder
@@ -136,7 +136,8 @@ def main() -> None:
         ]
         delivery = Delivery(home / "inbox", work / "aside", given.quiet, bases)
         delivery.plan(given.folders, given.seconds)
-        with service(home, MRIAD_QUIET_SECONDS=given.quiet) as up:
+        environment = plain_environment(prefect_api_url=free_address())
+        with running_service(home, given.quiet, environment) as up:
             print(f"mriad up: ready after {up.seconds:.1f} s")
             delivery.run()
             _await(home, given.folders)

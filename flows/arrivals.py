@@ -11,7 +11,7 @@ from flows.deployed import AUTHOR, deployed_place
 from flows.options import Place
 from flows.retraining import options_of, retrain_model
 from flows.runner import private_flow
-from flows.scoring import ScoringResult, Sharing, score_found
+from flows.scoring import ScoringResult, Sharing, report_again, score_found
 from mriad_model.paths import escape_path
 from tasks.arrivals import Arrived, end_arrivals, find_arrived, sweep
 from tasks.models import device_in_use
@@ -25,6 +25,7 @@ class ArrivalsScored:
     """What a run over arrivals came to."""
 
     scoring: ScoringResult
+    folder: str  # that all of them lie in, escaped
     arrivals: int  # that it is done with
     waiting: int  # folders that changed after they had settled: left for their next state
     vanished: int  # folders that are gone
@@ -51,7 +52,8 @@ def score_arrivals(
 def nightly(home: Path | None = None) -> ArrivalsScored:
     """Look the watched folder over, score all that has settled and is not decided, report.
 
-    Then train again, if the healthy pool has grown enough.
+    Then train again, if the healthy pool has grown enough. The report is there before that
+    begins, for training takes its time; how a new model did, or that it failed, is added to it.
     """
     place = deployed_place(home)
     device = device_in_use(place.settings.device)
@@ -62,7 +64,13 @@ def nightly(home: Path | None = None) -> ArrivalsScored:
         if not swept.present:
             run.counts["watched_folder"] = "missing"
         scored = _score(place, run, None, check=True)
-    retrain_model(place.home, author=AUTHOR, **options_of(place.settings))
+    try:
+        retrained = retrain_model(place.home, author=AUTHOR, **options_of(place.settings))
+    except Exception:
+        report_again(place.home, run.id, scored.folder, scored.scoring)
+        raise
+    if retrained.challenge_id is not None:
+        report_again(place.home, run.id, scored.folder, scored.scoring)
     return scored
 
 
@@ -89,4 +97,4 @@ def _score(
     # Whoever else is at work on some scans may die of it: then their folders are still to do.
     done = [] if scoring.elsewhere else arrived.done
     end_arrivals(home, run.id, done)
-    return ArrivalsScored(scoring, len(done), arrived.waiting, arrived.vanished)
+    return ArrivalsScored(scoring, arrived.folder, len(done), arrived.waiting, arrived.vanished)

@@ -85,7 +85,11 @@ def retrain_model(
         labelling = Labelling(author, LabelValue.HEALTHY)
         take_in(home, run, str(home / "healthy"), labelling=labelling, chunk_size=chunk_size)
         timing = measure_growth(place, champion, marks)
-        run.counts.update(n_before=timing.growth.n_before, n_new=timing.growth.n_new)
+        run.counts.update(
+            n_before=timing.growth.n_before,
+            n_new=timing.growth.n_new,
+            needed=marks.needed(timing.growth.n_before),
+        )
         if not timing.due and not force:
             return _nothing(run, champion, timing, f"nothing to do: {timing.told}")
         with work_folder(home, run.id) as folder:

@@ -167,6 +167,19 @@ def score_found(
     )
 
 
+def report_again(home: Path, run_id: int, folder: str, found: ScoringResult) -> None:
+    """Write a run's page once more, with what has changed since the run ended."""
+    counts = ScoreCounts(
+        new=found.new,
+        known=found.known,
+        taught=found.taught,
+        unsuited=found.unsuited,
+        unreadable=found.unreadable,
+        elsewhere=found.elsewhere,
+    )
+    write_score_report(str(home), run_id, found.threshold_id, folder, counts, data(found.rejected))
+
+
 def _registered(work: Work, found: Found) -> list[Undecided]:
     """Read what is new and keep nothing of it: whoever comes to a scan reads it again."""
     reads, selected = [], []

@@ -6,6 +6,7 @@ scans, that had a role keeps it for good, the most taught of its roles where it 
 group that is all new is dealt a role. What may judge both is then what is calibration or test.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,10 @@ class Marks:
     share: float = 0.2  # of the scans that trainings have had so far
     number: int = 20
 
+    def needed(self, n_before: int) -> int:
+        """How many new scans it takes beside so many."""
+        return max(self.number, math.ceil(self.share * n_before))
+
 
 @dataclass(frozen=True, slots=True)
 class Growth:
@@ -35,11 +40,11 @@ class Growth:
 
     def reaches(self, marks: Marks) -> bool:
         """Whether it has grown enough."""
-        return self.n_new >= max(marks.number, marks.share * self.n_before)
+        return self.n_new >= marks.needed(self.n_before)
 
     def told(self, marks: Marks) -> str:
         """The growth beside the marks, in words."""
-        needed = max(marks.number, -int(-marks.share * self.n_before // 1))
+        needed = marks.needed(self.n_before)
         return f"{self.n_new} new healthy scans beside {self.n_before}, the mark is {needed}"
 
 

@@ -24,6 +24,7 @@ from mriad_model.report import (
     render_score_report,
     worklist_csv,
 )
+from tasks.changes import changes_since, in_force_instead
 from tasks.refused import Refused, folded
 from tasks.resources import opened_record
 from tasks.timing import seconds_by_step
@@ -78,7 +79,8 @@ def write_score_report(
 ) -> WrittenReport:
     """Write the page of a scoring run: its decisions, and those of runs cut off before it.
 
-    `threshold_id` is what the run decided by; another may have come in force since.
+    `threshold_id` is what the run decided by; another may have come in force since. Written once
+    more after the run, the page holds also what has changed since then.
     """
     engine, place = opened_record(home), Path(home)
     run_ids = history.unreported_runs(engine, run_id)
@@ -117,6 +119,8 @@ def write_score_report(
             since=since,
             steps=list(seconds_by_step(run_id).items()),
             csv=Path(table).name,
+            changes=changes_since(engine, since),
+            in_force_now=in_force_instead(engine, threshold_id),
         )
     )
     path = write_page(place, name, page)
@@ -130,9 +134,10 @@ def write_page(home: Path, name: str, page: str) -> str:
 
 def provenance(home: str, run_id: int, source: str) -> Provenance:
     """Where a report of this run comes from."""
-    run, _ = history.run_by_id(opened_record(home), run_id)
+    run, end = history.run_by_id(opened_record(home), run_id)
     moment = now()
-    elapsed = datetime.fromisoformat(moment) - datetime.fromisoformat(run.started_at)
+    ended = end.ended_at if end is not None else moment
+    elapsed = datetime.fromisoformat(ended) - datetime.fromisoformat(run.started_at)
     return Provenance(
         created_at=moment,
         source=recorded_path(Path(unescape_path(source)), Path(home)),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -16,13 +17,13 @@ from mriad_model.nouns import Review, Run, RunEnd, RunStatus, Verdict
 from mriad_model.report import MOST_ROWS, WarningLine, worklist_csv
 from mriad_model.report.week import (
     MOST_SHOWN,
-    ChangeLine,
     DayLine,
     ReviewTally,
     RunLine,
     WeekReport,
     render_week,
 )
+from tasks.changes import changes_since
 from tasks.rejections import as_listed
 from tasks.reporting import provenance, refusal_lines, write_page
 from tasks.resources import opened_record
@@ -41,8 +42,6 @@ TOLD = {  # counts of runs -> what they are called
     "suspicious": "suspicious",
     "rejected": "rejected",
     "warnings": "warnings",
-    "n_new": "new healthy ones",
-    "promoted": "promoted",
     "to_suspicious": "turned suspicious",
     "to_normal": "turned normal",
 }
@@ -94,7 +93,7 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WrittenWeek:
             ],
             rejections=refusal_lines(rejected),
             warnings=[WarningLine(each.created_at, each.text) for each in warnings],
-            changes=_changes(engine, since),
+            changes=changes_since(engine, since),
             reviews=_reviews(engine, since),
             model=model,
             threshold=threshold,
@@ -141,33 +140,23 @@ def _run_line(home: Path, run: Run, end: RunEnd | None) -> RunLine:
         started_at=run.started_at,
         seconds=seconds,
         status=end.status.value if end else "under way or cut off",
-        figures=", ".join(f"{counts[n]} {told}" for n, told in TOLD.items() if counts.get(n)),
+        figures=", ".join(
+            [f"{counts[n]} {told}" for n, told in TOLD.items() if counts.get(n)]
+            + _growth_told(counts)
+        ),
         report=page if (home / "reports" / page).exists() else None,
     )
 
 
-def _changes(engine: history.Engine, since: str) -> list[ChangeLine]:
-    """Thresholds put in force and challengers met, oldest first."""
-    tried = {each.reason for each in history.challenges(engine)}
-    put = [
-        ChangeLine(
-            each.created_at,
-            f"threshold {each.threshold_id} in force",
-            "the challenger was promoted" if each.reason in tried else each.reason,
-        )
-        for each in history.activations(engine)
-        if each.created_at >= since
-    ]
-    met = [
-        ChangeLine(
-            each.created_at,
-            f"challenger {each.challenger_threshold_id} met {each.champion_threshold_id}",
-            each.reason,
-        )
-        for each in history.challenges(engine)
-        if each.created_at >= since
-    ]
-    return sorted(put + met, key=lambda change: change.created_at)
+def _growth_told(counts: Mapping[str, Any]) -> list[str]:
+    """What a retraining found; nothing where no healthy scan was new to it."""
+    told = []
+    if counts.get("n_new"):
+        needed = f" ({counts['needed']} needed)" if "needed" in counts else ""
+        told.append(f"{counts['n_new']} new healthy ones{needed}")
+    if "challenge_id" in counts:
+        told.append("new model " + ("put in force" if counts["promoted"] else "refused"))
+    return told
 
 
 def _reviews(engine: history.Engine, since: str) -> ReviewTally:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mriad_model.report.changes import NO_CHANGES, Changes, InForceNow
 from mriad_model.report.page import (
     MOST_ROWS,
     Provenance,
@@ -35,7 +36,7 @@ class SuspiciousScan:
 
 @dataclass(frozen=True, slots=True)
 class ModelLine:
-    """The model in force."""
+    """The model that decides, or decided."""
 
     id: int
     sha256: str
@@ -48,7 +49,7 @@ class ModelLine:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdLine:
-    """The threshold in force."""
+    """The threshold that decides, or decided."""
 
     id: int
     policy: str
@@ -88,6 +89,8 @@ class ScoreReport:
     since: str | None = None  # when the last report's run began
     steps: Sequence[tuple[str, float]] = ()  # (step, seconds of work)
     csv: str | None = None  # the name of the file beside the page
+    changes: Changes = NO_CHANGES  # since the last report
+    in_force_now: InForceNow | None = None  # None: what decided these scans
 
 
 def render_score_report(report: ScoreReport) -> str:

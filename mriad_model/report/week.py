@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mriad_model.report.changes import NO_CHANGES, Changes
 from mriad_model.report.page import (
     Provenance,
     RejectedFileLine,
@@ -44,15 +45,6 @@ class RunLine:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeLine:
-    """A threshold put in force, or a challenger met."""
-
-    created_at: str
-    what: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class ReviewTally:
     """What people said of decisions."""
 
@@ -80,7 +72,7 @@ class WeekReport:
     suspicious: Sequence[SuspiciousScan]  # the likeliest first
     rejections: Sequence[RejectedFileLine] = ()
     warnings: Sequence[WarningLine] = ()
-    changes: Sequence[ChangeLine] = ()
+    changes: Changes = NO_CHANGES
     reviews: ReviewTally = ReviewTally()
     model: ModelLine | None = None  # in force now; None: nothing is
     threshold: ThresholdLine | None = None

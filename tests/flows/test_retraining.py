@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+import flows.retraining
 from db import history
 from db.engine import open_record
+from flows.arrivals import nightly
 from flows.ingestion import ingest_scans
 from flows.retraining import RetrainingResult, retrain_model
 from mriad_model.challenge import Terms
@@ -85,6 +87,57 @@ def test_the_pool_grows_a_challenger_is_promoted_and_rolled_back(
     put_in_force(engine, trained.threshold_id, "rolled back", "tester")
     assert in_force(trained) == trained.threshold_id
     assert not retrain(trained).activated  # a rollback stands
+
+
+def test_the_mornings_page_tells_of_the_new_model_that_the_same_night_tried(
+    trained: Trained, more_heads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"device": "cpu", "retrain_min": "12", "quiet_seconds": "0.2"}.items():
+        monkeypatch.setenv(f"MRIAD_{name.upper()}", value)
+    grow(trained, more_heads, 12, trained.home / "healthy" / "new")
+    night = nightly(trained.home)
+    (challenge,) = history.challenges(open_record(trained.home))
+    page = (trained.home / night.scoring.report).read_text()
+    assert "A new model was tried and refused" in page
+    assert "too few to tell which is better" in page
+    assert f"mriad activate {challenge.challenger_threshold_id}" in page
+    assert "are in force" in page
+
+    for name in ("margin", "rate_margin"):
+        monkeypatch.setenv(f"MRIAD_RETRAIN_{name.upper()}", "0.45")
+    monkeypatch.setenv("MRIAD_RETRAIN_MIN", "1")
+    grow(trained, more_heads, 13, trained.home / "healthy" / "new")
+    monkeypatch.setenv("MRIAD_RETRAIN_SHARE", "0")
+    night = nightly(trained.home)
+    (_, promoted) = history.challenges(open_record(trained.home))
+    assert promoted.promoted, promoted.reason
+    page = (trained.home / night.scoring.report).read_text()
+    assert "A new model was tried and put in force" in page
+    assert "No longer in force." in page
+    _, end = history.run_by_id(open_record(trained.home), promoted.run_id)
+    assert end is not None
+    assert json.loads(end.counts)["needed"] == 1
+
+
+def test_the_mornings_page_tells_that_the_retraining_failed(
+    trained: Trained, more_heads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"device": "cpu", "retrain_min": "12", "quiet_seconds": "0.2"}.items():
+        monkeypatch.setenv(f"MRIAD_{name.upper()}", value)
+    grow(trained, more_heads, 12, trained.home / "healthy" / "new")
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(flows.retraining, "train", fail)
+        with pytest.raises(RuntimeError, match="the disk is full"):
+            nightly(trained.home)
+    (page,) = (trained.home / "reports").glob("*.html")
+    assert "retraining failed" in page.read_text()
+    assert "the disk is full" not in page.read_text()  # an error may name a file
+    night = nightly(trained.home)  # and it is tried again
+    assert "A new model was tried" in (trained.home / night.scoring.report).read_text()
 
 
 def judges(trained: Trained, dataset_id: int) -> dict[int, Role]:

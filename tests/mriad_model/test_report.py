@@ -29,9 +29,17 @@ from mriad_model.report import (
     render_score_report,
     worklist_csv,
 )
+from mriad_model.report.changes import (
+    ChallengeLine,
+    ChangeLine,
+    Changes,
+    InForceNow,
+    comparisons,
+    judges_in_words,
+    why_in_words,
+)
 from mriad_model.report.scoring import MOST_FOLDERS
 from mriad_model.report.week import (
-    ChangeLine,
     DayLine,
     ReviewTally,
     RunLine,
@@ -296,6 +304,37 @@ def test_the_table_beside_the_page_is_csv_that_calculates_nothing() -> None:
     assert {row["notice"] for row in rows} == {NOTICE}
 
 
+FIGURES = {
+    "n_healthy": 22,
+    "n_abnormal": 3,
+    "needed": 15,
+    "auroc_margin": 0.05,
+    "rate_margin": 0.1,
+    "implanted": {"champion": 0.8, "challenger": 0.7, "difference": -0.1, "at_least": -0.125},
+    "abnormal": {"champion": 0.9, "challenger": 0.8, "difference": -0.1, "at_least": -0.3},
+    "false_positives": {"champion": 3, "challenger": 2, "n": 22, "at_most": 0.027},
+    "caught": {"champion": 0.46, "challenger": 0.31},
+}
+CHANGES = Changes(
+    lines=[ChangeLine("2026-11-20T01:00:00+00:00", "threshold 4 put in force", f"trained {EVIL}")],
+    challenges=[
+        ChallengeLine(
+            created_at="2026-11-20T03:00:00+00:00",
+            promoted=False,
+            in_force=False,
+            why=f"it may be worse {EVIL}",
+            challenger_model=3,
+            challenger_threshold=5,
+            champion_model=2,
+            champion_threshold=4,
+            judges=judges_in_words(FIGURES),
+            confidence="90 %",
+            comparisons=comparisons(FIGURES),
+        )
+    ],
+)
+
+
 def week(**changes: object) -> WeekReport:
     told = WeekReport(
         provenance=PROVENANCE,
@@ -312,10 +351,40 @@ def week(**changes: object) -> WeekReport:
         ],
         suspicious=list(night().suspicious),
         warnings=[WarningLine("2026-11-20T02:01:00+00:00", "Scores have drifted.")],
-        changes=[ChangeLine("2026-11-20T03:00:00+00:00", "challenger 5 met 4", f"refused {EVIL}")],
+        changes=CHANGES,
         reviews=ReviewTally(agreed=3, called_normal=2),
     )
     return replace(told, **changes)
+
+
+def test_a_night_tells_what_changed_since_its_scans_were_decided() -> None:
+    now_in_force = InForceNow(3, 5, "2026-11-20T03:00:00+00:00")
+    page = render_score_report(replace(night(), changes=CHANGES, in_force_now=now_in_force))
+    text = " ".join(Page(page).text.split())
+    assert "A new model was tried and refused" in text
+    assert "Model 2 was left in force" in text
+    assert "Threshold 5 of model 3 is, since 2026-11-20 03:00:00 UTC" in text
+    assert "mriad activate 5 would put it in force all the same" in text
+    (tried,) = CHANGES.challenges
+    later = Changes(challenges=[replace(tried, promoted=True, in_force=False)])
+    text = Page(render_score_report(replace(night(), changes=later))).text
+    assert "It took the place of model 2, but is no longer in force." in text
+    assert "mriad activate" not in text
+    assert "A new model" not in Page(render_score_report(night())).text
+
+
+def test_a_reason_is_told_without_the_figures_that_stand_beside_it() -> None:
+    told = "AUROC on implanted lesions 0.700 against 0.800, 2 of 22 healthy scans flagged"
+    refused = f"refused: it may flag more healthy scans than the margin allows; {told}"
+    plain = "it may flag more healthy scans than the margin allows"
+    assert why_in_words(refused, promoted=False, compared=True) == plain
+    assert why_in_words(f"promoted: {told}", promoted=True, compared=True).startswith(
+        "it was shown to be no worse"
+    )
+    few = "refused: 6 healthy scans are too few to tell; 15 are needed"
+    assert why_in_words(few, promoted=False, compared=False) == few.removeprefix("refused: ")
+    forced = f"promoted because it was forced, otherwise {few}"
+    assert why_in_words(forced, promoted=True, compared=False) == forced
 
 
 def test_a_week_tells_its_runs_flags_warnings_challenges_and_reviews() -> None:
@@ -323,7 +392,14 @@ def test_a_week_tells_its_runs_flags_warnings_challenges_and_reviews() -> None:
     text = " ".join(page.text.split())
     assert "2 suspicious of 39 scans decided in the days to 2026-11-23" in text
     assert "2026-11-20314038" in text.replace(" ", "")  # the day's runs, failures, new, scored
-    assert "challenger 5 met 4" in text
+    assert "threshold 4 put in force" in text
+    assert "New model 3 refused, 2026-11-20 03:00:00 UTC" in text
+    assert "22 healthy scans and 3 abnormal ones that neither learned from" in text
+    cells = text.replace(" ", "")
+    assert "healthyscans0.7000.800atleast−0.125atleast−0.050maybeworsethanallowed" in cells  # noqa: RUF001
+    assert "abnormalscans0.8000.900atleast−0.300atleast−0.050toofewtodecide" in cells  # noqa: RUF001
+    assert "flagged2of223of22atmost+2.7%atmost+10.0%withinthemargin" in cells
+    assert "Drawnlesionsflagged31%46%−15%–told,decidesnothing" in cells  # noqa: RUF001
     assert "5 decisions reviewed: 3 agreed with, 2 suspicious ones called normal" in text
     assert "under way or cut off" in text
     assert "1 min 2 s" in text
@@ -336,7 +412,7 @@ def test_a_week_tells_its_runs_flags_warnings_challenges_and_reviews() -> None:
 
 def test_a_week_in_which_nothing_happened_says_so() -> None:
     quiet = week(
-        days=[], scans=0, n_suspicious=0, runs=[], suspicious=[], warnings=[], changes=[],
+        days=[], scans=0, n_suspicious=0, runs=[], suspicious=[], warnings=[], changes=Changes(),
         reviews=ReviewTally(),
     )  # fmt: skip
     text = " ".join(Page(render_week(quiet)).text.split())

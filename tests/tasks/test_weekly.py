@@ -57,7 +57,7 @@ def test_a_week_is_told_from_the_record(bench: Bench) -> None:
     page = (bench.home / found.path).read_text()
     assert (found.runs, found.suspicious, found.warnings) == (1, n_suspicious, 1)
     assert f"{n_suspicious} suspicious of 85 scans decided" in page
-    for said in ("They drift.", "refused: too few", "<b>1</b> suspicious ones called normal"):
+    for said in ("They drift.", "Why: too few.", "<b>1</b> suspicious ones called normal"):
         assert said in page
     table = csv.DictReader(io.StringIO((bench.home / found.path).with_suffix(".csv").read_text()))
     results = [row["result"] for row in table]

@@ -1,0 +1,79 @@
+"""What changed since a moment, from the record, as reports tell it."""
+
+import json
+
+from db import history
+from mriad_model.nouns import Challenge, RunStatus
+from mriad_model.report.changes import (
+    ChallengeLine,
+    ChangeLine,
+    Changes,
+    InForceNow,
+    comparisons,
+    judges_in_words,
+    why_in_words,
+)
+
+
+def changes_since(engine: history.Engine, since: str | None) -> Changes:
+    """Thresholds put in force, challengers met, and retrainings that failed.
+
+    From the beginning where `since` is None.
+    """
+    challenges, since = history.challenges(engine), since or ""
+    tried = {each.reason for each in challenges if each.promoted}
+    put = [
+        ChangeLine(
+            each.created_at,
+            f"threshold {each.threshold_id} of model {_model_of(engine, each.threshold_id)} put "
+            f"in force by {each.author}",
+            "the new model was shown to be no worse, see below"
+            if each.reason in tried
+            else each.reason,
+        )
+        for each in history.activations(engine)
+        if each.created_at >= since
+    ]
+    failed = [
+        ChangeLine(
+            end.ended_at,
+            f"retraining failed, run {run.id}",
+            "no new model came of it; Prefect's page of the run says why",
+        )
+        for run, end in history.runs_since(engine, since)
+        if run.flow == "retrain_model" and end is not None and end.status is RunStatus.FAILED
+    ]
+    met = [_challenge_line(engine, each) for each in challenges if each.created_at >= since]
+    return Changes(sorted(put + failed, key=lambda each: each.created_at), met)
+
+
+def in_force_instead(engine: history.Engine, threshold_id: int) -> InForceNow | None:
+    """What decides now, if it is not this threshold."""
+    current = history.current_threshold(engine)
+    if current is None or current.threshold.id == threshold_id:
+        return None
+    activation = current.activation
+    return InForceNow(current.threshold.model_id, activation.threshold_id, activation.created_at)
+
+
+def _challenge_line(engine: history.Engine, challenge: Challenge) -> ChallengeLine:
+    figures = json.loads(challenge.figures)
+    lines, promoted = comparisons(figures), bool(challenge.promoted)
+    current = history.current_threshold(engine)
+    return ChallengeLine(
+        created_at=challenge.created_at,
+        promoted=promoted,
+        in_force=current is not None and current.threshold.id == challenge.challenger_threshold_id,
+        why=why_in_words(challenge.reason, promoted=promoted, compared=bool(lines)),
+        challenger_model=_model_of(engine, challenge.challenger_threshold_id),
+        challenger_threshold=challenge.challenger_threshold_id,
+        champion_model=_model_of(engine, challenge.champion_threshold_id),
+        champion_threshold=challenge.champion_threshold_id,
+        judges=judges_in_words(figures),
+        confidence=f"{100 * figures['confidence']:g} %" if lines else "",
+        comparisons=lines,
+    )
+
+
+def _model_of(engine: history.Engine, threshold_id: int) -> int:
+    return history.threshold_by_id(engine, threshold_id).model_id
