@@ -20,6 +20,7 @@ import pytest
 
 from db import history
 from db.engine import open_record
+from flows.server import answers
 from flows.service import only_one
 from flows.supervision import Child
 from mriad_model.errors import HomeError
@@ -55,14 +56,39 @@ def processes(home: Path) -> list[int]:
     return found
 
 
-def scheduled(api: str) -> list[dict[str, Any]]:
-    body = json.dumps({"flows": {"name": {"any_": ["nightly"]}}}).encode()
+def command_line(pid: int) -> bytes:
+    try:
+        return (Path("/proc") / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def post(url: str, body: dict[str, Any]) -> Any:
     request = urllib.request.Request(
-        f"{api}/flow_runs/filter", body, {"Content-Type": "application/json"}
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request) as answer:
-        runs: list[dict[str, Any]] = json.load(answer)
+        return json.load(answer) if answer.status != 204 else None
+
+
+def scheduled(api: str) -> list[dict[str, Any]]:
+    runs: list[dict[str, Any]] = post(
+        f"{api}/flow_runs/filter", {"flows": {"name": {"any_": ["nightly"]}}}
+    )
     return runs
+
+
+def a_run_outlives_the_server(api: str, home: Path) -> None:
+    """Its lease, by which no other of its deployment runs beside it, can be renewed after."""
+    limits = f"{api}/v2/concurrency_limits"
+    post(f"{limits}/", {"name": "runs", "limit": 1})
+    wanted = {"names": ["runs"], "slots": 1, "mode": "concurrency", "lease_duration": 300}
+    lease = post(f"{limits}/increment-with-lease", wanted)["lease_id"]
+    (server,) = [each for each in processes(home) if b"\0server\0" in command_line(each)]
+    os.kill(server, signal.SIGKILL)
+    until(lambda: not answers(api))
+    until(lambda: answers(api))
+    post(f"{limits}/leases/{lease}/renew", {"lease_duration": 300})
 
 
 def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
@@ -112,6 +138,7 @@ def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
         assert (local.hour, local.minute) == (2, 30)
 
         assert len(processes(home)) >= 4
+        a_run_outlives_the_server(api, home)
         up.send_signal(signal.SIGTERM)
         assert up.wait(60) == 143
     finally:
