@@ -15,6 +15,9 @@ from mriad_model.errors import SettingsError
 from mriad_model.files import make_folder
 
 LOCAL_SERVER = "http://127.0.0.1:4200/api"
+# Prefect allows one run of a deployment at a time by leases. It keeps them in the server's memory
+# by default: a server that is started again knows none, and stops the runs that hold them.
+LEASES_ON_DISK = "prefect.server.concurrency.lease_storage.filesystem"
 
 
 def _named(path: Path) -> Path:
@@ -155,6 +158,7 @@ def service_environment(home: Path, settings: Settings) -> dict[str, str]:
     api = settings.prefect_api_url
     return {
         **_FORGETTING,
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES_ON_DISK,
         **os.environ,
         **given,
         "MRIAD_HOME": str(home),

@@ -1,6 +1,5 @@
 """`mriad up`, once, as a process of its own: ready, a folder decided, cron scheduled, gone."""
 
-import contextlib
 import json
 import logging
 import os
@@ -21,6 +20,7 @@ import pytest
 
 from db import history
 from db.engine import open_record
+from flows.server import answers
 from flows.service import only_one, start_children
 from flows.supervision import Child
 from mriad_model.errors import HomeError
@@ -56,24 +56,54 @@ def processes(home: Path) -> list[int]:
     return found
 
 
+def command_line(pid: int) -> bytes:
+    try:
+        return (Path("/proc") / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def child_of(parent: int, role: str) -> int | None:
     """The process that plays a role for `mriad up`."""
     words = f"flows.children\0{role}\0{parent}\0".encode()
-    for folder in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if words in (folder / "cmdline").read_bytes():
-                return int(folder.name)
-    return None
+    pids = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+    return next((pid for pid in pids if words in command_line(pid)), None)
+
+
+def post(url: str, body: dict[str, Any]) -> Any:
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer) if answer.status != 204 else None
 
 
 def scheduled(api: str) -> list[dict[str, Any]]:
-    body = json.dumps({"flows": {"name": {"any_": ["nightly"]}}}).encode()
-    request = urllib.request.Request(
-        f"{api}/flow_runs/filter", body, {"Content-Type": "application/json"}
+    runs: list[dict[str, Any]] = post(
+        f"{api}/flow_runs/filter", {"flows": {"name": {"any_": ["nightly"]}}}
     )
-    with urllib.request.urlopen(request) as answer:
-        runs: list[dict[str, Any]] = json.load(answer)
     return runs
+
+
+def old_runs_are_forgotten(api: str) -> None:
+    """By Prefect; or its database would grow for years."""
+    with urllib.request.urlopen(f"{api}/admin/settings") as answer:
+        forgets = json.load(answer)["server"]["services"]["db_vacuum"]
+    assert "flow_runs" in forgets["enabled"]
+    assert forgets["retention_period"] == "P30D"
+
+
+def a_run_outlives_the_server(api: str, home: Path) -> None:
+    """Its lease, by which no other of its deployment runs beside it, can be renewed after."""
+    limits = f"{api}/v2/concurrency_limits"
+    post(f"{limits}/", {"name": "runs", "limit": 1})
+    wanted = {"names": ["runs"], "slots": 1, "mode": "concurrency", "lease_duration": 300}
+    lease = post(f"{limits}/increment-with-lease", wanted)["lease_id"]
+    (server,) = [each for each in processes(home) if b"\0server\0" in command_line(each)]
+    os.kill(server, signal.SIGKILL)
+    until(lambda: not answers(api))
+    until(lambda: answers(api))
+    post(f"{limits}/leases/{lease}/renew", {"lease_duration": 300})
 
 
 def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
@@ -123,13 +153,9 @@ def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
         local = datetime.fromisoformat(first).astimezone(ZoneInfo(ZONE))
         assert (local.hour, local.minute) == (2, 30)
 
-        # Prefect forgets old runs, too, or its database would grow for years.
-        with urllib.request.urlopen(f"{api}/admin/settings") as answer:
-            forgets = json.load(answer)["server"]["services"]["db_vacuum"]
-        assert "flow_runs" in forgets["enabled"]
-        assert forgets["retention_period"] == "P30D"
-
         assert len(processes(home)) >= 4
+        old_runs_are_forgotten(api)
+        a_run_outlives_the_server(api, home)
         up.send_signal(signal.SIGTERM)
         assert up.wait(60) == 143
     finally:

@@ -1,15 +1,26 @@
 """A run and its shards: they share the scans, and what comes of it is one run's."""
 
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from typing import cast
+from uuid import UUID, uuid4
 
 import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 
 from db import history, record
 from db.engine import open_record
 from db.times import now
+from flows import sharing
+from flows.deployments import deployments
 from flows.scoring import ScoringResult, Sharing, score_new_scans
-from flows.sharing import score_shard
+from flows.settings import read_settings
+from flows.sharing import Helpers, score_shard
 from mriad_model.errors import SettingsError
 from mriad_model.nouns import Run
 from mriad_model.paths import escape_path
@@ -25,6 +36,40 @@ def undecided(trained: Trained) -> list[int]:
     roles = history.dataset_roles(engine, 1)
     taught = {i for i, role in roles.items() if role.value in ("train", "validation")}
     return [i for i in history.scans_by_id(engine, range(1, 31)) if i not in taught]
+
+
+@dataclass(frozen=True)
+class Shards:
+    """What the Prefect server knows of the shards; what becomes of them is the test's to say."""
+
+    client: SyncPrefectClient
+    deployment: UUID
+
+    def runs(self) -> list[FlowRun]:
+        """In the order in which they were asked for."""
+        only = DeploymentFilter(id=DeploymentFilterId(any_=[self.deployment]))
+        found = self.client.read_flow_runs(deployment_filter=only)
+        return sorted(found, key=lambda each: each.idempotency_key or "")
+
+    def states(self) -> list[StateType | None]:
+        return [each.state_type for each in self.runs()]
+
+    def scans(self) -> list[list[int]]:
+        """That each is to go through."""
+        return [numbers_in(each.parameters["scan_ids"]) for each in self.runs()]
+
+    def become(self, state: State[None], of: int = -1) -> None:
+        self.client.set_flow_run_state(self.runs()[of].id, state, force=True)
+
+
+@pytest.fixture
+def shards(prefect_server: None) -> Iterator[Shards]:
+    """The deployment of shards is there, and no worker."""
+    (planned,) = [each for each in deployments(read_settings()) if each.name == "score-shard"]
+    deployment = cast(UUID, planned.to_serve().apply())
+    with get_client(sync_client=True) as client:
+        yield Shards(client, deployment)
+        client.delete_deployment(deployment)
 
 
 def begin_night(trained: Trained) -> tuple[int, str]:
@@ -95,3 +140,73 @@ def test_ids_travel_to_a_shard_as_ranges_in_their_order() -> None:
     assert ranges_of(ids) == [(7, 9), (3, 3), (11, 12), (1, 1)]
     assert numbers_in(ranges_of(ids)) == ids
     assert numbers_in(ranges_of([])) == []
+
+
+def test_a_shard_whose_run_crashed_is_begun_again_over_the_same_scans(
+    shards: Shards, tmp_path: Path
+) -> None:
+    helpers = Helpers(tmp_path, str(uuid4()), threshold_id=1)
+    helpers.start(range(1, 10), shards=2)
+    first, second = shards.scans()
+    assert sorted(first) == sorted(second) == list(range(1, 10))
+    assert first[0] != second[0]  # each begins at another place
+    shards.become(Running(), of=0)
+    assert helpers.are_busy()
+    shards.become(Crashed(), of=0)
+    shards.become(Running(), of=1)
+    assert helpers.are_busy()
+    assert shards.scans() == [first, first, second]
+    assert shards.states() == [StateType.CRASHED, StateType.SCHEDULED, StateType.RUNNING]
+    helpers.end()
+    assert shards.states() == [StateType.CRASHED, StateType.CANCELLED, StateType.RUNNING]
+
+
+@pytest.mark.parametrize("how", [Crashed, Failed])
+def test_a_shard_that_never_succeeds_is_tried_three_times_and_no_more(
+    shards: Shards, tmp_path: Path, how: type[State[None]]
+) -> None:
+    helpers = Helpers(tmp_path, str(uuid4()), threshold_id=1)
+    helpers.start(range(1, 10), shards=1)
+    for tried in (1, 2, 3, 3, 3):
+        assert len(shards.runs()) == tried
+        shards.become(how())
+        assert not helpers.are_busy()
+    helpers.end()
+    assert len(shards.runs()) == 3
+
+
+@pytest.mark.parametrize("how", [Completed, Cancelled])
+def test_a_shard_that_is_done_or_was_called_off_is_not_begun_again(
+    shards: Shards, tmp_path: Path, how: type[State[None]]
+) -> None:
+    helpers = Helpers(tmp_path, str(uuid4()), threshold_id=1)
+    helpers.start(range(1, 10), shards=1)
+    shards.become(how())
+    assert not helpers.are_busy()
+    assert len(shards.runs()) == 1
+
+
+def test_a_night_all_of_whose_shards_die_scores_everything_itself(
+    trained: Trained, undecided: list[int], shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "LOOK_AGAIN_SECONDS", 0.0)
+    over = threading.Event()
+
+    def die() -> None:
+        with get_client(sync_client=True) as client:
+            seen = Shards(client, shards.deployment)
+            while not over.wait(0.02):
+                for number, state in enumerate(seen.states()):
+                    if state is StateType.SCHEDULED:
+                        seen.become(Crashed(), of=number)
+
+    death = threading.Thread(target=die)
+    death.start()
+    try:
+        found = score(trained, sharing=Sharing(shards=2), chunk_size=1)
+    finally:
+        over.set()
+        death.join()
+    assert (found.scored, found.elsewhere, found.unreadable) == (len(undecided), 0, 0)
+    assert 2 <= len(shards.runs()) <= 3
+    assert set(shards.states()) <= {StateType.CRASHED, StateType.CANCELLED}
