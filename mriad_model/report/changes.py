@@ -110,9 +110,9 @@ def comparisons(figures: Mapping[str, Any]) -> list[ComparisonLine]:
         lines.append(
             ComparisonLine(
                 what="Drawn lesions flagged",
-                challenger=f"{100 * caught['challenger']:.0f} %",
-                champion=f"{100 * caught['champion']:.0f} %",
-                shown=f"{_signed(100 * (caught['challenger'] - caught['champion']), 0)} %",
+                challenger=f"{100 * caught['challenger']:.1f} %",
+                champion=f"{100 * caught['champion']:.1f} %",
+                shown=f"{_signed(100 * (caught['challenger'] - caught['champion']), 1)} %",
                 allowed="–",  # noqa: RUF001 - nothing to name
                 result="told, decides nothing",
                 failed=False,

@@ -399,7 +399,7 @@ def test_a_week_tells_its_runs_flags_warnings_challenges_and_reviews() -> None:
     assert "healthyscans0.7000.800atleast−0.125atleast−0.050maybeworsethanallowed" in cells  # noqa: RUF001
     assert "abnormalscans0.8000.900atleast−0.300atleast−0.050toofewtodecide" in cells  # noqa: RUF001
     assert "flagged2of223of22atmost+2.7%atmost+10.0%withinthemargin" in cells
-    assert "Drawnlesionsflagged31%46%−15%–told,decidesnothing" in cells  # noqa: RUF001
+    assert "Drawnlesionsflagged31.0%46.0%−15.0%–told,decidesnothing" in cells  # noqa: RUF001
     assert "5 decisions reviewed: 3 agreed with, 2 suspicious ones called normal" in text
     assert "under way or cut off" in text
     assert "1 min 2 s" in text

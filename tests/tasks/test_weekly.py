@@ -50,14 +50,21 @@ def test_a_week_is_told_from_the_record(bench: Bench) -> None:
         engine,
         Challenge(nights.threshold, again, dataset, 0, "refused: too few", "{}", run_id, now()),
     )
-    counts = json.dumps({"new": 85, "scored": 85, "suspicious": n_suspicious})
+    night = {"new": 85, "scored": 85, "suspicious": n_suspicious}
+    growth = {"n_new": 25, "needed": 20, "challenge_id": 1, "promoted": 0}
+    counts = json.dumps(night | growth)
     record.end_run(engine, RunEnd(run_id, RunStatus.COMPLETED, counts, now()))
 
     found = write_weekly_report.fn(str(bench.home), bench.next_night().run_id, 7)
     page = (bench.home / found.path).read_text()
     assert (found.runs, found.suspicious, found.warnings) == (1, n_suspicious, 1)
     assert f"{n_suspicious} suspicious of 85 scans decided" in page
-    for said in ("They drift.", "Why: too few.", "<b>1</b> suspicious ones called normal"):
+    for said in (
+        "They drift.",
+        "Why: too few.",
+        "<b>1</b> suspicious ones called normal",
+        "25 new healthy ones (20 needed), new model refused",
+    ):
         assert said in page
     table = csv.DictReader(io.StringIO((bench.home / found.path).with_suffix(".csv").read_text()))
     results = [row["result"] for row in table]
