@@ -218,7 +218,10 @@ def wait_for(happened: Callable[[], bool]) -> None:
 
 def kill_worker(record: history.Engine, before: int, pids: list[int], flow: str) -> int:
     """Kill the worker that runs this flow, and all that it started; how many processes."""
-    (wanted,) = [run.flow_run_id for run, end in runs(record, before) if run.flow.startswith(flow)]
+    found = [run.flow_run_id for run, end in runs(record, before) if run.flow.startswith(flow)]
+    if not found:
+        raise SystemExit(f"{flow} has not begun when half is decided: take more slices")
+    (wanted,) = found
     for pid in pids:
         tree = descendants(pid)
         if any(wanted.encode() in environment_of(each) for each in tree):

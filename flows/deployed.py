@@ -28,6 +28,14 @@ def deployed_place(home: Path | None, **given: object) -> Place:
     return place
 
 
+def home_told(home: Path) -> dict[str, str]:
+    """The parameter by which a worker is told of a home, as `deployed_place` takes it.
+
+    None where this is MRIAD_HOME: a worker elsewhere may have it at another place.
+    """
+    return {} if read_settings().home == home else {"home": str(home)}
+
+
 def _end_with_parent() -> None:
     """End when the process that serves the deployments has gone, even by SIGKILL."""
     parent = multiprocessing.parent_process()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import httpx
@@ -22,9 +22,8 @@ from prefect.states import Cancelled
 
 from flows.chunks import TASKS_AT_ONCE, Work
 from flows.console import say
-from flows.deployed import deployed_place
+from flows.deployed import deployed_place, home_told
 from flows.runner import private_flow
-from flows.settings import read_settings
 from tasks.chunks import numbers_in, ranges_of
 from tasks.claiming import claimant_of, renewed
 from tasks.home import work_folder
@@ -144,14 +143,10 @@ class Helpers:
             self._runs[number] = self._submit(number)
 
     def _submit(self, number: int) -> UUID:
-        # Where all go by MRIAD_HOME, a worker elsewhere may have it at another place.
-        given: dict[str, Any] = {}
-        if read_settings().home != self.home:
-            given["home"] = str(self.home)
         run = run_deployment(
             SCORE_SHARD,
-            parameters=given
-            | {
+            parameters={
+                **home_told(self.home),
                 "of_run": self.of_run,
                 "threshold_id": self.threshold_id,
                 "scan_ids": self._given[number],

@@ -24,6 +24,7 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 
 from flows.console import say
+from flows.deployed import home_told
 from mriad_model.errors import MriadError
 
 ON_NEW_SCANS = "score_arrivals/on-new-scans"
@@ -97,7 +98,7 @@ class Deployed:
         # It takes all that are open when it begins, seconds from now: these and later ones.
         run_deployment(
             deployment.id,
-            parameters={"home": str(self.home)},
+            parameters=home_told(self.home),
             timeout=0,
             idempotency_key=idempotency_key(ids, self._last),
             as_subflow=False,

@@ -13,8 +13,10 @@ import pytest
 
 from db import history, record
 from flows.arrivals import nightly, score_arrivals
+from flows.deployments import deployments
 from flows.events import Events
-from flows.triggers import FIRST_PAUSE_SECONDS, InProcess, Pauses, idempotency_key
+from flows.settings import read_settings
+from flows.triggers import FIRST_PAUSE_SECONDS, Deployed, InProcess, Pauses, idempotency_key
 from flows.watch import Pace, Watcher
 from mriad_model.nouns import Arrival, RejectionReason, SettledBy
 from mriad_model.paths import source_path
@@ -259,3 +261,22 @@ def test_scoring_in_this_process_takes_the_newest_and_goes_on_after_errors() -> 
     scorer([2, 1])
     scorer.work(lambda: [], lambda: bool(scored))
     assert scored == [[1, 2]]
+
+
+@pytest.mark.parametrize("by_setting", [True, False])
+def test_a_worker_is_told_of_a_home_only_where_it_is_not_mriad_home(
+    prefect_server: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_setting: bool
+) -> None:
+    """A worker on another machine may have it at another place."""
+    from prefect.client.orchestration import get_client
+
+    monkeypatch.setenv("MRIAD_HOME", str(tmp_path if by_setting else tmp_path / "another"))
+    (planned,) = [each for each in deployments(read_settings()) if each.name == "on-new-scans"]
+    with get_client(sync_client=True) as client:
+        deployment = planned.to_serve().apply()
+        try:
+            Deployed(tmp_path)([1])
+            (run,) = [r for r in client.read_flow_runs() if r.deployment_id == deployment]
+        finally:
+            client.delete_deployment(deployment)
+    assert run.parameters == ({} if by_setting else {"home": str(tmp_path)})
