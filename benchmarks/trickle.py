@@ -2,9 +2,10 @@
 
 A folder of one to three pictures is dropped in every --every seconds for --minutes, every tenth
 with a broken file, and the nightly run comes every ten minutes. Each minute the processes that
-`mriad up` keeps are looked at: memory (PSS), open files, sockets, threads; and how many processes
-there are, runs and their readers among them. At the end: the last quarter of the time next to the
-second, how large the logs and databases have become, and that every folder was decided once.
+`mriad up` keeps are looked at: memory (anonymous: what they share with others moves with those),
+open files, sockets, threads; and how many processes there are, runs and their readers among them.
+At the end: the last quarter of the time next to the second, how large the logs and databases have
+become, and that every folder was decided once.
 """
 
 import argparse
@@ -43,7 +44,7 @@ ROLES = ("up", "server", "serve", "watch")
 class Sample:
     """One process at one moment."""
 
-    memory: float  # PSS, MiB
+    memory: float  # anonymous, MiB
     files: int
     sockets: int
     threads: int
@@ -156,7 +157,9 @@ def sample(pid: int) -> Sample:
     """
     folder = Path(f"/proc/{pid}")
     rollup = (folder / "smaps_rollup").read_text()
-    kib = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    kib = next(
+        int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Anonymous:")
+    )
     opened = []
     for each in (folder / "fd").iterdir():
         with suppress(OSError):
@@ -182,6 +185,9 @@ def report(seen: Seen) -> None:
             told.append(f"{middle(early, name):5.0f} → {middle(late, name):4.0f}")
         say(" ".join(told))
     say("median of the second quarter of the time → of the last (most memory)")
+    for role, samples in seen.kept.items():
+        course = [f"{each.memory:.0f}" for each in samples[:: max(1, len(samples) // 12)]]
+        say(f"{role} in the course of it, MiB: {' '.join(course)}")
     rest = Counter(seen.processes)
     say(f"processes at rest: {dict(sorted(rest.items()))} (number: how often seen)")
     say(f"restarts of what mriad up keeps: {seen.restarts}")

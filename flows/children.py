@@ -12,7 +12,9 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 import time
+from contextlib import closing
 
 from flows.console import where_it_happened
 from flows.options import Place, to_write
@@ -24,6 +26,8 @@ SERVER, SERVE, WATCH = "server", "serve", "watch"
 POLL_SECONDS = 2.0
 RUNS_AT_ONCE = 3
 LOOK_SECONDS = 0.2
+PARENT_SECONDS = 1.0
+GRACE_SECONDS = 25.0  # a little more than a run is given to end in order
 
 
 def main(role: str, parent: int) -> None:
@@ -32,6 +36,7 @@ def main(role: str, parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:  # it went before the kernel was asked to tell us
         return
+    end_with(parent, GRACE_SECONDS)
     os.umask(0o077)
     try:
         place = to_write(None)
@@ -40,6 +45,22 @@ def main(role: str, parent: int) -> None:
         sys.exit(str(error))
     except Exception as error:
         sys.exit(where_it_happened(error))  # without its words, which may name a folder
+
+
+def end_with(parent: int, grace: float) -> None:
+    """Kill this process and its group where it still is there so long after its parent went.
+
+    The kernel tells it to end by SIGTERM; one that hangs over that would hold the service's port
+    and score on, with nobody to stop it.
+    """
+
+    def wait() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        time.sleep(grace)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait, name="end with parent", daemon=True).start()
 
 
 def _ready() -> None:
@@ -90,15 +111,12 @@ def _watch(place: Place) -> None:
     from flows.watch import Watcher, pace_of
 
     _await_server(place)
-    watcher = Watcher(
-        place.home,
-        os.fspath(place.watched),
-        pace_of(place),
-        Deployed(place.home),
-        swept=_ready,
-    )
-    signal.signal(signal.SIGTERM, lambda *_: watcher.end())
-    watcher.run()
+    with closing(Deployed(place.home)) as deployed:
+        watcher = Watcher(
+            place.home, os.fspath(place.watched), pace_of(place), deployed, swept=_ready
+        )
+        signal.signal(signal.SIGTERM, lambda *_: watcher.end())
+        watcher.run()
 
 
 def _await_server(place: Place) -> None:

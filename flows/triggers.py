@@ -20,8 +20,8 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Scheduled
 
 from flows.console import say
 from flows.deployed import home_told
@@ -71,6 +71,13 @@ class Deployed:
     _pauses: Pauses = field(default_factory=Pauses)
     _refused: bool = False  # said already
     _last: UUID | None = None  # the last run that was seen to have ended
+    _client: SyncPrefectClient | None = None  # kept: each new one costs 8 KB that never come back
+
+    def close(self) -> None:
+        """Let go of the server."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.__exit__(None, None, None)
 
     def __call__(self, arrival_ids: Sequence[int]) -> float:
         """Start a run over these, unless one is under way; seconds until to ask again."""
@@ -80,28 +87,30 @@ class Deployed:
             if not self._refused:
                 say(f"the Prefect server takes no run ({type(error).__name__}); trying again")
             self._refused = True
+            self.close()
             return LOOK_AGAIN_SECONDS
         self._refused = False
         return again
 
     def _trigger(self, ids: Sequence[int]) -> float:
-        with get_client(sync_client=True) as client:
-            deployment = client.read_deployment_by_name(ON_NEW_SCANS)
-            if _runs(client, deployment.id, UNDER_WAY):
-                return LOOK_AGAIN_SECONDS
-            ended = _runs(client, deployment.id, ENDED)
+        if self._client is None:
+            self._client = get_client(sync_client=True).__enter__()
+        client = self._client
+        deployment = client.read_deployment_by_name(ON_NEW_SCANS)
+        if _runs(client, deployment.id, UNDER_WAY):
+            return LOOK_AGAIN_SECONDS
+        ended = _runs(client, deployment.id, ENDED)
         if ended and ended[0].id != self._last:
             self._last = ended[0].id
             self._pauses.ended(ids, time.monotonic())
         if pause := self._pauses.left(time.monotonic()):
             return pause
         # It takes all that are open when it begins, seconds from now: these and later ones.
-        run_deployment(
+        client.create_flow_run_from_deployment(
             deployment.id,
             parameters=home_told(self.home),
-            timeout=0,
+            state=Scheduled(),
             idempotency_key=idempotency_key(ids, self._last),
-            as_subflow=False,
         )
         self._pauses.begun(ids)
         return LOOK_AGAIN_SECONDS

@@ -5,6 +5,7 @@
 import os
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +56,8 @@ def watch(
             show_json({"watching": escape_path(root), "scored_by": scorer})
             sys.stdout.flush()
         if served:
-            Watcher(place.home, os.fspath(root), pace_of(place), Deployed(place.home)).run()
+            with closing(Deployed(place.home)) as deployed:
+                Watcher(place.home, os.fspath(root), pace_of(place), deployed).run()
         else:
             _score_here(place, root)
 

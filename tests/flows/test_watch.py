@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -275,7 +276,8 @@ def test_a_worker_is_told_of_a_home_only_where_it_is_not_mriad_home(
     with get_client(sync_client=True) as client:
         deployment = planned.to_serve().apply()
         try:
-            Deployed(tmp_path)([1])
+            with closing(Deployed(tmp_path)) as deployed:
+                deployed([1])
             (run,) = [r for r in client.read_flow_runs() if r.deployment_id == deployment]
         finally:
             client.delete_deployment(deployment)
