@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from contextlib import closing
 
 from flows.console import where_it_happened
@@ -90,6 +91,9 @@ def _serve(place: Place) -> None:
     served = [each.to_serve() for each in deployments(place.settings)]
     _await_server(place)
     from prefect.runner import Runner
+
+    # On SIGTERM it makes a coroutine that it does not await, and ends all the same.
+    warnings.filterwarnings("ignore", r"coroutine 'Runner.a?stop' was never awaited")
 
     async def serve() -> None:
         runner = Runner(

@@ -14,6 +14,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from mriad_model.errors import SettingsError
 from mriad_model.files import make_folder
 
+# What a setting is called on the command line, by the commands that take it there.
+_OPTIONS = {
+    "home": "--home",
+    "device": "--device",
+    "recipe": "--recipe",
+    "sigmas": "--sigmas",
+    "seed": "--seed",
+    "quiet_seconds": "--quiet",
+    "poll": "--poll",
+}
 LOCAL_SERVER = "http://127.0.0.1:4200/api"
 # Prefect allows one run of a deployment at a time by leases. It keeps them in the server's memory
 # by default: a server that is started again knows none, and stops the runs that hold them.
@@ -100,9 +110,10 @@ def read_settings(**given: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]).lower().removeprefix("mriad_")
+        option = f" (or {_OPTIONS[name]})" if name in _OPTIONS else ""
+        wrong = first["msg"].partition(", unable to parse")[0]
         raise SettingsError(
-            f"{name} {first['input']!r}: {first['msg']} (--{name.replace('_', '-')} where the "
-            f"command has it, or MRIAD_{name.upper()})"
+            f"MRIAD_{name.upper()}{option} {first['input']!r}: {wrong[:1].lower()}{wrong[1:]}"
         ) from error
 
 

@@ -112,6 +112,7 @@ class Deployed:
             state=Scheduled(),
             idempotency_key=idempotency_key(ids, self._last),
         )
+        say(f"a run is asked for; folders that have settled: {len(ids)}")
         self._pauses.begun(ids)
         return LOOK_AGAIN_SECONDS
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from db.history import current_threshold, open_record
 from flows.console import say, show_json
 from flows.options import AsJson, Device, Home, Place, to_flow, to_write
 from flows.settings import point_prefect
@@ -93,7 +94,8 @@ def watched_root(place: Place) -> Path:
     """
     root = place.watched
     if not root.is_dir():
-        raise SettingsError(f"{escape_path(root)}: no such folder")
+        what = "that is no folder" if root.exists() else "no such folder"
+        raise SettingsError(f"{escape_path(root)}: {what}")
     return root
 
 
@@ -114,6 +116,9 @@ def up(
 
     root = watched_root(place)
     planned = deployments(place.settings)
+    record = open_record(place.home, place.settings.record_url)
+    in_force = current_threshold(record) is not None
+    record.dispose()
     pages = api.removesuffix("/api")
 
     def ready() -> None:
@@ -121,6 +126,8 @@ def up(
         for each in planned:
             say(f"  {each.name}: {f'{each.cron} ({each.timezone})' if each.cron else 'on demand'}")
         say(f"pages: {pages}")
+        if not in_force:
+            say("no model is in force: scans wait until there is one (mriad train)")
         if as_json:
             show_json({"pages": pages, "watching": escape_path(root)})
             sys.stdout.flush()

@@ -30,7 +30,7 @@ ELSEWHERE = (
     "--format=custom, before the models"
 )
 KEEP_KEY_APART = (
-    f"{SITE_KEY} is not in it: keep a copy of the key in another place, for the record and the "
+    f"not in it is {SITE_KEY}: keep a copy of the key in another place, for the record and the "
     "key together undo the pseudonyms"
 )
 

@@ -148,7 +148,11 @@ def test_a_bad_setting_names_its_variable(
     monkeypatch.setenv("MRIAD_CHUNK_SIZE", "0")
     status, _, err = run(capsys, "history")
     assert status == 2
-    assert "MRIAD_CHUNK_SIZE" in one_line(err)
+    assert one_line(err).startswith("mriad: MRIAD_CHUNK_SIZE '0': input should be greater")
+    monkeypatch.delenv("MRIAD_CHUNK_SIZE")
+    monkeypatch.setenv("MRIAD_QUIET_SECONDS", "abc")
+    _, _, err = run(capsys, "history")
+    assert "MRIAD_QUIET_SECONDS (or --quiet) 'abc': input should be a valid number" in err
 
 
 @pytest.mark.parametrize("command", [["history"], ["show", "1"], ["recalibrate", "--dry-run"]])

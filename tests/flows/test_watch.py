@@ -96,6 +96,22 @@ def test_events_bring_the_sweep_forward(home: Path) -> None:
         until(lambda: watching.handed and len(watching.handed[-1]) == 3)
 
 
+def test_folders_wait_for_a_model_and_both_is_said(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = threading.Event()
+    monkeypatch.setattr("flows.watch.has_model", lambda _: trained.is_set())
+    monkeypatch.setattr("flows.watch.NO_MODEL_SECONDS", 0.1)
+    drop(home / "inbox/a")
+    with Watching(home, home / "inbox") as watching:
+        until(watching.arrived)
+        until(lambda: "folders that wait for mriad train: 1" in capsys.readouterr().err)
+        assert not watching.handed
+        trained.set()
+        assert until(lambda: watching.handed) == [[1]]
+        assert "a model is in force now" in capsys.readouterr().err
+
+
 def test_what_lay_there_before_the_start_is_found_and_what_was_recorded_is_not_again(
     home: Path,
 ) -> None:

@@ -64,7 +64,7 @@ def test_only_the_owner_can_read_a_backup(kept: KeptHome, tmp_path: Path) -> Non
 def test_the_sites_key_is_not_in_it_and_is_named(kept: KeptHome, tmp_path: Path) -> None:
     (kept.home / "site.key").write_text("secret")
     made = back_up(kept.engine, kept.home, tmp_path / "copy")
-    assert ["site.key is not in it" in each for each in made.notes] == [True]
+    assert ["not in it is site.key" in each for each in made.notes] == [True]
     assert "site.key" not in names_in(tmp_path / "copy")
 
 
