@@ -117,6 +117,12 @@ def read_settings(**given: object) -> Settings:
         ) from error
 
 
+def unknown_settings() -> list[str]:
+    """Variables that look like settings and are none: misspelt, perhaps."""
+    known = {f"MRIAD_{name.upper()}" for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith("MRIAD_") and name not in known)
+
+
 def local_user() -> str:
     """Who to name as the author of labels and activations: the login name, else the user id."""
     return os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"

@@ -14,7 +14,7 @@ import typer
 from db.history import current_threshold, open_record
 from flows.console import say, show_json
 from flows.options import AsJson, Device, Home, Place, to_flow, to_write
-from flows.settings import point_prefect
+from flows.settings import point_prefect, unknown_settings
 from mriad_model.errors import MriadError, SettingsError
 from mriad_model.paths import escape_path
 
@@ -46,6 +46,7 @@ def watch(
     Where a Prefect server serves the deployment on-new-scans, that is triggered; otherwise
     scoring is done in this process. Ends with Ctrl-C or SIGTERM.
     """
+    _say_unknown_settings()
     with to_flow(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device) as place:
         from flows.triggers import Deployed, is_served
         from flows.watch import Watcher, pace_of
@@ -61,6 +62,12 @@ def watch(
                 Watcher(place.home, os.fspath(root), pace_of(place), deployed).run()
         else:
             _score_here(place, root)
+
+
+def _say_unknown_settings() -> None:
+    """A misspelt schedule would else be found out after nights."""
+    for name in unknown_settings():
+        say(f"{name} is no setting of mriad's and does nothing; is it misspelt?")
 
 
 def _score_here(place: Place, root: Path) -> None:
@@ -108,6 +115,7 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Run everything: Prefect server, schedules, and the watcher. Ends with Ctrl-C or SIGTERM."""
+    _say_unknown_settings()
     place = to_write(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device)
     api = place.settings.prefect_api_url
     point_prefect(place.home, api)

@@ -132,6 +132,7 @@ def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
         "MRIAD_PREFECT_API_URL": api,
         "MRIAD_TIMEZONE": ZONE,
         "MRIAD_NIGHTLY": "30 2 * * *",
+        "MRIAD_NIGHTY": "30 3 * * *",
     }
     command = [sys.executable, "-m", "flows.cli", "up", "--quiet", "1", "--home", str(home)]
     up = subprocess.Popen(
@@ -157,6 +158,7 @@ def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
         )
         assert second.returncode == 1
         assert f"as process {up.pid}" in second.stderr
+        assert "MRIAD_NIGHTY is no setting of mriad's" in second.stderr
 
         delivery = home / "inbox" / os.fsdecode(b"DOE^JANE \xfc")
         delivery.mkdir()
