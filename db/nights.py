@@ -60,21 +60,26 @@ def decided_in(engine: Engine, run_ids: Sequence[int]) -> list[DecisionRow]:
 
 @dataclass(frozen=True, slots=True)
 class LastWord:
-    """What runs decided, each scan once, by the last decision on it."""
+    """What runs decided, each scan once: by the threshold in force, else the last decision."""
 
     scans: int
     suspicious: int
     worst: list[DecisionRow]  # the suspicious ones of the smallest p, highest score first
 
 
-def last_word(engine: Engine, run_ids: Sequence[int], limit: int) -> LastWord:
+def last_word(
+    engine: Engine, run_ids: Sequence[int], limit: int, in_force: int | None = None
+) -> LastWord:
     """Scans that these runs decided; at most `limit` are listed.
 
-    After a recalibration, or under another model, a scan is decided again.
+    After a recalibration, or under another model, a scan is decided again; and where somebody
+    went back to the threshold `in_force` since, what that one said holds again.
     """
     decision, score = schema.decision, schema.score
+    newest = func.max(decision.c.id)
+    held = newest.filter(decision.c.threshold_id == in_force)
     last = (
-        select(func.max(decision.c.id).label("id"))
+        select(func.coalesce(held, newest).label("id"))
         .where(decision.c.run_id.in_(run_ids))
         .group_by(decision.c.scan_id)
         .subquery()

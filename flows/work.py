@@ -131,6 +131,8 @@ def recalibrate(
     """Draw a new threshold from stored scores, and decide again; nothing is scored anew."""
     if sigmas is not None and quantile is not None:
         raise SettingsError("give --sigmas or --quantile, not both")
+    if quantile is not None and not 0.0 < quantile < 1.0:
+        raise SettingsError(f"a quantile lies between 0 and 1, not at {quantile:g}")
     policy = Policy.SIGMAS if quantile is None else Policy.QUANTILE
     if dry_run:
         from tasks.verdicts import propose

@@ -17,13 +17,14 @@ UNFINISHED = (".part", ".tmp")  # names that a copy under way bears
 class FoundFile:
     """A file as the folder lists it: what `lstat` says, and whether it can be a scan at all.
 
-    Size, time and inode are -1 where the file could not be looked at.
+    Size, time, inode and mode are -1 where the file could not be looked at.
     """
 
     path: Path
     size: int  # bytes
     mtime_ns: int
     inode: int
+    mode: int  # permissions
     refused: RejectionReason | None = None
 
 
@@ -57,7 +58,7 @@ def _walk(folder: Path, pattern: str) -> Iterator[FoundFile]:
     try:
         stack = _entries(folder)
     except OSError:
-        yield FoundFile(folder, -1, -1, -1, RejectionReason.UNREADABLE)
+        yield FoundFile(folder, -1, -1, -1, -1, RejectionReason.UNREADABLE)
         return
     while stack:
         entry = stack.pop()
@@ -69,7 +70,7 @@ def _walk(folder: Path, pattern: str) -> Iterator[FoundFile]:
         except FileNotFoundError:
             continue  # it went away while we were looking
         except OSError:
-            yield FoundFile(Path(entry.path), -1, -1, -1, RejectionReason.UNREADABLE)
+            yield FoundFile(Path(entry.path), -1, -1, -1, -1, RejectionReason.UNREADABLE)
             continue
         if fnmatch.fnmatchcase(entry.name.lower(), pattern):
             yield _found(Path(entry.path), status)
@@ -97,9 +98,9 @@ def found_file(path: Path) -> FoundFile:
     try:
         status = path.lstat()
     except OSError:
-        return FoundFile(path, -1, -1, -1, RejectionReason.UNREADABLE)
+        return FoundFile(path, -1, -1, -1, -1, RejectionReason.UNREADABLE)
     if stat.S_ISDIR(status.st_mode):
-        return FoundFile(path, -1, -1, -1, RejectionReason.UNREADABLE)
+        return FoundFile(path, -1, -1, -1, -1, RejectionReason.UNREADABLE)
     return _found(path, status)
 
 
@@ -109,4 +110,5 @@ def _found(path: Path, status: os.stat_result) -> FoundFile:
         refused = RejectionReason.SYMLINK
     elif not stat.S_ISREG(status.st_mode):
         refused = RejectionReason.NOT_REGULAR
-    return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ino, refused)
+    mode = stat.S_IMODE(status.st_mode)
+    return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ino, mode, refused)

@@ -2,7 +2,8 @@
 
 The unit is the folder that directly holds files, for that is where the files of one DICOM series
 lie, and where pictures delivered together do. What makes it the same as before is its
-fingerprint: the set of (name, size, mtime_ns, inode) of its files.
+fingerprint: the set of (name, size, mtime_ns, inode, permissions) of its files; so one that could
+not be read is tried again once it can be.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from pathlib import Path
 from mriad_model.folders import UNFINISHED, FoundFile, found_file, is_passed_over
 
 MARK = ".complete"  # what a sender leaves in a folder, or in one above it, when all is there
-CANNOT_TELL = (-1, -1, -1)
+CANNOT_TELL = (-1, -1, -1, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Look:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     name: str
-    key: tuple[int, int, int]  # size, mtime_ns, inode
+    key: tuple[int, int, int, int]  # size, mtime_ns, inode, permissions
     changed_ns: int
 
 
@@ -89,7 +90,9 @@ def files_in(folder: Path) -> list[FoundFile]:
 
 def fingerprint(files: Iterable[FoundFile]) -> str:
     """The fingerprint of a folder that holds these files."""
-    return _digest((each.path.name, (each.size, each.mtime_ns, each.inode)) for each in files)
+    return _digest(
+        (each.path.name, (each.size, each.mtime_ns, each.inode, each.mode)) for each in files
+    )
 
 
 def _look(folder: str, entries: list[_Entry], files: list[_Entry], mark: int | None) -> Look:
@@ -123,11 +126,12 @@ def _listed(folder: str) -> tuple[list[_Entry], list[str]]:
                 entries.append(_Entry(each.name, CANNOT_TELL, 0))
                 continue
             if not stat.S_ISDIR(status.st_mode):
-                key = (status.st_size, status.st_mtime_ns, status.st_ino)
+                mode = stat.S_IMODE(status.st_mode)
+                key = (status.st_size, status.st_mtime_ns, status.st_ino, mode)
                 entries.append(_Entry(each.name, key, status.st_ctime_ns))
             elif is_passed_over(each.name):
                 # A folder that is copied under such a name is a copy under way beside the files.
-                entries.append(_Entry(each.name, (-1, -1, status.st_ino), 0))
+                entries.append(_Entry(each.name, (-1, -1, status.st_ino, -1), 0))
             elif os.access(each.path, os.R_OK | os.X_OK):
                 below.append(each.path)
             else:
@@ -135,6 +139,6 @@ def _listed(folder: str) -> tuple[list[_Entry], list[str]]:
     return entries, below
 
 
-def _digest(entries: Iterable[tuple[str, tuple[int, int, int]]]) -> str:
-    lines = sorted(b"%d %d %d %s\0" % (*key, os.fsencode(name)) for name, key in entries)
+def _digest(entries: Iterable[tuple[str, tuple[int, int, int, int]]]) -> str:
+    lines = sorted(b"%d %d %d %d %s\0" % (*key, os.fsencode(name)) for name, key in entries)
     return hashlib.sha256(b"".join(lines)).hexdigest()

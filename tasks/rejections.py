@@ -60,7 +60,7 @@ def rejection_at(
     try:
         file = next(list_files(path))
     except (NoScans, StopIteration):
-        file = FoundFile(path, -1, -1, -1, RejectionReason.UNREADABLE)
+        file = FoundFile(path, -1, -1, -1, -1, RejectionReason.UNREADABLE)
     return rejection_of(file, home, error, run_id, moment)
 
 

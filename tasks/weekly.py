@@ -65,16 +65,15 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WrittenWeek:
     since = written(until - timedelta(days=days))
     runs = [each for each in history.runs_since(engine, since) if each[0].id != run_id]
     run_ids = [run.id for run, _ in runs if run.id is not None]
-    decided = history.last_word(engine, run_ids, limit=MOST_ROWS)
+    current = history.current_threshold(engine)
+    in_force = current.activation.threshold_id if current else None
+    decided = history.last_word(engine, run_ids, MOST_ROWS, in_force)
     flagged = decided.worst
     scans = history.scans_by_id(engine, [row.scan_id for row in flagged])
     rejections = history.rejections_of(engine, run_ids)
     rejected = [as_listed(each) for each in rejections]
     warnings = history.warnings(engine, since)
-    current = history.current_threshold(engine)
-    model, threshold = (
-        in_force_lines(home, current.activation.threshold_id) if current else (None, None)
-    )
+    model, threshold = in_force_lines(home, in_force) if in_force is not None else (None, None)
     name = f"week-to-{written(until)[:10]}-run-{run_id}"
     lines = [*decision_cells(flagged, scans, threshold), *rejection_cells(rejected)]
     table = write_report(place, f"{name}.csv", worklist_csv(lines))

@@ -55,6 +55,9 @@ def test_the_last_word_on_a_scan_counts(hand: "Hand") -> None:
     assert [(row.scan_id, row.threshold_id) for row in found.worst] == [(a, later)]
     decided = {row.decision_id: row.verdict for row in found.worst}
     assert history.verdicts_of(hand.engine, decided) == decided
+    back = history.last_word(hand.engine, [hand.run()], 10, in_force=threshold_id)
+    assert (back.scans, back.suspicious) == (2, 2)
+    assert {row.threshold_id for row in back.worst} == {threshold_id}
 
 
 def test_the_last_report_is_of_the_last_scoring_run_that_completed(hand: "Hand") -> None:

@@ -155,6 +155,16 @@ def test_a_bad_setting_names_its_variable(
     assert "MRIAD_QUIET_SECONDS (or --quiet) 'abc': input should be a valid number" in err
 
 
+def test_an_impossible_quantile_is_refused_before_anything_is_started(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    status, _, err = run(capsys, "recalibrate", "--quantile", "1.5", "--home", home)
+    assert status == 2
+    assert one_line(err) == "mriad: a quantile lies between 0 and 1, not at 1.5"
+    assert not home.exists()
+
+
 @pytest.mark.parametrize("command", [["history"], ["show", "1"], ["recalibrate", "--dry-run"]])
 def test_reading_before_anything_is_recorded_makes_nothing(
     command: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path

@@ -135,6 +135,16 @@ def test_a_folder_touched_again_settles_again(room: Room) -> None:
     assert room.look(QUIET) == ["a"]
 
 
+def test_a_file_that_can_be_read_now_makes_its_folder_settle_again(room: Room) -> None:
+    room.file("a/1.png")
+    (room.root / "a/1.png").chmod(0)
+    room.look()
+    assert room.look(QUIET) == ["a"]
+    (room.root / "a/1.png").chmod(0o600)
+    assert room.look() == []
+    assert room.look(QUIET) == ["a"]
+
+
 def test_what_stood_so_before_the_start_is_not_new(room: Room) -> None:
     room.file("a/1.png")
     room.file("b/1.png")
