@@ -11,6 +11,7 @@ from flows.chunks import TASKS_AT_ONCE, Work
 from flows.ingestion import CHUNK_SIZE, intake_of
 from flows.runner import ahead, data, private_flow
 from flows.sharing import helped
+from mriad_model.outstanding import NOTHING, Outstanding
 from tasks.claiming import LEASE_SECONDS, claimant_of, renewed
 from tasks.drift import check_drift
 from tasks.home import work_folder
@@ -90,6 +91,7 @@ def score_found(
     *,
     sharing: Sharing = ALONE,
     check: bool = False,
+    outstanding: Outstanding = NOTHING,
 ) -> ScoringResult:
     """Read what is new of what was found, score it and what is known but undecided; report.
 
@@ -130,7 +132,13 @@ def score_found(
     )
     drifted = check_drift(place, run.id) if check else []
     report = write_score_report(
-        place, run.id, model.threshold_id, folder, counts, data(intake.rejected)
+        place,
+        run.id,
+        model.threshold_id,
+        folder,
+        counts,
+        data(intake.rejected),
+        data(outstanding),
     )
     run.counts.update(
         scored=report.scored,
@@ -167,7 +175,9 @@ def score_found(
     )
 
 
-def report_again(home: Path, run_id: int, folder: str, found: ScoringResult) -> None:
+def report_again(
+    home: Path, run_id: int, folder: str, found: ScoringResult, outstanding: Outstanding
+) -> None:
     """Write a run's page once more, with what has changed since the run ended."""
     counts = ScoreCounts(
         new=found.new,
@@ -177,7 +187,15 @@ def report_again(home: Path, run_id: int, folder: str, found: ScoringResult) -> 
         unreadable=found.unreadable,
         elsewhere=found.elsewhere,
     )
-    write_score_report(str(home), run_id, found.threshold_id, folder, counts, data(found.rejected))
+    write_score_report(
+        str(home),
+        run_id,
+        found.threshold_id,
+        folder,
+        counts,
+        data(found.rejected),
+        data(outstanding),
+    )
 
 
 def _registered(work: Work, found: Found) -> list[Undecided]:

@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from db import history
 from db.times import now
 from mriad_model.nouns import NOTICE, RejectionReason, Verdict
+from mriad_model.outstanding import Outstanding
 from mriad_model.paths import recorded_path, unescape_path
 from mriad_model.report import (
     MOST_PICTURES,
@@ -25,13 +26,14 @@ from mriad_model.report import (
     worklist_csv,
 )
 from tasks.changes import changes_since, in_force_instead
-from tasks.refused import Refused, folded
+from tasks.refused import Refused, folded, parted
 from tasks.resources import opened_record
 from tasks.timing import seconds_by_step
 from tasks.worklists import (
     decision_cells,
     in_force_lines,
     kind_in_words,
+    outstanding_cells,
     rejection_cells,
     suspicious_line,
     write_report,
@@ -75,7 +77,8 @@ def write_score_report(
     threshold_id: int,
     folder: str,
     counts: ScoreCounts,
-    rejected: Sequence[Refused],
+    refused: Sequence[Refused],
+    outstanding: Outstanding,
 ) -> WrittenReport:
     """Write the page of a scoring run: its decisions, and those of runs cut off before it.
 
@@ -93,7 +96,12 @@ def write_score_report(
     came, since = history.came(engine, run_ids), history.last_report(engine, run_id)
     model, threshold = in_force_lines(home, threshold_id)
     name = f"score-run-{run_id}"
-    lines = [*decision_cells(decided, scans, threshold), *rejection_cells(rejected)]
+    rejected, left_out = parted(refused)
+    lines = [
+        *decision_cells(decided, scans, threshold),
+        *outstanding_cells(outstanding),
+        *rejection_cells(refused),
+    ]
     table = write_report(place, f"{name}.csv", worklist_csv(lines))
     page = render_score_report(
         ScoreReport(
@@ -111,6 +119,8 @@ def write_score_report(
             ],
             rejections=refusal_lines(rejected),
             skipped=_skipped(counts),
+            left_out=refusal_lines(left_out),
+            outstanding=outstanding,
             kinds=[(kind_in_words(kind, n), n) for kind, n in sorted(came.kinds.items())],
             folders=list(came.folders.items()),
             warnings=[
@@ -162,7 +172,7 @@ def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:
     """How many scans were not scored, and why."""
     reasons = (
         (counts.taught, "the model learned from them; their scores would be memories"),
-        (counts.unsuited, "they are of another kind than the model learned, listed below"),
+        (counts.unsuited, "they are of another kind than the model learned; listed below"),
         (
             counts.unreadable,
             "they vanished or changed, or hold nothing to judge; tried again next time",
