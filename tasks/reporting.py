@@ -60,6 +60,7 @@ class WrittenReport:
     scored: int
     suspicious: int
     recovered: int  # decisions of earlier runs that were cut off, listed here too
+    told: dict[str, str]  # since and until when it tells what changed, as runs record it
 
 
 @task(name="summarise", cache_policy=NO_CACHE)
@@ -82,10 +83,14 @@ def write_score_report(
 ) -> WrittenReport:
     """Write the page of a scoring run: its decisions, and those of runs cut off before it.
 
-    `threshold_id` is what the run decided by; another may have come in force since. Written once
-    more after the run, the page holds also what has changed since then.
+    `threshold_id` is what the run decided by; another may have come in force since. The page tells
+    what changed since the last report had told. Written once more after the run, it holds also what
+    has changed since then.
     """
     engine, place = opened_record(home), Path(home)
+    _, end = history.run_by_id(engine, run_id)
+    since = history.told_until(engine) if end is None else _told_since(end.counts)
+    until = now()  # before anything is read: what happens from here on is the next report's
     run_ids = history.unreported_runs(engine, run_id)
     own = history.tally(engine, history.with_shards(engine, [run_id]))
     listed = history.tally(engine, run_ids)
@@ -93,7 +98,7 @@ def write_score_report(
     decided = history.decided_in(engine, run_ids)
     worst = [row for row in decided if row.verdict is Verdict.SUSPICIOUS][:MOST_ROWS]
     scans = history.scans_by_id(engine, [row.scan_id for row in decided])
-    came, since = history.came(engine, run_ids), history.last_report(engine, run_id)
+    came = history.came(engine, run_ids)
     model, threshold = in_force_lines(home, threshold_id)
     name = f"score-run-{run_id}"
     rejected, left_out = parted(refused)
@@ -124,17 +129,20 @@ def write_score_report(
             kinds=[(kind_in_words(kind, n), n) for kind, n in sorted(came.kinds.items())],
             folders=list(came.folders.items()),
             warnings=[
-                WarningLine(each.created_at, each.text) for each in history.warnings(engine, since)
+                WarningLine(each.created_at, each.text)
+                for each in history.warnings(engine, since)
+                if each.created_at < until
             ],
             since=since,
             steps=list(seconds_by_step(run_id).items()),
             csv=Path(table).name,
-            changes=changes_since(engine, since),
+            changes=changes_since(engine, since, until),
             in_force_now=in_force_instead(engine, threshold_id),
         )
     )
     path = write_page(place, name, page)
-    return WrittenReport(path, own.decisions, own.suspicious, recovered)
+    told = {"told_until": until} | ({"told_since": since} if since else {})
+    return WrittenReport(path, own.decisions, own.suspicious, recovered, told)
 
 
 def write_page(home: Path, name: str, page: str) -> str:
@@ -166,6 +174,12 @@ def refusal_lines(rejected: Sequence[Refused]) -> list[RejectedFileLine]:
         RejectedFileLine(each.path, RejectionReason(each.reason), each.detail)
         for each in folded(rejected)
     ]
+
+
+def _told_since(counts: str) -> str | None:
+    """Since when the page of a run that has ended tells what changed."""
+    since: str | None = json.loads(counts).get("told_since")
+    return since
 
 
 def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:

@@ -90,7 +90,7 @@ class ScoreReport:
     kinds: Sequence[tuple[str, int]] = ()  # (kind, how many new scans)
     folders: Sequence[tuple[str, int]] = ()  # (folder, how many scans came in it), most first
     warnings: Sequence[WarningLine] = ()  # since the last report
-    since: str | None = None  # when the last report's run began
+    since: str | None = None  # up to when the last report told
     steps: Sequence[tuple[str, float]] = ()  # (step, seconds of work)
     csv: str | None = None  # the name of the file beside the page
     changes: Changes = NO_CHANGES  # since the last report
