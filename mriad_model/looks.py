@@ -95,13 +95,18 @@ def copies_below(root: str) -> Iterator[Copy]:
         OSError: the root itself cannot be read.
     """
     with os.scandir(root) as listing:
-        for each in listing:
-            if each.name.lower().endswith(UNFINISHED) and each.is_dir(follow_symlinks=False):
-                times, n_files = [each.stat(follow_symlinks=False).st_ctime_ns], 0
-                for folder, _, names in os.walk(each.path):
-                    times.append(os.lstat(folder).st_ctime_ns)
-                    n_files += len(names)
-                yield Copy(each.path, n_files, max(times))
+        named = [each for each in listing if each.name.lower().endswith(UNFINISHED)]
+    for each in named:
+        if each.name.startswith(".") or not each.is_dir(follow_symlinks=False):
+            continue
+        try:
+            times, n_files = [os.lstat(each.path).st_ctime_ns], 0
+            for folder, _, names in os.walk(each.path):
+                times.append(os.lstat(folder).st_ctime_ns)
+                n_files += len(names)
+        except FileNotFoundError:
+            continue  # renamed meanwhile: then it is one to look at
+        yield Copy(each.path, n_files, max(times))
 
 
 def files_in(folder: Path) -> list[FoundFile]:

@@ -126,10 +126,11 @@ def find_arrived(home: str, run_id: int, arrival_ids: Sequence[int] | None) -> A
         else:
             gone += arrivals
     given_up = _given_up(gone)
+    over = {each.path for each in given_up}
     lost = {
         each.path: Waiting(each.path, Why.VANISHED, each.n_files, each.settled_at)
         for each in gone
-        if each not in given_up
+        if each.path not in over
     }
     record.append_rejections(engine, [_vanished(each, run_id) for each in given_up])
     return Arrived(
@@ -200,7 +201,7 @@ def _copied(root: str, home: Path) -> list[Waiting]:
             )
             for each in copies_below(root)
         ]
-    except OSError:  # one was renamed meanwhile: then it is the next sweep's
+    except OSError:  # the watched folder went away meanwhile
         return []
 
 

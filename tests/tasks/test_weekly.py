@@ -38,7 +38,8 @@ def test_a_week_is_told_from_the_record(bench: Bench) -> None:
         [
             Rejection(
                 "inbox/a.txt", 2, 3, None, RejectionReason.UNSUPPORTED, "a note", run_id, now()
-            )
+            ),
+            Rejection("inbox/b", 2, 3, None, RejectionReason.OTHER_KIND, "T2", run_id, now()),
         ],
     )
     record.append_warnings(
@@ -68,7 +69,9 @@ def test_a_week_is_told_from_the_record(bench: Bench) -> None:
         assert said in page
     table = csv.DictReader(io.StringIO((bench.home / found.path).with_suffix(".csv").read_text()))
     results = [row["result"] for row in table]
-    assert results == ["suspicious"] * n_suspicious + ["rejected"]
+    assert results == ["suspicious"] * n_suspicious + ["rejected", "left_out"]
+    assert 'Rejected files<b class="flag">1</b>' in page
+    assert "inbox/b</td><td><code>other_kind" in page
 
 
 def test_a_scan_decided_again_counts_once_by_the_last_word(bench: Bench) -> None:
