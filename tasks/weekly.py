@@ -155,11 +155,13 @@ def _run_line(home: Path, run: Run, end: RunEnd | None) -> RunLine:
 
 
 def _growth_told(counts: Mapping[str, Any]) -> list[str]:
-    """What a retraining found; nothing where no healthy scan was new to it."""
+    """What a retraining found, and which page tells it; nothing where no healthy scan was new."""
     told = []
     if counts.get("n_new"):
         needed = f" ({counts['needed']} needed)" if "needed" in counts else ""
         told.append(f"{counts['n_new']} new healthy ones{needed}")
+    if "of_run" in counts:
+        told.append(f"the page of run {counts['of_run']}, with what came of its retraining")
     if "challenge_id" in counts:
         told.append("new model " + ("put in force" if counts["promoted"] else "refused"))
     return told
