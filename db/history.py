@@ -38,14 +38,16 @@ from db.lookups import (
     with_shards,
 )
 from db.nights import (
+    REPORT_AGAIN,
     Came,
     LastWord,
     came,
     decided_in,
-    last_report,
     last_word,
     rejections_of,
+    runs_ended,
     runs_since,
+    told_until,
     verdicts_of,
 )
 from db.oversight import challenges, reviews, warnings
@@ -55,6 +57,7 @@ from db.scans import (
     dataset_roles,
     healthy_pool,
     labelled,
+    n_files_at,
     scans_by_id,
     sightings,
 )
@@ -82,6 +85,7 @@ from db.stories import Replay, ScanStory, ScoreStory, decisions_for_replay, scan
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "REPORT_AGAIN",
     "Came",
     "DecidedScore",
     "DecisionRow",
@@ -119,10 +123,10 @@ __all__ = [
     "has_runs",
     "healthy_pool",
     "labelled",
-    "last_report",
     "last_word",
     "model_by_id",
     "models",
+    "n_files_at",
     "open_arrivals",
     "open_record",
     "recent_scores",
@@ -133,6 +137,7 @@ __all__ = [
     "reviews",
     "run_by_flow_run",
     "run_by_id",
+    "runs_ended",
     "runs_since",
     "scan_sources",
     "scan_story",
@@ -145,6 +150,7 @@ __all__ = [
     "tally",
     "threshold_by_id",
     "thresholds",
+    "told_until",
     "undecided",
     "unreported_runs",
     "verdicts_of",

@@ -1,5 +1,6 @@
 """Reads for reports: what came in a run, what it decided, and what happened in a week."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from db.rows import columns_of, noun_of, pieces
 from mriad_model.nouns import Rejection, Run, RunEnd, RunStatus, ScanKind, Verdict
 
 SCORING_FLOWS: Final = ("score_new_scans", "score_arrivals", "nightly")  # each run reports
+REPORT_AGAIN: Final = "report_again"  # writes the page of one of these once more
+OVERLAPPING: Final = 20  # runs, at most, that end out of the order in which they reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +106,44 @@ def last_word(
         )
 
 
-def last_report(engine: Engine, run_id: int) -> str | None:
-    """When the last run before this that wrote a scoring report ended; None for the first."""
+def told_until(engine: Engine) -> str | None:
+    """Up to when reports have told what changed; None before the first.
+
+    A report says so in the counts of the run that wrote it. One of before they did has told all up
+    to its run's end, as far as is known. Runs overlap, so the last to end need not be the one that
+    told most.
+    """
     run, end = schema.run, schema.run_end
     query = (
-        select(end.c.ended_at)
-        .join(end, end.c.run_id == run.c.id)
+        select(end.c.counts, end.c.ended_at)
+        .join(run, run.c.id == end.c.run_id)
         .where(
-            run.c.id < run_id,
-            run.c.flow.in_(SCORING_FLOWS),
+            run.c.flow.in_((*SCORING_FLOWS, REPORT_AGAIN)),
             end.c.status == RunStatus.COMPLETED.value,
         )
-        .order_by(run.c.id.desc())
-        .limit(1)
+        .order_by(end.c.id.desc())
+        .limit(OVERLAPPING)
     )
     with reading(engine) as connection:
-        return connection.scalar(query)
+        ended = connection.execute(query).tuples().all()
+    told = [json.loads(counts).get("told_until", ended_at) for counts, ended_at in ended]
+    return max(told, default=None)
+
+
+def runs_ended(engine: Engine, since: str) -> list[tuple[Run, RunEnd]]:
+    """The runs that ended from a recorded moment on, in the order in which they did."""
+    run, end = schema.run, schema.run_end
+    query = (
+        select(*columns_of(run, "r_"), *columns_of(end, "e_"))
+        .join(end, end.c.run_id == run.c.id)
+        .where(end.c.ended_at >= since)
+        .order_by(end.c.id)
+    )
+    with reading(engine) as connection:
+        return [
+            (noun_of(Run, row, "r_"), noun_of(RunEnd, row, "e_"))
+            for row in connection.execute(query).mappings()
+        ]
 
 
 def runs_since(engine: Engine, since: str) -> list[tuple[Run, RunEnd | None]]:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, se
 
 from db import schema
 from db.engine import reading
-from db.rows import by_id, columns_of, grouped, lies_in, noun_of
+from db.rows import by_id, columns_of, grouped, lies_in, noun_of, pieces
 from mriad_model.errors import NotInRecord, RecordError
 from mriad_model.nouns import Label, LabelValue, Role, Scan, ScanKind, Sighting
 
@@ -66,6 +66,21 @@ def healthy_pool(
     A scan tells its kind, its patient's pseudonym, its grid and its contrast.
     """
     return labelled(engine, LabelValue.HEALTHY, kinds)
+
+
+def n_files_at(engine: Engine, paths: Iterable[str]) -> dict[str, int]:
+    """Of how many files the scan is that a file belongs to, by the file's path; the newest scan's.
+
+    A path under which no scan was seen is left out.
+    """
+    seen = schema.sighting.c
+    scan_ids: dict[str, int] = {}
+    with reading(engine) as connection:
+        for piece in pieces(set(paths)):
+            query = select(seen.path, seen.scan_id).where(seen.path.in_(piece)).order_by(seen.id)
+            scan_ids |= dict(connection.execute(query).tuples().all())
+        scans = by_id(connection, Scan, schema.scan, scan_ids.values())
+    return {path: scans[scan_id].n_files for path, scan_id in scan_ids.items()}
 
 
 def scans_by_id(engine: Engine, scan_ids: Iterable[int]) -> dict[int, Scan]:

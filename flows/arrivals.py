@@ -12,6 +12,7 @@ from flows.options import Place
 from flows.retraining import options_of, retrain_model
 from flows.runner import private_flow
 from flows.scoring import ScoringResult, Sharing, report_again, score_found
+from mriad_model.outstanding import NOTHING, Outstanding
 from mriad_model.paths import escape_path
 from tasks.arrivals import Arrived, end_arrivals, find_arrived, sweep
 from tasks.models import device_in_use
@@ -29,6 +30,7 @@ class ArrivalsScored:
     arrivals: int  # that it is done with
     waiting: int  # folders that changed after they had settled: left for their next state
     vanished: int  # folders that are gone
+    outstanding: Outstanding  # folders not scored yet, as the report lists them
 
 
 @private_flow(name="score_arrivals", flow_run_name="arrivals", workers=TASKS_AT_ONCE)
@@ -60,22 +62,27 @@ def nightly(home: Path | None = None) -> ArrivalsScored:
     with recorded_run(opened_record(str(place.home)), "nightly", flow_run.id, device) as run:
         watched = place.watched
         swept = sweep(str(place.home), escape_path(watched), place.settings.quiet_seconds)
-        run.counts.update(settled=swept.settled, unsettled=swept.unsettled)
+        run.counts.update(settled=swept.settled, unsettled=swept.outstanding.n)
         if not swept.present:
             run.counts["watched_folder"] = "missing"
-        scored = _score(place, run, None, check=True)
+        scored = _score(place, run, None, swept.outstanding, check=True)
     try:
         retrained = retrain_model(place.home, author=AUTHOR, **options_of(place.settings))
     except Exception:
-        report_again(place.home, run.id, scored.folder, scored.scoring)
+        report_again(place.home, run.id, scored.folder, scored.scoring, scored.outstanding)
         raise
     if retrained.challenge_id is not None:
-        report_again(place.home, run.id, scored.folder, scored.scoring)
+        report_again(place.home, run.id, scored.folder, scored.scoring, scored.outstanding)
     return scored
 
 
 def _score(
-    place: Place, run: RecordedRun, arrival_ids: Sequence[int] | None, *, check: bool = False
+    place: Place,
+    run: RecordedRun,
+    arrival_ids: Sequence[int] | None,
+    swept: Outstanding = NOTHING,
+    *,
+    check: bool = False,
 ) -> ArrivalsScored:
     home, settings = str(place.home), place.settings
     model = find_model(home)
@@ -83,6 +90,7 @@ def _score(
     run.counts.update(
         arrivals=len(arrived.done), waiting=arrived.waiting, vanished=arrived.vanished
     )
+    outstanding = swept.and_also(arrived.outstanding)
     scoring = score_found(
         place.home,
         run,
@@ -93,8 +101,11 @@ def _score(
         settings.chunk_size,
         sharing=Sharing(settings.shards, settings.lease_seconds),
         check=check,
+        outstanding=outstanding,
     )
     # Whoever else is at work on some scans may die of it: then their folders are still to do.
     done = [] if scoring.elsewhere else arrived.done
     end_arrivals(home, run.id, done)
-    return ArrivalsScored(scoring, arrived.folder, len(done), arrived.waiting, arrived.vanished)
+    return ArrivalsScored(
+        scoring, arrived.folder, len(done), arrived.waiting, arrived.vanished, outstanding
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.console import Cell, show_json, show_lines, show_notice, show_table
-from tasks.refused import folded
+from tasks.refused import folded, parted
 from tasks.verdicts import Proposal
 
 if TYPE_CHECKING:
@@ -128,8 +128,9 @@ def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     if as_json:
         show_json(asdict(found))
         return
+    rejected, left_out = parted(found.rejected)
     show_lines(
-        f"{found.new} new, {found.known} known, {len(folded(found.rejected))} rejected; "
+        f"{found.new} new, {found.known} known, {len(folded(rejected))} rejected; "
         f"{found.scored} scored, {found.suspicious} suspicious; "
         f"model {found.model_id}, threshold {found.threshold_id}; {found.seconds:.1f} s."
     )
@@ -151,7 +152,8 @@ def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
         show_lines(f"{found.elsewhere} left out: another run is at work on them.")
     if found.unsuited:
         show_lines(f"{found.unsuited} left out: not of the kind that the model learned.")
-    _show_refused(found.rejected)
+    _show_refused(rejected)
+    _show_refused(left_out, "Left out, or without DICOM outputs")
     show_lines(*(f"Warning: {text}" for text in found.warnings))
     show_lines(f"Report: {home / found.report}")
     show_notice()
@@ -253,12 +255,12 @@ def _row(name: str, figures: Mapping[str, Any]) -> list[Cell]:
     return [name, values[0], between, *values[1:]]
 
 
-def _show_refused(refused: "Sequence[Refused]") -> None:
+def _show_refused(refused: "Sequence[Refused]", what: str = "Rejected") -> None:
     rejected = folded(refused)
     if not rejected:
         return
     counts = Counter(each.reason for each in rejected)
-    show_lines("Rejected: " + ", ".join(f"{n} {why}" for why, n in sorted(counts.items())))
+    show_lines(f"{what}: " + ", ".join(f"{n} {why}" for why, n in sorted(counts.items())))
     for each in rejected[:MOST_LISTED]:
         show_lines(f"  {each.reason}: {each.path}: {each.detail}")
     _show_more(len(rejected))

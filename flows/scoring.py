@@ -7,10 +7,12 @@ from pathlib import Path
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
+from db.history import REPORT_AGAIN
 from flows.chunks import TASKS_AT_ONCE, Work
 from flows.ingestion import CHUNK_SIZE, intake_of
 from flows.runner import ahead, data, private_flow
 from flows.sharing import helped
+from mriad_model.outstanding import NOTHING, Outstanding
 from tasks.claiming import LEASE_SECONDS, claimant_of, renewed
 from tasks.drift import check_drift
 from tasks.home import work_folder
@@ -18,7 +20,7 @@ from tasks.ingestion import Ingested, ingest_chunk
 from tasks.listing import Found, Sources, chunked, find_files
 from tasks.models import device_in_use
 from tasks.progress import tell
-from tasks.refused import Refused
+from tasks.refused import Refused, parted
 from tasks.rejections import all_refused
 from tasks.reporting import ScoreCounts, publish_summary, write_score_report
 from tasks.resources import opened_record
@@ -90,6 +92,7 @@ def score_found(
     *,
     sharing: Sharing = ALONE,
     check: bool = False,
+    outstanding: Outstanding = NOTHING,
 ) -> ScoringResult:
     """Read what is new of what was found, score it and what is known but undecided; report.
 
@@ -119,7 +122,7 @@ def score_found(
     left_out = [refused for each in selected for refused in each.refused]
     rejected = all_refused(place, run.id, [*intake.rejected, *left_out])
     intake = replace(intake, rejected=rejected)
-    run.counts.update(intake.counts)
+    run.counts.update({**intake.counts, "rejected": len(parted(rejected)[0])})
     counts = ScoreCounts(
         new=intake.new,
         known=intake.known,
@@ -130,7 +133,13 @@ def score_found(
     )
     drifted = check_drift(place, run.id) if check else []
     report = write_score_report(
-        place, run.id, model.threshold_id, folder, counts, data(intake.rejected)
+        place,
+        run.id,
+        model.threshold_id,
+        folder,
+        counts,
+        data(intake.rejected),
+        data(outstanding),
     )
     run.counts.update(
         scored=report.scored,
@@ -148,6 +157,7 @@ def score_found(
         f"Scored {report.scored} scans, {report.suspicious} suspicious",
         {**run.counts, **intake.by_reason, "report": report.path},
     )
+    run.counts.update(report.told)
     return ScoringResult(
         new=intake.new,
         known=intake.known,
@@ -167,8 +177,14 @@ def score_found(
     )
 
 
-def report_again(home: Path, run_id: int, folder: str, found: ScoringResult) -> None:
-    """Write a run's page once more, with what has changed since the run ended."""
+def report_again(
+    home: Path, run_id: int, folder: str, found: ScoringResult, outstanding: Outstanding
+) -> None:
+    """Write a run's page once more, with what has changed since the run ended.
+
+    A run of its own in the record, which says that the page has told it: killed before that, the
+    next report tells it.
+    """
     counts = ScoreCounts(
         new=found.new,
         known=found.known,
@@ -177,7 +193,17 @@ def report_again(home: Path, run_id: int, folder: str, found: ScoringResult) -> 
         unreadable=found.unreadable,
         elsewhere=found.elsewhere,
     )
-    write_score_report(str(home), run_id, found.threshold_id, folder, counts, data(found.rejected))
+    with recorded_run(opened_record(str(home)), REPORT_AGAIN, None) as run:
+        report = write_score_report(
+            str(home),
+            run_id,
+            found.threshold_id,
+            folder,
+            counts,
+            data(found.rejected),
+            data(outstanding),
+        )
+        run.counts.update(of_run=run_id, **report.told)
 
 
 def _registered(work: Work, found: Found) -> list[Undecided]:

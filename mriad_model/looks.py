@@ -27,14 +27,29 @@ class Look:
     n_files: int
     fingerprint: str  # of the files that scans are read from
     stir: str  # of all that lies in it, names that are passed over too
-    unfinished: bool  # a copy under way: `*.part`, `*.tmp`
+    n_unfinished: int  # copies under way: `*.part`, `*.tmp`
     changed_ns: int  # when the newest of its files last changed in any way (ctime)
+    touched_ns: int  # when the newest of all that lies in it did
     mark_ns: int | None  # when `.complete` was last made in it, or in a folder above (ctime)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a copy is under way in it."""
+        return self.n_unfinished > 0
 
     @property
     def is_marked(self) -> bool:
         """Whether the sender said that all is there, and nothing came after."""
         return self.mark_ns is not None and self.mark_ns >= self.changed_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A folder that bears the name of a copy under way."""
+
+    path: str
+    n_files: int  # at and below it
+    touched_ns: int  # when the newest of its folders last changed (ctime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +89,27 @@ def look_over(root: str) -> Iterator[Look]:
         stack += [(path, None if folder == root else mark) for path in below]
 
 
+def copies_below(root: str) -> Iterator[Copy]:
+    """Folders right in `root` that are themselves copied under such a name: no look sees them.
+
+    Raises:
+        OSError: the root itself cannot be read.
+    """
+    with os.scandir(root) as listing:
+        named = [each for each in listing if each.name.lower().endswith(UNFINISHED)]
+    for each in named:
+        if each.name.startswith(".") or not each.is_dir(follow_symlinks=False):
+            continue
+        try:
+            times, n_files = [os.lstat(each.path).st_ctime_ns], 0
+            for folder, _, names in os.walk(each.path):
+                times.append(os.lstat(folder).st_ctime_ns)
+                n_files += len(names)
+        except FileNotFoundError:
+            continue  # renamed meanwhile: then it is one to look at
+        yield Copy(each.path, n_files, max(times))
+
+
 def files_in(folder: Path) -> list[FoundFile]:
     """The files that a folder holds itself, sorted by name; none where it has gone.
 
@@ -103,14 +139,15 @@ def _look(folder: str, entries: list[_Entry], files: list[_Entry], mark: int | N
         n_files=len(files),
         fingerprint=of_files,
         stir=of_all,
-        unfinished=_unfinished(entries),
+        n_unfinished=_unfinished(entries),
         changed_ns=max((each.changed_ns for each in files), default=0),
+        touched_ns=max((each.changed_ns for each in entries), default=0),
         mark_ns=mark,
     )
 
 
-def _unfinished(entries: list[_Entry]) -> bool:
-    return any(each.name.lower().endswith(UNFINISHED) for each in entries)
+def _unfinished(entries: list[_Entry]) -> int:
+    return sum(each.name.lower().endswith(UNFINISHED) for each in entries)
 
 
 def _listed(folder: str) -> tuple[list[_Entry], list[str]]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from mriad_model.looks import Look
 from mriad_model.nouns import SettledBy
+from mriad_model.outstanding import Why
 
 PATIENCE = 10  # quiet periods
 
@@ -29,13 +30,21 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A folder that is not to be scored yet."""
+
+    look: Look
+    why: Why
+    taken: bool  # its files have settled: what is unfinished in it came later
+
+
+@dataclass(frozen=True, slots=True)
 class Verdicts:
     """What a look over the watched folder comes to."""
 
     settled: list[Settled]  # those that had not when looked at before
     due: float | None  # when the next will have, if nothing changes
-    unfinished: int  # folders with a copy under way in them
-    restless: int  # other folders that have not settled
+    unsettled: list[Unsettled]
 
 
 @dataclass(slots=True)
@@ -65,9 +74,12 @@ class Watched:
             if path in there and there[path].fingerprint == taken
         }
         stirred, busy = self._deliveries(there)
-        settled, due = [], list[float]()
+        settled, due, unsettled = [], list[float](), []
         for path, look in there.items():
-            if path in self._taken or look.unfinished:
+            if look.unfinished:
+                unsettled.append(Unsettled(look, Why.COPYING, path in self._taken))
+                continue
+            if path in self._taken:
                 continue
             if look.is_marked:
                 settled.append(Settled(look, SettledBy.COMPLETE))
@@ -77,9 +89,11 @@ class Watched:
                     settled.append(Settled(look, SettledBy.QUIET))
                 else:
                     due.append(when)
+                    own = self._since[path][1] + self.quiet
+                    why = Why.CHANGING if own > now else Why.NEIGHBOURS
+                    unsettled.append(Unsettled(look, why, taken=False))
         self._taken |= {each.look.path: each.look.fingerprint for each in settled}
-        unfinished = sum(look.unfinished for look in there.values())
-        return Verdicts(settled, min(due, default=None), unfinished, len(due))
+        return Verdicts(settled, min(due, default=None), unsettled)
 
     def _unchanged(self, look: Look, now: float) -> tuple[str, float]:
         """The state of a folder, and since when it has been so."""

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from prefect import task
@@ -12,12 +12,13 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Engine
 
 from db import history, record
-from db.times import now
+from db.times import now, written
 from mriad_model.folders import FoundFile
-from mriad_model.looks import Look, files_in, fingerprint, look_over
+from mriad_model.looks import Look, copies_below, files_in, fingerprint, look_over
 from mriad_model.nouns import Arrival, Rejection, RejectionReason
+from mriad_model.outstanding import NOTHING, Outstanding, Waiting, Why, longest_first
 from mriad_model.paths import escape_path, recorded_path, source_path, unescape_path
-from mriad_model.settling import Settled, Watched
+from mriad_model.settling import Settled, Unsettled, Watched
 from tasks.listing import Found, sort_files
 from tasks.resources import opened_record
 from tasks.timing import timed
@@ -34,15 +35,20 @@ class Arrived:
     folder: str  # that all of them lie in, escaped
     waiting: int  # folders that changed again: their next state is to settle first
     vanished: int  # folders that are gone
+    outstanding: Outstanding  # both of these, but for the gone that are given up: a rejection each
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
     """What one look over the watched folder came to."""
 
-    present: bool  # the folder is there
     settled: int = 0  # folders recorded
-    unsettled: int = 0  # folders that still change, or hold a copy under way
+    outstanding: Outstanding = NOTHING  # that still change, or hold a copy under way
+
+    @property
+    def present(self) -> bool:
+        """Whether the folder is there."""
+        return self.outstanding.missing is None
 
 
 def known_states(engine: Engine, home: Path, looks: Iterable[Look], watched: Watched) -> None:
@@ -104,7 +110,7 @@ def find_arrived(home: str, run_id: int, arrival_ids: Sequence[int] | None) -> A
     done: list[Arrival] = []
     gone: list[Arrival] = []
     taken: list[str] = []
-    waiting = 0
+    waiting: list[Waiting] = []
     for path, arrivals in states.items():
         if wanted is not None and wanted.isdisjoint(each.id for each in arrivals):
             continue
@@ -114,17 +120,28 @@ def find_arrived(home: str, run_id: int, arrival_ids: Sequence[int] | None) -> A
             done += arrivals
             taken.append(path)
         elif held or held is None:
-            waiting += 1
+            why = Why.CLOSED if held is None else Why.CHANGED
+            n_files = arrivals[-1].n_files if held is None else len(held)
+            waiting.append(Waiting(path, why, n_files, arrivals[-1].settled_at))
         else:
             gone += arrivals
     given_up = _given_up(gone)
+    over = {each.path for each in given_up}
+    lost = {
+        each.path: Waiting(each.path, Why.VANISHED, each.n_files, each.settled_at)
+        for each in gone
+        if each.path not in over
+    }
     record.append_rejections(engine, [_vanished(each, run_id) for each in given_up])
     return Arrived(
         found=sort_files(home, run_id, files),
         done=[each.id for each in (*done, *given_up) if each.id is not None],
         folder=_common(taken, place),
-        waiting=waiting,
+        waiting=len(waiting),
         vanished=len({each.path for each in gone}),
+        outstanding=Outstanding(
+            longest_first([*waiting, *lost.values()]), len(waiting) + len(lost)
+        ),
     )
 
 
@@ -144,7 +161,7 @@ def sweep(home: str, folder: str, quiet: float) -> Swept:
     watched = Watched(root, quiet)
     looks = look_all_over(root)
     if looks is None:
-        return Swept(present=False)
+        return Swept(outstanding=Outstanding(missing=recorded_path(Path(root), place)))
     known_states(engine, place, looks, watched)
     seen = watched.observe(looks, time.monotonic())
     settled = seen.settled
@@ -153,11 +170,8 @@ def sweep(home: str, folder: str, quiet: float) -> Swept:
         seen = watched.observe(look_all_over(root) or [], time.monotonic())
         settled += seen.settled
     record_settled(engine, place, settled)
-    return Swept(
-        present=True,
-        settled=len(settled),
-        unsettled=seen.unfinished + seen.restless,
-    )
+    waiting = [_waiting(each, place) for each in seen.unsettled] + _copied(root, place)
+    return Swept(len(settled), Outstanding(longest_first(waiting), len(waiting)))
 
 
 def look_all_over(root: str) -> list[Look] | None:
@@ -166,6 +180,34 @@ def look_all_over(root: str) -> list[Look] | None:
         return list(look_over(root))
     except OSError:
         return None
+
+
+def _waiting(unsettled: Unsettled, home: Path) -> Waiting:
+    look = unsettled.look
+    n_files = look.n_unfinished + (0 if unsettled.taken else look.n_files)
+    path = recorded_path(Path(look.path), home)
+    return Waiting(path, unsettled.why, n_files, _moment(look.touched_ns))
+
+
+def _copied(root: str, home: Path) -> list[Waiting]:
+    """Folders that are copied into the watched one under another name."""
+    try:
+        return [
+            Waiting(
+                recorded_path(Path(each.path), home),
+                Why.COPYING,
+                each.n_files,
+                _moment(each.touched_ns),
+            )
+            for each in copies_below(root)
+        ]
+    except OSError:  # the watched folder went away meanwhile
+        return []
+
+
+def _moment(nanoseconds: int) -> str | None:
+    """A time of the file system as the record writes it; None where it could not be told."""
+    return written(datetime.fromtimestamp(nanoseconds / 1e9, UTC)) if nanoseconds > 0 else None
 
 
 def _held(folder: Path) -> list[FoundFile] | None:

@@ -15,12 +15,18 @@ from mriad_model.report.changes import (
 )
 
 
-def changes_since(engine: history.Engine, since: str | None) -> Changes:
+def changes_since(engine: history.Engine, since: str | None, until: str | None = None) -> Changes:
     """Thresholds put in force, challengers met, and retrainings that failed.
 
-    From the beginning where `since` is None.
+    From the beginning where `since` is None, to now where `until` is. What happened at `since` is
+    told, what happened at `until` is not: it is the next report's.
     """
-    challenges, since = history.challenges(engine), since or ""
+    since = since or ""
+
+    def between(moment: str) -> bool:
+        return since <= moment and (until is None or moment < until)
+
+    challenges = history.challenges(engine)
     tried = {each.reason for each in challenges if each.promoted}
     put = [
         ChangeLine(
@@ -32,7 +38,7 @@ def changes_since(engine: history.Engine, since: str | None) -> Changes:
             else each.reason,
         )
         for each in history.activations(engine)
-        if each.created_at >= since
+        if between(each.created_at)
     ]
     failed = [
         ChangeLine(
@@ -40,10 +46,10 @@ def changes_since(engine: history.Engine, since: str | None) -> Changes:
             f"retraining failed, run {run.id}",
             "no new model came of it; Prefect's page of the run says why",
         )
-        for run, end in history.runs_since(engine, since)
-        if run.flow == "retrain_model" and end is not None and end.status is RunStatus.FAILED
+        for run, end in history.runs_ended(engine, since)
+        if run.flow == "retrain_model" and end.status is RunStatus.FAILED and between(end.ended_at)
     ]
-    met = [_challenge_line(engine, each) for each in challenges if each.created_at >= since]
+    met = [_challenge_line(engine, each) for each in challenges if between(each.created_at)]
     return Changes(sorted(put + failed, key=lambda each: each.created_at), met)
 
 

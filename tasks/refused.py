@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+LEFT_OUT = frozenset({"other_kind", "no_frame_of_reference"})  # reasons: the scan is a good one
 FEW = 3  # files of one folder with one reason, from which on they are listed as one
 
 
@@ -13,6 +14,15 @@ class Refused:
     path: str
     reason: str
     detail: str
+
+
+def parted(refused: Iterable[Refused]) -> tuple[list[Refused], list[Refused]]:
+    """Files that are no scans, and good scans of which something was left out."""
+    rejected: list[Refused] = []
+    left_out: list[Refused] = []
+    for each in refused:
+        (left_out if each.reason in LEFT_OUT else rejected).append(each)
+    return rejected, left_out
 
 
 def folded(refused: Iterable[Refused]) -> list[Refused]:

@@ -1,6 +1,7 @@
 """Files that are no scans: why, as a row of the record and as the commands list it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from db import history
@@ -10,7 +11,7 @@ from mriad_model.folders import FoundFile, list_files
 from mriad_model.images import ReadLimits
 from mriad_model.nouns import Rejection, RejectionReason
 from mriad_model.paths import recorded_path
-from tasks.refused import Refused
+from tasks.refused import LEFT_OUT, Refused
 from tasks.resources import opened_record
 
 
@@ -22,7 +23,26 @@ def as_listed(rejection: Rejection) -> Refused:
 def all_refused(home: str, run_id: int, listed: Sequence[Refused]) -> list[Refused]:
     """What a run listed, and what else it rejected on its way."""
     rows = history.rejections(opened_record(home), run_id)
-    return list(dict.fromkeys([*listed, *(as_listed(row) for row in rows)]))
+    return series_named(home, dict.fromkeys([*listed, *(as_listed(row) for row in rows)]))
+
+
+def series_named(home: str, refused: Iterable[Refused]) -> list[Refused]:
+    """The same list, with a series that was left out by its folder, as all its files are.
+
+    Its row in the record bears the name of one of them.
+    """
+    lines = list(refused)
+    n_files = history.n_files_at(
+        opened_record(home), [each.path for each in lines if each.reason in LEFT_OUT]
+    )
+    return [_as_series(each, n_files.get(each.path, 1)) for each in lines]
+
+
+def _as_series(refused: Refused, n_files: int) -> Refused:
+    folder = refused.path.rpartition("/")[0]
+    if n_files == 1 or not folder:
+        return refused
+    return replace(refused, path=f"{folder}/", detail=f"{refused.detail} ({n_files} files)")
 
 
 def refusal(reason: RejectionReason) -> RejectedFile:

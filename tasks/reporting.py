@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from db import history
 from db.times import now
 from mriad_model.nouns import NOTICE, RejectionReason, Verdict
+from mriad_model.outstanding import Outstanding
 from mriad_model.paths import recorded_path, unescape_path
 from mriad_model.report import (
     MOST_PICTURES,
@@ -25,13 +26,14 @@ from mriad_model.report import (
     worklist_csv,
 )
 from tasks.changes import changes_since, in_force_instead
-from tasks.refused import Refused, folded
+from tasks.refused import Refused, folded, parted
 from tasks.resources import opened_record
 from tasks.timing import seconds_by_step
 from tasks.worklists import (
     decision_cells,
     in_force_lines,
     kind_in_words,
+    outstanding_cells,
     rejection_cells,
     suspicious_line,
     write_report,
@@ -58,6 +60,7 @@ class WrittenReport:
     scored: int
     suspicious: int
     recovered: int  # decisions of earlier runs that were cut off, listed here too
+    told: dict[str, str]  # since and until when it tells what changed, as runs record it
 
 
 @task(name="summarise", cache_policy=NO_CACHE)
@@ -75,14 +78,19 @@ def write_score_report(
     threshold_id: int,
     folder: str,
     counts: ScoreCounts,
-    rejected: Sequence[Refused],
+    refused: Sequence[Refused],
+    outstanding: Outstanding,
 ) -> WrittenReport:
     """Write the page of a scoring run: its decisions, and those of runs cut off before it.
 
-    `threshold_id` is what the run decided by; another may have come in force since. Written once
-    more after the run, the page holds also what has changed since then.
+    `threshold_id` is what the run decided by; another may have come in force since. The page tells
+    what changed since the last report had told. Written once more after the run, it holds also what
+    has changed since then.
     """
     engine, place = opened_record(home), Path(home)
+    _, end = history.run_by_id(engine, run_id)
+    since = history.told_until(engine) if end is None else _told_since(end.counts)
+    until = now()  # before anything is read: what happens from here on is the next report's
     run_ids = history.unreported_runs(engine, run_id)
     own = history.tally(engine, history.with_shards(engine, [run_id]))
     listed = history.tally(engine, run_ids)
@@ -90,10 +98,15 @@ def write_score_report(
     decided = history.decided_in(engine, run_ids)
     worst = [row for row in decided if row.verdict is Verdict.SUSPICIOUS][:MOST_ROWS]
     scans = history.scans_by_id(engine, [row.scan_id for row in decided])
-    came, since = history.came(engine, run_ids), history.last_report(engine, run_id)
+    came = history.came(engine, run_ids)
     model, threshold = in_force_lines(home, threshold_id)
     name = f"score-run-{run_id}"
-    lines = [*decision_cells(decided, scans, threshold), *rejection_cells(rejected)]
+    rejected, left_out = parted(refused)
+    lines = [
+        *decision_cells(decided, scans, threshold),
+        *outstanding_cells(outstanding),
+        *rejection_cells(refused),
+    ]
     table = write_report(place, f"{name}.csv", worklist_csv(lines))
     page = render_score_report(
         ScoreReport(
@@ -111,20 +124,25 @@ def write_score_report(
             ],
             rejections=refusal_lines(rejected),
             skipped=_skipped(counts),
+            left_out=refusal_lines(left_out),
+            outstanding=outstanding,
             kinds=[(kind_in_words(kind, n), n) for kind, n in sorted(came.kinds.items())],
             folders=list(came.folders.items()),
             warnings=[
-                WarningLine(each.created_at, each.text) for each in history.warnings(engine, since)
+                WarningLine(each.created_at, each.text)
+                for each in history.warnings(engine, since)
+                if each.created_at < until
             ],
             since=since,
             steps=list(seconds_by_step(run_id).items()),
             csv=Path(table).name,
-            changes=changes_since(engine, since),
+            changes=changes_since(engine, since, until),
             in_force_now=in_force_instead(engine, threshold_id),
         )
     )
     path = write_page(place, name, page)
-    return WrittenReport(path, own.decisions, own.suspicious, recovered)
+    told = {"told_until": until} | ({"told_since": since} if since else {})
+    return WrittenReport(path, own.decisions, own.suspicious, recovered, told)
 
 
 def write_page(home: Path, name: str, page: str) -> str:
@@ -158,11 +176,17 @@ def refusal_lines(rejected: Sequence[Refused]) -> list[RejectedFileLine]:
     ]
 
 
+def _told_since(counts: str) -> str | None:
+    """Since when the page of a run that has ended tells what changed."""
+    since: str | None = json.loads(counts).get("told_since")
+    return since
+
+
 def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:
     """How many scans were not scored, and why."""
     reasons = (
         (counts.taught, "the model learned from them; their scores would be memories"),
-        (counts.unsuited, "they are of another kind than the model learned, listed below"),
+        (counts.unsuited, "they are of another kind than the model learned; listed below"),
         (
             counts.unreadable,
             "they vanished or changed, or hold nothing to judge; tried again next time",

@@ -24,7 +24,8 @@ from mriad_model.report.week import (
     render_week,
 )
 from tasks.changes import changes_since
-from tasks.rejections import as_listed
+from tasks.refused import LEFT_OUT, parted
+from tasks.rejections import as_listed, series_named
 from tasks.reporting import provenance, refusal_lines, write_page
 from tasks.resources import opened_record
 from tasks.worklists import (
@@ -71,18 +72,22 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WrittenWeek:
     flagged = decided.worst
     scans = history.scans_by_id(engine, [row.scan_id for row in flagged])
     rejections = history.rejections_of(engine, run_ids)
-    rejected = [as_listed(each) for each in rejections]
+    refused = series_named(home, [as_listed(each) for each in rejections])
+    rejected, left_out = parted(refused)
     warnings = history.warnings(engine, since)
     model, threshold = in_force_lines(home, in_force) if in_force is not None else (None, None)
     name = f"week-to-{written(until)[:10]}-run-{run_id}"
-    lines = [*decision_cells(flagged, scans, threshold), *rejection_cells(rejected)]
+    lines = [*decision_cells(flagged, scans, threshold), *rejection_cells(refused)]
     table = write_report(place, f"{name}.csv", worklist_csv(lines))
     page = render_week(
         WeekReport(
             provenance=provenance(home, run_id, home),
             since=since,
             until=written(until),
-            days=_days(runs, Counter(each.run_id for each in rejections)),
+            days=_days(
+                runs,
+                Counter(each.run_id for each in rejections if each.reason.value not in LEFT_OUT),
+            ),
             scans=decided.scans,
             n_suspicious=decided.suspicious,
             runs=[_run_line(place, *each) for each in reversed(runs)],
@@ -91,6 +96,7 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WrittenWeek:
                 for i, row in enumerate(flagged)
             ],
             rejections=refusal_lines(rejected),
+            left_out=refusal_lines(left_out),
             warnings=[WarningLine(each.created_at, each.text) for each in warnings],
             changes=changes_since(engine, since),
             reviews=_reviews(engine, since),
@@ -148,11 +154,13 @@ def _run_line(home: Path, run: Run, end: RunEnd | None) -> RunLine:
 
 
 def _growth_told(counts: Mapping[str, Any]) -> list[str]:
-    """What a retraining found; nothing where no healthy scan was new to it."""
+    """What a retraining found, and which page tells it; nothing where no healthy scan was new."""
     told = []
     if counts.get("n_new"):
         needed = f" ({counts['needed']} needed)" if "needed" in counts else ""
         told.append(f"{counts['n_new']} new healthy ones{needed}")
+    if "of_run" in counts:
+        told.append(f"the page of run {counts['of_run']}, with what came of its retraining")
     if "challenge_id" in counts:
         told.append("new model " + ("put in force" if counts["promoted"] else "refused"))
     return told

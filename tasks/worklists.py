@@ -7,10 +7,11 @@ from typing import Any
 
 from db import history
 from mriad_model.files import write_atomically
-from mriad_model.nouns import Scan, ScanKind
+from mriad_model.nouns import RejectionReason, Scan, ScanKind
+from mriad_model.outstanding import Outstanding
 from mriad_model.paths import source_path
 from mriad_model.report import ModelLine, SuspiciousScan, ThresholdLine
-from tasks.refused import Refused
+from tasks.refused import Refused, parted
 from tasks.resources import opened_record
 
 KINDS = {
@@ -109,12 +110,43 @@ def decision_cells(
         }
 
 
-def rejection_cells(rejected: Sequence[Refused]) -> Iterator[dict[str, Any]]:
-    """A line of the table for each file that is no scan."""
+def rejection_cells(refused: Sequence[Refused]) -> Iterator[dict[str, Any]]:
+    """A line of the table for each file that is no scan, and each scan that was left out.
+
+    A series without a frame of reference is scored; what it lacks are its DICOM outputs.
+    """
+    rejected, left_out = parted(refused)
     for each in rejected:
+        yield _refusal_cells("rejected", each)
+    for each in left_out:
+        scored = each.reason == RejectionReason.NO_FRAME_OF_REFERENCE
+        yield _refusal_cells("no_dicom_outputs" if scored else "left_out", each)
+
+
+def outstanding_cells(outstanding: Outstanding) -> Iterator[dict[str, Any]]:
+    """A line of the table for each folder that is not scored yet."""
+    if outstanding.missing is not None:
         yield {
-            "result": "rejected",
-            "path": each.path,
-            "reason": str(each.reason),
-            "detail": each.detail,
+            "result": "not_scored",
+            "path": outstanding.missing,
+            "reason": "watched_folder_missing",
+            "detail": "not there, or cannot be read",
         }
+    for each in outstanding.folders:
+        since = f"; {each.moment} {each.since}" if each.since else ""
+        files = f"{each.n_files} file{'' if each.n_files == 1 else 's'}"
+        yield {
+            "result": "not_scored",
+            "path": f"{each.path}/",
+            "reason": each.why.value,
+            "detail": f"{each.told} ({files}{since})",
+        }
+
+
+def _refusal_cells(result: str, refused: Refused) -> dict[str, Any]:
+    return {
+        "result": result,
+        "path": refused.path,
+        "reason": str(refused.reason),
+        "detail": refused.detail,
+    }

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mriad_model.outstanding import NOTHING, Outstanding
 from mriad_model.report.changes import NO_CHANGES, Changes, InForceNow
 from mriad_model.report.page import (
     MOST_ROWS,
@@ -17,6 +18,7 @@ from mriad_model.thresholds import calibration_needed
 
 MOST_PICTURES = 60  # suspicious scans shown with their heatmap
 MOST_FOLDERS = 20
+MOST_WAITING = 100  # folders that are not scored yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,13 @@ class ScoreReport:
     suspicious: Sequence[SuspiciousScan]
     rejections: Sequence[RejectedFileLine] = ()
     skipped: Sequence[tuple[int, str]] = ()  # (how many scans, why)
+    left_out: Sequence[RejectedFileLine] = ()  # scans among these, or without DICOM outputs
+    outstanding: Outstanding = NOTHING  # folders that are not scored yet
     recovered: int = 0  # of the decisions: made by earlier runs that were cut off
     kinds: Sequence[tuple[str, int]] = ()  # (kind, how many new scans)
     folders: Sequence[tuple[str, int]] = ()  # (folder, how many scans came in it), most first
     warnings: Sequence[WarningLine] = ()  # since the last report
-    since: str | None = None  # when the last report's run began
+    since: str | None = None  # up to when the last report told
     steps: Sequence[tuple[str, float]] = ()  # (step, seconds of work)
     csv: str | None = None  # the name of the file beside the page
     changes: Changes = NO_CHANGES  # since the last report
@@ -117,6 +121,9 @@ def render_score_report(report: ScoreReport) -> str:
         n_left_out=report.n_suspicious - len(shown),
         rejections=by_reason(report.rejections),
         rejected=capped(report.rejections),
+        left_out=capped(report.left_out),
+        waiting=capped(report.outstanding.folders, MOST_WAITING),
+        n_waiting=report.outstanding.n,
         n_skipped=sum(n for n, _ in report.skipped),
         folders=capped(report.folders, MOST_FOLDERS),
     )

@@ -71,6 +71,7 @@ class WeekReport:
     runs: Sequence[RunLine]  # newest first
     suspicious: Sequence[SuspiciousScan]  # the likeliest first
     rejections: Sequence[RejectedFileLine] = ()
+    left_out: Sequence[RejectedFileLine] = ()  # good scans
     warnings: Sequence[WarningLine] = ()
     changes: Changes = NO_CHANGES
     reviews: ReviewTally = ReviewTally()
@@ -103,4 +104,5 @@ def render_week(report: WeekReport) -> str:
         runs=capped(report.runs, MOST_LISTED),
         rejections=by_reason(report.rejections),
         rejected=capped(report.rejections),
+        left_out=capped(report.left_out),
     )

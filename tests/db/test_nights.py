@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 from db import history, record
-from mriad_model.nouns import RunEnd, RunStatus, ScanKind, Verdict
+from mriad_model.nouns import Run, RunEnd, RunStatus, ScanKind, Verdict
 
 if TYPE_CHECKING:
     from tests.db.conftest import Hand
@@ -60,12 +60,34 @@ def test_the_last_word_on_a_scan_counts(hand: "Hand") -> None:
     assert {row.threshold_id for row in back.worst} == {threshold_id}
 
 
-def test_the_last_report_is_of_the_last_scoring_run_that_completed(hand: "Hand") -> None:
-    first, failed, now = (hand.run(name) for name in ("first", "failed", "now"))
-    assert history.last_report(hand.engine, first) is None
-    end(hand, first, "2026-11-02T00:00:00.000000+00:00")
-    end(hand, failed, "2026-11-03T00:00:00.000000+00:00", RunStatus.FAILED)
-    assert history.last_report(hand.engine, now) == "2026-11-02T00:00:00.000000+00:00"
+def report(hand: "Hand", flow: str, at: str, told: str | None) -> None:
+    counts = {} if told is None else {"told_until": told}
+    start = Run(flow, f"{flow} {at}", "0", None, "{}", "none", NOON)
+    run_id = record.start_run(hand.engine, start)
+    record.end_run(hand.engine, RunEnd(run_id, RunStatus.COMPLETED, json.dumps(counts), at))
+
+
+def test_what_has_been_told_is_what_the_furthest_report_told(hand: "Hand") -> None:
+    assert history.told_until(hand.engine) is None
+    failed = hand.run("failed")
+    end(hand, failed, "2026-11-09", RunStatus.FAILED)
+    assert history.told_until(hand.engine) is None
+    report(hand, "nightly", "2026-11-02", None)  # of a version that did not record it
+    assert history.told_until(hand.engine) == "2026-11-02"
+    report(hand, "score_arrivals", "2026-11-05", "2026-11-04")
+    report(hand, "nightly", "2026-11-06", "2026-11-03")  # it reported before the other did
+    assert history.told_until(hand.engine) == "2026-11-04"
+    report(hand, "report_again", "2026-11-08", "2026-11-07")
+    report(hand, "retrain_model", "2026-11-10", None)
+    assert history.told_until(hand.engine) == "2026-11-07"
+
+
+def test_a_run_that_began_before_a_moment_ended_after_it(hand: "Hand") -> None:
+    run_id = hand.run()
+    end(hand, run_id, "2027-01-01")
+    ((run, its_end),) = history.runs_ended(hand.engine, "2027-01-01")
+    assert (run.id, its_end.run_id) == (run_id, run_id)
+    assert history.runs_ended(hand.engine, "2027-01-02") == []
 
 
 def test_runs_since_a_moment_come_with_their_ends(hand: "Hand") -> None:

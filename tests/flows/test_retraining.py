@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import flows.arrivals
 import flows.retraining
 from db import history
 from db.engine import open_record
@@ -102,6 +103,8 @@ def test_the_mornings_page_tells_of_the_new_model_that_the_same_night_tried(
     assert "too few to tell which is better" in page
     assert f"mriad activate {challenge.challenger_threshold_id}" in page
     assert "are in force" in page
+    page = (trained.home / nightly(trained.home).scoring.report).read_text()
+    assert "A new model was tried" not in page  # told the morning before
 
     for name in ("margin", "rate_margin"):
         monkeypatch.setenv(f"MRIAD_RETRAIN_{name.upper()}", "0.45")
@@ -137,7 +140,27 @@ def test_the_mornings_page_tells_that_the_retraining_failed(
     assert "retraining failed" in page.read_text()
     assert "the disk is full" not in page.read_text()  # an error may name a file
     night = nightly(trained.home)  # and it is tried again
-    assert "A new model was tried" in (trained.home / night.scoring.report).read_text()
+    page = (trained.home / night.scoring.report).read_text()
+    assert "A new model was tried" in page
+    assert "retraining failed" not in page  # told the morning before
+
+
+def test_what_the_mornings_page_could_not_tell_any_more_the_next_one_does(
+    trained: Trained, more_heads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"device": "cpu", "retrain_min": "12", "quiet_seconds": "0.2"}.items():
+        monkeypatch.setenv(f"MRIAD_{name.upper()}", value)
+    grow(trained, more_heads, 12, trained.home / "healthy" / "new")
+
+    def killed(*_: object) -> None:
+        raise RuntimeError("the power went")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(flows.arrivals, "report_again", killed)
+        with pytest.raises(RuntimeError, match="the power went"):
+            nightly(trained.home)
+    page = (trained.home / nightly(trained.home).scoring.report).read_text()
+    assert "A new model was tried and refused" in page
 
 
 def judges(trained: Trained, dataset_id: int) -> dict[int, Role]:

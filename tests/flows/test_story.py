@@ -22,6 +22,9 @@ from mriad_model.evaluation.plan import EvaluationProtocol
 from mriad_model.files import sha256_of
 from mriad_model.nouns import Policy, Role, Verdict
 from mriad_model.paths import escape_path
+from mriad_model.phantom.contrast import Contrast
+from mriad_model.phantom.draw import phantom_volume
+from mriad_model.phantom.volumes import write_dicom_series
 from mriad_model.recipes import recipe_named
 from tasks.ingestion import Labelling
 from tests.conftest import KAGGLE, N_ABNORMAL, Trained
@@ -258,6 +261,33 @@ def test_broken_files_become_rejections_and_nothing_is_scored(
     again = score_new_scans(trained.home, escape_path(broken), device="cpu")
     assert len(again.rejected) == 40  # said again, recorded once
     assert counts(trained.home)["rejection"] == 40
+
+
+def test_a_series_of_another_kind_is_left_out_once_and_named_as_a_series(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scans = tmp_path / "scans"
+    volume = phantom_volume(1, Contrast.T1, None, (8, 64, 64))
+    write_dicom_series(scans / "series", volume, patient="P-1")
+    (scans / "note.txt").write_text("no scan")
+    for _ in range(2):  # the second time from the record
+        result = score_new_scans(trained.home, escape_path(scans), device="cpu")
+        text = (trained.home / result.report).with_suffix(".csv").read_text()
+        rows = {row["result"]: row for row in csv.DictReader(io.StringIO(text))}
+        assert rows.keys() == {"left_out", "rejected"}
+        assert rows["left_out"]["path"] == f"{scans}/series/"
+        assert rows["left_out"]["detail"].endswith("(8 files)")
+        assert rows["rejected"]["path"] == f"{scans}/note.txt"
+        page = (trained.home / result.report).read_text()
+        assert 'Rejected files<b class="flag">1</b>' in page
+        assert 'Left out<b class="flag">1</b>' in page
+        assert page.index("listed below") < page.index(f"{scans}/series/")
+        show_scoring(trained.home, result, as_json=False)
+        out = capsys.readouterr().out
+        assert "1 rejected" in out
+        assert "Rejected: 1 unsupported" in out
+    runs = history.runs_since(open_record(trained.home), "")
+    assert [json.loads(end.counts)["rejected"] for _, end in runs[-2:] if end] == [1, 1]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The watcher with real events in a folder: what it records, hands on, and sees again."""
 
+import csv
 import os
 import shutil
 import threading
@@ -20,6 +21,7 @@ from flows.settings import read_settings
 from flows.triggers import FIRST_PAUSE_SECONDS, Deployed, InProcess, Pauses, idempotency_key
 from flows.watch import Pace, Watcher
 from mriad_model.nouns import Arrival, RejectionReason, SettledBy
+from mriad_model.outstanding import Why
 from mriad_model.paths import source_path
 from tasks.home import prepare_home
 from tasks.resources import opened_record
@@ -269,6 +271,74 @@ def test_the_night_finds_what_no_watcher_saw(
     (trained.home / "inbox/b/2.png.part").rename(trained.home / "inbox/b/2.png")
     assert nightly(trained.home).scoring.scored == 2
     assert nightly(trained.home).arrivals == 0
+
+
+def page_and_table(home: Path, report: str) -> tuple[str, list[tuple[str, str]]]:
+    """The text of a page, and what the table beside it says of folders that are not scored."""
+    with (home / report).with_suffix(".csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["result"] == "not_scored"]
+    return (home / report).read_text(), [(row["path"], row["reason"]) for row in rows]
+
+
+def test_the_morning_names_the_folders_that_are_not_scored_and_says_why(
+    trained: Trained, settled: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MRIAD_QUIET_SECONDS", "0.2")
+    monkeypatch.setenv("MRIAD_DEVICE", "cpu")
+    home = trained.home
+    settled(gone=0)
+    shutil.rmtree(home / "inbox/gone")
+    drop(home / "inbox/halfway", "b.JPG.part")
+    drop(home / "inbox/halfway", "Y17.jpg")
+    drop(home / "inbox/study.part/series", "1.dcm")
+    night = nightly(home)
+    page, rows = page_and_table(home, night.scoring.report)
+    assert sorted(rows) == [
+        ("inbox/gone/", "vanished"),
+        ("inbox/halfway/", "copy_under_way"),
+        ("inbox/study.part/", "copy_under_way"),
+    ]
+    assert "3 deliveries are not scored yet" in page
+    assert page.index("inbox/halfway") < page.index("Suspicious scans, worst first")
+    assert "No scan was left out.<" not in page
+    assert {each.path: each.n_files for each in night.outstanding.folders} == {
+        "inbox/gone": 1,
+        "inbox/halfway": 2,
+        "inbox/study.part": 1,
+    }
+    assert all(each.since for each in night.outstanding.folders)
+
+
+def test_a_folder_that_changed_after_it_had_settled_is_named(
+    trained: Trained, settled: Callable[..., list[int]]
+) -> None:
+    ids = settled(a=0)
+    drop(trained.home / "inbox/a", "more.png", b"half a pic")
+    done = score_arrivals(trained.home, ids, "cpu")
+    page, rows = page_and_table(trained.home, done.scoring.report)
+    assert rows == [("inbox/a/", "changed_again")]
+    assert "A delivery is not scored yet" in page
+
+
+def test_a_folder_that_still_changes_is_named_once(
+    trained: Trained, settled: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had settled before, so it is both unsettled and waited for."""
+    monkeypatch.setenv("MRIAD_QUIET_SECONDS", "0.2")
+    settled(a=0)
+    drop(trained.home / "inbox/a", "2.png.tmp")
+    drop(trained.home / "inbox/a", "3.png")
+    (folder,) = nightly(trained.home).outstanding.folders
+    assert (folder.path, folder.why, folder.n_files) == ("inbox/a", Why.COPYING, 3)
+
+
+def test_the_morning_says_that_the_watched_folder_is_not_there(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MRIAD_WATCH", str(tmp_path / "share"))
+    page, rows = page_and_table(trained.home, nightly(trained.home).scoring.report)
+    assert rows == [(str(tmp_path / "share"), "watched_folder_missing")]
+    assert "The watched folder is not there" in page
 
 
 def test_scoring_in_this_process_takes_the_newest_and_goes_on_after_errors() -> None:

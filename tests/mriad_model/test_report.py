@@ -14,6 +14,7 @@ from mriad_model.evaluation.summary import EvaluatedRow, FoldLine, Rival, Sigmas
 from mriad_model.fold_scores import FoldScores
 from mriad_model.metrics import Advantage, Interval, measure, roc_band
 from mriad_model.nouns import NOTICE, RejectionReason
+from mriad_model.outstanding import Outstanding, Waiting, Why
 from mriad_model.recipes import DEFAULT
 from mriad_model.report import (
     MOST_PICTURES,
@@ -38,7 +39,7 @@ from mriad_model.report.changes import (
     judges_in_words,
     why_in_words,
 )
-from mriad_model.report.scoring import MOST_FOLDERS
+from mriad_model.report.scoring import MOST_FOLDERS, MOST_WAITING
 from mriad_model.report.week import (
     DayLine,
     ReviewTally,
@@ -237,6 +238,29 @@ def test_scans_left_out_are_counted_with_the_reason() -> None:
     text = Page(night_page()).text
     assert "Leftout73" in "".join(text.split())
     assert "no model of this kind" in text
+
+
+def test_a_night_that_left_folders_for_another_time_is_no_silent_one() -> None:
+    waiting = [
+        Waiting(f"inbox/{i:03}{EVIL}", Why.COPYING, 2, None) for i in range(MOST_WAITING + 9)
+    ]
+    left = Outstanding(waiting, 1200, missing=f"/srv/{EVIL}")
+    report = replace(night(0, 0), new=0, scored=0, skipped=(), outstanding=left)
+    page = Page(render_score_report(report))
+    text = " ".join(page.text.split())
+    assert "The watched folder is not there /srv/" in text
+    assert "1200 deliveries are not scored yet inbox/000" in text
+    assert "and 1197 more" in text
+    assert f"And 1100 more; the table beside this page holds {MOST_WAITING + 9}." in text
+    assert "not known" in text
+    assert "Nothing new: the watched folder is not there." in text
+    assert "script" not in page.tags
+
+
+def test_the_longest_waiting_stand_first_and_each_folder_once() -> None:
+    old, new = (Waiting(n, Why.COPYING, 1, f"2026-11-0{i}") for i, n in ((1, "old"), (2, "new")))
+    both = Outstanding([new], 1).and_also(Outstanding([old, replace(new, why=Why.CHANGED)], 2))
+    assert (both.folders, both.n) == ([old, new], 2)
 
 
 def test_a_silent_night_is_not_an_empty_page() -> None:

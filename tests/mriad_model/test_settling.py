@@ -8,6 +8,7 @@ import pytest
 
 from mriad_model.looks import files_in, fingerprint, look_over
 from mriad_model.nouns import SettledBy
+from mriad_model.outstanding import Why
 from mriad_model.settling import PATIENCE, Watched
 
 QUIET = 60.0
@@ -73,7 +74,7 @@ def test_a_copy_under_way_holds_its_folder_until_it_is_renamed(room: Room, name:
     room.file("a/1.png")
     room.file(f"a/{name}")
     assert room.wait(20 * QUIET) == []
-    assert room.seen.unfinished == 1
+    assert [each.why for each in room.seen.unsettled] == [Why.COPYING]
     (room.root / "a" / Path(name).parts[0]).rename(room.root / "a/done")
     room.wait(QUIET)
     assert "a" in room.wait(20)
@@ -178,6 +179,19 @@ def test_the_series_of_a_study_wait_for_each_other(room: Room) -> None:
     assert room.look() == []
     assert room.look(10) == ["patient/study-2/series"]
     assert room.look(50) == ["patient/study/series-1", "patient/study/series-2"]
+
+
+def test_a_folder_that_waits_says_for_what(room: Room) -> None:
+    room.file("study/1/a.dcm")
+    room.look()
+    room.file("study/2/a.dcm")
+    room.file("study/3/a.dcm.part")
+    assert room.look(QUIET) == []
+    assert {Path(each.look.path).name: each.why for each in room.seen.unsettled} == {
+        "1": Why.NEIGHBOURS,
+        "2": Why.CHANGING,
+        "3": Why.COPYING,
+    }
 
 
 def test_a_study_waits_for_a_series_that_is_copied_under_another_name(room: Room) -> None:

@@ -38,7 +38,8 @@ def test_a_week_is_told_from_the_record(bench: Bench) -> None:
         [
             Rejection(
                 "inbox/a.txt", 2, 3, None, RejectionReason.UNSUPPORTED, "a note", run_id, now()
-            )
+            ),
+            Rejection("inbox/b", 2, 3, None, RejectionReason.OTHER_KIND, "T2", run_id, now()),
         ],
     )
     record.append_warnings(
@@ -51,7 +52,7 @@ def test_a_week_is_told_from_the_record(bench: Bench) -> None:
         Challenge(nights.threshold, again, dataset, 0, "refused: too few", "{}", run_id, now()),
     )
     night = {"new": 85, "scored": 85, "suspicious": n_suspicious}
-    growth = {"n_new": 25, "needed": 20, "challenge_id": 1, "promoted": 0}
+    growth = {"of_run": 1, "n_new": 25, "needed": 20, "challenge_id": 1, "promoted": 0}
     counts = json.dumps(night | growth)
     record.end_run(engine, RunEnd(run_id, RunStatus.COMPLETED, counts, now()))
 
@@ -63,12 +64,14 @@ def test_a_week_is_told_from_the_record(bench: Bench) -> None:
         "They drift.",
         "Why: too few.",
         "<b>1</b> suspicious ones called normal",
-        "25 new healthy ones (20 needed), new model refused",
+        "25 new healthy ones (20 needed), the page of run 1, with what came of its retraining, new",
     ):
         assert said in page
     table = csv.DictReader(io.StringIO((bench.home / found.path).with_suffix(".csv").read_text()))
     results = [row["result"] for row in table]
-    assert results == ["suspicious"] * n_suspicious + ["rejected"]
+    assert results == ["suspicious"] * n_suspicious + ["rejected", "left_out"]
+    assert 'Rejected files<b class="flag">1</b>' in page
+    assert "inbox/b</td><td><code>other_kind" in page
 
 
 def test_a_scan_decided_again_counts_once_by_the_last_word(bench: Bench) -> None:
