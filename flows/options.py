@@ -18,7 +18,7 @@ from flows.settings import Settings, read_settings
 from mriad_model.errors import SettingsError
 from mriad_model.paths import escape_path
 from tasks.home import prepare_home
-from tasks.resources import choose_database
+from tasks.resources import choose_database, refuse_to_start_over
 
 LARGEST_ID = 2**63 - 1
 LOG_BYTES = 2**20
@@ -67,7 +67,14 @@ class Place:
         return self.home / "inbox" if given is None else Path(os.path.abspath(given))  # noqa: PTH100
 
     def record_to_read(self) -> Engine:
-        """The record, opened to be read and no more. NotInRecord if there is none."""
+        """The record, opened to be read and no more.
+
+        Raises:
+            NotInRecord: there is none yet.
+            RecordError: there was one, and it is gone.
+        """
+        if self.settings.record_url is None:
+            refuse_to_start_over(self.home)
         return open_record(self.home, self.settings.record_url, read_only=True)
 
 

@@ -11,12 +11,13 @@ from typing import Annotated
 
 import typer
 
-from db.history import current_threshold, open_record
+from db.history import current_threshold
 from flows.console import say, show_json
 from flows.options import AsJson, Device, Home, Place, to_flow, to_write
 from flows.settings import point_prefect, unknown_settings
 from mriad_model.errors import MriadError, SettingsError
 from mriad_model.paths import escape_path
+from tasks.resources import opened_record
 
 WatchedFolder = Annotated[
     Path | None,
@@ -124,9 +125,7 @@ def up(
 
     root = watched_root(place)
     planned = deployments(place.settings)
-    record = open_record(place.home, place.settings.record_url)
-    in_force = current_threshold(record) is not None
-    record.dispose()
+    in_force = current_threshold(opened_record(str(place.home))) is not None
     pages = api.removesuffix("/api")
 
     def ready() -> None:

@@ -44,7 +44,7 @@ def opened_record(home: str) -> Engine:
 @lru_cache(maxsize=8)
 def _opened(home: str, url: str | None) -> Engine:
     if url is None:
-        _refuse_to_start_over(Path(home))
+        refuse_to_start_over(Path(home))
     engine = open_record(Path(home), url)
     if url is not None:
         _refuse_an_empty_database(engine, Path(home))
@@ -71,8 +71,12 @@ def release_memory() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def _refuse_to_start_over(home: Path) -> None:
-    """A home with models whose record is gone was in use: an empty record would hide the loss."""
+def refuse_to_start_over(home: Path) -> None:
+    """A home with models whose record is gone was in use: an empty record would hide the loss.
+
+    Raises:
+        RecordError: it is such a home.
+    """
     database = home / DATABASE
     lost = not database.exists() or database.stat().st_size == 0
     if lost and _has_models(home):

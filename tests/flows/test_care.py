@@ -82,6 +82,20 @@ def test_without_a_record_there_is_nothing_to_keep(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["check", "history", "backup", "up", "score"])
+def test_a_record_that_is_lost_is_not_begun_anew(
+    kept: KeptHome, capsys: pytest.CaptureFixture[str], command: str, tmp_path: Path
+) -> None:
+    for file in kept.home.glob("mriad.db*"):
+        file.unlink()
+    further = [tmp_path / "copy"] if command == "backup" else []
+    status, out, err = run(capsys, command, *further, "--home", kept.home)
+    assert (status, out) == (1, "")
+    assert "mriad.db is empty or gone" in err
+    assert "restore the record from a backup" in err
+    assert not (kept.home / "mriad.db").exists()
+
+
 def test_neither_loads_the_engine_or_the_networks(kept: KeptHome, tmp_path: Path) -> None:
     code = (
         "import sys; from flows import cli\n"
