@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from prefect.exceptions import UnfinishedRun
 from prefect.futures import PrefectFuture
 
 from flows.runner import ahead
@@ -70,10 +71,17 @@ class Work:
         self._total += len(known.scan_ids) + len(unread)
         selections: list[PrefectFuture[Undecided]] = []
         reads: list[PrefectFuture[Ingested]] = []
-        for _, chunk in ahead(self._submitted(known, unread, reads, selections), IN_HAND):
-            self._chunks.append(chunk)
-            self._tell(chunk.wanted)
-            tend()
+        try:
+            for _, chunk in ahead(self._submitted(known, unread, reads, selections), IN_HAND):
+                self._chunks.append(chunk)
+                self._tell(chunk.wanted)
+                tend()
+        except UnfinishedRun:  # a step failed that this one waits for: what that one says
+            for read in reads:
+                read.result()
+            for selection in selections:
+                selection.result()
+            raise
         self.reads += [each.result() for each in reads]
         self.selected += [each.result() for each in selections]
 

@@ -184,6 +184,7 @@ def activate(
     if threshold is None:
         _list_thresholds(engine, as_json=as_json)
         return
+    reads.threshold_by_id(engine, threshold)  # says so where there is none
     from tasks.resources import opened_record  # noqa: PLC0415 - keeps the reading commands light
     from tasks.runs import recorded_run  # noqa: PLC0415
     from tasks.verdicts import decide_again, put_in_force  # noqa: PLC0415

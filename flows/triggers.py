@@ -102,6 +102,9 @@ class Deployed:
         ended = _runs(client, deployment.id, ENDED)
         if ended and ended[0].id != self._last:
             self._last = ended[0].id
+            if ended[0].state_type in (StateType.FAILED, StateType.CRASHED):
+                how = str(ended[0].state_name).lower()
+                say(f"a run over new scans ended as {how}; the server's pages say why")
             self._pauses.ended(ids, time.monotonic())
         if pause := self._pauses.left(time.monotonic()):
             return pause

@@ -19,7 +19,7 @@ from db.integrity import Counts, RecordedFile
 from mriad_model.files import sha256_of
 from mriad_model.nouns import Arrival, Run
 from mriad_model.paths import recorded_path, source_path
-from tasks.home import plain
+from tasks.home import SITE_KEY, plain
 from tasks.progress import tell
 
 FOLDERS = ("heatmaps", "models")  # whose files rows name
@@ -37,6 +37,7 @@ class ProblemKind(StrEnum):
     MISSING_HEATMAP = "missing_heatmap"
     CHANGED_HEATMAP = "changed_heatmap"
     UNREADABLE = "unreadable"
+    MISSING_KEY = "missing_site_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,9 @@ def check(engine: Engine, home: Path, *, contents: bool = True) -> CheckReport:
     ]
     models = [RecordedFile(each.id or 0, each.path, each.sha256) for each in history.models(engine)]
     problems += _wrong(models, "model", home, contents)
+    if history.has_pseudonyms(engine) and not os.path.lexists(home / SITE_KEY):
+        told = f"{SITE_KEY} is gone: no scan that names its patient can be taken in; restore it"
+        problems.append(Problem(ProblemKind.MISSING_KEY, told))
     lying.difference_update(each.path for each in models)
     done = 0
     with ThreadPoolExecutor(READING_THREADS) as pool:

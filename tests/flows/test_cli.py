@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from db import history
+from db.engine import open_record
 from flows import cli
 from tests.conftest import REPOSITORY, Trained
 
@@ -264,9 +266,11 @@ def test_rolling_back_is_one_more_activation(
     assert json.loads(out)["threshold_id"] == trained.threshold_id
     _, out, _ = run(capsys, "recalibrate", "--dry-run", "--home", trained.home, "--json")
     assert json.loads(out)["flips"] == {"to_suspicious": 0, "to_normal": 0}
+    before = history.runs_since(open_record(trained.home), "")
     status, _, err = run(capsys, "activate", 999, "--home", trained.home)
     assert status == 1
     assert "999" in one_line(err)
+    assert history.runs_since(open_record(trained.home), "") == before  # no failed run
 
 
 def test_thresholds_can_be_looked_up_to_roll_back_to(

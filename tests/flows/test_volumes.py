@@ -19,6 +19,7 @@ from flows.replay import verify_decisions
 from flows.scoring import ScoringResult, score_new_scans
 from flows.training import TrainingResult, train_model
 from mriad_model.dicom_outputs import available
+from mriad_model.errors import SettingsError
 from mriad_model.files import sha256_of
 from mriad_model.nouns import HeatmapKind, Policy, Role, ScanKind, Verdict
 from mriad_model.paths import escape_path
@@ -27,7 +28,7 @@ from mriad_model.phantom.draw import phantom_volume
 from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.volumes import write_dicom_series, write_nifti
 from mriad_model.recipes import recipe_named
-from tasks.home import prepare_home
+from tasks.home import SITE_KEY, prepare_home
 from tasks.resources import opened_record
 
 SHAPE = (24, 64, 56)
@@ -101,6 +102,22 @@ def site(site_once: Site, tmp_path: Path) -> Site:
     home = tmp_path / "home"
     shutil.copytree(site_once.home, home)
     return Site(home, site_once.scans, site_once.trained, site_once.scored)
+
+
+def test_without_the_sites_key_nothing_is_scored_and_it_is_said_why(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (site.home / SITE_KEY).rename(tmp_path / SITE_KEY)
+    scans, before = tmp_path / "scans", site.counts()["decision"]
+    head = phantom_volume(60, Contrast.T1, None, SHAPE)
+    write_dicom_series(scans / "25", head, patient="P-25")
+    with pytest.raises(SettingsError, match=r"site\.key is gone, .* restore it"):
+        score_new_scans(site.home, escape_path(scans), device="cpu")
+    assert cli.main(["check", "--home", str(site.home)]) == 1
+    assert "site.key is gone" in capsys.readouterr().out
+    (tmp_path / SITE_KEY).rename(site.home / SITE_KEY)
+    assert score_new_scans(site.home, escape_path(scans), device="cpu").scored == 1
+    assert site.counts()["decision"] == before + 1
 
 
 def test_every_volume_is_decided_but_those_that_the_model_learned(site: Site) -> None:

@@ -368,3 +368,23 @@ def test_a_worker_is_told_of_a_home_only_where_it_is_not_mriad_home(
         finally:
             client.delete_deployment(deployment)
     assert run.parameters == ({} if by_setting else {"home": str(tmp_path)})
+
+
+def test_a_run_that_failed_is_said(
+    prefect_server: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.states import Failed
+
+    (planned,) = [each for each in deployments(read_settings()) if each.name == "on-new-scans"]
+    with get_client(sync_client=True) as client, closing(Deployed(tmp_path)) as deployed:
+        deployment = planned.to_serve().apply()
+        try:
+            deployed([1])
+            (run,) = [r for r in client.read_flow_runs() if r.deployment_id == deployment]
+            assert "ended as" not in capsys.readouterr().err
+            client.set_flow_run_state(run.id, Failed(), force=True)
+            assert deployed([1]) > 0  # a pause
+            assert "a run over new scans ended as failed" in capsys.readouterr().err
+        finally:
+            client.delete_deployment(deployment)
