@@ -25,9 +25,6 @@ _OPTIONS = {
     "poll": "--poll",
 }
 LOCAL_SERVER = "http://127.0.0.1:4200/api"
-# Prefect allows one run of a deployment at a time by leases. It keeps them in the server's memory
-# by default: a server that is started again knows none, and stops the runs that hold them.
-LEASES_ON_DISK = "prefect.server.concurrency.lease_storage.filesystem"
 
 
 def _named(path: Path) -> Path:
@@ -151,10 +148,16 @@ def point_prefect(home: Path, api_url: str, *, temporary: bool = False) -> None:
         os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 
 
-# By itself Prefect forgets events after a week, but keeps runs and their logs for ever.
-_FORGETTING = {
+# For the server of `mriad up`, unless the environment says otherwise.
+_SERVER = {
+    # By itself Prefect forgets events after a week, but keeps runs and their logs for ever.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * 24 * 3600),  # seconds
+    # Prefect allows one run of a deployment at a time by leases. It keeps them in the server's
+    # memory by default: one that is started again knows none, and stops the runs that hold them.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+        "prefect.server.concurrency.lease_storage.filesystem"
+    ),
 }
 
 
@@ -174,8 +177,7 @@ def service_environment(home: Path, settings: Settings) -> dict[str, str]:
         given["MRIAD_WATCH"] = os.path.abspath(settings.watch)  # noqa: PTH100 - keep links
     api = settings.prefect_api_url
     return {
-        **_FORGETTING,
-        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES_ON_DISK,
+        **_SERVER,
         **os.environ,
         **given,
         "MRIAD_HOME": str(home),

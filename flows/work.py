@@ -131,9 +131,11 @@ def recalibrate(
     """Draw a new threshold from stored scores, and decide again; nothing is scored anew."""
     if sigmas is not None and quantile is not None:
         raise SettingsError("give --sigmas or --quantile, not both")
-    if quantile is not None and not 0.0 < quantile < 1.0:
-        raise SettingsError(f"a quantile lies between 0 and 1, not at {quantile:g}")
     policy = Policy.SIGMAS if quantile is None else Policy.QUANTILE
+    if quantile is not None:
+        from mriad_model.thresholds import check_k
+
+        check_k(policy, quantile)  # before anything is started
     if dry_run:
         from tasks.verdicts import propose
 

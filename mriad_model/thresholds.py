@@ -61,7 +61,7 @@ def fit_threshold(
     that are all the same, and SettingsError for a k that the policy cannot use.
     """
     values = _checked(scores)
-    _check_k(policy, k)
+    check_k(policy, k)
     mean, sd = mean_and_sd(values)
     if values.max() == values.min():
         raise ThresholdUndefined(
@@ -177,7 +177,12 @@ def _checked(scores: ArrayLike, at_least: int = 2) -> NDArray[np.float64]:
     return values
 
 
-def _check_k(policy: Policy, k: float) -> None:
+def check_k(policy: Policy, k: float) -> None:
+    """Refuse a k that the policy has no use for.
+
+    Raises:
+        SettingsError: it is not finite, or no quantile.
+    """
     if policy is Policy.SIGMAS and not math.isfinite(k):
         raise SettingsError(f"sigmas must be a finite number, not {k:g}")
     if policy is Policy.QUANTILE and not 0.0 < k < 1.0:
