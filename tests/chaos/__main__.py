@@ -7,7 +7,8 @@ each step until it has had its share of kills and is let through. The steps are 
 score and recalibrate as commands (some kills hit the workflow engine's server instead), `mriad
 watch`, and `mriad up` with a nightly run every minute, of which any process is hit, or all at
 once, as when a machine dies. The record has to end the same, row by row (ids, times and runs
-aside), every heatmap as recorded, and no process left behind.
+aside), every heatmap as recorded, `mriad check` content, and no process left behind. Kills inside
+a run that writes, one begun and without an end in the record, are counted apart.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from mriad_model.files import sha256_of
 from mriad_model.phantom import write_folder
 from tests.chaos.commands import (
     PATIENCE,
+    REPOSITORY,
     engine_server,
     kill,
     naming,
@@ -35,7 +37,7 @@ from tests.chaos.commands import (
     start,
     wait_until,
 )
-from tests.chaos.record import count_runs, lines_of
+from tests.chaos.record import count_runs, lines_of, open_runs
 from tests.chaos.stream import Stream
 
 N_HEALTHY, N_NEW, SIZE = 36, 120, 96
@@ -76,19 +78,28 @@ def main() -> None:
         watched, up = (round(given.kills * share) for share in (WATCH_SHARE, UP_SHARE))
         stream = Stream(work, rng, watched, up)
         killed: Counter[str] = Counter()
+        inside: Counter[str] = Counter()
         with engine_server(work) as api:
             calm = [run(step, work, work / "calm", api) for step in STEPS]
             stream.flow_calmly(work / "calm", api)
             for step, seconds in zip(STEPS, calm, strict=True):
-                disturb(step, work, api, round(given.kills * step.share), seconds, rng, killed)
+                disturb(
+                    step, work, api, round(given.kills * step.share), seconds, rng, killed, inside
+                )
             killed += stream.disturb_watch(work / "wild", api)
         killed += stream.disturb_up(work / "wild")
+        inside += stream.inside
         differences = compare(work / "calm", work / "wild") + stream.complaints
         rows = Counter(line.split(" ", 1)[0] for line in lines_of(work / "wild"))
+        differences += complaints_of_check(work / "wild")
         left = survivors(work)
     say(
         f"{killed.total()} kills in {(time.monotonic() - began) / 60:.0f} min: "
         + ", ".join(f"{name} {n}" for name, n in sorted(killed.items()))
+    )
+    say(
+        f"{inside.total()} of them inside a run that was writing: "
+        + ", ".join(f"{name} {n}" for name, n in sorted(inside.items()))
     )
     say("rows compared: " + ", ".join(f"{name} {n}" for name, n in rows.items()))
     say(f"{len(differences)} differences, {len(left)} processes left behind")
@@ -105,6 +116,7 @@ def disturb(
     seconds: float,
     rng: random.Random,
     killed: Counter[str],
+    inside: Counter[str],
 ) -> None:
     """Kill a command so many times, each at a random moment of its run; then let it through.
 
@@ -115,16 +127,19 @@ def disturb(
     done = attempts = 0
     while done < kills:
         with_server = rng.random() < SERVER_KILLS
-        before = count_runs(home)
+        before, dead = count_runs(home), open_runs(home)
         attempts += 1
         process = begin(step, work, home, None if with_server else api, attempts / (2 * kills))
         wait_until(partial(has_begun, home, before, process), f"{name} did not begin")
         time.sleep(rng.uniform(0, seconds))
         if process.poll() is None:
             server = server_of(process.pid) if with_server else None
+            writing = open_runs(home) - dead
             kill(server or process.pid)
+            victim = "its server" if server else name
             done += 1
-            killed["its server" if server else name] += 1
+            killed[victim] += 1
+            inside[victim] += bool(writing)
         else:
             seconds *= 0.8
         process.wait(PATIENCE)
@@ -169,6 +184,13 @@ def survivors(work: Path) -> list[str]:
     """Processes started with the scratch folder."""
     time.sleep(2)
     return naming(work)
+
+
+def complaints_of_check(home: Path) -> list[str]:
+    """What `mriad check` says of a record that was killed over so often, if it is not content."""
+    command = [sys.executable, "-m", "flows.cli", "check", "--json", "--home", str(home)]
+    found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return [] if found.returncode == 0 else [f"mriad check: {found.stdout}{found.stderr}"]
 
 
 def compare(calm: Path, wild: Path) -> list[str]:

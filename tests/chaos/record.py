@@ -1,6 +1,7 @@
 """A record as plain lines that do not depend on when, and in which order, it was written."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 # What is told of a row: natural keys in place of ids; no run, no time.
@@ -45,12 +46,20 @@ def lines_of(home: Path) -> list[str]:
 
 def count_runs(home: Path) -> int:
     """How many runs were begun; 0 where there is no record yet."""
+    return len(_ids(home, "select id from run"))
+
+
+def open_runs(home: Path) -> set[int]:
+    """Runs without an end: they write, or were killed while they did."""
+    return _ids(home, "select id from run where id not in (select run_id from run_end)")
+
+
+def _ids(home: Path, query: str) -> set[int]:
     database = home / "mriad.db"
     if not database.exists():
-        return 0
+        return set()
     try:
-        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-            (n,) = connection.execute("select count(*) from run").fetchone()
-            return int(n)
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            return {int(row[0]) for row in connection.execute(query)}
     except sqlite3.OperationalError:  # the tables are being made
-        return 0
+        return set()

@@ -22,6 +22,7 @@ from tests.chaos.commands import (
     start,
     wait_until,
 )
+from tests.chaos.record import open_runs
 
 SIZE = 96
 SETTINGS = {
@@ -34,6 +35,8 @@ WATCH_SECONDS = 15.0  # a kill of `mriad watch` comes at a random moment of so m
 UP_SECONDS = (1.0, 20.0)  # and in the tree of `mriad up` after so many
 END_SECONDS = 40.0  # for what a killed `mriad up` leaves behind to end by itself
 ALONE, ALL, RUN = "mriad up", "all of mriad up", "its run"
+ANY_MOMENT_SHARE = 0.3  # of the kills; the others wait for a run that writes
+RUN_BEGINS_SECONDS = 60.0
 RUN_SHARE = 0.5  # of the kills while a run is under way, at least
 
 
@@ -46,6 +49,7 @@ class Stream:
     watched: int  # kills of `mriad watch`
     up: int  # kills in the tree of `mriad up`
     complaints: list[str] = field(default_factory=list)
+    inside: Counter[str] = field(default_factory=Counter)  # kills while a run was writing
 
     def __post_init__(self) -> None:
         n = self.watched + self.up + 2
@@ -72,10 +76,12 @@ class Stream:
         killed: Counter[str] = Counter()
         deliveries = self._deliveries()[: self.watched + 1]
         for folder in deliveries[:-1]:
+            dead = open_runs(home)
             process = self._start_watch(home, api)
             self._drop(folder, home)
-            time.sleep(self.rng.uniform(0, WATCH_SECONDS))
+            self._await_moment(home, dead, (0.0, WATCH_SECONDS))
             self._see_it_runs(process)
+            self.inside["mriad watch"] += bool(open_runs(home) - dead)
             kill(process.pid)
             process.wait(PATIENCE)
             killed["mriad watch"] += 1
@@ -92,10 +98,12 @@ class Stream:
         deliveries = self._deliveries()
         process = self._start_up(home)
         for folder in deliveries[self.watched + 1 : -1]:
+            dead = open_runs(home)
             self._drop(folder, home)
-            time.sleep(self.rng.uniform(*UP_SECONDS))
+            self._await_moment(home, dead, UP_SECONDS)
             self._see_it_runs(process)
             name, victims = self._victims(process.pid)
+            self.inside[name] += bool(open_runs(home) - dead)
             for pid in victims:
                 kill(pid)
             killed[name] += 1
@@ -108,6 +116,16 @@ class Stream:
         end(process)
         say(f"  up: killed {self.up} times")
         return killed
+
+    def _await_moment(self, home: Path, dead: set[int], seconds: tuple[float, float]) -> None:
+        """A random moment, or one in the first second of a run: chance alone seldom meets one."""
+        if self.rng.random() < ANY_MOMENT_SHARE:
+            time.sleep(self.rng.uniform(*seconds))
+            return
+        until = time.monotonic() + RUN_BEGINS_SECONDS
+        while not open_runs(home) - dead and time.monotonic() < until:
+            time.sleep(0.02)
+        time.sleep(self.rng.uniform(0, 1))
 
     def _victims(self, up: int) -> tuple[str, Sequence[int]]:
         """Whom to kill: a role of the tree at random, one of its processes at random."""
