@@ -106,9 +106,14 @@ class RejectionReason(StrEnum):
     TOO_FEW_SLICES = "too_few_slices"
     SHARED_POSITIONS = "shared_positions"
     GAP = "gap"
+    INCOMPLETE = "incomplete"  # fewer slices than its headers state
     SEVERAL_VOLUMES = "several_volumes"
     NOT_FINITE = "not_finite"
     LABEL_MAP = "label_map"
+    NOT_MAGNITUDE = "not_magnitude"  # phase, real or imaginary part, field map
+    QUANTITATIVE_MAP = "quantitative_map"  # ADC, FA, T1, ...: a quantity, no signal
+    DERIVED = "derived"  # computed from several images: subtraction, projection, fit
+    SCREENSHOT = "screenshot"
     # Reading in a child process, see mriad_model.isolation
     TIMED_OUT = "timed_out"
     READER_DIED = "reader_died"
