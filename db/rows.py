@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Final, Protocol, TypeVar, get_type_hints
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Table, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mriad_model.plain_text import printable
+
 # Well under the 32,766 variables of a statement in SQLite, and the 65,535 in PostgreSQL.
 PIECE: Final = 10_000
 
@@ -25,12 +27,21 @@ T = TypeVar("T")
 
 
 def values_of(noun: Noun, **other: object) -> dict[str, object]:
-    """A noun's columns and their values, some replaced; without an id, which the row is given."""
+    """A noun's columns and their values, some replaced; without an id, which the row is given.
+
+    Every append comes by here, so that no text enters the record that would not print as itself.
+    """
     values: dict[str, object] = {}
     for name, _ in _makers(type(noun)):
         if name != "id":
             value = other.get(name, getattr(noun, name))
-            values[name] = value.value if isinstance(value, StrEnum) else value
+            values[name] = (
+                value.value
+                if isinstance(value, StrEnum)
+                else printable(value)
+                if isinstance(value, str)
+                else value
+            )
     return values
 
 

@@ -1,6 +1,7 @@
 """What a person sees: rich tables and progress on a terminal, plain lines otherwise.
 
-Results go to stdout; progress, notices and errors to stderr.
+Results go to stdout; progress, notices and errors to stderr. All text is made printable on its
+way: a tag or a name of a file moves no cursor, makes no line, and is no markup.
 """
 
 import csv
@@ -12,12 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 
 from mriad_model.nouns import NOTICE
+from mriad_model.plain_text import as_csv_cell, printable
 from tasks.progress import Progress, listening
 
 Cell = str | int | float | None
@@ -30,7 +32,7 @@ SECONDS_BETWEEN_LINES = 60.0
 
 def say(line: str) -> None:
     """One line to stderr, for the person watching or the log of a nightly job."""
-    sys.stderr.write(f"mriad: {line}\n")
+    sys.stderr.write(f"mriad: {printable(line)}\n")
     sys.stderr.flush()
 
 
@@ -54,7 +56,7 @@ def show_json(document: Mapping[str, object]) -> None:
 def show_lines(*lines: str) -> None:
     """Plain result lines."""
     for line in lines:
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(printable(line) + "\n")
 
 
 def show_notice() -> None:
@@ -66,7 +68,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]
     """A table: drawn on a terminal, tab-separated lines with a heading otherwise."""
     text = [[shown(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
-        show_lines("\t".join(columns), *("\t".join(row) for row in text))
+        sys.stdout.writelines("\t".join(row) + "\n" for row in (columns, *text))
         return
     numeric = [
         all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(columns))
@@ -75,7 +77,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]
     for name, right in zip(columns, numeric, strict=True):
         table.add_column(name, justify="right" if right else "left", overflow="fold")
     for row in text:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(Text(cell) for cell in row))  # no markup, no emoji codes
     Console().print(table)
 
 
@@ -111,10 +113,10 @@ def sparkline(values: Sequence[float | None]) -> str:
 
 
 def show_csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
-    """Rows as CSV (RFC 4180) on stdout."""
+    """Rows as CSV (RFC 4180) on stdout; text that a spreadsheet would run begins with `'`."""
     writer = csv.DictWriter(sys.stdout, fieldnames=list(columns), extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: as_csv_cell(row[name]) for name in columns} for row in rows)
 
 
 def short_time(moment: str) -> str:
@@ -123,10 +125,10 @@ def short_time(moment: str) -> str:
 
 
 def shown(cell: Cell) -> str:
-    """A cell as text: four significant digits for floats, a dash for nothing."""
+    """A cell as printable text: four significant digits for floats, a dash for nothing."""
     if cell is None:
         return "-"
-    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+    return f"{cell:.4g}" if isinstance(cell, float) else printable(str(cell))
 
 
 @contextmanager
@@ -146,7 +148,7 @@ def _bars() -> Bars:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         console=Console(stderr=True),
     )
 
@@ -165,7 +167,7 @@ class _Drawn:
             self._tasks[progress.step],  # type: ignore[arg-type]
             completed=progress.done,
             total=progress.total,
-            note=escape(progress.note),
+            note=printable(progress.note),
         )
 
 

@@ -13,6 +13,7 @@ import typer
 
 from db.history import Engine, open_record
 from flows.console import progress_shown
+from flows.log_lines import PlainLines
 from flows.server import prefect_server
 from flows.settings import Settings, read_settings
 from mriad_model.errors import SettingsError
@@ -137,7 +138,7 @@ def _keep_log(home: Path) -> None:
         handler = RotatingFileHandler(
             home / "logs" / "mriad.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, delay=True
         )
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handler.setFormatter(PlainLines())
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from flows.children import SERVE, SERVER, WATCH
 from flows.console import say
+from flows.log_lines import PlainLines
 from flows.options import LOG_BYTES, LOG_FILES, Place
 from flows.server import answers
 from flows.settings import service_environment
@@ -177,7 +178,7 @@ def _log(home: Path) -> logging.Logger:
         handler = RotatingFileHandler(
             home / "logs" / "service.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, delay=True
         )
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handler.setFormatter(PlainLines())
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False

@@ -1,6 +1,7 @@
 """What the reports share.
 
-All text goes through the templates' escaping, so a file named `<script>` is only a name.
+All text goes through the templates' escaping, so a file named `<script>` is only a name; and what
+would not print as itself is written as an escape, so that no name shows a word backwards.
 Pictures stand in the page as `data:` addresses, and the page forbids everything else.
 """
 
@@ -15,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from mriad_model.nouns import NOTICE, RejectionReason
+from mriad_model.plain_text import printable
 
 MOST_ROWS = 1000  # lines in any one table; the record holds the rest
 
@@ -90,6 +92,11 @@ def render(name: str, **values: object) -> str:
     return _environment().get_template(name).render(notice=NOTICE, **values)
 
 
+def _plain(value: object) -> object:
+    """What a template is filled in with; what is markup already is ours."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -98,6 +105,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_plain,
     )
     environment.filters |= {"moment": to_the_second, "duration": in_words}
     return environment

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Mapping
 
 from mriad_model.nouns import NOTICE
+from mriad_model.plain_text import as_csv_cell
 
 COLUMNS = (
     "result",
@@ -25,20 +26,14 @@ COLUMNS = (
     "decided_at",
     "notice",
 )
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would calculate
 
 
 def worklist_csv(lines: Iterable[Mapping[str, object]]) -> str:
-    """Lines as CSV; each ends with the notice. Text that a spreadsheet would run is quoted."""
+    """Lines as CSV; each ends with the notice. Text stays text, see `mriad_model.plain_text`."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="")
     writer.writeheader()
     for line in lines:
-        cells = {name: _inert(value) for name, value in line.items() if value is not None}
+        cells = {name: as_csv_cell(value) for name, value in line.items() if value is not None}
         writer.writerow({**cells, "notice": NOTICE})
     return text.getvalue()
-
-
-def _inert(value: object) -> object:
-    """A name such as `=HYPERLINK(...)` stays a name (OWASP, "CSV injection")."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
