@@ -91,6 +91,7 @@ run = _table(
     _text("libraries"),
     _text("device"),
     _text("started_at"),
+    _text("environment", nullable=True),
     UniqueConstraint("flow_run_id"),
 )
 

@@ -1,7 +1,8 @@
 """Settings, read once: from the environment (prefix `MRIAD_`), then the command line.
 
 This is the one module that reads or sets environment variables. Everything else gets what it
-needs as arguments.
+needs as arguments. (`tasks.environment` writes down what libraries were told, and
+`mriad_model.isolation.preload` says something to those of a child.)
 """
 
 import os

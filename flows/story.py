@@ -13,7 +13,8 @@ from mriad_model.grids import in_words, slices_across
 from mriad_model.nouns import Heatmap, Model
 from mriad_model.paths import source_path
 
-JSON_TEXTS = frozenset({"geometry", "libraries", "recipe", "metrics"})  # columns that hold JSON
+# Columns that hold JSON.
+JSON_TEXTS = frozenset({"environment", "geometry", "libraries", "metrics", "recipe"})
 WORST_SLICES = 5
 AS_RECORDED, CHANGED, MISSING, UNREADABLE = "as recorded", "changed", "missing", "unreadable"
 
@@ -187,7 +188,7 @@ def _objects(value: Any) -> Any:
     """The same, the columns that hold JSON made into what they hold."""
     if isinstance(value, dict):
         return {
-            name: json.loads(each) if name in JSON_TEXTS else _objects(each)
+            name: json.loads(each or "null") if name in JSON_TEXTS else _objects(each)
             for name, each in value.items()
         }
     return [_objects(each) for each in value] if isinstance(value, list | tuple) else value

@@ -148,6 +148,7 @@ class Run:
     libraries: str  # JSON object: package -> version
     device: str
     started_at: str
+    environment: str | None = None  # JSON object, see tasks.environment; None: not recorded
     id: int | None = None
 
 

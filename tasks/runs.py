@@ -18,6 +18,7 @@ from db.record import end_run, start_run
 from db.times import now
 from mriad_model.errors import NotInRecord, SettingsError
 from mriad_model.nouns import Run, RunEnd, RunStatus
+from tasks.environment import environment_now
 from tasks.resources import opened_record
 
 LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "prefect", "sqlalchemy", "torch")
@@ -48,6 +49,7 @@ def recorded_run(
         libraries=library_versions(),
         device=device,
         started_at=now(),
+        environment=_environment(device),
     )
     run = RecordedRun(start_run(engine, row))
     if flow_run_id is not None:
@@ -86,6 +88,11 @@ def _tell_number(run_id: int) -> None:
     if context is not None and context.flow_run is not None:
         with get_client(sync_client=True) as client:
             client.set_flow_run_name(context.flow_run.id, f"{context.flow_run.name}, run {run_id}")
+
+
+def _environment(device: str) -> str | None:
+    """What sways the bits of scores, as JSON; None for a run that computes none."""
+    return None if device == "none" else json.dumps(environment_now(), sort_keys=True)
 
 
 @cache

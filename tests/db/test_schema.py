@@ -70,7 +70,7 @@ def test_a_column_of_words_admits_the_nouns_words_and_no_others(name: str) -> No
             assert checks[f"ck_{name}_{column}"] == {word.value for word in hint}
 
 
-def _statements(connection: Connection) -> dict[str, str]:
+def _statements(connection: Connection) -> dict[str, list[str]]:
     rows = connection.execute(
         text(
             "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index')"
@@ -78,7 +78,7 @@ def _statements(connection: Connection) -> dict[str, str]:
         )
     )
     return {
-        row.name: " ".join(sorted(part.strip(" ,") for part in row.sql.splitlines()))
+        row.name: sorted(part for each in re.split(r",\s|\n", row.sql) if (part := each.strip()))
         for row in rows
     }
 
