@@ -6,8 +6,8 @@ The column stays empty in rows of before: what they ran on is not known.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade() -> None:
