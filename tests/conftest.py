@@ -5,10 +5,14 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import postgresql as postgresql_server
+
+if TYPE_CHECKING:
+    from tests.cases import Judge
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 KAGGLE = REPOSITORY.parent / "shared/data/kaggle253"
@@ -39,6 +43,24 @@ def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("heads") / "scans"
     write_folder(folder, N_HEALTHY, N_ABNORMAL, seed=3, size=128)
     return folder
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hard cases unpacked, a folder each; tests that need them are skipped without."""
+    from tests.cases import ARCHIVE, WHY_NOT, unpack
+
+    if not ARCHIVE.is_file():
+        pytest.skip(WHY_NOT)
+    return unpack(tmp_path_factory.mktemp("cases"))
+
+
+@pytest.fixture(scope="session")
+def flair_judge() -> "Judge":
+    """A small model of drawn FLAIR heads, with its threshold."""
+    from tests.cases import trained_judge
+
+    return trained_judge()
 
 
 @pytest.fixture(scope="session")
