@@ -59,6 +59,7 @@ from db.scans import (
     labelled,
     n_files_at,
     scans_by_id,
+    scans_by_sha256,
     sightings,
 )
 from db.scores import (
@@ -142,6 +143,7 @@ __all__ = [
     "scan_sources",
     "scan_story",
     "scans_by_id",
+    "scans_by_sha256",
     "shard_of",
     "sighted_scans",
     "sighted_together",

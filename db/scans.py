@@ -89,6 +89,16 @@ def scans_by_id(engine: Engine, scan_ids: Iterable[int]) -> dict[int, Scan]:
         return by_id(connection, Scan, schema.scan, scan_ids)
 
 
+def scans_by_sha256(engine: Engine, names: Iterable[str]) -> dict[str, Scan]:
+    """The scans of these sha256; one that is not in the record is left out."""
+    table, found = schema.scan, dict[str, Scan]()
+    with reading(engine) as connection:
+        for piece in pieces(dict.fromkeys(names)):
+            rows = connection.execute(select(table).where(table.c.sha256.in_(piece))).mappings()
+            found |= {row["sha256"]: noun_of(Scan, row) for row in rows}
+    return found
+
+
 def sightings(engine: Engine, scan_ids: Iterable[int]) -> dict[int, list[Sighting]]:
     """Where each of these scans was seen, newest first."""
     with reading(engine) as connection:

@@ -21,8 +21,9 @@ from mriad_model.foreground import bounding_box, head_mask
 from mriad_model.phantom.lesions import Lesion
 from mriad_model.preprocess import Pixels
 from mriad_model.volumes.geometry import voxel_spacing
+from mriad_model.volumes.grid import canonical, canonical_affine
 from mriad_model.volumes.slices import cut
-from mriad_model.volumes.volume import Volume, canonical, canonical_affine
+from mriad_model.volumes.volume import Volume
 
 HEAD_LENGTH = 190.0  # mm, the longer side of a head; pictures say nothing of their scale
 DEPTH = 0.3  # of the way from the head's edge to its middle: where lesions' middles lie

@@ -20,6 +20,7 @@ from mriad_model.stored import store_picture
 from mriad_model.volumes.stored import store_volume
 from tasks.described import described
 from tasks.home import site_key
+from tasks.identities import as_recorded
 from tasks.listing import Sources
 from tasks.refused import Refused
 from tasks.rejections import as_listed, rejection_of
@@ -78,10 +79,14 @@ def ingest_chunk(home: str, run_id: int, sources: Sources, folder: str, *, keep:
     files = [*((each,) for each in sources.pictures), *(each.files for each in sources.volumes)]
     moment = now()
     rows, rejections, kept = [], [], []
+    good = []
     for of_scan, outcome in zip(files, chain(pictures, volumes), strict=True):
         if isinstance(outcome, RejectedFile):
             rejections += [rejection_of(each, place, outcome, run_id, moment) for each in of_scan]
-            continue
+        else:
+            good.append((of_scan, outcome))
+    named = as_recorded(engine, [outcome for _, outcome in good])
+    for (of_scan, _), outcome in zip(good, named, strict=True):
         sightings = [_sighting(each, place, run_id, moment) for each in of_scan]
         scan = described(outcome, len(of_scan), lambda: site_key(place), run_id, moment)
         rows.append((scan, sightings))

@@ -13,6 +13,7 @@ from mriad_model.paths import source_path
 from mriad_model.stored import StoredPicture, store_picture
 from mriad_model.volumes.contents import VolumeSource, survey_in
 from mriad_model.volumes.stored import store_volume
+from tasks.identities import called
 from tasks.resources import opened_record, readers
 from tasks.workspace import Kept, Stored, Workspace, loaded
 
@@ -106,8 +107,8 @@ def _pictures(wanted: Mapping[int, _Wanted], workspace: Workspace) -> dict[int, 
 def _volume(sighted: history.SightedScan, home: Path, scratch: Path) -> Stored | None:
     for source in volume_sources(sighted, home):
         (outcome,) = readers().map(store_volume, [(source, scratch)])
-        if not isinstance(outcome, RejectedFile) and outcome.sha256 == sighted.scan.sha256:
-            return Stored(source.files[0].path, outcome)
+        if not isinstance(outcome, RejectedFile) and outcome.identity.is_scan(sighted.scan):
+            return Stored(source.files[0].path, called(outcome, sighted.scan.sha256))
     return None
 
 

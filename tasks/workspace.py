@@ -16,6 +16,7 @@ from mriad_model.files import make_folder, write_atomically
 from mriad_model.images import ImageScan
 from mriad_model.nouns import ScanKind
 from mriad_model.stored import StoredPicture, map_bytes
+from mriad_model.volumes.identity import Identity
 from mriad_model.volumes.stored import StoredVolume
 from mriad_model.volumes.volume import Origin
 
@@ -116,8 +117,12 @@ def _stored(entry: dict[str, Any]) -> Stored:
     entry["path"] = Path(entry["path"])
     if "origin" not in entry:
         return Stored(source, StoredPicture(**entry | {"shape": tuple(entry["shape"])}))
-    origin = entry["origin"] | {"kind": ScanKind(entry["origin"]["kind"])}
-    affine = tuple(entry["affine_values"])
-    return Stored(
-        source, StoredVolume(**entry | {"affine_values": affine, "origin": Origin(**origin)})
-    )
+    identity = entry["identity"]
+    volume = entry | {
+        "affine_values": tuple(entry["affine_values"]),
+        "origin": Origin(**entry["origin"] | {"kind": ScanKind(entry["origin"]["kind"])}),
+        "identity": Identity(
+            **identity | {"near": tuple(identity["near"]), "spacing": tuple(identity["spacing"])}
+        ),
+    }
+    return Stored(source, StoredVolume(**volume))

@@ -19,12 +19,13 @@ from mriad_model.nouns import RejectionReason, ScanKind
 from mriad_model.volumes.content import opened, volume_kind
 from mriad_model.volumes.dicom_file import read_header
 from mriad_model.volumes.frames import Frame, Instance
+from mriad_model.volumes.grid import Voxels
 from mriad_model.volumes.headers import frames_of
 from mriad_model.volumes.limits import VolumeLimits
 from mriad_model.volumes.refusals import Refusal, refusing, require
 from mriad_model.volumes.series import Series, series_of
 from mriad_model.volumes.syntaxes import PLUGINS, decoder_of
-from mriad_model.volumes.volume import Origin, Volume, Voxels, storage_type, volume_of
+from mriad_model.volumes.volume import Origin, Volume, storage_type, volume_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,17 +18,11 @@ from mriad_model.nouns import RejectionReason, ScanKind
 from mriad_model.volumes.bids import bids_name
 from mriad_model.volumes.content import GZIP, opened, require_size
 from mriad_model.volumes.contrast import text_contrast
+from mriad_model.volumes.grid import Voxels
 from mriad_model.volumes.limits import VolumeLimits
 from mriad_model.volumes.nifti_header import NiftiHeader, parse_header
 from mriad_model.volumes.refusals import refusing, require
-from mriad_model.volumes.volume import (
-    Origin,
-    Volume,
-    Voxels,
-    require_grey_levels,
-    storage_type,
-    volume_of,
-)
+from mriad_model.volumes.volume import Origin, Volume, require_grey_levels, storage_type, volume_of
 
 HEADER_BYTES = 540
 PIECE = 2**20  # bytes that are skipped at a time

@@ -17,8 +17,9 @@ from mriad_model.preprocess import (
 )
 from mriad_model.recipes import Recipe, VolumeRecipe
 from mriad_model.scoring import interiors
+from mriad_model.volumes.grid import canonical, canonical_affine
 from mriad_model.volumes.slices import AXES, SlicedVolume, cut
-from mriad_model.volumes.volume import Volume, canonical, canonical_affine
+from mriad_model.volumes.volume import Volume
 
 SHOWN = (0.5, 99.8)  # percentiles of what is inside the head, for a screen
 FEWEST_HEADS = 0.1  # share of the slices; the box leaves out what fewer heads reach

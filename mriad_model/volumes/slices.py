@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from mriad_model.errors import RejectedFile
 from mriad_model.nouns import RejectionReason
 from mriad_model.volumes.geometry import voxel_spacing
+from mriad_model.volumes.grid import Voxels, canonical, canonical_affine
 from mriad_model.volumes.slicing import Plane, Slicing
-from mriad_model.volumes.volume import Volume, Voxels, canonical, canonical_affine
+from mriad_model.volumes.volume import Volume
 
 # Of a canonical volume (R, A, S): the axis that is cut across, the slice's rows, its columns.
 AXES = {Plane.AXIAL: (2, 1, 0), Plane.CORONAL: (1, 2, 0), Plane.SAGITTAL: (0, 2, 1)}

@@ -9,6 +9,7 @@ import numpy as np
 from mriad_model.files import PRIVATE_FILE
 from mriad_model.volumes.contents import VolumeSource
 from mriad_model.volumes.dicom import read_series
+from mriad_model.volumes.identity import Identity
 from mriad_model.volumes.nifti import read_nifti
 from mriad_model.volumes.volume import Origin, Volume
 
@@ -20,13 +21,18 @@ class StoredVolume:
     path: Path  # .npy, (Z, Y, X)
     affine_values: tuple[float, ...]  # 4x4, row by row
     origin: Origin
-    sha256: str
+    identity: Identity
+
+    @property
+    def sha256(self) -> str:
+        """What tells the volume: its name in the record."""
+        return self.identity.sha256
 
     def load(self) -> Volume:
         """The volume, with its voxels mapped from the file, read-only: no memory is taken."""
         voxels = np.load(self.path, mmap_mode="r", allow_pickle=False)
         affine = np.array(self.affine_values, np.float64).reshape(4, 4)
-        return Volume(voxels, affine, self.origin, self.sha256)
+        return Volume(voxels, affine, self.origin, self.identity)
 
 
 def store_volume(job: tuple[VolumeSource, Path]) -> StoredVolume:
@@ -46,7 +52,7 @@ def store_volume(job: tuple[VolumeSource, Path]) -> StoredVolume:
     with os.fdopen(descriptor, "wb") as file:
         np.save(file, volume.voxels, allow_pickle=False)
     affine = tuple(volume.affine.ravel().tolist())
-    return StoredVolume(path, affine, volume.origin, volume.sha256)
+    return StoredVolume(path, affine, volume.origin, volume.identity)
 
 
 def _volume(source: VolumeSource) -> Volume:

@@ -1,20 +1,17 @@
 """A volume: voxels on a grid, and where the grid lies in the patient."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any
 
 import numpy as np
-from nibabel import orientations
-from numpy.typing import NDArray
 
 from mriad_model.errors import RejectedFile
 from mriad_model.nouns import RejectionReason, ScanKind
 from mriad_model.volumes.geometry import Affine, voxel_spacing
+from mriad_model.volumes.grid import Voxels
+from mriad_model.volumes.identity import Identity, identity_of
 from mriad_model.volumes.refusals import require
-
-Voxels: TypeAlias = NDArray[Any]  # (Z, Y, X), one of KEPT_TYPES
 
 # Storage types that are held as they are where nothing scales them; others become float32.
 KEPT_TYPES = tuple(np.dtype(code) for code in ("u1", "i1", "u2", "i2"))
@@ -43,7 +40,12 @@ class Volume:
     voxels: Voxels  # (Z, Y, X) in the source's order, C-contiguous; 8 or 16 bit integers or float32
     affine: Affine  # 4x4: (x, y, z, 1) of a voxel -> RAS mm
     origin: Origin
-    sha256: str
+    identity: Identity
+
+    @property
+    def sha256(self) -> str:
+        """What tells the volume, see `identity`."""
+        return self.identity.sha256
 
     @property
     def spacing(self) -> tuple[float, float, float]:
@@ -54,32 +56,7 @@ class Volume:
 def volume_of(voxels: Voxels, affine: Affine, origin: Origin) -> Volume:
     """A volume with its identity. Raises RejectedFile where voxels are not finite or constant."""
     _require_signal(voxels)
-    return Volume(voxels, affine, origin, content_sha256(voxels, affine))
-
-
-def content_sha256(voxels: Voxels, affine: Affine) -> str:
-    """What tells a volume: SHA-256 of its shape and its voxels as float32, in RAS order.
-
-    A DICOM series and the NIfTI file made of it are the same scan, whichever way either stores
-    it. Where the grid lies in the room is not part of it.
-    """
-    across = canonical(voxels, affine)  # (R, A, S)
-    digest = hashlib.sha256(f"volume {across.shape}\n".encode())
-    for plane in across.transpose(2, 1, 0):
-        digest.update(np.ascontiguousarray(plane, "<f4").tobytes())
-    return digest.hexdigest()
-
-
-def canonical(voxels: Voxels, affine: Affine) -> Voxels:
-    """A view of the voxels (Z, Y, X) along the patient's closest axes, (R, A, S)."""
-    to_ras = cast("NDArray[np.float64]", orientations.io_orientation(affine))
-    return cast("Voxels", orientations.apply_orientation(voxels.transpose(2, 1, 0), to_ras))
-
-
-def canonical_affine(shape: tuple[int, int, int], affine: Affine) -> Affine:
-    """The affine of `canonical` voxels, for a grid of `shape` (Z, Y, X)."""
-    to_ras = orientations.io_orientation(affine)
-    return np.asarray(affine @ orientations.inv_ornt_aff(to_ras, shape[::-1]), np.float64)
+    return Volume(voxels, affine, origin, identity_of(voxels, affine))
 
 
 def require_grey_levels(voxels: Voxels) -> None:

@@ -12,8 +12,8 @@ from mriad_model.phantom.volumes import (
     write_volume_folder,
 )
 from mriad_model.volumes.dicom import read_series, survey
+from mriad_model.volumes.grid import canonical
 from mriad_model.volumes.nifti import read_nifti
-from mriad_model.volumes.volume import canonical
 
 SHAPE = (18, 64, 56)
 

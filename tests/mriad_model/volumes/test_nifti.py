@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from mriad_model.errors import RejectedFile
 from mriad_model.nouns import ScanKind
 from mriad_model.volumes.content import volume_kind
+from mriad_model.volumes.grid import canonical, canonical_affine
 from mriad_model.volumes.limits import VolumeLimits
 from mriad_model.volumes.nifti import read_nifti
-from mriad_model.volumes.volume import canonical, canonical_affine
 
 from .conftest import drawn_head, oblique_affine
 

@@ -14,9 +14,9 @@ from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 from mriad_model.folders import list_files
 from mriad_model.nouns import ScanKind
 from mriad_model.volumes.dicom import read_series, survey
+from mriad_model.volumes.grid import canonical, canonical_affine
 from mriad_model.volumes.nifti import read_nifti
 from mriad_model.volumes.slices import Plane, Slicing, cut
-from mriad_model.volumes.volume import canonical, canonical_affine
 
 from .conftest import SYNTAXES, drawn_head, item, oblique_affine
 
