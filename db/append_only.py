@@ -1,4 +1,4 @@
-"""Triggers that make a table append-only, as DDL for the migrations.
+"""Triggers that make a table append-only and number its rows, as DDL for the migrations.
 
 UPDATE and DELETE raise, whoever asks: this program, a later version, a person with a shell.
 SQLite has a third way to lose a row: `INSERT OR REPLACE` deletes the rows that stand in its
@@ -7,6 +7,10 @@ other side's connection (https://www.sqlite.org/lang_conflict.html). So a BEFORE
 trigger answers first. A row that brings the id of a row that is there is refused; one that
 meets it in another unique key is passed over, as with `ON CONFLICT DO NOTHING`, which is
 how this program writes and which a trigger cannot tell from a REPLACE.
+
+A row's id is one more than the highest, whoever inserts it. "The latest wins" is asked by id:
+a row that named a higher one would win for ever, and one at the end of the numbers would leave
+no room for another. A step that makes a table puts both kinds of trigger on it.
 """
 
 from collections.abc import Sequence
@@ -19,6 +23,21 @@ def refuse_changes(
     if dialect == "postgresql":
         return _postgresql(table)
     return _sqlite(table, has_id, unique)
+
+
+def number_rows(dialect: str, table: str) -> list[str]:
+    """Statements that have a table with an id number its rows without a gap, and take no other."""
+    refused = f"{table} numbers its rows: this id is refused"
+    if dialect == "postgresql":
+        return _numbered_by_postgresql(table, refused)
+    # AFTER: before it, SQLite does not know the id of a row that brings none.
+    below = f"SELECT id FROM {table} WHERE id < NEW.id ORDER BY id DESC LIMIT 1"  # noqa: S608
+    above = f"SELECT 1 FROM {table} WHERE id > NEW.id"  # noqa: S608
+    return [
+        f"CREATE TRIGGER {table}_numbers_its_rows AFTER INSERT ON {table} BEGIN "
+        f"SELECT RAISE(ABORT, '{refused}') "
+        f"WHERE NEW.id <> coalesce(({below}), 0) + 1 OR EXISTS ({above}); END"
+    ]
 
 
 def _sqlite(table: str, has_id: bool, unique: Sequence[Sequence[str]]) -> list[str]:
@@ -54,6 +73,22 @@ def _postgresql(table: str) -> list[str]:
         "FOR EACH ROW EXECUTE FUNCTION refuse_change()",
         f"CREATE TRIGGER {table}_refuses_truncate BEFORE TRUNCATE ON {table} "
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+    ]
+
+
+def _numbered_by_postgresql(table: str, refused: str) -> list[str]:
+    """In place of a sequence, which goes on by itself and which anyone may move to its end."""
+    next_id = f"(SELECT coalesce(max(id), 0) + 1 FROM {table})"  # noqa: S608
+    return [
+        f"ALTER TABLE {table} ALTER COLUMN id SET DEFAULT 0",
+        f"DROP SEQUENCE IF EXISTS {table}_id_seq",
+        f"CREATE FUNCTION number_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ "
+        f"DECLARE next bigint := {next_id}; "
+        "BEGIN IF NEW.id NOT IN (0, next) THEN "
+        f"RAISE EXCEPTION USING MESSAGE = '{refused}', ERRCODE = 'restrict_violation'; END IF; "
+        "NEW.id := next; RETURN NEW; END $$",
+        f"CREATE TRIGGER {table}_numbers_its_rows BEFORE INSERT ON {table} "
+        f"FOR EACH ROW EXECUTE FUNCTION number_{table}()",
     ]
 
 

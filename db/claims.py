@@ -59,7 +59,7 @@ def claim_scans(
     )
     expires_at = after(now, lease_seconds)
     ours: set[int] = set()
-    with writing(engine) as connection:
+    with writing(engine, chained=False) as connection:
         for piece in pieces(wanted):
             rows = [
                 {
@@ -78,7 +78,7 @@ def renew_claims(engine: Engine, owner: str, *, now: str, lease_seconds: float) 
     """Begin the lease of all of an owner's claims anew; how many are still theirs."""
     table = schema.claim
     statement = update(table).where(table.c.owner == owner)
-    with writing(engine) as connection:
+    with writing(engine, chained=False) as connection:
         done = connection.execute(statement.values(expires_at=after(now, lease_seconds)))
         return done.rowcount
 
@@ -87,7 +87,7 @@ def release_claims(engine: Engine, owner: str, scan_ids: Iterable[int] | None = 
     """Give up an owner's claims on these scans (None: all), scored or not; how many there were."""
     table = schema.claim
     theirs = delete(table).where(table.c.owner == owner)
-    with writing(engine) as connection:
+    with writing(engine, chained=False) as connection:
         if scan_ids is None:
             return connection.execute(theirs).rowcount
         return sum(

@@ -12,12 +12,13 @@ from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engi
 from sqlalchemy import event as events
 from sqlalchemy.engine import make_url
 
-from db import postgresql, sqlite_file
+from db import chain, postgresql, sqlite_file
 from db.failures import PlainErrors
 from db.sqlite_file import DATABASE
+from db.times import now
 from mriad_model.errors import NotInRecord, RecordError, SettingsError
 
-HEAD: Final = "0005"  # the newest step in db/migrations/versions; a test holds them together
+HEAD: Final = "0006"  # the newest step in db/migrations/versions; a test holds them together
 
 __all__ = ["DATABASE", "HEAD", "engine", "migrate", "open_record", "reading", "writing"]
 
@@ -55,12 +56,18 @@ def engine(url: str | URL, where: str | None = None, *, keep: bool = True) -> En
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """One short transaction that writes: committed at the end, undone by any error."""
+def writing(engine: Engine, *, chained: bool = True) -> Iterator[Connection]:
+    """One short transaction that writes: committed at the end, undone by any error.
+
+    Its rows get a link in the chain. `chained` is False where it writes to no table of the chain.
+    """
     with engine.execution_options(mriad_writes=True).begin() as connection:
         if connection.dialect.name == "postgresql":
             postgresql.take_turns(connection)
+        before = chain.marks(connection) if chained else {}
         yield connection
+        if chained:
+            chain.append_link(connection, before, now())
 
 
 @contextmanager
@@ -110,7 +117,7 @@ def migrate(made: Engine) -> None:
     from alembic import command  # noqa: PLC0415  (half a second, and rarely needed)
     from alembic.config import Config  # noqa: PLC0415
 
-    with writing(made) as connection:
+    with writing(made, chained=False) as connection:
         if connection.dialect.name == "postgresql":
             postgresql.refuse_other_letters(connection)
         config = Config(attributes={"connection": connection})

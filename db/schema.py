@@ -1,8 +1,9 @@
 """The tables of the record, one a noun of `mriad_model.nouns`, with the same columns.
 
-Every table but `claim` is append-only: triggers refuse UPDATE and DELETE (`db.append_only`).
-What is current is the latest row, never a flag. On SQLite the tables are STRICT, so that a
-column holds what its type says; on PostgreSQL text is compared byte by byte.
+Every table but `claim` is append-only: triggers refuse UPDATE and DELETE (`db.append_only`),
+and each transaction's rows are hashed into the chain of links (`db.chain`). What is current is
+the latest row, never a flag. On SQLite the tables are STRICT, so that a column holds what its
+type says; on PostgreSQL text is compared byte by byte.
 
 The tables stand in the database through the migrations; a test holds the two to each other.
 """
@@ -331,6 +332,16 @@ challenge = _table(
     CheckConstraint("promoted IN (0, 1)", name="promoted"),
 )
 
+link = _table(
+    "link",
+    _id(),
+    _text("previous"),
+    _text("sha256"),
+    _text("rows"),
+    _text("created_at"),
+    UniqueConstraint("previous"),
+)
+
 claim = _table(
     "claim",
     _of("scan_id", "scan"),
@@ -362,5 +373,6 @@ NOUN_OF: dict[str, type] = {
     "arrival_end": nouns.ArrivalEnd,
     "warning": nouns.RecordedWarning,
     "challenge": nouns.Challenge,
+    "link": nouns.Link,
     "claim": nouns.Claim,
 }

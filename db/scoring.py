@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, select
 
 from db import schema
 from db.engine import writing
@@ -56,8 +56,9 @@ def append_scored(
 ) -> Appended:
     """Append a chunk's scores, slice scores, heatmaps and decisions, all or none.
 
-    Where another process scored a scan first, its score stands. The parts of ours are then
-    appended only if both found the same value, so that every part belongs to its score.
+    Where another process scored a scan first, its score stands with its slice scores. Heatmaps
+    and the decision of ours are then appended only if both found the same value, so that every
+    part belongs to its score.
 
     Raises:
         RecordError: a value is not finite, or the threshold is another model's.
@@ -70,6 +71,7 @@ def append_scored(
         scores = [
             values_of(Score(row.scan_id, model_id, float(row.value), run_id, now)) for row in rows
         ]
+        highest = connection.scalar(select(func.max(schema.score.c.id))) or 0
         n_scores = append_new(connection, schema.score, scores)
         stored = _stored(connection, model_id, [row.scan_id for row in rows])
         agreed = [
@@ -79,7 +81,7 @@ def append_scored(
         ]
         return Appended(
             scores=n_scores,
-            slice_scores=_append_slices(connection, agreed),
+            slice_scores=_append_slices(connection, [each for each in agreed if each[0] > highest]),
             heatmaps=_append_heatmaps(connection, agreed, now),
             decisions=0
             if threshold_id is None

@@ -410,6 +410,17 @@ class Challenge:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """One transaction's rows, hashed together with the link before: see `db.chain`."""
+
+    previous: str  # sha256 of the link before
+    sha256: str
+    rows: str  # JSON object: table -> [first id, last id, how many, their sha256]
+    created_at: str
+    id: int | None = None  # its place in the chain, from 1 and without a gap
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """Work in hand: who is scoring a scan, until when. The one table that may change."""
 

@@ -168,3 +168,27 @@ def test_a_word_outside_the_enum_is_refused(shell: sqlite3.Connection) -> None:
 def test_a_text_where_a_number_belongs_is_refused(shell: sqlite3.Connection) -> None:
     with pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT value in REAL column"):
         shell.execute("INSERT INTO slice_score VALUES (1, 9, 'high')")
+
+
+@pytest.mark.parametrize("table", [t for t in APPEND_ONLY if "id" in schema.metadata.tables[t].c])
+def test_every_table_with_ids_numbers_its_rows(shell: sqlite3.Connection, table: str) -> None:
+    (said,) = shell.execute(
+        "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = ? AND tbl_name = ?",
+        (f"{table}_numbers_its_rows", table),
+    ).fetchone()
+    assert f"AFTER INSERT ON {table} BEGIN SELECT RAISE(ABORT" in said
+
+
+@pytest.mark.parametrize("new_id", [2**53 - 1, 2**53, 2**63 - 1, 4, 0, -1, -5, -(2**63)])
+def test_a_row_that_names_another_id_than_the_next_is_refused(
+    shell: sqlite3.Connection, new_id: int
+) -> None:
+    """A higher one would stay the latest for ever, or be the last that there can be."""
+    before = contents(shell, "activation")
+    hostile = f"activation SELECT {new_id}, threshold_id, reason, author, created_at"
+    for verb in ("INSERT", "INSERT OR IGNORE", "REPLACE"):
+        with pytest.raises(sqlite3.IntegrityError, match="numbers its rows: this id is refused"):
+            shell.execute(f"{verb} INTO {hostile} FROM activation")
+    assert contents(shell, "activation") == before
+    shell.execute(f"INSERT INTO {hostile.replace(str(new_id), '2', 1)} FROM activation")
+    assert [row[0] for row in contents(shell, "activation")] == [1, 2]

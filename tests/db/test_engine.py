@@ -319,7 +319,7 @@ def test_a_home_with_any_name_can_be_opened(tmp_path: Path) -> None:
 
 def test_an_engine_can_be_made_for_any_url(tmp_path: Path) -> None:
     made = engine(f"sqlite:///{tmp_path / 'other.db'}")
-    with writing(made) as connection:
+    with writing(made, chained=False) as connection:
         connection.execute(text("CREATE TABLE t (x)"))
     made.dispose()
     assert (tmp_path / "other.db").is_file()

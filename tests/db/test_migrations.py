@@ -27,7 +27,7 @@ REASONS_OF_0001 = [
     "no_signal",
 ]
 CHANGED = ("rejection", "heatmap", "sighting")
-NEW = ("arrival", "arrival_end", "warning", "challenge")
+NEW = ("arrival", "arrival_end", "warning", "challenge", "link")
 REJECT = (
     "INSERT INTO rejection (path, size, mtime_ns, sha256, reason, detail, run_id, created_at)"
     " VALUES (?, 1, 2, NULL, ?, '', 1, 'noon')"
@@ -42,7 +42,7 @@ PAINT = (
 def old_home(tmp_path: Path) -> Path:
     """A home as version 0.1.0 left it, with rows in each table that changes."""
     made = engine(f"sqlite:///{tmp_path / DATABASE}")
-    with writing(made) as connection:
+    with writing(made, chained=False) as connection:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", "db:migrations")
         command.upgrade(config, "0001")
@@ -118,6 +118,8 @@ def test_tables_indexes_and_triggers_keep_their_names(old_home: Path) -> None:
     open_record(old_home).dispose()
     with closing(shell_on(old_home)) as shell:
         kept = {each for each in objects(shell) if each[2] not in NEW}
+    numbering = {("trigger", f"{table}_numbers_its_rows", table) for _, _, table in kept}
+    kept -= numbering
     assert kept == old | {("index", "ix_scan_series_uid", "scan")}
     assert ("trigger", "rejection_keeps_what_is_there", "rejection") in old
 

@@ -160,7 +160,7 @@ def test_a_record_of_an_older_version_comes_along_whole(empty: str, tmp_path: Pa
         "sighting": "5, 1, 'inbox/ä.png', 10, 20, 30, 1, 'noon'",
         "rejection": "3, 'inbox/b.png', 1, 2, 'f00', 'empty', 'why', 1, 'noon'",
     }
-    with writing(old) as connection:
+    with writing(old, chained=False) as connection:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", "db:migrations")
         command.upgrade(config, "0001")
@@ -320,3 +320,33 @@ def test_a_server_that_was_restarted_is_met_again(
     )
     hand.scans("b")
     assert hand.count("scan") == 2
+
+
+def test_every_table_with_ids_numbers_its_rows(made: Engine) -> None:
+    query = text(
+        "SELECT tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal"
+        " AND tgname = tgrelid::regclass::text || '_numbers_its_rows' AND tgenabled = 'O'"
+    )
+    with reading(made) as connection:
+        numbered = set(connection.execute(query).scalars())
+    assert numbered == {t for t in APPEND_ONLY if "id" in schema.metadata.tables[t].c}
+
+
+@pytest.mark.parametrize("new_id", [2**53 - 1, 2**63 - 1, 3, -1, -(2**63)])
+def test_a_row_that_names_another_id_than_the_next_is_refused(
+    made: Engine, postgresql: Server, hand_of: "type[Hand]", new_id: int
+) -> None:
+    import psycopg
+
+    hand = hand_of(made)
+    hand.ready()
+    hostile = "SELECT {}, threshold_id, reason, author, created_at FROM activation LIMIT 1"
+    with pytest.raises(psycopg.errors.RestrictViolation, match="numbers its rows: this id is"):
+        postgresql.say(f"INSERT INTO activation {hostile.format(new_id)}", str(made.url.database))
+    postgresql.say(f"INSERT INTO activation {hostile.format(2)}", str(made.url.database))
+    assert [each.id for each in history.activations(made)] == [1, 2]
+
+
+def test_there_is_no_sequence_that_anyone_could_move_to_its_end(made: Engine) -> None:
+    with reading(made) as connection:
+        assert connection.execute(text("SELECT sequencename FROM pg_sequences")).all() == []
