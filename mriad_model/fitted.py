@@ -1,7 +1,6 @@
 """A fitted model: what `fit` makes, what scores slices, what is stored."""
 
 import json
-import struct
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,9 +11,19 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from mriad_model.detectors import Detector, fit_detectors, restore_detector
+from mriad_model.detectors import Detector, fit_detectors, restore_detector, tensor_shapes
 from mriad_model.devices import repeatable, resolve_device
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
+from mriad_model.model_file import (
+    FORMAT,
+    METADATA_KEY,
+    Shapes,
+    check_tensors,
+    colour_limits,
+    read_header,
+    standard_spreads,
+    training_figures,
+)
 from mriad_model.preprocess import SliceBatch
 from mriad_model.recipes import DetectorKind, Levels, Recipe
 from mriad_model.scoring import (
@@ -30,9 +39,7 @@ from mriad_model.scoring import (
 )
 from mriad_model.training import Epoch, TrainingSummary
 
-METADATA_KEY = "mriad"  # one key alone: the format stores several in no fixed order
 USUAL = "usual"  # prefix of the tensors that standardise
-FORMAT = 1
 UNREADABLE = (  # what reading something that is no model may run into
     SafetensorError,
     SettingsError,
@@ -101,35 +108,42 @@ class FittedModel:
         """Read what `to_bytes` wrote. Raises ModelFileError on anything else."""
         where = resolve_device(device)
         try:
-            about = json.loads(_metadata(data))
-            tensors = safetensors.torch.load(data)
-            return cls._restore(about, tensors, where)
+            about, shapes = read_header(data)
+            recipe = Recipe.from_json(json.dumps(about["recipe"]))
+            check_tensors(shapes, _shapes(recipe))
+            return cls._restore(about, recipe, safetensors.torch.load(data), where)
         except UNREADABLE as error:
-            raise ModelFileError(f"this is no mriad model: {error}") from error
+            raise ModelFileError(f"it is no model of mriad: {error}") from error
 
     @classmethod
     def _restore(
-        cls, about: dict[str, Any], tensors: dict[str, torch.Tensor], device: torch.device
+        cls,
+        about: dict[str, Any],
+        recipe: Recipe,
+        tensors: dict[str, torch.Tensor],
+        device: torch.device,
     ) -> "FittedModel":
-        if about["format"] != FORMAT:
-            raise ModelFileError(
-                f"a model of format {about['format']}; this version reads {FORMAT}"
-            )
-        recipe = Recipe.from_json(json.dumps(about["recipe"]))
-        detectors = {
-            part.kind: restore_detector(recipe, part, _of(part.kind, tensors), device)
-            for part in recipe.detectors
-        }
+        for name, tensor in tensors.items():
+            if not torch.isfinite(tensor).all():
+                raise ModelFileError(f"its tensor {name!r} holds what is no finite number")
+            if name.startswith(f"{USUAL}.") and not (tensor > 0).all():
+                raise ModelFileError(f"its tensor {name!r} is not above 0 everywhere")
+        low, high = colour_limits(about["colour"])
+        kinds = {part.kind.value for part in recipe.detectors if recipe.scoring.standardise}
+        spreads = standard_spreads(about["standards"], kinds)
         return cls(
             recipe=recipe,
-            detectors=detectors,
-            standards={
-                DetectorKind(kind): _standard(kind, float(sd), tensors, recipe)
-                for kind, sd in about["standards"].items()
+            detectors={
+                part.kind: restore_detector(recipe, part, _of(part.kind, tensors), device)
+                for part in recipe.detectors
             },
-            colour_low=float(about["colour"]["low"]),
-            colour_high=float(about["colour"]["high"]),
-            training=TrainingSummary(**{"seconds": 0.0} | about["training"]),
+            standards={
+                DetectorKind(kind): Standard(tensors[f"{USUAL}.{kind}"].numpy(), sd)
+                for kind, sd in spreads.items()
+            },
+            colour_low=low,
+            colour_high=high,
+            training=TrainingSummary(**training_figures(about["training"])),
             device=device,
         )
 
@@ -214,25 +228,17 @@ def _colours(healthy: NDArray[np.float32], recipe: Recipe) -> tuple[float, float
     return float(low), float(low) + recipe.heatmap.high_factor * reach
 
 
-def _metadata(data: bytes) -> str:
-    """The metadata of a safetensors file: 8 bytes of length, then a JSON header."""
-    if len(data) < 8:
-        raise ValueError("the file is too short")
-    (length,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + length])
-    text = header["__metadata__"][METADATA_KEY]
-    if not isinstance(text, str):
-        raise TypeError("the metadata is no text")
-    return text
-
-
-def _standard(kind: str, sd: float, tensors: dict[str, torch.Tensor], recipe: Recipe) -> Standard:
-    usual = tensors[f"{USUAL}.{kind}"].numpy()
+def _shapes(recipe: Recipe) -> Shapes:
+    """The tensors that a model of this recipe consists of."""
     size, levels = recipe.preprocessing.size, _levels(recipe)
-    shape = (size, size) if levels is None else (levels.number, size, size)
-    if usual.shape != shape or usual.dtype != np.float32:
-        raise ValueError(f"the usual map of {kind} is not of the recipe's size")
-    return Standard(usual, sd)
+    usual = (size, size) if levels is None else (levels.number, size, size)
+    shapes: Shapes = {}
+    for part in recipe.detectors:
+        for name, shape in tensor_shapes(recipe, part).items():
+            shapes[f"{part.kind.value}.{name}"] = shape
+        if recipe.scoring.standardise:
+            shapes[f"{USUAL}.{part.kind.value}"] = usual
+    return shapes
 
 
 def _of(kind: DetectorKind, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

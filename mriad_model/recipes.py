@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from mriad_model.errors import SettingsError
+from mriad_model.recipe_limits import check_recipe
 from mriad_model.volumes.slicing import Plane, Slicing
 
 
@@ -232,17 +233,23 @@ class Recipe:
     def from_json(cls, text: str) -> "Recipe":
         """Read what `to_json` wrote. Raises SettingsError on anything else."""
         try:
-            fields = json.loads(text)
-            return _recipe(fields)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            recipe = _recipe(json.loads(text))
+            check_recipe(recipe)
+            return recipe
+        except SettingsError as error:
+            raise SettingsError(f"this is no recipe: {error}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SettingsError(f"this is no recipe: {error}") from error
 
 
 def _recipe(fields: dict[str, Any]) -> Recipe:
+    unknown = fields.keys() - Recipe.__dataclass_fields__.keys()
+    if unknown:
+        raise ValueError(f"{', '.join(sorted(unknown))[:80]} means nothing in one")
     preprocessing, scoring = fields["preprocessing"], fields["scoring"]
     augmentation = Augmentation(**fields["training"]["augmentation"])
     return Recipe(
-        name=str(fields["name"]),
+        name=fields["name"],
         preprocessing=Preprocessing(
             **preprocessing
             | {
@@ -274,7 +281,7 @@ def _volumes(fields: dict[str, Any] | None) -> VolumeRecipe | None:
 
 def _detector(fields: dict[str, Any]) -> DetectorRecipe:
     shape = fields["network"]
-    network = shape and NetworkShape(tuple(shape["channels"]), shape["latent"])
+    network = shape and NetworkShape(**shape | {"channels": tuple(shape["channels"])})
     return DetectorRecipe(
         **fields
         | {

@@ -9,6 +9,7 @@ from mriad_model.devices import resolve_device
 from mriad_model.errors import ModelFileError
 from mriad_model.files import sha256_of
 from mriad_model.fitted import FittedModel
+from mriad_model.model_file import check_size
 from mriad_model.paths import source_path
 from tasks.resources import opened_record
 
@@ -39,14 +40,18 @@ def _load(home: str, model_id: int, device: str) -> FittedModel:
     row = history.model_by_id(opened_record(home), model_id)
     path = source_path(row.path, Path(home))
     try:
+        check_size(path.stat().st_size)
         if sha256_of(path) != row.sha256:
-            raise ModelFileError(
-                f"{path}: not the weights that model {model_id} was recorded with; "
-                "restore the file from a backup, or activate another threshold"
-            )
+            raise ModelFileError("it is not the file that was recorded")
         return FittedModel.from_bytes(path.read_bytes(), device)
     except OSError as error:
-        raise ModelFileError(
-            f"{path}: cannot read the weights of model {model_id}; "
-            "restore the file from a backup, or activate another threshold"
-        ) from error
+        raise ModelFileError(_told(path, model_id, "it cannot be read")) from error
+    except ModelFileError as error:
+        raise ModelFileError(_told(path, model_id, str(error))) from error
+
+
+def _told(path: Path, model_id: int, what: str) -> str:
+    return (
+        f"{path}: the weights of model {model_id} cannot be used: {what}; "
+        "restore the file from a backup, or activate another threshold"
+    )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mriad_model.detectors.asymmetry import Asymmetry
 from mriad_model.detectors.autoencoder import Autoencoder
-from mriad_model.networks import stored_network
+from mriad_model.networks import bare_network, stored_network
 from mriad_model.preprocess import SliceBatch
 from mriad_model.recipes import DetectorKind, DetectorRecipe, Recipe
 from mriad_model.training import Epoch, TrainingSummary, train_autoencoder
@@ -59,3 +59,11 @@ def restore_detector(
         return Asymmetry()
     network = stored_network(part.network, recipe.preprocessing.size, tensors)
     return Autoencoder(network.to(device))
+
+
+def tensor_shapes(recipe: Recipe, part: DetectorRecipe) -> dict[str, tuple[int, ...]]:
+    """The tensors that a detector is stored as; none is made."""
+    if part.network is None:
+        return {}
+    network = bare_network(part.network, recipe.preprocessing.size)
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}

@@ -1,3 +1,5 @@
+import json
+import math
 import re
 import struct
 from concurrent.futures import ThreadPoolExecutor
@@ -5,10 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.fitted import FittedModel, fit
+from mriad_model.model_file import LARGEST_HEADER
 from mriad_model.preprocess import SliceBatch
 from mriad_model.recipes import DEFAULT, SEED, VOLUME, DetectorKind
 
@@ -170,6 +174,134 @@ def test_a_model_of_another_format_is_refused(model):
 
     with pytest.raises(ModelFileError, match="format 2"):
         FittedModel.from_bytes(data, device="cpu")
+
+
+def about_of(data):
+    """A model's file taken apart: what it says of the model, and its tensors."""
+    (length,) = struct.unpack("<Q", data[:8])
+    about = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["mriad"])
+    return about, safetensors.torch.load(data)
+
+
+def rebuilt(data, change):
+    """A well-formed file by hand, from a model's with something changed."""
+    about, tensors = about_of(data)
+    change(about, tensors)
+    return safetensors.torch.save(tensors, {"mriad": json.dumps(about)})
+
+
+def one_value(name, value):
+    def change(_, tensors):
+        tensors[name].view(-1)[3] = value
+
+    return change
+
+
+def put(*path):
+    """Set what lies under these keys to the last of them."""
+
+    def change(about, _):
+        *keys, last, value = path
+        for key in keys:
+            about = about[key]
+        about[last] = value
+
+    return change
+
+
+WEIGHT, USUAL = "autoencoder.encoder.0.weight", "usual.autoencoder"
+BAD_FILES = {
+    "a weight that is NaN": (one_value(WEIGHT, math.nan), WEIGHT),
+    "a weight without end": (one_value(WEIGHT, math.inf), WEIGHT),
+    "a usual map that is NaN": (one_value(USUAL, math.nan), USUAL),
+    "a usual map with a 0": (one_value(USUAL, 0.0), "not above 0"),
+    "a usual map below 0": (one_value(USUAL, -1.0), "not above 0"),
+    "a tensor too many": (lambda _, t: t.update(more=torch.zeros(2)), "no place for .* 'more'"),
+    "a tensor too few": (lambda _, t: t.pop(WEIGHT), f"lacks the tensor '{WEIGHT}'"),
+    "a tensor cut short": (
+        lambda _, t: t.update({WEIGHT: torch.ones(16, 1, 3, 2)}),
+        "shape",
+    ),
+    "a tensor of float64": (lambda _, t: t.update({WEIGHT: t[WEIGHT].double()}), "float32"),
+    "a tensor of whole numbers": (lambda _, t: t.update({WEIGHT: t[WEIGHT].int()}), "float32"),
+    "colours that fall": (put("colour", {"low": 2.0, "high": 1.0}), "must rise"),
+    "colours that are one": (put("colour", {"low": 1.0, "high": 1.0}), "must rise"),
+    "a colour that is NaN": (put("colour", "high", math.nan), "no finite number"),
+    "a colour without end": (put("colour", "low", -math.inf), "no finite number"),
+    "a colour that is text": (put("colour", "low", "1"), "no finite number"),
+    "a third colour": (put("colour", "middle", 1.5), "colour scale"),
+    "a spread of 0": (put("standards", "asymmetry", 0.0), "not above 0"),
+    "a spread below 0": (put("standards", "asymmetry", -1.0), "not above 0"),
+    "a spread that is NaN": (put("standards", "asymmetry", math.nan), "no finite number"),
+    "a spread that is true": (put("standards", "asymmetry", True), "no finite number"),
+    "a standard too few": (lambda a, _: a["standards"].pop("asymmetry"), "standards"),
+    "a standard too many": (put("standards", "telepathy", 1.0), "standards"),
+    "a detector too few": (lambda a, _: a["recipe"]["detectors"].pop(), "no place for"),
+    "a detector twice": (
+        lambda a, _: a["recipe"]["detectors"].append(a["recipe"]["detectors"][0]),
+        "each kind once",
+    ),
+    "no detector": (put("recipe", "detectors", []), "one detector or more"),
+    "another recipe's standards": (put("recipe", "scoring", "standardise", False), "standardise"),
+    "a recipe that means more": (put("recipe", "mood", 1), "mood"),
+    "a part that means more": (put("recipe", "scoring", "mood", 1), "mood"),
+    "a network that means more": (put("recipe", "detectors", 0, "network", "mood", 1), "mood"),
+    "a blur that is NaN": (put("recipe", "scoring", "usual_sigma", math.nan), "usual_sigma"),
+    "a blur too wide": (put("recipe", "detectors", 0, "gathering", 1e9), "gathering"),
+    "a size too large": (put("recipe", "preprocessing", "size", 2**20), "size"),
+    "a size that is true": (put("recipe", "preprocessing", "size", True), "size"),
+    "an erosion below 0": (put("recipe", "scoring", "erosion", -1), "erosion"),
+    "percentiles that fall": (put("recipe", "preprocessing", "low_percentile", 99.9), "below"),
+    "a name without end": (put("recipe", "name", "x" * 10_000), "name"),
+    "a part too many": (put("mood", 1), "nothing else"),
+    "a training told otherwise": (put("training", "epochs", -1), "epochs"),
+    "a loss that is NaN": (put("training", "validation_loss", math.nan), "validation loss"),
+}
+
+
+@pytest.fixture(scope="module")
+def default_file():
+    recipe = DEFAULT.with_training(max_epochs=1)
+    batches = drawn_slices(4, recipe), drawn_slices(4, recipe, seed=1)
+    return fit(*batches, recipe, device="cpu").to_bytes()
+
+
+def test_a_file_taken_apart_and_put_together_is_the_model(default_file):
+    data = rebuilt(default_file, lambda about, tensors: None)
+    assert FittedModel.from_bytes(data, "cpu").to_bytes() == default_file
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_a_well_formed_file_that_is_no_model_is_refused_with_the_reason(default_file, kind):
+    change, reason = BAD_FILES[kind]
+    with pytest.raises(ModelFileError, match=reason) as refused:
+        FittedModel.from_bytes(rebuilt(default_file, change), "cpu")
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 300
+
+
+def test_a_header_that_says_something_twice_is_refused(default_file):
+    data = default_file.replace(b'\\"format\\":1', b'\\"format\\":1,\\"format\\":1', 1)
+    (length,) = struct.unpack("<Q", data[:8])
+    with pytest.raises(ModelFileError, match="twice"):
+        FittedModel.from_bytes(
+            struct.pack("<Q", length + len(data) - len(default_file)) + data[8:], "cpu"
+        )
+
+
+def test_the_header_and_the_file_have_a_largest_size(default_file, monkeypatch):
+    padded = rebuilt(default_file, put("recipe", "name", "x" * LARGEST_HEADER))
+    with pytest.raises(ModelFileError, match="header"):
+        FittedModel.from_bytes(padded, "cpu")
+    monkeypatch.setattr("mriad_model.model_file.LARGEST", len(default_file) - 1)
+    with pytest.raises(ModelFileError, match="at most"):
+        FittedModel.from_bytes(default_file, "cpu")
+
+
+def test_a_model_that_tells_how_long_it_took_is_read(default_file):
+    """As files of before do."""
+    data = rebuilt(default_file, put("training", "seconds", 4.5))
+    assert FittedModel.from_bytes(data, "cpu").training.seconds == 4.5
 
 
 def test_training_on_nothing_is_refused():

@@ -1,8 +1,12 @@
 import json
+from dataclasses import is_dataclass
+from typing import get_args, get_type_hints
 
 import pytest
 
+from mriad_model import recipes
 from mriad_model.errors import SettingsError
+from mriad_model.recipe_limits import LIMITS
 from mriad_model.recipes import DEFAULT, SEED, VOLUME, Recipe, recipe_named
 
 
@@ -35,6 +39,25 @@ def test_an_unknown_recipe_is_refused_by_name():
 def test_what_is_no_recipe_is_refused(text):
     with pytest.raises(SettingsError):
         Recipe.from_json(text)
+
+
+def test_every_number_of_a_recipe_has_its_limits():
+    parts = [each for each in vars(recipes).values() if is_dataclass(each)]
+    numbers = {
+        (part.__name__, name)
+        for part in parts
+        for name, hint in get_type_hints(part).items()
+        if {int, float} & {hint, *get_args(hint)}
+    }
+    assert numbers == {(part, name) for part, limits in LIMITS.items() for name in limits}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, 10**400, "4", True, None, []])
+def test_a_number_that_no_recipe_can_mean_is_refused_by_name(value):
+    fields = json.loads(VOLUME.to_json())
+    for part, name in (("training", "batch_size"), ("scoring", "usual_sigma")):
+        with pytest.raises(SettingsError, match=f"{part}.{name}"):
+            Recipe.from_json(json.dumps(fields | {part: fields[part] | {name: value}}))
 
 
 def test_a_recipe_with_an_unknown_detector_is_refused():

@@ -82,10 +82,10 @@ def test_without_healthy_scans_training_says_how_to_add_some(bench: Bench) -> No
 def test_weights_that_were_changed_are_refused(trained: Trained) -> None:
     (weights,) = (trained.home / "models").iterdir()
     weights.write_bytes(weights.read_bytes() + b"\0")
-    with pytest.raises(ModelFileError, match="not the weights"):
+    with pytest.raises(ModelFileError, match="not the file that was recorded"):
         loaded_model(str(trained.home), trained.model_id, "cpu")
     weights.unlink()
-    with pytest.raises(ModelFileError, match="cannot read"):
+    with pytest.raises(ModelFileError, match="cannot be read"):
         loaded_model(str(trained.home), trained.model_id, "cpu")
 
 
