@@ -27,6 +27,7 @@ from mriad_model.curves import Floats
 from mriad_model.fitted import FittedModel, fit
 from mriad_model.fold_scores import FoldScores
 from mriad_model.folders import list_files
+from mriad_model.heatmaps import ColourScale
 from mriad_model.metrics import Interval, measure
 from mriad_model.nouns import ScanKind
 from mriad_model.phantom import Contrast, Lesion, phantom_volume
@@ -128,7 +129,8 @@ def take_time() -> None:
     say(f"{'map on the grid':<24}{seconds:8.2f} s")
     data, seconds = _timed(lambda: montage_picture(scored, prepared, model, MODEL_ID))
     say(f"{'montage':<24}{seconds:8.2f} s   {len(data) / 1024:.0f} KiB")
-    data, seconds = _timed(lambda: nifti_map(anomaly, volume, "mriad benchmark"))
+    scale = ColourScale(model.colour_low, model.colour_high)
+    data, seconds = _timed(lambda: nifti_map(anomaly, volume, scale, "mriad benchmark"))
     say(f"{'NIfTI map':<24}{seconds:8.2f} s   {len(data) / 1024:.0f} KiB")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     say(f"{'peak memory':<24}{peak:8.0f} MiB")

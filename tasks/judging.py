@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mriad_model.fitted import FittedModel
-from mriad_model.heatmaps import SUFFIX
+from mriad_model.heatmaps import SUFFIX, ColourScale
 from mriad_model.images import ImageScan
 from mriad_model.nouns import HeatmapKind
 from mriad_model.preprocess import joined
@@ -98,6 +98,7 @@ def _judged_volume(fitted: FittedModel, scan: PreparedScan, model_id: int) -> Ju
     scored = score_volume(fitted, prepared)
     anomaly = anomaly_volume(scored, prepared, volume)
     sheet = montage_picture(scored, prepared, fitted, model_id)
+    scale = ColourScale(fitted.colour_low, fitted.colour_high)
     about = f"mriad anomaly map, score {scored.score:.4g}, model {model_id}"
     return Judged(
         scan_id=scan.scan_id,
@@ -109,7 +110,7 @@ def _judged_volume(fitted: FittedModel, scan: PreparedScan, model_id: int) -> Ju
             MapFile(
                 HeatmapKind.VOLUME,
                 map_path(model_id, scan.sha256, NIFTI_SUFFIX),
-                nifti_map(anomaly, volume, about),
+                nifti_map(anomaly, volume, scale, about),
             ),
         ),
         anomaly=anomaly,

@@ -1,6 +1,7 @@
 """What is kept of a scored volume for people: a montage of its worst slices, and a NIfTI map."""
 
 import gzip
+import struct
 from collections.abc import Iterable
 from io import BytesIO
 
@@ -26,6 +27,7 @@ GAP = 6  # pixels between tiles
 TYPE = 17  # pixels, size of the type under a tile
 APART = 8.0  # mm between slices that are shown: neighbours show the same
 COMPRESSION = 1  # of gzip: higher levels take several times as long for a few percent
+VOX_OFFSET, CAL_MAX = 108, 124  # of the NIfTI-1 header, bytes; cal_min comes after cal_max
 COMMENT = 6  # code of a NIfTI header extension that holds plain text
 LEFT_SIDE = {Plane.AXIAL: "R", Plane.CORONAL: "R", Plane.SAGITTAL: "A"}  # of the picture
 DIRECTIONS = {Plane.AXIAL: "SI", Plane.CORONAL: "AP", Plane.SAGITTAL: "RL"}  # + and - of RAS
@@ -55,21 +57,39 @@ def montage_picture(
     return encode(np.vstack((sheet, footer(sheet.shape[1], bar(), caption))))
 
 
-def nifti_map(anomaly: NDArray[np.float32], volume: Volume, description: str) -> bytes:
+def nifti_map(
+    anomaly: NDArray[np.float32], volume: Volume, scale: ColourScale, description: str
+) -> bytes:
     """A map (Z, Y, X) on the volume's grid as `.nii.gz`; the same map gives the same bytes.
 
-    The sform is the source's affine. The notice stands in `descrip` in short, and in a header
-    extension in full with the description.
+    The values are those of the map, but never below 0: 0 is the ordinary voxel of a slice, and
+    all that was not judged. A viewer is told to begin colour, and to end it, where the model's
+    scale does: with the map's own largest value every healthy head would light up. The sform is
+    the source's affine. The notice stands in `descrip` in short, and in a header extension in
+    full with the description.
     """
-    image = nib.Nifti1Image(anomaly.transpose(2, 1, 0), volume.affine)
+    shown = np.maximum(anomaly, np.float32(0))
+    image = nib.Nifti1Image(shown.transpose(2, 1, 0), volume.affine)
     image.set_sform(volume.affine, code=1)
     image.set_qform(volume.affine, code=1)
     image.header.set_xyzt_units("mm")
     image.header["descrip"] = f"RESEARCH USE ONLY. {description}".encode()[:79]
-    image.header["cal_max"] = float(anomaly.max(initial=0))  # so viewers show all of it
+    image.header["cal_min"], image.header["cal_max"] = scale.low, scale.high
     text = f"{NOTICE}\n{description}".encode()
     image.header.extensions.append(nib.nifti1.Nifti1Extension(COMMENT, text))
     return gzip.compress(image.to_bytes(), COMPRESSION, mtime=0)
+
+
+def map_of_before(data: bytes, anomaly: NDArray[np.float32]) -> bytes:
+    """What versions up to 0.1 wrote where `nifti_map` writes `data`, both unpacked.
+
+    The map was as computed, below 0 too, and its own largest value was where colour ended.
+    """
+    raw = bytearray(gzip.decompress(data))
+    starts = round(struct.unpack_from("<f", raw, VOX_OFFSET)[0])
+    struct.pack_into("<ff", raw, CAL_MAX, float(anomaly.max(initial=0)), 0.0)
+    raw[starts:] = anomaly.astype("<f4").tobytes()
+    return bytes(raw)
 
 
 def on_one_grid(maps: Iterable[bytes]) -> bool:

@@ -7,9 +7,10 @@ import nibabel
 import numpy as np
 import pytest
 
+from mriad_model.heatmaps import ColourScale
 from mriad_model.nouns import NOTICE
 from mriad_model.volumes.nifti import read_nifti
-from mriad_model.volumes.pictures import montage_picture, nifti_map
+from mriad_model.volumes.pictures import map_of_before, montage_picture, nifti_map
 from mriad_model.volumes.prepare import prepare_volume
 from mriad_model.volumes.score import anomaly_volume, score_volume
 
@@ -67,20 +68,59 @@ def test_a_volume_of_few_slices_has_a_smaller_montage(model):
     assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[1] > 900
 
 
+SCALE = ColourScale(1.5, 6.0)
+
+
+def as_version_0_1(anomaly, volume, description):
+    """The map as it was written up to version 0.1."""
+    image = nibabel.Nifti1Image(anomaly.transpose(2, 1, 0), volume.affine)
+    image.set_sform(volume.affine, code=1)
+    image.set_qform(volume.affine, code=1)
+    image.header.set_xyzt_units("mm")
+    image.header["descrip"] = f"RESEARCH USE ONLY. {description}".encode()[:79]
+    image.header["cal_max"] = float(anomaly.max(initial=0))
+    text = f"{NOTICE}\n{description}".encode()
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension(6, text))
+    return image.to_bytes()
+
+
 def test_the_map_lies_where_the_source_lies(found, prepared, volume, tmp_path):
     anomaly = anomaly_volume(found, prepared, volume)
     path = tmp_path / "map.nii.gz"
-    path.write_bytes(nifti_map(anomaly, volume, "mriad model 3"))
+    path.write_bytes(nifti_map(anomaly, volume, SCALE, "mriad model 3"))
     read = read_nifti(path)
-    np.testing.assert_array_equal(read.voxels, anomaly)
+    np.testing.assert_array_equal(read.voxels, np.maximum(anomaly, 0))
     np.testing.assert_allclose(read.affine, volume.affine, atol=1e-4)
+
+
+def test_a_viewer_is_told_the_models_scale_and_never_the_maps_own(found, prepared, volume):
+    """Or every healthy head lights up. What is ordinary, or was not judged, is 0."""
+    anomaly = anomaly_volume(found, prepared, volume)
+    assert anomaly.min() < 0 < anomaly.max()
+    for each in (anomaly, anomaly / 8):
+        data = gzip.decompress(nifti_map(each, volume, SCALE, "mriad model 3"))
+        image = nibabel.Nifti1Image.from_bytes(data)
+        assert (image.header["cal_min"], image.header["cal_max"]) == (SCALE.low, SCALE.high)
+        values = image.get_fdata()
+        assert values.min() == 0
+        assert values.max() == pytest.approx(each.max())
+        assert not values[each.transpose(2, 1, 0) <= 0].any()
+
+
+def test_what_a_version_of_before_wrote_is_known_from_what_is_written_now(found, prepared, volume):
+    anomaly = anomaly_volume(found, prepared, volume)
+    now = nifti_map(anomaly, volume, SCALE, "mriad model 3")
+    before = as_version_0_1(anomaly, volume, "mriad model 3")
+    assert gzip.decompress(now) != before
+    assert map_of_before(now, anomaly) == before
+    assert map_of_before(now, anomaly + np.float32(1e-6)) != before
 
 
 def test_the_map_says_that_it_is_for_research(volume):
     anomaly = np.zeros(volume.voxels.shape, np.float32)
-    data = nifti_map(anomaly, volume, "a long description, " * 8)
+    data = nifti_map(anomaly, volume, SCALE, "a long description, " * 8)
     image = nibabel.Nifti1Image.from_bytes(gzip.decompress(data))
     assert image.header["descrip"].item().startswith(b"RESEARCH USE ONLY")
     assert NOTICE.encode() in image.header.extensions[0].get_content()
     assert image.header["sform_code"] > 0
-    assert data == nifti_map(anomaly, volume, "a long description, " * 8)
+    assert data == nifti_map(anomaly, volume, SCALE, "a long description, " * 8)

@@ -13,6 +13,7 @@ import pytest
 from mriad_model.errors import SettingsError
 from mriad_model.fitted import FittedModel
 from mriad_model.folders import list_files
+from mriad_model.heatmaps import ColourScale
 from mriad_model.nouns import ScanKind
 from mriad_model.phantom import Contrast, phantom_volume
 from mriad_model.phantom.volumes import write_dicom_series, write_nifti
@@ -39,6 +40,8 @@ GRIDS = {
     "oblong voxels": {"spacing": (2.0, 3.0, 5.0), "n": (96, 80, 36)},
 }
 
+SCALE = ColourScale(1.0, 4.0)
+
 
 @pytest.fixture(scope="module")
 def model():
@@ -54,9 +57,8 @@ def scored(model, volume):
 def test_a_finding_peaks_where_it_lies_in_the_patient(model, grid):
     volume = scanned(*grid_affine(**grid), cube=True, seed=9)
     prepared, found = scored(model, volume)
-    written = nibabel.Nifti1Image.from_bytes(
-        gzip.decompress(nifti_map(anomaly_volume(found, prepared, volume), volume, "model 1"))
-    )
+    data = nifti_map(anomaly_volume(found, prepared, volume), volume, SCALE, "model 1")
+    written = nibabel.Nifti1Image.from_bytes(gzip.decompress(data))
     values = written.get_fdata()
     peak = np.unravel_index(values.argmax(), values.shape)
     place = nibabel.affines.apply_affine(written.affine, peak)
