@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, ex
 
 from db import schema
 from db.engine import reading
+from db.reviews import holds
 from db.rows import noun_of, pieces
 from db.scans import scan_id_of
 from db.times import since, until
@@ -47,8 +48,8 @@ class HistoryQuery:
 class DecisionRow:
     """One line of the history."""
 
+    scan_id: int  # what every command takes
     decision_id: int
-    scan_id: int
     path: str | None  # where the scan was seen last: its file, or its series' folder
     kind: ScanKind
     model_id: int
@@ -59,7 +60,7 @@ class DecisionRow:
     verdict: Verdict
     heatmap_path: str | None
     decided_at: str
-    review: str | None  # the verdict of the last person who looked at it
+    review: str | None  # the verdict of the last person who looked at it, if it holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,11 @@ def _description() -> Select[Any]:
     review = schema.review
     last_review = (
         select(review.c.verdict)
-        .where(review.c.scan_id == decision.c.scan_id, review.c.decision_id == decision.c.id)
+        .where(
+            review.c.scan_id == decision.c.scan_id,
+            review.c.decision_id == decision.c.id,
+            holds(),
+        )
         .order_by(review.c.id.desc())
     )
     return (

@@ -50,7 +50,8 @@ from db.nights import (
     told_until,
     verdicts_of,
 )
-from db.oversight import challenges, reviews, warnings
+from db.oversight import challenges, warnings
+from db.reviews import reviews, standing_label, standing_reviews
 from db.scans import (
     LabelledScan,
     dataset_groups,
@@ -148,6 +149,8 @@ __all__ = [
     "sighted_scans",
     "sighted_together",
     "sightings",
+    "standing_label",
+    "standing_reviews",
     "stored_scores",
     "tally",
     "threshold_by_id",

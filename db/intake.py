@@ -1,15 +1,15 @@
-"""Appends of what comes in: runs, scans and where they were seen, rejections, labels."""
+"""Appends of what comes in: runs, scans and where they were seen, rejections."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, select
 
 from db import schema
 from db.engine import reading, writing
 from db.rows import append_new, insert_new, noun_of, pieces, values_of
-from mriad_model.nouns import Label, Rejection, Run, RunEnd, Scan, Sighting
+from mriad_model.nouns import Rejection, Run, RunEnd, Scan, Sighting
 
 
 class FileKey(NamedTuple):
@@ -82,22 +82,6 @@ def append_rejections(engine: Engine, rejections: Sequence[Rejection]) -> int:
         return append_new(connection, schema.rejection, rows)
 
 
-def append_labels(engine: Engine, labels: Sequence[Label]) -> int:
-    """Append labels, save those that repeat the source's last word on the scan; how many.
-
-    A folder that is read again every night says nothing new, and so cannot talk over the
-    reviewer who has corrected it since.
-    """
-    with writing(engine) as connection:
-        last = _last_labels(connection, {label.scan_id for label in labels})
-        rows = []
-        for label in labels:
-            if last.get((label.scan_id, label.source.value)) != label.value.value:
-                last[label.scan_id, label.source.value] = label.value.value
-                rows.append(values_of(label))
-        return append_new(connection, schema.label, rows)
-
-
 def known_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, tuple[int, ...]]:
     """Of these files, those seen before as they stand now, each with the ids of its scans.
 
@@ -145,18 +129,3 @@ def _scan_ids(connection: Connection, hashes: Iterable[str]) -> dict[str, int]:
             select(table.c.sha256, table.c.id).where(table.c.sha256.in_(piece))
         ).tuples()
     }
-
-
-def _last_labels(connection: Connection, scan_ids: Iterable[int]) -> dict[tuple[int, str], str]:
-    """(scan, source) -> the value it said last."""
-    table = schema.label
-    last: dict[tuple[int, str], str] = {}
-    for piece in pieces(scan_ids):
-        newest = (
-            select(func.max(table.c.id))
-            .where(table.c.scan_id.in_(piece))
-            .group_by(table.c.scan_id, table.c.source)
-        )
-        query = select(table.c.scan_id, table.c.source, table.c.value).where(table.c.id.in_(newest))
-        last |= {(scan, source): value for scan, source, value in connection.execute(query)}
-    return last

@@ -1,4 +1,4 @@
-"""What people should look at, and what they said: warnings, challenges, reviews."""
+"""What people should look at: warnings, and challenges."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,8 @@ from sqlalchemy import Engine, select
 
 from db import schema
 from db.engine import reading, writing
-from db.rows import append_new, insert_new, noun_of, values_of
-from mriad_model.errors import NotInRecord, RecordError
-from mriad_model.nouns import Challenge, RecordedWarning, Review
+from db.rows import append_new, noun_of, values_of
+from mriad_model.nouns import Challenge, RecordedWarning
 
 
 def append_warnings(engine: Engine, warnings: Sequence[RecordedWarning]) -> int:
@@ -34,29 +33,6 @@ def append_challenge(engine: Engine, challenge: Challenge) -> int:
         return found
 
 
-def append_review(engine: Engine, review: Review) -> int:
-    """Append a person's word on a decision; the id of the row.
-
-    Raises:
-        NotInRecord: there is no such decision.
-        RecordError: the decision is of another scan.
-
-    """
-    table, decision = schema.review, schema.decision.c
-    with writing(engine) as connection:
-        decided = connection.scalar(
-            select(decision.scan_id).where(decision.id == review.decision_id)
-        )
-        if decided is None:
-            raise NotInRecord(f"There is no decision {review.decision_id} in the record")
-        if decided != review.scan_id:
-            raise RecordError(
-                f"Decision {review.decision_id} is of scan {decided}, not of scan {review.scan_id}"
-            )
-        (new,) = insert_new(connection, table, [values_of(review)], table.c.id)
-        return int(new.id)
-
-
 def warnings(
     engine: Engine, since: str | None = None, run_id: int | None = None
 ) -> list[RecordedWarning]:
@@ -76,12 +52,3 @@ def challenges(engine: Engine) -> list[Challenge]:
     query = select(schema.challenge).order_by(schema.challenge.c.id)
     with reading(engine) as connection:
         return [noun_of(Challenge, row) for row in connection.execute(query).mappings()]
-
-
-def reviews(engine: Engine, scan_id: int | None = None) -> list[Review]:
-    """The reviews, of one scan or all, oldest first; the last is what holds."""
-    query = select(schema.review).order_by(schema.review.c.id)
-    if scan_id is not None:
-        query = query.where(schema.review.c.scan_id == scan_id)
-    with reading(engine) as connection:
-        return [noun_of(Review, row) for row in connection.execute(query).mappings()]

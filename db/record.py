@@ -10,7 +10,6 @@ from db.engine import engine, open_record
 from db.intake import (
     FileKey,
     Registered,
-    append_labels,
     append_rejections,
     end_run,
     known_files,
@@ -18,8 +17,10 @@ from db.intake import (
     rejected_files,
     start_run,
 )
+from db.labels import append_labels
 from db.learning import activate, append_model, append_threshold, freeze_dataset
-from db.oversight import append_challenge, append_review, append_warnings
+from db.oversight import append_challenge, append_warnings
+from db.reviews import append_review, withdraw_review
 from db.scoring import Appended, HeatmapFile, ScoredScan, append_decisions, append_scored
 from db.times import after, now
 
@@ -54,4 +55,5 @@ __all__ = [
     "release_claims",
     "renew_claims",
     "start_run",
+    "withdraw_review",
 ]

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, se
 
 from db import schema
 from db.engine import reading
+from db.labels import label_holds
 from db.rows import by_id, columns_of, grouped, lies_in, noun_of, pieces
 from mriad_model.errors import NotInRecord, RecordError
 from mriad_model.nouns import Label, LabelValue, Role, Scan, ScanKind, Sighting
@@ -32,9 +33,9 @@ def labelled(
     value: LabelValue | None = None,
     kinds: Collection[ScanKind] = tuple(ScanKind),
 ) -> list[LabelledScan]:
-    """Scans of these kinds by their last label, in the order they were registered."""
+    """Scans of these kinds by their last label that holds, in the order they were registered."""
     scan, label, sighting = schema.scan, schema.label, schema.sighting
-    last_label = select(func.max(label.c.id)).group_by(label.c.scan_id)
+    last_label = select(func.max(label.c.id)).where(label_holds()).group_by(label.c.scan_id)
     seen = schema.sighting.alias()
     last_seen = select(func.max(seen.c.id)).where(seen.c.scan_id == scan.c.id).scalar_subquery()
     query = (
@@ -142,12 +143,25 @@ def scan_id_of(connection: Connection, scan: int | str) -> int:
     if len(found) > 1:
         raise RecordError(f"Several scans begin with {name}: give more of the sha256")
     if not found:
+        if name.isdecimal() and len(name) <= LONGEST_ID:
+            _refuse_decision(connection, int(name))
         raise NotInRecord(
             f"There is no scan {name if name.isprintable() else ascii(name)} in the record: "
             f"name its id, its path, its SeriesInstanceUID, or {SHORTEST_PREFIX} or more "
             "characters of its sha256"
         )
     return found[0]
+
+
+def _refuse_decision(connection: Connection, number: int) -> None:
+    """Say so where an id is a decision's and no scan's."""
+    decision = schema.decision.c
+    scan_id = connection.scalar(select(decision.scan_id).where(decision.id == number))
+    if scan_id is not None:
+        raise NotInRecord(
+            f"There is no scan {number} in the record; {number} is the id of a decision, "
+            f"which is on scan {scan_id}: name that"
+        )
 
 
 def _ids(connection: Connection, which: ColumnElement[bool]) -> Sequence[int]:

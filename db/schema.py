@@ -282,6 +282,7 @@ review = _table(
     _one_of("verdict", nouns.Verdict),
     _text("note"),
     _text("created_at"),
+    Column("withdrawn", WHOLE, ForeignKey("review.id", ondelete="RESTRICT")),
     Index(None, "scan_id"),
 )
 

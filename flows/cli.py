@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from flows import care, queries, unattended, work
 from flows.console import say, where_it_happened
 from flows.options import home_in_use
+from flows.review import review
 from mriad_model.errors import MriadError, SettingsError
 from mriad_model.nouns import NOTICE
 from tasks.home import plain
@@ -39,7 +40,7 @@ for command in (
     work.evaluate,
     queries.history,
     queries.show,
-    queries.review,
+    review,
     work.verify,
     queries.activate,
     care.backup,

@@ -15,7 +15,7 @@ from db.history import Engine, open_record
 from flows.console import progress_shown
 from flows.log_lines import PlainLines
 from flows.server import prefect_server
-from flows.settings import Settings, read_settings
+from flows.settings import Settings, login_name, read_settings
 from mriad_model.errors import SettingsError
 from mriad_model.paths import escape_path
 from tasks.home import prepare_home
@@ -44,6 +44,10 @@ Epochs = Annotated[
 Seed = Annotated[int | None, typer.Option(min=0, help="Of splits, weights and augmentation.")]
 Sigmas = Annotated[
     float | None, typer.Option(help="Threshold: mean + K standard deviations (default: 1).")
+]
+Reviewer = Annotated[
+    str | None,
+    typer.Option("--reviewer", metavar="NAME", help="Who says so (default: your login name)."),
 ]
 Files = Annotated[
     str, typer.Option("--files", metavar="GLOB", help="Only names that match, in any case.")
@@ -112,6 +116,18 @@ def folder_name(path: Path) -> str:
     if not os.path.lexists(absolute):
         raise SettingsError(f"{escape_path(path)}: no such file or folder")
     return escape_path(absolute)
+
+
+def reviewer_name(given: str | None) -> str:
+    """Who reviews: the name given, else the login name.
+
+    Raises:
+        SettingsError: there is neither; a review is a person's.
+    """
+    name = login_name() if given is None else given.strip()
+    if not name:
+        raise SettingsError("a review needs its reviewer's name: give --reviewer NAME")
+    return name
 
 
 def home_in_use() -> Path | None:

@@ -1,16 +1,14 @@
-"""Commands that start neither Prefect nor torch: history, show, review, activate."""
+"""Commands that start neither Prefect nor torch: history, show, activate."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from db import history as reads
-from db.record import append_labels, append_review, now
 from flows.console import (
     short_time,
     show_csv,
@@ -23,12 +21,12 @@ from flows.options import LARGEST_ID, AsJson, Home, to_read, to_write
 from flows.settings import local_user
 from flows.story import show_story, story_document
 from mriad_model.errors import NotInRecord
-from mriad_model.nouns import Label, LabelSource, LabelValue, Review, Verdict
+from mriad_model.nouns import Verdict
 from mriad_model.paths import recorded_path
 
 COLUMNS = tuple(reads.DecisionRow.__dataclass_fields__)
 SHOWN = {
-    "decision_id": "id",
+    "scan_id": "scan",
     "decided_at": "when (UTC)",
     "verdict": "verdict",
     "review": "review",
@@ -37,27 +35,9 @@ SHOWN = {
     "p_value": "p",
     "threshold_id": "threshold",
     "model_id": "model",
+    "decision_id": "decision",
     "path": "path",
 }
-
-
-class Word(StrEnum):
-    """What a person can say of a scan."""
-
-    NORMAL = "normal"
-    SUSPICIOUS = "suspicious"
-    HEALTHY = "healthy"
-    ABNORMAL = "abnormal"
-
-    @property
-    def verdict(self) -> Verdict:
-        """The word as one on a decision."""
-        return Verdict.NORMAL if self in (Word.NORMAL, Word.HEALTHY) else Verdict.SUSPICIOUS
-
-    @property
-    def label(self) -> LabelValue | None:
-        """The label that it is, if it is one."""
-        return LabelValue(self.value) if self in (Word.HEALTHY, Word.ABNORMAL) else None
 
 
 def history(
@@ -101,71 +81,12 @@ def show(
     """Tell all that the record holds of one scan."""
     place = to_read(home)
     engine = place.record_to_read()
-    story = _story(engine, place.home, scan)
+    story = story_of(engine, place.home, scan)
     if as_json:
         show_json(story_document(place.home, story))
         return
     show_story(place.home, story)
     show_notice()
-
-
-def review(
-    scan: Annotated[
-        str, typer.Argument(help="Its id, a path of it, or how its sha256 begins, as for show.")
-    ],
-    verdict: Annotated[
-        Word,
-        typer.Argument(
-            help="normal, suspicious: of the decision. healthy, abnormal: a label as well."
-        ),
-    ],
-    note: Annotated[str, typer.Option(help="Why, or what was seen; kept in the record.")] = "",
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say what a person thinks of the decision on a scan: in force, or the last.
-
-    "normal" and "suspicious" agree or disagree with it. "healthy" and "abnormal" also label the
-    scan: models may learn from a healthy one, and are compared on abnormal ones.
-    """
-    place = to_read(home)
-    engine = place.record_to_read()
-    story, current = _story(engine, place.home, scan), reads.current_threshold(engine)
-    if not story.decisions or story.scan.id is None:
-        raise NotInRecord(
-            f"scan {story.scan.id} has no decision to review yet; score it, or label it with: "
-            "mriad ingest PATH --label healthy"
-        )
-    from tasks.resources import opened_record  # noqa: PLC0415 - keeps the reading commands light
-
-    engine = opened_record(str(to_write(home).home))
-    author, moment = local_user(), now()
-    in_force = current and current.threshold.id
-    decision = max(story.decisions, key=lambda d: (d.threshold_id == in_force, d.decided_at))
-    review_id = append_review(
-        engine,
-        Review(story.scan.id, decision.decision_id, author, verdict.verdict, note, moment),
-    )
-    if verdict.label is not None:
-        said = Label(story.scan.id, verdict.label, LabelSource.REVIEWER, author, moment)
-        append_labels(engine, [said])
-    found = {
-        "review_id": review_id,
-        "scan_id": story.scan.id,
-        "decision_id": decision.decision_id,
-        "decided": decision.verdict,
-        "verdict": verdict.verdict,
-        "label": verdict.label,
-    }
-    if as_json:
-        show_json(found)
-    else:
-        labelled = f", and labelled {verdict.label}" if verdict.label else ""
-        show_lines(
-            f"Decision {decision.decision_id} ({decision.verdict}) on scan {story.scan.id} "
-            f"reviewed as {verdict.verdict}{labelled}."
-        )
-        show_notice()
 
 
 def activate(
@@ -261,7 +182,7 @@ def _show_decisions(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
-def _story(engine: reads.Engine, home: Path, scan: str) -> reads.ScanStory:
+def story_of(engine: reads.Engine, home: Path, scan: str) -> reads.ScanStory:
     """The story of a scan named by id, hash, recorded path, or a path as the shell knows it.
 
     Raises:

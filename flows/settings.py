@@ -6,6 +6,7 @@ needs as arguments. (`tasks.environment` writes down what libraries were told, a
 """
 
 import os
+import pwd
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -121,9 +122,17 @@ def unknown_settings() -> list[str]:
     return sorted(name for name in os.environ if name.startswith("MRIAD_") and name not in known)
 
 
+def login_name() -> str | None:
+    """The name that this process's user logs in with; None where the system knows none."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # as in a container that runs as any number
+        return os.environ.get("LOGNAME") or None
+
+
 def local_user() -> str:
-    """Who to name as the author of labels and activations: the login name, else the user id."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"
+    """Who to name as the author of labels and activations: the login name."""
+    return login_name() or f"user {os.getuid()}, without a name"
 
 
 def point_prefect(home: Path, api_url: str, *, temporary: bool = False) -> None:

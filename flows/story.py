@@ -10,7 +10,7 @@ from db import history as reads
 from flows.console import Cell, short_time, show_lines, show_section, sparkline
 from mriad_model.files import sha256_of
 from mriad_model.grids import in_words, slices_across
-from mriad_model.nouns import Heatmap, Model
+from mriad_model.nouns import Heatmap, Label, LabelSource, Model, Review
 from mriad_model.paths import source_path
 
 # Columns that hold JSON.
@@ -35,9 +35,15 @@ def show_story(home: Path, story: reads.ScanStory) -> None:
     show_section("Seen at", ("path", "files", "bytes", "when (UTC)"), _sources(story))
     show_section(
         "Labels",
-        ("label", "source", "by", "when (UTC)"),
+        ("label", "source", "by", "when (UTC)", "withdrawn"),
         [
-            (each.value.value, each.source.value, each.author, short_time(each.created_at))
+            (
+                each.value.value,
+                each.source.value,
+                each.author,
+                short_time(each.created_at),
+                _label_withdrawn(each, story.reviews),
+            )
             for each in story.labels
         ],
     )
@@ -58,7 +64,7 @@ def show_story(home: Path, story: reads.ScanStory) -> None:
         _show_slices(story, score)
     show_section(
         "Decisions",
-        ("id", "when (UTC)", "verdict", "score", "limit", "p", "threshold", "model"),
+        ("decision", "when (UTC)", "verdict", "score", "limit", "p", "threshold", "model"),
         [
             (
                 each.decision_id,
@@ -84,7 +90,7 @@ def show_story(home: Path, story: reads.ScanStory) -> None:
     )
     show_section(
         "Reviews",
-        ("decision", "verdict", "by", "note", "when (UTC)"),
+        ("decision", "verdict", "by", "note", "when (UTC)", "withdrawn"),
         [
             (
                 each.decision_id,
@@ -92,8 +98,10 @@ def show_story(home: Path, story: reads.ScanStory) -> None:
                 each.reviewer,
                 each.note,
                 short_time(each.created_at),
+                _withdrawn(each, story.reviews),
             )
             for each in story.reviews
+            if each.withdrawn is None
         ],
     )
     _show_rejections(story.beside)
@@ -113,6 +121,26 @@ def _show_scan(story: reads.ScanStory) -> None:
         ("registered", f"{short_time(scan.created_at)} by run {story.run.id} ({story.run.flow})"),
     ]
     show_lines(*(f"{name:<12} {value}" for name, value in lines if value))
+
+
+def _withdrawn(review: Review, reviews: Sequence[Review]) -> str:
+    """Who withdrew a review, when and why; nothing where it holds."""
+    by = next((each for each in reviews if each.withdrawn == review.id), None)
+    if by is None:
+        return ""
+    return f"{short_time(by.created_at)} by {by.reviewer}" + (f": {by.note}" if by.note else "")
+
+
+def _label_withdrawn(label: Label, reviews: Sequence[Review]) -> str:
+    """The same of the review that gave a label: the two are of one author and moment."""
+    given = (
+        each
+        for each in reviews
+        if label.source is LabelSource.REVIEWER
+        and each.withdrawn is None
+        and (each.reviewer, each.created_at) == (label.author, label.created_at)
+    )
+    return next((_withdrawn(each, reviews) for each in given), "")
 
 
 def _sources(story: reads.ScanStory) -> list[Sequence[Cell]]:

@@ -357,6 +357,7 @@ class Review:
     verdict: Verdict
     note: str
     created_at: str
+    withdrawn: int | None = None  # the review that this row withdraws; None: it is a word itself
     id: int | None = None
 
 

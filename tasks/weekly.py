@@ -99,7 +99,7 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WrittenWeek:
             left_out=refusal_lines(left_out),
             warnings=[WarningLine(each.created_at, each.text) for each in warnings],
             changes=changes_since(engine, since),
-            reviews=_reviews(engine, since),
+            reviews=review_tally(engine, since),
             model=model,
             threshold=threshold,
             csv=Path(table).name,
@@ -166,10 +166,11 @@ def _growth_told(counts: Mapping[str, Any]) -> list[str]:
     return told
 
 
-def _reviews(engine: history.Engine, since: str) -> ReviewTally:
-    """The last word on each decision, beside what was decided."""
+def review_tally(engine: history.Engine, since: str) -> ReviewTally:
+    """The last word on each decision that holds, beside what was decided."""
+    standing = history.standing_reviews(engine)
     last: dict[int, Review] = {
-        each.decision_id: each for each in history.reviews(engine) if each.created_at >= since
+        each.decision_id: each for each in standing if each.created_at >= since
     }
     decided = history.verdicts_of(engine, last)
     said = [(decided[number], each.verdict) for number, each in last.items()]

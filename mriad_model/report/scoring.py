@@ -102,7 +102,6 @@ def render_score_report(report: ScoreReport) -> str:
     worst = sorted(report.suspicious, key=lambda scan: (-scan.score, scan.scan_id))
     shown = [
         {
-            "rank": i + 1,
             "scan": scan,
             "sigmas": _sigmas(scan.score, report.threshold),
             "address": address(scan.heatmap) if scan.heatmap and i < MOST_PICTURES else None,

@@ -84,7 +84,6 @@ def render_week(report: WeekReport) -> str:
     """The HTML page of a week."""
     lines = [
         {
-            "rank": i + 1,
             "scan": scan,
             "sigmas": None,  # models and thresholds may have changed within the week
             "address": address(scan.heatmap) if scan.heatmap and i < MOST_SHOWN else None,

@@ -8,6 +8,7 @@ from mriad_model.nouns import NOTICE
 from mriad_model.plain_text import as_csv_cell
 
 COLUMNS = (
+    "scan_id",
     "result",
     "path",
     "kind",
@@ -15,7 +16,6 @@ COLUMNS = (
     "threshold",
     "sigmas_above_healthy",
     "p_value",
-    "scan_id",
     "decision_id",
     "scanner",
     "study_uid",

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 NORMAL, SUSPICIOUS = Verdict.NORMAL, Verdict.SUSPICIOUS
 
 KEYS = [
-    "decision_id",
     "scan_id",
+    "decision_id",
     "path",
     "kind",
     "model_id",

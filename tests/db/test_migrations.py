@@ -10,6 +10,8 @@ from alembic import command
 from alembic.config import Config
 
 from db.engine import DATABASE, engine, open_record, writing
+from db.history import standing_reviews
+from db.record import withdraw_review
 from mriad_model.errors import RecordError
 from mriad_model.nouns import HeatmapKind, RejectionReason
 
@@ -53,6 +55,9 @@ def old_home(tmp_path: Path) -> Path:
             "INSERT INTO dataset VALUES (1, 'a', 1, 'noon')",
             "INSERT INTO model VALUES (1, 'a', 'models/a', '{}', 1, '{}', 1, 'noon')",
             "INSERT INTO score VALUES (1, 1, 1, 0.5, 1, 'noon')",
+            "INSERT INTO threshold VALUES (1, 1, 1, 'sigmas', 0.4, 0.1, 3, 1.0, 0.5, 1, 'noon')",
+            "INSERT INTO decision VALUES (4, 1, 1, 1, 'normal', 0.25, 1, 'noon')",
+            "INSERT INTO review VALUES (9, 1, 4, 'uid 0', 'normal', 'why', 'noon')",
         ):
             connection.exec_driver_sql(statement)
         for number, reason in enumerate(REASONS_OF_0001, start=3):
@@ -165,6 +170,28 @@ def test_a_file_of_an_older_record_may_belong_to_another_scan_too(
     )
     shell.execute("INSERT INTO sighting VALUES (6, 2, 'inbox/a.png', 10, 20, 30, 1, 'noon')")
     assert [row[1] for row in contents(shell)["sighting"]] == [1, 2]
+
+
+def test_a_review_of_an_older_record_is_kept_and_can_be_withdrawn_but_not_changed(
+    old_home: Path, shell: sqlite3.Connection
+) -> None:
+    kept = (9, 1, 4, "uid 0", "normal", "why", "noon", None)
+    assert shell.execute("SELECT * FROM review").fetchall() == [kept]
+    for change in (
+        "UPDATE review SET verdict = 'suspicious'",
+        "DELETE FROM review",
+        "INSERT OR REPLACE INTO review SELECT * FROM review",
+    ):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            shell.execute(change)
+    made = open_record(old_home)
+    number, last = withdraw_review(made, 1, "ann", "", "later")
+    assert (number, last.id) == (10, 9)
+    assert standing_reviews(made) == []
+    assert shell.execute("SELECT * FROM review WHERE id = 9").fetchall() == [kept]
+    shell.execute("PRAGMA foreign_keys = ON")
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        shell.execute("INSERT INTO review VALUES (11, 1, 4, 'bob', 'normal', '', 'noon', 99)")
 
 
 def test_an_older_record_opened_to_read_is_left_as_it_is(old_home: Path) -> None:

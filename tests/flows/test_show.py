@@ -136,7 +136,7 @@ def test_a_series_is_told_line_by_line(capsys: pytest.CaptureFixture[str], shown
         f"series UID   {UID}",
         "scanner      GE Signa 3T",
         "inbox/s/\t24\t24000\t2026-11-23 12:00:00",
-        "abnormal\treviewer\tDr Ito\t2026-11-23 12:00:00",
+        "abnormal\treviewer\tDr Ito\t2026-11-23 12:00:00\t",
         "2.11\t1\tvolume\t2026-11-23 12:00:00",
         "axial slices under model 1: 16 judged, 8 left out",
         "montage\t1\theatmaps/s.jpg\tas recorded",
