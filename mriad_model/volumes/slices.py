@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mriad_model.errors import RejectedFile
 from mriad_model.nouns import RejectionReason
+from mriad_model.volumes.air import without_padding
 from mriad_model.volumes.geometry import voxel_spacing
 from mriad_model.volumes.grid import Voxels, canonical, canonical_affine
 from mriad_model.volumes.slicing import Plane, Slicing
@@ -134,7 +135,8 @@ def _spacing(volume: Volume, plane: Plane) -> tuple[float, float, float]:
 
 def _foreground_threshold(view: Voxels, slicing: Slicing) -> float:
     """The intensity above which a voxel is no air."""
-    air, top = np.percentile(_sample(view), (AIR_PERCENTILE, TOP_PERCENTILE))
+    sample = without_padding(_sample(view))
+    air, top = np.percentile(sample, (AIR_PERCENTILE, TOP_PERCENTILE))
     return float(air + slicing.foreground * (top - air))
 
 
