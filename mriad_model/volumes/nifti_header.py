@@ -25,6 +25,7 @@ DATATYPES = {
 }  # fmt: skip
 COMPLEX = (32, 1792, 2048)
 COLOUR = (128, 2304)  # RGB, RGBA
+XFORM_CODES = (1, 2, 3, 4, 5)  # scanner, aligned, Talairach, MNI, template; others mean: not set
 UNITS = {1: 1000.0, 3: 0.001}  # metres, micrometres -> mm; anything else is taken for mm
 
 
@@ -161,15 +162,15 @@ def _scaling(slope: float, intercept: float) -> tuple[float, float]:
 
 
 def _affine(fields: _Fields, layout: _Layout) -> Affine:
-    """The sform where there is one, else the qform; 4x4, mm.
+    """The sform where there is one, else the qform, as nibabel has it; 4x4, mm.
 
     With neither, nobody knows which side is left: refused rather than guessed.
     """
     qform, sform = fields.read(layout.codes)
     affine = np.eye(4)
-    if sform > 0:
+    if sform in XFORM_CODES:
         affine[:3] = np.array(fields.read(layout.sform), np.float64).reshape(3, 4)
-    elif qform > 0:
+    elif qform in XFORM_CODES:
         affine[:3] = _qform(fields.read(layout.pixdim), fields.read(layout.quaternion))
     else:
         raise RejectedFile(RejectionReason.BAD_GEOMETRY, "neither sform nor qform is set")
@@ -178,7 +179,11 @@ def _affine(fields: _Fields, layout: _Layout) -> Affine:
 
 
 def _qform(pixdim: tuple[float, ...], quaternion: tuple[float, ...]) -> Affine:
-    """Method 2 of nifti1.h, as (3, 4). pixdim[0] is the handedness, qfac."""
+    """Method 2 of nifti1.h, as (3, 4). pixdim[0] is the handedness, qfac.
+
+    The standard has no negative pixdim; taken as it stands it would mirror the head, so its sign
+    is dropped.
+    """
     values = np.array([*quaternion, *pixdim[1:4]], np.float64)
     require(bool(np.isfinite(values).all()), RejectionReason.BAD_GEOMETRY, "qform is not finite")
     try:
@@ -187,5 +192,5 @@ def _qform(pixdim: tuple[float, ...], quaternion: tuple[float, ...]) -> Affine:
         detail = "qform is no rotation"
         raise RejectedFile(RejectionReason.BAD_GEOMETRY, detail) from error
     handedness = -1.0 if pixdim[0] == -1 else 1.0
-    scaled = rotation * (values[6:9] * [1, 1, handedness])
+    scaled = rotation * (np.abs(values[6:9]) * [1, 1, handedness])
     return np.column_stack([scaled, values[3:6]])

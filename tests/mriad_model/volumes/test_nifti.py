@@ -1,6 +1,7 @@
 """NIfTI files: what is read as what, and what is refused for which reason."""
 
 import gzip
+import itertools
 import os
 import struct
 import tracemalloc
@@ -19,6 +20,7 @@ from mriad_model.volumes.content import volume_kind
 from mriad_model.volumes.grid import canonical, canonical_affine
 from mriad_model.volumes.limits import VolumeLimits
 from mriad_model.volumes.nifti import read_nifti
+from mriad_model.volumes.nifti_header import parse_header
 
 from .conftest import drawn_head, oblique_affine
 
@@ -156,6 +158,59 @@ class TestAGoodFile:
             np.testing.assert_array_equal(volume.voxels.T, np.asarray(image.dataobj, "f4"))
             np.testing.assert_array_equal(volume.affine, image.affine)
         assert paths
+
+
+class TestWhereItLies:
+    """Every way that a header can state it, against nibabel."""
+
+    @pytest.mark.parametrize("version", [1, 2])
+    @pytest.mark.parametrize("sform", range(-1, 7))
+    @pytest.mark.parametrize("qform", range(-1, 7))
+    def test_is_what_nibabel_says_for_all_codes_and_signs(self, version, sform, qform):
+        small = drawn_head((4, 18, 16))
+        for qfac, *signs in itertools.product((-1, 0, 1), *[(-1, 1)] * 3):
+            data = _stated(small, version, sform, qform, qfac, signs)
+            image = IMAGES[version].from_bytes(data)
+            if image.header["sform_code"] == 0 and image.header["qform_code"] == 0:
+                with pytest.raises(RejectedFile, match="neither sform nor qform"):
+                    parse_header(data, VolumeLimits())
+                continue
+            ours = parse_header(data, VolumeLimits()).affine
+            np.testing.assert_allclose(ours, image.affine, atol=1e-5)
+
+    def test_is_not_mirrored_by_a_negative_pixdim(self, read):
+        data = _stated(HEAD, 1, 0, 1, 1, (1, 1, 1))
+        negative = _stated(HEAD, 1, 0, 1, 1, (-1, 1, 1))
+        assert read(negative).sha256 == read(data).sha256
+
+    def test_is_not_guessed_where_a_pixdim_is_0(self, reason):
+        data = spoiled(PIXDIM, "4f", 1, 0, 1, 1, data=_stated(HEAD, 1, 0, 1, 1, (1, 1, 1)))
+        assert reason(data) == "bad_geometry"
+
+    def test_of_the_case_is_the_same_with_and_without_the_sign(self, cases, flair_judge):
+        found = [
+            read_nifti(next((cases / "07-negpixdim" / each).glob("*.nii*")))
+            for each in ("pos", "neg")
+        ]
+        assert found[0].sha256 == found[1].sha256
+        assert flair_judge.scored(found[0]).score == flair_judge.scored(found[1]).score
+
+
+def _stated(voxels, version, sform, qform, qfac, signs):
+    """A file whose sform and qform differ, with these codes and signs of pixdim."""
+    image = IMAGES[version](voxels.T, None)
+    image.header.set_sform(oblique_affine((1.2, 0.8, 2.2), (3.0, 9.0, -15.0)), 1)
+    image.header.set_qform(oblique_affine(), 1)
+    data = bytearray(image.to_bytes())
+    if version == 1:
+        struct.pack_into("<2h", data, QFORM, qform, sform)
+        spacing = np.array(struct.unpack_from("<3f", data, PIXDIM + 4)) * signs
+        struct.pack_into("<4f", data, PIXDIM, qfac, *spacing)
+    else:
+        struct.pack_into("<2i", data, 344, qform, sform)
+        spacing = np.array(struct.unpack_from("<3d", data, 112)) * signs
+        struct.pack_into("<4d", data, 104, qfac, *spacing)
+    return bytes(data)
 
 
 class TestARefusedFile:
