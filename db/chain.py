@@ -140,18 +140,21 @@ def marks(connection: Connection, tables: Sequence[Shape] | None = None) -> dict
     """The highest id of each table that has ids, `link` too; 0 where there is no row.
 
     Raises:
-        RecordError: one is higher than mriad gives out, so that no row could come after it.
+        RecordError: an id is one that mriad does not give out. A row could come after none that
+            is too high, and SQLite takes a row of -1 for one that brings no id.
 
     """
     asked = [each.table for each in tables or shapes() if each.parent == each.table] + ["link"]
-    query = " UNION ALL ".join(f"SELECT '{t}', max(id) FROM {quoted(t)}" for t in asked)  # noqa: S608
-    found = {table: top or 0 for table, top in connection.execute(text(query)).tuples()}
-    for table, top in found.items():
-        if top >= TOO_HIGH:
+    ends = (f"SELECT '{t}', min(id), max(id) FROM {quoted(t)}" for t in asked)  # noqa: S608
+    found = {}
+    for table, low, top in connection.execute(text(" UNION ALL ".join(ends))).tuples():
+        if low is not None and (low < 1 or top >= TOO_HIGH):
             raise RecordError(
-                f"The record holds row {top} of {table}, which mriad did not write: nothing can "
-                "come after it; mriad check says what else is wrong; restore a backup"
+                f"The record holds row {low if low < 1 else top} of {table}, which mriad did not "
+                "write, and takes no more rows: mriad check says what else is wrong; restore a "
+                "backup"
             )
+        found[table] = top or 0
     return found
 
 

@@ -20,7 +20,7 @@ from mriad_model.errors import NotInRecord, RecordError, SettingsError
 
 HEAD: Final = "0007"  # the newest step in db/migrations/versions; a test holds them together
 
-__all__ = ["DATABASE", "HEAD", "engine", "migrate", "open_record", "reading", "writing"]
+__all__ = ["DATABASE", "HEAD", "engine", "migrate", "open_record", "reading", "upgrade", "writing"]
 
 
 def engine(url: str | URL, where: str | None = None, *, keep: bool = True) -> Engine:
@@ -114,15 +114,20 @@ def open_record(home: Path, url: str | None = None, *, read_only: bool = False) 
 
 def migrate(made: Engine) -> None:
     """Bring the tables to the newest version: one transaction, and one process at a time."""
-    from alembic import command  # noqa: PLC0415  (half a second, and rarely needed)
-    from alembic.config import Config  # noqa: PLC0415
-
     with writing(made, chained=False) as connection:
         if connection.dialect.name == "postgresql":
             postgresql.refuse_other_letters(connection)
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", "db:migrations")
-        command.upgrade(config, "head")
+        upgrade(connection)
+
+
+def upgrade(connection: Connection) -> None:
+    """Take the steps that a database has not taken yet, in a transaction that is open."""
+    from alembic import command  # noqa: PLC0415  (half a second, and rarely needed)
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", "db:migrations")
+    command.upgrade(config, "head")
 
 
 def _opened_to_read(home: Path, url: str | None) -> Engine:

@@ -9,12 +9,16 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Engine, Select, distinct, func, or_, select, text
 
 from db import schema
+from db.chain import TOO_HIGH
 from db.engine import reading
 from db.rows import noun_of
+from db.times import after, now
 from mriad_model.nouns import Role, Run
 
 PAGE: Final = 20_000
 MOST_LINES: Final = 100  # of what SQLite says of a damaged file
+A_DAY: Final = 86_400.0  # seconds by which the clock that wrote may have been ahead of ours
+MOMENTS: Final = ("created_at", "started_at", "ended_at", "seen_at", "settled_at")
 
 
 class RecordedFile(NamedTuple):
@@ -62,6 +66,26 @@ def damages(engine: Engine) -> list[str]:
             f"row {row[1]} of {row[0]} names a row of {row[2]} that is not there"
             for row in lost[:MOST_LINES]
         ]
+    return found
+
+
+def impossible_rows(engine: Engine) -> list[str]:
+    """Rows whose number mriad does not give out, or that are of a time to come, a sentence each."""
+    late = after(now(), A_DAY)
+    found: list[str] = []
+    with reading(engine) as connection:
+        for name, table in sorted(schema.metadata.tables.items()):
+            if "id" in table.c:
+                outside = or_(table.c.id <= 0, table.c.id >= TOO_HIGH)
+                rows = connection.execute(select(table.c.id).where(outside).limit(MOST_LINES))
+                found += [
+                    f"{name} has a row {n}, a number that mriad gives none" for n in rows.scalars()
+                ]
+            for column in (each for each in table.c if each.name in MOMENTS):
+                ahead = select(func.min(column), func.count()).where(column > late)
+                moment, n = connection.execute(ahead).one()
+                if n:
+                    found.append(f"{name} has rows of a time to come: {n}, the first of {moment}")
     return found
 
 

@@ -52,25 +52,43 @@ def check(
     quick: Annotated[
         bool, typer.Option("--quick", help="See that files are there, without reading them.")
     ] = False,
+    since: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--since",
+            metavar="HEAD",
+            help="A head kept elsewhere: the record has to continue it. May be repeated.",
+        ),
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Check the record against itself and against the files it names; changes nothing.
 
-    Exits 1 where something is wrong. Files that no row names, and runs without an end, may be
-    of a run that was killed or is under way: they are listed, and are not wrong.
+    Every row is hashed into a chain, whose head is printed: keep it elsewhere, and --since says
+    later whether anything up to it was changed, taken away or put back. Exits 1 where something
+    is wrong. Files that no row names, and runs without an end, may be of a run that was killed
+    or is under way: they are listed, and are not wrong.
     """
-    from tasks.checks import check as checked  # noqa: PLC0415 - help should not wait for it
+    from db.heads import kept_head  # noqa: PLC0415 - help should not wait for it
+    from tasks.checks import check as checked  # noqa: PLC0415
 
     started = time.monotonic()
+    kept = [kept_head(each) for each in since or ()]
     place = to_read(home)
     with progress_shown():
-        report = checked(place.record_to_read(), place.home, contents=not quick)
+        record = place.record_to_read()
+        report = checked(record, place.home, contents=not quick, since=kept)
     seconds = time.monotonic() - started
     if as_json:
-        show_json({"ok": report.ok, **asdict(report), "seconds": seconds})
+        short = None if report.head is None else str(report.head)
+        found = {"ok": report.ok, **asdict(report), "head_to_keep": short}
+        show_json({**found, "seconds": seconds})
     else:
         _show_check(report, seconds)
+        if kept and not any(each.kind == "other_record" for each in report.problems):
+            heads = "the head" if len(kept) == 1 else f"all {len(kept)} heads"
+            show_lines(f"The record continues {heads} given with --since.")
     if not report.ok:
         raise typer.Exit(1)
 
@@ -82,6 +100,9 @@ def _show_check(report: "CheckReport", seconds: float) -> None:
         f"checked in {seconds:.1f} s: "
         + (f"{len(report.problems)} wrong." if report.problems else "nothing wrong.")
     )
+    if report.head is not None:
+        show_lines(f"Head of the record, to keep elsewhere: {report.head}")
+    show_lines(*(f"{each}." for each in report.notes))
     _show_some("Wrong", ("what", "where"), [(each.kind, each.text) for each in report.problems])
     _show_some("Files that no row names", ("path",), [(each,) for each in report.orphans])
     _show_some(

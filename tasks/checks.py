@@ -6,15 +6,16 @@ runs without an end, folders still to do.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from db import history, integrity
+from db import chain_check, heads, history, integrity, structure
+from db.heads import Head
 from db.integrity import Counts, RecordedFile
 from mriad_model.files import sha256_of
 from mriad_model.nouns import Arrival, Run
@@ -22,6 +23,11 @@ from mriad_model.paths import recorded_path, source_path
 from tasks.home import SITE_KEY, plain
 from tasks.progress import tell
 
+MOST_LINKS = 50  # that do not hold, listed
+NOT_COMPARED = (
+    "The tables were not compared with what mriad makes: grant PostgreSQL's user CREATE on the "
+    "database, and check again"
+)
 FOLDERS = ("heatmaps", "models")  # whose files rows name
 READING_THREADS = 4  # a hash lets go of the interpreter
 TOGETHER = 2_000
@@ -30,7 +36,11 @@ TOGETHER = 2_000
 class ProblemKind(StrEnum):
     """What is wrong."""
 
+    OTHER_RECORD = "other_record"
     DAMAGED_RECORD = "damaged_record"
+    CHANGED_TABLES = "changed_tables"
+    BROKEN_LINK = "broken_link"
+    IMPOSSIBLE_ROW = "impossible_row"
     BROKEN_CHAIN = "broken_chain"
     MISSING_MODEL = "missing_model"
     CHANGED_MODEL = "changed_model"
@@ -57,6 +67,8 @@ class CheckReport:
     orphans: list[str]  # files that no row names, relative to the home, escaped
     unfinished_runs: list[Run]  # under way, or killed
     open_arrivals: list[Arrival]  # folders that no run is done with
+    head: Head | None = None  # of the chain; None: nothing was ever recorded
+    notes: list[str] = field(default_factory=list)  # what could not be looked at
 
     @property
     def ok(self) -> bool:
@@ -64,21 +76,22 @@ class CheckReport:
         return not self.problems
 
 
-def check(engine: Engine, home: Path, *, contents: bool = True) -> CheckReport:
+def check(
+    engine: Engine, home: Path, *, contents: bool = True, since: Sequence[Head] = ()
+) -> CheckReport:
     """Check a home and its record.
 
     Args:
         engine: of the record.
         home: the home folder.
         contents: read every file and compare its hash; else see only that it is there.
+        since: heads that were kept elsewhere, whose record this one has to continue.
     """
     # Files first, then rows: a file is written before its row, so a row without one is wrong.
     lying = {path for folder in FOLDERS for path in _files_in(home / folder, home)}
-    total = integrity.counts(engine)
-    problems = [Problem(ProblemKind.DAMAGED_RECORD, each) for each in integrity.damages(engine)]
-    problems += [
-        Problem(ProblemKind.BROKEN_CHAIN, each) for each in integrity.broken_chains(engine)
-    ]
+    head, total = heads.head(engine), integrity.counts(engine)
+    changed = structure.differences(engine)
+    problems = list(_wrong_in_record(engine, changed or (), since))
     models = [RecordedFile(each.id or 0, each.path, each.sha256) for each in history.models(engine)]
     problems += _wrong(models, "model", home, contents)
     if history.has_pseudonyms(engine) and not os.path.lexists(home / SITE_KEY):
@@ -100,7 +113,27 @@ def check(engine: Engine, home: Path, *, contents: bool = True) -> CheckReport:
         orphans=sorted(lying),
         unfinished_runs=integrity.unfinished_runs(engine),
         open_arrivals=history.open_arrivals(engine),
+        head=head,
+        notes=[NOT_COMPARED] if changed is None else [],
     )
+
+
+def _wrong_in_record(
+    engine: Engine, changed: Sequence[str], since: Sequence[Head]
+) -> Iterator[Problem]:
+    """What is wrong with the record itself: `changed` of its tables, and of its rows."""
+    links = chain_check.first_lines(chain_check.broken_links(engine), MOST_LINKS)
+    gone = [each for head in since if (each := heads.does_not_continue(engine, head)) is not None]
+    found = {
+        ProblemKind.OTHER_RECORD: gone,
+        ProblemKind.DAMAGED_RECORD: integrity.damages(engine),
+        ProblemKind.CHANGED_TABLES: changed,
+        ProblemKind.BROKEN_LINK: links,
+        ProblemKind.IMPOSSIBLE_ROW: integrity.impossible_rows(engine),
+        ProblemKind.BROKEN_CHAIN: integrity.broken_chains(engine),
+    }
+    for kind, lines in found.items():
+        yield from (Problem(kind, line) for line in lines)
 
 
 def _files_in(folder: Path, home: Path) -> Iterator[str]:

@@ -1,21 +1,19 @@
 """`mriad check`: says what is wrong with a home, and only that."""
 
 import os
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from db import record
-from db.engine import DATABASE, writing
+from db.engine import DATABASE
 from mriad_model.errors import RecordError
 from mriad_model.nouns import Arrival, SettledBy
 from tasks.checks import CheckReport, ProblemKind, check
 from tests.db.hand import NOON
 from tests.postgresql import Server
+from tests.tampering import tamper
 from tests.tasks.kept import N_HEATMAPS, KeptHome, kept_home
 
 
@@ -32,16 +30,6 @@ def checked(kept: KeptHome, *, contents: bool = True) -> CheckReport:
 
 def kinds(report: CheckReport) -> list[ProblemKind]:
     return [each.kind for each in report.problems]
-
-
-def without_triggers(kept: KeptHome, *statements: str) -> None:
-    """What a person with a shell can do who takes the guards away first."""
-    kept.engine.dispose()
-    with closing(sqlite3.connect(kept.home / DATABASE, isolation_level=None)) as shell:
-        for (name,) in shell.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
-            shell.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
-            shell.execute(statement)
 
 
 def test_a_home_as_it_should_be_has_no_problem(kept: KeptHome) -> None:
@@ -128,16 +116,16 @@ def test_what_a_killed_run_left_open_is_listed_and_not_wrong(kept: KeptHome) -> 
     ],
 )
 def test_a_chain_that_was_broken_is_a_problem(kept: KeptHome, change: str, told: str) -> None:
-    without_triggers(kept, *change.split(";"))
+    tamper(kept.engine, *change.split(";"))
     report = checked(kept)
-    assert set(kinds(report)) == {ProblemKind.BROKEN_CHAIN}
+    assert set(kinds(report)) == {ProblemKind.BROKEN_LINK, ProblemKind.BROKEN_CHAIN}
     assert any(each.text.startswith(told) for each in report.problems), report.problems
 
 
 def test_a_row_that_names_none_is_a_problem(kept: KeptHome) -> None:
-    without_triggers(kept, "PRAGMA foreign_keys = OFF", "DELETE FROM score WHERE id = 2")
+    tamper(kept.engine, "PRAGMA foreign_keys = OFF", "DELETE FROM score WHERE id = 2")
     report = checked(kept)
-    assert set(kinds(report)) == {ProblemKind.DAMAGED_RECORD}
+    assert set(kinds(report)) == {ProblemKind.DAMAGED_RECORD, ProblemKind.BROKEN_LINK}
     assert "row 2 of decision names a row of score that is not there" in [
         each.text for each in report.problems
     ]
@@ -145,21 +133,21 @@ def test_a_row_that_names_none_is_a_problem(kept: KeptHome) -> None:
 
 def test_an_index_that_lacks_a_row_is_a_problem(kept: KeptHome) -> None:
     index = "FROM sqlite_master WHERE name = 'ix_label_scan_id'"
-    without_triggers(
-        kept,
+    tamper(
+        kept.engine,
         "PRAGMA writable_schema = ON",
         f"CREATE TABLE aside AS SELECT * {index}",
         f"DELETE {index}",
     )
-    without_triggers(kept, "INSERT INTO label VALUES (1, 1, 'healthy', 'csv', 'me', '')")
-    without_triggers(
-        kept,
+    tamper(kept.engine, "INSERT INTO label VALUES (1, 1, 'healthy', 'csv', 'me', '')")
+    tamper(
+        kept.engine,
         "PRAGMA writable_schema = ON",
         "INSERT INTO sqlite_master SELECT * FROM aside",
         "DROP TABLE aside",
     )
     report = checked(kept)
-    assert kinds(report) == [ProblemKind.DAMAGED_RECORD] * 2
+    assert kinds(report) == [ProblemKind.DAMAGED_RECORD] * 2 + [ProblemKind.BROKEN_LINK]
     assert "row 1 missing from index ix_label_scan_id" in [each.text for each in report.problems]
 
 
@@ -177,9 +165,11 @@ def test_a_record_in_postgresql_is_checked_too(postgresql: Server, tmp_path: Pat
     kept = kept_home(tmp_path / "home", url)
     assert checked(kept).ok
     kept.heatmap_files[0].unlink()
-    with writing(kept.engine) as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        connection.execute(text("UPDATE score SET scan_id = 1 WHERE id = 2"))
-    assert kinds(checked(kept)) == [ProblemKind.BROKEN_CHAIN, ProblemKind.MISSING_HEATMAP]
+    tamper(kept.engine, "UPDATE score SET scan_id = 1 WHERE id = 2")
+    assert kinds(checked(kept)) == [
+        ProblemKind.BROKEN_LINK,
+        ProblemKind.BROKEN_CHAIN,
+        ProblemKind.MISSING_HEATMAP,
+    ]
     kept.engine.dispose()
     postgresql.drop(url)
