@@ -42,9 +42,12 @@ def backup(
             f"{made.scans} scans, {made.decisions} decisions, {made.models} models."
         )
         show_lines(*(f"Not in it: {each}." for each in made.missing))
+        show_lines(*(f"The record was changed past mriad: {each}." for each in made.broken))
         show_lines(*(f"{each[:1].upper()}{each[1:]}." for each in made.notes))
+        if made.head is not None:
+            show_lines(f"Head of the record, to keep elsewhere: {made.head}")
         show_notice()
-    if made.missing:
+    if made.missing or made.broken:
         raise typer.Exit(1)
 
 

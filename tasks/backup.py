@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from sqlalchemy import Engine
 
 from db import history
 from db.backup import copy_record
+from db.chain_check import broken_links, first_lines
 from db.engine import DATABASE
+from db.heads import head
 from db.integrity import counts
 from db.times import now
 from mriad_model.errors import HomeError
@@ -25,6 +27,7 @@ from mriad_model.paths import escape_path, source_path
 from tasks.home import SITE_KEY, plain
 
 CONTENTS = "backup.json"
+MOST_LINKS = 20  # that do not hold, listed
 ELSEWHERE = (
     "the record is in PostgreSQL and not in this backup: back it up with pg_dump "
     "--format=custom, before the models"
@@ -48,12 +51,15 @@ class Backup:
     missing: list[str]  # models that are not as recorded, a sentence each
     notes: list[str]
     created_at: str
+    head: str | None = None  # of the record that was copied
+    broken: list[str] = field(default_factory=list)  # where the copy's chain does not hold
 
 
 def back_up(engine: Engine, home: Path, target: Path) -> Backup:
     """Make a backup that is there whole, or not at all; laid out as a home is.
 
-    A model that is gone or changed is left out and named: the rest is worth keeping.
+    A model that is gone or changed is left out and named, and so is a link of the record's chain
+    that does not hold: the rest is worth keeping.
 
     Raises:
         HomeError: there is something at the target, or it cannot be written.
@@ -86,6 +92,8 @@ def _fill(engine: Engine, home: Path, folder: Path, target: Path) -> Backup:
     try:
         # What the copy names, which is what a restored home needs; files come before rows.
         models, total = history.models(saved), counts(saved)
+        newest = head(saved)
+        broken = first_lines(broken_links(saved), MOST_LINKS) if in_home else []
     finally:
         if in_home:
             saved.dispose()
@@ -101,6 +109,8 @@ def _fill(engine: Engine, home: Path, folder: Path, target: Path) -> Backup:
         notes=([] if in_home else [ELSEWHERE])
         + ([KEEP_KEY_APART] if (home / SITE_KEY).exists() else []),
         created_at=now(),
+        head=None if newest is None else str(newest),
+        broken=broken,
     )
     about = {**asdict(made), "software_version": version("mriad"), "notice": NOTICE}
     write_atomically(folder / CONTENTS, json.dumps(about, indent=2).encode())

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from db import history, record
+from db import heads, history, record
 from db.engine import DATABASE, open_record
 from mriad_model.errors import HomeError, RecordError
 from tasks.backup import back_up
 from tasks.checks import check
 from tests.db.hand import Hand
 from tests.postgresql import Server
+from tests.tampering import tamper
 from tests.tasks.kept import N_HEATMAPS, KeptHome, kept_home
 
 
@@ -47,7 +48,20 @@ def test_a_backup_is_a_home_with_the_record_and_its_models(kept: KeptHome, tmp_p
     report = check(restored, target)
     assert {each.kind for each in report.problems} == {"missing_heatmap"}
     restored.dispose()
-    assert json.loads((target / "backup.json").read_text())["decisions"] == N_HEATMAPS
+    told = json.loads((target / "backup.json").read_text())
+    assert told["decisions"] == N_HEATMAPS
+    assert (told["head"], told["broken"]) == (made.head, [])
+    assert str(heads.head(kept.engine)) == made.head
+
+
+def test_a_backup_of_a_record_whose_chain_does_not_hold_says_so(
+    kept: KeptHome, tmp_path: Path
+) -> None:
+    tamper(kept.engine, "UPDATE decision SET verdict = 'normal' WHERE id = 1")
+    made = back_up(kept.engine, kept.home, tmp_path / "copy")
+    (line,) = made.broken
+    assert "its rows of decision" in line
+    assert made.decisions == N_HEATMAPS  # kept all the same
 
 
 def test_only_the_owner_can_read_a_backup(kept: KeptHome, tmp_path: Path) -> None:
