@@ -88,10 +88,8 @@ def test_a_kept_head_shows_what_was_put_back(
     status, out, _ = run(capsys, "check", "--quick", *given, "--home", kept.home)
     assert status == 0
     assert "The record continues all 2 heads given with --since." in out
-    restored = tmp_path / "copy"
-    status, out, _ = run(
-        capsys, "check", "--quick", "--since", before, "--home", restored, "--json"
-    )
+    quick = ("check", "--quick", "--home", tmp_path / "copy", "--json")
+    status, out, _ = run(capsys, *quick, "--since", before)
     told = json.loads(out)
     assert told["head_to_keep"] == str(before)
     assert before is not None
