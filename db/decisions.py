@@ -85,6 +85,24 @@ def decisions(engine: Engine, query: HistoryQuery | None = None) -> list[Decisio
         return described(connection, [decision_id for _, decision_id in places])
 
 
+def count_admitted(engine: Engine, query: HistoryQuery) -> int:
+    """How many decisions a query admits, whatever its limit."""
+    table = schema.decision
+    counted = select(func.count()).select_from(table).where(*_between(query))
+    if query.verdict is not None:
+        counted = counted.where(table.c.verdict == query.verdict.value)
+    if query.model_id is not None:
+        owned = select(schema.threshold.c.id).where(schema.threshold.c.model_id == query.model_id)
+        counted = counted.where(table.c.threshold_id.in_(owned))
+    if query.scanner is not None:
+        counted = counted.join(schema.scan, schema.scan.c.id == table.c.scan_id)
+        counted = counted.where(schema.scan.c.scanner == query.scanner)
+    with reading(engine) as connection:
+        if query.scan is not None:
+            counted = counted.where(table.c.scan_id == scan_id_of(connection, query.scan))
+        return connection.execute(counted).scalar_one()
+
+
 def worst_of_runs(engine: Engine, run_ids: Sequence[int], limit: int) -> list[DecisionRow]:
     """The suspicious decisions that these runs made, highest score first."""
     decision, score = schema.decision, schema.score

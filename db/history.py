@@ -13,6 +13,7 @@ from db.decisions import (
     DecisionRow,
     HistoryQuery,
     Tally,
+    count_admitted,
     decisions,
     tally,
     worst_of_runs,
@@ -83,6 +84,7 @@ from db.sighted import (
     sighted_scans,
     sighted_together,
 )
+from db.standing import Standing, recorded_by
 from db.stories import Replay, ScanStory, ScoreStory, decisions_for_replay, scan_story
 
 __all__ = [
@@ -104,6 +106,7 @@ __all__ = [
     "SightedFile",
     "SightedScan",
     "SightedTogether",
+    "Standing",
     "StoredScore",
     "Tally",
     "activations",
@@ -113,6 +116,7 @@ __all__ = [
     "came",
     "challenges",
     "claims_on",
+    "count_admitted",
     "count_decisions",
     "current_threshold",
     "dataset_groups",
@@ -132,6 +136,7 @@ __all__ = [
     "open_arrivals",
     "open_record",
     "recent_scores",
+    "recorded_by",
     "rejected_beside",
     "rejections",
     "rejections_at",

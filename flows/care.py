@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.console import progress_shown, show_json, show_lines, show_notice, show_section
+from flows.counted import counted
 from flows.options import AsJson, Home, to_read
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def backup(
         what = "models" if made.record is None else "the record and models"
         show_lines(
             f"{made.path}: {what}, verified: "
-            f"{made.scans} scans, {made.decisions} decisions, {made.models} models."
+            f"{counted(made.scans, 'scan')}, {counted(made.decisions, 'decision')}, "
+            f"{counted(made.models, 'model')}."
         )
         show_lines(*(f"Not in it: {each}." for each in made.missing))
         show_lines(*(f"The record was changed past mriad: {each}." for each in made.broken))
@@ -99,8 +101,9 @@ def check(
 def _show_check(report: "CheckReport", seconds: float) -> None:
     n = report.checked
     show_lines(
-        f"{n.scans} scans, {n.decisions} decisions, {n.heatmaps} heatmaps and {n.models} models "
-        f"checked in {seconds:.1f} s: "
+        f"{counted(n.scans, 'scan')}, {counted(n.decisions, 'decision')}, "
+        f"{counted(n.heatmaps, 'heatmap')} and {counted(n.models, 'model')} checked "
+        f"in {seconds:.1f} s: "
         + (f"{len(report.problems)} wrong." if report.problems else "nothing wrong.")
     )
     if report.head is not None:

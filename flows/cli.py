@@ -12,9 +12,10 @@ import typer
 from typer.exceptions import TyperException
 
 from flows import care, queries, unattended, work
-from flows.console import say, where_it_happened
+from flows.console import leave_to_nobody, say, where_it_happened
 from flows.options import home_in_use
 from flows.review import review
+from flows.stopped import what_stands
 from mriad_model.errors import MriadError, SettingsError
 from mriad_model.nouns import NOTICE
 from tasks.home import plain
@@ -87,11 +88,11 @@ def _told(error: BaseException) -> int:
         case MriadError():
             pass
         case KeyboardInterrupt() | typer.Abort() | _Terminated():
-            line = "stopped; what was recorded stays, run again to go on"
+            line = what_stands(home_in_use())
             status = STOPPED if isinstance(error, _Terminated) else INTERRUPTED
-        case BrokenPipeError():
-            # Whoever read our output has had enough. Python would complain at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):
+            # Whoever read our output has had enough; the option parser exits on it.
+            leave_to_nobody(sys.__stdout__ or sys.stdout)
             return SUCCESS
         case OSError(errno=int()):
             line = f"{error.filename or 'the disk'}: {plain(error)}"
@@ -116,6 +117,9 @@ def _unexpected(error: BaseException) -> str:
 
 def run() -> None:
     """The command `mriad`."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - as long as we live
     signal.signal(signal.SIGTERM, _stop)
     sys.exit(main())
 

@@ -6,11 +6,13 @@ way: a tag or a name of a file moves no cursor, makes no line, and is no markup.
 
 import csv
 import json
+import os
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -32,8 +34,16 @@ SECONDS_BETWEEN_LINES = 60.0
 
 def say(line: str) -> None:
     """One line to stderr, for the person watching or the log of a nightly job."""
-    sys.stderr.write(f"mriad: {printable(line)}\n")
-    sys.stderr.flush()
+    try:
+        sys.stderr.write(f"mriad: {printable(line)}\n")
+        sys.stderr.flush()
+    except BrokenPipeError:  # whoever listened has gone, which is no reason to stop the work
+        leave_to_nobody(sys.stderr)
+
+
+def leave_to_nobody(stream: TextIO) -> None:
+    """Send what else is written to a stream nowhere; else Python would complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def where_it_happened(error: BaseException) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from db import history as reads
 from flows.console import (
+    say,
     short_time,
     show_csv,
     show_json,
@@ -20,7 +21,7 @@ from flows.console import (
 from flows.options import LARGEST_ID, AsJson, Home, to_read, to_write
 from flows.settings import local_user
 from flows.story import show_story, story_document
-from mriad_model.errors import NotInRecord
+from mriad_model.errors import NotInRecord, SettingsError
 from mriad_model.nouns import Verdict
 from mriad_model.paths import recorded_path
 
@@ -56,11 +57,16 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """List decisions, newest first."""
+    if csv and as_json:
+        raise SettingsError("give --csv or --json, not both")
     query = reads.HistoryQuery(verdict, since, until, scanner, model, limit=limit)
     engine = to_read(home).record_to_read()
     rows = [asdict(row) for row in reads.decisions(engine, query)]
+    more = reads.count_admitted(engine, query) - len(rows) if len(rows) == limit else 0
+    if more > 0:
+        say(f"the newest {limit} of {limit + more}: {more} more; --limit {limit + more} lists all")
     if as_json:
-        show_json({"decisions": rows})
+        show_json({"decisions": rows, "more": max(0, more)})
     elif csv:
         show_csv(rows, COLUMNS)
     else:

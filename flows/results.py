@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.console import Cell, show_json, show_lines, show_notice, show_table
+from flows.counted import counted
 from tasks.refused import folded, parted
 from tasks.verdicts import Proposal
 
@@ -43,10 +44,11 @@ def show_intake(intake: "Intake", *, as_json: bool) -> None:
         return
     show_lines(
         f"{intake.new} new, {intake.known} known, {len(folded(intake.rejected))} rejected, "
-        f"{intake.labelled} labels added."
+        f"{counted(intake.labelled, 'label')} added."
     )
     if intake.unlabelled:
-        show_lines(f"{intake.unlabelled} files are in no line or folder that labels them.")
+        files = counted(intake.unlabelled, "file is", "files are")
+        show_lines(f"{files} in no line or folder that labels them.")
     if not intake.new + intake.known + len(intake.rejected):
         show_lines(NOTHING_THERE)
     _show_refused(intake.rejected)
@@ -97,8 +99,8 @@ def show_retraining(found: "RetrainingResult", *, as_json: bool) -> None:
     else:
         in_force = found.threshold_id if found.activated else found.champion_threshold_id
         show_lines(
-            f"Model {found.model_id} trained on {found.n_train} healthy scans, "
-            f"{found.n_new} healthy scans having come; {found.seconds or 0:.0f} s.",
+            f"Model {found.model_id} trained on {counted(found.n_train or 0, 'healthy scan')}, "
+            f"{counted(found.n_new, 'healthy scan')} having come; {found.seconds or 0:.0f} s.",
             why,
             f"Threshold {in_force} is in force.",
         )
@@ -114,10 +116,11 @@ def show_recalibration(proposal: Proposal, threshold_id: int | None, *, as_json:
         return
     would = "would turn" if threshold_id is None else "turned"
     named = "A new threshold" if threshold_id is None else f"Threshold {threshold_id}"
+    drawn, decided = counted(fit.n, "healthy score"), counted(proposal.decided, "decided scan")
     show_lines(
-        f"{named}: {fit.value:.6g} ({fit.policy.value} {fit.k:g}; {fit.n} healthy scores, "
+        f"{named}: {fit.value:.6g} ({fit.policy.value} {fit.k:g}; {drawn}, "
         f"mean {fit.mean:.6g}, sd {fit.sd:.6g}).",
-        f"It {would} {turned.to_suspicious} of {proposal.decided} decided scans to suspicious "
+        f"It {would} {turned.to_suspicious} of {decided} to suspicious "
         f"and {turned.to_normal} to normal.",
     )
     show_notice()
@@ -137,9 +140,10 @@ def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     if not found.new + found.known + len(found.rejected):
         show_lines(NOTHING_THERE)
     if found.recovered:
+        were = "was" if found.recovered == 1 else "were"
         show_lines(
-            f"{found.recovered} more were decided by runs that have not reported (cut off, or"
-            " still under way); listed here too."
+            f"{found.recovered} more {were} decided by runs that have not reported (cut off, or"
+            f" still under way), {found.recovered_suspicious} suspicious; listed here too."
         )
     if found.taught:
         show_lines(f"{found.taught} left out: the model learned from them.")
@@ -165,8 +169,8 @@ def show_weekly(home: Path, found: "WeeklyReport", *, as_json: bool) -> None:
         show_json(asdict(found))
         return
     show_lines(
-        f"{found.runs} runs in {found.days} days: {found.suspicious} suspicious scans, "
-        f"{found.warnings} warnings.",
+        f"{counted(found.runs, 'run')} in {counted(found.days, 'day')}: "
+        f"{counted(found.suspicious, 'suspicious scan')}, {counted(found.warnings, 'warning')}.",
         f"Report: {home / found.report}",
     )
     show_notice()
@@ -214,11 +218,11 @@ def show_demo(home: Path, found: "DemoResult", *, as_json: bool) -> None:
         )
         return
     show_lines(
-        f"Ingested {found.intake.new} scans ({found.intake.known} files were known); "
+        f"Ingested {counted(found.intake.new, 'scan')} ({found.intake.known} files were known); "
         f"trained model {found.training.model_id} on {found.training.n_train} healthy ones.",
-        f"Scored {found.scoring.scored} scans that it had not learned from: "
+        f"Scored {counted(found.scoring.scored, 'scan')} that it had not learned from: "
         f"{found.scoring.suspicious} suspicious.",
-        f"Replayed {found.replay.checked} decisions from the record: "
+        f"Replayed {counted(found.replay.checked, 'decision')} from the record: "
         f"{found.replay.identical} identical to the last bit.",
     )
     _show_evaluation_table(found.evaluation)
@@ -236,7 +240,7 @@ def _show_evaluation_table(found: Mapping[str, Any]) -> None:
         f"Protocol {found['protocol']}"
         + (f" ({found['note']})" if found["note"] else "")
         + f": {found['n_healthy']} healthy and {found['n_abnormal']} abnormal images, "
-        f"{found['n_folded_away']} near-duplicates folded away."
+        f"{counted(found['n_folded_away'], 'near-duplicate')} folded away."
     )
     rows = [_row(f"{found['recipe']['name']} recipe", found)]
     rows += [_row(f"  {name} alone", row) for name, row in found["detectors"].items()]

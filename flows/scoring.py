@@ -38,6 +38,7 @@ class ScoringResult:
     scored: int
     suspicious: int
     recovered: int  # decided by an earlier run that was cut off; in this report too
+    recovered_suspicious: int  # of these
     taught: int  # left out: the model learned from them
     unsuited: int  # left out: of another kind than the model learned
     unreadable: int  # left out: their files vanished or changed, or hold nothing to judge
@@ -165,6 +166,7 @@ def score_found(
         scored=report.scored,
         suspicious=report.suspicious,
         recovered=report.recovered,
+        recovered_suspicious=report.recovered_suspicious,
         taught=counts.taught,
         unsuited=counts.unsuited,
         unreadable=counts.unreadable,

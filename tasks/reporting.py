@@ -60,6 +60,7 @@ class WrittenReport:
     scored: int
     suspicious: int
     recovered: int  # decisions of earlier runs that were cut off, listed here too
+    recovered_suspicious: int  # of these
     told: dict[str, str]  # since and until when it tells what changed, as runs record it
 
 
@@ -142,7 +143,14 @@ def write_score_report(
     )
     path = write_page(place, name, page)
     told = {"told_until": until} | ({"told_since": since} if since else {})
-    return WrittenReport(path, own.decisions, own.suspicious, recovered, told)
+    return WrittenReport(
+        path=path,
+        scored=own.decisions,
+        suspicious=own.suspicious,
+        recovered=recovered,
+        recovered_suspicious=listed.suspicious - own.suspicious,
+        told=told,
+    )
 
 
 def write_page(home: Path, name: str, page: str) -> str:

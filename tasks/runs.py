@@ -24,6 +24,14 @@ from tasks.resources import opened_record
 LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "prefect", "sqlalchemy", "torch")
 
 
+_BEGUN: list[int] = []
+
+
+def runs_begun() -> list[int]:
+    """The ids of the runs that this process has begun, in order."""
+    return list(_BEGUN)
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
     """A run under way. What is put in `counts` is recorded at its end."""
@@ -52,6 +60,7 @@ def recorded_run(
         environment=_environment(device),
     )
     run = RecordedRun(start_run(engine, row))
+    _BEGUN.append(run.id)  # told where a command is stopped
     if flow_run_id is not None:
         _tell_number(run.id)
     status = RunStatus.FAILED

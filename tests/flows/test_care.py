@@ -34,7 +34,7 @@ def test_a_backup_says_where_it_is_and_what_it_holds(
     copy = tmp_path / "copy"
     status, out, _ = run(capsys, "backup", copy, "--home", kept.home)
     assert status == 0
-    assert f"{copy}: the record and models, verified: 5 scans, 3 decisions, 1 models." in out
+    assert f"{copy}: the record and models, verified: 5 scans, 3 decisions, 1 model." in out
     assert NOTICE in out
     assert f"Head of the record, to keep elsewhere: {heads.head(kept.engine)}" in out
     status, out, err = run(capsys, "backup", copy, "--home", kept.home, "--json")
@@ -62,7 +62,7 @@ def test_a_check_exits_1_where_something_is_wrong_and_0_where_not(
     (kept.home / "models" / "left.safetensors").touch()
     status, out, _ = run(capsys, "check", "--home", kept.home)
     assert status == 0
-    assert "5 scans, 3 decisions, 3 heatmaps and 1 models checked" in out
+    assert "5 scans, 3 decisions, 3 heatmaps and 1 model checked" in out
     assert "nothing wrong." in out
     assert "models/left.safetensors" in out
     kept.heatmap_files[0].write_bytes(b"another")

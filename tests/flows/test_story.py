@@ -91,7 +91,7 @@ def test_a_second_scoring_run_adds_no_row(trained: Trained) -> None:
 
 
 def test_what_a_run_decided_before_it_was_cut_off_is_in_the_next_report(
-    trained: Trained, monkeypatch: pytest.MonkeyPatch
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def killed(*_: object, **__: object) -> None:
         raise RuntimeError("the power went")
@@ -105,6 +105,15 @@ def test_what_a_run_decided_before_it_was_cut_off_is_in_the_next_report(
     assert (result.scored, result.recovered) == (0, decided)
     page = (trained.home / result.report).read_text()
     assert "have not reported" in page
+    suspicious = history.HistoryQuery(verdict=Verdict.SUSPICIOUS, limit=None)
+    flagged = len(history.decisions(open_record(trained.home), suspicious))
+    assert flagged == result.recovered_suspicious > 0
+    assert f"<h1>{flagged} suspicious of {decided} scored scans</h1>" in page
+    capsys.readouterr()
+    show_scoring(trained.home, result, as_json=False)
+    out = capsys.readouterr().out
+    assert f"{decided} more were decided by runs that have not" in out
+    assert f", {flagged} suspicious; listed here too." in out
     assert (again := score(trained)).recovered == 0, again
 
 
