@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.demo_home import DRAWN
 from flows.evaluation import evaluate_model
 from flows.ingestion import Intake, ingest_scans
 from flows.replay import verify_decisions
@@ -54,7 +55,7 @@ def run_demo(
         epochs: at most so many; None for the recipe's own, or fewer for drawn heads.
     """
     if data is None:
-        data = escape_path(home / "demo-scans")
+        data = escape_path(home / DRAWN)
         draw_demo_heads(data)
         epochs = epochs or EPOCHS
     recipe = recipe_named(settings.recipe).with_training(max_epochs=epochs).to_json()

@@ -11,6 +11,7 @@ from mriad_model.nouns import LabelValue, Policy, Role
 from mriad_model.recipes import Recipe
 from tasks.home import work_folder
 from tasks.ingestion import Labelling
+from tasks.mixing import mixed_pool
 from tasks.models import device_in_use
 from tasks.preprocessing import preprocess_chunk
 from tasks.recalibration import activate
@@ -37,6 +38,7 @@ class TrainingResult:
     activated: bool
     why: str
     learned: str  # what it learned, in words: "scans", "FLAIR volumes"
+    warnings: list[str]  # what in the healthy pool may not belong together
 
 
 def _run_name() -> str:
@@ -105,6 +107,7 @@ def train_model(
             activated=True,
             why=why,
             learned=Recipe.from_json(recipe).kind_in_words,
+            warnings=mixed_pool(place, dataset.scan_ids),
         )
         run.counts.update(
             n_train=result.n_train,

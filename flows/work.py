@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows import results
+from flows.demo_home import demo_home, refuse_other_data
 from flows.options import (
     LARGEST_ID,
     AsJson,
@@ -29,13 +30,14 @@ from flows.options import (
     folder_name,
     to_flow,
     to_read,
+    to_write,
 )
 from flows.settings import local_user
 from mriad_model.errors import SettingsError
 from mriad_model.nouns import LabelValue, Policy
 from mriad_model.recipes import recipe_named
+from tasks.resources import opened_record
 
-DEMO_HOME = Path("demo-home")  # the home in use is none to play in
 FolderArgument = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, or one file.")]
 
 
@@ -267,11 +269,15 @@ def demo(
 ) -> None:
     """Do the whole job once: ingest, train, calibrate, score, evaluate, report.
 
-    Everything goes to ./demo-home unless --home says otherwise; the record too, never to a
-    database.
+    Everything goes to ./demo-home, or for a folder NAME to ./demo-home-NAME, unless --home says
+    otherwise; the record too, never to a database. A home that holds healthy scans of another data
+    set is refused.
     """
     given = None if data is None else folder_name(data)
-    with to_flow(home or DEMO_HOME, device=device, database_url="") as place:
+    home = home or demo_home(data)
+    before = to_write(home, device=device, database_url="")
+    refuse_other_data(opened_record(str(before.home)), before.home, data)
+    with to_flow(home, device=device, database_url="") as place:
         from flows.demo import run_demo
 
         found = run_demo(place.home, given, place.settings, epochs)

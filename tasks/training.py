@@ -41,6 +41,11 @@ class FrozenDataset:
     scans: dict[Role, list[tuple[int, int]]]  # (scan id, slices)
     contrasts: list[str | None]  # of all of them
 
+    @property
+    def scan_ids(self) -> list[int]:
+        """All its scans."""
+        return [scan_id for members in self.scans.values() for scan_id, _ in members]
+
     def n(self, role: Role) -> int:
         """How many scans have this role."""
         return len(self.scans[role])

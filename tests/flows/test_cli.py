@@ -356,6 +356,7 @@ def test_the_demonstration_does_the_whole_job_on_a_folder(
     assert status == 0, err
     assert found.keys() == {"ingest", "train", "score", "evaluate", "verify", "notice"}
     assert found["verify"]["identical"] == found["score"]["scored"] > 0
+    assert found["train"]["warnings"] == []
     for report in (found["score"]["report"], found["evaluate"]["report"]):
         assert (home / report).is_file()
 
