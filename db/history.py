@@ -36,6 +36,7 @@ from db.lookups import (
     threshold_by_id,
     thresholds,
     unreported_runs,
+    was_cut_off,
     with_shards,
 )
 from db.nights import (
@@ -165,6 +166,7 @@ __all__ = [
     "unreported_runs",
     "verdicts_of",
     "warnings",
+    "was_cut_off",
     "with_shards",
     "worst_of_runs",
 ]

@@ -117,6 +117,18 @@ def unreported_runs(engine: Engine, run_id: int) -> list[int]:
     return with_shards(engine, runs)
 
 
+def was_cut_off(engine: Engine, flow: str) -> bool:
+    """Whether the last run of a flow has not completed: it was cut off, failed, or is under way."""
+    run, end = schema.run, schema.run_end
+    last = select(run.c.id).where(run.c.flow == flow).order_by(run.c.id.desc()).limit(1)
+    with reading(engine) as connection:
+        number = connection.scalar(last)
+        if number is None:
+            return False
+        status = connection.scalar(select(end.c.status).where(end.c.run_id == number))
+    return status != RunStatus.COMPLETED.value
+
+
 def models(engine: Engine) -> list[Model]:
     """All models, oldest first."""
     return _all(engine, schema.model, Model)

@@ -12,6 +12,7 @@ from tasks.refused import folded, parted
 from tasks.verdicts import Proposal
 
 if TYPE_CHECKING:
+    from flows.beforehand import Unmatched
     from flows.demo import DemoResult
     from flows.ingestion import Intake
     from flows.reporting import WeeklyReport
@@ -37,10 +38,10 @@ TITLES = (
 )
 
 
-def show_intake(intake: "Intake", *, as_json: bool) -> None:
-    """What `mriad ingest` did."""
+def show_intake(intake: "Intake", unmatched: "Sequence[Unmatched]" = (), *, as_json: bool) -> None:
+    """What `mriad ingest` did; lines of a CSV that name no file were said before."""
     if as_json:
-        show_json(intake_document(intake))
+        show_json({**intake_document(intake), "unmatched": [asdict(each) for each in unmatched]})
         return
     show_lines(
         f"{intake.new} new, {intake.known} known, {len(folded(intake.rejected))} rejected, "
@@ -64,6 +65,37 @@ def intake_document(intake: "Intake") -> dict[str, object]:
         "unlabelled": intake.unlabelled,
         "rejected": [asdict(each) for each in intake.rejected],
     }
+
+
+def show_nothing_ingested(unmatched: "Sequence[Unmatched]", *, as_json: bool) -> None:
+    """What `mriad ingest` came to on a folder without files."""
+    zero = dict.fromkeys(("new", "known", "labelled", "unlabelled"), 0)
+    if as_json:
+        show_json({**zero, "rejected": [], "unmatched": [asdict(each) for each in unmatched]})
+        return
+    show_lines(NOTHING_THERE)
+    show_notice()
+
+
+def show_nothing_scored(model_id: int, threshold_id: int, *, as_json: bool) -> None:
+    """What `mriad score` came to on a folder without files: no run, and so no report."""
+    names = ("new", "known", "scored", "suspicious", "recovered", "recovered_suspicious")
+    left_out = ("taught", "unsuited", "unreadable", "elsewhere")
+    if as_json:
+        show_json(
+            {
+                **dict.fromkeys((*names, *left_out), 0),
+                "rejected": [],
+                "model_id": model_id,
+                "threshold_id": threshold_id,
+                "report": None,
+                "warnings": [],
+                "seconds": 0.0,
+            }
+        )
+        return
+    show_lines(NOTHING_THERE)
+    show_notice()
 
 
 def show_training(trained: "TrainingResult", *, as_json: bool) -> None:

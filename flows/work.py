@@ -6,12 +6,20 @@ should not wait for torch.
 
 # ruff: noqa: PLC0415
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from flows import results
+from flows.beforehand import (
+    active_model,
+    holds_files,
+    nothing_to_score,
+    require_healthy,
+    unmatched_lines,
+)
 from flows.demo_home import demo_home, refuse_other_data
 from flows.options import (
     LARGEST_ID,
@@ -33,7 +41,7 @@ from flows.options import (
     to_write,
 )
 from flows.settings import local_user
-from mriad_model.errors import SettingsError
+from mriad_model.errors import NoScans, SettingsError
 from mriad_model.nouns import LabelValue, Policy
 from mriad_model.recipes import recipe_named
 from tasks.resources import opened_record
@@ -56,6 +64,11 @@ def ingest(
     if sum((label is not None, labels is not None, labels_from_folders)) > 1:
         raise SettingsError("give one of --label, --labels and --labels-from-folders")
     folder, labels = folder_name(path), existing(labels)
+    unmatched = unmatched_lines(labels, folder)
+    if not holds_files(folder, files):
+        to_read(home)  # its settings, too, are looked at
+        results.show_nothing_ingested(unmatched, as_json=as_json)
+        return
     with to_flow(home) as place:
         from flows.ingestion import ingest_scans
         from tasks.ingestion import Labelling
@@ -66,7 +79,7 @@ def ingest(
                 local_user(), label, labels_from_folders, str(labels) if labels else None
             )
         intake = ingest_scans(place.home, folder, labelling, files, place.settings.chunk_size)
-    results.show_intake(intake, as_json=as_json)
+    results.show_intake(intake, unmatched, as_json=as_json)
 
 
 def train(
@@ -80,13 +93,17 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train on the healthy pool, calibrate, and put the new model in force."""
-    with to_flow(home, recipe=recipe, seed=seed, sigmas=sigmas, device=device) as place:
+    given = {"recipe": recipe, "seed": seed, "sigmas": sigmas, "device": device}
+    before = to_write(home, **given)
+    chosen = _recipe(before, epochs, contrast)
+    require_healthy(opened_record(str(before.home)), before.home)
+    with to_flow(home, **given) as place:
         from flows.training import train_model
 
         settings = place.settings
         trained = train_model(
             place.home,
-            _recipe(place, epochs, contrast),
+            chosen,
             local_user(),
             seed=settings.seed,
             k=settings.sigmas,
@@ -110,6 +127,7 @@ def retrain(
     as_json: AsJson = False,
 ) -> None:
     """Train again if the healthy pool grew enough; put the new model in force if no worse."""
+    active_model(opened_record(str(to_write(home, seed=seed, device=device).home)))
     with to_flow(home, seed=seed, device=device) as place:
         from flows.retraining import options_of, retrain_model
 
@@ -146,6 +164,7 @@ def recalibrate(
         proposal = propose(place.record_to_read(), policy, k, new_healthy=new_healthy)
         results.show_recalibration(proposal, None, as_json=as_json)
         return
+    active_model(opened_record(str(to_write(home, sigmas=sigmas).home)))
     with to_flow(home, sigmas=sigmas) as place:
         from flows.recalibration import recalibrate_threshold
 
@@ -164,13 +183,21 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score what is new in a folder: ingest, score, decide, paint, report."""
-    folder = None if path is None else folder_name(path)
+    given = None if path is None else folder_name(path)
+    before = to_write(home, device=device)
+    engine = opened_record(str(before.home))
+    active = active_model(engine)
+    folder = given or folder_name(before.home / "inbox")
+    if nothing_to_score(engine, folder, files):
+        ids = active.threshold.model_id, active.activation.threshold_id
+        results.show_nothing_scored(*ids, as_json=as_json)
+        return
     with to_flow(home, device=device) as place:
         from flows.scoring import Sharing, score_new_scans
 
         found = score_new_scans(
             place.home,
-            folder or folder_name(place.home / "inbox"),
+            folder,
             device=place.settings.device,
             glob=files,
             chunk_size=place.settings.chunk_size,
@@ -212,7 +239,12 @@ def evaluate(
 ) -> None:
     """Measure a recipe on labelled images, beside baselines that need no model."""
     folder, labels = folder_name(path), existing(labels)
-    with to_flow(home, recipe=recipe, seed=seed, sigmas=sigmas, device=device) as place:
+    unmatched = unmatched_lines(labels, folder)
+    if not holds_files(folder, files):
+        raise NoScans(f"{folder}: no files there; name a folder with labelled images")
+    given = {"recipe": recipe, "seed": seed, "sigmas": sigmas, "device": device}
+    chosen = _recipe(to_read(home, **given), epochs)
+    with to_flow(home, **given) as place:
         from flows.evaluation import evaluate_model
         from mriad_model.evaluation.plan import EvaluationProtocol
         from tasks.ingestion import Labelling
@@ -222,7 +254,7 @@ def evaluate(
             place.home,
             folder,
             EvaluationProtocol(protocol),
-            _recipe(place, epochs),
+            chosen,
             Labelling(
                 local_user(), from_folders=labels is None, csv=str(labels) if labels else None
             ),
@@ -233,7 +265,8 @@ def evaluate(
             seed=settings.seed,
             device=settings.device,
         )
-    results.show_evaluation(place.home, found, as_json=as_json)
+    lines = {"unmatched": [asdict(each) for each in unmatched]}
+    results.show_evaluation(place.home, {**found, **lines}, as_json=as_json)
 
 
 def verify(
@@ -274,6 +307,8 @@ def demo(
     set is refused.
     """
     given = None if data is None else folder_name(data)
+    if given is not None and not holds_files(given):
+        raise NoScans(f"{given}: no scans there; name a folder with pictures in no/ and yes/")
     home = home or demo_home(data)
     before = to_write(home, device=device, database_url="")
     refuse_other_data(opened_record(str(before.home)), before.home, data)

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from mriad_model.errors import SettingsError
@@ -34,16 +35,34 @@ def label_from_folder(path: Path, root: Path) -> LabelValue | None:
     return next((label for label in said if label is not None), None)
 
 
-def read_label_csv(path: Path) -> dict[str, LabelValue]:
-    """Labels from a CSV with a header: a column `path` or `file`, and a column `label`.
+@dataclass(frozen=True, slots=True)
+class LabelLine:
+    """A line of a CSV of labels."""
 
-    Returns:
-        Path as written -> label. Other columns are ignored.
+    line: int  # counted from 1, the header's
+    file: str  # path as written
+    label: LabelValue
+
+
+def read_label_csv(path: Path) -> dict[str, LabelValue]:
+    """Labels from a CSV, see `read_label_lines`: path as written -> label.
+
+    Raises:
+        SettingsError: with the line, where the file is not such a table.
+    """
+    return {each.file: each.label for each in read_label_lines(path)}
+
+
+def read_label_lines(path: Path) -> list[LabelLine]:
+    """The lines of a CSV with a header: a column `path` or `file`, and a column `label`.
+
+    Other columns are ignored.
 
     Raises:
         SettingsError: with the line, where the file is not such a table.
     """
     labels: dict[str, LabelValue] = {}
+    lines = []
     for line, file, word in _rows(path):
         where = f"{escape_path(path)}, line {line}"
         label = label_of_word(word)
@@ -53,7 +72,8 @@ def read_label_csv(path: Path) -> dict[str, LabelValue]:
             raise SettingsError(f"{where}: label {word!r} is none of {', '.join(WORDS)}")
         if labels.setdefault(file, label) is not label:
             raise SettingsError(f"{where}: {file!r} was labelled otherwise further up")
-    return labels
+        lines.append(LabelLine(line, file, label))
+    return lines
 
 
 def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
