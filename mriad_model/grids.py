@@ -72,5 +72,7 @@ def in_words(grid: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "contrast", str(grid["contrast"])
     if "decoder" in grid:
         yield "decoder", str(grid["decoder"])
+    for remark in grid.get("remarks", ()):
+        yield "remark", str(remark)
     if bids := grid.get("bids"):
         yield "BIDS", ", ".join(f"{name} {value}" for name, value in bids.items() if value)

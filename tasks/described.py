@@ -54,6 +54,8 @@ def _volume(
         "decoder": origin.decoder,
         "files": n_files,
     }
+    if origin.remarks:
+        geometry["remarks"] = list(origin.remarks)
     if origin.session is not None:
         geometry["bids"] = {"session": origin.session}
     named = origin.patient_id is not None and origin.patient_id.strip(" \0")

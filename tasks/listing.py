@@ -30,6 +30,8 @@ UNFINISHED_SERIES = (
     RejectionReason.DUPLICATE,
     RejectionReason.SHARED_POSITIONS,
     RejectionReason.BAD_GEOMETRY,
+    RejectionReason.INCOMPLETE,
+    RejectionReason.LOCALIZER,
 )
 
 

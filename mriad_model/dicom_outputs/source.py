@@ -57,6 +57,12 @@ def study_of(series: Series) -> Study:
     if instance.frame_of_reference_uid is None:
         detail = "scored, but without DICOM outputs: FrameOfReferenceUID is missing"
         raise RejectedFile(RejectionReason.NO_FRAME_OF_REFERENCE, detail)
+    if not series.is_placed:
+        detail = (
+            "scored, but without DICOM outputs: slices have a FrameOfReferenceUID or a "
+            "SeriesInstanceUID of their own"
+        )
+        raise RejectedFile(RejectionReason.NO_FRAME_OF_REFERENCE, detail)
     if instance.study_uid is None:
         raise RejectedFile(RejectionReason.MISSING_TAGS, "StudyInstanceUID is missing")
     _require_uids(series)
@@ -92,7 +98,7 @@ def _copy(dataset: Dataset, keywords: tuple[str, ...]) -> Dataset:
     copied = Dataset()
     for keyword in keywords:
         representation = dictionary_VR(keyword)
-        text = tags.optional_text(dataset, keyword)
+        text = tags.raw_text(dataset, keyword)
         if text is None or representation != dataset[keyword].VR:
             continue
         whole = len(text) < tags.LONGEST_TEXT

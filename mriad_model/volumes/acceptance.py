@@ -10,6 +10,7 @@ from mriad_model.volumes.dicom_file import Header
 from mriad_model.volumes.frames import Frame, Instance
 from mriad_model.volumes.geometry import require_orientation, require_spacing
 from mriad_model.volumes.limits import VolumeLimits
+from mriad_model.volumes.pictured import require_image
 from mriad_model.volumes.refusals import require, shown
 from mriad_model.volumes.syntaxes import NATIVE, RLE
 
@@ -21,6 +22,7 @@ def require_grey_mr(dataset: Dataset) -> None:
     """Refuse what is no MR, a localizer, coloured, written on, or not plain grey values."""
     modality = tags.text(dataset, "Modality")
     require(modality == "MR", RejectionReason.WRONG_MODALITY, f"modality {shown(modality)}, not MR")
+    require_image(dataset)
     image_type = tags.optional_text(dataset, "ImageType") or ""
     kinds = image_type.upper().split("\\")
     require("LOCALIZER" not in kinds, RejectionReason.LOCALIZER, "a localizer")

@@ -14,6 +14,7 @@ from mriad_model.nouns import RejectionReason, ScanKind
 from mriad_model.volumes.limits import VolumeLimits
 
 DICM = slice(128, 132)  # PS3.10, 7.1
+SOP_CLASS = b"1.2.840.10008.5.1.4."  # PS3.6, A: roots of all storage classes
 GZIP = b"\x1f\x8b"
 NIFTI1 = slice(344, 348)
 NIFTI2 = slice(4, 12)
@@ -30,13 +31,24 @@ def volume_kind(path: Path) -> ScanKind | None:
     """
     with opened(path) as file:
         start = file.read(LONGEST_LOOK)
-    if start[DICM] == b"DICM":
+    if start[DICM] == b"DICM" or begins_bare(start):
         return ScanKind.DICOM
     if start.startswith(GZIP):
         start = _inflated(start)
     if start[NIFTI1] in NIFTI1_MAGIC or start[NIFTI2] in NIFTI2_MAGIC:
         return ScanKind.NIFTI
     return None
+
+
+def begins_bare(start: bytes) -> bool:
+    """Whether a file begins as a DICOM dataset does, without the preamble that it should have.
+
+    Either with the file meta (group 0002), or with group 0008, of which the SOP class is the
+    sign: nothing else begins so and names a class of DICOM's.
+    """
+    meta = start[:2] == b"\x02\0" and start[4:6] in (b"UL", b"OB", b"UI")
+    identifying = start[:2] == b"\x08\0" and b"\x08\0\x16\0" in start and SOP_CLASS in start
+    return meta or identifying
 
 
 @contextmanager

@@ -9,7 +9,12 @@ from mriad_model.folders import FoundFile
 from mriad_model.isolation import Readers
 from mriad_model.nouns import ScanKind
 from mriad_model.volumes.content import volume_kind
-from mriad_model.volumes.dicom import read_frames
+from mriad_model.volumes.dicom import (
+    digest_jobs,
+    pixel_digest,
+    read_frames,
+    without_refused,
+)
 from mriad_model.volumes.frames import Frame
 from mriad_model.volumes.limits import VolumeLimits
 from mriad_model.volumes.refusals import Refusal
@@ -67,7 +72,16 @@ def survey_in(readers: Readers, files: Iterable[FoundFile]) -> Contents:
             volumes.append(VolumeSource(ScanKind.NIFTI, (found,)))
         else:
             pictures.append(found)
-    series, refused = series_of(frames, VolumeLimits())
+    digests: dict[FoundFile, str] = {}
+    jobs = digest_jobs(frames)
+    for job, digest in zip(jobs, readers.map(pixel_digest, jobs), strict=True):
+        found = job[0].instance.found
+        if isinstance(digest, RejectedFile):
+            refusals.append(Refusal(found, digest.reason, digest.detail))
+        else:
+            digests[found] = digest
+    sound = without_refused(frames, refusals)
+    series, refused = series_of(sound, VolumeLimits(), digests)
     volumes.extend(VolumeSource(ScanKind.DICOM, each.files, each) for each in series)
     return Contents(tuple(pictures), tuple(volumes), (*refusals, *refused))
 

@@ -4,6 +4,7 @@ Headers are read one file after the other, and little is kept of each; voxels ar
 by slice into the volume they belong to. A series takes its own size, and one slice.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from mriad_model.errors import RejectedFile
 from mriad_model.folders import FoundFile
 from mriad_model.nouns import RejectionReason, ScanKind
 from mriad_model.volumes.content import opened, volume_kind
-from mriad_model.volumes.dicom_file import read_header
+from mriad_model.volumes.copies import namesakes
+from mriad_model.volumes.dicom_file import pixel_source, read_header
 from mriad_model.volumes.frames import Frame, Instance
 from mriad_model.volumes.grid import Voxels
 from mriad_model.volumes.headers import frames_of
 from mriad_model.volumes.limits import VolumeLimits
+from mriad_model.volumes.padding import without_padding
 from mriad_model.volumes.refusals import Refusal, refusing, require
 from mriad_model.volumes.series import Series, series_of
 from mriad_model.volumes.syntaxes import PLUGINS, decoder_of
@@ -57,7 +60,14 @@ def survey(files: Iterable[FoundFile], limits: VolumeLimits | None = None) -> Su
                 others.append(found)
         except RejectedFile as error:
             refusals.append(Refusal(found, error.reason, error.detail))
-    series, refused = series_of(frames, limits)
+    digests: dict[FoundFile, str] = {}
+    for job in digest_jobs(frames):
+        try:
+            digests[job[0].instance.found] = pixel_digest(job)
+        except RejectedFile as error:
+            refusals.append(Refusal(job[0].instance.found, error.reason, error.detail))
+    sound = without_refused(frames, refusals)
+    series, refused = series_of(sound, limits, digests)
     return Survey(tuple(series), (*refusals, *refused), tuple(others))
 
 
@@ -66,23 +76,56 @@ def read_frames(found: FoundFile, limits: VolumeLimits) -> tuple[Frame, ...]:
     return frames_of(found, read_header(found, limits), limits)
 
 
+def digest_jobs(frames: Sequence[Frame]) -> list[tuple[Frame, ...]]:
+    """For `pixel_digest`: the frames of each file that bears the UID of another one."""
+    by_file = defaultdict[FoundFile, list[Frame]](list)
+    for frame in frames:
+        by_file[frame.instance.found].append(frame)
+    return [tuple(by_file[found]) for found in namesakes(frames)]
+
+
+def pixel_digest(frames: tuple[Frame, ...]) -> str:
+    """What tells the pixels of a file, however they are compressed. Raises RejectedFile."""
+    digest = hashlib.sha256()
+    indices = [frame.index for frame in frames]
+    for frame, stored in zip(frames, _decoded(frames[0].instance, indices), strict=True):
+        digest.update(f"{stored.shape} {frame.slope!r} {frame.intercept!r}\n".encode())
+        digest.update(np.ascontiguousarray(stored, "<i8").tobytes())
+    return digest.hexdigest()
+
+
+def without_refused(frames: Iterable[Frame], refusals: Iterable[Refusal]) -> list[Frame]:
+    """The frames of files that are not refused."""
+    refused = {refusal.found for refusal in refusals}
+    return [frame for frame in frames if frame.instance.found not in refused]
+
+
 def read_series(series: Series) -> Volume:
     """Decode the slices of a series into a volume.
 
-    MONOCHROME1 is inverted, slope and intercept are applied.
+    MONOCHROME1 is inverted, slope and intercept are applied, stated padding becomes air.
 
     Raises:
         RejectedFile: a file changed since it was listed, or its pixels cannot be decoded, are
             all the same, or become infinite.
     """
     voxels = np.empty(series.shape, _storage_type(series.frames))
+    states_padding = any(frame.instance.padding is not None for frame in series.frames)
+    padded = np.zeros(series.shape, np.bool_) if states_padding else None
     by_file = defaultdict[FoundFile, dict[int, int]](dict)
     for place, frame in enumerate(series.frames):
         by_file[frame.instance.found][frame.index] = place
     for places in by_file.values():
         indices = sorted(places)
-        for index, stored in zip(indices, _decoded(series, places, indices), strict=True):
-            _fill(voxels[places[index]], stored, series.frames[places[index]])
+        instance = series.frames[places[indices[0]]].instance
+        for index, stored in zip(indices, _decoded(instance, indices), strict=True):
+            frame = series.frames[places[index]]
+            _fill(voxels[places[index]], stored, frame)
+            if padded is not None and frame.instance.padding is not None:
+                low, high = frame.instance.padding
+                padded[places[index]] = (stored >= low) & (stored <= high)
+    if padded is not None:
+        without_padding(voxels, padded)
     return volume_of(voxels, series.affine, _origin(series))
 
 
@@ -91,14 +134,12 @@ def _require_listed(found: FoundFile) -> None:
         raise RejectedFile(found.refused, found.refused.value.replace("_", " "))
 
 
-def _decoded(
-    series: Series, places: dict[int, int], indices: Sequence[int]
-) -> Iterator[NDArray[Any]]:
+def _decoded(instance: Instance, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
     """The stored values of some frames of one file, each (rows, columns)."""
-    instance = series.frames[places[indices[0]]].instance
     with opened(instance.found.path, instance.found) as file, refusing():
         plugin = PLUGINS[instance.transfer_syntax]
-        for stored in iter_pixels(file, indices=indices, raw=True, decoding_plugin=plugin):
+        source = pixel_source(file, instance.transfer_syntax)
+        for stored in iter_pixels(source, indices=indices, raw=True, decoding_plugin=plugin):
             same = stored.shape == (instance.rows, instance.columns)
             require(same, RejectionReason.CORRUPT, "a slice has another shape than its header says")
             yield stored
@@ -142,8 +183,9 @@ def _origin(series: Series) -> Origin:
         patient_id=instance.patient_id,
         study_uid=instance.study_uid,
         series_uid=instance.series_uid,
-        frame_of_reference_uid=instance.frame_of_reference_uid,
+        frame_of_reference_uid=instance.frame_of_reference_uid if series.is_placed else None,
         scanner=instance.scanner,
-        contrast=instance.contrast,
+        contrast=series.frames[0].hint.name,
+        remarks=series.remarks,
         decoder=", ".join(sorted({decoder_of(syntax) for syntax in syntaxes})),
     )

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
+from pydicom.filereader import dcmread, read_dataset
 from pydicom.tag import BaseTag, Tag
+from pydicom.uid import UID
 
 from mriad_model.errors import RejectedFile
 from mriad_model.folders import FoundFile
 from mriad_model.nouns import RejectionReason
 from mriad_model.volumes.codestreams import Codestream, codestream_at
-from mriad_model.volumes.content import DICM, opened, require_size
+from mriad_model.volumes.content import DICM, begins_bare, opened, require_size
 from mriad_model.volumes.limits import VolumeLimits
 from mriad_model.volumes.refusals import refusing, require
-from mriad_model.volumes.syntaxes import BIG_ENDIAN, IMPLICIT, require_readable
+from mriad_model.volumes.syntaxes import BIG_ENDIAN, EXPLICIT, IMPLICIT, require_readable
 
 META_END = 8 * 1024  # bytes; a file meta is a few hundred
 LONG_VR = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UN", b"UC", b"UR", b"UT")
@@ -30,16 +31,24 @@ PIXEL_DATA = (0x7FE0, 0x0010)
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  # as 32 and 64 bit floats, as integers
 SEQUENCES = (0x52009229, 0x52009230, 0x00283000)  # shared and per-frame groups, look-up table
 ITEM_MARKS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+GE_IMAGE_TYPE = 0x0043102F  # private to GE: 0 magnitude, 1 phase, 2 real, 3 imaginary
 DICOMDIR = "1.2.840.10008.1.3.10"
 
-WANTED = [
+WANTED: list[str | int] = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID",
     "FrameOfReferenceUID", "Modality", "ImageType", "BurnedInAnnotation",
     "Manufacturer", "ManufacturerModelName", "MagneticFieldStrength",
     "SeriesDescription", "ProtocolName", "ContrastBolusAgent",
-    "RepetitionTime", "EchoTime", "InversionTime", "TemporalPositionIdentifier",
+    "ScanningSequence", "EchoPulseSequence", "EchoPlanarPulseSequence", "AcquisitionContrast",
+    "RepetitionTime", "EchoTime", "InversionTime", "FlipAngle", "TemporalPositionIdentifier",
+    "ComplexImageComponent", "PixelPresentation", "VolumeBasedCalculationTechnique",
+    "RescaleType", "RealWorldValueMappingSequence", GE_IMAGE_TYPE,
+    "StudyDate", "StudyTime", "SeriesTime", "AcquisitionDate", "AcquisitionTime",
+    "AcquisitionDateTime", "AcquisitionNumber", "SeriesNumber", "InstanceNumber",
+    "ImagesInAcquisition", "SliceThickness", "SpacingBetweenSlices",
     "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+    "PixelPaddingValue", "PixelPaddingRangeLimit",
     "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing",
     "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
@@ -56,13 +65,15 @@ class Header:
     fragments: tuple[Codestream | None, ...]  # compressed; None where no frame begins
 
 
-def read_header(found: FoundFile, limits: VolumeLimits, wanted: Sequence[str] = WANTED) -> Header:
+def read_header(
+    found: FoundFile, limits: VolumeLimits, wanted: Sequence[str | int] = WANTED
+) -> Header:
     """Read a file up to its pixel data, and walk over those.
 
     Args:
         found: the file as it was listed; one that has changed since is refused.
         limits: what a file may ask for.
-        wanted: keywords of the tags to keep.
+        wanted: keywords, or numbers, of the tags to keep.
 
     Raises:
         RejectedFile: unsupported, too large, truncated or corrupt.
@@ -78,13 +89,18 @@ def read_header(found: FoundFile, limits: VolumeLimits, wanted: Sequence[str] = 
         syntax = meta.get((2, 0x10), "")
         require_readable(syntax)
         file.seek(meta_end)
-        dataset = read_dataset(
-            cast("BinaryIO", _Rationed(file, limits)),
-            is_implicit_VR=syntax == IMPLICIT,
-            is_little_endian=syntax != BIG_ENDIAN,
-            stop_when=_at_pixels,
-            specific_tags=[Tag(keyword) for keyword in wanted],
-        )
+        rationed = _Rationed(file, limits)
+        try:
+            dataset = read_dataset(
+                cast("BinaryIO", rationed),
+                is_implicit_VR=syntax == IMPLICIT,
+                is_little_endian=syntax != BIG_ENDIAN,
+                stop_when=_at_pixels,
+                specific_tags=[Tag(keyword) for keyword in wanted],
+            )
+        except Exception:
+            rationed.require_left()  # pydicom makes another error of ours
+            raise
         _require_few_items(dataset, limits.max_items)
         implicit, little = dataset.original_encoding
         length = _pixel_length(file, bool(implicit), bool(little))
@@ -95,6 +111,17 @@ def read_header(found: FoundFile, limits: VolumeLimits, wanted: Sequence[str] = 
             return Header(dataset, syntax, 0, fragments)
         size = min(length, found.size - file.tell())
         return Header(dataset, syntax, size, ())
+
+
+def pixel_source(file: BinaryIO, syntax: str) -> BinaryIO | Dataset:
+    """What pydicom decodes pixels from: the file, or its dataset where it has no file meta."""
+    start = file.read(META_END)
+    file.seek(0)
+    if start[DICM] == b"DICM" and start[132:134] == b"\x02\0":
+        return file
+    dataset = dcmread(file, force=True)
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    return dataset
 
 
 def _pixel_length(file: BinaryIO, implicit: bool, little: bool) -> int | None:
@@ -147,9 +174,13 @@ class _Rationed:
     def read(self, size: int) -> bytes:
         self._reads -= 1
         self._bytes -= size
+        self.require_left()
+        return self._read(size)
+
+    def require_left(self) -> None:
+        """Refuse the file once more was asked for than it may have."""
         enough = min(self._reads, self._bytes) >= 0
         require(enough, RejectionReason.TOO_LARGE, "a header of too many bytes or elements")
-        return self._read(size)
 
 
 def _require_few_items(dataset: Dataset, most: int) -> None:
@@ -165,10 +196,16 @@ def _require_few_items(dataset: Dataset, most: int) -> None:
 def _file_meta(start: bytes) -> tuple[dict[tuple[int, int], str], int]:
     """The UIDs of the file meta (PS3.10, 7.1): explicit VR little endian, group 0002.
 
-    And where it ends.
+    And where it ends. Where there is none, old files are uncompressed and little endian (PS3.5,
+    10.1); their first element tells whether its type is written out.
     """
-    require(start[DICM] == b"DICM", RejectionReason.UNSUPPORTED, "not a DICOM file")
-    position, meta = 132, dict[tuple[int, int], str]()
+    prefixed = start[DICM] == b"DICM"
+    bare = begins_bare(start)
+    require(prefixed or bare, RejectionReason.UNSUPPORTED, "not a DICOM file")
+    position, meta = (132 if prefixed else 0), dict[tuple[int, int], str]()
+    if start[position : position + 2] == b"\x08\0":
+        explicit = start[position + 4 : position + 6].isalpha()
+        return {(2, 0x10): EXPLICIT if explicit else IMPLICIT}, position
     while True:
         head = start[position : position + 8]
         if len(head) < 8:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from mriad_model.folders import FoundFile
+from mriad_model.volumes.contrast import Hint
+from mriad_model.volumes.pictured import Objection
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,12 @@ class Instance:
     patient_id: str | None  # raw
     frame_of_reference_uid: str | None
     scanner: str | None
-    contrast: str | None
+    description: str | None
+    series_number: int | None
+    acquired: tuple[str | None, ...]  # when: dates and times of study, series and acquisition
+    acquisition: str | None  # AcquisitionNumber
+    number: int | None  # InstanceNumber
+    n_acquired: int | None  # ImagesInAcquisition
     rows: int
     columns: int
     n_frames: int
@@ -26,6 +33,7 @@ class Instance:
     bits_stored: int
     signed: bool
     inverted: bool  # MONOCHROME1: the lowest value is white
+    padding: tuple[int, int] | None  # stored values, lowest and highest, that show nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +51,8 @@ class Frame:
     echo_time: float | None  # ms
     temporal_position: int | None
     stack: str | None
+    place: int | None  # in its stack, from 1, as the file says
+    thickness: float | None  # mm
+    stated_step: float | None  # mm, from slice to slice as the file says
+    hint: Hint  # at the contrast
+    objection: Objection | None  # why it is no magnitude anatomy

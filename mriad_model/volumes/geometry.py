@@ -21,6 +21,7 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 UNIT_TOLERANCE = 1e-2  # of direction cosines: length, and cosine of the angle between them
 SHEAR_TOLERANCE = 1e-2  # in-plane drift of the slices, as a share of the way along the normal
 GAP_TOLERANCE = 0.05  # of the slice spacing
+ROUNDED = 0.1  # mm; coarser than that no maker rounds positions
 LARGEST_SPACING = 100.0  # mm
 SMALLEST_SPACING = 1e-3  # mm
 
@@ -45,6 +46,11 @@ def slice_normal(orientation: Sequence[float]) -> Vector:
     return np.asarray(normal / np.linalg.norm(normal), np.float64)
 
 
+def mean_step(positions: NDArray[np.float64]) -> float:
+    """From slice to slice, mm, of positions in order, (N, 3); 0 of a single one."""
+    return float(np.linalg.norm(positions[-1] - positions[0])) / max(1, len(positions) - 1)
+
+
 def require_even_stack(positions: NDArray[np.float64], normal: Vector) -> None:
     """Refuse slices that are no stack: shared positions, gaps, or a drift along the slices.
 
@@ -62,6 +68,10 @@ def require_even_stack(positions: NDArray[np.float64], normal: Vector) -> None:
         f"{shared + 1} or more of {len(positions)} slices share a position",
     )
     off = np.abs(steps - step)
+    slack = _rounding(positions, normal)
+    if slack > 0:
+        mean = float(heights[-1] - heights[0]) / (len(positions) - 1)
+        off = np.minimum(off, np.maximum(np.abs(steps - mean) - slack, 0))
     worst = int(off.argmax())
     require(
         bool(off[worst] <= GAP_TOLERANCE * step),
@@ -70,12 +80,19 @@ def require_even_stack(positions: NDArray[np.float64], normal: Vector) -> None:
         f"most others {step:.3g} mm",
     )
     drift = positions - positions[0] - np.outer(heights - heights[0], normal)  # (N, 3), in plane
-    allowed = SHEAR_TOLERANCE * (heights - heights[0]) + GAP_TOLERANCE * step
+    allowed = SHEAR_TOLERANCE * (heights - heights[0]) + GAP_TOLERANCE * step + slack
     require(
         bool((np.linalg.norm(drift, axis=1) <= allowed).all()),
         RejectionReason.BAD_GEOMETRY,
         "slices are sheared: each is shifted within its plane",
     )
+
+
+def _rounding(positions: NDArray[np.float64], normal: Vector) -> float:
+    """How far two positions may be off along the normal, mm, where all are whole tenths of one."""
+    tenths = positions / ROUNDED
+    rounded = bool((np.abs(tenths - np.rint(tenths)) <= SMALLEST_SPACING).all())
+    return ROUNDED * float(np.abs(normal).sum()) if rounded else 0.0
 
 
 def stack_affine(

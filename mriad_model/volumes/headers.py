@@ -17,11 +17,18 @@ from mriad_model.volumes.acceptance import (
     require_sound,
     require_whole_pixels,
 )
-from mriad_model.volumes.contrast import dicom_contrast
+from mriad_model.volumes.contrast import Timing, classic_timing, dicom_contrast
 from mriad_model.volumes.dicom_file import Header
 from mriad_model.volumes.frames import Frame, Instance
 from mriad_model.volumes.limits import VolumeLimits
+from mriad_model.volumes.padding import stated_padding
+from mriad_model.volumes.pictured import image_type, objection_to
 from mriad_model.volumes.refusals import refusing, require
+
+ACQUIRED = (
+    "StudyDate", "StudyTime", "SeriesTime", "AcquisitionNumber",
+    "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime",
+)  # fmt: skip
 
 
 def frames_of(found: FoundFile, header: Header, limits: VolumeLimits) -> tuple[Frame, ...]:
@@ -44,7 +51,8 @@ def frames_of(found: FoundFile, header: Header, limits: VolumeLimits) -> tuple[F
 
 def _instance(found: FoundFile, header: Header) -> Instance:
     dataset = header.dataset
-    frames = tags.optional_number(dataset, "NumberOfFrames")
+    several = tags.raw_text(dataset, "NumberOfFrames") is not None
+    bits, signed = tags.whole(dataset, "BitsAllocated"), tags.whole(dataset, "PixelRepresentation")
     return Instance(
         found=found,
         transfer_syntax=header.transfer_syntax,
@@ -52,17 +60,23 @@ def _instance(found: FoundFile, header: Header) -> Instance:
         sop_instance_uid=tags.text(dataset, "SOPInstanceUID"),
         series_uid=tags.text(dataset, "SeriesInstanceUID"),
         study_uid=tags.optional_text(dataset, "StudyInstanceUID"),
-        patient_id=tags.optional_text(dataset, "PatientID"),
+        patient_id=tags.raw_text(dataset, "PatientID"),
         frame_of_reference_uid=tags.optional_text(dataset, "FrameOfReferenceUID"),
         scanner=_scanner(dataset),
-        contrast=dicom_contrast(dataset),
+        description=tags.optional_text(dataset, "SeriesDescription"),
+        series_number=_whole_or_none(dataset, "SeriesNumber"),
+        acquired=tuple(tags.optional_text(dataset, keyword) for keyword in ACQUIRED),
+        acquisition=tags.optional_text(dataset, "AcquisitionNumber"),
+        number=_whole_or_none(dataset, "InstanceNumber"),
+        n_acquired=_whole_or_none(dataset, "ImagesInAcquisition"),
         rows=tags.whole(dataset, "Rows"),
         columns=tags.whole(dataset, "Columns"),
-        n_frames=1 if frames is None else tags.whole(dataset, "NumberOfFrames"),
-        bits_allocated=tags.whole(dataset, "BitsAllocated"),
+        n_frames=tags.whole(dataset, "NumberOfFrames") if several else 1,
+        bits_allocated=bits,
         bits_stored=tags.whole(dataset, "BitsStored"),
-        signed=tags.whole(dataset, "PixelRepresentation") == 1,
+        signed=signed == 1,
         inverted=tags.text(dataset, "PhotometricInterpretation") == "MONOCHROME1",
+        padding=stated_padding(dataset, bits, signed=signed == 1),
     )
 
 
@@ -91,19 +105,24 @@ def _frames(dataset: Dataset, instance: Instance) -> Iterator[Frame]:
 
 
 def _classic_frame(dataset: Dataset, instance: Instance) -> Frame:
-    time = tags.optional_number(dataset, "TemporalPositionIdentifier")
+    hint = dicom_contrast(dataset)
     return Frame(
         instance=instance,
         index=0,
         position=tags.numbers(dataset, "ImagePositionPatient", 3),
         orientation=tags.numbers(dataset, "ImageOrientationPatient", 6),
         spacing=tags.numbers(dataset, "PixelSpacing", 2),
-        slope=_or(tags.optional_number(dataset, "RescaleSlope"), 1.0),
-        intercept=_or(tags.optional_number(dataset, "RescaleIntercept"), 0.0),
-        image_type=tags.optional_text(dataset, "ImageType"),
-        echo_time=tags.optional_number(dataset, "EchoTime"),
-        temporal_position=None if time is None else int(time),
+        slope=tags.number_or(dataset, "RescaleSlope", 1.0),
+        intercept=tags.number_or(dataset, "RescaleIntercept", 0.0),
+        image_type=image_type(dataset, ()),
+        echo_time=classic_timing(dataset).echo,
+        temporal_position=_whole_or_none(dataset, "TemporalPositionIdentifier"),
         stack=None,
+        place=None,
+        thickness=tags.optional_number(dataset, "SliceThickness"),
+        stated_step=tags.optional_number(dataset, "SpacingBetweenSlices"),
+        hint=hint,
+        objection=objection_to(dataset, (), hint),
     )
 
 
@@ -115,24 +134,44 @@ def _enhanced_frame(
     measures = tags.functional_group(groups, "PixelMeasuresSequence")
     scaling = tags.functional_group(groups, "PixelValueTransformationSequence")
     content = tags.functional_group(groups, "FrameContentSequence")
-    frame_type = tags.functional_group(groups, "MRImageFrameTypeSequence")
-    echo = tags.functional_group(groups, "MREchoSequence")
-    time = tags.optional_number(content, "TemporalPositionIndex")
-    own_type = tags.optional_text(frame_type, "FrameType")
+    timing = _enhanced_timing(dataset, groups)
+    hint = dicom_contrast(dataset, timing)
     return Frame(
         instance=instance,
         index=index,
         position=tags.numbers(position, "ImagePositionPatient", 3),
         orientation=tags.numbers(orientation, "ImageOrientationPatient", 6),
         spacing=tags.numbers(measures, "PixelSpacing", 2),
-        slope=_or(tags.optional_number(scaling, "RescaleSlope"), 1.0),
-        intercept=_or(tags.optional_number(scaling, "RescaleIntercept"), 0.0),
-        image_type=own_type or tags.optional_text(dataset, "ImageType"),
-        echo_time=tags.optional_number(echo, "EffectiveEchoTime"),
-        temporal_position=None if time is None else int(time),
+        slope=tags.number_or(scaling, "RescaleSlope", 1.0),
+        intercept=tags.number_or(scaling, "RescaleIntercept", 0.0),
+        image_type=image_type(dataset, groups),
+        echo_time=timing.echo,
+        temporal_position=_whole_or_none(content, "TemporalPositionIndex"),
         stack=tags.optional_text(content, "StackID"),
+        place=_whole_or_none(content, "InStackPositionNumber"),
+        thickness=tags.optional_number(measures, "SliceThickness"),
+        stated_step=tags.optional_number(measures, "SpacingBetweenSlices"),
+        hint=hint,
+        objection=objection_to(dataset, groups, hint),
     )
 
 
-def _or(value: float | None, otherwise: float) -> float:
-    return otherwise if value is None else value
+def _enhanced_timing(dataset: Dataset, groups: list[Dataset]) -> Timing:
+    timing = tags.functional_group(groups, "MRTimingAndRelatedParametersSequence")
+    modifier = tags.functional_group(groups, "MRModifierSequence")
+    echo = tags.functional_group(groups, "MREchoSequence")
+    pulse = tags.optional_text(dataset, "EchoPulseSequence")
+    return Timing(
+        repetition=tags.optional_number(timing, "RepetitionTime"),
+        echo=tags.optional_number(echo, "EffectiveEchoTime"),
+        inversion=tags.optional_number(modifier, "InversionTimes"),
+        flip=tags.optional_number(timing, "FlipAngle"),
+        gradient=None if pulse is None else pulse == "GRADIENT",
+        inverted=tags.optional_text(modifier, "InversionRecovery") == "YES" if modifier else None,
+        planar=tags.optional_text(dataset, "EchoPlanarPulseSequence") == "YES",
+    )
+
+
+def _whole_or_none(dataset: Dataset, keyword: str) -> int | None:
+    number = tags.optional_number(dataset, keyword)
+    return None if number is None else int(number)

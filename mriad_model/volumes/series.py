@@ -1,27 +1,29 @@
 """From the frames of a folder to series that make a volume each, and frames that make none."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from mriad_model.errors import RejectedFile
 from mriad_model.folders import FoundFile
 from mriad_model.nouns import RejectionReason
+from mriad_model.volumes.completeness import require_all, require_as_many
+from mriad_model.volumes.copies import pooled
 from mriad_model.volumes.frames import Frame
 from mriad_model.volumes.geometry import (
     Affine,
+    mean_step,
     require_affine,
     require_even_stack,
     slice_normal,
     stack_affine,
 )
 from mriad_model.volumes.limits import VolumeLimits
+from mriad_model.volumes.localizers import require_no_localizer
 from mriad_model.volumes.refusals import Refusal, require
-
-SAME_DIRECTION = 1e-3  # largest difference of direction cosines within one stack
-DECIMALS = 3  # of echo times (ms) and spacings (mm) that are told apart
+from mriad_model.volumes.stacks import Stack, in_direction, series_key, stacks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Series:
 
     frames: tuple[Frame, ...]
     affine_values: tuple[float, ...]  # 4x4, row by row
+    remarks: tuple[str, ...] = ()  # what its headers say that is not so
 
     @property
     def affine(self) -> Affine:
@@ -43,97 +46,98 @@ class Series:
         return len(self.frames), instance.rows, instance.columns
 
     @property
+    def is_placed(self) -> bool:
+        """Whether all frames lie in one frame of reference, and in one series."""
+        named = {(f.instance.frame_of_reference_uid, f.instance.series_uid) for f in self.frames}
+        return len(named) == 1
+
+    @property
     def files(self) -> tuple[FoundFile, ...]:
         """The files that the frames lie in, in the order of their first frames."""
         return _files(self.frames)
 
 
-def series_of(frames: Iterable[Frame], limits: VolumeLimits) -> tuple[list[Series], list[Refusal]]:
+def series_of(
+    frames: Iterable[Frame], limits: VolumeLimits, digests: Mapping[FoundFile, str] | None = None
+) -> tuple[list[Series], list[Refusal]]:
     """Sort frames into series. Each frame ends in one series, or its file in a refusal.
 
     A whole copy of a series, in other files, is a series too: it is the same scan, and is still
     there when the first copy is gone. Other files of an SOP instance that there is are refused.
+
+    Args:
+        frames: of a folder, in the order of its files.
+        limits: what a volume may ask for.
+        digests: of the pixels of `copies.namesakes`; without them namesakes are taken for copies.
     """
-    originals, *copies = _by_copy(frames)
-    found: list[Series] = []
-    refused: list[Refusal] = []
-    whole = set[Hashable]()
-    for group in _stacks(originals):
-        try:
-            found.append(_ordered(group, limits))
-            whole.add(_instances(group))
-        except RejectedFile as error:
-            refused.extend(Refusal(file, error.reason, error.detail) for file in _files(group))
-    for group in (stack for copy in copies for stack in _stacks(copy)):
-        try:
-            detail = "another file holds the same SOP instance"
-            require(_instances(group) in whole, RejectionReason.DUPLICATE, detail)
-            found.append(_ordered(group, limits))
-        except RejectedFile as error:
-            refused.extend(Refusal(file, error.reason, error.detail) for file in _files(group))
-    return found, refused
+    pools = pooled(tuple(frames), digests or {})
+    outcome = _Outcome(limits, refusals=list(pools.refusals))
+    for pool in pools.originals:
+        outcome.add(pool, whole=None)
+    originals = frozenset(_instances(each.frames) for each in outcome.series)
+    for pool in pools.copies:
+        outcome.add(pool, whole=originals)
+    return outcome.series, outcome.refusals
 
 
-def _by_copy(frames: Iterable[Frame]) -> list[list[Frame]]:
-    """The frames of the first file of each SOP instance, those of the second files, and so on."""
-    copies: list[list[Frame]] = [[]]
-    holders = defaultdict[str, dict[FoundFile, int]](dict)  # of each SOP instance
-    for frame in frames:
-        files = holders[frame.instance.sop_instance_uid]
-        place = files.setdefault(frame.instance.found, len(files))
-        if place == len(copies):
-            copies.append([])
-        copies[place].append(frame)
-    return copies
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What has become of frames so far."""
+
+    limits: VolumeLimits
+    series: list[Series] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def add(self, pool: Sequence[Frame], whole: frozenset[Hashable] | None) -> None:
+        """Stack frames; where `whole` is given, only into copies of what is in it."""
+        kin = defaultdict[Hashable, list[Frame]](list)
+        for frame in pool:
+            kin[series_key(frame)].append(frame)
+        found: list[Series] = []
+        for stack in stacks_of(pool):
+            try:
+                if whole is not None:
+                    copy = _instances(stack.frames) in whole
+                    detail = "another file holds the same SOP instance"
+                    require(copy, RejectionReason.DUPLICATE, detail)
+                keys = dict.fromkeys(series_key(frame) for frame in stack.frames)
+                found.append(_ordered(stack, [f for key in keys for f in kin[key]], self.limits))
+            except RejectedFile as error:
+                self._refuse(stack.frames, error)
+        for each in found:
+            try:
+                for other in found:
+                    if _are_of_one_series(each, other):
+                        require_as_many(each.frames, other.frames)
+                self.series.append(each)
+            except RejectedFile as error:
+                self._refuse(each.frames, error)
+
+    def _refuse(self, frames: Iterable[Frame], error: RejectedFile) -> None:
+        self.refusals.extend(Refusal(f, error.reason, error.detail) for f in _files(frames))
 
 
-def _instances(frames: Iterable[Frame]) -> frozenset[tuple[str, int]]:
-    return frozenset((frame.instance.sop_instance_uid, frame.index) for frame in frames)
-
-
-def _stacks(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
-    """Frames that belong together: same series, grid, contrast and time, and same orientation."""
-    groups = defaultdict[Hashable, list[list[Frame]]](list)
-    for frame in frames:
-        stacks = groups[_kind(frame)]
-        for stack in stacks:
-            if _same_direction(frame, stack[0]):
-                stack.append(frame)
-                break
-        else:
-            stacks.append([frame])
-    for stacks in groups.values():
-        yield from stacks
-
-
-def _kind(frame: Frame) -> Hashable:
-    """What two frames of one volume have in common. Patient and study too: UIDs get reused."""
-    instance = frame.instance
-    return (
-        instance.series_uid,
-        instance.study_uid,
-        instance.patient_id,
-        instance.frame_of_reference_uid,
-        instance.rows,
-        instance.columns,
-        tuple(round(each, DECIMALS) for each in frame.spacing),
-        None if frame.echo_time is None else round(frame.echo_time, DECIMALS),
-        frame.image_type,
-        frame.temporal_position,
-        frame.stack,
+def _instances(frames: Iterable[Frame]) -> frozenset[Hashable]:
+    return frozenset(
+        (series_key(f), f.instance.sop_instance_uid, f.instance.number, f.index) for f in frames
     )
 
 
-def _same_direction(one: Frame, other: Frame) -> bool:
-    pairs = zip(one.orientation, other.orientation, strict=True)
-    return all(abs(a - b) <= SAME_DIRECTION for a, b in pairs)
+def _are_of_one_series(one: Series, other: Series) -> bool:
+    first, second = one.frames[0], other.frames[0]
+    return series_key(first) == series_key(second) and first.stack == second.stack
 
 
-def _ordered(group: Sequence[Frame], limits: VolumeLimits) -> Series:
-    """The frames in order along their normal (PS3.3, C.7.6.2.1.1). Names and numbers are not asked.
+def _ordered(stack: Stack, kin: Sequence[Frame], limits: VolumeLimits) -> Series:
+    """The frames of a stack as a series.
 
-    Raises RejectedFile where they are no evenly spaced stack.
+    Raises RejectedFile where they are no anatomy, no evenly spaced stack, or not all of it.
     """
+    group = stack.frames
+    if stack.objection is not None:
+        raise RejectedFile(stack.objection.reason, stack.objection.detail)
+    ordered, positions = in_direction(group)
+    require_no_localizer(ordered, mean_step(positions), kin)
     enough = len(group) >= limits.min_slices
     detail = f"{len(group)} slices, fewer than {limits.min_slices}"
     require(enough, RejectionReason.TOO_FEW_SLICES, detail)
@@ -143,14 +147,12 @@ def _ordered(group: Sequence[Frame], limits: VolumeLimits) -> Series:
     require(
         fits, RejectionReason.TOO_LARGE, f"{n_voxels:,} voxels, more than {limits.max_voxels:,}"
     )
-    positions = np.array([frame.position for frame in group], np.float64)  # (N, 3)
-    normal = slice_normal(group[0].orientation)
-    order = np.argsort(positions @ normal, kind="stable")
-    positions = positions[order]
-    require_even_stack(positions, normal)
+    require_even_stack(positions, slice_normal(group[0].orientation))
     affine = stack_affine(positions, group[0].orientation, group[0].spacing)
     require_affine(affine)
-    return Series(tuple(group[i] for i in order), tuple(affine.ravel().tolist()))
+    remarks = require_all(ordered, mean_step(positions), kin)
+    hint = () if ordered[0].hint.remark is None else (ordered[0].hint.remark,)
+    return Series(ordered, tuple(affine.ravel().tolist()), (*stack.remarks, *hint, *remarks))
 
 
 def _files(frames: Iterable[Frame]) -> tuple[FoundFile, ...]:

@@ -1,24 +1,38 @@
-"""Tags of a DICOM dataset as plain values. What is absent, and what is nonsense, have names."""
+"""Tags of a DICOM dataset as plain values. What is absent, and what is nonsense, have names.
+
+A tag that nothing needs loses no scan: its nonsense is as if it were absent.
+"""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence as DicomSequence
 
 from mriad_model.errors import RejectedFile
 from mriad_model.nouns import RejectionReason
+from mriad_model.plain_text import printable
 from mriad_model.volumes.refusals import require
 
 _T = TypeVar("_T")
 
+DECIMAL_COMMA = re.compile(r"^\s*([+-]?\d+),(\d+)\s*$")  # 1,5 for 1.5
 LONGEST_TEXT = 256  # characters; a UID has 64 at most
 
 
 def optional_text(dataset: Dataset, keyword: str) -> str | None:
-    """A text, its values joined by a backslash as in the file; None where absent or empty."""
-    value = _value(dataset, keyword)
+    """A text that prints, its values joined by a backslash; None where absent, empty, nonsense."""
+    raw = raw_text(dataset, keyword)
+    return None if raw is None else printable(raw)[:LONGEST_TEXT]
+
+
+def raw_text(dataset: Dataset, keyword: str) -> str | None:
+    """A text as the file holds it: for what is never shown, and must not change."""
+    value = _value_or_none(dataset, keyword)
     if value is None:
         return None
     values = value if isinstance(value, MultiValue) else [value]
@@ -30,44 +44,38 @@ def text(dataset: Dataset, keyword: str) -> str:
     return _present(optional_text(dataset, keyword), keyword)
 
 
-def optional_number(dataset: Dataset, keyword: str) -> float | None:
-    """One finite number; None where absent or empty."""
-    values = optional_numbers(dataset, keyword, 1)
-    return None if values is None else values[0]
+def optional_number(dataset: Dataset, keyword: str | int) -> float | None:
+    """One finite number that nothing depends on; None where absent, empty or nonsense."""
+    value = _value_or_none(dataset, keyword)
+    if value is None or isinstance(value, str):
+        value = DECIMAL_COMMA.sub(r"\1.\2", _undecoded(dataset, keyword) or "")
+    found = _finite(value)
+    return found[0] if found is not None and len(found) == 1 else None
+
+
+def number_or(dataset: Dataset, keyword: str, otherwise: float) -> float:
+    """One finite number that voxels depend on: where there is one, it has to be sound."""
+    value = _value(dataset, keyword)
+    return otherwise if value is None else _sound(value, keyword, 1)[0]
 
 
 def whole(dataset: Dataset, keyword: str) -> int:
     """A whole number of 0 or more that must be there."""
-    value = _present(optional_number(dataset, keyword), keyword)
+    (value,) = numbers(dataset, keyword, 1)
     sound = value >= 0 and value == math.floor(value)
     require(sound, RejectionReason.CORRUPT, f"{keyword} is no count")
     return int(value)
 
 
-def optional_numbers(dataset: Dataset, keyword: str, n: int) -> tuple[float, ...] | None:
-    """`n` finite numbers; None where absent or empty."""
-    value = _value(dataset, keyword)
-    if value is None:
-        return None
-    values = value if isinstance(value, MultiValue) else [value]
-    try:
-        numbers = tuple(float(each) for each in values)
-    except (TypeError, ValueError) as error:
-        raise RejectedFile(RejectionReason.CORRUPT, f"{keyword} is no number") from error
-    sound = len(numbers) == n and all(math.isfinite(number) for number in numbers)
-    require(sound, RejectionReason.CORRUPT, f"{keyword} is not {n} finite numbers")
-    return numbers
-
-
 def numbers(dataset: Dataset, keyword: str, n: int) -> tuple[float, ...]:
     """`n` finite numbers that must be there."""
-    return _present(optional_numbers(dataset, keyword, n), keyword)
+    return _sound(_present(_value(dataset, keyword), keyword), keyword, n)
 
 
 def items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
     """The items of a sequence; none where it is absent."""
-    value = dataset.get(keyword)
-    return value if value is not None else ()
+    value = _value_or_none(dataset, keyword)
+    return value if isinstance(value, DicomSequence) else ()
 
 
 def functional_group(groups: Sequence[Dataset], keyword: str) -> Dataset:
@@ -84,9 +92,44 @@ def functional_group(groups: Sequence[Dataset], keyword: str) -> Dataset:
     return Dataset()
 
 
-def _value(dataset: Dataset, keyword: str) -> Any:
+def _value(dataset: Dataset, keyword: str | int) -> Any:
     value = dataset.get(keyword)
+    if isinstance(value, DataElement):  # as numbered tags are given
+        value = value.value
     return None if value is None or value in ("", []) else value
+
+
+def _value_or_none(dataset: Dataset, keyword: str | int) -> Any:
+    try:
+        return _value(dataset, keyword)
+    except Exception:  # whatever pydicom raises over nonsense
+        return None
+
+
+def _undecoded(dataset: Dataset, keyword: str | int) -> str | None:
+    """What a file holds where a number should be."""
+    element = dataset.get_item(keyword)
+    value = None if element is None else element.value
+    if isinstance(value, bytes):
+        return value.decode("ascii", "replace")
+    return value if isinstance(value, str) else None
+
+
+def _finite(value: Any) -> tuple[float, ...] | None:
+    values = value if isinstance(value, MultiValue) else [value]
+    try:
+        found = tuple(float(each) for each in values)
+    except (TypeError, ValueError):
+        return None
+    return found if all(math.isfinite(number) for number in found) else None
+
+
+def _sound(value: Any, keyword: str, n: int) -> tuple[float, ...]:
+    found = _finite(value)
+    if found is None or len(found) != n:
+        wanted = "a finite number" if n == 1 else f"{n} finite numbers"
+        raise RejectedFile(RejectionReason.CORRUPT, f"{keyword} is not {wanted}")
+    return found
 
 
 def _present(value: _T | None, keyword: str) -> _T:

@@ -31,6 +31,7 @@ class Origin:
     session: str | None = None  # by BIDS: a visit of the patient
     contrast: str | None = None  # a hint: T1w, T1c, T2w, FLAIR, ...
     decoder: str = "native"  # the library and version that decompressed the voxels
+    remarks: tuple[str, ...] = ()  # what of the source contradicts itself, or was passed over
 
 
 @dataclass(frozen=True, slots=True, eq=False)

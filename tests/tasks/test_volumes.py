@@ -16,6 +16,7 @@ import tasks.ingestion
 from db import history
 from db.engine import reading
 from mriad_model.errors import SettingsError
+from mriad_model.grids import in_words
 from mriad_model.isolation import Readers
 from mriad_model.nouns import LabelValue, ScanKind
 from mriad_model.paths import escape_path
@@ -65,6 +66,19 @@ class TestSeries:
         assert {Path(each.path) for each in seen} == set(series)
         scan = history.scans_by_id(bench.engine, [scan_id])[scan_id]
         assert (scan.kind, scan.n_slices, scan.n_files) == (ScanKind.DICOM, N, N)
+
+    def test_what_contradicts_itself_is_kept_with_the_scan(
+        self, bench: Bench, folder: Path, series: list[Path]
+    ) -> None:
+        for path in series:
+            dataset = dcmread(path)
+            dataset.SeriesDescription = "t2_tse"
+            dataset.save_as(path)
+        ((scan_id, _),) = bench.ingest(folder).seen
+        scan = history.scans_by_id(bench.engine, [scan_id])[scan_id]
+        remark = "described as T2w, but TE 12, TR 600 ms are those of T1w"
+        assert (scan.contrast, scan.grid["remarks"]) == ("T1w", [remark])
+        assert ("remark", remark) in list(in_words(scan.grid))
 
     def test_unchanged_it_is_known_once_and_not_read_again(
         self, bench: Bench, folder: Path, series: list[Path], monkeypatch: pytest.MonkeyPatch

@@ -62,4 +62,4 @@ def test_descriptions_hint_at_the_contrast(text, wanted):
     ],
 )
 def test_headers_hint_at_the_contrast_by_words_then_by_timing(tags, wanted):
-    assert dicom_contrast(item(**tags)) == wanted
+    assert dicom_contrast(item(**tags)).name == wanted

@@ -3,7 +3,9 @@
 import pytest
 
 from mriad_model.errors import RejectedFile
+from mriad_model.folders import list_files
 from mriad_model.nouns import Verdict
+from mriad_model.volumes.dicom import survey
 from mriad_model.volumes.nifti import read_nifti
 from tests.cases import refused_in, series_in
 
@@ -60,3 +62,66 @@ class TestRightBefore:
         (volume,) = series_in(cases / "43-aniso/in")
         assert volume.spacing == pytest.approx((1.55077, 3.10154, 4.0), abs=1e-4)
         assert flair_judge.verdict(volume) is Verdict.SUSPICIOUS
+
+
+class TestMixed:
+    def test_one_uid_in_two_series_costs_neither_a_slice(self, cases, infarct):
+        healthy, ill = series_in(cases / "04-dupuid")
+        assert len(healthy.voxels) == len(ill.voxels) == 45
+        assert ill.sha256 == infarct.sha256
+        assert refused_in(cases / "04-dupuid") == set()
+
+
+class TestPadding:
+    @pytest.mark.parametrize("case", ["neg2000", "neg32768"])
+    def test_moves_no_score_and_no_position(self, cases, flair_judge, case):
+        (plain,), (padded,) = (series_in(cases / "03-padding" / each) for each in ("none", case))
+        assert flair_judge.verdict(padded) is Verdict.SUSPICIOUS
+        scored, other = flair_judge.scored(plain), flair_judge.scored(padded)
+        assert other.positions == scored.positions
+        assert other.score == pytest.approx(scored.score, rel=0.01)
+
+
+class TestWhatThePictureIs:
+    def test_two_echoes_are_two_scans_by_their_timing(self, cases):
+        early, late = series_in(cases / "12-pdt2/in")
+        assert (early.origin.contrast, late.origin.contrast) == ("PDw", "T2w")
+        assert early.origin.remarks == ("described as T2w, but TE 12, TR 3200 ms are those of PDw",)
+        assert early.sha256 != late.sha256
+
+    def test_phase_is_left_out_and_magnitude_is_a_scan(self, cases, flair_judge):
+        (magnitude,) = series_in(cases / "20-phase/m")
+        assert flair_judge.verdict(magnitude) is Verdict.NORMAL
+        assert refused_in(cases / "20-phase/p") == {"not_magnitude"}
+        assert series_in(cases / "20-phase/p") == []
+
+    def test_a_localizer_is_one_by_its_name(self, cases):
+        assert refused_in(cases / "09-localizer/in") == {"localizer"}
+        assert series_in(cases / "09-localizer/in") == []
+
+
+class TestIncomplete:
+    @pytest.mark.parametrize(("case", "n"), [("odd-only", 23), ("no-top", 33), ("no-bottom", 27)])
+    def test_series_are_refused_with_the_numbers(self, cases, case, n):
+        found = survey(list_files(cases / "06-short" / case))
+        assert found.series == ()
+        assert {(each.reason.value, each.detail) for each in found.refusals} == {
+            ("incomplete", f"{n} slices, 45 stated by ImagesInAcquisition")
+        }
+
+
+class TestLawful:
+    @pytest.mark.parametrize(
+        "case", ["14-tetext/in", "18-nopreamble/in", "18b-nopreamble/in", "19-for/in"]
+    )
+    def test_series_are_the_scan_that_they_are(self, cases, infarct, case):
+        (volume,) = series_in(cases / case)
+        assert volume.sha256 == infarct.sha256
+        assert refused_in(cases / case) == set()
+
+    def test_without_one_frame_of_reference_there_is_no_place(self, cases):
+        (volume,) = series_in(cases / "19-for/in")
+        assert volume.origin.frame_of_reference_uid is None
+
+    def test_a_spacing_that_is_no_number_is_corrupt(self, cases):
+        assert refused_in(cases / "15-pscomma/in") == {"corrupt"}

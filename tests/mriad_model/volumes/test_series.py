@@ -198,7 +198,7 @@ class TestSeveralSeriesInOneFolder:
         series.classic()
         series.classic(EchoTime=30)
         series.classic(affine=oblique_affine(degrees=(80.0, 0.0, 0.0)))
-        series.classic(ImageType=["DERIVED", "PRIMARY", "P"])
+        series.classic(ImageType=["DERIVED", "PRIMARY", "M", "NORM"])
         series.classic(TemporalPositionIdentifier=2)
         series.classic(SeriesInstanceUID="1.2.3")
         found = surveyed()
