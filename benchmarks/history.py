@@ -24,9 +24,11 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
-from db.engine import DATABASE, open_record
+from db import chain
+from db.engine import DATABASE, open_record, writing
 from db.history import HistoryQuery, decisions
-from db.times import written
+from db.schema import metadata
+from db.times import now, written
 from mriad_model.nouns import Verdict
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
@@ -139,12 +141,29 @@ def build(home: Path, n_decisions: int) -> None:
 def _fill(
     connection: sqlite3.Connection, table: str, width: int, rows: Iterator[tuple[Any, ...]]
 ) -> None:
-    connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * width)})", rows)
+    connection.executemany(insertion(table, width), rows)
+
+
+def insertion(table: str, width: int) -> str:
+    """A statement that fills the first columns of a table; those added later stay empty."""
+    columns = ", ".join(column.name for column in list(metadata.tables[table].columns)[:width])
+    return f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * width)})"
+
+
+def link_rows(home: Path, n_links: int = 1) -> None:
+    """Make so many links over the rows that plain inserts left without one, each over its share."""
+    with writing(open_record(home), chained=False) as connection:
+        tops = chain.marks(connection)
+        before: dict[str, int] = {}
+        for number in range(1, n_links + 1):
+            after = {table: top * number // n_links for table, top in tops.items()}
+            chain.append_link(connection, before, now(), after=after)
+            before = after
 
 
 def _fill_models(connection: sqlite3.Connection) -> None:
     at = written(START)
-    connection.execute(f"INSERT INTO run VALUES (1, 'f', 'r', '0', NULL, '{{}}', 'cpu', '{at}')")
+    _fill(connection, "run", 8, iter([(1, "f", "r", "0", None, "{}", "cpu", at)]))
     connection.execute(f"INSERT INTO dataset VALUES (1, 'd', 1, '{at}')")
     for model in range(1, MODELS + 1):
         connection.execute(

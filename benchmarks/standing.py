@@ -26,6 +26,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
+from benchmarks.history import insertion, link_rows
 from db.engine import DATABASE
 from db.times import now
 from mriad_model.paths import escape_path, recorded_path
@@ -45,8 +46,9 @@ def build(home: Path, folder: Path, n_files: int) -> None:
     with closing(sqlite3.connect(home / DATABASE, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("BEGIN")
+        a_run = (1, "score_new_scans", "r", "0", None, "{}", "cpu", at)
+        connection.execute(insertion("run", len(a_run)), a_run)
         for statement in (
-            f"INSERT INTO run VALUES (1, 'score_new_scans', 'r', '0', NULL, '{{}}', 'cpu', '{at}')",
             f"INSERT INTO run_end VALUES (1, 1, 'completed', '{{}}', '{at}')",
             f"INSERT INTO dataset VALUES (1, 'd', 1, '{at}')",
             f"INSERT INTO model VALUES (1, 'm', 'models/m', '{recipe}', 1, '{{}}', 1, '{at}')",
@@ -55,9 +57,9 @@ def build(home: Path, folder: Path, n_files: int) -> None:
         ):
             connection.execute(statement)
         for table, width, rows in _rows(home, folder, n_files, at):
-            marks = ", ".join("?" * width)
-            connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+            connection.executemany(insertion(table, width), rows)
         connection.execute("COMMIT")
+    link_rows(home)
 
 
 def _rows(
@@ -115,7 +117,7 @@ def add_heatmaps(home: Path, n_heatmaps: int) -> None:
             (home / path).parent.mkdir(parents=True, exist_ok=True)
             (home / path).write_bytes(data)
             row = (each, 1 + each % 1000, "slice", 0, path, sha256, at)
-            connection.execute("INSERT INTO heatmap VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute(insertion("heatmap", len(row)), row)
         connection.execute("COMMIT")
 
 

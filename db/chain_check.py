@@ -132,35 +132,36 @@ def _compare(connection: Connection, table: _Table, entries: list[_Entry]) -> It
         return
     shape, place, last = table.shape, table.shape.place, max(e.covered.last for e in entries)
     waiting: Iterator[_Entry] = iter(entries)
-    entry, digest = next(waiting, None), Digest()
+    entry, digest = next(waiting, None), Digest(shape.columns)
     try:
         for row in table.rows(connection, last):
             key = row[place]
             while entry is not None and key > entry.covered.last:
                 yield from _judged(shape, entry, digest)
-                entry, digest = next(waiting, None), Digest()
+                entry, digest = next(waiting, None), Digest(shape.columns)
             if entry is None or key < entry.covered.first:
                 table.stray(key)
             else:
-                digest.add(shape.columns, row)
+                digest.add(row)
     except SQLAlchemyError:
         yield f"{shape.table} cannot be read: it holds what is no text or number"
         entry = None
     while entry is not None:
         yield from _judged(shape, entry, digest)
-        entry, digest = next(waiting, None), Digest()
+        entry, digest = next(waiting, None), Digest(shape.columns)
     table.done = max(last, table.done or last)
 
 
 def _judged(shape: Shape, entry: _Entry, digest: Digest) -> Iterator[str]:
     was = entry.covered
-    if digest.covered(was.first, was.last) == was:
+    now = digest.covered(was.first, was.last)
+    if now == was:
         return
     own = "" if shape.parent == shape.table else f" of {shape.parent}"
     rows = f"{was.first}" if was.first == was.last else f"{was.first} to {was.last}"
-    now = "changed" if digest.n == was.n else f"{was.n} rows then, {digest.n} now"
+    how = "changed" if now.n == was.n else f"{was.n} rows then, {now.n} now"
     what = f"its rows of {shape.table} ({shape.key} {rows}{own})"
-    yield f"link {entry.link} does not hold: {what}: {now}"
+    yield f"link {entry.link} does not hold: {what}: {how}"
 
 
 def _strays_told(table: _Table) -> str:

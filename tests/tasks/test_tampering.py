@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from db import heads, record
-from db.chain import NOTHING_BEFORE, Covered, Digest, line_of, sha256_of_link, shapes
+from db.chain import NOTHING_BEFORE, PAGE, Covered, Digest, sha256_of_link, shapes
 from db.engine import DATABASE, reading
 from db.heads import Head
 from mriad_model.errors import RecordError
@@ -195,10 +195,10 @@ def recompute_chain(kept: KeptHome) -> None:
             for shape in shapes():
                 if shape.table in rows:
                     first, last, *_ = rows[shape.table]
-                    digest = Digest()
+                    digest = Digest(shape.columns)
                     query = shape.query(f"{shape.key} BETWEEN {first} AND {last}")
                     for row in connection.execute(text(query)):
-                        digest.add(shape.columns, row)
+                        digest.add(row)
                     rows[shape.table] = digest.covered(first, last).as_list()
             made["rows"], made["previous"] = json.dumps(rows, separators=(",", ":")), previous
             made["sha256"] = previous = sha256_of_link(made)
@@ -399,10 +399,19 @@ def test_text_that_is_none_is_one_plain_line(in_home: KeptHome) -> None:
     assert lines[0] == "label cannot be read: it holds what is no text or number"
 
 
-def test_a_row_has_one_form_whatever_holds_it() -> None:
-    columns, row = ("a", "b", "c", "d"), (0.1 + 0.2, None, "ü\n", 2**62)
-    line = b'{"a":0.30000000000000004,"c":"\\u00fc\\n","d":4611686018427387904}\n'
-    assert line_of(columns, row) == line
-    digest = Digest()
-    digest.add(columns, row)
-    assert digest.covered(1, 1) == Covered(1, 1, 1, hashlib.sha256(line).hexdigest())
+def test_rows_have_one_form_whatever_holds_them() -> None:
+    digest = Digest(("a", "b", "c", "d"))
+    digest.add((0.1 + 0.2, None, "ü\n", 2**62))
+    digest.add((7.0, 1, "", 0))
+    said = '[{"a":0.30000000000000004,"c":"\\u00fc\\n","d":4611686018427387904},'
+    said += '{"a":7.0,"b":1,"c":"","d":0}]'
+    assert digest.covered(1, 2) == Covered(1, 2, 2, hashlib.sha256(said.encode()).hexdigest())
+
+
+@pytest.mark.parametrize("n", [0, 1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE])
+def test_rows_have_one_hash_however_they_come(n: int) -> None:
+    digest = Digest(("a",))
+    for each in range(n):
+        digest.add((each,))
+    whole = json.dumps([{"a": each} for each in range(n)], separators=(",", ":"))
+    assert digest.covered(1, 9) == Covered(1, 9, n, hashlib.sha256(whole.encode()).hexdigest())
