@@ -23,6 +23,7 @@ SHEAR_TOLERANCE = 1e-2  # in-plane drift of the slices, as a share of the way al
 GAP_TOLERANCE = 0.05  # of the slice spacing
 ROUNDED = 0.1  # mm; coarser than that no maker rounds positions
 LARGEST_SPACING = 100.0  # mm
+FIELD = (10.0, 4000.0)  # mm, of a grid's longest side; beyond lie spacings in another unit
 SMALLEST_SPACING = 1e-3  # mm
 
 
@@ -38,6 +39,13 @@ def require_spacing(spacing: Sequence[float]) -> None:
     """Refuse distances between voxels that no scanner makes."""
     sound = all(SMALLEST_SPACING <= each <= LARGEST_SPACING for each in spacing)
     require(sound, RejectionReason.BAD_GEOMETRY, "voxel spacing out of range")
+
+
+def require_field(shape: Sequence[int], affine: Affine) -> None:
+    """Refuse a grid (Z, Y, X) that is too small or too large for any scanner's field of view."""
+    sides = [n * each for n, each in zip(reversed(shape), voxel_spacing(affine), strict=True)]
+    detail = f"a field of view of {max(sides):.3g} mm; see to its spacing and units"
+    require(FIELD[0] <= max(sides) <= FIELD[1], RejectionReason.BAD_GEOMETRY, detail)
 
 
 def slice_normal(orientation: Sequence[float]) -> Vector:

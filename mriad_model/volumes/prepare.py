@@ -17,8 +17,10 @@ from mriad_model.preprocess import (
 )
 from mriad_model.recipes import Recipe, VolumeRecipe
 from mriad_model.scoring import interiors
+from mriad_model.volumes.coverage import require_head_size, require_top
 from mriad_model.volumes.grid import canonical, canonical_affine
 from mriad_model.volumes.slices import AXES, SlicedVolume, cut
+from mriad_model.volumes.slicing import Plane
 from mriad_model.volumes.volume import Volume
 
 SHOWN = (0.5, 99.8)  # percentiles of what is inside the head, for a screen
@@ -53,11 +55,16 @@ def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedVolume:
     the head of its own level, and what is not head becomes 0.
 
     Raises:
-        RejectedFile: `no_signal` where no foreground stands out of the air.
+        RejectedFile: `no_signal` where no foreground stands out of the air; `bad_geometry` where
+            what does is too small or too large for a head; `incomplete` where levels count from
+            the head's top and it is not in the picture.
         SettingsError: the recipe is for picture files.
     """
     how = volume_recipe(recipe)
     sliced = cut(volume, how.slicing)
+    require_head_size(sliced)
+    if how.reach is not None and how.plane is Plane.AXIAL:
+        require_top(sliced)
     positions = _judged(sliced, how)
     working = [
         working_size(sliced.slice_at(position).pixels, recipe.preprocessing)

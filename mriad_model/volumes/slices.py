@@ -49,6 +49,9 @@ class SlicedVolume:
     positions: tuple[int, ...]  # of the slices with enough foreground
     low: float  # the intensity that becomes 0
     high: float  # the intensity that becomes LEVELS
+    threshold: float  # the intensity above which a voxel is no air
+    areas: NDArray[np.intp] = field(repr=False)  # (N,) voxels of foreground in each slice
+    voxel_spacing: tuple[float, float, float]  # mm, along slices, rows, columns of the view
     _view: Voxels = field(repr=False)  # (N, rows, columns), a view of the volume
 
     @property
@@ -61,6 +64,12 @@ class SlicedVolume:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def foreground(self) -> tuple[NDArray[np.bool_], tuple[float, float, float]]:
+        """Which voxels are no air, (n, rows, columns), thinned out; how far apart they lie, mm."""
+        step = _step(self._view)
+        slices, rows, columns = (step * each for each in self.voxel_spacing)
+        return _sample(self._view) > self.threshold, (slices, rows, columns)
 
     def slice_at(self, position: int) -> VolumeSlice:
         """One slice, be it among `positions` or not."""
@@ -99,6 +108,9 @@ def cut(volume: Volume, slicing: Slicing | None = None) -> SlicedVolume:
         positions=positions,
         low=low,
         high=high,
+        threshold=threshold,
+        areas=areas,
+        voxel_spacing=(along, down, across),
         _view=view,
     )
 
@@ -152,8 +164,12 @@ def _window(view: Voxels, threshold: float, slicing: Slicing) -> tuple[float, fl
 
 def _sample(view: Voxels) -> NDArray[Any]:
     """Every voxel of a small volume, every second or third along each axis of a large one."""
-    step = max(1, int(np.ceil((view.size / SAMPLES) ** (1 / 3))))
+    step = _step(view)
     return np.asarray(view[::step, ::step, ::step])
+
+
+def _step(view: Voxels) -> int:
+    return max(1, int(np.ceil((view.size / SAMPLES) ** (1 / 3))))
 
 
 def _stretched(side: int, ratio: float) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mriad_model.errors import RejectedFile
 from mriad_model.nouns import RejectionReason, ScanKind
-from mriad_model.volumes.geometry import Affine, voxel_spacing
+from mriad_model.volumes.geometry import Affine, require_field, voxel_spacing
 from mriad_model.volumes.grid import Voxels
 from mriad_model.volumes.identity import Identity, identity_of
 from mriad_model.volumes.refusals import require
@@ -55,7 +55,11 @@ class Volume:
 
 
 def volume_of(voxels: Voxels, affine: Affine, origin: Origin) -> Volume:
-    """A volume with its identity. Raises RejectedFile where voxels are not finite or constant."""
+    """A volume with its identity.
+
+    Raises RejectedFile where voxels are not finite or constant, or the grid is no scanner's.
+    """
+    require_field(voxels.shape, affine)
     _require_signal(voxels)
     return Volume(voxels, affine, origin, identity_of(voxels, affine))
 

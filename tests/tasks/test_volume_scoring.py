@@ -196,11 +196,22 @@ class TestFoundAgain:
 
 
 @pytest.mark.skipif(not DICOM_T1.is_dir(), reason="shared/data/volumes is absent")
-@pytest.mark.skipif(DCM2NIIX is None, reason="dcm2niix is not installed")
-def test_a_real_series_comes_out_the_same_from_what_dcm2niix_makes_of_it(
+def test_a_real_series_without_the_heads_top_is_a_scan_that_is_not_judged(
     taught: Bench, tmp_path: Path
 ) -> None:
     shutil.copytree(DICOM_T1, tmp_path / "series", copy_function=shutil.copyfile)
+    nights = [score(taught, tmp_path / "series") for _ in range(2)]
+    assert [(each.read.new, each.decided) for each in nights] == [(1, 0), (0, 0)]
+    why = reasons(nights[0])
+    assert why.pop("LICENSE") is RejectionReason.UNSUPPORTED
+    assert list(why.values()) == [RejectionReason.INCOMPLETE]
+
+
+@pytest.mark.skipif(DCM2NIIX is None, reason="dcm2niix is not installed")
+def test_a_series_comes_out_the_same_from_what_dcm2niix_makes_of_it(
+    taught: Bench, tmp_path: Path
+) -> None:
+    write_head(tmp_path / "series", 23)
     (tmp_path / "nifti").mkdir()
     command = [DCM2NIIX, "-z", "y", "-b", "n", "-o", tmp_path / "nifti", tmp_path / "series"]
     subprocess.run(command, check=True, capture_output=True, timeout=60)

@@ -303,8 +303,9 @@ def _n_slices(bench: Bench, scan_id: int) -> int:
 
 
 def enhanced_of_two(folder: Path) -> None:
-    """One enhanced file whose frames are of two stacks, one turned half round."""
-    voxels = drawn_head((2 * N, 40, 36))
+    """One enhanced file whose frames are of two stacks, a head each, one turned half round."""
+    head = drawn_head((N, 40, 36))
+    voxels = np.concatenate([head, head[:, ::-1, ::-1]])
 
     def of_stack(dataset: object, _: int) -> None:
         dataset.SeriesDescription = "t1_se_tra"  # type: ignore[attr-defined]
@@ -312,7 +313,7 @@ def enhanced_of_two(folder: Path) -> None:
             content = groups.FrameContentSequence[0]
             content.StackID = "1" if content.InStackPositionNumber <= N else "2"
 
-    SeriesWriter(folder).enhanced(voxels, oblique_affine(), of_stack)
+    SeriesWriter(folder).enhanced(voxels, oblique_affine((4.4, 4.1, 5.0)), of_stack)
 
 
 def test_bids_names_give_the_patient_and_the_visit(bench: Bench, folder: Path) -> None:

@@ -10,7 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from mriad_model.errors import SettingsError
+from mriad_model.errors import RejectedFile, SettingsError
 from mriad_model.fitted import FittedModel
 from mriad_model.folders import list_files
 from mriad_model.heatmaps import ColourScale
@@ -119,14 +119,19 @@ def test_a_series_and_the_nifti_file_made_of_it_score_alike(model, tmp_path):
 
 @pytest.mark.skipif(not DICOM_T1.is_dir(), reason="shared/data/volumes is absent")
 @pytest.mark.skipif(DCM2NIIX is None, reason="dcm2niix is not installed")
-def test_a_real_series_and_what_dcm2niix_makes_of_it_score_alike(model, tmp_path):
+def test_a_real_series_and_what_dcm2niix_makes_of_it_are_prepared_alike(tmp_path):
+    """It shows 53 mm from the middle of a head: without its top, so no levels are judged by."""
     command = [DCM2NIIX, "-f", "same", "-z", "n", "-b", "n", "-o", tmp_path, DICOM_T1]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     (series,) = survey(list_files(DICOM_T1)).series
     volumes = read_series(series), read_nifti(tmp_path / "same.nii")
-    scores = [scored(model, volume)[1] for volume in volumes]
-    np.testing.assert_array_equal(scores[0].slice_scores, scores[1].slice_scores)
-    assert scores[0].score == scores[1].score
+    for volume in volumes:
+        with pytest.raises(RejectedFile, match="incomplete"):
+            prepare_volume(volume, RECIPE)
+    anywhere = replace(RECIPE, volumes=replace(RECIPE.volumes, reach=None, levels=None))
+    ours, theirs = (prepare_volume(volume, anywhere).batch for volume in volumes)
+    np.testing.assert_array_equal(ours.images, theirs.images)
+    np.testing.assert_array_equal(ours.masks, theirs.masks)
 
 
 class TestPreparing:
