@@ -290,6 +290,16 @@ class TestPoorSources:
             dicom_outputs(decisions.job())
         assert refused.value.reason.value == "no_frame_of_reference"
 
+    @pytest.mark.parametrize("keyword", ["FrameOfReferenceUID", "SeriesInstanceUID"])
+    def test_with_one_for_each_slice_nothing_is_made(self, series, decisions, keyword):
+        def edit(dataset, place):
+            setattr(dataset, keyword, f"1.2.3.{place + 1}")
+
+        series.classic(edit=edit)
+        with pytest.raises(RejectedFile, match="of their own") as refused:
+            dicom_outputs(decisions.job())
+        assert refused.value.reason.value == "no_frame_of_reference"
+
     @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SOPClassUID"])
     def test_without_a_study_or_class_nothing_is_made(self, keyword, series, decisions):
         def strip(dataset, _place):
