@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from db import history, record
+from db.heads import head
 from mriad_model.dicom_outputs import OutputJob, available, dicom_outputs
 from mriad_model.errors import RejectedFile
 from mriad_model.files import sha256_of, write_once
@@ -73,6 +74,7 @@ def export(
         return Exported()
     anomaly = workspace.voxels(scan.scan_id, "map")
     np.save(anomaly, judged.anomaly, allow_pickle=False)
+    newest = head(opened_record(home))
     job = OutputJob(
         series=series,
         anomaly=anomaly,
@@ -86,6 +88,7 @@ def export(
         model_sha256=history.model_by_id(opened_record(home), model.model_id).sha256,
         software_version=version("mriad"),
         decided_at=datetime.fromisoformat(said.moment),
+        record_head=None if newest is None else str(newest),
     )
     (made,) = readers().map(dicom_outputs, [job])
     anomaly.unlink()

@@ -11,6 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from db import history
+from db.heads import head
 from db.times import now
 from mriad_model.nouns import NOTICE, RejectionReason, Verdict
 from mriad_model.outstanding import Outstanding
@@ -160,8 +161,9 @@ def write_page(home: Path, name: str, page: str) -> str:
 
 def provenance(home: str, run_id: int, source: str) -> Provenance:
     """Where a report of this run comes from."""
-    run, end = history.run_by_id(opened_record(home), run_id)
-    moment = now()
+    engine = opened_record(home)
+    run, end = history.run_by_id(engine, run_id)
+    moment, newest = now(), head(engine)
     ended = end.ended_at if end is not None else moment
     elapsed = datetime.fromisoformat(ended) - datetime.fromisoformat(run.started_at)
     return Provenance(
@@ -173,6 +175,7 @@ def provenance(home: str, run_id: int, source: str) -> Provenance:
         device=run.device,
         seconds=elapsed.total_seconds(),
         run_id=run_id,
+        head=None if newest is None else str(newest),
     )
 
 

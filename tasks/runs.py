@@ -1,6 +1,7 @@
 """Every flow run is a row: what ran, with which software, and how it ended."""
 
 import json
+import logging
 import platform
 import subprocess
 import uuid
@@ -14,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from db import history
+from db.heads import head
 from db.record import end_run, start_run
 from db.times import now
 from mriad_model.errors import NotInRecord, SettingsError
@@ -69,6 +71,8 @@ def recorded_run(
         status = RunStatus.COMPLETED
     finally:
         end_run(engine, RunEnd(run.id, status, json.dumps(run.counts, sort_keys=True), now()))
+        told = (run.id, flow, status.value, head(engine))
+        logging.getLogger("mriad").info("run %d (%s) %s; head of the record %s", *told)
 
 
 def run_helped(home: str, flow_run_id: str) -> str:

@@ -26,6 +26,7 @@ class OutputJob:
     model_sha256: str
     software_version: str
     decided_at: datetime  # aware; the time the objects bear
+    record_head: str | None = None  # of the record that the decision is appended to
 
     def __post_init__(self) -> None:
         numbers = (self.map_threshold, self.score, self.threshold, self.p_value)
@@ -33,6 +34,11 @@ class OutputJob:
             raise ValueError("score, thresholds and p-value must be finite")
         if self.decided_at.tzinfo is None:
             raise ValueError("the time of a decision needs a time zone")
+
+    @property
+    def about_record(self) -> list[str]:
+        """What is said of the record, if anything."""
+        return [] if self.record_head is None else [f"Head of the record: {self.record_head}"]
 
     def series_entropy(self, kind: HeatmapKind) -> list[str]:
         """What the series UID of an output follows from: the stack, the model, the threshold."""
@@ -52,6 +58,7 @@ class OutputJob:
             self.decided_at.isoformat(),
             self.software_version,
             str(self.model_id),
+            *([] if self.record_head is None else [self.record_head]),
             self.verdict.value,
             *(float(each).hex() for each in (self.score, self.p_value, self.map_threshold)),
             hashlib.sha256(self.montage).hexdigest(),

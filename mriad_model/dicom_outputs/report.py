@@ -65,7 +65,7 @@ def report(job: OutputJob, study: Study, mask: Mask, segments: Dataset | None) -
         procedure_reported=words.MR_PROCEDURE,
         imaging_measurements=groups,
     )
-    content[0].ContentSequence.append(_notice())
+    content[0].ContentSequence.append(_notice(job))
     dataset = ComprehensiveSR(
         evidence=evidence,
         content=content,
@@ -143,13 +143,16 @@ def _segment_group(
     )
 
 
-def _notice() -> ContainerContentItem:
+def _notice(job: OutputJob) -> ContainerContentItem:
     """Rows 12 to 14 of TID 1500: a container of evaluations in words."""
     container = ContainerContentItem(
         words.QUALITATIVE_EVALUATIONS, relationship_type=RelationshipTypeValues.CONTAINS
     )
     container.ContentSequence = ContentSequence(
-        [TextContentItem(words.COMMENT, NOTICE, RelationshipTypeValues.CONTAINS)]
+        [
+            TextContentItem(words.COMMENT, line, RelationshipTypeValues.CONTAINS)
+            for line in (NOTICE, *job.about_record)
+        ]
     )
     return container
 

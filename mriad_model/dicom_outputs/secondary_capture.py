@@ -47,7 +47,9 @@ def secondary_capture(job: OutputJob, study: Study) -> Dataset:
     dataset.PatientOrientation = None  # many slices in one picture
     dataset.Laterality = None
     dataset.BurnedInAnnotation = "NO"
-    dataset.DerivationDescription = f"Slices under their anomaly maps. {NOTICE}"
+    dataset.DerivationDescription = " ".join(
+        ["Slices under their anomaly maps.", NOTICE, *job.about_record]
+    )
     dataset.SourceImageSequence = references(job.series)
     dataset.SamplesPerPixel = 3
     dataset.PhotometricInterpretation = "YBR_FULL_422"

@@ -76,6 +76,8 @@ def segmentation(job: OutputJob, study: Study, mask: Mask) -> Dataset:
     # It names the stand-ins' equipment, and highdicom, as if they had been at the acquisition.
     dataset.pop("ContributingEquipmentSequence", None)
     dataset.CodingSchemeIdentificationSequence = [words.own_scheme()]
+    for line in job.about_record:
+        dataset.ImageComments = line
     complete(dataset, job, study, KIND)
     return dataset
 

@@ -43,6 +43,7 @@ class Provenance:
     seconds: float
     run_id: int | None = None
     command: str | None = None
+    head: str | None = None  # of the record, as the page was written
 
 
 def by_reason(rejections: Sequence[RejectedFileLine]) -> list[tuple[str, int]]:

@@ -60,6 +60,7 @@ PROVENANCE = Provenance(
     device="cpu",
     seconds=12.5,
     run_id=3,
+    head="1234:abababababababababababababababab:2026-11-23T06:00:00Z",
 )
 
 
@@ -183,6 +184,13 @@ def test_a_file_named_like_a_script_is_only_a_name(render) -> None:
 def test_the_same_report_gives_the_same_page() -> None:
     assert render_evaluation(evaluation(), PROVENANCE) == evaluation_page()
     assert render_score_report(night()) == night_page()
+
+
+def test_a_page_bears_the_head_of_the_record() -> None:
+    assert PROVENANCE.head is not None
+    assert PROVENANCE.head in Page(night_page()).text
+    without = replace(night(), provenance=replace(PROVENANCE, head=None))
+    assert "is its head" not in render_score_report(without)
 
 
 def test_memorisation_is_shouted_in_the_seed_protocol_and_only_there() -> None:

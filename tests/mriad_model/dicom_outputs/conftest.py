@@ -96,6 +96,7 @@ class Decisions:
             model_sha256="ab12" * 16,
             software_version="0.1.0",
             decided_at=datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC),
+            record_head="1234:abababababababababababababababab:2026-03-04T05:06:07Z",
         )
         return replace(job, **changes)
 

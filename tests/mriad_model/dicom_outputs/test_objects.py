@@ -166,6 +166,7 @@ def test_the_same_job_gives_the_same_bytes(series, decisions):
         {"software_version": "0.2.0"},
         {"verdict": Verdict.NORMAL},
         {"map_threshold": 0.7},
+        {"record_head": None},
     ],
 )
 def test_another_content_is_another_instance_of_the_same_series(change, series, decisions):
@@ -203,12 +204,21 @@ def test_the_report_tells_what_was_decided_by_whom(series, decisions):
     assert list(told.values()) == [1.75, 1.25, 0.0125]
     (verdict,) = named(report, "Research verdict")
     assert verdict.ConceptCodeSequence[0].CodeMeaning == "Above the threshold"
-    (comment,) = named(report, "Comment")
+    comment, _ = named(report, "Comment")
     assert comment.TextValue == NOTICE
     parameters = {each.TextValue for each in named(report, "Algorithm Parameters")}
     assert {"model 3", f"model sha256 {'ab12' * 16}"} <= parameters
     assert named(report, "Observer Type")[0].ConceptCodeSequence[0].CodeMeaning == "Device"
     assert named(report, "Device Observer Name")[0].TextValue == "mriad 0.1.0"
+
+
+def test_each_output_bears_the_head_of_the_record(series, decisions):
+    series.classic()
+    line = "Head of the record: 1234:abababababababababababababababab:2026-03-04T05:06:07Z"
+    found = outputs(decisions.job())
+    assert [each.TextValue for each in named(found[REPORT], "Comment")] == [NOTICE, line]
+    assert found[SEGMENTS].ImageComments == line
+    assert found[PICTURE].DerivationDescription.endswith(f"{NOTICE} {line}")
 
 
 def test_the_report_refers_to_the_segment_and_measures_it(series, decisions):
