@@ -140,6 +140,7 @@ def environment(stage: Stage, home: Path, url: str, shards: int, api: str) -> di
         "MRIAD_HOME": str(home),
         "MRIAD_DATABASE_URL": url,
         "MRIAD_PREFECT_API_URL": api,
+        "MRIAD_OWN_PREFECT": "true",
         "PREFECT_API_URL": api,
         "PREFECT_HOME": str(home.parent / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -1,4 +1,6 @@
-"""The processes that `mriad up` keeps: `python -m flows.children ROLE`, settings as it was given.
+"""The processes that `mriad up` keeps: `python -m flows.children ROLE PARENT [DESCRIPTOR]`.
+
+Settings come as `mriad up` was given them; the descriptor is the server's, a listening socket.
 
 server: the Prefect server, on this machine alone. serve: runs the deployments when they are due.
 watch: the watcher, which triggers one of them. Each says READY on a line of its own when it is,
@@ -12,14 +14,19 @@ import ctypes
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import warnings
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 from flows.console import where_it_happened
-from flows.options import Place, to_write
-from flows.server import PR_SET_PDEATHSIG, answers
+from flows.options import Place, to_go_on
+from flows.server import HEALTH_TIMEOUT_SECONDS, PR_SET_PDEATHSIG, own_server
+from flows.server_secret import Found, find_server
+from flows.settings import PREFECT_FOLDER
 from mriad_model.errors import MriadError
 
 READY = "READY"
@@ -31,7 +38,7 @@ PARENT_SECONDS = 1.0
 GRACE_SECONDS = 25.0  # a little more than a run is given to end in order
 
 
-def main(role: str, parent: int) -> None:
+def main(role: str, parent: int, descriptor: int | None = None) -> None:
     """Play the role until told to stop."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
@@ -40,8 +47,11 @@ def main(role: str, parent: int) -> None:
     end_with(parent, GRACE_SECONDS)
     os.umask(0o077)
     try:
-        place = to_write(None)
-        {SERVER: _server, SERVE: _serve, WATCH: _watch}[role](place)
+        place = to_go_on(None)
+        if role == SERVER:
+            _server(descriptor)
+        else:
+            {SERVE: _serve, WATCH: _watch}[role](place)
     except MriadError as error:
         sys.exit(str(error))
     except Exception as error:
@@ -69,19 +79,11 @@ def _ready() -> None:
     sys.stdout.flush()
 
 
-def _server(place: Place) -> None:
-    import uvicorn
+def _server(descriptor: int | None) -> None:
+    from flows.server_app import serve
 
-    port = int(place.settings.prefect_api_url.rsplit(":", 1)[1].split("/")[0])
-    uvicorn.run(
-        "prefect.server.api.server:create_app",
-        factory=True,
-        host="127.0.0.1",
-        port=port,
-        log_level="error",
-        lifespan="on",
-        timeout_graceful_shutdown=5,
-    )
+    assert descriptor is not None
+    serve(descriptor)
 
 
 def _serve(place: Place) -> None:
@@ -96,12 +98,13 @@ def _serve(place: Place) -> None:
     warnings.filterwarnings("ignore", r"coroutine 'Runner.a?stop' was never awaited")
 
     async def serve() -> None:
-        runner = Runner(
-            name="mriad",
-            pause_on_shutdown=False,
-            query_seconds=POLL_SECONDS,
-            limit=RUNS_AT_ONCE + place.settings.shards - 1,
-        )
+        with _scratch_in(place.home):
+            runner = Runner(
+                name="mriad",
+                pause_on_shutdown=False,
+                query_seconds=POLL_SECONDS,
+                limit=RUNS_AT_ONCE + place.settings.shards - 1,
+            )
         ids = [await runner.aadd_deployment(each) for each in served]
         await end_leftovers(ids)
         _ready()
@@ -115,7 +118,7 @@ def _watch(place: Place) -> None:
     from flows.watch import Watcher, pace_of
 
     _await_server(place)
-    with closing(Deployed(place.home)) as deployed:
+    with closing(Deployed(place.home, lambda: _is_up(place))) as deployed:
         watcher = Watcher(
             place.home, os.fspath(place.watched), pace_of(place), deployed, swept=_ready
         )
@@ -124,9 +127,28 @@ def _watch(place: Place) -> None:
 
 
 def _await_server(place: Place) -> None:
-    while not answers(place.settings.prefect_api_url):
+    while not _is_up(place):
         time.sleep(LOOK_SECONDS)
 
 
+def _is_up(place: Place) -> bool:
+    return (
+        find_server(*own_server(place.home, place.settings), HEALTH_TIMEOUT_SECONDS) is Found.OURS
+    )
+
+
+@contextmanager
+def _scratch_in(home: Path) -> Iterator[None]:
+    """Where a runner takes its scratch folder: in the home, not in the folder of everybody.
+
+    There another user may have made `runner_storage` before us, and would own what lies in it.
+    """
+    before, tempfile.tempdir = tempfile.tempdir, str(home / PREFECT_FOLDER)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from flows.options import Place, to_write
+from flows.options import Place, to_go_on
 from flows.settings import read_settings
 from mriad_model.errors import SettingsError
 
@@ -23,7 +23,7 @@ def deployed_place(home: Path | None, **given: object) -> Place:
     """
     if not read_settings(home=home).home.is_absolute():
         raise SettingsError("a flow that a worker runs needs an absolute path in MRIAD_HOME")
-    place = to_write(home, **given)
+    place = to_go_on(home, **given)
     _end_with_parent()
     return place
 

@@ -12,13 +12,14 @@ from typing import Annotated
 import typer
 
 from db.history import Engine, open_record
-from flows.console import progress_shown
+from flows.console import progress_shown, say
 from flows.log_lines import PlainLines
 from flows.server import prefect_server
 from flows.settings import Settings, login_name, read_settings
 from mriad_model.errors import SettingsError
 from mriad_model.paths import escape_path
 from tasks.home import prepare_home
+from tasks.permissions import openings, openings_told
 from tasks.resources import choose_database, refuse_to_start_over
 
 LARGEST_ID = 2**63 - 1
@@ -90,7 +91,18 @@ def to_read(home: Path | None, **given: object) -> Place:
 
 
 def to_write(home: Path | None, **given: object) -> Place:
-    """For commands that write: the home is made, and a log is kept in it."""
+    """For commands that write: the home is made, and a log is kept in it.
+
+    Says what others can do to the home that they should not.
+    """
+    place = to_go_on(home, **given)
+    if warning := openings_told(openings(place.home)):
+        say(warning)
+    return place
+
+
+def to_go_on(home: Path | None, **given: object) -> Place:
+    """The same, for processes that a command began."""
     settings = read_settings(home=home, **given)
     place = Place(settings, prepare_home(settings.home))
     choose_database(str(place.home), settings.record_url)

@@ -8,16 +8,17 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flows.children import SERVE, SERVER, WATCH
 from flows.console import say
 from flows.log_lines import PlainLines
 from flows.options import LOG_BYTES, LOG_FILES, Place
-from flows.server import answers
-from flows.settings import service_environment
+from flows.server import HEALTH_TIMEOUT_SECONDS, listen, own_server
+from flows.server_secret import Found, find_server, local_api
+from flows.settings import PREFECT_FOLDER, SAYS_ERRORS, service_environment
 from flows.supervision import Child
 from mriad_model.errors import HomeError, SettingsError
 
@@ -26,6 +27,7 @@ READY_SECONDS = 120.0
 START_ATTEMPTS = 3  # at each child
 PORT_SECONDS = 20.0  # for a service that was killed to let go of its port
 LOOK_SECONDS = 0.2
+START_LOOK_SECONDS = 1.0
 HEALTH_SECONDS = 30.0
 UNHEALTHY = 4  # times in a row
 
@@ -41,20 +43,23 @@ def run_service(place: Place, ready: Callable[[], None]) -> None:
         SettingsError: the server's address is none of this machine, or is taken.
         HomeError: a service runs on this home already, or this one does not come up.
     """
-    api = place.settings.prefect_api_url
-    with only_one(place.home):
-        await_port(api)
-        log = _log(place.home)
-        environment = service_environment(place.home, place.settings)
-        server = Child(SERVER, environment, log, stop_seconds=10.0)
-        serve = Child(SERVE, environment, log, stop_seconds=40.0)
-        watch = Child(WATCH, environment, log, stop_seconds=10.0)
+    home = place.home
+    port, secret = own_server(home, place.settings)
+    with only_one(home), held_port(port) as listener:
+        log = _log(home)
+        environment = service_environment(home, place.settings, local_api(port), secret)
+        # Not in the folder one stands in: Prefect would take settings from there.
+        folder = home / PREFECT_FOLDER
+        server = Child(SERVER, environment | SAYS_ERRORS, log, 10.0, folder, listener)
+        serve = Child(SERVE, environment, log, 40.0, folder)
+        watch = Child(WATCH, environment, log, 10.0, folder)
         children = (server, serve, watch)
+        up = partial(_is_up, port, secret)
         try:
-            start_children(children, api, place.home, log)
+            start_children(children, up, home, log)
             log.info("ready")
             ready()
-            _keep(children, api, log)
+            _keep(children, up, log)
         finally:
             _stop((watch, serve, server))
             log.info("stopped")
@@ -83,36 +88,40 @@ def only_one(home: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def await_port(api: str) -> None:
-    """Wait for the server's port to be free, as it soon is after a service that was killed.
+@contextmanager
+def held_port(port: int) -> Iterator[socket.socket]:
+    """Hold the server's port from before it starts until after it ends.
+
+    A server that is started again takes it over, and nobody can listen there in its stead. It may
+    take a moment to be free, after a service that was killed.
 
     Raises:
-        SettingsError: it stays taken, or the address is none of this machine.
+        SettingsError: it stays taken.
     """
-    address = urlsplit(api)
-    if address.scheme != "http" or address.hostname not in ("127.0.0.1", "localhost"):
-        raise SettingsError(
-            f"MRIAD_PREFECT_API_URL {api}: mriad up starts its server on this machine alone, as "
-            "http://127.0.0.1:PORT/api; with a Prefect server of your own use prefect.yaml"
-        )
     deadline = time.monotonic() + PORT_SECONDS
     while True:
-        with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind(("127.0.0.1", address.port or 80))
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise SettingsError(
-                        f"port {address.port} is taken, by another Prefect server perhaps; stop "
-                        "that, or set MRIAD_PREFECT_API_URL=http://127.0.0.1:PORT/api"
-                    ) from error
-                time.sleep(LOOK_SECONDS)
-                continue
+        try:
+            listener = listen(port)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise SettingsError(
+                    f"port {port} is taken, by another Prefect server perhaps; stop that, or set "
+                    "MRIAD_PREFECT_API_URL=http://127.0.0.1:PORT/api"
+                ) from error
+            time.sleep(LOOK_SECONDS)
+        else:
+            with listener:
+                yield listener
             return
 
 
-def start_children(children: tuple[Child, ...], api: str, home: Path, log: logging.Logger) -> None:
+def _is_up(port: int, secret: str, seconds: float) -> bool:
+    return find_server(port, secret, seconds) is Found.OURS
+
+
+def start_children(
+    children: tuple[Child, ...], up: Callable[[float], bool], home: Path, log: logging.Logger
+) -> None:
     """Start all at once, for they load for seconds and wait for each other themselves.
 
     Raises:
@@ -120,8 +129,8 @@ def start_children(children: tuple[Child, ...], api: str, home: Path, log: loggi
     """
     deadline = time.monotonic() + READY_SECONDS
     started = False
-    others = children[1:]  # the server says by its health that it is ready
-    while not (started and all(each.ready.is_set() for each in others) and answers(api)):
+    others = children[1:]  # the server says by its answers that it is ready
+    while not (started and all(each.ready.is_set() for each in others) and up(START_LOOK_SECONDS)):
         for child in children:
             if (news := child.keep()) is None:
                 continue
@@ -138,7 +147,7 @@ def start_children(children: tuple[Child, ...], api: str, home: Path, log: loggi
         time.sleep(LOOK_SECONDS)
 
 
-def _keep(children: tuple[Child, ...], api: str, log: logging.Logger) -> None:
+def _keep(children: tuple[Child, ...], up: Callable[[float], bool], log: logging.Logger) -> None:
     """Start again what dies, and the server also where it no longer answers."""
     unhealthy, looked = 0, time.monotonic()
     server = children[0]
@@ -148,7 +157,7 @@ def _keep(children: tuple[Child, ...], api: str, log: logging.Logger) -> None:
                 log.warning(news)
                 say(news)
         if time.monotonic() - looked > HEALTH_SECONDS:
-            unhealthy = 0 if answers(api) else unhealthy + 1
+            unhealthy = 0 if up(HEALTH_TIMEOUT_SECONDS) else unhealthy + 1
             looked = time.monotonic()
             if unhealthy == UNHEALTHY and server.pid is not None:
                 log.warning("the server answers no more")

@@ -7,12 +7,15 @@ needs as arguments. (`tasks.environment` writes down what libraries were told, a
 
 import os
 import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from flows.server_secret import LOOPBACK, local_port
 from mriad_model.errors import SettingsError
 from mriad_model.files import make_folder
 
@@ -26,6 +29,7 @@ _OPTIONS = {
     "quiet_seconds": "--quiet",
     "poll": "--poll",
 }
+PREFECT_FOLDER = ".prefect"  # in the home
 LOCAL_SERVER = "http://127.0.0.1:4200/api"
 
 
@@ -91,6 +95,9 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("MRIAD_PREFECT_API_URL", "PREFECT_API_URL"),
         description="the Prefect server to use where one answers",
     )
+    own_prefect: bool = Field(
+        False, description="that server is a Prefect of your own, and no `mriad up` of this home"
+    )
 
     @property
     def record_url(self) -> str | None:
@@ -135,12 +142,34 @@ def local_user() -> str:
     return login_name() or f"user {os.getuid()}, without a name"
 
 
-def point_prefect(home: Path, api_url: str, *, temporary: bool = False) -> None:
+def names_own_prefect(settings: Settings, secret: str) -> bool:
+    """Whether the Prefect server that settings name is one of the user's own, to be used as it is.
+
+    Said outright, or by an address on another machine, or by credentials for it; not by those of
+    this home's server, with which Prefect's own commands are pointed at `mriad up`.
+    """
+    if settings.own_prefect:
+        return True
+    if "prefect_api_url" not in settings.model_fields_set:
+        return False
+    given = [os.environ.get(name) for name in ("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY")]
+    credentials = any(each and each != secret for each in given)
+    return credentials or local_port(settings.prefect_api_url) is None
+
+
+def point_prefect(home: Path, api_url: str, secret: str | None, *, temporary: bool = False) -> None:
     """Set what Prefect reads on import: its home inside ours, no telemetry, which server.
 
     A temporary server has no scheduler and nobody reads its logs, so none are sent to it.
+
+    Args:
+        home: our home.
+        api_url: of the server.
+        secret: of a server of ours; None for one of the user's own, whose credentials stand
+            in the environment where it needs any.
+        temporary: it is there for one command.
     """
-    prefect_home = home / ".prefect"
+    prefect_home = home / PREFECT_FOLDER
     make_folder(prefect_home)  # a server does not make it, and does not start without
     os.environ.update(
         {
@@ -152,10 +181,29 @@ def point_prefect(home: Path, api_url: str, *, temporary: bool = False) -> None:
             "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
         }
     )
+    if secret is not None:
+        os.environ["PREFECT_API_AUTH_STRING"] = secret
+        for name in ("no_proxy", "NO_PROXY"):  # the secret is no proxy's
+            os.environ[name] = ",".join(filter(None, (os.environ.get(name), LOOPBACK)))
     # Prefect would print tracebacks where the command line says one plain line.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     if temporary:
         os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
+
+
+@contextmanager
+def no_settings_of_this_folder(home: Path) -> Iterator[None]:
+    """For the import of Prefect: it reads settings from the folder one stands in.
+
+    That may be anybody's, and the settings (`.env`, `prefect.toml`, `pyproject.toml`) name code.
+    """
+    before = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    os.chdir(home / PREFECT_FOLDER)
+    try:
+        yield
+    finally:
+        os.fchdir(before)
+        os.close(before)
 
 
 # For the server of `mriad up`, unless the environment says otherwise.
@@ -171,7 +219,23 @@ _SERVER = {
 }
 
 
-def service_environment(home: Path, settings: Settings) -> dict[str, str]:
+# For a server alone: else its log would be empty where it does not start.
+SAYS_ERRORS = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR"}
+
+
+def _guarded(api: str, secret: str) -> dict[str, str]:
+    """What any server of ours is started with: who may ask it."""
+    pages = api.removesuffix("/api")
+    ours = f"{pages},{pages.replace(LOOPBACK, 'localhost')}"
+    return {
+        "PREFECT_SERVER_API_AUTH_STRING": secret,
+        "PREFECT_API_AUTH_STRING": secret,
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": ours,
+        "PYTHONSAFEPATH": "1",  # code is not taken from the folder that a process starts in
+    }
+
+
+def service_environment(home: Path, settings: Settings, api: str, secret: str) -> dict[str, str]:
     """What the children of `mriad up` are started with: its settings, as if all were named there.
 
     So a flow that one of them starts, in a process of its own, finds the same.
@@ -185,11 +249,11 @@ def service_environment(home: Path, settings: Settings) -> dict[str, str]:
         given["MRIAD_DATABASE_URL"] = settings.record_url
     if settings.watch is not None:
         given["MRIAD_WATCH"] = os.path.abspath(settings.watch)  # noqa: PTH100 - keep links
-    api = settings.prefect_api_url
     return {
         **_SERVER,
         **os.environ,
         **given,
+        **_guarded(api, secret),
         "MRIAD_HOME": str(home),
         "MRIAD_PREFECT_API_URL": api,
         "PREFECT_UI_API_URL": api,
@@ -197,11 +261,11 @@ def service_environment(home: Path, settings: Settings) -> dict[str, str]:
     }
 
 
-def temporary_server_environment() -> dict[str, str]:
+def temporary_server_environment(api: str, secret: str) -> dict[str, str]:
     """What a server for one command is started with: no pages, no scheduler."""
     marks = {
         "PREFECT_UI_ENABLED": "0",
         "PREFECT__SERVER_EPHEMERAL": "1",
         "PREFECT__SERVER_FINAL": "1",
     }
-    return {**os.environ, **marks}
+    return {**os.environ, **marks, **_guarded(api, secret), **SAYS_ERRORS}

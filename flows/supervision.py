@@ -5,11 +5,13 @@ import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 
 from flows.children import READY
@@ -34,6 +36,8 @@ class Child:
     environment: dict[str, str]
     log: logging.Logger  # takes what the child says, line by line
     stop_seconds: float
+    folder: Path | None = None  # that it starts in
+    listener: socket.socket | None = None  # that it takes over
     ready: threading.Event = field(default_factory=threading.Event)
     failures: int = 0  # in a row
     _process: subprocess.Popen[bytes] | None = None
@@ -80,9 +84,12 @@ class Child:
     def _start(self) -> None:
         self.ready.clear()
         self._began = time.monotonic()
+        given = [] if self.listener is None else [self.listener.fileno()]
         self._process = subprocess.Popen(  # noqa: S603 - fixed arguments
-            [sys.executable, "-m", "flows.children", self.role, str(os.getpid())],
+            [sys.executable, "-m", "flows.children", self.role, str(os.getpid()), *map(str, given)],
             env=self.environment,
+            cwd=self.folder,
+            pass_fds=given,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -68,6 +68,7 @@ class Deployed:
     """
 
     home: Path
+    known: Callable[[], bool] = lambda: True  # whether the server is still who it was
     _pauses: Pauses = field(default_factory=Pauses)
     _refused: bool = False  # said already
     _last: UUID | None = None  # the last run that was seen to have ended
@@ -93,6 +94,8 @@ class Deployed:
         return again
 
     def _trigger(self, ids: Sequence[int]) -> float:
+        if not self.known():  # another may have taken its port, and is told nothing
+            raise ConnectionError
         if self._client is None:
             self._client = get_client(sync_client=True).__enter__()
         client = self._client

@@ -14,9 +14,12 @@ import typer
 from db.history import current_threshold
 from flows.console import say, show_json
 from flows.options import AsJson, Device, Home, Place, to_flow, to_write
+from flows.server import known_server, own_server
+from flows.server_secret import local_api
 from flows.settings import point_prefect, unknown_settings
 from mriad_model.errors import MriadError, SettingsError
 from mriad_model.paths import escape_path
+from tasks.home import SERVER_KEY
 from tasks.resources import opened_record
 
 WatchedFolder = Annotated[
@@ -59,7 +62,9 @@ def watch(
             show_json({"watching": escape_path(root), "scored_by": scorer})
             sys.stdout.flush()
         if served:
-            with closing(Deployed(place.home)) as deployed:
+            with closing(
+                Deployed(place.home, known_server(place.home, place.settings))
+            ) as deployed:
                 Watcher(place.home, os.fspath(root), pace_of(place), deployed).run()
         else:
             _score_here(place, root)
@@ -118,8 +123,9 @@ def up(
     """Run everything: Prefect server, schedules, and the watcher. Ends with Ctrl-C or SIGTERM."""
     _say_unknown_settings()
     place = to_write(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device)
-    api = place.settings.prefect_api_url
-    point_prefect(place.home, api)
+    port, secret = own_server(place.home, place.settings)
+    api = local_api(port)
+    point_prefect(place.home, api, secret)
     from flows.deployments import deployments
     from flows.service import run_service
 
@@ -132,7 +138,7 @@ def up(
         say(f"ready; watching {escape_path(root)}")
         for each in planned:
             say(f"  {each.name}: {f'{each.cron} ({each.timezone})' if each.cron else 'on demand'}")
-        say(f"pages: {pages}")
+        say(f"pages: {pages} (they ask for what stands in {place.home / SERVER_KEY})")
         if not in_force:
             say("no model is in force: scans wait until there is one (mriad train)")
         if as_json:

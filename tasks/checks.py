@@ -21,6 +21,7 @@ from mriad_model.files import sha256_of
 from mriad_model.nouns import Arrival, Run
 from mriad_model.paths import recorded_path, source_path
 from tasks.home import SITE_KEY, plain
+from tasks.permissions import openings
 from tasks.progress import tell
 
 MOST_LINKS = 50  # that do not hold, listed
@@ -48,6 +49,7 @@ class ProblemKind(StrEnum):
     CHANGED_HEATMAP = "changed_heatmap"
     UNREADABLE = "unreadable"
     MISSING_KEY = "missing_site_key"
+    OPEN_TO_OTHERS = "open_to_others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ def check(
     if history.has_pseudonyms(engine) and not os.path.lexists(home / SITE_KEY):
         told = f"{SITE_KEY} is gone: no scan that names its patient can be taken in; restore it"
         problems.append(Problem(ProblemKind.MISSING_KEY, told))
+    problems += [Problem(ProblemKind.OPEN_TO_OTHERS, each.told()) for each in openings(home)]
     lying.difference_update(each.path for each in models)
     done = 0
     with ThreadPoolExecutor(READING_THREADS) as pool:

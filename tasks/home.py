@@ -1,4 +1,4 @@
-"""The home folder: what lies where, made on first use for the owner alone; the site's key."""
+"""The home folder: what lies where, made on first use for the owner alone; its two keys."""
 
 import errno
 import fcntl
@@ -19,6 +19,8 @@ from tasks.resources import opened_record
 
 FOLDERS = ("inbox", "healthy", "models", "heatmaps", "reports", "logs", "work")
 SITE_KEY = "site.key"
+SERVER_KEY = "server.key"
+SERVER_USER = "mriad"  # Prefect's form of a secret is USER:PASSWORD
 STALE_WORK_SECONDS = 2 * 24 * 3600.0
 JUST_MADE_SECONDS = 10.0
 
@@ -98,22 +100,9 @@ def site_key(home: Path) -> bytes:
                 f"{path} is gone, and the record holds pseudonyms made with it: restore it from "
                 "a backup, or the same patients would go by other names"
             )
-        try:
-            write_once(path, f"{secrets.token_hex(KEY_BYTES)}\n".encode())
-        except OSError as error:
-            raise HomeError(f"{path}: {plain(error)}") from error
-    return _key_in(path)
-
-
-def _key_in(path: Path) -> bytes:
-    try:
-        mode = path.stat().st_mode
-        text = path.read_text("ascii").strip() if path.is_file() else ""
-    except UnicodeDecodeError:
-        text = ""
-    except OSError as error:
-        raise SettingsError(f"{path}: {plain(error)}; mend it or restore it") from error
-    if mode & 0o077:
+        _make_key(path, "")
+    text, status = _key_in(path)
+    if status.st_mode & 0o077:
         raise SettingsError(
             f"{path} can be read by others than its owner, so its pseudonyms may be known: "
             f"run chmod 600 {path}"
@@ -123,6 +112,45 @@ def _key_in(path: Path) -> bytes:
             f"{path} is damaged, it holds no key of {KEY_BYTES} bytes: restore it from a backup"
         )
     return bytes.fromhex(text)
+
+
+def server_secret(home: Path) -> str:
+    """What the home's Prefect server and its clients know, and nobody else; made on first use.
+
+    Raises:
+        SettingsError: the file is damaged, or others can read it or have made it.
+        HomeError: it cannot be written.
+    """
+    path = home / SERVER_KEY
+    if not os.path.lexists(path):
+        _make_key(path, f"{SERVER_USER}:")
+    text, status = _key_in(path)
+    anew = "stop what runs of mriad and remove it; a new one is made"
+    if status.st_uid != os.geteuid():
+        raise SettingsError(f"{path} belongs to another user (uid {status.st_uid}): {anew}")
+    if status.st_mode & 0o077:
+        raise SettingsError(f"{path} can be read by others than its owner: {anew}")
+    if not re.fullmatch(f"{SERVER_USER}:[0-9a-f]{{{2 * KEY_BYTES}}}", text):
+        raise SettingsError(f"{path} is damaged: {anew}")
+    return text
+
+
+def _make_key(path: Path, before: str) -> None:
+    try:
+        write_once(path, f"{before}{secrets.token_hex(KEY_BYTES)}\n".encode())
+    except OSError as error:
+        raise HomeError(f"{path}: {plain(error)}") from error
+
+
+def _key_in(path: Path) -> tuple[str, os.stat_result]:
+    try:
+        status = path.stat()
+        text = path.read_text("ascii").strip() if path.is_file() else ""
+    except UnicodeDecodeError:
+        text = ""
+    except OSError as error:
+        raise SettingsError(f"{path}: {plain(error)}; mend it or restore it") from error
+    return text, status
 
 
 def plain(error: OSError) -> str:

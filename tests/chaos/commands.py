@@ -24,6 +24,7 @@ def start(
         "MRIAD_CHUNK_SIZE": "6",
         "MRIAD_DEVICE": "cpu",
         "MRIAD_PREFECT_API_URL": api or "http://127.0.0.1:9/api",
+        "MRIAD_OWN_PREFECT": "true",
         **settings,
     }
     with (work / "output.log").open("ab") as log:
@@ -76,7 +77,7 @@ def server_of(pid: int) -> int | None:
     """The workflow server that a command has started, if it is up."""
     for line in processes():
         child, parent, command = line.split(maxsplit=2)
-        if int(parent) == pid and "uvicorn" in command:
+        if int(parent) == pid and "flows.server_app" in command:
             return int(child)
     return None
 

@@ -42,6 +42,7 @@ def served(prefect_server: None, monkeypatch: pytest.MonkeyPatch) -> None:
     from prefect.settings import PREFECT_API_URL
 
     monkeypatch.setenv("MRIAD_PREFECT_API_URL", str(PREFECT_API_URL.value()))
+    monkeypatch.setenv("MRIAD_OWN_PREFECT", "true")
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

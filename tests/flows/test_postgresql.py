@@ -24,6 +24,7 @@ def url(postgresql: Server, prefect_server: None, monkeypatch: pytest.MonkeyPatc
 
     made = postgresql.create()
     monkeypatch.setenv("MRIAD_PREFECT_API_URL", str(PREFECT_API_URL.value()))
+    monkeypatch.setenv("MRIAD_OWN_PREFECT", "true")
     monkeypatch.setenv("MRIAD_DATABASE_URL", made)
     yield made
     postgresql.drop(made)

@@ -1,5 +1,6 @@
 """`mriad up`, once, as a process of its own: ready, a folder decided, cron scheduled, gone."""
 
+import base64
 import json
 import logging
 import os
@@ -21,10 +22,11 @@ import pytest
 
 from db import history
 from db.engine import open_record
-from flows.server import answers
-from flows.service import only_one, start_children
+from flows.server_secret import Found, find_server
+from flows.service import held_port, only_one, start_children
 from flows.supervision import Child
-from mriad_model.errors import HomeError
+from mriad_model.errors import HomeError, SettingsError
+from tasks.home import SERVER_KEY, server_secret
 from tests.conftest import REPOSITORY, Trained
 
 ZONE = "America/New_York"
@@ -71,11 +73,15 @@ def child_of(parent: int, role: str) -> int | None:
     return next((pid for pid in pids if words in command_line(pid)), None)
 
 
-def post(url: str, body: dict[str, Any]) -> Any:
+def headers(home: Path) -> dict[str, str]:
+    """As the owner asks, who can read the home's secret."""
+    told = base64.b64encode(server_secret(home).encode()).decode()
+    return {"Content-Type": "application/json", "Authorization": f"Basic {told}"}
+
+
+def post(home: Path, url: str, body: dict[str, Any]) -> Any:
     """Asked again where the server's database is locked, as Prefect's own clients do."""
-    request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers(home))
 
     def answered() -> tuple[Any] | None:
         try:
@@ -89,39 +95,75 @@ def post(url: str, body: dict[str, Any]) -> Any:
     return until(answered)[0]
 
 
-def scheduled(api: str) -> list[dict[str, Any]]:
+def scheduled(home: Path, api: str) -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = post(
-        f"{api}/flow_runs/filter", {"flows": {"name": {"any_": ["nightly"]}}}
+        home, f"{api}/flow_runs/filter", {"flows": {"name": {"any_": ["nightly"]}}}
     )
     return runs
 
 
 def the_log_is_plain(home: Path) -> None:
+    the_secret_is_written_nowhere_else(home)
     said = (home / "logs" / "service.log").read_text()
     assert "a run is asked for; folders that have settled: 1" in said
     assert "Warning" not in said
     assert "stopped" in said
 
 
-def old_runs_are_forgotten(api: str) -> None:
+def old_runs_are_forgotten(home: Path, api: str) -> None:
     """By Prefect; or its database would grow for years."""
-    with urllib.request.urlopen(f"{api}/admin/settings") as answer:
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{api}/admin/settings", headers=headers(home))
+    ) as answer:
         forgets = json.load(answer)["server"]["services"]["db_vacuum"]
     assert "flow_runs" in forgets["enabled"]
     assert forgets["retention_period"] == "P30D"
 
 
-def a_run_outlives_the_server(api: str, home: Path) -> None:
+def only_the_owner_drives_it(home: Path, api: str) -> None:
+    """Its secret is in the environment of its processes, and nobody else can read that."""
+    old_runs_are_forgotten(home, api)
+    deployments = post(home, f"{api}/deployments/filter", {})
+    url = f"{api}/deployments/{deployments[0]['id']}"
+    steps = [{"prefect.deployments.steps.run_shell_script": {"script": "id"}}]
+    request = urllib.request.Request(
+        url,
+        json.dumps({"pull_steps": steps}).encode(),
+        {"Content-Type": "application/json"},
+        method="PATCH",
+    )
+    with pytest.raises(HTTPError, match="401"):
+        urllib.request.urlopen(request)
+    secret = server_secret(home).encode()
+    password = secret.partition(b":")[2]
+    assert not [pid for pid in processes(home) if password in command_line(pid)]
+    told = b"PREFECT_API_AUTH_STRING=" + secret + b"\0"
+    children = [pid for pid in processes(home) if b"flows.children" in command_line(pid)]
+    assert [told in Path(f"/proc/{pid}/environ").read_bytes() for pid in children] == [True] * 3
+
+
+def the_secret_is_written_nowhere_else(home: Path) -> None:
+    password = server_secret(home).encode().partition(b":")[2]
+    told = headers(home)["Authorization"].encode().split()[1]
+    holding = [
+        path.relative_to(home)
+        for path in home.rglob("*")
+        if path.is_file() and any(each in path.read_bytes() for each in (password, told))
+    ]
+    assert holding == [Path(SERVER_KEY)]
+
+
+def a_run_outlives_the_server(home: Path, port: int, up: int) -> None:
     """Its lease, by which no other of its deployment runs beside it, can be renewed after."""
-    limits = f"{api}/v2/concurrency_limits"
-    post(f"{limits}/", {"name": "runs", "limit": 1})
+    limits = f"http://127.0.0.1:{port}/api/v2/concurrency_limits"
+    post(home, f"{limits}/", {"name": "runs", "limit": 1})
     wanted = {"names": ["runs"], "slots": 1, "mode": "concurrency", "lease_duration": 300}
-    lease = post(f"{limits}/increment-with-lease", wanted)["lease_id"]
+    lease = post(home, f"{limits}/increment-with-lease", wanted)["lease_id"]
     (server,) = [each for each in processes(home) if b"\0server\0" in command_line(each)]
     os.kill(server, signal.SIGKILL)
-    until(lambda: not answers(api))
-    until(lambda: answers(api))
-    post(f"{limits}/leases/{lease}/renew", {"lease_duration": 300})
+    until(lambda: child_of(up, "server") not in (None, server))
+    until(lambda: find_server(port, server_secret(home), 5.0) is Found.OURS)
+    post(home, f"{limits}/leases/{lease}/renew", {"lease_duration": 300})
 
 
 def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
@@ -169,13 +211,13 @@ def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
         assert row.path == "inbox/DOE^JANE \\xfc/1.png"
         until(lambda: not history.open_arrivals(engine))
 
-        first = min(each["expected_start_time"] for each in until(lambda: scheduled(api)))
+        first = min(each["expected_start_time"] for each in until(lambda: scheduled(home, api)))
         local = datetime.fromisoformat(first).astimezone(ZoneInfo(ZONE))
         assert (local.hour, local.minute) == (2, 30)
 
         assert len(processes(home)) >= 4
-        old_runs_are_forgotten(api)
-        a_run_outlives_the_server(api, home)
+        only_the_owner_drives_it(home, api)
+        a_run_outlives_the_server(home, port, up.pid)
         up.send_signal(signal.SIGTERM)
         assert up.wait(60) == 143
     finally:
@@ -208,6 +250,20 @@ def test_a_lock_is_held_by_one_and_let_go_with_its_process(tmp_path: Path) -> No
         pass
 
 
+def test_a_port_that_is_held_is_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while no server accepts there: the one that is started again takes it over."""
+    monkeypatch.setattr("flows.service.PORT_SECONDS", 0.0)
+    port = free_port()
+    with held_port(port):
+        for host in ("127.0.0.1", "0.0.0.0"):
+            with pytest.raises(OSError, match="in use"):
+                socket.create_server((host, port))
+        with pytest.raises(SettingsError, match="is taken"), held_port(port):
+            pass
+    with held_port(port):
+        pass
+
+
 def test_a_child_that_hangs_ends_when_mriad_up_has_gone() -> None:
     child = (
         "import signal, sys, time, flows.children as children\n"
@@ -235,7 +291,7 @@ def test_a_service_whose_child_always_ends_is_not_started(
     logger = logging.getLogger("test.children")
     child = Child("no such role", environment, logger, stop_seconds=5.0)
     with pytest.raises(HomeError, match=r"ended \(status 1\), 3 times; .*service.log says why"):
-        start_children((child,), "http://127.0.0.1:9/api", tmp_path, logger)
+        start_children((child,), lambda _: False, tmp_path, logger)
 
 
 def test_a_child_that_dies_is_started_again_and_its_words_are_not_logged(

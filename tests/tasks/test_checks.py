@@ -72,6 +72,7 @@ def test_files_that_no_row_names_are_listed_and_stay(kept: KeptHome) -> None:
     for path in left:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
+        path.chmod(0o600)
     report = checked(kept)
     assert report.ok
     assert report.orphans == sorted(
@@ -173,3 +174,18 @@ def test_a_record_in_postgresql_is_checked_too(postgresql: Server, tmp_path: Pat
     ]
     kept.engine.dispose()
     postgresql.drop(url)
+
+
+def test_what_others_can_read_or_change_is_a_problem(kept: KeptHome) -> None:
+    assert checked(kept, contents=False).ok
+    (kept.home / DATABASE).chmod(0o644)
+    (kept.home / "models").chmod(0o777)
+    (model,) = (kept.home / "models").glob("*.safetensors")
+    model.chmod(0o604)
+    report = checked(kept, contents=False)
+    assert kinds(report) == [ProblemKind.OPEN_TO_OTHERS] * 3
+    assert [each.text.rsplit("/", 1)[1] for each in report.problems] == [
+        "models can be changed by others (chmod go-w)",
+        "mriad.db can be read by others (chmod go-rwx)",
+        f"{model.name} can be read by others (chmod go-rwx)",
+    ]
