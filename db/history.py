@@ -67,10 +67,12 @@ from db.scans import (
 )
 from db.scores import (
     DecidedScore,
+    RecordedScore,
     StoredScore,
     calibration_scores,
     decided_scores,
     recent_scores,
+    recorded_scores,
     stored_scores,
     undecided,
 )
@@ -99,6 +101,7 @@ __all__ = [
     "InForce",
     "LabelledScan",
     "LastWord",
+    "RecordedScore",
     "RejectedBeside",
     "Replay",
     "ScanSource",
@@ -138,6 +141,7 @@ __all__ = [
     "open_record",
     "recent_scores",
     "recorded_by",
+    "recorded_scores",
     "rejected_beside",
     "rejections",
     "rejections_at",

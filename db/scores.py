@@ -8,8 +8,8 @@ from sqlalchemy import Engine, exists, select
 
 from db import schema
 from db.engine import reading
-from db.rows import noun_of, pieces
-from mriad_model.nouns import Role, Verdict
+from db.rows import by_id, grouped, noun_of, pieces
+from mriad_model.nouns import Role, Score, SliceScore, Verdict
 
 PAGE: Final = 10_000
 
@@ -21,6 +21,15 @@ class StoredScore:
     scan_id: int
     score_id: int
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedScore:
+    """A score with the slice scores that belong to it."""
+
+    score: Score
+    positions: tuple[int, ...]  # of the slices that were judged, in order
+    values: tuple[float, ...]  # of these
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,22 @@ def stored_scores(engine: Engine, model_id: int, scan_ids: Iterable[int]) -> dic
             for row in connection.execute(query).mappings():
                 found[row["scan_id"]] = noun_of(StoredScore, row)
     return found
+
+
+def recorded_scores(engine: Engine, score_ids: Iterable[int]) -> dict[int, RecordedScore]:
+    """Scores with their slice scores, by id."""
+    ids, parts = list(score_ids), schema.slice_score
+    with reading(engine) as connection:
+        scores = by_id(connection, Score, schema.score, ids)
+        slices = grouped(connection, SliceScore, parts.c.score_id, ids, parts.c.position)
+    return {
+        score_id: RecordedScore(
+            score,
+            tuple(each.position for each in slices.get(score_id, ())),
+            tuple(each.value for each in slices.get(score_id, ())),
+        )
+        for score_id, score in scores.items()
+    }
 
 
 def recent_scores(engine: Engine, threshold_id: int, limit: int) -> list[DecidedScore]:

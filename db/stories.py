@@ -98,26 +98,26 @@ def scan_story(engine: Engine, scan: int | str) -> ScanStory:
     return replace(story, decisions=tuple(reversed(lines)), beside=beside)
 
 
-def decisions_for_replay(engine: Engine, decision_id: int | None = None) -> Iterator[Replay]:
-    """One decision, or all of them oldest first, each with what it was made from.
+def decisions_for_replay(engine: Engine, scan_id: int | None = None) -> Iterator[Replay]:
+    """The decisions on a scan, or all of them, oldest first, each with what it was made from.
 
-    All are read a page at a time, so that no transaction stays open while they are replayed.
+    They are read a page at a time, so that no transaction stays open while they are replayed.
 
     Raises:
-        NotInRecord: there is no such decision.
+        NotInRecord: there is no decision on that scan.
 
     """
     table = schema.decision
     query = select(table).order_by(table.c.id).limit(REPLAY_PAGE)
-    if decision_id is not None:
-        query = query.where(table.c.id == decision_id)
+    if scan_id is not None:
+        query = query.where(table.c.scan_id == scan_id)
     last = 0
     while True:
         with reading(engine) as connection:
             rows = connection.execute(query.where(table.c.id > last)).mappings().all()
             page = _replays(connection, [noun_of(Decision, row) for row in rows])
-        if decision_id is not None and not page:
-            raise NotInRecord(f"There is no decision {decision_id} in the record")
+        if scan_id is not None and not page and last == 0:
+            raise NotInRecord(f"There is no decision on scan {scan_id} in the record")
         yield from page
         if len(rows) < REPLAY_PAGE:
             return

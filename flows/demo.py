@@ -18,7 +18,7 @@ from mriad_model.paths import escape_path
 from mriad_model.recipes import recipe_named
 from tasks.ingestion import Labelling
 from tasks.phantoms import draw_heads
-from tasks.replay import ReplayReport
+from tasks.replay_report import ReplayReport
 
 N_HEALTHY = 120
 N_ABNORMAL = 60

@@ -7,34 +7,39 @@ from prefect.runtime import flow_run
 from flows.runner import private_flow
 from tasks.home import work_folder
 from tasks.models import device_in_use
-from tasks.replay import ReplayReport, replay_decisions
+from tasks.replay import replay_decisions
+from tasks.replay_report import ReplayReport
 from tasks.reporting import publish_summary
 from tasks.resources import opened_record
 from tasks.runs import recorded_run
 
 
 def _run_name() -> str:
-    decision_id = flow_run.parameters["decision_id"]
-    return "verify all decisions" if decision_id is None else f"verify decision {decision_id}"
+    scan_id = flow_run.parameters["scan_id"]
+    return "verify all decisions" if scan_id is None else f"verify scan {scan_id}"
 
 
 @private_flow(name="verify_decisions", flow_run_name=_run_name)
 def verify_decisions(
-    home: Path, decision_id: int | None = None, device: str = "auto"
+    home: Path, scan_id: int | None = None, device: str = "auto", quick: bool = False
 ) -> ReplayReport:
-    """Replay one decision, or all, from the stored model, threshold and source files."""
+    """Replay the decisions on a scan, or all, and what they stand on, from the source files."""
     place = str(home)
     with recorded_run(
         opened_record(place), "verify_decisions", flow_run.id, device_in_use(device)
     ) as run:
         with work_folder(home, run.id) as folder:
-            report = replay_decisions(place, decision_id, device, str(folder))
+            report = replay_decisions(
+                place, scan_id, device_in_use(device), str(folder), quick=quick
+            )
         run.counts.update(
             checked=report.checked,
             identical=report.identical,
             within_tolerance=report.within_tolerance,
             mismatched=len(report.mismatched),
             unreadable=len(report.unreadable),
+            missing=len(report.missing),
+            faults=len(report.faults),
         )
         publish_summary("verify-summary", f"Replayed {report.checked} decisions", run.counts)
     return report

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.console import Cell, show_json, show_lines, show_notice, show_table
 from flows.counted import counted
+from flows.replay_lines import replay_document
 from tasks.refused import folded, parted
 from tasks.verdicts import Proposal
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from flows.scoring import ScoringResult
     from flows.training import TrainingResult
     from tasks.refused import Refused
-    from tasks.replay import ReplayReport
 
 FEW_TO_CALIBRATE = 30  # below it a threshold of mean + k sd is a guess
 MOST_LISTED = 20
@@ -219,24 +219,6 @@ def show_evaluation(home: Path, found: Mapping[str, Any], *, as_json: bool) -> N
     show_notice()
 
 
-def show_replay(report: "ReplayReport", *, as_json: bool) -> None:
-    """What `mriad verify` found."""
-    if as_json:
-        show_json({"checked": report.checked, **asdict(report)})
-        return
-    show_lines(
-        f"{report.checked} decisions replayed: {report.identical} identical to the last bit, "
-        f"{report.within_tolerance} within tolerance, {len(report.mismatched)} mismatched; "
-        f"{len(report.unreadable)} not replayed, for their source is gone or changed."
-    )
-    for wrong in report.mismatched[:MOST_LISTED]:
-        show_lines(f"mismatch: decision {wrong.decision_id}, scan {wrong.scan_id}: {wrong.what}")
-    for gone in report.unreadable[:MOST_LISTED]:
-        show_lines(f"{gone.why}: decision {gone.decision_id}: {gone.path}")
-    _show_more(max(len(report.mismatched), len(report.unreadable)))
-    show_notice()
-
-
 def show_demo(home: Path, found: "DemoResult", *, as_json: bool) -> None:
     """What `mriad demo` did."""
     if as_json:
@@ -246,7 +228,7 @@ def show_demo(home: Path, found: "DemoResult", *, as_json: bool) -> None:
                 "train": asdict(found.training),
                 "score": asdict(found.scoring),
                 "evaluate": found.evaluation,
-                "verify": {"checked": found.replay.checked, **asdict(found.replay)},
+                "verify": replay_document(found.replay),
             }
         )
         return

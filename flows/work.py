@@ -22,7 +22,6 @@ from flows.beforehand import (
 )
 from flows.demo_home import demo_home, refuse_other_data
 from flows.options import (
-    LARGEST_ID,
     AsJson,
     Contrast,
     Device,
@@ -40,8 +39,9 @@ from flows.options import (
     to_read,
     to_write,
 )
+from flows.replay_lines import show_replay
 from flows.settings import local_user
-from mriad_model.errors import NoScans, SettingsError
+from mriad_model.errors import NoScans, NotInRecord, SettingsError
 from mriad_model.nouns import LabelValue, Policy
 from mriad_model.recipes import recipe_named
 from tasks.resources import opened_record
@@ -270,24 +270,42 @@ def evaluate(
 
 
 def verify(
-    decision: Annotated[
-        int | None, typer.Argument(min=1, max=LARGEST_ID, help="The decision's id.")
+    scan: Annotated[
+        str | None,
+        typer.Argument(help="Its id, a path of it, or how its sha256 begins, as for show."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every decision.")] = False,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Take calibration scores from the record: score none again."),
+    ] = False,
     device: Device = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replay decisions from the stored model, threshold and source files, and compare."""
-    if every == (decision is not None):
-        raise SettingsError("name one decision, or give --all")
-    to_read(home).record_to_read()  # says so where there is nothing to verify
+    """Replay the decisions on a scan, and what they stand on, from the source files; compare.
+
+    The scan, and the healthy scans that its threshold was drawn through, are scored again. Says
+    what differs, what is missing, and what was not recomputed.
+    """
+    if every == (scan is not None):
+        raise SettingsError("name one scan, or give --all")
+    asked = to_read(home)
+    engine = asked.record_to_read()  # says so where there is nothing to verify
+    scan_id = None
+    if scan is not None:
+        from flows.queries import story_of
+
+        story = story_of(engine, asked.home, scan)
+        scan_id = story.scan.id
+        if not story.decisions:
+            raise NotInRecord(f"scan {scan_id} has no decision to verify: score it first")
     with to_flow(home, device=device) as place:
         from flows.replay import verify_decisions
 
-        report = verify_decisions(place.home, decision, place.settings.device)
-    results.show_replay(report, as_json=as_json)
-    if report.mismatched or report.unreadable:
+        report = verify_decisions(place.home, scan_id, place.settings.device, quick)
+    show_replay(report, as_json=as_json)
+    if not report.whole:
         raise typer.Exit(1)
 
 

@@ -35,6 +35,12 @@ def loaded_model(home: str, model_id: int, device: str) -> FittedModel:
         return _load(home, model_id, device)
 
 
+def forget_models() -> None:
+    """Have models loaded, and their files looked at, anew."""
+    with _loading:
+        _load.cache_clear()
+
+
 @lru_cache(maxsize=2)
 def _load(home: str, model_id: int, device: str) -> FittedModel:
     row = history.model_by_id(opened_record(home), model_id)

@@ -1,139 +1,179 @@
 """Replay: decisions computed again from the stored model, threshold and source files."""
 
-import math
+import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from hashlib import sha256
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from db import history
-from mriad_model.errors import ModelFileError, RejectedFile, ThresholdUndefined
-from mriad_model.files import sha256_of
-from mriad_model.nouns import Heatmap, HeatmapKind
+from mriad_model.errors import ModelFileError, RejectedFile
 from mriad_model.paths import source_path
 from mriad_model.recipes import Recipe
-from mriad_model.thresholds import fit_threshold, p_value, verdict
-from mriad_model.volumes.pictures import on_one_grid
+from mriad_model.thresholds import p_value, verdict
 from tasks.chunks import in_chunks
+from tasks.environment import differences, environment_now, recorded_environment
+from tasks.foundations import Foundations
 from tasks.judging import Judged, judge
 from tasks.locating import Located, read_again
-from tasks.models import loaded_model
+from tasks.models import forget_models, loaded_model
 from tasks.preprocessing import PreparedScan, prepare_outcomes
 from tasks.progress import tell
+from tasks.replay_maps import wrong_maps
+from tasks.replay_report import (
+    Alike,
+    LastBits,
+    Mismatch,
+    ReplayReport,
+    Unreadable,
+    alike,
+    all_alike,
+)
 from tasks.resources import opened_record
+from tasks.runs import library_versions
 from tasks.workspace import Workspace, loaded
 
 PAGE = 256  # slices
-TOLERANCE = 1e-4  # relative to the score: what another processor or library may change
-
-
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """A decision that does not come out as recorded."""
-
-    decision_id: int
-    scan_id: int
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A decision whose source is no longer there to be read."""
-
-    decision_id: int
-    path: str
-    why: str  # "vanished" or "changed"
-
-
-@dataclass(slots=True)
-class ReplayReport:
-    """How the replayed decisions came out. `within_tolerance` differ in the score's last bits."""
-
-    identical: int = 0
-    within_tolerance: int = 0
-    mismatched: list[Mismatch] = field(default_factory=list)
-    unreadable: list[Unreadable] = field(default_factory=list)
-
-    @property
-    def checked(self) -> int:
-        """Decisions that could be replayed."""
-        return self.identical + self.within_tolerance + len(self.mismatched)
 
 
 @task(name="replay", cache_policy=NO_CACHE)
-def replay_decisions(home: str, decision_id: int | None, device: str, folder: str) -> ReplayReport:
-    """Replay one decision, or all of them, and compare with the record.
+def replay_decisions(
+    home: str, scan_id: int | None, device: str, folder: str, *, quick: bool = False
+) -> ReplayReport:
+    """Replay the decisions on one scan, or all of them, and compare with the record.
 
+    What they stand on is computed again too: the record's own calibration scores are not
+    believed, but computed from the scans' files, once a threshold, unless it is to be quick.
     `folder` is for intermediate files.
 
     Raises:
-        NotInRecord: there is no such decision.
+        NotInRecord: there is no decision on that scan.
     """
+    forget_models()  # a file may have changed since it was loaded
     engine = opened_record(home)
-    total = 1 if decision_id is not None else history.count_decisions(engine)
+    total = None if scan_id is not None else history.count_decisions(engine)
     report, done = ReplayReport(), 0
-    for page in _pages(history.decisions_for_replay(engine, decision_id)):
+    foundations = Foundations(home, device, Path(folder), quick, report)
+    for page in _pages(history.decisions_for_replay(engine, scan_id)):
         of_model: dict[int, list[history.Replay]] = defaultdict(list)
         for each in page:
             of_model[each.threshold.model_id].append(each)
         for model_id, replays in of_model.items():
             workspace = Workspace(Path(folder) / f"model-{model_id}")
-            _replay_page(home, model_id, replays, device, workspace, report)
+            _Page(home, model_id, device, foundations, report).replay(replays, workspace)
             workspace.discard()
         done += len(page)
-        tell("replaying", done, total)
+        tell("replaying", done, total or len(page))
+    current = history.current_threshold(engine)
+    if scan_id is None and current is not None:
+        foundations.weak(current.threshold, current.model)  # the next decisions stand on it
+    report.last_bits = _last_bits(home, foundations, device)
     return report
 
 
-def _replay_page(
-    home: str,
-    model_id: int,
-    replays: Sequence[history.Replay],
-    device: str,
-    workspace: Workspace,
-    report: ReplayReport,
-) -> None:
-    """Replay decisions of one model."""
-    located = _located(Path(home), replays, workspace, report)
-    if not located:
-        return
-    try:
-        fitted = loaded_model(home, model_id, device)
-    except ModelFileError as error:
-        report.mismatched += [_mismatch(each, str(error)) for each, _ in located]
-        return
-    judged = judge(fitted, _prepared(located, fitted.recipe, report), model_id)
-    found = {each.scan_id: each for each in judged}
-    for each, _ in located:
-        if each.decision.scan_id in found:
-            _compare(home, each, found[each.decision.scan_id], report)
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Some decisions of one model."""
 
+    home: str
+    model_id: int
+    device: str
+    foundations: Foundations
+    report: ReplayReport
 
-def _located(
-    home: Path, replays: Sequence[history.Replay], workspace: Workspace, report: ReplayReport
-) -> list[tuple[history.Replay, Located]]:
-    """The decisions whose scans can be read again. A scan of several decisions is read once."""
-    wanted = {
-        each.decision.scan_id: history.SightedScan(
-            each.decision.scan_id, each.scan, history.sighted_together(each.sightings[::-1])
+    def replay(self, replays: Sequence[history.Replay], workspace: Workspace) -> None:
+        """Compute them again, and file each under how it came out."""
+        located = self._located(replays, workspace)
+        if not located:
+            return
+        try:
+            fitted = loaded_model(self.home, self.model_id, self.device)
+        except ModelFileError as error:
+            self.report.mismatched += [_mismatch(each, str(error)) for each, _ in located]
+            self.foundations.weak(located[0][0].threshold, located[0][0].model)
+            return
+        judged = judge(fitted, self._prepared(located, fitted.recipe), self.model_id)
+        found = {each.scan_id: each for each in judged}
+        for each, _ in located:
+            if each.decision.scan_id in found:
+                self._compare(each, found[each.decision.scan_id])
+
+    def _located(
+        self, replays: Sequence[history.Replay], workspace: Workspace
+    ) -> list[tuple[history.Replay, Located]]:
+        """The decisions whose scans can be read again. A scan of several is read once."""
+        home = Path(self.home)
+        wanted = {
+            each.decision.scan_id: history.SightedScan(
+                each.decision.scan_id, each.scan, history.sighted_together(each.sightings[::-1])
+            )
+            for each in replays
+        }
+        read = read_again(home, list(wanted.values()), workspace)
+        kept = loaded(list(read.values()))
+        found = []
+        for each in replays:
+            sighted = wanted[each.decision.scan_id]
+            if sighted.id in read:
+                found.append((each, Located(sighted.id, kept[sighted.scan.sha256])))
+            else:
+                self.report.unreadable.append(_unreadable(each.decision.id or 0, sighted, home))
+        return found
+
+    def _prepared(
+        self, located: Sequence[tuple[history.Replay, Located]], recipe: Recipe
+    ) -> list[PreparedScan]:
+        """The slices of scans; one that cannot be prepared any more is a mismatch."""
+        scans = {one.scan_id: one for _, one in located}
+        outcomes = dict(zip(scans, prepare_outcomes(list(scans.values()), recipe), strict=True))
+        for replay, one in located:
+            outcome = outcomes[one.scan_id]
+            if isinstance(outcome, RejectedFile):
+                what = f"cannot be prepared: {outcome.detail}"
+                self.report.mismatched.append(_mismatch(replay, what))
+        return [each for each in outcomes.values() if not isinstance(each, RejectedFile)]
+
+    def _compare(self, replay: history.Replay, judged: Judged) -> None:
+        threshold = replay.threshold
+        how = max(
+            alike(judged.score, replay.score.value),
+            all_alike(judged.slice_scores, replay.slice_values),
         )
-        for each in replays
-    }
-    read = read_again(home, list(wanted.values()), workspace)
-    kept = loaded(list(read.values()))
-    found = []
-    for each in replays:
-        sighted = wanted[each.decision.scan_id]
-        if sighted.id in read:
-            found.append((each, Located(sighted.id, kept[sighted.scan.sha256])))
+        calibration = self.foundations.calibration(threshold.model_id, threshold.dataset_id)
+        wrong = _wrong(replay, judged, calibration)
+        weak = self.foundations.weak(threshold, replay.model)
+        wrong += [f"{each}, on which it stands, does not hold" for each in weak]
+        wrong += wrong_maps(Path(self.home), replay, judged, self.report)
+        if wrong:
+            self.report.mismatched.append(_mismatch(replay, "; ".join(wrong)))
+        elif how is Alike.IDENTICAL:
+            self.report.identical += 1
         else:
-            report.unreadable.append(_unreadable(each.decision.id or 0, sighted, home))
-    return found
+            self.report.within_tolerance += 1
+        if how is Alike.CLOSE:
+            self.foundations.runs[replay.score.run_id] += 1
+
+
+def _wrong(replay: history.Replay, judged: Judged, calibration: Sequence[float]) -> list[str]:
+    """What of a decision does not come out, on the threshold as recorded."""
+    stored, line, decision = replay.score.value, replay.threshold.value, replay.decision
+    wrong = []
+    if alike(judged.score, stored) is Alike.OTHER:
+        wrong.append(f"score {judged.score!r}, recorded {stored!r}")
+    elif verdict(judged.score, line) is not verdict(stored, line):
+        wrong.append(f"score {judged.score!r}, on the other side of the threshold than recorded")
+    if judged.positions != replay.positions:
+        wrong.append("which of its slices are judged")
+    elif all_alike(judged.slice_scores, replay.slice_values) is Alike.OTHER:
+        wrong.append("its slice scores")
+    if verdict(stored, line) is not decision.verdict:
+        wrong.append("its verdict")
+    if not calibration or float(p_value(stored, calibration)) != decision.p_value:
+        wrong.append("its p-value")
+    return wrong
 
 
 def _unreadable(decision_id: int, sighted: history.SightedScan, home: Path) -> Unreadable:
@@ -148,90 +188,20 @@ def _unreadable(decision_id: int, sighted: history.SightedScan, home: Path) -> U
     return Unreadable(decision_id, sighted.paths[0], "changed")
 
 
-def _prepared(
-    located: Sequence[tuple[history.Replay, Located]], recipe: Recipe, report: ReplayReport
-) -> list[PreparedScan]:
-    """The slices of scans; one that cannot be prepared any more is a mismatch."""
-    scans = {one.scan_id: one for _, one in located}
-    outcomes = dict(zip(scans, prepare_outcomes(list(scans.values()), recipe), strict=True))
-    for replay, one in located:
-        outcome = outcomes[one.scan_id]
-        if isinstance(outcome, RejectedFile):
-            report.mismatched.append(_mismatch(replay, f"cannot be prepared: {outcome.detail}"))
-    return [each for each in outcomes.values() if not isinstance(each, RejectedFile)]
-
-
-def _compare(home: str, replay: history.Replay, judged: Judged, report: ReplayReport) -> None:
-    """File the decision under how it came out."""
-    stored, threshold, decision = replay.score.value, replay.threshold, replay.decision
-    value = judged.score
-    close = math.isclose(value, stored, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    calibration = _calibration(home, threshold.model_id, threshold.dataset_id)
-    wrong = [
-        text
-        for is_wrong, text in (
-            (not close, f"score {value!r}, recorded {stored!r}"),
-            (not _threshold_holds(home, replay), "its threshold, from the calibration scores"),
-            (verdict(stored, threshold.value) is not decision.verdict, "its verdict"),
-            (float(p_value(stored, calibration)) != decision.p_value, "its p-value"),
+def _last_bits(home: str, foundations: Foundations, device: str) -> list[LastBits]:
+    """For each run whose scores differ in their last bits: what it ran in, and what differs now."""
+    engine, found = opened_record(home), []
+    for run_id, n in sorted(foundations.runs.items()):
+        run, _ = history.run_by_id(engine, run_id)
+        environment = recorded_environment(run.environment)
+        differs = differences(
+            {"device": run.device} | json.loads(run.libraries),
+            {"device": device} | json.loads(library_versions()),
         )
-        if is_wrong
-    ]
-    drawn = {file.kind: file.data for file in judged.files} if value == stored else {}
-    wrong += _wrong_heatmaps(Path(home), replay, drawn)
-    if wrong:
-        report.mismatched.append(_mismatch(replay, "; ".join(wrong)))
-    elif value == stored:
-        report.identical += 1
-    else:
-        report.within_tolerance += 1
-
-
-def _threshold_holds(home: str, replay: history.Replay) -> bool:
-    """Whether the calibration scores give the recorded threshold again, to the last bit."""
-    row = replay.threshold
-    try:
-        drawn = fit_threshold(_calibration(home, row.model_id, row.dataset_id), row.policy, row.k)
-    except ThresholdUndefined:
-        return False
-    return (drawn.mean, drawn.sd, drawn.n, drawn.value) == (row.mean, row.sd, row.n, row.value)
-
-
-def _wrong_heatmaps(
-    home: Path, replay: history.Replay, drawn: Mapping[HeatmapKind, bytes]
-) -> list[str]:
-    """What is wrong with the decision's heatmap files; `drawn` are those made again."""
-    wrong = []
-    for row in replay.heatmaps:
-        try:
-            found = sha256_of(source_path(row.path, home))
-        except OSError:
-            wrong.append(f"heatmap {row.path} is missing")
-            continue
-        if found != row.sha256:
-            wrong.append(f"heatmap {row.path} was changed")
-        elif row.kind in drawn and not _as_drawn(home, row, drawn[row.kind]):
-            wrong.append(f"heatmap {row.path} is drawn otherwise now")
-    return wrong
-
-
-def _as_drawn(home: Path, row: Heatmap, data: bytes) -> bool:
-    """Whether a file is what is drawn now. On another grid a map cannot be compared.
-
-    A series and the NIfTI file made of it are one scan, but may lie on grids that differ in the
-    order of rows or in last digits; the score is the same on both.
-    """
-    if sha256(data).hexdigest() == row.sha256:
-        return True
-    if row.kind is not HeatmapKind.VOLUME:
-        return False
-    return not on_one_grid((data, source_path(row.path, home).read_bytes()))
-
-
-@lru_cache(maxsize=8)
-def _calibration(home: str, model_id: int, dataset_id: int) -> tuple[float, ...]:
-    rows = history.calibration_scores(opened_record(home), model_id, dataset_id)
-    return tuple(each.value for each in rows)
+        if environment is not None:
+            differs |= differences(environment, environment_now())
+        found.append(LastBits(run_id, n, environment is not None, differs))
+    return found
 
 
 def _mismatch(replay: history.Replay, what: str) -> Mismatch:

@@ -69,7 +69,7 @@ def test_all_decisions_are_replayed_oldest_first_each_once(hand: "Hand", count: 
     assert [(each.scan_id, each.value) for each in stored] == list(values.items())
 
 
-def test_one_decision_is_replayed_with_the_model_and_threshold_it_was_made_by(
+def test_the_decisions_on_a_scan_are_replayed_each_with_the_model_and_threshold_it_was_made_by(
     hand: "Hand",
 ) -> None:
     model_id, first = hand.ready()
@@ -79,9 +79,10 @@ def test_one_decision_is_replayed_with_the_model_and_threshold_it_was_made_by(
     hand.decide(model_id, first, {a: 0.55})
     hand.decide(model_id, second, {a: 0.55}, line=0.6)
     one, two = history.decisions_for_replay(hand.engine)
-    (alone,) = history.decisions_for_replay(hand.engine, two.decision.id)
-    assert alone == two
+    (b,) = hand.scans("b")
+    hand.decide(model_id, second, {b: 0.55}, line=0.6)
+    assert list(history.decisions_for_replay(hand.engine, a)) == [one, two]
     assert (one.threshold.id, two.threshold.id) == (first, second)
     assert (one.decision.verdict, two.decision.verdict) == (Verdict.SUSPICIOUS, Verdict.NORMAL)
-    with pytest.raises(NotInRecord, match="no decision 99"):
+    with pytest.raises(NotInRecord, match="no decision on scan 99"):
         list(history.decisions_for_replay(hand.engine, 99))

@@ -124,7 +124,7 @@ def test_a_history_query_loads_nothing_heavy(module: str, heavy: set[str]) -> No
         ["evaluate", "/nowhere/at/all"],
         ["recalibrate", "--sigmas", "1", "--quantile", "0.9"],
         ["verify"],
-        ["verify", "99999999999999999999"],
+        ["verify", "1", "--all"],
         ["activate", "99999999999999999999"],
         ["history", "--limit", "99999999999999999999"],
         ["history", "--model", "99999999999999999999"],

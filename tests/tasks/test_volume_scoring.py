@@ -10,6 +10,7 @@ import pytest
 from pydicom import dcmread
 
 import tasks.dicom_export
+import tasks.judging
 from db import history
 from mriad_model.dicom_outputs import available
 from mriad_model.files import sha256_of
@@ -19,12 +20,14 @@ from mriad_model.phantom.draw import phantom_volume
 from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.volumes import write_nifti
 from mriad_model.recipes import DEFAULT
+from mriad_model.volumes.pictures import nifti_map
 from tasks.locating import read_again
 from tasks.recalibration import activate
 from tasks.replay import ReplayReport, replay_decisions
 from tasks.resources import opened_record
 from tasks.workspace import Workspace
 from tests.conftest import REPOSITORY
+from tests.older_maps import map_of_version_0_1
 from tests.tasks.conftest import Bench, new_bench
 from tests.tasks.phantoms import CONTRAST, N_HEALTHY, QUICK, SHAPE, Night, score, teach, write_head
 from tests.tasks.test_volumes import enhanced_of_two
@@ -86,6 +89,31 @@ def test_volumes_are_decided_once_and_their_maps_are_where_the_record_says(
         assert each.positions == tuple(range(each.positions[0], SHAPE[0]))[: len(each.positions)]
         assert max(each.slice_values) == each.score.value
     assert list((taught.home / "work").glob("[0-9]*")) == []  # chunks leave nothing behind
+
+
+def test_maps_that_an_older_version_wrote_are_known_in_replay(
+    taught: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(tasks.judging, "nifti_map", map_of_version_0_1)
+        assert score(taught, folder).decided == 2
+    report = replayed(taught)
+    assert (report.identical, report.older_maps, report.mismatched) == (2, 2, [])
+    assert report.calibration.identical > 1
+    assert report.whole
+
+
+def test_a_map_that_was_exchanged_with_its_hash_is_a_mismatch(
+    taught: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def paler(anomaly: np.ndarray, *others: object) -> bytes:
+        return nifti_map(anomaly * np.float32(0.5), *others)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as before:
+        before.setattr(tasks.judging, "nifti_map", paler)
+        assert score(taught, folder).decided == 2
+    report = replayed(taught)
+    assert ["drawn otherwise now" in each.what for each in report.mismatched] == [True, True]
 
 
 def test_both_stacks_of_a_file_are_scored_again_under_a_new_model(

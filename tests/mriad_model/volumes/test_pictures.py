@@ -13,6 +13,7 @@ from mriad_model.volumes.nifti import read_nifti
 from mriad_model.volumes.pictures import map_of_before, montage_picture, nifti_map
 from mriad_model.volumes.prepare import prepare_volume
 from mriad_model.volumes.score import anomaly_volume, score_volume
+from tests.older_maps import map_of_version_0_1
 
 from .scanned import CUBE, fitted_on_heads, grid_affine, scanned
 
@@ -71,19 +72,6 @@ def test_a_volume_of_few_slices_has_a_smaller_montage(model):
 SCALE = ColourScale(1.5, 6.0)
 
 
-def as_version_0_1(anomaly, volume, description):
-    """The map as it was written up to version 0.1."""
-    image = nibabel.Nifti1Image(anomaly.transpose(2, 1, 0), volume.affine)
-    image.set_sform(volume.affine, code=1)
-    image.set_qform(volume.affine, code=1)
-    image.header.set_xyzt_units("mm")
-    image.header["descrip"] = f"RESEARCH USE ONLY. {description}".encode()[:79]
-    image.header["cal_max"] = float(anomaly.max(initial=0))
-    text = f"{NOTICE}\n{description}".encode()
-    image.header.extensions.append(nibabel.nifti1.Nifti1Extension(6, text))
-    return image.to_bytes()
-
-
 def test_the_map_lies_where_the_source_lies(found, prepared, volume, tmp_path):
     anomaly = anomaly_volume(found, prepared, volume)
     path = tmp_path / "map.nii.gz"
@@ -110,7 +98,7 @@ def test_a_viewer_is_told_the_models_scale_and_never_the_maps_own(found, prepare
 def test_what_a_version_of_before_wrote_is_known_from_what_is_written_now(found, prepared, volume):
     anomaly = anomaly_volume(found, prepared, volume)
     now = nifti_map(anomaly, volume, SCALE, "mriad model 3")
-    before = as_version_0_1(anomaly, volume, "mriad model 3")
+    before = gzip.decompress(map_of_version_0_1(anomaly, volume, SCALE, "mriad model 3"))
     assert gzip.decompress(now) != before
     assert map_of_before(now, anomaly) == before
     assert map_of_before(now, anomaly + np.float32(1e-6)) != before
