@@ -10,6 +10,7 @@ import typer
 
 from db import history as reads
 from flows.console import (
+    Cell,
     say,
     short_time,
     show_csv,
@@ -39,6 +40,21 @@ SHOWN = {
     "decision_id": "decision",
     "path": "path",
 }
+
+
+CHOICES = (
+    "id",
+    "active",
+    "model",
+    "learned",
+    "made (UTC)",
+    "policy",
+    "limit",
+    "calibration scans",
+    "flagged",
+    "AUROC lesions",
+    "AUROC abnormal",
+)
 
 
 def history(
@@ -99,14 +115,16 @@ def activate(
     threshold: Annotated[
         int | None,
         typer.Argument(
-            min=1, max=LARGEST_ID, help="The threshold's id; without it all are listed."
+            min=1,
+            max=LARGEST_ID,
+            help="The threshold's id; without it all are listed, with what to choose by.",
         ),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why; kept in the record.")] = "activated by hand",
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a threshold and its model in force: promote, or roll back."""
+    """Activate a threshold and its model: promote, or roll back."""
     engine = to_read(home).record_to_read()  # says so where there is none
     if threshold is None:
         _list_thresholds(engine, as_json=as_json)
@@ -126,7 +144,7 @@ def activate(
         show_json(found)
     else:
         show_lines(
-            f"Threshold {threshold} of model {model_id} is in force; "
+            f"Threshold {threshold} of model {model_id} is active; "
             f"{decisions} scans decided by it that were not before."
         )
         show_notice()
@@ -141,40 +159,52 @@ def _learned(recipe: str) -> str:
 
 
 def _list_thresholds(engine: reads.Engine, *, as_json: bool) -> None:
+    from tasks.choices import comparisons  # noqa: PLC0415 - keeps the reading commands light
+
     current = reads.current_threshold(engine)
-    in_force = current and current.activation.threshold_id
+    active = current and current.activation.threshold_id
     learned = {model.id: _learned(model.recipe) for model in reads.models(engine)}
-    rows = [
-        asdict(row) | {"learned": learned[row.model_id], "in_force": row.id == in_force}
-        for row in reads.thresholds(engine)
-    ]
+    compared = comparisons(engine)
+    rows = []
+    for row in reads.thresholds(engine):
+        found = compared.get(row.id or 0)
+        rows.append(
+            asdict(row)
+            | {"learned": learned[row.model_id], "in_force": row.id == active}
+            | {"active": row.id == active, "compared": found and asdict(found)}
+        )
     if as_json:
         show_json({"thresholds": rows})
         return
-    names = ("id", "model_id", "learned", "policy", "k", "value", "n", "created_at", "in_force")
-    show_table(
-        "Thresholds",
-        (
-            "id",
-            "model",
-            "learned",
-            "policy",
-            "k",
-            "limit",
-            "healthy scans",
-            "made (UTC)",
-            "in force",
-        ),
-        [
-            [short_time(row[n]) if n == "created_at" else _yes(row[n]) for n in names]
-            for row in rows
-        ],
+    show_table("Thresholds", CHOICES, [_choice(row) for row in rows])
+    show_lines(
+        "AUROC: how well lesions drawn into healthy scans, or scans labelled abnormal, are told "
+        "from healthy scans that the model did not learn from; flagged: of these healthy scans."
     )
     show_notice()
 
 
-def _yes(value: Any) -> Any:
-    return ("yes" if value else "") if isinstance(value, bool) else value
+def _choice(row: Mapping[str, Any]) -> list[Cell]:
+    """A threshold with what one chooses it by, as a line of the table."""
+    found: Mapping[str, Any] = row["compared"] or {}
+    flagged = found.get("flagged")
+    return [
+        row["id"],
+        "yes" if row["active"] else "",
+        row["model_id"],
+        row["learned"],
+        short_time(row["created_at"]),
+        f"{row['policy']} {row['k']:g}",
+        row["value"],
+        row["n"],
+        "-" if flagged is None else f"{flagged} of {found['n_healthy']}",
+        _auroc(found.get("auroc_implanted"), found.get("n_healthy")),
+        _auroc(found.get("auroc_abnormal"), found.get("n_abnormal")),
+    ]
+
+
+def _auroc(value: float | None, n: int | None) -> str:
+    return "-" if value is None else f"{value:.3f} (n {n})"
 
 
 def _show_decisions(title: str, rows: Sequence[Mapping[str, Any]]) -> None:

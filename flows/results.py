@@ -110,8 +110,8 @@ def show_training(trained: "TrainingResult", *, as_json: bool) -> None:
         f"Model {trained.model_id} trained on {trained.n_train} healthy {trained.learned} "
         f"({trained.n_validation} to stop, {trained.n_calibration} to calibrate): "
         f"best of {trained.epochs} epochs was {trained.best_epoch}{loss}; {trained.seconds:.0f} s.",
-        f"Threshold {trained.threshold_id} is in force.",
     )
+    _show_comparison(trained)
     show_lines(*(f"Warning: {text}." for text in trained.warnings))
     if trained.n_calibration < FEW_TO_CALIBRATE:
         show_lines(
@@ -119,6 +119,20 @@ def show_training(trained: "TrainingResult", *, as_json: bool) -> None:
             "healthy ones it will flag, which may be far more than one in six. Add healthy scans."
         )
     show_notice()
+
+
+def _show_comparison(trained: "TrainingResult") -> None:
+    found = trained.comparison
+    told = found.told[:1].upper() + found.told[1:]
+    if found.active_model_id is not None:
+        told = f"Compared with the active model {found.active_model_id}: {found.told}"
+    threshold = trained.threshold_id
+    show_lines(
+        f"{told}.",
+        f"Threshold {threshold} is active."
+        if trained.activated
+        else f"Threshold {threshold} is not active; to activate it: mriad activate {threshold}",
+    )
 
 
 def show_retraining(found: "RetrainingResult", *, as_json: bool) -> None:

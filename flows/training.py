@@ -1,4 +1,4 @@
-"""The flow that trains on the healthy pool, calibrates, and puts the new model in force."""
+"""The flow that trains on the healthy pool, calibrates, compares, and activates the new model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ from flows.ingestion import CHUNK_SIZE, take_in
 from flows.runner import private_flow
 from mriad_model.nouns import LabelValue, Policy, Role
 from mriad_model.recipes import Recipe
+from tasks.comparing import Comparison, compare
 from tasks.home import work_folder
 from tasks.ingestion import Labelling
 from tasks.mixing import mixed_pool
@@ -39,6 +40,7 @@ class TrainingResult:
     why: str
     learned: str  # what it learned, in words: "scans", "FLAIR volumes"
     warnings: list[str]  # what in the healthy pool may not belong together
+    comparison: Comparison  # with the active model, before it was activated
 
 
 def _run_name() -> str:
@@ -55,10 +57,12 @@ def train_model(
     k: float = 1.0,
     device: str = "auto",
     chunk_size: int = CHUNK_SIZE,
+    activating: bool = True,
 ) -> TrainingResult:
-    """Train `recipe` (JSON) on the healthy scans, draw a threshold, activate it.
+    """Train `recipe` (JSON) on the healthy scans, draw a threshold, compare, activate it.
 
-    What lies in the home's `healthy` folder is ingested as healthy first.
+    What lies in the home's `healthy` folder is ingested as healthy first. How the model compares
+    with the active one decides nothing: a person does, who may leave it inactive.
     """
     place = str(home)
     with recorded_run(
@@ -92,8 +96,10 @@ def train_model(
                 k,
                 device,
             )
-        why = "trained by hand"
-        activate(place, threshold_id, why, author)
+            compared = compare(place, run.id, dataset, threshold_id, str(folder), device)
+        why = "trained by hand" if activating else "left inactive, as was asked"
+        if activating:
+            activate(place, threshold_id, why, author)
         result = TrainingResult(
             model_id=trained.model_id,
             threshold_id=threshold_id,
@@ -104,10 +110,11 @@ def train_model(
             best_epoch=trained.best_epoch,
             validation_loss=trained.validation_loss,
             seconds=trained.seconds,
-            activated=True,
+            activated=activating,
             why=why,
             learned=Recipe.from_json(recipe).kind_in_words,
             warnings=mixed_pool(place, dataset.scan_ids),
+            comparison=compared,
         )
         run.counts.update(
             n_train=result.n_train,
@@ -116,6 +123,8 @@ def train_model(
             epochs=result.epochs,
             model_id=result.model_id,
             threshold_id=result.threshold_id,
+            activated=int(activating),
+            **compared.as_counts(),
         )
         publish_summary("train-summary", f"Trained model {result.model_id}", run.counts)
     return result

@@ -88,11 +88,17 @@ def train(
     epochs: Epochs = None,
     seed: Seed = None,
     sigmas: Sigmas = None,
+    activating: Annotated[
+        bool,
+        typer.Option(
+            "--activate/--no-activate", help="Let the new model decide, or leave the active one."
+        ),
+    ] = True,
     device: Device = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train on the healthy pool, calibrate, and put the new model in force."""
+    """Train on the healthy pool, calibrate, compare with the active model, activate the new one."""
     given = {"recipe": recipe, "seed": seed, "sigmas": sigmas, "device": device}
     before = to_write(home, **given)
     chosen = _recipe(before, epochs, contrast)
@@ -109,6 +115,7 @@ def train(
             k=settings.sigmas,
             device=settings.device,
             chunk_size=settings.chunk_size,
+            activating=activating,
         )
     results.show_training(trained, as_json=as_json)
 

@@ -54,6 +54,9 @@ class Terms:
         return math.ceil(self.z**2 * (1 / self.rate_margin - 1))
 
 
+NEEDED = Terms().needed_scans
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
     """What one model says of the scans that judge. Scores: higher is more anomalous."""
@@ -108,6 +111,37 @@ def meet(champion: Side, challenger: Side, terms: Terms, seed: int = 0) -> Outco
     if failed:
         return Outcome(False, too_few=False, reason=f"refused: {failed}; {told}", figures=figures)
     return Outcome(True, too_few=False, reason=f"promoted: {told}", figures=figures)
+
+
+def points(side: Side) -> dict[str, Any]:
+    """What one model comes to, without a margin: where few scans could hold none.
+
+    AUROC None where there is nothing to rank: an implant is not set against its own scan.
+    """
+    n, m = len(side.healthy), len(side.abnormal)
+    figures: dict[str, Any] = {"n_healthy": n, "n_abnormal": m, "flagged": int(side.flagged.sum())}
+    figures["auroc_implanted"] = figures["auroc_abnormal"] = None
+    if n > 1:
+        wins = _above(side.implanted, side.healthy)
+        figures["auroc_implanted"] = float((wins.sum() - np.trace(wins)) / (n * n - n))
+    if n and m:
+        figures["auroc_abnormal"] = float(_above(side.abnormal[:, None], side.healthy).mean())
+    return figures
+
+
+def told_points(figures: Mapping[str, Any], other: Mapping[str, Any] | None) -> str:
+    """The figures of a model in words, with those of the active one behind."""
+    n, m = figures["n_healthy"], figures["n_abnormal"]
+    parts = []
+    for name, on in (("implanted", "implanted lesions"), ("abnormal", f"{m} abnormal scans")):
+        found = figures[f"auroc_{name}"]
+        if found is not None:
+            against = "" if other is None else f" against {other[f'auroc_{name}']:.3f}"
+            parts.append(f"AUROC on {on} {found:.3f}{against}")
+    against = "" if other is None else f" against {other['flagged']}"
+    parts.append(f"{figures['flagged']} of {n} healthy scans flagged{against}")
+    few = f"; too few scans to tell which is better, {NEEDED} would" if other and n < NEEDED else ""
+    return ", ".join(parts) + few
 
 
 def verdicts_left_out(

@@ -68,10 +68,24 @@ def score_judges(
     folder: str,
     device: str,
 ) -> JudgedScans:
-    """Score scans, (scan id, slices), under each model; scores of the scans as they are are kept.
+    """Score scans, (scan id, slices), under each model; see `judged_scans`."""
+    return judged_scans(home, run_id, model_ids, healthy, abnormal, folder, device, keep=True)
 
-    The models' recipes prepare scans alike. A scan that cannot be read or judged is left out
-    for all of them. `folder` is a scratch folder.
+
+def judged_scans(
+    home: str,
+    run_id: int,
+    model_ids: Sequence[int],
+    healthy: Sequence[tuple[int, int]],
+    abnormal: Sequence[tuple[int, int]],
+    folder: str,
+    device: str,
+    *,
+    keep: bool,
+) -> JudgedScans:
+    """Score scans, (scan id, slices), under each model, and keep scores of the scans as they are.
+
+    A scan that cannot be read or judged is left out for all models. `folder` is a scratch folder.
     """
     judged = JudgedScans([], [], {each: JudgeScores() for each in model_ids})
     done, total = 0, len(healthy) + len(abnormal)
@@ -83,7 +97,8 @@ def score_judges(
                 models = {each: loaded_model(home, each, device) for each in model_ids}
                 found = _found(located, models, kinds)
                 if found is not None:
-                    _append(home, run_id, located.scan_id, found)
+                    if keep:
+                        _append(home, run_id, located.scan_id, found)
                     _add(judged, located.scan_id, found, ill=ill)
             workspace.discard()
             done += len(chunk)
@@ -140,11 +155,11 @@ def _in_volume(
     volume: Volume, models: Mapping[int, FittedModel], kinds: Sequence[Lesion], seed: str
 ) -> dict[int, _Found]:
     volumes = [volume, *(implanted_volume(volume, kind, seed)[0] for kind in kinds)]
-    recipe = next(iter(models.values())).recipe
-    prepared = [prepare_volume(each, recipe) for each in volumes]
+    recipes = {fitted.recipe for fitted in models.values()}
+    prepared = {how: [prepare_volume(each, how) for each in volumes] for how in recipes}
     found = {}
     for model_id, fitted in models.items():
-        plain, *implanted = (score_volume(fitted, each) for each in prepared)
+        plain, *implanted = (score_volume(fitted, each) for each in prepared[fitted.recipe])
         found[model_id] = _Found(
             plain.score, plain.slice_scores, plain.positions, [each.score for each in implanted]
         )

@@ -160,8 +160,8 @@ def settle(
     challenger = history.threshold_by_id(engine, challenger_threshold_id)
     try:
         sides = (
-            _side(home, history.threshold_by_id(engine, champion.threshold_id), groups, judged),
-            _side(home, challenger, groups, judged),
+            side_of(home, history.threshold_by_id(engine, champion.threshold_id), groups, judged),
+            side_of(home, challenger, groups, judged),
         )
         outcome = meet(*sides, terms)
     except ThresholdUndefined as error:
@@ -193,7 +193,7 @@ def settle(
     return Settled(challenge_id, promoted, reason)
 
 
-def _side(home: str, threshold: Threshold, groups: dict[int, int], judged: JudgedScans) -> Side:
+def side_of(home: str, threshold: Threshold, groups: dict[int, int], judged: JudgedScans) -> Side:
     """What a model and its threshold say of the judges."""
     stored = history.calibration_scores(
         opened_record(home), threshold.model_id, threshold.dataset_id

@@ -18,7 +18,7 @@ import typer
 from db import history
 from db.engine import open_record
 from flows import cli
-from tests.conftest import REPOSITORY, Trained
+from tests.conftest import N_ABNORMAL, REPOSITORY, Trained
 
 GROUP = typer.main.get_command(cli.app)
 COMMANDS = sorted(GROUP.commands)  # type: ignore[attr-defined]
@@ -285,6 +285,49 @@ def test_thresholds_can_be_looked_up_to_roll_back_to(
         trained.model_id,
         True,
     )
+    assert row["active"]
+    found = row["compared"]  # the training looked at what its model comes to
+    assert found["n_healthy"] == row["n"] > 1
+    assert found["n_abnormal"] == N_ABNORMAL
+    assert 0 <= found["flagged"] <= found["n_healthy"]
+    assert 0 < found["auroc_implanted"] <= 1
+    status, out, _ = run(capsys, "activate", "--home", trained.home)
+    words = " ".join(out.split())
+    assert "AUROC lesions" in words
+    assert f"{found['flagged']} of {found['n_healthy']}" in words
+    assert f"{found['auroc_implanted']:.3f} (n {found['n_healthy']})" in words
+
+
+def test_a_model_can_be_trained_compared_and_left_inactive(
+    served: None, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ("--home", trained.home, "--device", "cpu", "--epochs", 2)
+    _, before, _ = run(capsys, "activate", "--home", trained.home, "--json")
+    status, out, _ = run(capsys, "train", "--no-activate", *place, "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert (found["activated"], found["why"]) == (False, "left inactive, as was asked")
+    compared = found["comparison"]
+    assert compared["active_model_id"] == trained.model_id
+    assert compared["model"].keys() == compared["active"].keys()
+    assert compared["model"]["n_healthy"] == found["n_calibration"]  # the same split
+    assert compared["model"]["n_abnormal"] == N_ABNORMAL
+    assert "too few scans to tell which is better" in compared["told"]
+    _, out, _ = run(capsys, "activate", "--home", trained.home, "--json")
+    old, new = json.loads(out)["thresholds"]
+    assert [old] == json.loads(before)["thresholds"]
+    assert (old["active"], new["active"]) == (True, False)
+    assert new["compared"]["flagged"] == compared["model"]["flagged"]
+    assert new["compared"]["auroc_abnormal"] == compared["model"]["auroc_abnormal"]
+
+    status, out, _ = run(capsys, "train", *place[:-1], 1)
+    words = " ".join(out.split())
+    assert f"Compared with the active model {trained.model_id}: AUROC on implanted" in words
+    assert f"Threshold {new['id'] + 1} is active." in words
+    status, out, _ = run(capsys, "train", *place, "--seed", 1)  # deals other roles
+    words = " ".join(out.split())
+    assert "AUROC on implanted lesions" in words
+    assert "not compared with the active model" in words
 
 
 def test_a_scan_is_shown_by_any_path_that_the_shell_knows(

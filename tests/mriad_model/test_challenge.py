@@ -7,7 +7,9 @@ from mriad_model.challenge import (
     Terms,
     meet,
     one_of_each,
+    points,
     rate_upper_limit,
+    told_points,
     verdicts_left_out,
 )
 from mriad_model.errors import ThresholdUndefined
@@ -124,3 +126,27 @@ def test_a_scan_is_not_judged_by_a_threshold_that_it_drew_itself() -> None:
 def test_one_scan_stands_for_a_group() -> None:
     assert one_of_each([0, 0, 1, 2], ["b", "a", "c", "d"], 10) == [1, 2, 3]
     assert one_of_each([0, 0, 1, 2], ["b", "a", "c", "d"], 2) == [1, 2]
+
+
+def test_the_points_of_a_model_are_those_of_a_challenge() -> None:
+    rng = np.random.default_rng(4)
+    common = rng.normal(size=40)
+    one, two = (side(rng, 40, common, skill, m=20) for skill in (1.0, 1.5))
+    figures = meet(one, two, TERMS).figures
+    for model, name in ((one, "champion"), (two, "challenger")):
+        found = points(model)
+        assert found["auroc_implanted"] == pytest.approx(figures["implanted"][name])
+        assert found["auroc_abnormal"] == pytest.approx(figures["abnormal"][name])
+        assert found["flagged"] == figures["false_positives"][name]
+    told = told_points(points(two), points(one))
+    assert f"against {figures['implanted']['champion']:.3f}" in told
+    assert "too few" not in told
+
+
+def test_the_points_of_a_scan_or_none_have_no_auroc() -> None:
+    nothing = np.empty(0)
+    for n in (0, 1):
+        few = Side(np.zeros(n), np.zeros((n, 3)), nothing, np.zeros(n, bool), np.zeros((n, 3)) > 1)
+        assert points(few)["auroc_implanted"] is None
+        assert points(few)["auroc_abnormal"] is None
+        assert f"0 of {n} healthy scans flagged" in told_points(points(few), None)
