@@ -70,6 +70,10 @@ def _score(work: Path, slices: Path, few: Path, n: int) -> None:
     say(
         f"the same without engine or record {floor:8.1f} images/s   flow / floor {rate / floor:.2f}"
     )
+    say(
+        f"chain of links            {flow['linking_s']:8.2f} s   "
+        f"of the flow's time {100 * flow['linking_s'] / flow['seconds']:.2f} %"
+    )
     say(f"the notebook's loop       {slow:8.1f} images/s   flow / loop {rate / slow:.0f}")
     say(
         f"peak memory of the flow   {flow['peak_mib']:8.0f} MiB   "
