@@ -85,11 +85,11 @@ def _by_step(frames: Sequence[Frame], step: float) -> str | None:
         return None
     detail = f"slices are {step:.3g} mm apart, {stated:.3g} mm stated by SpacingBetweenSlices"
     times = round(step / stated)
-    # Some write the thickness or the gap between slices there.
-    meant = thickness is not None and (
-        (_near(step, thickness) and run in (None, 1))
-        or (_near(step, thickness + stated) and run == 1)
-    )
+    # Some write the thickness or the gap between slices there, or keep what the source had.
+    meant = run in (None, 1) and thickness is not None and _near(step, thickness)
+    if run == 1:
+        by_gap = thickness is not None and _near(step, thickness + stated)
+        meant = meant or by_gap or is_derived(frames[0].image_type)
     if times > 1 and _near(step, times * stated) and not meant:
         raise RejectedFile(RejectionReason.GAP, detail)
     return detail

@@ -12,8 +12,12 @@ from pydicom.dataset import Dataset
 
 from mriad_model.volumes import tags
 
-# Looked for in this order: a FLAIR is T2-weighted too, and T2* is no T2.
+# Looked for in this order: a map of T1 is not T1-weighted, a FLAIR is T2-weighted, T2* is no T2.
 WORDS = (
+    (
+        "map",
+        r"(?<![a-z0-9])(?:t1(?:rho)?|t2|r[12]|[tr]2(?:\*| ?star)|mtr|mtsat|pd|b1)[ -]?map(?![a-z])",
+    ),
     ("FLAIR", r"flair|dark.?fluid|tirm"),
     ("dwi", r"dwi|diff|adc|dti|trace"),
     ("swi", r"swi|swan"),

@@ -31,6 +31,7 @@ PIXEL_DATA = (0x7FE0, 0x0010)
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  # as 32 and 64 bit floats, as integers
 SEQUENCES = (0x52009229, 0x52009230, 0x00283000)  # shared and per-frame groups, look-up table
 ITEM_MARKS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+GE_CREATOR = 0x00430010  # tells, in implicit files, how the next is stored
 GE_IMAGE_TYPE = 0x0043102F  # private to GE: 0 magnitude, 1 phase, 2 real, 3 imaginary
 DICOMDIR = "1.2.840.10008.1.3.10"
 
@@ -42,7 +43,7 @@ WANTED: list[str | int] = [
     "ScanningSequence", "EchoPulseSequence", "EchoPlanarPulseSequence", "AcquisitionContrast",
     "RepetitionTime", "EchoTime", "InversionTime", "FlipAngle", "TemporalPositionIdentifier",
     "ComplexImageComponent", "PixelPresentation", "VolumeBasedCalculationTechnique",
-    "RescaleType", "RealWorldValueMappingSequence", GE_IMAGE_TYPE,
+    "RescaleType", "RealWorldValueMappingSequence", GE_CREATOR, GE_IMAGE_TYPE,
     "StudyDate", "StudyTime", "SeriesTime", "AcquisitionDate", "AcquisitionTime",
     "AcquisitionDateTime", "AcquisitionNumber", "SeriesNumber", "InstanceNumber",
     "ImagesInAcquisition", "SliceThickness", "SpacingBetweenSlices",

@@ -63,7 +63,7 @@ def _instance(found: FoundFile, header: Header) -> Instance:
         patient_id=tags.raw_text(dataset, "PatientID"),
         frame_of_reference_uid=tags.optional_text(dataset, "FrameOfReferenceUID"),
         scanner=_scanner(dataset),
-        description=tags.optional_text(dataset, "SeriesDescription"),
+        description=_description(dataset),
         series_number=_whole_or_none(dataset, "SeriesNumber"),
         acquired=tuple(tags.optional_text(dataset, keyword) for keyword in ACQUIRED),
         acquisition=tags.optional_text(dataset, "AcquisitionNumber"),
@@ -78,6 +78,11 @@ def _instance(found: FoundFile, header: Header) -> Instance:
         inverted=tags.text(dataset, "PhotometricInterpretation") == "MONOCHROME1",
         padding=stated_padding(dataset, bits, signed=signed == 1),
     )
+
+
+def _description(dataset: Dataset) -> str | None:
+    said = tags.optional_text(dataset, "SeriesDescription")
+    return said or tags.optional_text(dataset, "ProtocolName")
 
 
 def _scanner(dataset: Dataset) -> str | None:

@@ -28,7 +28,7 @@ def require_no_localizer(frames: Sequence[Frame], step: float, kin: Sequence[Fra
     """
     reason = RejectionReason.LOCALIZER
     named = NAMES.search((frames[0].instance.description or "").lower())
-    require(named is None, reason, "a localizer, by SeriesDescription")
+    require(named is None, reason, "a localizer, by its description")
     planes = _planes(kin)
     few = all(n <= FEW for n in planes)
     thickness = frames[0].thickness or step

@@ -116,6 +116,8 @@ def _undecoded(dataset: Dataset, keyword: str | int) -> str | None:
 
 
 def _finite(value: Any) -> tuple[float, ...] | None:
+    if isinstance(value, bytes):
+        return None
     values = value if isinstance(value, MultiValue) else [value]
     try:
         found = tuple(float(each) for each in values)

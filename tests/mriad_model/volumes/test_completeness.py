@@ -104,6 +104,13 @@ class TestNothingIsMissing:
         (found,) = surveyed().series
         assert found.remarks == ("slices are 4 mm apart, 1 mm stated by SpacingBetweenSlices",)
 
+    def test_where_the_spacing_stated_is_of_the_images_that_it_is_derived_from(
+        self, series, volume
+    ):
+        tags = {"SliceThickness": 1, "SpacingBetweenSlices": 1}
+        series.classic(head(), TALL, ImageType=["DERIVED", "SECONDARY", "MPR"], **tags)
+        assert len(volume().voxels) == N
+
     def test_where_every_second_number_is_of_another_series(self, series, volume):
         """As the spacing stated is the one found."""
 

@@ -1,6 +1,7 @@
 """What a DICOM picture is of: all that its header says is read together."""
 
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from mriad_model.volumes.contrast import Timing, by_timing, dicom_contrast
 
@@ -60,8 +61,10 @@ class TestLeftOut:
         )
         assert refused() == {"quantitative_map"}
 
-    def test_by_what_one_maker_writes_privately(self, series, surveyed):
+    @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+    def test_by_what_one_maker_writes_privately(self, series, surveyed, syntax):
         def edit(dataset, place):
+            dataset.file_meta.TransferSyntaxUID = syntax
             dataset.Manufacturer = "GE MEDICAL SYSTEMS"
             dataset.private_block(0x0043, "GEMS_PARM_01", create=True)
             dataset.add_new(0x0043102F, "SS", 1)
@@ -182,6 +185,10 @@ class TestContrast:
 class TestLocalizers:
     def test_are_told_by_name(self, series, refused):
         series.classic(SeriesDescription="3-plane LOC")
+        assert refused() == {"localizer"}
+
+    def test_are_told_by_the_name_of_the_protocol(self, series, refused):
+        series.classic(SeriesDescription="", ProtocolName="AAHead_Scout")
         assert refused() == {"localizer"}
 
     def test_are_told_by_planes(self, series, refused):
