@@ -73,8 +73,8 @@ def _rows(
         place = folder / f"{number // 100:04d}" / f"study {number:06d}"
         files = list(_made(place, suffix, home))
         if kind == "rejected":
-            rows = [(None, f[0], f[1], f[2], "-", "unsupported", "", 1, at) for f in files]
-            yield "rejection", 9, rows
+            rows = [(None, f[0], f[1], f[2], "-", "unsupported", "", 1, at, f[4]) for f in files]
+            yield "rejection", 10, rows
             continue
         scans: list[tuple[Any, ...]] = []
         sightings: list[tuple[Any, ...]] = []
@@ -87,22 +87,23 @@ def _rows(
                 grid = "{}" if kind == "picture" else f'{{"files": {A_FOLDER}}}'
                 scans.append((scan_id, sha256, of, *(None,) * 4, grid, n_slices, 1, at))
             sighting_id += 1
-            sightings.append((sighting_id, scan_id, *file, 1, at))
+            sightings.append((sighting_id, scan_id, *file[:4], 1, at, file[4]))
         ids = [row[0] for row in scans]
         yield "scan", 11, scans
-        yield "sighting", 8, sightings
+        yield "sighting", 9, sightings
         yield "score", 6, [(each, each, 1, 0.1, 1, at) for each in ids]
         yield "decision", 8, [(each, each, 1, each, "normal", 0.5, 1, at) for each in ids]
 
 
-def _made(place: Path, suffix: str, home: Path) -> Iterator[tuple[str, int, int, int]]:
-    """Tiny files, each as the record knows it: path, size, mtime_ns, inode."""
+def _made(place: Path, suffix: str, home: Path) -> Iterator[tuple[str, int, int, int, int]]:
+    """Tiny files, each as the record knows it: path, size, mtime_ns, inode, ctime_ns."""
     place.mkdir(parents=True)
     for n in range(A_FOLDER):
         path = place / f"{n:04d}.{suffix}"
         path.write_bytes(b".")
         status = path.lstat()
-        yield recorded_path(path, home), status.st_size, status.st_mtime_ns, status.st_ino
+        times = status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+        yield recorded_path(path, home), status.st_size, *times
 
 
 def add_heatmaps(home: Path, n_heatmaps: int) -> None:

@@ -17,12 +17,21 @@ from collections.abc import Sequence
 
 
 def refuse_changes(
-    dialect: str, table: str, *, has_id: bool, unique: Sequence[Sequence[str]] = ()
+    dialect: str,
+    table: str,
+    *,
+    has_id: bool,
+    unique: Sequence[Sequence[str]] = (),
+    empty: Sequence[str] = (),
 ) -> list[str]:
-    """Statements that put the triggers on a table. `unique` names its other unique keys."""
+    """Statements that put the triggers on a table.
+
+    `unique` names its other unique keys; `empty` those of their columns that may hold nothing,
+    of which two that hold nothing are alike.
+    """
     if dialect == "postgresql":
         return _postgresql(table)
-    return _sqlite(table, has_id, unique)
+    return _sqlite(table, has_id, unique, empty)
 
 
 def number_rows(dialect: str, table: str) -> list[str]:
@@ -40,7 +49,9 @@ def number_rows(dialect: str, table: str) -> list[str]:
     ]
 
 
-def _sqlite(table: str, has_id: bool, unique: Sequence[Sequence[str]]) -> list[str]:
+def _sqlite(
+    table: str, has_id: bool, unique: Sequence[Sequence[str]], empty: Sequence[str]
+) -> list[str]:
     statements = [
         f"CREATE TRIGGER {table}_refuses_{event.lower()} BEFORE {event} ON {table} BEGIN "
         f"SELECT RAISE(ABORT, '{table} is append-only: {event} refused'); END"
@@ -53,7 +64,7 @@ def _sqlite(table: str, has_id: bool, unique: Sequence[Sequence[str]]) -> list[s
             f"SELECT RAISE(ABORT, '{table} is append-only: this id is taken') "
             f"WHERE {_is_there(table, ['id'])};"
         )
-    answers += [f"SELECT RAISE(IGNORE) WHERE {_is_there(table, key)};" for key in unique]
+    answers += [f"SELECT RAISE(IGNORE) WHERE {_is_there(table, key, empty)};" for key in unique]
     if answers:
         statements.append(
             f"CREATE TRIGGER {table}_keeps_what_is_there BEFORE INSERT ON {table} BEGIN "
@@ -62,8 +73,10 @@ def _sqlite(table: str, has_id: bool, unique: Sequence[Sequence[str]]) -> list[s
     return statements
 
 
-def _is_there(table: str, key: Sequence[str]) -> str:
-    same = " AND ".join(f"{column} = NEW.{column}" for column in key)
+def _is_there(table: str, key: Sequence[str], empty: Sequence[str] = ()) -> str:
+    same = " AND ".join(
+        f"{column} {'IS' if column in empty else '='} NEW.{column}" for column in key
+    )
     return f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608
 
 

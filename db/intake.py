@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, select
 
@@ -13,12 +13,16 @@ from mriad_model.nouns import Rejection, Run, RunEnd, Scan, Sighting
 
 
 class FileKey(NamedTuple):
-    """A file as it stood when last seen: while all four are the same, so is its content."""
+    """A file as it stood when last seen: while all five are the same, so is its content.
+
+    No program can put `ctime_ns` back. A row of before has none, so its file is read once more.
+    """
 
     path: str  # as recorded: relative to the home where inside it, escaped
     size: int  # bytes
     mtime_ns: int
     inode: int
+    ctime_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +95,15 @@ def known_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, tuple
     """
     wanted = list(dict.fromkeys(files))
     table = schema.sighting.c
-    columns = (table.path, table.size, table.mtime_ns, table.inode, table.run_id, table.scan_id)
-    found: dict[tuple[str, int, int, int], tuple[int, list[int]]] = {}
+    stat = (table.path, table.size, table.mtime_ns, table.inode, table.ctime_ns)
+    columns = (*stat, table.run_id, table.scan_id)
+    found: dict[tuple[Any, ...], tuple[int, list[int]]] = {}
     with reading(engine) as connection:
         for paths in pieces(dict.fromkeys(file.path for file in wanted)):
             query = select(*columns).where(table.path.in_(paths)).order_by(table.id)
             for row in connection.execute(query).tuples().all():
-                path, size, mtime_ns, inode, run_id, scan_id = row
-                file = (path, size, mtime_ns, inode)  # equals its FileKey, and is made quicker
+                *stat_of, run_id, scan_id = row
+                file = tuple(stat_of)  # equals its FileKey, and is made quicker
                 if file not in found or found[file][0] != run_id:
                     found[file] = (run_id, [])
                 found[file][1].append(scan_id)
@@ -109,14 +114,15 @@ def rejected_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, Re
     """Of these files, in order, those rejected before as they stand now; each one's last row."""
     wanted = list(files)
     table = schema.rejection
-    found: dict[tuple[str, int, int], Rejection] = {}
+    found: dict[tuple[str, int, int, int | None], Rejection] = {}
     with reading(engine) as connection:
         for paths in pieces(dict.fromkeys(file.path for file in wanted)):
             query = select(table).where(table.c.path.in_(paths)).order_by(table.c.id)
             for row in connection.execute(query).mappings():
                 rejection = noun_of(Rejection, row)
-                found[rejection.path, rejection.size, rejection.mtime_ns] = rejection
-    keys = {file: (file.path, file.size, file.mtime_ns) for file in wanted}
+                stat = (rejection.path, rejection.size, rejection.mtime_ns, rejection.ctime_ns)
+                found[stat] = rejection
+    keys = {file: (file.path, file.size, file.mtime_ns, file.ctime_ns) for file in wanted}
     return {file: found[key] for file, key in keys.items() if key in found}
 
 

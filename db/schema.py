@@ -52,8 +52,8 @@ def _id() -> Column[int]:
     return Column("id", WHOLE, primary_key=True)
 
 
-def _whole(name: str) -> Column[int]:
-    return Column(name, WHOLE, nullable=False)
+def _whole(name: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, WHOLE, nullable=nullable)
 
 
 def _number(name: str) -> Column[float]:
@@ -135,7 +135,8 @@ sighting = _table(
     _whole("inode"),
     _of("run_id", "run"),
     _text("seen_at"),
-    UniqueConstraint("path", "size", "mtime_ns", "inode", "scan_id"),
+    _whole("ctime_ns", nullable=True),
+    UniqueConstraint("path", "size", "mtime_ns", "ctime_ns", "inode", "scan_id"),
     Index(None, "scan_id"),
 )
 
@@ -150,7 +151,8 @@ rejection = _table(
     _text("detail"),
     _of("run_id", "run"),
     _text("created_at"),
-    UniqueConstraint("path", "size", "mtime_ns", "reason"),
+    _whole("ctime_ns", nullable=True),
+    UniqueConstraint("path", "size", "mtime_ns", "ctime_ns", "reason"),
     Index(None, "run_id"),
 )
 

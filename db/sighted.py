@@ -23,6 +23,7 @@ class SightedFile:
     size: int  # bytes
     mtime_ns: int
     inode: int
+    ctime_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def sighted_together(sightings: Iterable[Sighting]) -> tuple[SightedTogether, ..
     """Sightings of one scan, oldest first, by the runs that made them, newest first."""
     runs: dict[int, list[SightedFile]] = {}
     for each in sightings:
-        file = SightedFile(each.path, each.size, each.mtime_ns, each.inode)
+        file = SightedFile(each.path, each.size, each.mtime_ns, each.inode, each.ctime_ns)
         runs.setdefault(each.run_id, []).append(file)
     # By each run's first sighting, so two runs at once are in one order whoever asks.
     return tuple(SightedTogether(run, tuple(files)) for run, files in reversed(runs.items()))

@@ -17,7 +17,7 @@ UNFINISHED = (".part", ".tmp")  # names that a copy under way bears
 class FoundFile:
     """A file as the folder lists it: what `lstat` says, and whether it can be a scan at all.
 
-    Size, time, inode and mode are -1 where the file could not be looked at.
+    Size, times, inode and mode are -1 where the file could not be looked at.
     """
 
     path: Path
@@ -26,6 +26,17 @@ class FoundFile:
     inode: int
     mode: int  # permissions
     refused: RejectionReason | None = None
+    ctime_ns: int = -1  # when the inode last changed: no program can put it back
+
+    @property
+    def stands(self) -> bool:
+        """Whether the file is there as it was listed: not written to, replaced or taken away."""
+        try:
+            now = self.path.lstat()
+        except OSError:
+            return False
+        found = (now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
+        return found == (self.size, self.mtime_ns, self.ctime_ns, self.inode)
 
 
 def list_files(folder: Path, glob: str = "*") -> Iterator[FoundFile]:
@@ -111,4 +122,12 @@ def _found(path: Path, status: os.stat_result) -> FoundFile:
     elif not stat.S_ISREG(status.st_mode):
         refused = RejectionReason.NOT_REGULAR
     mode = stat.S_IMODE(status.st_mode)
-    return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ino, mode, refused)
+    return FoundFile(
+        path,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ino,
+        mode,
+        refused,
+        ctime_ns=status.st_ctime_ns,
+    )

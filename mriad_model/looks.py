@@ -2,8 +2,8 @@
 
 The unit is the folder that directly holds files, for that is where the files of one DICOM series
 lie, and where pictures delivered together do. What makes it the same as before is its
-fingerprint: the set of (name, size, mtime_ns, inode, permissions) of its files; so one that could
-not be read is tried again once it can be.
+fingerprint: the set of (name, size, mtime_ns, ctime_ns, inode, permissions) of its files; so one
+that could not be read is tried again once it can be.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from pathlib import Path
 from mriad_model.folders import UNFINISHED, FoundFile, found_file, is_passed_over
 
 MARK = ".complete"  # what a sender leaves in a folder, or in one above it, when all is there
-CANNOT_TELL = (-1, -1, -1, -1)
+CANNOT_TELL = (-1, -1, -1, -1, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Copy:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     name: str
-    key: tuple[int, int, int, int]  # size, mtime_ns, inode, permissions
+    key: tuple[int, int, int, int, int]  # size, mtime_ns, ctime_ns, inode, permissions
     changed_ns: int
 
 
@@ -127,7 +127,8 @@ def files_in(folder: Path) -> list[FoundFile]:
 def fingerprint(files: Iterable[FoundFile]) -> str:
     """The fingerprint of a folder that holds these files."""
     return _digest(
-        (each.path.name, (each.size, each.mtime_ns, each.inode, each.mode)) for each in files
+        (each.path.name, (each.size, each.mtime_ns, each.ctime_ns, each.inode, each.mode))
+        for each in files
     )
 
 
@@ -164,11 +165,12 @@ def _listed(folder: str) -> tuple[list[_Entry], list[str]]:
                 continue
             if not stat.S_ISDIR(status.st_mode):
                 mode = stat.S_IMODE(status.st_mode)
-                key = (status.st_size, status.st_mtime_ns, status.st_ino, mode)
+                times = (status.st_mtime_ns, status.st_ctime_ns)
+                key = (status.st_size, *times, status.st_ino, mode)
                 entries.append(_Entry(each.name, key, status.st_ctime_ns))
             elif is_passed_over(each.name):
                 # A folder that is copied under such a name is a copy under way beside the files.
-                entries.append(_Entry(each.name, (-1, -1, status.st_ino, -1), 0))
+                entries.append(_Entry(each.name, (-1, -1, -1, status.st_ino, -1), 0))
             elif os.access(each.path, os.R_OK | os.X_OK):
                 below.append(each.path)
             else:
@@ -176,6 +178,6 @@ def _listed(folder: str) -> tuple[list[_Entry], list[str]]:
     return entries, below
 
 
-def _digest(entries: Iterable[tuple[str, tuple[int, int, int, int]]]) -> str:
-    lines = sorted(b"%d %d %d %d %s\0" % (*key, os.fsencode(name)) for name, key in entries)
+def _digest(entries: Iterable[tuple[str, tuple[int, int, int, int, int]]]) -> str:
+    lines = sorted(b"%d %d %d %d %d %s\0" % (*key, os.fsencode(name)) for name, key in entries)
     return hashlib.sha256(b"".join(lines)).hexdigest()

@@ -207,6 +207,7 @@ class Sighting:
     inode: int
     run_id: int
     seen_at: str
+    ctime_ns: int | None = None  # when its inode last changed; None in rows of before
     id: int | None = None
 
 
@@ -222,6 +223,7 @@ class Rejection:
     detail: str
     run_id: int
     created_at: str
+    ctime_ns: int | None = None  # -1 where it could not be read; None in rows of before
     id: int | None = None
 
 

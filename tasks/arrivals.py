@@ -228,6 +228,7 @@ def _vanished(arrival: Arrival, run_id: int) -> Rejection:
         path=arrival.path,
         size=-1,
         mtime_ns=-1,
+        ctime_ns=-1,
         sha256=None,
         reason=RejectionReason.UNREADABLE,
         detail=f"the folder was gone before its {arrival.n_files} files were scored",

@@ -14,7 +14,7 @@ from db.times import now
 from mriad_model.errors import RejectedFile
 from mriad_model.folders import FoundFile
 from mriad_model.labels import label_from_folder, read_label_csv
-from mriad_model.nouns import Label, LabelSource, LabelValue, Sighting
+from mriad_model.nouns import Label, LabelSource, LabelValue, RejectionReason, Sighting
 from mriad_model.paths import recorded_path, unescape_path
 from mriad_model.stored import store_picture
 from mriad_model.volumes.stored import store_volume
@@ -28,6 +28,8 @@ from tasks.resources import opened_record, readers
 from tasks.timing import timed
 from tasks.workspace import Stored, Workspace
 
+# What is not readable is tried again, and by then the file may rest.
+CHANGED = RejectedFile(RejectionReason.UNREADABLE, "changed while it was being read")
 TOGETHER = 16  # pictures in one message to a child
 
 
@@ -81,6 +83,8 @@ def ingest_chunk(home: str, run_id: int, sources: Sources, folder: str, *, keep:
     rows, rejections, kept = [], [], []
     good = []
     for of_scan, outcome in zip(files, chain(pictures, volumes), strict=True):
+        if not all(each.stands for each in of_scan):
+            outcome = CHANGED  # noqa: PLW2901 - what was read is not what was listed
         if isinstance(outcome, RejectedFile):
             rejections += [rejection_of(each, place, outcome, run_id, moment) for each in of_scan]
         else:
@@ -107,7 +111,9 @@ def ingest_chunk(home: str, run_id: int, sources: Sources, folder: str, *, keep:
 
 def _sighting(file: FoundFile, home: Path, run_id: int, moment: str) -> Sighting:
     path = recorded_path(file.path, home)
-    return Sighting(0, path, file.size, file.mtime_ns, file.inode, run_id, moment)
+    return Sighting(
+        0, path, file.size, file.mtime_ns, file.inode, run_id, moment, ctime_ns=file.ctime_ns
+    )
 
 
 @task(name="label", cache_policy=NO_CACHE)

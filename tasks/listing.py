@@ -85,7 +85,8 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> Found:
     """
     place, engine = Path(home), opened_record(home)
     keys = {
-        record.FileKey(recorded_path(f.path, place), f.size, f.mtime_ns, f.inode): f for f in files
+        record.FileKey(recorded_path(f.path, place), f.size, f.mtime_ns, f.inode, f.ctime_ns): f
+        for f in files
     }
     known = record.known_files(engine, keys)
     before = {

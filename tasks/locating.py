@@ -129,6 +129,7 @@ def _vanished(sighted: history.SightedScan, run_id: int) -> Rejection:
         path=sighted.paths[0],
         size=-1,
         mtime_ns=-1,
+        ctime_ns=-1,
         sha256=None,
         reason=RejectionReason.UNREADABLE,
         detail="the file vanished or changed after it was registered",

@@ -65,6 +65,7 @@ def rejection_of(
         path=recorded_path(file.path, home),
         size=file.size,
         mtime_ns=file.mtime_ns,
+        ctime_ns=file.ctime_ns,
         sha256=_hash(file),
         reason=error.reason,
         detail=error.detail,

@@ -156,6 +156,7 @@ def _unsuited(home: str, run_id: int, why: Mapping[int, str]) -> list[Rejection]
                 path=file.path,
                 size=file.size,
                 mtime_ns=file.mtime_ns,
+                ctime_ns=file.ctime_ns,
                 sha256=None,
                 reason=RejectionReason.OTHER_KIND,
                 detail=why[sighted.id],

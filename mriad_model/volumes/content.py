@@ -69,8 +69,8 @@ def opened(path: Path, found: FoundFile | None = None) -> Iterator[BinaryIO]:
         raise RejectedFile(reason, error.strerror or type(error).__name__) from error
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(file.fileno())
-        now = (status.st_size, status.st_mtime_ns, status.st_ino)
-        if found is not None and now != (found.size, found.mtime_ns, found.inode):
+        now = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        if found is not None and now != (found.size, found.mtime_ns, found.ctime_ns, found.inode):
             raise RejectedFile(RejectionReason.UNREADABLE, "changed while it was being read")
         yield file
 

@@ -54,7 +54,7 @@ class Hand:
     ) -> tuple[Scan, list[Sighting]]:
         run_id = self.run()
         scan = Scan(sha(name), ScanKind.IMAGE, None, None, None, scanner, "{}", 1, run_id, NOON)
-        sighting = Sighting(0, path or f"inbox/{name}.png", 10, 20, 30, run_id, NOON)
+        sighting = Sighting(0, path or f"inbox/{name}.png", 10, 20, 30, run_id, NOON, ctime_ns=40)
         return scan, [sighting]
 
     def series(
@@ -70,7 +70,7 @@ class Hand:
         geometry = json.dumps({"files": n_files or len(paths), **grid})
         run_id, uid, n = self.run(run), f"1.2.{len(name)}", len(paths)
         scan = Scan(sha(name), kind, "p", "1.2", uid, "GE", geometry, n, run_id, NOON)
-        return scan, [Sighting(0, path, 10, 20, 30, run_id, NOON) for path in paths]
+        return scan, [Sighting(0, path, 10, 20, 30, run_id, NOON, ctime_ns=40) for path in paths]
 
     def scans(self, *names: str, scanner: str | None = None) -> list[int]:
         seen = [self.seen(name, scanner) for name in names]

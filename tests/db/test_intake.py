@@ -53,12 +53,12 @@ def test_nothing_to_register_is_no_error(hand: "Hand") -> None:
 
 def test_a_file_is_known_only_while_it_stands_unchanged(hand: "Hand") -> None:
     (scan_id,) = hand.scans("a")
-    same = record.FileKey("inbox/a.png", 10, 20, 30)
+    same = record.FileKey("inbox/a.png", 10, 20, 30, 40)
     changed = [
-        record.FileKey("inbox/A.png", 10, 20, 30),
-        record.FileKey("inbox/a.png", 11, 20, 30),
-        record.FileKey("inbox/a.png", 10, 21, 30),
-        record.FileKey("inbox/a.png", 10, 20, 31),
+        record.FileKey("inbox/A.png", 10, 20, 30, 40),
+        record.FileKey("inbox/a.png", 11, 20, 30, 40),
+        record.FileKey("inbox/a.png", 10, 21, 30, 40),
+        record.FileKey("inbox/a.png", 10, 20, 31, 40),
     ]
     assert record.known_files(hand.engine, [same, *changed]) == {same: (scan_id,)}
 
@@ -66,8 +66,8 @@ def test_a_file_is_known_only_while_it_stands_unchanged(hand: "Hand") -> None:
 def test_more_files_than_a_statement_holds_are_looked_up(hand: "Hand") -> None:
     names = [f"{n:06d}" for n in range(100)]
     ids = hand.scans(*names)
-    files = [record.FileKey(f"inbox/{name}.png", 10, 20, 30) for name in names]
-    unseen = [record.FileKey(f"other/{n}.png", 10, 20, 30) for n in range(33_000)]
+    files = [record.FileKey(f"inbox/{name}.png", 10, 20, 30, 40) for name in names]
+    unseen = [record.FileKey(f"other/{n}.png", 10, 20, 30, 40) for n in range(33_000)]
     hand.engine.dispose()
     if hand.engine.dialect.name == "sqlite":  # Debian's is built to take more than others
         event.listen(
@@ -85,8 +85,10 @@ def test_a_series_has_a_sighting_for_each_of_its_files(hand: "Hand") -> None:
     series, picture = record.register_scans(hand.engine, seen)
     assert (series.new, picture.new) == (True, True)
     assert (hand.count("scan"), hand.count("sighting")) == (2, 6)
-    files = [record.FileKey(path, 10, 20, 30) for path in paths]
-    known = record.known_files(hand.engine, [*files, record.FileKey("inbox/s/5.dcm", 10, 20, 30)])
+    files = [record.FileKey(path, 10, 20, 30, 40) for path in paths]
+    known = record.known_files(
+        hand.engine, [*files, record.FileKey("inbox/s/5.dcm", 10, 20, 30, 40)]
+    )
     assert known == dict.fromkeys(files, (series.scan_id,))
     again = record.register_scans(hand.engine, seen)
     assert [(each.scan_id, each.new) for each in again] == [
@@ -101,7 +103,7 @@ def test_a_series_that_grew_is_another_scan_with_all_of_its_files(hand: "Hand") 
     (before,) = record.register_scans(hand.engine, [hand.series("half", half)])
     (after,) = record.register_scans(hand.engine, [hand.series("whole", whole, "second night")])
     assert after.new
-    files = [record.FileKey(path, 10, 20, 30) for path in whole]
+    files = [record.FileKey(path, 10, 20, 30, 40) for path in whole]
     assert record.known_files(hand.engine, files) == dict.fromkeys(files, (after.scan_id,))
     first, second = history.sighted_scans(hand.engine, [before.scan_id, after.scan_id])
     assert [file.path for file in first.newest_files] == half
@@ -113,7 +115,7 @@ def test_one_file_may_hold_several_scans(hand: "Hand") -> None:
     one, other = record.register_scans(hand.engine, seen)
     for each in history.sighted_scans(hand.engine, [one.scan_id, other.scan_id]):
         assert each.paths == ("inbox/enhanced.dcm",)
-    file = record.FileKey("inbox/enhanced.dcm", 10, 20, 30)
+    file = record.FileKey("inbox/enhanced.dcm", 10, 20, 30, 40)
     assert record.known_files(hand.engine, [file]) == {file: (one.scan_id, other.scan_id)}
 
 
@@ -126,7 +128,7 @@ def test_a_series_that_names_no_run_leaves_nothing(hand: "Hand") -> None:
 
 
 def rejection(hand: "Hand", path: str, reason: RejectionReason, detail: str = "") -> Rejection:
-    return Rejection(path, 5, 6, None, reason, detail, hand.run(), hand.noon)
+    return Rejection(path, 5, 6, None, reason, detail, hand.run(), hand.noon, ctime_ns=40)
 
 
 def test_a_file_rejected_again_for_the_same_reason_adds_no_row(hand: "Hand") -> None:
@@ -144,7 +146,7 @@ def test_a_rejected_file_is_known_with_its_last_reason_while_it_stands_unchanged
     record.append_rejections(hand.engine, [rejection(hand, "a.png", RejectionReason.CORRUPT)])
     last = rejection(hand, "a.png", RejectionReason.TRUNCATED, "ends at byte 3")
     record.append_rejections(hand.engine, [last])
-    same, changed = record.FileKey("a.png", 5, 6, 7), record.FileKey("a.png", 5, 60, 7)
+    same, changed = record.FileKey("a.png", 5, 6, 7, 40), record.FileKey("a.png", 5, 60, 7, 40)
     found = record.rejected_files(hand.engine, [same, changed])
     assert found.keys() == {same}
     assert (found[same].reason, found[same].detail) == (

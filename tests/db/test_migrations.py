@@ -29,6 +29,7 @@ REASONS_OF_0001 = [
     "no_signal",
 ]
 CHANGED = ("rejection", "heatmap", "sighting")
+WIDER = ("run", "sighting", "rejection")  # a column was added, empty in the rows of before
 NEW = ("arrival", "arrival_end", "warning", "challenge", "link")
 REJECT = (
     "INSERT INTO rejection (path, size, mtime_ns, sha256, reason, detail, run_id, created_at)"
@@ -112,7 +113,8 @@ def test_every_row_is_kept_under_its_id(
     before: dict[str, list[tuple[object, ...]]], shell: sqlite3.Connection
 ) -> None:
     assert len(before["rejection"]) == len(REASONS_OF_0001)
-    assert contents(shell) == before | {"run": [(*row, None) for row in before["run"]]}
+    wider = {table: [(*row, None) for row in before[table]] for table in WIDER}
+    assert contents(shell) == before | wider
     assert shell.execute("PRAGMA foreign_key_check").fetchall() == []
     assert shell.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
@@ -168,7 +170,7 @@ def test_a_file_of_an_older_record_may_belong_to_another_scan_too(
     shell.execute(
         "INSERT INTO scan VALUES (2, 'b', 'dicom', NULL, NULL, '1.2', NULL, '{}', 9, 1, 'noon')"
     )
-    shell.execute("INSERT INTO sighting VALUES (6, 2, 'inbox/a.png', 10, 20, 30, 1, 'noon')")
+    shell.execute("INSERT INTO sighting VALUES (6, 2, 'inbox/a.png', 10, 20, 30, 1, 'noon', 40)")
     assert [row[1] for row in contents(shell)["sighting"]] == [1, 2]
 
 

@@ -43,7 +43,7 @@ def test_a_series_tells_its_files_by_the_run_that_saw_them_newest_first(hand: "H
     assert (found.scan.n_slices, found.scan.n_files, found.scan.contrast) == (3, 3, "T2w")
     assert [each.run_id for each in found.runs] == [hand.run("night 1"), hand.run("night 0")]
     assert [[file.path for file in each.files] for each in found.runs] == [ARCHIVE, INBOX]
-    assert found.runs[0].files[0] == history.SightedFile(ARCHIVE[0], 10, 20, 30)
+    assert found.runs[0].files[0] == history.SightedFile(ARCHIVE[0], 10, 20, 30, 40)
 
 
 def test_a_series_is_read_where_it_was_seen_whole_last(hand: "Hand") -> None:

@@ -172,4 +172,4 @@ def test_the_record_is_as_it_was(kept: KeptHome, tmp_path: Path) -> None:
     before = {t: kept.hand.count(t) for t in ("run", "scan", "decision")}
     back_up(kept.engine, kept.home, tmp_path / "copy")
     assert {t: kept.hand.count(t) for t in before} == before
-    assert record.known_files(kept.engine, [record.FileKey("inbox/taught.png", 10, 20, 30)])
+    assert record.known_files(kept.engine, [record.FileKey("inbox/taught.png", 10, 20, 30, 40)])
