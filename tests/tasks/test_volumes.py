@@ -132,6 +132,34 @@ class TestSeries:
         assert (quiet.unread, quiet.refused) == ([], [])
         assert [known for known, _ in quiet.known] == [whole]
 
+    def test_a_series_that_states_more_slices_waits_for_them(
+        self, bench: Bench, folder: Path, series: list[Path], tmp_path: Path
+    ) -> None:
+        for path in series:
+            dataset = dcmread(path)
+            dataset.ImagesInAcquisition = N
+            dataset.save_as(path)
+        late = _taken_away(series[-5:], tmp_path)
+        read = bench.ingest(folder)
+        assert (read.seen, set(rejections(bench).values())) == ([], {"incomplete"})
+        _brought_back(late)
+        tonight = bench.next_night()
+        ((whole, _),) = tonight.ingest(folder).seen
+        assert (_n_slices(bench, whole), rejections(tonight)) == (N, {})
+
+    def test_phase_is_refused_under_its_own_reason(
+        self, bench: Bench, folder: Path, series: list[Path]
+    ) -> None:
+        for path in series:
+            dataset = dcmread(path)
+            dataset.ImageType = ["ORIGINAL", "PRIMARY", "P", "NONE"]
+            dataset.save_as(path)
+        assert bench.ingest(folder).seen == []
+        assert set(rejections(bench).values()) == {"not_magnitude"}
+        assert {each.reason for each in bench.next_night().find(folder).refused} == {
+            "not_magnitude"
+        }
+
     def test_a_late_slice_that_fits_nowhere_leaves_the_scan_as_it_was(
         self, bench: Bench, folder: Path, series: list[Path]
     ) -> None:

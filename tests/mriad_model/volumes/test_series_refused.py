@@ -267,6 +267,7 @@ class TestFiles:
             ("jpeg 2000", b"\xff\x4f\xff\x51", 42, ">B", (0x36,)),  # bits: GDCM would abort
             ("jpeg lossless", b"\xff\xc3", 5, ">2H", (65535, 65535)),
             ("jpeg lossless", b"\xff\xc3", 4, ">B", (255,)),
+            ("jpeg lossless", b"\xff\xc3", 0, ">H", (0xFFC2,)),  # progressive: scans without end
             ("jpeg lossless", b"\xff\xc4", 0, ">L", (0xE07F1000,)),  # no table: GDCM would abort
             ("jpeg-ls", b"\xff\xf7", 5, ">2H", (65535, 65535)),
         ],
