@@ -112,12 +112,12 @@ def show_training(trained: "TrainingResult", *, as_json: bool) -> None:
         f"best of {trained.epochs} epochs was {trained.best_epoch}{loss}; {trained.seconds:.0f} s.",
     )
     _show_comparison(trained)
-    show_lines(*(f"Warning: {text}." for text in trained.warnings))
     if trained.n_calibration < FEW_TO_CALIBRATE:
         show_lines(
             f"It was drawn from {trained.n_calibration} healthy scans: too few to say how many "
             "healthy ones it will flag, which may be far more than one in six. Add healthy scans."
         )
+    show_lines(*(f"Warning: {text}." for text in trained.warnings))
     show_notice()
 
 

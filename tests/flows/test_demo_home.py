@@ -10,6 +10,7 @@ from flows import cli, results
 from flows.demo_home import DEMO_HOME, demo_home, refuse_other_data
 from flows.training import TrainingResult
 from mriad_model.errors import SettingsError
+from tasks.comparing import Comparison
 from tasks.home import prepare_home
 from tasks.mixing import mixed_pool, source_of
 from tasks.resources import opened_record
@@ -76,7 +77,8 @@ def test_a_pool_of_drawn_and_other_heads_is_told_by_the_record(home: Path) -> No
 def test_train_says_what_may_not_belong_together(capsys: pytest.CaptureFixture[str]) -> None:
     told = "the healthy pool mixes drawn heads (2) and other scans (1)"
     given = dict.fromkeys(TrainingResult.__dataclass_fields__, 40)
-    trained = TrainingResult(**{**given, "validation_loss": 0.1, "warnings": [told]})  # type: ignore[arg-type]
+    said = {"validation_loss": 0.1, "comparison": Comparison("none was active"), "warnings": [told]}
+    trained = TrainingResult(**{**given, **said})  # type: ignore[arg-type]
     results.show_training(trained, as_json=False)
     assert f"Warning: {told}.\n" in capsys.readouterr().out
     results.show_training(trained, as_json=True)
