@@ -21,6 +21,7 @@ from mriad_model.volumes.contrast import text_contrast
 from mriad_model.volumes.grid import Voxels
 from mriad_model.volumes.limits import VolumeLimits
 from mriad_model.volumes.nifti_header import NiftiHeader, parse_header
+from mriad_model.volumes.nifti_pictured import require_picture
 from mriad_model.volumes.refusals import refusing, require
 from mriad_model.volumes.volume import Origin, Volume, require_grey_levels, storage_type, volume_of
 
@@ -51,6 +52,7 @@ def read_nifti(path: Path, limits: VolumeLimits | None = None) -> Volume:
             voxels = _read_voxels(stream, header, len(start), None if zipped else size)
             _require_end(stream)
         volume = volume_of(voxels, header.affine, _origin(path))
+        require_picture(path, header.intent, voxels)
         require_grey_levels(voxels)
         return volume
 

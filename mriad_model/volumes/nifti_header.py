@@ -41,6 +41,7 @@ class _Layout:
     vox_offset: tuple[int, str]
     scaling: tuple[int, str]  # slope, intercept
     units: tuple[int, str]
+    intent: tuple[int, str]
     codes: tuple[int, str]  # qform, sform
     quaternion: tuple[int, str]  # b, c, d, x, y, z
     sform: tuple[int, str]  # three rows
@@ -50,12 +51,14 @@ LAYOUTS = {
     1: _Layout(
         magic=slice(344, 348), whole=(b"n+1\0", b"ni1\0"), dim=(40, "8h"), datatype=(70, "h"),
         pixdim=(76, "8f"), vox_offset=(108, "f"), scaling=(112, "2f"), units=(123, "B"),
+        intent=(68, "h"),
         codes=(252, "2h"), quaternion=(256, "6f"), sform=(280, "12f"),
     ),
     2: _Layout(
         magic=slice(4, 12), whole=(b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n"), dim=(16, "8q"),
         datatype=(12, "h"), pixdim=(104, "8d"), vox_offset=(168, "q"), scaling=(176, "2d"),
-        units=(500, "i"), codes=(344, "2i"), quaternion=(352, "6d"), sform=(400, "12d"),
+        units=(500, "i"),
+        intent=(504, "i"), codes=(344, "2i"), quaternion=(352, "6d"), sform=(400, "12d"),
     ),
 }  # fmt: skip
 
@@ -70,6 +73,7 @@ class NiftiHeader:
     slope: float
     intercept: float
     affine: Affine
+    intent: int  # code of nifti1.h; 0: none
 
     @property
     def is_scaled(self) -> bool:
@@ -96,7 +100,8 @@ def parse_header(data: bytes, limits: VolumeLimits) -> NiftiHeader:
     slope, intercept = _scaling(*fields.read(layout.scaling))
     affine = _affine(fields, layout)
     require_affine(affine)
-    return NiftiHeader(shape, dtype, offset, slope, intercept, affine)
+    intent = int(*fields.read(layout.intent))
+    return NiftiHeader(shape, dtype, offset, slope, intercept, affine, intent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ def _shape(dim: tuple[int, ...], limits: VolumeLimits) -> tuple[int, int, int]:
 
 
 def _dtype(code: int, order: str) -> np.dtype[Any]:
-    require(code not in COMPLEX, RejectionReason.UNSUPPORTED, "voxels are complex numbers")
+    require(code not in COMPLEX, RejectionReason.NOT_MAGNITUDE, "voxels are complex numbers")
     require(code not in COLOUR, RejectionReason.COLOUR, "voxels are colours")
     require(code in DATATYPES, RejectionReason.UNSUPPORTED, f"datatype {code}")
     return np.dtype(order + DATATYPES[code])

@@ -225,7 +225,7 @@ class TestARefusedFile:
             (spoiled(DIM, "8h", 3, 32767, 32767, 32767, 1, 1, 1, 1), "too_large"),
             (spoiled(DIM, "8h", 3, 36, 40, 2, 1, 1, 1, 1), "bad_shape"),
             (spoiled(DIM, "8h", 3, 36, 40, 13, 1, 1, 1, 1), "truncated"),
-            (spoiled(DATATYPE, "h", 32), "unsupported"),
+            (spoiled(DATATYPE, "h", 32), "not_magnitude"),
             (spoiled(DATATYPE, "h", 128), "colour"),
             (spoiled(DATATYPE, "h", 12345), "unsupported"),
             (spoiled(OFFSET, "f", -1.0), "corrupt"),
