@@ -27,6 +27,7 @@ from mriad_model.formats import (
     require_whole_png,
     unsupported,
 )
+from mriad_model.jpeg import require_one_plain_jpeg
 
 Gray = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Depth = TypeVar("Depth", npt.NDArray[np.uint8], npt.NDArray[np.uint16])
@@ -46,8 +47,11 @@ def gray_pixels(picture: ImageFile, data: bytes) -> Gray:
         deep = data[24] == 16 and data[25] != 0  # colour or alpha: Pillow cuts these to 8 bits
         pixels = _gray_deep(data, (picture.height, picture.width)) if deep else _gray(picture)
     else:
+        is_jpeg = isinstance(picture, JpegImagePlugin.JpegImageFile)
+        if is_jpeg:
+            require_one_plain_jpeg(data, picture.width * picture.height)
         picture.load()
-        if isinstance(picture, JpegImagePlugin.JpegImageFile):
+        if is_jpeg:
             require_ended_jpeg(data)
         pixels = _gray(picture)
     return _upright(pixels, exif_orientation(picture.info.get("exif", b"")))
