@@ -146,7 +146,7 @@ class _Page:
         wrong = _wrong(replay, judged, calibration)
         weak = self.foundations.weak(threshold, replay.model)
         wrong += [f"{each}, on which it stands, does not hold" for each in weak]
-        wrong += wrong_maps(Path(self.home), replay, judged, self.report)
+        wrong += wrong_maps(Path(self.home), replay, judged, how, self.report)
         if wrong:
             self.report.mismatched.append(_mismatch(replay, "; ".join(wrong)))
         elif how is Alike.IDENTICAL:

@@ -6,6 +6,8 @@ from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 
+import cv2
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,10 +17,13 @@ from mriad_model.nouns import Heatmap, HeatmapKind
 from mriad_model.paths import source_path
 from mriad_model.volumes.pictures import map_of_before, on_one_grid
 from tasks.judging import Judged
-from tasks.replay_report import Missing, ReplayReport
+from tasks.replay_report import TOLERANCE, Alike, Missing, ReplayReport
 
+LEVELS_APART, MEAN_APART = 8, 0.05  # grey levels of 255
+SCALE = ("cal_min", "cal_max")
 DRAWN = (HeatmapKind.SLICE, HeatmapKind.MONTAGE, HeatmapKind.VOLUME)
 OTHER_BITS = "the scores differ in their last bits, and so do the maps"
+LAST_BITS = "they differ in their last bits, the scores do not"
 OTHER_GRID = "the scan was read from a file that lies on another grid"
 HASHED = "only their hashes are compared"
 
@@ -28,15 +33,18 @@ class Drawing(StrEnum):
 
     SAME = "same"
     OLDER = "older"  # as an older version drew it
+    NEARLY = "nearly"  # but for last bits
     OTHER_GRID = "other_grid"  # cannot be compared
     OTHERWISE = "otherwise"
 
 
 def wrong_maps(
-    home: Path, replay: history.Replay, judged: Judged, report: ReplayReport
+    home: Path, replay: history.Replay, judged: Judged, how: Alike, report: ReplayReport
 ) -> list[str]:
-    """What is wrong with a decision's maps; what is missing, or not drawn, goes to the report."""
-    same_score = judged.score == replay.score.value
+    """What is wrong with a decision's maps; what is missing, or not drawn, goes to the report.
+
+    `how` the scores compare: where their last bits differ, so may all of a map.
+    """
     drawn = {file.kind: file.data for file in judged.files}
     wrong = []
     for row in replay.heatmaps:
@@ -51,7 +59,7 @@ def wrong_maps(
             wrong.append(f"heatmap {row.path} was changed")
         elif row.kind not in DRAWN:
             report.leave("DICOM outputs", HASHED)
-        elif not same_score:
+        elif how is not Alike.IDENTICAL:
             report.leave("heatmaps", OTHER_BITS)
         else:
             wrong += _drawn_again(home, row, drawn, judged.anomaly, report)
@@ -72,6 +80,8 @@ def _drawn_again(
         report.older_maps += 1
     elif how is Drawing.OTHER_GRID:
         report.leave("NIfTI maps", OTHER_GRID)
+    elif how is Drawing.NEARLY:
+        report.leave("heatmaps", LAST_BITS)
     elif how is Drawing.OTHERWISE:
         return [f"heatmap {row.path} is drawn otherwise now"]
     return []
@@ -87,15 +97,41 @@ def _compared(
     """
     if sha256(data).hexdigest() == row.sha256:
         return Drawing.SAME
-    if row.kind is not HeatmapKind.VOLUME or anomaly is None:
-        return Drawing.OTHERWISE
     there = source_path(row.path, home).read_bytes()
+    if row.kind is HeatmapKind.VOLUME and anomaly is not None:
+        return _volumes_compared(there, data, anomaly)
+    return Drawing.NEARLY if _one_picture(there, data) else Drawing.OTHERWISE
+
+
+def _volumes_compared(there: bytes, data: bytes, anomaly: NDArray[np.float32]) -> Drawing:
+    """The same of NIfTI maps, unpacked: another zlib packs the same otherwise."""
     try:
-        content = gzip.decompress(there)  # another zlib packs the same otherwise
-        if content == gzip.decompress(data):
-            return Drawing.SAME
-        if content == map_of_before(data, anomaly):
-            return Drawing.OLDER
-        return Drawing.OTHERWISE if on_one_grid((data, there)) else Drawing.OTHER_GRID
+        content, now = gzip.decompress(there), gzip.decompress(data)
+        before = map_of_before(data, anomaly)
+        for drawn, how in ((now, Drawing.SAME), (before, Drawing.OLDER)):
+            if content == drawn:
+                return how
+        if not on_one_grid((data, there)):
+            return Drawing.OTHER_GRID
+        near = _one_map(content, now) or _one_map(content, before)
+        return Drawing.NEARLY if near else Drawing.OTHERWISE
     except (OSError, EOFError, ValueError, ArithmeticError):
         return Drawing.OTHERWISE  # it is no map of ours
+
+
+def _one_picture(there: bytes, drawn: bytes) -> bool:
+    """Whether two JPEGs differ by no more than last bits of a map can change."""
+    one, two = (cv2.imdecode(np.frombuffer(each, np.uint8), -1) for each in (there, drawn))
+    if one is None or two is None or one.shape != two.shape:
+        return False
+    apart = np.abs(one.astype(np.int16) - two.astype(np.int16))
+    return bool(apart.max() <= LEVELS_APART and apart.mean() <= MEAN_APART)
+
+
+def _one_map(there: bytes, drawn: bytes) -> bool:
+    """The same of two NIfTI files: values, and the scale that a viewer is told."""
+    one, two = (nib.Nifti1Image.from_bytes(each) for each in (there, drawn))
+    values, others = np.asarray(one.dataobj), np.asarray(two.dataobj)
+    reach = TOLERANCE * max(float(np.abs(others).max(initial=0)), 1e-6)
+    told, now = ([float(each.header[name]) for name in SCALE] for each in (one, two))
+    return np.allclose(values, others, TOLERANCE, reach) and np.allclose(told, now, TOLERANCE, 0)

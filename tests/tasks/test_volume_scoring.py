@@ -103,6 +103,22 @@ def test_maps_that_an_older_version_wrote_are_known_in_replay(
     assert report.whole
 
 
+def test_maps_that_differ_in_their_last_bits_alone_are_no_mismatch(
+    taught: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where kernels for another processor drew them."""
+
+    def nearly(anomaly: np.ndarray, *others: object) -> bytes:
+        return nifti_map(anomaly * np.float32(1.000001), *others)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as before:
+        before.setattr(tasks.judging, "nifti_map", nearly)
+        assert score(taught, folder).decided == 2
+    report = replayed(taught)
+    assert (report.identical, report.mismatched) == (2, [])
+    assert ("heatmaps", 2) in [(each.what, each.n) for each in report.not_recomputed]
+
+
 def test_a_map_that_was_exchanged_with_its_hash_is_a_mismatch(
     taught: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
