@@ -421,10 +421,13 @@ def test_which_server_is_used(
     assert "no Prefect server answers" in capsys.readouterr().err
 
 
-def test_three_first_commands_at_once_beside_a_squatter_all_do_their_work(tmp_path: Path) -> None:
-    home, empty = tmp_path / "home", tmp_path / "empty"
-    empty.mkdir()
-    command = [sys.executable, "-m", "flows.cli", "ingest", str(empty), "--home", str(home)]
+def test_three_first_commands_at_once_beside_a_squatter_all_do_their_work(
+    tmp_path: Path, heads: Path
+) -> None:
+    home, scans = tmp_path / "home", tmp_path / "scans"
+    scans.mkdir()
+    shutil.copy(sorted((heads / "no").iterdir())[0], scans)
+    command = [sys.executable, "-m", "flows.cli", "ingest", str(scans), "--home", str(home)]
     with squatting(healthy) as squatter:
         environment = {
             name: value
@@ -444,7 +447,8 @@ def test_three_first_commands_at_once_beside_a_squatter_all_do_their_work(tmp_pa
         ]
         told = [process.communicate() for process in several]
     assert [process.returncode for process in several] == [0, 0, 0], told
-    assert [json.loads(out)["new"] for out, _ in told] == [0, 0, 0]
+    counts = [(json.loads(out)["new"], json.loads(out)["known"]) for out, _ in told]
+    assert sorted(counts) == [(0, 1), (0, 1), (1, 0)]
     assert all("is no server of this home" in err for _, err in told)
     password = server_secret(home).partition(":")[2]
     basic = base64.b64encode(server_secret(home).encode())
@@ -460,6 +464,7 @@ def test_three_first_commands_at_once_beside_a_squatter_all_do_their_work(tmp_pa
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
     home = prepare_home(tmp_path / "home")
     (home / ".prefect" / "prefect.db").mkdir(parents=True)
+    (tmp_path / "scan.png").write_bytes(b"something to do")
     done = subprocess.run(
         [sys.executable, "-m", "flows.cli", "ingest", str(tmp_path), "--home", str(home)],
         cwd=REPOSITORY,
