@@ -15,6 +15,7 @@ from flows import care, queries, unattended, work
 from flows.console import leave_to_nobody, say, where_it_happened
 from flows.options import home_in_use
 from flows.review import review
+from flows.settings import take_no_code_from_this_folder
 from flows.stopped import what_stands
 from mriad_model.errors import MriadError, SettingsError
 from mriad_model.nouns import NOTICE
@@ -121,6 +122,7 @@ def run() -> None:
         if getattr(sys, name) is None:  # closed by whoever started us
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - as long as we live
     signal.signal(signal.SIGTERM, _stop)
+    take_no_code_from_this_folder()
     sys.exit(main())
 
 

@@ -191,6 +191,14 @@ def point_prefect(home: Path, api_url: str, secret: str | None, *, temporary: bo
         os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 
 
+def take_no_code_from_this_folder() -> None:
+    """For the processes that this one starts: Python looks for modules where one stands, first.
+
+    That may be anybody's folder: a `multiprocessing.py` in it would run as us.
+    """
+    os.environ.update(_SAFE_PATH)
+
+
 @contextmanager
 def no_settings_of_this_folder(home: Path) -> Iterator[None]:
     """For the import of Prefect: it reads settings from the folder one stands in.
@@ -219,6 +227,7 @@ _SERVER = {
 }
 
 
+_SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 # For a server alone: else its log would be empty where it does not start.
 SAYS_ERRORS = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR"}
 
@@ -231,7 +240,7 @@ def _guarded(api: str, secret: str) -> dict[str, str]:
         "PREFECT_SERVER_API_AUTH_STRING": secret,
         "PREFECT_API_AUTH_STRING": secret,
         "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": ours,
-        "PYTHONSAFEPATH": "1",  # code is not taken from the folder that a process starts in
+        **_SAFE_PATH,
     }
 
 

@@ -421,13 +421,26 @@ def test_which_server_is_used(
     assert "no Prefect server answers" in capsys.readouterr().err
 
 
+def anybodys_folder(folder: Path) -> Path:
+    """A folder with code and settings of another's in it; the file that its code would leave."""
+    folder.mkdir()
+    ran = folder / "ran"
+    for name in ("multiprocessing", "prefect", "flows", "uvicorn", "sitecustomize"):
+        (folder / f"{name}.py").write_text(f"open({str(ran)!r}, 'w')")
+    database = f"sqlite+aiosqlite:///{folder}/theirs.db"
+    (folder / ".env").write_text(f"PREFECT_API_DATABASE_CONNECTION_URL={database}\n")
+    return ran
+
+
 def test_three_first_commands_at_once_beside_a_squatter_all_do_their_work(
     tmp_path: Path, heads: Path
 ) -> None:
     home, scans = tmp_path / "home", tmp_path / "scans"
     scans.mkdir()
     shutil.copy(sorted((heads / "no").iterdir())[0], scans)
-    command = [sys.executable, "-m", "flows.cli", "ingest", str(scans), "--home", str(home)]
+    ran = anybodys_folder(tmp_path / "anybodys")
+    mriad = Path(sys.executable).parent / "mriad"
+    command = [str(mriad), "ingest", str(scans), "--home", str(home)]
     with squatting(healthy) as squatter:
         environment = {
             name: value
@@ -437,7 +450,7 @@ def test_three_first_commands_at_once_beside_a_squatter_all_do_their_work(
         several = [
             subprocess.Popen(
                 [*command, "--json"],
-                cwd=REPOSITORY,
+                cwd=ran.parent,
                 env=environment,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -450,6 +463,8 @@ def test_three_first_commands_at_once_beside_a_squatter_all_do_their_work(
     counts = [(json.loads(out)["new"], json.loads(out)["known"]) for out, _ in told]
     assert sorted(counts) == [(0, 1), (0, 1), (1, 0)]
     assert all("is no server of this home" in err for _, err in told)
+    assert not ran.exists()
+    assert (home / ".prefect" / "prefect.db").exists()
     password = server_secret(home).partition(":")[2]
     basic = base64.b64encode(server_secret(home).encode())
     assert password not in str(told)
