@@ -3,15 +3,19 @@
 Outcomes travel pickled one by one, so that one that cannot be pickled harms no other.
 """
 
+import os
 import pickle
 import signal
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mriad_model.errors import RejectedFile
 from mriad_model.nouns import RejectionReason
+
+PLACE = 8  # bytes that hold the number of the item in hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,11 @@ class Raised:
 Outcome = Done | Refused | Raised
 
 
-def pack(function: Callable[[Any], object], items: Sequence[object], seconds: float) -> bytes:
-    """A batch as it travels to a child."""
-    return pickle.dumps((function, items, seconds), pickle.HIGHEST_PROTOCOL)
+def pack(
+    function: Callable[[Any], object], items: Sequence[object], seconds: float, progress: str = ""
+) -> bytes:
+    """A batch as it travels to a child, and the file that tells how far the child has come."""
+    return pickle.dumps((function, items, seconds, progress), pickle.HIGHEST_PROTOCOL)
 
 
 def run_batch(packed: bytes) -> list[bytes]:
@@ -51,10 +57,17 @@ def run_batch(packed: bytes) -> list[bytes]:
         A pickled `Outcome` for each item, or a single `Raised` where the batch cannot be unpacked.
     """
     try:
-        function, items, seconds = pickle.loads(packed)  # noqa: S301 - from our own parent
+        function, items, seconds, progress = pickle.loads(packed)  # noqa: S301 - from our own parent
     except Exception as error:  # the function is not to be found in the child
         return [_packed(_raised(error))]
-    return [_outcome(function, item, seconds) for item in items]
+    if len(items) < 2 or not progress:
+        return [_outcome(function, item, seconds) for item in items]
+    outcomes = []
+    with Path(progress).open("r+b", buffering=0) as reached:
+        for number, item in enumerate(items):
+            os.pwrite(reached.fileno(), number.to_bytes(PLACE, "big"), 0)
+            outcomes.append(_outcome(function, item, seconds))
+    return outcomes
 
 
 def _outcome(function: Callable[[Any], object], item: object, seconds: float) -> bytes:

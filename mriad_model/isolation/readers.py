@@ -1,7 +1,9 @@
 """A function over many items, in children that are restarted when an item kills them."""
 
+import os
 import pickle
 import signal
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -15,7 +17,7 @@ from typing import Any, Self, TypeVar
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from mriad_model.errors import RejectedFile, SettingsError
-from mriad_model.isolation.child import Done, Outcome, Refused, pack, run_batch
+from mriad_model.isolation.child import PLACE, Done, Outcome, Refused, pack, run_batch
 from mriad_model.isolation.limits import ChildLimits
 from mriad_model.isolation.processes import ChildContext, enter_child
 from mriad_model.nouns import RejectionReason
@@ -119,12 +121,31 @@ class _Child:
 
     def outcomes(self, function: Callable[[Any], object], items: Sequence[object]) -> list[Outcome]:
         """An outcome for each item; a single `Raised` may stand for all."""
-        try:
-            return self._asked(function, items)
-        except _DiedError as died:
-            if len(items) > 1:
-                return [self.outcomes(function, [item])[0] for item in items]
-            return [Refused(died.reason, died.detail)]
+        with tempfile.NamedTemporaryFile(prefix="mriad-") as progress:
+            try:
+                return self._asked(function, items, progress.name)
+            except _DiedError as died:
+                if len(items) == 1:
+                    return [Refused(died.reason, died.detail)]
+                if died.reason is RejectionReason.TIMED_OUT:
+                    in_hand = int.from_bytes(os.pread(progress.fileno(), PLACE, 0), "big")
+                    return self._without_the_late(function, items, in_hand, died)
+        return [self.outcomes(function, [item])[0] for item in items]
+
+    def _without_the_late(
+        self,
+        function: Callable[[Any], object],
+        items: Sequence[object],
+        late: int,
+        died: "_DiedError",
+    ) -> list[Outcome]:
+        """The outcomes of the others; the item that took too long is not tried again."""
+        before, after = items[:late], items[late + 1 :]
+        return [
+            *(self.outcomes(function, before) if before else ()),
+            Refused(died.reason, died.detail),
+            *(self.outcomes(function, after) if after else ()),
+        ]
 
     def close(self) -> None:
         """End the child; whoever waits for it gets CancelledError."""
@@ -135,8 +156,10 @@ class _Child:
             _end(self._pool)
             self._pool = None
 
-    def _asked(self, function: Callable[[Any], object], items: Sequence[object]) -> list[Outcome]:
-        packed = pack(function, items, self._limits.seconds)
+    def _asked(
+        self, function: Callable[[Any], object], items: Sequence[object], progress: str
+    ) -> list[Outcome]:
+        packed = pack(function, items, self._limits.seconds, progress)
         late = _DiedError(RejectionReason.TIMED_OUT, f"took longer than {self._limits.seconds:g} s")
         dead = _DiedError(RejectionReason.READER_DIED, "the decoder died of it")
         for _ in range(ATTEMPTS):

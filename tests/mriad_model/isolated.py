@@ -28,6 +28,13 @@ def loops_on_three(item):
     return item
 
 
+def tells_and_loops_on_three(job):
+    item, path = job
+    with path.open("a") as file:
+        file.write(f"{item}\n")
+    return loops_on_three(item)
+
+
 def eats_on_three(item):
     eaten = []
     while item == 3:

@@ -81,6 +81,13 @@ class TestAnItemThat:
             found = readers.map(isolated.loops_on_three, (2, 3, 4), together=together)
             assert reasons(found) == [2, "timed_out", 4]
 
+    def test_takes_too_long_among_others_is_tried_once(self, tmp_path):
+        items = [(number, tmp_path / "tried") for number in range(8)]
+        with Readers(1, ChildLimits(seconds=0.5)) as readers:
+            found = readers.map(isolated.tells_and_loops_on_three, items, together=8)
+            assert reasons(found) == [0, 1, 2, "timed_out", 4, 5, 6, 7]
+        assert (tmp_path / "tried").read_text().split().count("3") == 1
+
     @pytest.mark.parametrize("function", [isolated.exhausts_memory, isolated.eats_on_three])
     def test_eats_memory_is_too_large_and_never_gets_it(self, readers, function):
         found = readers.map(function, (2, 3, 4), together=3)
