@@ -9,7 +9,8 @@ from prefect.runtime import flow_run
 from flows.chunks import TASKS_AT_ONCE
 from flows.deployed import AUTHOR, deployed_place
 from flows.options import Place
-from flows.retraining import options_of, retrain_model
+from flows.retrained import options_of
+from flows.retraining import retrain_model
 from flows.runner import private_flow
 from flows.scoring import ScoringResult, Sharing, report_again, score_found
 from mriad_model.outstanding import NOTHING, Outstanding

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flows.demo import DemoResult
     from flows.ingestion import Intake
     from flows.reporting import WeeklyReport
-    from flows.retraining import RetrainingResult
+    from flows.retrained import RetrainingResult
     from flows.scoring import ScoringResult
     from flows.training import TrainingResult
     from tasks.refused import Refused

@@ -1,19 +1,18 @@
 """The flow that trains again when the healthy pool has grown, and lets the better model decide."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from prefect.runtime import flow_run
 
 from flows.ingestion import CHUNK_SIZE, take_in
+from flows.retrained import RetrainingResult, not_retrained, too_little
 from flows.runner import private_flow
-from flows.settings import Settings
 from flows.training import prepared_role
 from mriad_model.challenge import Terms
 from mriad_model.growth import Marks
 from mriad_model.nouns import LabelValue, Role
 from tasks.contest import score_judges
+from tasks.growth import Timing
 from tasks.home import work_folder
 from tasks.ingestion import Labelling
 from tasks.models import device_in_use
@@ -22,7 +21,6 @@ from tasks.reporting import publish_summary
 from tasks.resources import opened_record
 from tasks.retraining import (
     Settled,
-    Timing,
     Trial,
     deal_roles,
     measure_growth,
@@ -36,28 +34,6 @@ TEACH = (Role.TRAIN, Role.VALIDATION)
 CALIBRATES = (Role.CALIBRATION,)
 MARKS = Marks()
 TERMS = Terms()
-
-
-@dataclass(frozen=True, slots=True)
-class RetrainingResult:
-    """What came of a retraining. Where nothing was trained, what a training would give is None."""
-
-    activated: bool
-    why: str
-    n_before: int  # scans that the model in force, or a challenger of it, was made of
-    n_new: int  # healthy scans beside those
-    champion_threshold_id: int  # in force before
-    challenge_id: int | None = None
-    model_id: int | None = None
-    threshold_id: int | None = None
-    n_train: int | None = None
-    n_validation: int | None = None
-    n_calibration: int | None = None
-    n_test: int | None = None
-    epochs: int | None = None
-    best_epoch: int | None = None
-    validation_loss: float | None = None
-    seconds: float | None = None  # of the training
 
 
 @private_flow(name="retrain_model", flow_run_name="retrain")
@@ -91,7 +67,7 @@ def retrain_model(
             needed=marks.needed(timing.growth.n_before),
         )
         if not timing.due and not force:
-            return _nothing(run, champion, timing, f"nothing to do: {timing.told}")
+            return _nothing(run, champion, timing, too_little(timing))
         with work_folder(home, run.id) as folder:
             trial = deal_roles(place, run.id, champion, seed, str(folder))
             if not trial.anything_new:
@@ -136,19 +112,6 @@ def retrain_model(
     return result
 
 
-def options_of(settings: Settings) -> dict[str, Any]:
-    """What the settings say of retraining, as `retrain_model` takes it."""
-    return {
-        "marks": Marks(settings.retrain_share, settings.retrain_min),
-        "terms": Terms(
-            settings.retrain_margin, settings.retrain_rate_margin, settings.retrain_confidence
-        ),
-        "seed": settings.seed,
-        "device": settings.device,
-        "chunk_size": settings.chunk_size,
-    }
-
-
 def _prepared(
     home: Path,
     run: RecordedRun,
@@ -168,13 +131,7 @@ def _prepared(
 def _nothing(run: RecordedRun, champion: InForce, timing: Timing, why: str) -> RetrainingResult:
     """Nothing was put in force, and no challenge recorded."""
     publish_summary("retrain-summary", "No retraining", {**run.counts, "why": why})
-    return RetrainingResult(
-        activated=False,
-        why=why,
-        n_before=timing.growth.n_before,
-        n_new=timing.growth.n_new,
-        champion_threshold_id=champion.threshold_id,
-    )
+    return not_retrained(champion.threshold_id, timing, why)
 
 
 def _result(

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from flows.deployed import AUTHOR, deployed_place
 from flows.recalibration import Recalibration, recalibrate_threshold
-from flows.retraining import RetrainingResult, options_of, retrain_model
+from flows.retrained import RetrainingResult, options_of
+from flows.retraining import retrain_model
 from flows.runner import private_flow
 from mriad_model.nouns import Policy
 from tasks.resources import opened_record

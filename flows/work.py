@@ -134,9 +134,19 @@ def retrain(
     as_json: AsJson = False,
 ) -> None:
     """Train again if the healthy pool grew enough; put the new model in force if no worse."""
-    active_model(opened_record(str(to_write(home, seed=seed, device=device).home)))
+    place = to_write(home, seed=seed, device=device)
+    engine = opened_record(str(place.home))
+    current = active_model(engine)
+    if not force:
+        from flows.retrained import nothing_to_retrain
+
+        nothing = nothing_to_retrain(engine, place.home, current, place.settings)
+        if nothing is not None:
+            results.show_retraining(nothing, as_json=as_json)
+            return
     with to_flow(home, seed=seed, device=device) as place:
-        from flows.retraining import options_of, retrain_model
+        from flows.retrained import options_of
+        from flows.retraining import retrain_model
 
         found = retrain_model(place.home, force, local_user(), **options_of(place.settings))
     results.show_retraining(found, as_json=as_json)

@@ -45,7 +45,8 @@ class Growth:
     def told(self, marks: Marks) -> str:
         """The growth beside the marks, in words."""
         needed = marks.needed(self.n_before)
-        return f"{self.n_new} new healthy scans beside {self.n_before}, the mark is {needed}"
+        scans = "scan" if self.n_new == 1 else "scans"
+        return f"{self.n_new} new healthy {scans} beside {self.n_before}, the mark is {needed}"
 
 
 def roles_after_growth(

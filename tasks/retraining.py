@@ -12,26 +12,18 @@ from db import history, record
 from db.times import now
 from mriad_model.challenge import Outcome, Side, Terms, meet, one_of_each, verdicts_left_out
 from mriad_model.errors import ThresholdUndefined
-from mriad_model.growth import HELD_OUT, Growth, Marks, roles_after_growth
+from mriad_model.growth import HELD_OUT, Marks, roles_after_growth
 from mriad_model.nouns import Challenge, LabelSource, LabelValue, Policy, Role, Threshold
 from mriad_model.recipes import Recipe
 from mriad_model.volumes.score import unsuited
 from tasks.contest import JudgedScans
+from tasks.growth import Timing, growth_of_pool
 from tasks.resources import opened_record
 from tasks.selection import InForce
 from tasks.training import FrozenDataset, frozen_dataset
 from tasks.twins import grouped
 
 MOST_JUDGES = 300  # healthy scans, and as many abnormal ones
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Whether the pool has grown enough, and the same in words."""
-
-    due: bool
-    growth: Growth
-    told: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +50,8 @@ class Settled:
 
 @task(name="measure-growth", cache_policy=NO_CACHE)
 def measure_growth(home: str, champion: InForce, marks: Marks) -> Timing:
-    """Compare the healthy pool with what the champion, and its challengers, were made of.
-
-    Challengers count too: one that was refused, or rolled back, is not made again of the same
-    scans night after night.
-    """
-    engine, recipe = opened_record(home), Recipe.from_json(champion.recipe)
-    tried = [each.challenger_threshold_id for each in history.challenges(engine)]
-    model_ids = {history.threshold_by_id(engine, each).model_id for each in tried}
-    before: set[int] = set()
-    for model_id in model_ids | {champion.model_id}:
-        dataset_id = history.model_by_id(engine, model_id).dataset_id
-        before |= history.dataset_roles(engine, dataset_id).keys()
-    pool = [
-        each.id
-        for each in history.healthy_pool(engine)
-        if unsuited(recipe, each.scan.kind, each.scan.contrast) is None
-    ]
-    growth = Growth(n_before=len(before), n_new=len(set(pool) - before))
-    return Timing(growth.reaches(marks), growth, growth.told(marks))
+    """Compare the healthy pool with what the champion, and its challengers, were made of."""
+    return growth_of_pool(opened_record(home), champion.model_id, champion.recipe, marks)
 
 
 @task(name="deal-roles", cache_policy=NO_CACHE)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from db.record import end_run
+from db.record import activate, end_run
 from flows import cli, options
 from mriad_model.errors import HomeError
 from mriad_model.nouns import RunEnd, RunStatus
+from mriad_model.recipes import DEFAULT
 from tasks.home import prepare_home
 from tasks.resources import opened_record
 from tests.db.hand import Hand
@@ -45,6 +46,18 @@ def ready(home: Path) -> Path:
     hand.ready()
     end_run(hand.engine, RunEnd(hand.run(), RunStatus.COMPLETED, "{}", hand.noon))
     return home
+
+
+@pytest.fixture
+def grown(ready: Path) -> Path:
+    """The same, with one healthy scan that the active model has not learned from."""
+    hand = Hand(opened_record(str(ready)))
+    train, calibration, another = hand.scans("taught", "calibrates", "another")
+    dataset = hand.dataset(train=[train], calibration=[calibration])
+    model = hand.model(dataset, "other weights", DEFAULT.to_json())
+    activate(hand.engine, hand.threshold(model, dataset), "second", "me")
+    hand.label(another)
+    return ready
 
 
 @pytest.fixture
@@ -114,10 +127,33 @@ def test_an_empty_folder_is_scored_and_ingested_without_a_server(
 
 def test_what_there_is_to_do_starts_one(ready: Path, folder: Path, started: list[Path]) -> None:
     (folder / "no" / "1.png").touch()
-    commands = [["score", folder], ["ingest", folder], ["recalibrate"], ["retrain"]]
+    commands = [["score", folder], ["ingest", folder], ["recalibrate"]]
     for command in commands:
         assert mriad(ready, *command) == 1
     assert started == [ready] * len(commands)
+
+
+def test_a_pool_that_has_not_grown_is_not_trained_on_again_and_starts_no_server(
+    grown: Path, started: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mriad(grown, "retrain", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert not document["activated"]
+    assert document["why"] == "nothing to do: 1 new healthy scan beside 2, the mark is 20"
+    assert (document["n_before"], document["n_new"], document["model_id"]) == (2, 1, None)
+    assert started == []
+
+
+@pytest.mark.parametrize("why", ["grown", "a new file", "forced"])
+def test_a_retraining_that_may_find_something_to_do_starts_a_server(
+    grown: Path, started: list[Path], monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    if why == "grown":
+        monkeypatch.setenv("MRIAD_RETRAIN_MIN", "1")
+    if why == "a new file":
+        (grown / "healthy" / "new.png").write_bytes(b"not read yet")
+    assert mriad(grown, "retrain", *(["--force"] if why == "forced" else [])) == 1
+    assert started == [grown]
 
 
 def test_a_run_that_was_cut_off_is_told_by_the_next_also_of_an_empty_folder(

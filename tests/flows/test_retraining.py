@@ -11,7 +11,8 @@ from db import history
 from db.engine import open_record
 from flows.arrivals import nightly
 from flows.ingestion import ingest_scans
-from flows.retraining import RetrainingResult, retrain_model
+from flows.retrained import RetrainingResult
+from flows.retraining import retrain_model
 from mriad_model.challenge import Terms
 from mriad_model.growth import HELD_OUT, Marks
 from mriad_model.nouns import LabelValue, Role
