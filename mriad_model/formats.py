@@ -4,7 +4,6 @@ import io
 import struct
 import threading
 import warnings
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -113,25 +112,6 @@ def _printable(error: Exception) -> str:
     spoken = isinstance(error, OSError | SyntaxError | ValueError) and str(error)
     text = str(error) if spoken else f"{type(error).__name__}: {error}".rstrip(": ")
     return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]
-
-
-def require_whole_png(data: bytes) -> None:
-    """Walk the chunks (PNG 1.2, section 3.2): length, type, data, CRC-32; IEND ends the file."""
-    position = len(PNG_SIGNATURE)
-    while position + 12 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, position)
-        end = position + 12 + length
-        if end > len(data):
-            break
-        (crc,) = struct.unpack_from(">I", data, end - 4)
-        if zlib.crc32(memoryview(data)[position + 4 : end - 4]) != crc:
-            raise corrupt(f"checksum of chunk {name!r} does not fit")
-        if name == b"IEND":
-            if data[end:].strip(PADDING):
-                raise corrupt("bytes after the end")
-            return
-        position = end
-    raise truncated("its end is missing")
 
 
 def _require_tiff_directory(data: bytes) -> None:

@@ -24,10 +24,11 @@ from mriad_model.formats import (
     corrupt,
     quietly,
     require_ended_jpeg,
-    require_whole_png,
     unsupported,
 )
 from mriad_model.jpeg import require_one_plain_jpeg
+from mriad_model.png import require_no_data_behind, require_one_plain_png
+from mriad_model.tails import require_no_bytes_behind_bmp, require_no_bytes_beside_tiff
 
 Gray = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Depth = TypeVar("Depth", npt.NDArray[np.uint8], npt.NDArray[np.uint16])
@@ -39,11 +40,12 @@ def gray_pixels(picture: ImageFile, data: bytes) -> Gray:
     Raises RejectedFile for what the rules refuse, and whatever Pillow raises.
     """
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
-        return _gray_tiff(picture)
+        return _gray_tiff(picture, data)
     pixels: Gray
     if isinstance(picture, PngImagePlugin.PngImageFile):
-        require_whole_png(data)
+        require_one_plain_png(data)
         picture.load()
+        require_no_data_behind(data)
         deep = data[24] == 16 and data[25] != 0  # colour or alpha: Pillow cuts these to 8 bits
         pixels = _gray_deep(data, (picture.height, picture.width)) if deep else _gray(picture)
     else:
@@ -53,6 +55,8 @@ def gray_pixels(picture: ImageFile, data: bytes) -> Gray:
         picture.load()
         if is_jpeg:
             require_ended_jpeg(data)
+        else:
+            require_no_bytes_behind_bmp(data)
         pixels = _gray(picture)
     return _upright(pixels, exif_orientation(picture.info.get("exif", b"")))
 
@@ -84,7 +88,7 @@ def exif_orientation(exif: bytes) -> int:
     return 1
 
 
-def _gray_tiff(picture: TiffImagePlugin.TiffImageFile) -> Gray:
+def _gray_tiff(picture: TiffImagePlugin.TiffImageFile, data: bytes) -> Gray:
     bits = picture.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
     if len(bits) > 1 and max(bits) > 8:
         raise unsupported(f"{max(bits)} bits a colour channel; save it as grayscale")
@@ -92,6 +96,7 @@ def _gray_tiff(picture: TiffImagePlugin.TiffImageFile) -> Gray:
     with quietly():
         picture.load()  # turns the picture upright by itself
     pixels = _gray(picture)
+    require_no_bytes_beside_tiff(data)
     # WhiteIsZero (TIFF 6.0, section 4): Pillow inverts 8 bits and forgets 16.
     return np.invert(pixels) if inverted and pixels.dtype == np.uint16 else pixels
 
