@@ -24,7 +24,7 @@ from tasks.identities import as_recorded
 from tasks.listing import Sources
 from tasks.refused import Refused
 from tasks.rejections import as_listed, rejection_of
-from tasks.resources import opened_record, readers
+from tasks.resources import opened_record, readers, time_budget
 from tasks.timing import timed
 from tasks.workspace import Stored, Workspace
 
@@ -70,13 +70,19 @@ def ingest_chunk(home: str, run_id: int, sources: Sources, folder: str, *, keep:
     be kept.
     """
     engine, place, workspace = opened_record(home), Path(home), Workspace(Path(folder))
-    scratch = workspace.scratch()
+    scratch, budget = workspace.scratch(), time_budget(home, run_id)
     pictures = readers().map(
-        store_picture, [(each.path, scratch) for each in sources.pictures], together=TOGETHER
+        store_picture,
+        [(each.path, scratch) for each in sources.pictures],
+        together=TOGETHER,
+        budget=budget,
+        folder_of=lambda job: str(job[0].parent),
     )
     volumes = readers().map(
         store_volume,
         [(each, workspace.voxels(i, "read")) for i, each in enumerate(sources.volumes)],
+        budget=budget,
+        folder_of=lambda job: str(job[0].files[0].path.parent),
     )
     files = [*((each,) for each in sources.pictures), *(each.files for each in sources.volumes)]
     moment = now()

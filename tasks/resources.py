@@ -13,9 +13,10 @@ from sqlalchemy import Engine
 from db.engine import DATABASE, open_record
 from db.history import has_runs
 from mriad_model.errors import RecordError
-from mriad_model.isolation import Readers
+from mriad_model.isolation import Readers, TimeBudget
 
 READERS = 2  # children
+QUICKER = 20  # times, than a file may take as a rule: good ones take a hundredth
 
 
 _database_urls = dict[str, str | None]()  # of the homes that this process works in
@@ -62,6 +63,13 @@ def readers() -> Readers:
     children = Readers(READERS)
     atexit.register(children.close)
     return children
+
+
+@lru_cache(maxsize=8)
+def time_budget(home: str, run_id: int) -> TimeBudget:  # noqa: ARG001 - tell budgets apart
+    """What a run lets files that take too long cost."""
+    seconds = readers().limits.seconds
+    return TimeBudget(seconds, quick_seconds=seconds / QUICKER)
 
 
 def release_memory() -> None:

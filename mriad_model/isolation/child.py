@@ -44,9 +44,15 @@ Outcome = Done | Refused | Raised
 
 
 def pack(
-    function: Callable[[Any], object], items: Sequence[object], seconds: float, progress: str = ""
+    function: Callable[[Any], object],
+    items: Sequence[object],
+    seconds: Sequence[float],
+    progress: str = "",
 ) -> bytes:
-    """A batch as it travels to a child, and the file that tells how far the child has come."""
+    """A batch as it travels to a child, with what each item may take.
+
+    With it the file that tells how far the child has come.
+    """
     return pickle.dumps((function, items, seconds, progress), pickle.HIGHEST_PROTOCOL)
 
 
@@ -61,12 +67,12 @@ def run_batch(packed: bytes) -> list[bytes]:
     except Exception as error:  # the function is not to be found in the child
         return [_packed(_raised(error))]
     if len(items) < 2 or not progress:
-        return [_outcome(function, item, seconds) for item in items]
+        return [_outcome(function, *each) for each in zip(items, seconds, strict=True)]
     outcomes = []
     with Path(progress).open("r+b", buffering=0) as reached:
-        for number, item in enumerate(items):
+        for number, each in enumerate(zip(items, seconds, strict=True)):
             os.pwrite(reached.fileno(), number.to_bytes(PLACE, "big"), 0)
-            outcomes.append(_outcome(function, item, seconds))
+            outcomes.append(_outcome(function, *each))
     return outcomes
 
 

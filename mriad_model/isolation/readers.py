@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from mriad_model.errors import RejectedFile, SettingsError
+from mriad_model.isolation.budget import NOT_TRIED, TimeBudget
 from mriad_model.isolation.child import PLACE, Done, Outcome, Refused, pack, run_batch
 from mriad_model.isolation.limits import ChildLimits
 from mriad_model.isolation.processes import ChildContext, enter_child
@@ -38,7 +39,8 @@ class Readers:
     """
 
     def __init__(self, workers: int = 2, limits: ChildLimits | None = None) -> None:
-        self._children = [_Child(limits or ChildLimits()) for _ in range(workers)]
+        self.limits = limits or ChildLimits()
+        self._children = [_Child(self.limits) for _ in range(workers)]
         self._free = SimpleQueue[_Child]()
         for _ in range(QUEUED):
             for child in self._children:
@@ -46,7 +48,13 @@ class Readers:
         self._threads = ThreadPoolExecutor(QUEUED * workers, thread_name_prefix="readers")
 
     def map(
-        self, function: Callable[[T], R], items: Iterable[T], *, together: int = 1
+        self,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        *,
+        together: int = 1,
+        budget: TimeBudget | None = None,
+        folder_of: Callable[[T], str] = str,
     ) -> Iterator[R | RejectedFile]:
         """Call `function` with each item in a child; results come in order.
 
@@ -54,21 +62,25 @@ class Readers:
             function: of an importable module; it and what it returns have to be picklable.
             items: may be long and lazy: a few batches are taken ahead of what is asked for.
             together: how many items travel in one message. More is faster for small ones.
+            budget: what items that take too long may cost, a folder; without one, all are tried.
+            folder_of: whose budget an item is on.
 
         Yields:
             What the function returned, or RejectedFile: what it raised, or TOO_LARGE where
             memory did not suffice, TIMED_OUT where it took too long, READER_DIED where the
             child died of it. When a batch of several dies, its items are tried one by one.
+            UNREADABLE where the budget is spent: it is to be tried another time.
 
         Raises:
             Exception: whatever else the function raised, with the child's traceback as a note.
             SettingsError: the children cannot be started.
         """
+        time = _Time(self.limits.seconds, budget, folder_of)
         batches = _batches(iter(items), together)
         ahead = deque[Future[list[Outcome]]]()
         try:
             for batch in batches:
-                ahead.append(self._threads.submit(self._outcomes, function, batch))
+                ahead.append(self._threads.submit(self._outcomes, function, batch, time))
                 if len(ahead) >= AHEAD * len(self._children):
                     yield from _results(ahead.popleft())
             while ahead:
@@ -96,11 +108,11 @@ class Readers:
         self.close()
 
     def _outcomes(
-        self, function: Callable[[Any], object], batch: Sequence[object]
+        self, function: Callable[[Any], object], batch: Sequence[object], time: "_Time"
     ) -> list[Outcome]:
         child = self._free.get()
         try:
-            return child.outcomes(function, batch)
+            return child.outcomes(function, batch, time)
         finally:
             self._free.put(child)
 
@@ -119,33 +131,39 @@ class _Child:
         self._in_hand = set[ProcessFuture[list[bytes]]]()
         self._closed = False
 
-    def outcomes(self, function: Callable[[Any], object], items: Sequence[object]) -> list[Outcome]:
+    def outcomes(
+        self, function: Callable[[Any], object], items: Sequence[object], time: "_Time"
+    ) -> list[Outcome]:
         """An outcome for each item; a single `Raised` may stand for all."""
-        with tempfile.NamedTemporaryFile(prefix="mriad-") as progress:
-            try:
-                return self._asked(function, items, progress.name)
-            except _DiedError as died:
-                if len(items) == 1:
-                    return [Refused(died.reason, died.detail)]
-                if died.reason is RejectionReason.TIMED_OUT:
+        allowed = [time.allowed(item) for item in items]
+        if len(items) == 1 and not allowed[0]:
+            return [NOT_TRIED]
+        if all(allowed):
+            with tempfile.NamedTemporaryFile(prefix="mriad-") as progress:
+                try:
+                    return self._asked(function, items, allowed, progress.name)
+                except _LateError:
                     in_hand = int.from_bytes(os.pread(progress.fileno(), PLACE, 0), "big")
-                    return self._without_the_late(function, items, in_hand, died)
-        return [self.outcomes(function, [item])[0] for item in items]
+                    return self._without_the_late(function, items, in_hand, allowed, time)
+                except _DiedError:
+                    if len(items) == 1:
+                        return [Refused(RejectionReason.READER_DIED, "the decoder died of it")]
+        return [self.outcomes(function, [item], time)[0] for item in items]
 
     def _without_the_late(
         self,
         function: Callable[[Any], object],
         items: Sequence[object],
         late: int,
-        died: "_DiedError",
+        allowed: Sequence[float],
+        time: "_Time",
     ) -> list[Outcome]:
         """The outcomes of the others; the item that took too long is not tried again."""
         before, after = items[:late], items[late + 1 :]
-        return [
-            *(self.outcomes(function, before) if before else ()),
-            Refused(died.reason, died.detail),
-            *(self.outcomes(function, after) if after else ()),
-        ]
+        # First those before it: they were read, and the late one may spend what they are on.
+        outcomes = self.outcomes(function, before, time) if before else []
+        outcomes.append(time.late(items[late], allowed[late]))
+        return outcomes + (self.outcomes(function, after, time) if after else [])
 
     def close(self) -> None:
         """End the child; whoever waits for it gets CancelledError."""
@@ -157,28 +175,30 @@ class _Child:
             self._pool = None
 
     def _asked(
-        self, function: Callable[[Any], object], items: Sequence[object], progress: str
+        self,
+        function: Callable[[Any], object],
+        items: Sequence[object],
+        allowed: Sequence[float],
+        progress: str,
     ) -> list[Outcome]:
-        packed = pack(function, items, self._limits.seconds, progress)
-        late = _DiedError(RejectionReason.TIMED_OUT, f"took longer than {self._limits.seconds:g} s")
-        dead = _DiedError(RejectionReason.READER_DIED, "the decoder died of it")
+        packed = pack(function, items, allowed, progress)
         for _ in range(ATTEMPTS):
             try:
-                return [pickle.loads(each) for each in self._sent(packed, len(items))]  # noqa: S301 - our child's
+                return [pickle.loads(each) for each in self._sent(packed, sum(allowed))]  # noqa: S301 - our child's
             except TimeoutError:
-                raise late from None
+                raise _LateError from None
             except ProcessExpired as expired:
-                raise (late if expired.exitcode == -signal.SIGALRM else dead) from None
+                late = expired.exitcode == -signal.SIGALRM
+                raise (_LateError if late else _DiedError) from None
             except BrokenProcessPool:
                 continue  # it died before Pebble heard of which batch: perhaps not of this one
-        raise dead
+        raise _DiedError
 
-    def _sent(self, packed: bytes, n_items: int) -> list[bytes]:
+    def _sent(self, packed: bytes, seconds: float) -> list[bytes]:
         """What the child answers. Raises what Pebble raises, CancelledError where we are closed."""
         with self._lock:
             pool = self._started()
-            timeout = self._limits.seconds * n_items + GRACE_SECONDS
-            future = pool.schedule(run_batch, (packed,), timeout=timeout)
+            future = pool.schedule(run_batch, (packed,), timeout=seconds + GRACE_SECONDS)
             self._in_hand.add(future)
         try:
             return future.result()
@@ -197,7 +217,7 @@ class _Child:
             1, initializer=enter_child, initargs=(self._limits,), context=ChildContext()
         )
         try:
-            pool.schedule(run_batch, (pack(len, (), 0),), timeout=GRACE_SECONDS).result()
+            pool.schedule(run_batch, (pack(len, (), ()),), timeout=GRACE_SECONDS).result()
         except (OSError, RuntimeError) as error:
             _end(pool)
             raise SettingsError(
@@ -217,10 +237,30 @@ def _end(pool: ProcessPool | None) -> None:
 class _DiedError(Exception):
     """The child died of a batch."""
 
-    def __init__(self, reason: RejectionReason, detail: str) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
-        self.detail = detail
+
+class _LateError(Exception):
+    """An item of a batch took longer than it may."""
+
+
+class _Time:
+    """How long each item may take: the same for all, or by a budget."""
+
+    def __init__(
+        self, seconds: float, budget: TimeBudget | None, folder_of: Callable[[Any], str]
+    ) -> None:
+        self._seconds = seconds
+        self._budget = budget
+        self._folder_of = folder_of
+
+    def allowed(self, item: object) -> float:
+        if self._budget is None:
+            return self._seconds
+        return self._budget.allowed(self._folder_of(item))
+
+    def late(self, item: object, allowed: float) -> Refused:
+        if self._budget is None:
+            return Refused(RejectionReason.TIMED_OUT, f"took longer than {allowed:g} s")
+        return self._budget.late(self._folder_of(item), allowed)
 
 
 def _batches(items: Iterator[T], together: int) -> Iterator[list[T]]:

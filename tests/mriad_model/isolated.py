@@ -35,6 +35,16 @@ def tells_and_loops_on_three(job):
     return loops_on_three(item)
 
 
+def tells_and_loops_if_bad(job):
+    """Of (name, file): adds the name to the file, and never ends for one that ends in "bad"."""
+    name, path = job
+    with path.open("a") as file:
+        file.write(f"{name}\n")
+    while name.endswith("bad"):
+        pass
+    return name
+
+
 def eats_on_three(item):
     eaten = []
     while item == 3:
