@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from db.engine import DATABASE
 from db.history import Engine, open_record
 from flows.console import progress_shown, say
 from flows.log_lines import PlainLines
@@ -93,12 +94,20 @@ def to_read(home: Path | None, **given: object) -> Place:
 def to_write(home: Path | None, **given: object) -> Place:
     """For commands that write: the home is made, and a log is kept in it.
 
+    A record of an older version is brought up to date, also where nothing else will be written.
     Says what others can do to the home that they should not.
     """
     place = to_go_on(home, **given)
+    bring_up_to_date(place)
     if warning := openings_told(openings(place.home)):
         say(warning)
     return place
+
+
+def bring_up_to_date(place: Place) -> None:
+    """Give a record that is there, and of an older version, the tables of this one."""
+    if (place.home / DATABASE).exists() or place.settings.record_url is not None:
+        open_record(place.home, place.settings.record_url).dispose()
 
 
 def to_go_on(home: Path | None, **given: object) -> Place:

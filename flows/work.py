@@ -33,6 +33,7 @@ from flows.options import (
     RecipeName,
     Seed,
     Sigmas,
+    bring_up_to_date,
     existing,
     folder_name,
     to_flow,
@@ -66,7 +67,7 @@ def ingest(
     folder, labels = folder_name(path), existing(labels)
     unmatched = unmatched_lines(labels, folder)
     if not holds_files(folder, files):
-        to_read(home)  # its settings, too, are looked at
+        bring_up_to_date(to_read(home))  # its settings, too, are looked at
         results.show_nothing_ingested(unmatched, as_json=as_json)
         return
     with to_flow(home) as place:

@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from alembic.command import upgrade
+from alembic.config import Config
 
+from db.engine import DATABASE, engine, writing
 from db.record import activate, end_run
 from flows import cli, options
 from mriad_model.errors import HomeError
@@ -154,6 +157,22 @@ def test_a_retraining_that_may_find_something_to_do_starts_a_server(
         (grown / "healthy" / "new.png").write_bytes(b"not read yet")
     assert mriad(grown, "retrain", *(["--force"] if why == "forced" else [])) == 1
     assert started == [grown]
+
+
+def test_a_record_of_an_older_version_is_brought_up_to_date_by_a_command_with_nothing_to_do(
+    home: Path, folder: Path, started: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = engine(f"sqlite:///{home / DATABASE}")
+    with writing(made, chained=False) as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", "db:migrations")
+        upgrade(config, "0003")
+    made.dispose()
+    assert mriad(home, "history") == 1
+    assert "run a command that writes, such as ingest" in capsys.readouterr().err
+    assert mriad(home, "ingest", folder) == 0
+    assert started == []
+    assert mriad(home, "history") == 0
 
 
 def test_a_run_that_was_cut_off_is_told_by_the_next_also_of_an_empty_folder(
