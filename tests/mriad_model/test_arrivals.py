@@ -103,7 +103,7 @@ NIFTIS = {
     "negative.nii": (nifti(at_40_4h=(3, -36, 34, 4)), "corrupt"),
     "nan.nii": (nifti(with_nan()), "not_finite"),
     "4d.nii.gz": (gzip.compress(nifti(at_40_5h=(4, 34, 36, 2, 2))), "several_volumes"),
-    "complex.nii": (complex_nifti(), "unsupported"),
+    "complex.nii": (complex_nifti(), "not_magnitude"),
     "singular.nii": (nifti(at_280_12f=(0,) * 12), "bad_geometry"),
 }
 

@@ -62,7 +62,7 @@ def test_the_same_montage_has_the_same_bytes(found, prepared, model):
 
 
 def test_a_volume_of_few_slices_has_a_smaller_montage(model):
-    volume = scanned(*grid_affine(spacing=(2.5, 2.5, 30.0), n=(80, 96, 6)), seed=9)
+    volume = scanned(*grid_affine(spacing=(2.5, 2.5, 20.0), n=(80, 96, 8)), seed=9)
     prepared = prepare_volume(volume, model.recipe)
     assert len(prepared) < 6
     data = montage_picture(score_volume(model, prepared), prepared, model, 3)
