@@ -40,6 +40,7 @@ class HistoryQuery:
     until: str | None = None  # the same; a day is included to its end, a moment is excluded
     scanner: str | None = None
     model_id: int | None = None
+    threshold_id: int | None = None
     scan: int | str | None = None  # id, or the beginning of its sha256, or a recorded path
     limit: int | None = DEFAULT_LIMIT
 
@@ -91,8 +92,7 @@ def count_admitted(engine: Engine, query: HistoryQuery) -> int:
     counted = select(func.count()).select_from(table).where(*_between(query))
     if query.verdict is not None:
         counted = counted.where(table.c.verdict == query.verdict.value)
-    if query.model_id is not None:
-        owned = select(schema.threshold.c.id).where(schema.threshold.c.model_id == query.model_id)
+    if (owned := _owned(query)) is not None:
         counted = counted.where(table.c.threshold_id.in_(owned))
     if query.scanner is not None:
         counted = counted.join(schema.scan, schema.scan.c.id == table.c.scan_id)
@@ -146,11 +146,23 @@ def _streams(connection: Connection, query: HistoryQuery) -> list[Select[Place]]
     base = base.order_by(table.c.created_at.desc(), table.c.id.desc())
     verdicts = [query.verdict] if query.verdict else list(Verdict)
     streams = [base.where(table.c.verdict == verdict.value) for verdict in verdicts]
-    if query.model_id is None:
+    if (owned := _owned(query)) is None:
         return streams
-    owned = select(schema.threshold.c.id).where(schema.threshold.c.model_id == query.model_id)
     thresholds = connection.execute(owned).scalars().all()
     return [stream.where(table.c.threshold_id == each) for stream in streams for each in thresholds]
+
+
+def _owned(query: HistoryQuery) -> Select[tuple[int]] | None:
+    """The thresholds whose decisions a query admits; None where it admits all."""
+    if query.model_id is None and query.threshold_id is None:
+        return None
+    threshold = schema.threshold.c
+    owned = select(threshold.id)
+    if query.model_id is not None:
+        owned = owned.where(threshold.model_id == query.model_id)
+    if query.threshold_id is not None:
+        owned = owned.where(threshold.id == query.threshold_id)
+    return owned
 
 
 def _between(query: HistoryQuery) -> Iterator[ColumnElement[bool]]:
@@ -218,8 +230,7 @@ def _led_by_scans(
         found = found.where(_unindexed(table.c.verdict) == query.verdict.value)
     if query.scanner is not None:
         found = found.where(schema.scan.c.scanner == query.scanner)
-    if query.model_id is not None:
-        owned = select(schema.threshold.c.id).where(schema.threshold.c.model_id == query.model_id)
+    if (owned := _owned(query)) is not None:
         found = found.where(table.c.threshold_id.in_(owned))
     return list(connection.execute(found).tuples().all())
 

@@ -81,7 +81,7 @@ def does_not_continue(engine: Engine, kept: Head) -> str | None:
             "it was put back to an older state, or is another record"
         )
     return (
-        f"link {kept.sequence} begins with {found[:8]} and the kept head with "
-        f"{kept.sha256[:8]}: the record was rewritten or put back since that head was kept, "
+        f"link {kept.sequence} is {found[: len(kept.sha256)]}, and the kept head says "
+        f"{kept.sha256}: the record was rewritten or put back since that head was kept, "
         "or is another record"
     )

@@ -93,7 +93,8 @@ def check(
         _show_check(report, seconds)
         if kept and not any(each.kind == "other_record" for each in report.problems):
             heads = "the head" if len(kept) == 1 else f"all {len(kept)} heads"
-            show_lines(f"The record continues {heads} given with --since.")
+            but = "" if report.ok else ", but something is wrong: see above"
+            show_lines(f"The links continue {heads} given with --since{but}.")
     if not report.ok:
         raise typer.Exit(1)
 

@@ -19,6 +19,7 @@ from flows.console import (
     show_notice,
     show_table,
 )
+from flows.counted import counted
 from flows.options import LARGEST_ID, AsJson, Home, to_read, to_write
 from flows.settings import local_user
 from flows.story import show_story, story_document
@@ -65,6 +66,9 @@ def history(
     model: Annotated[
         int | None, typer.Option(min=1, max=LARGEST_ID, help="Only decisions of this model.")
     ] = None,
+    active: Annotated[
+        bool, typer.Option("--active", help="Only decisions by the active threshold.")
+    ] = False,
     limit: Annotated[
         int, typer.Option(min=1, max=LARGEST_ID, help="At most this many.")
     ] = reads.DEFAULT_LIMIT,
@@ -75,19 +79,33 @@ def history(
     """List decisions, newest first."""
     if csv and as_json:
         raise SettingsError("give --csv or --json, not both")
-    query = reads.HistoryQuery(verdict, since, until, scanner, model, limit=limit)
     engine = to_read(home).record_to_read()
+    current = reads.current_threshold(engine)
+    now = None if current is None else current.threshold.id
+    by = (now or 0) if active else None  # 0: none is active, so none decides
+    query = reads.HistoryQuery(verdict, since, until, scanner, model, by, limit=limit)
     rows = [asdict(row) for row in reads.decisions(engine, query)]
     more = reads.count_admitted(engine, query) - len(rows) if len(rows) == limit else 0
     if more > 0:
         say(f"the newest {limit} of {limit + more}: {more} more; --limit {limit + more} lists all")
+    if past := sum(row["threshold_id"] != now for row in rows):
+        say(past_decisions(past, now))
     if as_json:
-        show_json({"decisions": rows, "more": max(0, more)})
+        show_json({"decisions": rows, "more": max(0, more), "active_threshold_id": now})
     elif csv:
         show_csv(rows, COLUMNS)
     else:
         _show_decisions("Decisions, newest first", rows)
         show_notice()
+
+
+def past_decisions(n: int, active: int | None) -> str:
+    """That some of the decisions listed are not those that hold now."""
+    which = "no threshold is active" if active is None else f"threshold {active} is active"
+    return (
+        f"{counted(n, 'decision')} listed by thresholds that are not active: {which}; "
+        "--active lists its decisions alone"
+    )
 
 
 def show(

@@ -6,12 +6,23 @@ from pathlib import Path
 from db.history import Standing, recorded_by, with_shards
 from flows.counted import counted
 
+SERVICE = "stopped; what its runs recorded stays, and mriad up goes on with the rest"
 NOTHING = "stopped; nothing was recorded"
 AGAIN = "run the same command again to go on"
 
 
+_serving: list[bool] = []  # not empty: this command keeps others running, whose runs record
+
+
+def serving() -> None:
+    """From now on this command is a service: what is recorded is its children's."""
+    _serving.append(True)
+
+
 def what_stands(home: Path | None) -> str:
     """The line. Never fails: whatever else is wrong, the command was stopped."""
+    if _serving:
+        return SERVICE
     if home is None or "tasks.runs" not in sys.modules:  # no run was begun
         return NOTHING
     from tasks.resources import opened_record  # noqa: PLC0415 - loaded only where a run was

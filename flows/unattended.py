@@ -128,6 +128,7 @@ def up(
     point_prefect(place.home, api, secret)
     from flows.deployments import deployments
     from flows.service import run_service
+    from flows.stopped import serving
 
     root = watched_root(place)
     planned = deployments(place.settings)
@@ -145,4 +146,5 @@ def up(
             show_json({"pages": pages, "watching": escape_path(root)})
             sys.stdout.flush()
 
+    serving()
     run_service(place, ready)

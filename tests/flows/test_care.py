@@ -87,7 +87,7 @@ def test_a_kept_head_shows_what_was_put_back(
     given = ("--since", before, "--since", after)
     status, out, _ = run(capsys, "check", "--quick", *given, "--home", kept.home)
     assert status == 0
-    assert "The record continues all 2 heads given with --since." in out
+    assert "The links continue all 2 heads given with --since." in out
     quick = ("check", "--quick", "--home", tmp_path / "copy", "--json")
     status, out, _ = run(capsys, *quick, "--since", before)
     told = json.loads(out)

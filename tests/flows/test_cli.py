@@ -129,6 +129,7 @@ def test_a_history_query_loads_nothing_heavy(module: str, heavy: set[str]) -> No
         ["history", "--limit", "99999999999999999999"],
         ["history", "--model", "99999999999999999999"],
         ["recalibrate", "--sigmas", "nan"],
+        ["recalibrate", "--sigmas", "-1"],
         ["recalibrate", "--sigmas", "1e308", "--dry-run"],
         ["ingest", str(REPOSITORY), "--labels", "/nowhere/at/all.csv"],
         ["train", "--recipe", "nonsense"],

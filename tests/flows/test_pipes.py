@@ -13,6 +13,7 @@ from db import record
 from db.engine import open_record
 from flows import cli
 from flows.counted import counted
+from flows.queries import past_decisions
 from flows.stopped import NOTHING, what_stands
 from tasks import runs
 from tasks.home import prepare_home
@@ -155,3 +156,25 @@ def test_an_interrupt_before_anything_begins_is_one_line_and_130(tmp_path: Path)
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (128 + signal.SIGINT, f"mriad: {NOTHING}\n")
+
+
+def test_what_an_inactive_threshold_decided_is_not_taken_for_what_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = prepare_home(tmp_path / "home")
+    hand = Hand(open_record(place))
+    model_id, first = hand.ready()
+    (scan,) = hand.scans("a")
+    second = hand.threshold(model_id, 1, k=2.0, value=0.6)
+    hand.decide(model_id, first, {scan: 0.3})
+    hand.decide(model_id, second, {scan: 0.3})
+    assert mriad(place, "history", "--json") == 0
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert [each["threshold_id"] for each in document["decisions"]] == [second, first]
+    assert document["active_threshold_id"] == first
+    assert err == f"mriad: {past_decisions(1, first)}\n"
+    assert mriad(place, "history", "--active", "--json") == 0
+    out, err = capsys.readouterr()
+    assert [each["threshold_id"] for each in json.loads(out)["decisions"]] == [first]
+    assert err == ""

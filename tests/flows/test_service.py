@@ -24,6 +24,7 @@ from db import history
 from db.engine import open_record
 from flows.server_secret import Found, find_server
 from flows.service import held_port, only_one, start_children
+from flows.stopped import SERVICE
 from flows.supervision import Child
 from mriad_model.errors import HomeError, SettingsError
 from tasks.home import SERVER_KEY, server_secret
@@ -100,6 +101,13 @@ def scheduled(home: Path, api: str) -> list[dict[str, Any]]:
         home, f"{api}/flow_runs/filter", {"flows": {"name": {"any_": ["nightly"]}}}
     )
     return runs
+
+
+def it_ends_in_order(up: "subprocess.Popen[str]") -> None:
+    up.send_signal(signal.SIGTERM)
+    assert up.wait(60) == 143
+    assert up.stderr is not None
+    assert up.stderr.read().endswith(f"mriad: {SERVICE}\n")
 
 
 def the_log_is_plain(home: Path) -> None:
@@ -218,8 +226,7 @@ def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
         assert len(processes(home)) >= 4
         only_the_owner_drives_it(home, api)
         a_run_outlives_the_server(home, port, up.pid)
-        up.send_signal(signal.SIGTERM)
-        assert up.wait(60) == 143
+        it_ends_in_order(up)
     finally:
         up.kill()
         up.communicate()
