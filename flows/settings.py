@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
     recipe: str = Field("default", description="which recipe `mriad train` trains")
     sigmas: float = Field(
-        1.0, ge=-10, le=10, allow_inf_nan=False, description="k of the threshold mean + k sd"
+        1.0, ge=0, le=10, allow_inf_nan=False, description="k of the threshold mean + k sd"
     )
     seed: int = Field(0, ge=0, lt=2**32, description="of splits, initial weights and augmentation")
     chunk_size: int = Field(512, ge=1, le=4096, description="slices a task handles at once")

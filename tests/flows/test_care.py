@@ -59,7 +59,7 @@ def test_a_backup_without_a_model_exits_1(
 def test_a_check_exits_1_where_something_is_wrong_and_0_where_not(
     kept: KeptHome, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (kept.home / "models" / "left.safetensors").touch()
+    (kept.home / "models" / "left.safetensors").touch(0o600)
     status, out, _ = run(capsys, "check", "--home", kept.home)
     assert status == 0
     assert "5 scans, 3 decisions, 3 heatmaps and 1 model checked" in out
