@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
     recipe: str = Field("default", description="which recipe `mriad train` trains")
+    # Below the mean of healthy scores most healthy scans would be flagged.
     sigmas: float = Field(
         1.0, ge=0, le=10, allow_inf_nan=False, description="k of the threshold mean + k sd"
     )

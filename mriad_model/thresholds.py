@@ -181,12 +181,9 @@ def check_k(policy: Policy, k: float) -> None:
     """Refuse a k that the policy has no use for.
 
     Raises:
-        SettingsError: it is not finite, below the mean of healthy scores, or no quantile.
+        SettingsError: it is not finite, or no quantile.
     """
-    if policy is Policy.SIGMAS and not (math.isfinite(k) and k >= 0):
-        raise SettingsError(
-            f"sigmas must be a finite number from 0 up, not {k:g}: below the mean of healthy "
-            "scores most healthy scans would be flagged"
-        )
+    if policy is Policy.SIGMAS and not math.isfinite(k):
+        raise SettingsError(f"sigmas must be a finite number, not {k:g}")
     if policy is Policy.QUANTILE and not 0.0 < k < 1.0:
         raise SettingsError(f"a quantile lies between 0 and 1, not at {k:g}")
