@@ -5,7 +5,8 @@
     stored      a volume decoded in a child, and its voxels mapped by the parent (`store_volume`)
     dicom       a folder's files -> series (`survey`), a series -> a `Volume` (`read_series`)
                   dicom_file -> headers (acceptance, tags) -> frames -> series
-    nifti       a file -> a `Volume` (`read_nifti`), by way of nifti_header
+    nifti       a file -> a `Volume` (`read_nifti`), by way of nifti_header; sidecar is the
+                  JSON file beside it, nifti_contrast what that and the name say
     volume      the noun: voxels and where they lie; its identity; its canonical orientation
     slices      a volume -> normalised slices of one plane, and maps of slices -> the volume's grid
     bids        subject, session and suffix from BIDS names

@@ -6,6 +6,7 @@ used as names (BIDS 1.10, "Anatomy imaging data"), and T1c for T1 after a contra
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
@@ -79,14 +80,22 @@ def text_contrast(description: str, agent: bool = False) -> str | None:
 def classic_timing(dataset: Dataset) -> Timing:
     """The timing of a classic file."""
     words = (tags.optional_text(dataset, "ScanningSequence") or "").upper().split("\\")
-    return Timing(
+    return timing_of(
+        words if words != [""] else [],
         repetition=tags.optional_number(dataset, "RepetitionTime"),
         echo=tags.optional_number(dataset, "EchoTime"),
         inversion=tags.optional_number(dataset, "InversionTime"),
         flip=tags.optional_number(dataset, "FlipAngle"),
-        gradient=True if "GR" in words else False if "SE" in words else None,
-        inverted="IR" in words if words != [""] else None,
-        planar="EP" in words,
+    )
+
+
+def timing_of(sequence: Sequence[str], **numbers: float | None) -> Timing:
+    """The timing by ScanningSequence (its values in capitals) and the numbers of `Timing`."""
+    return Timing(
+        **numbers,
+        gradient=True if "GR" in sequence else False if "SE" in sequence else None,
+        inverted="IR" in sequence if sequence else None,
+        planar="EP" in sequence,
     )
 
 
@@ -100,17 +109,29 @@ def dicom_contrast(dataset: Dataset, timing: Timing | None = None) -> Hint:
     timing = classic_timing(dataset) if timing is None else timing
     agent = tags.optional_text(dataset, "ContrastBolusAgent") is not None
     named = _by_description(dataset, agent)
-    timed = by_timing(timing, agent)
     if named is None:
         stated = STATED.get(tags.optional_text(dataset, "AcquisitionContrast") or "")
-        return Hint(timed or stated)
+        return Hint(by_timing(timing, agent) or stated)
+    return weighed(named, timing, agent)
+
+
+def weighed(named: str, timing: Timing, agent: bool = False, said: str = "described as") -> Hint:
+    """A name against the timing, which is believed where it is plain.
+
+    Args:
+        named: a contrast.
+        timing: of the same picture.
+        agent: whether a contrast agent was given.
+        said: how it was named; the remark begins so.
+    """
+    timed = by_timing(timing, agent)
     if timed is None or named not in WEIGHTINGS:
         return Hint(named)
     if named[:2] == timed[:2]:
         return Hint(named, sure=True)
     if not _outvotes(timing, named, timed):
         return Hint(named)
-    return Hint(timed, f"described as {named}, but {_times(timing)} are those of {timed}")
+    return Hint(timed, f"{said} {named}, but {times_of(timing)} are those of {timed}")
 
 
 def by_timing(timing: Timing, agent: bool = False) -> str | None:
@@ -153,7 +174,8 @@ def _outvotes(timing: Timing, named: str, timed: str) -> bool:
     return True
 
 
-def _times(timing: Timing) -> str:
+def times_of(timing: Timing) -> str:
+    """Echo, repetition and inversion in words; for a timing that has the first two."""
     shown = [f"TE {timing.echo:g}", f"TR {timing.repetition:g}"]
     if timing.inversion:
         shown.append(f"TI {timing.inversion:g}")

@@ -17,12 +17,13 @@ from mriad_model.errors import RejectedFile
 from mriad_model.nouns import RejectionReason, ScanKind
 from mriad_model.volumes.bids import bids_name
 from mriad_model.volumes.content import GZIP, opened, require_size
-from mriad_model.volumes.contrast import text_contrast
 from mriad_model.volumes.grid import Voxels
 from mriad_model.volumes.limits import VolumeLimits
+from mriad_model.volumes.nifti_contrast import nifti_contrast
 from mriad_model.volumes.nifti_header import NiftiHeader, parse_header
 from mriad_model.volumes.nifti_pictured import require_picture
 from mriad_model.volumes.refusals import refusing, require
+from mriad_model.volumes.sidecar import Sidecar, read_sidecar
 from mriad_model.volumes.volume import Origin, Volume, require_grey_levels, storage_type, volume_of
 
 HEADER_BYTES = 540
@@ -51,8 +52,9 @@ def read_nifti(path: Path, limits: VolumeLimits | None = None) -> Volume:
             header = parse_header(start, limits)
             voxels = _read_voxels(stream, header, len(start), None if zipped else size)
             _require_end(stream)
-        volume = volume_of(voxels, header.affine, _origin(path))
-        require_picture(path, header.intent, voxels)
+        told = read_sidecar(path)
+        volume = volume_of(voxels, header.affine, _origin(path, told, header.description))
+        require_picture(path, header.intent, voxels, told)
         require_grey_levels(voxels)
         return volume
 
@@ -128,9 +130,13 @@ def _require_end(stream: BinaryIO) -> None:
     require(ended, RejectionReason.CORRUPT, "more data than the header says")
 
 
-def _origin(path: Path) -> Origin:
+def _origin(path: Path, told: Sidecar, description: str) -> Origin:
     name = bids_name(path)
-    contrast = text_contrast(name.suffix or "") or text_contrast(path.name)
+    hint = nifti_contrast(path, told, description)
     return Origin(
-        kind=ScanKind.NIFTI, patient_id=name.subject, session=name.session, contrast=contrast
+        kind=ScanKind.NIFTI,
+        patient_id=name.subject,
+        session=name.session,
+        contrast=hint.name,
+        remarks=() if hint.remark is None else (hint.remark,),
     )

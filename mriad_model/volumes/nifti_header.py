@@ -42,6 +42,7 @@ class _Layout:
     scaling: tuple[int, str]  # slope, intercept
     units: tuple[int, str]
     intent: tuple[int, str]
+    description: tuple[int, str]
     codes: tuple[int, str]  # qform, sform
     quaternion: tuple[int, str]  # b, c, d, x, y, z
     sform: tuple[int, str]  # three rows
@@ -51,14 +52,15 @@ LAYOUTS = {
     1: _Layout(
         magic=slice(344, 348), whole=(b"n+1\0", b"ni1\0"), dim=(40, "8h"), datatype=(70, "h"),
         pixdim=(76, "8f"), vox_offset=(108, "f"), scaling=(112, "2f"), units=(123, "B"),
-        intent=(68, "h"),
+        intent=(68, "h"), description=(148, "80s"),
         codes=(252, "2h"), quaternion=(256, "6f"), sform=(280, "12f"),
     ),
     2: _Layout(
         magic=slice(4, 12), whole=(b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n"), dim=(16, "8q"),
         datatype=(12, "h"), pixdim=(104, "8d"), vox_offset=(168, "q"), scaling=(176, "2d"),
         units=(500, "i"),
-        intent=(504, "i"), codes=(344, "2i"), quaternion=(352, "6d"), sform=(400, "12d"),
+        intent=(504, "i"), description=(240, "80s"),
+        codes=(344, "2i"), quaternion=(352, "6d"), sform=(400, "12d"),
     ),
 }  # fmt: skip
 
@@ -74,6 +76,7 @@ class NiftiHeader:
     intercept: float
     affine: Affine
     intent: int  # code of nifti1.h; 0: none
+    description: str  # free text, not shown anywhere
 
     @property
     def is_scaled(self) -> bool:
@@ -101,7 +104,8 @@ def parse_header(data: bytes, limits: VolumeLimits) -> NiftiHeader:
     affine = _affine(fields, layout)
     require_affine(affine)
     intent = int(*fields.read(layout.intent))
-    return NiftiHeader(shape, dtype, offset, slope, intercept, affine, intent)
+    description = bytes(*fields.read(layout.description)).split(b"\0")[0].decode("latin-1")
+    return NiftiHeader(shape, dtype, offset, slope, intercept, affine, intent, description)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,16 @@ A NIfTI file says little of itself. Read together: the intent code of its header
 rules of BIDS, the JSON file beside it that converters write, and values that only phase has.
 """
 
-import json
-import os
 import re
 from pathlib import Path
 
 import numpy as np
 
-from mriad_model.errors import RejectedFile
-from mriad_model.files import open_regular
 from mriad_model.nouns import RejectionReason
 from mriad_model.volumes.grid import Voxels
 from mriad_model.volumes.pictured import DERIVED, FIELDS, MAP_UNITS, MAPS, PARTS, PHASE_UNITS
 from mriad_model.volumes.refusals import require, shown
+from mriad_model.volumes.sidecar import Sidecar, stem_of
 
 # Intent codes of nifti1.h.
 STATISTICS = range(2, 25)
@@ -31,14 +28,20 @@ MAP_SUFFIX = (
 )
 LABEL_SUFFIX = r"MASK|DSEG|PROBSEG|LABELS?|SEG"
 PART = re.compile(r"(?:^|_)part-(phase|real|imag)(?:_|$)", re.IGNORECASE)
-LONGEST_SIDECAR = 2**20  # bytes
 
 
-def require_picture(path: Path, intent: int, voxels: Voxels) -> None:
-    """Refuse a file that is no magnitude picture of anatomy. Raises RejectedFile."""
+def require_picture(path: Path, intent: int, voxels: Voxels, told: Sidecar) -> None:
+    """Refuse a file that is no magnitude picture of anatomy. Raises RejectedFile.
+
+    Args:
+        path: the file.
+        intent: the code in its header.
+        voxels: (Z, Y, X).
+        told: what the JSON file beside it says.
+    """
     _intent(intent)
     _name(path)
-    _sidecar(path)
+    _sidecar(told)
     _values(voxels)
 
 
@@ -50,7 +53,7 @@ def _intent(code: int) -> None:
 
 
 def _name(path: Path) -> None:
-    name = re.sub(r"\.nii(?:\.gz)?$", "", path.name, flags=re.IGNORECASE)
+    name = stem_of(path)
     part = PART.search(name)
     require(part is None, RejectionReason.NOT_MAGNITUDE, f"named part-{part[1] if part else ''}")
     _, _, suffix = name.upper().rpartition("_")
@@ -63,10 +66,7 @@ def _name(path: Path) -> None:
         require(not named, reason, f"its name says {suffix}")
 
 
-def _sidecar(path: Path) -> None:
-    """The JSON file of the same name, where there is one; one that cannot be read says nothing."""
-    name = re.sub(r"\.nii(?:\.gz)?$", "", path.name, flags=re.IGNORECASE)
-    told = _json(path.with_name(f"{name}.json"))
+def _sidecar(told: Sidecar) -> None:
     units = re.sub(r"\s+", "", str(told.get("Units", "")).lower())
     said = f"the JSON file beside it says {shown(units)}"
     phase = re.fullmatch(PHASE_UNITS, units) is not None
@@ -82,15 +82,6 @@ def _sidecar(path: Path) -> None:
             (DERIVED, RejectionReason.DERIVED),
         ):
             require(re.fullmatch(pattern, plain) is None, reason, said)
-
-
-def _json(path: Path) -> dict[str, object]:
-    try:
-        with os.fdopen(open_regular(path), "rb") as file:
-            told = json.loads(file.read(LONGEST_SIDECAR))
-    except (OSError, ValueError, RecursionError, RejectedFile):
-        return {}
-    return told if isinstance(told, dict) else {}
 
 
 def _values(voxels: Voxels) -> None:

@@ -357,6 +357,18 @@ def test_bids_names_give_the_patient_and_the_visit(bench: Bench, folder: Path) -
     assert scan.contrast == "T1w"
 
 
+def test_what_the_json_file_beside_it_says_is_kept_with_the_scan(
+    bench: Bench, folder: Path
+) -> None:
+    volume = phantom_volume(3, CONTRAST, None, SHAPE)
+    write_nifti(folder / "sub-01_T1w.nii.gz", volume.voxels, volume)
+    (folder / "sub-01_T1w.json").write_text('{"SeriesDescription": "ep2d_bold"}')
+    ((scan_id, _),) = bench.ingest(folder).seen
+    scan = history.scans_by_id(bench.engine, [scan_id])[scan_id]
+    remark = "named T1w, but the JSON file beside it describes bold"
+    assert (scan.contrast, scan.grid["remarks"]) == ("bold", [remark])
+
+
 def test_an_evaluation_says_that_it_takes_pictures(folder: Path, heads: Path) -> None:
     volume = phantom_volume(3, CONTRAST, None, SHAPE)
     shutil.copytree(heads / "no", folder / "no")

@@ -1,0 +1,49 @@
+"""The JSON file that converters write beside a NIfTI file: `scan.json` of `scan.nii.gz`.
+
+Nothing depends on it: one that cannot be read, and what in it is nonsense, is as if it were absent.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from mriad_model.errors import RejectedFile
+from mriad_model.files import open_regular
+
+Sidecar: TypeAlias = Mapping[str, object]
+
+LONGEST_SIDECAR = 2**20  # bytes
+LONGEST_TEXT = 256  # characters
+
+
+def stem_of(path: Path) -> str:
+    """The name of a NIfTI file without its ending."""
+    return re.sub(r"\.nii(?:\.gz)?$", "", path.name, flags=re.IGNORECASE)
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """What the JSON file of the same name says; nothing where there is none."""
+    try:
+        with os.fdopen(open_regular(path.with_name(f"{stem_of(path)}.json")), "rb") as file:
+            told = json.loads(file.read(LONGEST_SIDECAR))
+    except (OSError, ValueError, RecursionError, RejectedFile):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def text(told: Sidecar, key: str) -> str:
+    """A text, its values joined by a backslash as in DICOM; empty where there is none."""
+    value = told.get(key)
+    values = value if isinstance(value, list) else [value]
+    return "\\".join(each for each in values if isinstance(each, str))[:LONGEST_TEXT].strip()
+
+
+def number(told: Sidecar, key: str, below: float) -> float | None:
+    """One number from 0 to `below`; None for anything else: text, lists, NaN, another unit's."""
+    value = told.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < below else None
