@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flows.console import Cell, show_json, show_lines, show_notice, show_table
 from flows.counted import counted
 from flows.replay_lines import replay_document
-from tasks.refused import folded, parted
+from tasks.refused import ALL_SCORED, folded, parted
 from tasks.verdicts import Proposal
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def show_nothing_scored(model_id: int, threshold_id: int, *, as_json: bool) -> N
             {
                 **dict.fromkeys((*names, *left_out), 0),
                 "rejected": [],
+                "why_unreadable": asdict(ALL_SCORED),
                 "model_id": model_id,
                 "threshold_id": threshold_id,
                 "report": None,
@@ -194,11 +195,7 @@ def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
         )
     if found.taught:
         show_lines(f"{found.taught} left out: the model learned from them.")
-    if found.unreadable:
-        show_lines(
-            f"{found.unreadable} left out: their files vanished or changed, or there is nothing"
-            " in them to judge."
-        )
+    show_lines(*(f"{n} left out: {why}." for n, why in found.why_unreadable.told()))
     if found.elsewhere:
         show_lines(f"{found.elsewhere} left out: another run is at work on them.")
     if found.unsuited:

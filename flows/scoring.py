@@ -20,8 +20,8 @@ from tasks.ingestion import Ingested, ingest_chunk
 from tasks.listing import Found, Sources, chunked, find_files
 from tasks.models import device_in_use
 from tasks.progress import tell
-from tasks.refused import Refused, parted
-from tasks.rejections import all_refused
+from tasks.refused import ALL_SCORED, NotScored, Refused, not_scored, parted
+from tasks.rejections import all_refused, rejected_after
 from tasks.reporting import ScoreCounts, publish_summary, write_score_report
 from tasks.resources import opened_record
 from tasks.runs import RecordedRun, recorded_run
@@ -41,13 +41,14 @@ class ScoringResult:
     recovered_suspicious: int  # of these
     taught: int  # left out: the model learned from them
     unsuited: int  # left out: of another kind than the model learned
-    unreadable: int  # left out: their files vanished or changed, or hold nothing to judge
+    unreadable: int  # left out: their files vanished or changed, or they cannot be judged
     elsewhere: int  # left out: another run is at work on them
     model_id: int
     threshold_id: int
     report: str  # path, relative to the home; the same as a table lies beside it, .csv
     warnings: list[str]  # of drift, said by this run
     seconds: float
+    why_unreadable: NotScored = ALL_SCORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ def score_found(
     intake = intake_of(found, work.reads)
     selected = [known, *work.selected]
     left_out = [refused for each in selected for refused in each.refused]
+    lost = rejected_after(place, run.id, [*intake.rejected, *left_out])
     rejected = all_refused(place, run.id, [*intake.rejected, *left_out])
     intake = replace(intake, rejected=rejected)
     run.counts.update({**intake.counts, "rejected": len(parted(rejected)[0])})
@@ -131,6 +133,7 @@ def score_found(
         unsuited=len({i for each in selected for i in each.unsuited}),
         unreadable=work.unreadable,
         elsewhere=len(elsewhere),
+        why_unreadable=not_scored(work.unreadable, lost),
     )
     drifted = check_drift(place, run.id) if check else []
     report = write_score_report(
@@ -176,6 +179,7 @@ def score_found(
         report=report.path,
         warnings=drifted,
         seconds=time.monotonic() - started,
+        why_unreadable=counts.why_unreadable,
     )
 
 
@@ -194,6 +198,7 @@ def report_again(
         unsuited=found.unsuited,
         unreadable=found.unreadable,
         elsewhere=found.elsewhere,
+        why_unreadable=found.why_unreadable,
     )
     with recorded_run(opened_record(str(home)), REPORT_AGAIN, None) as run:
         report = write_score_report(

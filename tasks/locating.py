@@ -14,6 +14,7 @@ from mriad_model.stored import StoredPicture, store_picture
 from mriad_model.volumes.contents import VolumeSource, survey_in
 from mriad_model.volumes.stored import store_volume
 from tasks.identities import called
+from tasks.refused import VANISHED
 from tasks.resources import opened_record, readers
 from tasks.workspace import Kept, Stored, Workspace, loaded
 
@@ -132,7 +133,7 @@ def _vanished(sighted: history.SightedScan, run_id: int) -> Rejection:
         ctime_ns=-1,
         sha256=None,
         reason=RejectionReason.UNREADABLE,
-        detail="the file vanished or changed after it was registered",
+        detail=VANISHED,
         run_id=run_id,
         created_at=now(),
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 LEFT_OUT = frozenset({"other_kind", "no_frame_of_reference"})  # reasons: the scan is a good one
+VANISHED = "the file vanished or changed after it was registered"  # the detail of a rejection
 FEW = 3  # files of one folder with one reason, from which on they are listed as one
 
 
@@ -14,6 +15,37 @@ class Refused:
     path: str
     reason: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotScored:
+    """Scans that a run could neither read again nor judge. All of them are tried again."""
+
+    vanished: int = 0  # their files vanished or changed
+    unfit: int = 0  # prepared, they turned out to be nothing to judge
+    reasons: tuple[str, ...] = ()  # of the unfit ones
+
+    def told(self) -> list[tuple[int, str]]:
+        """(how many, why), what there is."""
+        named = f" ({', '.join(self.reasons)})" if self.reasons else ""
+        whose = "its" if self.vanished == 1 else "their"
+        what = "it" if self.unfit == 1 else "they"
+        both = [
+            (self.vanished, f"{whose} files vanished or changed"),
+            (self.unfit, f"{what} cannot be judged{named}, see the rejected files"),
+        ]
+        return [(n, why) for n, why in both if n]
+
+
+ALL_SCORED = NotScored()
+
+
+def not_scored(n: int, on_the_way: Iterable[Refused]) -> NotScored:
+    """Why `n` scans were not scored, by what a run rejected after reading the folder."""
+    lost = list(on_the_way)
+    vanished = min(n, sum(each.detail == VANISHED for each in lost))
+    reasons = sorted({each.reason for each in parted(lost)[0] if each.detail != VANISHED})
+    return NotScored(vanished, n - vanished, tuple(reasons) if n > vanished else ())
 
 
 def parted(refused: Iterable[Refused]) -> tuple[list[Refused], list[Refused]]:

@@ -20,6 +20,13 @@ def as_listed(rejection: Rejection) -> Refused:
     return Refused(rejection.path, rejection.reason.value, rejection.detail)
 
 
+def rejected_after(home: str, run_id: int, listed: Iterable[Refused]) -> list[Refused]:
+    """What a run rejected beside what reading the folder listed, a line for each scan."""
+    before = set(listed)
+    rows = (as_listed(row) for row in history.rejections(opened_record(home), run_id))
+    return [each for each in rows if each not in before]
+
+
 def all_refused(home: str, run_id: int, listed: Sequence[Refused]) -> list[Refused]:
     """What a run listed, and what else it rejected on its way."""
     rows = history.rejections(opened_record(home), run_id)

@@ -27,7 +27,7 @@ from mriad_model.report import (
     worklist_csv,
 )
 from tasks.changes import changes_since, in_force_instead
-from tasks.refused import Refused, folded, parted
+from tasks.refused import ALL_SCORED, NotScored, Refused, folded, parted
 from tasks.resources import opened_record
 from tasks.timing import seconds_by_step
 from tasks.worklists import (
@@ -51,6 +51,7 @@ class ScoreCounts:
     unsuited: int
     unreadable: int
     elsewhere: int = 0
+    why_unreadable: NotScored = ALL_SCORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +199,7 @@ def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:
     reasons = (
         (counts.taught, "the model learned from them; their scores would be memories"),
         (counts.unsuited, "they are of another kind than the model learned; listed below"),
-        (
-            counts.unreadable,
-            "they vanished or changed, or hold nothing to judge; tried again next time",
-        ),
+        *((n, f"{why}; tried again next time") for n, why in counts.why_unreadable.told()),
         (counts.elsewhere, "another run was at work on them"),
     )
     return [(n, why) for n, why in reasons if n]

@@ -27,6 +27,7 @@ from mriad_model.phantom.draw import phantom_volume
 from mriad_model.phantom.volumes import write_dicom_series
 from mriad_model.recipes import recipe_named
 from tasks.ingestion import Labelling
+from tasks.refused import NotScored
 from tests.conftest import KAGGLE, N_ABNORMAL, Trained
 
 TABLES = ("scan", "sighting", "rejection", "score", "slice_score", "heatmap", "decision")
@@ -153,6 +154,7 @@ def test_scans_that_vanish_on_the_way_are_counted_and_the_rest_is_scored(
     result = score_new_scans(trained.home, escape_path(scans), device="cpu")
     assert (result.scored, result.unreadable) == (2, 1)
     assert "vanished or changed" in (trained.home / result.report).read_text()
+    assert result.why_unreadable == NotScored(vanished=1)
 
 
 def test_a_run_records_the_device_it_used(trained: Trained) -> None:

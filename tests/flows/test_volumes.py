@@ -16,6 +16,7 @@ from db.engine import open_record, reading
 from flows import cli
 from flows.recalibration import recalibrate_threshold
 from flows.replay import verify_decisions
+from flows.results import show_scoring
 from flows.scoring import ScoringResult, score_new_scans
 from flows.training import TrainingResult, train_model
 from mriad_model.dicom_outputs import available
@@ -29,6 +30,7 @@ from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.volumes import write_dicom_series, write_nifti
 from mriad_model.recipes import recipe_named
 from tasks.home import SITE_KEY, prepare_home
+from tasks.refused import NotScored
 from tasks.resources import opened_record
 
 SHAPE = (24, 64, 56)
@@ -137,6 +139,24 @@ def test_every_volume_is_decided_but_those_that_the_model_learned(site: Site) ->
     roles = history.dataset_roles(engine, history.model_by_id(engine, 1).dataset_id)
     assert again.taught == sum(role is not Role.CALIBRATION for role in roles.values())
     assert again.scored == N_HEALTHY - again.taught
+
+
+def test_a_head_without_its_top_is_told_as_one_that_cannot_be_judged(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = phantom_volume(61, Contrast.T1, None, SHAPE)
+    (tmp_path / "cut").mkdir()
+    write_nifti(tmp_path / "cut" / "61_T1w.nii.gz", whole.voxels[: SHAPE[0] // 2], whole)
+    result = score_new_scans(site.home, escape_path(tmp_path / "cut"), device="cpu")
+    assert result.why_unreadable == NotScored(unfit=1, reasons=("incomplete",))
+    told = "it cannot be judged (incomplete), see the rejected files"
+    show_scoring(site.home, result, as_json=False)
+    out = capsys.readouterr().out
+    assert f"1 left out: {told}." in out
+    assert "vanished" not in out
+    page = (site.home / result.report).read_text()
+    assert f"{told}; tried again next time" in page
+    assert "vanished" not in page
 
 
 def test_a_lesion_raises_the_score(site: Site) -> None:

@@ -1,6 +1,6 @@
 """Rejections as a user reads them."""
 
-from tasks.refused import Refused, folded
+from tasks.refused import VANISHED, NotScored, Refused, folded, not_scored
 
 
 def test_a_series_that_is_refused_is_one_line_and_hides_nothing_else() -> None:
@@ -17,3 +17,19 @@ def test_a_series_that_is_refused_is_one_line_and_hides_nothing_else() -> None:
 def test_two_files_alike_stay_two_lines() -> None:
     two = [Refused(f"{i}.png", "empty", "no bytes") for i in range(2)]
     assert folded(two) == two
+
+
+def test_a_scan_that_cannot_be_judged_is_not_said_to_have_vanished() -> None:
+    gone = Refused("a.png", "unreadable", VANISHED)
+    cut = [Refused(f"{i}.nii.gz", "incomplete", "the top is cut off") for i in range(2)]
+    report = Refused("d/", "no_frame_of_reference", "no DICOM outputs")
+    assert not_scored(3, [gone, *cut, report]).told() == [
+        (1, "its files vanished or changed"),
+        (2, "they cannot be judged (incomplete), see the rejected files"),
+    ]
+    assert not_scored(1, cut).told() == [
+        (1, "it cannot be judged (incomplete), see the rejected files")
+    ]
+    assert not_scored(2, [gone, gone]).told() == [(2, "their files vanished or changed")]
+    assert not_scored(0, []) == NotScored()
+    assert not NotScored().told()
