@@ -63,10 +63,15 @@ def damages(engine: Engine) -> list[str]:
         found = [" ".join(line.split()) for line in said if line != "ok"]
         lost = connection.execute(text("PRAGMA foreign_key_check")).all()
         found += [
-            f"row {row[1]} of {row[0]} names a row of {row[2]} that is not there"
+            f"{_row(row[1], row[0])} names a row of {row[2]} that is not there"
             for row in lost[:MOST_LINES]
         ]
     return found
+
+
+def _row(number: int | None, table: str) -> str:
+    """Tables without numbers of their own (`WITHOUT ROWID`) have none to name."""
+    return f"a row of {table}" if number is None else f"row {number} of {table}"
 
 
 def impossible_rows(engine: Engine) -> list[str]:

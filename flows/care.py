@@ -111,6 +111,13 @@ def _show_check(report: "CheckReport", seconds: float) -> None:
         show_lines(f"Head of the record, to keep elsewhere: {report.head}")
     show_lines(*(f"{each}." for each in report.notes))
     _show_some("Wrong", ("what", "where"), [(each.kind, each.text) for each in report.problems])
+    missing = [each.kind for each in report.problems if each.kind.startswith("missing_")]
+    if missing and set(missing) == {"missing_heatmap"}:
+        are = counted(len(missing), "heatmap is", "heatmaps are")
+        show_lines(
+            f"{are} missing: expected in a home that was restored from a backup, "
+            "for a backup holds none."
+        )
     _show_some("Files that no row names", ("path",), [(each,) for each in report.orphans])
     _show_some(
         "Runs without an end (under way, or killed)",

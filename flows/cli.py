@@ -82,8 +82,7 @@ def _told(error: BaseException) -> int:
     line, status = str(error), FAILURE
     match error:
         case TyperException():
-            text = error.format_message() if hasattr(error, "format_message") else line
-            line, status = f"{' '.join(text.split())} See: mriad --help", MISUSE
+            line, status = _misuse(error), MISUSE
         case SettingsError():
             status = MISUSE
         case MriadError():
@@ -101,6 +100,18 @@ def _told(error: BaseException) -> int:
             line = _unexpected(error)
     say(line)
     return status
+
+
+def _misuse(error: TyperException) -> str:
+    """What is wrong with the arguments, and whose help says how they are given."""
+    text = error.format_message() if hasattr(error, "format_message") else str(error)
+    text = " ".join(text.split()).replace("Value error, ", "").rstrip(".")
+    context = getattr(error, "ctx", None)
+    command, path = (context.command, context.command_path) if context else (None, "mriad")
+    takes_a_folder = any(each.name == "path" for each in getattr(command, "params", ()))
+    if text.startswith("Got unexpected extra argument") and takes_a_folder:
+        text += ": give one folder"
+    return f"{text}. See: {path} --help"
 
 
 def _unexpected(error: BaseException) -> str:

@@ -5,9 +5,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from flows.console import show_json, show_lines, show_notice
+from flows.counted import counted
 
 if TYPE_CHECKING:
-    from tasks.replay_report import LastBits, ReplayReport
+    from tasks.replay_report import LastBits, NotRecomputed, ReplayReport
 
 MOST_LISTED = 20
 
@@ -23,7 +24,8 @@ def show_replay(report: "ReplayReport", *, as_json: bool) -> None:
         show_json(replay_document(report))
         return
     show_lines(
-        f"{report.checked} decisions replayed: {report.identical} identical to the last bit, "
+        f"{counted(report.checked, 'decision')} replayed: "
+        f"{report.identical} identical to the last bit, "
         f"{report.within_tolerance} within tolerance, {len(report.mismatched)} mismatched; "
         f"{len(report.unreadable)} not replayed, for their source is gone or changed.",
         f"Calibration scores recomputed: {report.calibration.identical} identical to the last "
@@ -34,11 +36,15 @@ def show_replay(report: "ReplayReport", *, as_json: bool) -> None:
         _show_some(list(kind))
     show_lines(*(_differing(each) for each in report.last_bits))
     if report.older_maps:
-        show_lines(f"{report.older_maps} maps are as an older version drew them: the same map.")
-    show_lines(
-        *(f"not recomputed: {each.n} {each.what}: {each.why}" for each in report.not_recomputed)
-    )
+        maps = counted(report.older_maps, "map is", "maps are")
+        show_lines(f"{maps} as an older version drew them: the same picture.")
+    show_lines(*(_not_recomputed(each) for each in report.not_recomputed))
     show_notice()
+
+
+def _not_recomputed(found: "NotRecomputed") -> str:
+    parts, of, noun = found.what.rpartition(" of ")
+    return f"Not recomputed: {parts}{of}{counted(found.n, noun.removesuffix('s'))}; {found.why}."
 
 
 def _faults(report: "ReplayReport") -> Iterator[str]:

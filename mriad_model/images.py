@@ -19,6 +19,7 @@ from mriad_model.formats import (
 )
 from mriad_model.gray import Gray, gray_pixels
 from mriad_model.nouns import RejectionReason
+from mriad_model.volumes.content import GZIP
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ def read_image(path: Path, limits: ReadLimits | None = None) -> ImageScan:
     limits = limits or ReadLimits()
     data = _read_bytes(path, limits.max_bytes)
     kind = format_of(data)
+    if kind is None and data.startswith(GZIP):
+        raise RejectedFile(
+            RejectionReason.UNSUPPORTED,
+            "a gzip file that holds no NIfTI volume; unpack it: only NIfTI is read packed",
+        )
     if kind is None:
         raise RejectedFile(
             RejectionReason.UNSUPPORTED, "not a picture, a DICOM file or a NIfTI volume"

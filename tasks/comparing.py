@@ -71,13 +71,28 @@ def compare(
             return Comparison("no healthy scan could be read to compare by")
         sides = [points(side_of(home, each, groups, judged)) for each in lines]
     except (ModelFileError, ThresholdUndefined) as error:
-        return Comparison(f"not compared with the active model: {error}")
+        return Comparison(not_compared(current is not None, why, error))
     return Comparison(
         told=told_points(sides[-1], sides[0] if current else None) + why,
         model=sides[-1],
         active=sides[0] if current else None,
         active_model_id=current.model.id if current else None,
     )
+
+
+def not_compared(active: bool, why: str, error: Exception) -> str:
+    """Why there are no figures, in words.
+
+    Args:
+        active: a model is active that the new one could be compared with.
+        why: else the reason why not, after a semicolon; empty where none was active.
+        error: what came of it.
+    """
+    if not active:
+        return why.removeprefix("; ") or "no model was active to compare with"
+    if isinstance(error, ThresholdUndefined):
+        error = ThresholdUndefined(f"each scan is judged by the others alone: {error}")
+    return f"not compared with the active model: {error}"
 
 
 def _learned(

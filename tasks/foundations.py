@@ -25,7 +25,7 @@ from tasks.workspace import Workspace, loaded
 CHUNK = 256  # slices
 QUICK, GONE = "--quick leaves them out", "the files of the scans are gone or changed"
 UNPREPARED = "the scans hold nothing to judge any more"
-FROM_FILE = "they are the file's own: training is not repeated"
+FROM_FILE = "taken from the model's file, for training is not repeated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,19 @@ def test_a_check_exits_1_where_something_is_wrong_and_0_where_not(
     assert run(capsys, "check", "--quick", "--home", kept.home)[0] == 0
 
 
+def test_missing_heatmaps_alone_are_said_to_be_what_a_restored_backup_lacks(
+    kept: KeptHome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = "missing: expected in a home that was restored from a backup"
+    for path in kept.heatmap_files:
+        path.unlink()
+    status, out, _ = run(capsys, "check", "--home", kept.home)
+    assert status == 1
+    assert f"3 heatmaps are {told}" in out
+    kept.model_file.unlink()
+    assert told not in run(capsys, "check", "--home", kept.home)[1]
+
+
 def test_a_kept_head_shows_what_was_put_back(
     kept: KeptHome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -146,6 +146,29 @@ def test_misuse_is_one_plain_line_and_status_2(
     one_line("\n".join(lines))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["ingest", "scans", "--label", "healthi"],
+            "mriad: Invalid value for '--label': 'healthi' is not one of 'healthy', 'abnormal'. "
+            "See: mriad ingest --help\n",
+        ),
+        (
+            ["score", "A", "B"],
+            "mriad: Got unexpected extra argument(s) (B): give one folder. "
+            "See: mriad score --help\n",
+        ),
+        (["ingest"], "mriad: Missing argument 'PATH'. See: mriad ingest --help\n"),
+        (["nonsense"], "mriad: No such command 'nonsense'. See: mriad --help\n"),
+    ],
+)
+def test_misuse_says_whose_help_to_read(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, *arguments) == (2, "", told)
+
+
 def test_a_bad_setting_names_its_variable(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,11 @@ def test_nothing_is_driven_without_the_secret(server: Running) -> None:
     assert server.ask("/api/health")[0] == 200
 
 
+@pytest.mark.parametrize("path", ["/api/ready", "/docs", "/openapi.json", "/ui-settings"])
+def test_what_is_the_same_everywhere_answers_without_the_secret(server: Running, path: str) -> None:
+    assert server.ask(path)[0] == 200
+
+
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "http://localhost:1", "null", "https://127.0.0.1:{}"]
 )

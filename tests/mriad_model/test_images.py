@@ -1,5 +1,6 @@
 """Reading picture files: what is read, by which rules, and what is refused for which reason."""
 
+import gzip
 import io
 import os
 import random
@@ -560,3 +561,11 @@ def test_all_253_real_images_are_read_as_228_scans():
     scans = [read_image(found.path) for found in list_files(KAGGLE)]
     assert len(scans) == 253
     assert len({scan.sha256 for scan in scans}) == 228
+
+
+def test_a_packed_file_that_is_no_nifti_is_called_one(read):
+    with pytest.raises(RejectedFile) as raised:
+        read(gzip.compress(bytes(128) + b"DICM"))
+    assert raised.value.reason is RejectionReason.UNSUPPORTED
+    assert "a gzip file" in raised.value.detail
+    assert "unpack it" in raised.value.detail

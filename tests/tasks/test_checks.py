@@ -132,6 +132,13 @@ def test_a_row_that_names_none_is_a_problem(kept: KeptHome) -> None:
     ]
 
 
+def test_a_row_without_a_number_is_not_called_none(kept: KeptHome) -> None:
+    tamper(kept.engine, "PRAGMA foreign_keys = OFF", "INSERT INTO slice_score VALUES (99, 0, 1.0)")
+    assert "a row of slice_score names a row of score that is not there" in [
+        each.text for each in checked(kept).problems
+    ]
+
+
 def test_an_index_that_lacks_a_row_is_a_problem(kept: KeptHome) -> None:
     index = "FROM sqlite_master WHERE name = 'ix_label_scan_id'"
     tamper(
