@@ -81,9 +81,10 @@ def test_patients_of_series_are_kept_by_pseudonym_alone(
     from mriad_model.phantom.volumes import write_dicom_series
 
     home, patient = prepare_home(tmp_path / "home"), "MRN-0042-JANE"
-    for seed in (1, 2):
-        drawn = phantom_volume(seed, Contrast.T1, shape=(12, 80, 64))
-        files = write_dicom_series(tmp_path / "in" / f"study {seed}", drawn, patient=patient)
+    for seed, contrast in ((1, Contrast.T1), (2, Contrast.FLAIR)):
+        drawn = phantom_volume(seed, contrast, shape=(12, 80, 64))
+        folder = tmp_path / "in" / f"study {seed}"
+        files = write_dicom_series(folder, drawn, patient=patient, contrast=contrast)
     files[3].write_bytes(files[3].read_bytes()[:-500])  # its series has a gap now
     intake = ingest_scans(home, escape_path(tmp_path / "in"))
     assert intake.new == 1
