@@ -222,7 +222,8 @@ def test_a_chain_made_anew_over_changed_rows_is_found_by_a_kept_head_alone(
     assert report.head is not None
     assert report.head.sequence == head.sequence
     (line,) = told(checked(kept, head), ProblemKind.OTHER_RECORD)
-    assert line.startswith(f"link {head.sequence} begins with {report.head.sha256[:8]} and the")
+    now = report.head.sha256[: len(head.sha256)]
+    assert line.startswith(f"link {head.sequence} is {now}, and the kept head says ")
 
 
 def test_an_old_file_put_back_is_found_by_a_kept_head(in_home: KeptHome, tmp_path: Path) -> None:
