@@ -80,15 +80,28 @@ def _url(path: Path, options: str) -> URL:
 
 
 def make_private(path: Path) -> None:
-    """Make the file before SQLite does, which would let others read it. HomeError if not."""
+    """Make the file before SQLite does, which would let others read it. HomeError if not.
+
+    One that is there is not opened: to close it again would take from this process all locks
+    that SQLite holds on it (https://www.sqlite.org/howtocorrupt.html, 2.2), and another process
+    would take the log away that this one still writes to.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError as error:
+        if not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
+            why = "Permission denied" if path.is_file() else "not a file"
+            raise _not_writable(path, why) from error
     except OSError as error:
-        raise HomeError(
-            f"The record {path} cannot be written: {error.strerror}; "
-            "check the home folder's permissions and its disk"
-        ) from error
+        raise _not_writable(path, error.strerror or type(error).__name__) from error
+
+
+def _not_writable(path: Path, why: str) -> HomeError:
+    return HomeError(
+        f"The record {path} cannot be written: {why}; "
+        "check the home folder's permissions and its disk"
+    )
 
 
 def use_wal(made: Engine) -> None:

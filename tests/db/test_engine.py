@@ -323,3 +323,18 @@ def test_an_engine_can_be_made_for_any_url(tmp_path: Path) -> None:
         connection.execute(text("CREATE TABLE t (x)"))
     made.dispose()
     assert (tmp_path / "other.db").is_file()
+
+
+def test_a_record_opened_twice_in_a_process_keeps_its_log_when_another_process_is_done(
+    home: Path,
+) -> None:
+    first = open_record(home)
+    with first.connect() as held:
+        assert held.scalar(text("SELECT count(*) FROM scan")) == 0
+        open_record(home).dispose()
+        reads = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
+        reads += "c.execute('SELECT * FROM scan').fetchall(); c.close()"
+        subprocess.run([sys.executable, "-c", reads, str(home / DATABASE)], check=True)
+        # Had the locks been lost, the other would have been the last, and taken the log away.
+        assert (home / f"{DATABASE}-wal").exists()
+    first.dispose()
