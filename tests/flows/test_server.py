@@ -412,6 +412,9 @@ def test_a_prefect_of_ones_own_is_one_that_was_named_so(
 def test_which_server_is_used(
     server: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for name in ("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY"):
+        monkeypatch.delenv(name, raising=False)  # commands before this test leave theirs
+
     def chosen(port: int, own: bool = False) -> Any:
         settings = read_settings(prefect_api_url=local_api(port), own_prefect=own)
         return _standing(settings, server.secret)
