@@ -44,7 +44,7 @@ def called(volume: StoredVolume, sha256: str) -> StoredVolume:
 
 def _name(identity: Identity, there: Mapping[str, Scan], taken: set[str]) -> str:
     for name in identity.names:
-        if name in there and identity.is_scan(there[name]):
+        if name in there and identity.is_scan(name, there[name].grid):
             return name
         if name in taken and name != identity.voxels_sha256:
             return name

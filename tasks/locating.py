@@ -108,7 +108,9 @@ def _pictures(wanted: Mapping[int, _Wanted], workspace: Workspace) -> dict[int, 
 def _volume(sighted: history.SightedScan, home: Path, scratch: Path) -> Stored | None:
     for source in volume_sources(sighted, home):
         (outcome,) = readers().map(store_volume, [(source, scratch)])
-        if not isinstance(outcome, RejectedFile) and outcome.identity.is_scan(sighted.scan):
+        if not isinstance(outcome, RejectedFile) and outcome.identity.is_scan(
+            sighted.scan.sha256, sighted.scan.grid
+        ):
             return Stored(source.files[0].path, called(outcome, sighted.scan.sha256))
     return None
 

@@ -22,7 +22,7 @@ from mriad_model.thresholds import ThresholdFit, fit_threshold
 from mriad_model.training import Epoch, TrainingSummary
 
 Scores = NDArray[np.float64]
-Paint = Callable[[NDArray[np.float32], NDArray[np.float32], "Fitted", str], bytes]
+Paint = Callable[[NDArray[np.float32], NDArray[np.float32], tuple[float, float], str], bytes]
 """(prepared slice (S, S), its map (S, S), the model, a caption) -> a picture file's bytes."""
 
 
@@ -189,12 +189,13 @@ def _pictures(
     mine = np.flatnonzero(turns(len(table.chosen.abnormal), repeat, n_folds) == fold)
     wanted = [*table.parts.test[:each], *(table.chosen.abnormal[n] for n in mine[:each])]
     scores = row.scores
+    colours = (model.colour_low, model.colour_high)
     found = []
     for i in wanted:
         at = table.items.index(i)
         score = float(scored.scores[at])
         sigmas = (score - scores.mean) / scores.sd
-        picture = paint(data.images[i], scored.maps[at], model, f"{sigmas:+.1f} sigma")
+        picture = paint(data.images[i], scored.maps[at], colours, f"{sigmas:+.1f} sigma")
         suspicious = score > scores.threshold_value
         found.append(Picture(data.names[i], data.labels[i].value, sigmas, suspicious, picture))
     return tuple(found)

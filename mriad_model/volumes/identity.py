@@ -9,13 +9,13 @@ names on both sides of it: no two spacings within TOLERANCE of each other are ev
 
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import floor
+from typing import Any
 
 import numpy as np
 
-from mriad_model.nouns import Scan
 from mriad_model.volumes.geometry import Affine, voxel_spacing
 from mriad_model.volumes.grid import Voxels, canonical, canonical_affine
 
@@ -37,15 +37,15 @@ class Identity:
         """All names, the likeliest first."""
         return (self.sha256, *self.near, self.voxels_sha256)
 
-    def is_scan(self, scan: Scan) -> bool:
-        """Whether a scan of the record is this volume.
+    def is_scan(self, sha256: str, grid: Mapping[str, Any]) -> bool:
+        """Whether a scan of the record, by its name and its grid, is this volume.
 
         A record of before spacing was part of the name is taken at its geometry's word.
         """
-        if scan.sha256 == self.voxels_sha256:
-            there = recorded_spacing(scan)
+        if sha256 == self.voxels_sha256:
+            there = recorded_spacing(grid)
             return there is not None and same_spacing(there, self.spacing)
-        return scan.sha256 == self.sha256 or scan.sha256 in self.near
+        return sha256 == self.sha256 or sha256 in self.near
 
     def recorded_as(self, sha256: str) -> "Identity":
         """The same volume under the name that the record has for it."""
@@ -74,9 +74,8 @@ def identity_of(voxels: Voxels, affine: Affine) -> Identity:
     return Identity(names[0], tuple(names[1:]), digest.hexdigest(), spacing)
 
 
-def recorded_spacing(scan: Scan) -> tuple[float, float, float] | None:
+def recorded_spacing(grid: Mapping[str, Any]) -> tuple[float, float, float] | None:
     """The spacing along R, A, S, mm, of a volume as the record describes its grid."""
-    grid = scan.grid
     shape, affine = grid.get("shape"), grid.get("affine")
     if shape is None or affine is None:
         return None
