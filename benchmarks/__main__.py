@@ -13,10 +13,10 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import history, reading
-from db.engine import open_record
-from db.history import current_threshold
-from mriad_model.phantom import many_slices, write_folder
-from tasks.home import prepare_home
+from db.engine.connect import open_record
+from db.repository.models import current_threshold
+from mriad_model.phantom.write import many_slices, write_folder
+from tasks.runtime.home import prepare_home
 
 SEED = 7
 NOTEBOOK_IMAGES = 60
@@ -97,7 +97,16 @@ def _trained_home(work: Path) -> Path:
     home = prepare_home(work / "home")
     write_folder(work / "drawn", 40, 0, SEED + 1)
     (work / "drawn" / "no").rename(home / "healthy" / "drawn")
-    command = [sys.executable, "-m", "flows.cli", "train", "--epochs", "3", "--home", str(home)]
+    command = [
+        sys.executable,
+        "-m",
+        "flows.cli.main",
+        "train",
+        "--epochs",
+        "3",
+        "--home",
+        str(home),
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return home
 

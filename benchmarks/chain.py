@@ -16,9 +16,10 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 from benchmarks.history import build, link_rows
-from db import chain_check, integrity, structure
-from db.engine import DATABASE, open_record
-from tasks.checks import check
+from db.engine import chain_check, integrity, structure
+from db.engine.connect import open_record
+from db.engine.sqlite import DATABASE
+from tasks.maintenance.check import check
 
 
 def measure(n_decisions: int, n_links: int) -> None:

@@ -13,13 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
 
+from mriad_model.detection.model import FittedModel
 from mriad_model.files import write_all_atomically
-from mriad_model.fitted import FittedModel
-from mriad_model.heatmaps import SUFFIX
-from mriad_model.images import read_image
-from mriad_model.preprocess import prepare, stack
-from tasks.judging import PAINTERS
-from tasks.painting import painted
+from mriad_model.heatmaps.overlay import SUFFIX
+from mriad_model.preprocessing.slices import prepare, stack
+from mriad_model.readers.images.reading import read_image
+from tasks.scoring.model_scores import PAINTERS, draw_heatmap
 
 CHUNK = 512
 
@@ -36,7 +35,7 @@ def run(folder: Path, model: Path, out: Path, n: int) -> None:
             prepared = list(pool.map(lambda scan, how=how: prepare(scan.pixels, how), scans))
             scored = fitted.score(stack(prepared))
             pictures = pool.map(
-                lambda i, scans=scans, prepared=prepared, scored=scored: painted(
+                lambda i, scans=scans, prepared=prepared, scored=scored: draw_heatmap(
                     scans[i].pixels,
                     scored.maps[i],
                     prepared[i].placement,

@@ -13,8 +13,8 @@ from threading import local
 from time import perf_counter
 from typing import Any
 
-from db import chain
-from flows.options import to_flow
+from db.engine import chain
+from flows.cli.options import flow_context
 
 
 class LinkingTimer:
@@ -46,8 +46,8 @@ def main() -> None:
     """Score a folder; print seconds of the whole flow, of linking, and peak memory as JSON."""
     home, folder = sys.argv[1:]
     linking = LinkingTimer()
-    with to_flow(Path(home)):
-        from flows.scoring import score_new_scans  # noqa: PLC0415 - Prefect reads settings on import
+    with flow_context(Path(home)):
+        from flows.score import score_new_scans  # noqa: PLC0415 - Prefect reads settings on import
 
         started = perf_counter()
         result = score_new_scans(Path(home), folder, device="cpu")

@@ -30,11 +30,17 @@ import cv2
 import numpy as np
 
 from benchmarks.service import free_address, plain_environment, running_service
-from db import history
-from db.times import now
-from mriad_model.nouns import Challenge, Run, RunEnd, RunStatus
-from mriad_model.phantom import write_folder
-from tasks.home import prepare_home
+from db.engine.connect import open_record
+from db.entities import Challenge, Run, RunEnd
+from db.repository import comparisons as comparisons_records
+from db.repository import decisions as decisions_records
+from db.repository.decisions import HistoryQuery
+from db.repository.models import current_threshold, models
+from db.repository.runs import runs_since
+from db.timestamps import now
+from mriad_model.enums import RunStatus
+from mriad_model.phantom.write import write_folder
+from tasks.runtime.home import prepare_home
 
 EVERY_MINUTE = "* * * * *"
 QUIET = 2.0
@@ -74,7 +80,7 @@ class Stage:
 
     def mriad(self, *arguments: object) -> dict[str, Any]:
         """Run a command; what it prints as JSON."""
-        command = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "flows.cli.main", *map(str, arguments)]
         done = subprocess.run(
             [*command, "--home", str(self.home), "--json"],
             env=self.environment,
@@ -99,7 +105,7 @@ class Stage:
         """Wait for a nightly run that began after a moment, and its retraining; runs since then."""
 
         def found() -> list[NightEnd] | None:
-            runs = history.runs_since(history.open_record(self.home), moment)
+            runs = runs_since(open_record(self.home), moment)
             ended = [(run, end) for run, end in runs if end is not None]
             nights = [run.id or 0 for run, _ in ended if run.flow == "nightly"]
             retrained = [run.id or 0 for run, _ in ended if run.flow == "retrain_model"]
@@ -123,7 +129,7 @@ class Stage:
 
     def decisions(self) -> list[dict[str, Any]]:
         """All decisions, oldest first."""
-        rows = history.decisions(history.open_record(self.home), history.HistoryQuery(limit=None))
+        rows = decisions_records.decisions(open_record(self.home), HistoryQuery(limit=None))
         return [
             {
                 "decision": row.decision_id,
@@ -139,17 +145,17 @@ class Stage:
 
     def challenges(self) -> list[Challenge]:
         """All challenges, oldest first."""
-        return history.challenges(history.open_record(self.home))
+        return comparisons_records.challenges(open_record(self.home))
 
     def learned(self) -> dict[str, Any]:
         """What there is in the way of models, and which decides."""
-        engine = history.open_record(self.home)
-        current = history.current_threshold(engine)
+        engine = open_record(self.home)
+        current = current_threshold(engine)
         assert current is not None, "the first model was put in force"
         put = current.activation
         return {
-            "models": len(history.models(engine)),
-            "challenges": len(history.challenges(engine)),
+            "models": len(models(engine)),
+            "challenges": len(comparisons_records.challenges(engine)),
             "in_force": {
                 "model": current.model.id,
                 "threshold": put.threshold_id,

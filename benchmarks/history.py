@@ -24,12 +24,13 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
-from db import chain
-from db.engine import DATABASE, open_record, writing
-from db.history import HistoryQuery, decisions
+from db.engine import chain
+from db.engine.connect import open_record, writing
+from db.engine.sqlite import DATABASE
+from db.repository.decisions import HistoryQuery, decisions
 from db.schema import metadata
-from db.times import now, written
-from mriad_model.nouns import Verdict
+from db.timestamps import now, written
+from mriad_model.enums import Verdict
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS: Final = 3 * 365

@@ -17,7 +17,7 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 
-from mriad_model.networks import build_network
+from mriad_model.detection.networks import build_network
 from mriad_model.recipes import SEED
 
 

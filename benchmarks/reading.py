@@ -23,14 +23,13 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from mriad_model.folders import list_files
-from mriad_model.images import read_image
-from mriad_model.isolation import Readers
-from mriad_model.stored import StoredPicture, store_picture
-from mriad_model.volumes.contents import VolumeSource, survey_in
-from mriad_model.volumes.dicom import read_series, survey
-from mriad_model.volumes.nifti import read_nifti
-from mriad_model.volumes.stored import StoredVolume, store_volume
+from mriad_model.readers.contents import VolumeSource, group_files
+from mriad_model.readers.dicom.reading import read_series, survey
+from mriad_model.readers.folders import list_files
+from mriad_model.readers.images.reading import StoredImage, read_image, store_image
+from mriad_model.readers.nifti.reading import read_nifti
+from mriad_model.readers.sandbox.pool import ReaderPool
+from mriad_model.readers.volume_files import StoredVolume, store_volume
 
 SEED = 7
 PICTURES = 400
@@ -46,7 +45,7 @@ class Way:
     name: str
     one_thread: Callable[[], int]
     two_threads: Callable[[], int] | None  # None where one is all there may be
-    in_children: Callable[[Readers], int]
+    in_children: Callable[[ReaderPool], int]
 
 
 def measure(rounds: int) -> float:
@@ -54,8 +53,8 @@ def measure(rounds: int) -> float:
     lowest = float("inf")
     with (
         tempfile.TemporaryDirectory(prefix="mriad-bench-") as scratch,
-        Readers(1) as one,
-        Readers(2) as two,
+        ReaderPool(1) as one,
+        ReaderPool(2) as two,
     ):
         print(f"{'scans a second':28} {'one thread':>10} {'two':>7} {'one child':>15} {'two':>15}")
         for way in _ways(Path(scratch)):
@@ -67,14 +66,14 @@ def measure(rounds: int) -> float:
                 f"{way.name:28} {thread:10.1f} {threads:7.1f} {child:8.1f} ({single:4.2f})"
                 f" {children:8.1f} ({double:4.2f})"
             )
-    with Readers(1) as fresh:
+    with ReaderPool(1) as fresh:
         started = _seconds(lambda: len(list(fresh.map(abs, [0]))))
     print(f"a child starts in {1000 * started:.0f} ms, where the fork server stands")
     return lowest
 
 
 def _timed(
-    way: Way, one: Readers, two: Readers, rounds: int
+    way: Way, one: ReaderPool, two: ReaderPool, rounds: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """How many scans, and seconds (rounds, 4): one thread, two or the same one, a child, two."""
     runs = (
@@ -136,23 +135,23 @@ def _ways(work: Path) -> list[Way]:
     ]
 
 
-def _store_pictures(readers: Readers, paths: list[Path], work: Path) -> int:
+def _store_pictures(readers: ReaderPool, paths: list[Path], work: Path) -> int:
     """Decode to scratch and map it, as a flow does."""
     with tempfile.TemporaryDirectory(dir=work) as scratch:
         jobs = [(path, Path(scratch)) for path in paths]
         stored = [
             each
-            for each in readers.map(store_picture, jobs, together=TOGETHER)
-            if isinstance(each, StoredPicture)
+            for each in readers.map(store_image, jobs, together=TOGETHER)
+            if isinstance(each, StoredImage)
         ]
         return len([each.load() for each in stored])
 
 
-def _store_all(readers: Readers, path: Path, times: int, work: Path) -> int:
+def _store_all(readers: ReaderPool, path: Path, times: int, work: Path) -> int:
     """Survey, decode to scratch and map it: what a flow does before it computes."""
     sources: list[VolumeSource] = []
     for _ in range(times):
-        sources.extend(survey_in(readers, list_files(path)).volumes)
+        sources.extend(group_files(readers, list_files(path)).volumes)
     jobs = [(source, work / f"scratch-{i}.npy") for i, source in enumerate(sources)]
     volumes = [
         each.load() for each in readers.map(store_volume, jobs) if isinstance(each, StoredVolume)

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mriad_model.phantom import write_folder
-from tasks.home import prepare_home
+from mriad_model.phantom.write import write_folder
+from tasks.runtime.home import prepare_home
 
 STOP_SECONDS = 90.0
 
@@ -30,7 +30,16 @@ def trained_home(work: Path, seed: int, size: int) -> Path:
     home = prepare_home(work / "home")
     write_folder(work / "drawn", 40, 0, seed, size=size)
     (work / "drawn" / "no").rename(home / "healthy" / "drawn")
-    command = [sys.executable, "-m", "flows.cli", "train", "--epochs", "3", "--home", str(home)]
+    command = [
+        sys.executable,
+        "-m",
+        "flows.cli.main",
+        "train",
+        "--epochs",
+        "3",
+        "--home",
+        str(home),
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return home
 
@@ -51,7 +60,7 @@ def free_address() -> str:
 @contextmanager
 def running_service(home: Path, quiet: float, environment: Mapping[str, str]) -> Iterator[Up]:
     """Run `mriad up`, and stop it whatever happens."""
-    command = [sys.executable, "-m", "flows.cli", "up", "--home", str(home), "--json"]
+    command = [sys.executable, "-m", "flows.cli.main", "up", "--home", str(home), "--json"]
     began = time.monotonic()
     with subprocess.Popen(
         [*command, "--quiet", str(quiet)], env=environment, stdout=subprocess.PIPE

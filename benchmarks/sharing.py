@@ -25,14 +25,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from db import history
-from db.engine import open_record
+from sqlalchemy import Engine
+
+from db.engine.connect import open_record
+from db.entities import Run, RunEnd
+from db.repository.decisions import HistoryQuery, count_decisions, decisions, tally
+from db.repository.runs import run_by_id
 from mriad_model.errors import NotInRecord
-from mriad_model.nouns import Run, RunEnd
-from mriad_model.phantom import many_slices, write_folder
-from tasks.home import prepare_home
-from tests import postgresql
+from mriad_model.phantom.write import many_slices, write_folder
+from tasks.runtime.home import prepare_home
 from tests.chaos.commands import descendants, engine_server
+from tests.support import postgresql
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROGRAMS = Path(sys.executable).parent
@@ -95,7 +98,7 @@ def prepare(work: Path, server: postgresql.Server, n: int) -> Stage:
     write_folder(work / "drawn", 40, 0, SEED + 1)
     (work / "drawn" / "no").rename(home / "healthy" / "drawn")
     given = {**os.environ, "MRIAD_DATABASE_URL": url, "MRIAD_HOME": str(home)}
-    command = [sys.executable, "-m", "flows.cli", "train", "--epochs", "3"]
+    command = [sys.executable, "-m", "flows.cli.main", "train", "--epochs", "3"]
     subprocess.run(command, check=True, env=given, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
     return Stage(work, server, url, home, n)
 
@@ -191,16 +194,16 @@ def worker(given: dict[str, str], core: int, log: Path) -> Iterator[int]:
         process.wait()
 
 
-def await_half(record: history.Engine, n: int) -> None:
+def await_half(record: Engine, n: int) -> None:
     """Wait until half of the scans are decided."""
-    wait_for(lambda: history.count_decisions(record) >= n // 2)
+    wait_for(lambda: count_decisions(record) >= n // 2)
 
 
-def await_end(record: history.Engine, before: int, n: int) -> None:
+def await_end(record: Engine, before: int, n: int) -> None:
     """Wait until all is decided, and the night's run has ended, or without it its helper's."""
 
     def over() -> bool:
-        if history.count_decisions(record) < n:
+        if count_decisions(record) < n:
             return False
         ended = {run.flow: end is not None for run, end in runs(record, before)}
         return ended.pop("nightly") or (bool(ended) and all(ended.values()))
@@ -217,7 +220,7 @@ def wait_for(happened: Callable[[], bool]) -> None:
         time.sleep(0.5)
 
 
-def kill_worker(record: history.Engine, before: int, pids: list[int], flow: str) -> int:
+def kill_worker(record: Engine, before: int, pids: list[int], flow: str) -> int:
     """Kill the worker that runs this flow, and all that it started; how many processes."""
     found = [run.flow_run_id for run, end in runs(record, before) if run.flow.startswith(flow)]
     if not found:
@@ -232,17 +235,17 @@ def kill_worker(record: history.Engine, before: int, pids: list[int], flow: str)
     raise SystemExit(f"no worker runs {flow}")
 
 
-def night_of(record: history.Engine, before: int) -> Night:
+def night_of(record: Engine, before: int) -> Night:
     """What the record says of it."""
     found = runs(record, before)
     ends = [end for _, end in found if end is not None]
     begun = datetime.fromisoformat(found[0][0].started_at)
     ended = max(datetime.fromisoformat(end.ended_at) for end in ends)
-    rows = history.decisions(record, history.HistoryQuery(limit=None))
+    rows = decisions(record, HistoryQuery(limit=None))
     return Night(
         seconds=(ended - begun).total_seconds(),
         shares=[
-            f"{run.flow} {history.tally(record, [run.id]).decisions}"
+            f"{run.flow} {tally(record, [run.id]).decisions}"
             for run, _ in found
             if run.id is not None
         ],
@@ -251,12 +254,12 @@ def night_of(record: history.Engine, before: int) -> Night:
     )
 
 
-def runs(record: history.Engine, before: int) -> list[tuple[Run, RunEnd | None]]:
+def runs(record: Engine, before: int) -> list[tuple[Run, RunEnd | None]]:
     """The night's run, and those that helped it."""
     return [
-        history.run_by_id(record, run_id)
+        run_by_id(record, run_id)
         for run_id in range(before + 1, last_run(record) + 1)
-        if _is_of_the_night(history.run_by_id(record, run_id)[0])
+        if _is_of_the_night(run_by_id(record, run_id)[0])
     ]
 
 
@@ -264,12 +267,12 @@ def _is_of_the_night(run: Run) -> bool:
     return run.flow == "nightly" or run.flow.startswith("score_shard")
 
 
-def last_run(record: history.Engine) -> int:
+def last_run(record: Engine) -> int:
     """The id of the last run."""
     number = 0
     with suppress(NotInRecord):
         while True:
-            history.run_by_id(record, number + 1)
+            run_by_id(record, number + 1)
             number += 1
     return number
 

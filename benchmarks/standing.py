@@ -27,12 +27,12 @@ from time import perf_counter
 from typing import Any, Final
 
 from benchmarks.history import insertion, link_rows
-from db.engine import DATABASE
-from db.times import now
+from db.engine.sqlite import DATABASE
+from db.timestamps import now
 from mriad_model.paths import escape_path, recorded_path
 from mriad_model.recipes import recipe_named
-from tasks.home import prepare_home
-from tasks.resources import opened_record
+from tasks.runtime.connections import database
+from tasks.runtime.home import prepare_home
 
 A_FOLDER: Final = 100  # files
 HEATMAP_BYTES: Final = 40_000
@@ -41,7 +41,7 @@ KINDS: Final = ("picture",) * 15 + ("series",) * 4 + ("rejected",)  # of a folde
 
 def build(home: Path, folder: Path, n_files: int) -> None:
     """A tree of so many files, and a record that knows them all."""
-    opened_record(str(prepare_home(home))).dispose()
+    database(str(prepare_home(home))).dispose()
     at, recipe = now(), recipe_named("default").to_json()
     with closing(sqlite3.connect(home / DATABASE, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
@@ -124,9 +124,9 @@ def add_heatmaps(home: Path, n_heatmaps: int) -> None:
 
 def find(home: str, folder: str) -> dict[str, float]:
     """The step that lists a folder and looks its files up, with no workflow engine around it."""
-    from tasks.listing import find_files  # noqa: PLC0415 - only the process that measures
+    from tasks.intake.find_files import find_files  # noqa: PLC0415 - only the process that measures
 
-    opened_record(home)
+    database(home)
     started = perf_counter()
     found = find_files.fn(home, 1, folder, "*")
     seconds = perf_counter() - started
@@ -135,10 +135,10 @@ def find(home: str, folder: str) -> dict[str, float]:
 
 def checked(home: str, *, contents: bool) -> dict[str, float]:
     """`mriad check`."""
-    from tasks.checks import check  # noqa: PLC0415 - only the process that measures
+    from tasks.maintenance.check import check  # noqa: PLC0415 - only the process that measures
 
     started = perf_counter()
-    report = check(opened_record(home), Path(home), contents=contents)
+    report = check(database(home), Path(home), contents=contents)
     return {"seconds": perf_counter() - started, "heatmaps": report.checked.heatmaps}
 
 

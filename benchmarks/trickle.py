@@ -27,8 +27,8 @@ import numpy as np
 from sqlalchemy import text
 
 from benchmarks.service import free_address, plain_environment, running_service, trained_home
-from db.engine import open_record, reading
-from mriad_model.phantom import write_folder
+from db.engine.connect import open_record, reading
+from mriad_model.phantom.write import write_folder
 
 SEED = 5
 SIDE = 64
@@ -144,7 +144,11 @@ def tree_of(up: int) -> dict[int, str]:
             above.append(parents[above[-1]])
         if above[-1] == up and pid != up:
             words = commands[pid].split()
-            role = words[words.index("flows.children") + 1] if "flows.children" in words else ""
+            role = (
+                words[words.index("flows.service.roles") + 1]
+                if "flows.service.roles" in words
+                else ""
+            )
             tree[pid] = role or ("run" if "spawn_main" in commands[pid] else "other")
     return tree
 

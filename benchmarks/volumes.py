@@ -23,30 +23,32 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.__main__ import say
-from mriad_model.curves import Floats
-from mriad_model.fitted import FittedModel, fit
-from mriad_model.fold_scores import FoldScores
-from mriad_model.folders import list_files
-from mriad_model.heatmaps import ColourScale
-from mriad_model.metrics import Interval, measure
-from mriad_model.nouns import ScanKind
-from mriad_model.phantom import Contrast, Lesion, phantom_volume
-from mriad_model.phantom.volumes import (
+from mriad_model.detection.model import FittedModel, fit
+from mriad_model.detection.thresholds import ThresholdFit, fit_threshold
+from mriad_model.detection.volume_scores import anomaly_volume, score_volume
+from mriad_model.enums import ScanKind
+from mriad_model.evaluation.metrics import Interval, measure
+from mriad_model.evaluation.roc import Floats, FoldScores
+from mriad_model.heatmaps.montage import montage_picture
+from mriad_model.heatmaps.overlay import ColourScale
+from mriad_model.heatmaps.volume_map import nifti_map
+from mriad_model.phantom.lesions import Lesion
+from mriad_model.phantom.render import phantom_volume
+from mriad_model.phantom.scanner import Contrast
+from mriad_model.phantom.write import (
     LARGE_SHAPE,
     SHAPE,
     phantom_affine,
     write_dicom_series,
     write_nifti,
 )
-from mriad_model.preprocess import joined
+from mriad_model.preprocessing.slices import joined
+from mriad_model.preprocessing.volumes import PreparedVolume, prepare_volume, training_slices
+from mriad_model.readers.dicom.reading import read_series, survey
+from mriad_model.readers.folders import list_files
+from mriad_model.readers.nifti.reading import read_nifti
+from mriad_model.readers.volumes import Origin, Volume, volume_of
 from mriad_model.recipes import VOLUME
-from mriad_model.thresholds import ThresholdFit, fit_threshold
-from mriad_model.volumes.dicom import read_series, survey
-from mriad_model.volumes.nifti import read_nifti
-from mriad_model.volumes.pictures import montage_picture, nifti_map
-from mriad_model.volumes.prepare import PreparedVolume, prepare_volume, training_slices
-from mriad_model.volumes.score import anomaly_volume, score_volume
-from mriad_model.volumes.volume import Origin, Volume, volume_of
 
 N_TRAIN, N_VALIDATION, N_CALIBRATION = 24, 8, 30
 NEAR = 5.0  # mm from a lesion within which the map's peak is a hit

@@ -24,9 +24,9 @@ import numpy as np
 from sqlalchemy import text
 
 from benchmarks.service import free_address, plain_environment, running_service, trained_home
-from db.engine import open_record, reading
+from db.engine.connect import open_record, reading
 from mriad_model.paths import source_path
-from mriad_model.phantom import write_folder
+from mriad_model.phantom.write import write_folder
 
 SEED = 11
 SIDE = 64

@@ -1,8 +1,8 @@
-"""The tables of the record, one a noun of `mriad_model.nouns`, with the same columns.
+"""The tables of the record, one a dataclass of `db.entities`, with the same columns.
 
-Every table but `claim` is append-only: triggers refuse UPDATE and DELETE (`db.append_only`),
-and each transaction's rows are hashed into the chain of links (`db.chain`). What is current is
-the latest row, never a flag. On SQLite the tables are STRICT, so that a column holds what its
+Every table but `claim` is append-only: triggers refuse UPDATE and DELETE (`db.engine.append_only`),
+and each transaction's rows are hashed into the chain of links (`db.engine.chain`). What is
+current is the latest row, never a flag. On SQLite the tables are STRICT: a column holds what its
 type says; on PostgreSQL text is compared byte by byte.
 
 The tables stand in the database through the migrations; a test holds the two to each other.
@@ -29,7 +29,43 @@ from sqlalchemy.dialects.sqlite import REAL
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
-from mriad_model import nouns
+from db.entities import (
+    Activation,
+    Arrival,
+    ArrivalEnd,
+    Challenge,
+    Claim,
+    Dataset,
+    DatasetScan,
+    Decision,
+    Heatmap,
+    Label,
+    Model,
+    RecordedWarning,
+    Rejection,
+    Review,
+    Run,
+    RunEnd,
+    Scan,
+    Score,
+    Sighting,
+    SliceScore,
+    Threshold,
+)
+from mriad_model.enums import (
+    HeatmapKind,
+    LabelSource,
+    LabelValue,
+    Link,
+    Policy,
+    RejectionReason,
+    Role,
+    RunStatus,
+    ScanKind,
+    SettledBy,
+    Verdict,
+    WarningKind,
+)
 
 # SQLite's rowid alias must be spelled INTEGER, and STRICT tables know REAL but not DOUBLE.
 WHOLE = BigInteger().with_variant(Integer(), "sqlite")
@@ -100,7 +136,7 @@ run_end = _table(
     "run_end",
     _id(),
     _of("run_id", "run"),
-    _one_of("status", nouns.RunStatus),
+    _one_of("status", RunStatus),
     _text("counts"),
     _text("ended_at"),
     UniqueConstraint("run_id"),
@@ -110,7 +146,7 @@ scan = _table(
     "scan",
     _id(),
     _text("sha256"),
-    _one_of("kind", nouns.ScanKind),
+    _one_of("kind", ScanKind),
     _text("patient", nullable=True),
     _text("study_uid", nullable=True),
     _text("series_uid", nullable=True),
@@ -147,7 +183,7 @@ rejection = _table(
     _whole("size"),
     _whole("mtime_ns"),
     _text("sha256", nullable=True),
-    _one_of("reason", nouns.RejectionReason),
+    _one_of("reason", RejectionReason),
     _text("detail"),
     _of("run_id", "run"),
     _text("created_at"),
@@ -160,8 +196,8 @@ label = _table(
     "label",
     _id(),
     _of("scan_id", "scan"),
-    _one_of("value", nouns.LabelValue),
-    _one_of("source", nouns.LabelSource),
+    _one_of("value", LabelValue),
+    _one_of("source", LabelSource),
     _text("author"),
     _text("created_at"),
     Index(None, "scan_id"),
@@ -180,7 +216,7 @@ dataset_scan = _table(
     "dataset_scan",
     _of("dataset_id", "dataset"),
     _of("scan_id", "scan"),
-    _one_of("role", nouns.Role),
+    _one_of("role", Role),
     _whole("twin_group"),
     PrimaryKeyConstraint("dataset_id", "scan_id"),
     rowid=False,
@@ -204,7 +240,7 @@ threshold = _table(
     _id(),
     _of("model_id", "model"),
     _of("dataset_id", "dataset"),
-    _one_of("policy", nouns.Policy),
+    _one_of("policy", Policy),
     _number("mean"),
     _number("sd"),
     _whole("n"),
@@ -249,7 +285,7 @@ heatmap = _table(
     "heatmap",
     _id(),
     _of("score_id", "score"),
-    _one_of("kind", nouns.HeatmapKind),
+    _one_of("kind", HeatmapKind),
     _whole("position"),
     _text("path"),
     _text("sha256"),
@@ -264,13 +300,13 @@ decision = _table(
     _of("scan_id", "scan"),
     _of("threshold_id", "threshold"),
     _of("score_id", "score"),
-    _one_of("verdict", nouns.Verdict),
+    _one_of("verdict", Verdict),
     _number("p_value"),
     _of("run_id", "run"),
     _text("created_at"),
     UniqueConstraint("scan_id", "threshold_id"),
     CheckConstraint("p_value > 0 AND p_value <= 1", name="p_value"),
-    # The history walks these newest first, see db.decisions.
+    # The history walks these newest first, see db.repository.decisions.
     Index(None, "verdict", "created_at"),
     Index(None, "threshold_id", "verdict", "created_at"),
 )
@@ -281,7 +317,7 @@ review = _table(
     _of("scan_id", "scan"),
     _of("decision_id", "decision"),
     _text("reviewer"),
-    _one_of("verdict", nouns.Verdict),
+    _one_of("verdict", Verdict),
     _text("note"),
     _text("created_at"),
     Column("withdrawn", WHOLE, ForeignKey("review.id", ondelete="RESTRICT")),
@@ -294,7 +330,7 @@ arrival = _table(
     _text("path"),
     _text("fingerprint"),
     _whole("n_files"),
-    _one_of("settled_by", nouns.SettledBy),
+    _one_of("settled_by", SettledBy),
     _text("settled_at"),
     UniqueConstraint("path", "fingerprint"),
     CheckConstraint("n_files >= 0", name="n_files"),
@@ -312,7 +348,7 @@ arrival_end = _table(
 warning = _table(
     "warning",
     _id(),
-    _one_of("kind", nouns.WarningKind),
+    _one_of("kind", WarningKind),
     _text("subject"),
     _text("text"),
     _of("run_id", "run"),
@@ -356,26 +392,26 @@ claim = _table(
 )
 
 NOUN_OF: dict[str, type] = {
-    "run": nouns.Run,
-    "run_end": nouns.RunEnd,
-    "scan": nouns.Scan,
-    "sighting": nouns.Sighting,
-    "rejection": nouns.Rejection,
-    "label": nouns.Label,
-    "dataset": nouns.Dataset,
-    "dataset_scan": nouns.DatasetScan,
-    "model": nouns.Model,
-    "threshold": nouns.Threshold,
-    "activation": nouns.Activation,
-    "score": nouns.Score,
-    "slice_score": nouns.SliceScore,
-    "heatmap": nouns.Heatmap,
-    "decision": nouns.Decision,
-    "review": nouns.Review,
-    "arrival": nouns.Arrival,
-    "arrival_end": nouns.ArrivalEnd,
-    "warning": nouns.RecordedWarning,
-    "challenge": nouns.Challenge,
-    "link": nouns.Link,
-    "claim": nouns.Claim,
+    "run": Run,
+    "run_end": RunEnd,
+    "scan": Scan,
+    "sighting": Sighting,
+    "rejection": Rejection,
+    "label": Label,
+    "dataset": Dataset,
+    "dataset_scan": DatasetScan,
+    "model": Model,
+    "threshold": Threshold,
+    "activation": Activation,
+    "score": Score,
+    "slice_score": SliceScore,
+    "heatmap": Heatmap,
+    "decision": Decision,
+    "review": Review,
+    "arrival": Arrival,
+    "arrival_end": ArrivalEnd,
+    "warning": RecordedWarning,
+    "challenge": Challenge,
+    "link": Link,
+    "claim": Claim,
 }

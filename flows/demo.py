@@ -5,20 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from flows.demo_home import DRAWN
-from flows.evaluation import evaluate_model
-from flows.ingestion import Intake, ingest_scans
-from flows.replay import verify_decisions
-from flows.runner import private_flow
-from flows.scoring import ScoringResult, score_new_scans
+from flows.evaluate import evaluate_model
+from flows.ingest import IngestResult, ingest_scans
+from flows.private_flow import private_flow
+from flows.score import ScoringResult, score_new_scans
 from flows.settings import Settings, local_user
-from flows.training import TrainingResult, train_model
+from flows.train import TrainingResult, train_model
+from flows.verify import verify_decisions
 from mriad_model.errors import NoScans
-from mriad_model.evaluation.plan import EvaluationProtocol
+from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.paths import escape_path
 from mriad_model.recipes import recipe_named
-from tasks.ingestion import Labelling
-from tasks.phantoms import draw_heads
-from tasks.replay_report import ReplayReport
+from tasks.intake.demo_scans import draw_heads
+from tasks.intake.ingest import Labelling
+from tasks.maintenance.verify_report import ReplayReport
 
 N_HEALTHY = 120
 N_ABNORMAL = 60
@@ -30,7 +30,7 @@ EPOCHS = 100  # for drawn heads: a third of the recipe's own, so that it takes m
 class DemoResult:
     """What each step of the demonstration came to."""
 
-    intake: Intake
+    intake: IngestResult
     training: TrainingResult
     scoring: ScoringResult
     replay: ReplayReport

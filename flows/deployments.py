@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
-from db.times import now
+from db.timestamps import now
 from flows.settings import Settings
 from mriad_model.errors import SettingsError
 
@@ -77,14 +77,14 @@ def deployments(settings: Settings) -> list[Deployment]:
                 "fields as in crontab, and a zone such as Europe/Berlin"
             ) from error
     return [
+        Deployment("nightly-scoring", "flows.nightly.nightly", IS_LEFT_OUT, settings.nightly, zone),
+        Deployment("on-new-scans", "flows.nightly.score_arrivals", WAITS),
+        Deployment("score-shard", "flows.score_shards.score_shard", None),
+        Deployment("retrain-on-growth", "flows.retrain.retrain_on_growth", IS_LEFT_OUT),
         Deployment(
-            "nightly-scoring", "flows.arrivals.nightly", IS_LEFT_OUT, settings.nightly, zone
+            "weekly-report", "flows.weekly_report.weekly_report", IS_LEFT_OUT, settings.weekly, zone
         ),
-        Deployment("on-new-scans", "flows.arrivals.score_arrivals", WAITS),
-        Deployment("score-shard", "flows.sharing.score_shard", None),
-        Deployment("retrain-on-growth", "flows.scheduled.retrain_on_growth", IS_LEFT_OUT),
         Deployment(
-            "weekly-report", "flows.reporting.weekly_report", IS_LEFT_OUT, settings.weekly, zone
+            "recalibrate", "flows.recalibrate.recalibrate", WAITS, settings.recalibrate, zone
         ),
-        Deployment("recalibrate", "flows.scheduled.recalibrate", WAITS, settings.recalibrate, zone),
     ]

@@ -1,8 +1,8 @@
 """Settings, read once: from the environment (prefix `MRIAD_`), then the command line.
 
 This is the one module that reads or sets environment variables. Everything else gets what it
-needs as arguments. (`tasks.environment` writes down what libraries were told, and
-`mriad_model.isolation.preload` says something to those of a child.)
+needs as arguments. (`tasks.runtime.environment` writes down what libraries were told, and
+`mriad_model.readers.sandbox.preload` says something to those of a child.)
 """
 
 import os
@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from flows.server_secret import LOOPBACK, local_port
 from mriad_model.errors import SettingsError
 from mriad_model.files import make_folder
 
@@ -29,7 +29,11 @@ _OPTIONS = {
     "quiet_seconds": "--quiet",
     "poll": "--poll",
 }
+
+
 PREFECT_FOLDER = ".prefect"  # in the home
+
+
 LOCAL_SERVER = "http://127.0.0.1:4200/api"
 
 
@@ -229,6 +233,8 @@ _SERVER = {
 
 
 _SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+
+
 # For a server alone: else its log would be empty where it does not start.
 SAYS_ERRORS = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR"}
 
@@ -279,3 +285,26 @@ def temporary_server_environment(api: str, secret: str) -> dict[str, str]:
         "PREFECT__SERVER_FINAL": "1",
     }
     return {**os.environ, **marks, **_guarded(api, secret), **SAYS_ERRORS}
+
+
+LOOPBACK = "127.0.0.1"  # where servers of ours listen, and nowhere else
+
+
+HTTP_PORT = 80
+
+
+def local_port(api: str) -> int | None:
+    """The port of an address on this machine's loopback, as servers of ours have; else None."""
+    try:
+        address = urlsplit(api)
+        port = address.port or HTTP_PORT
+    except ValueError:
+        return None
+    if address.scheme != "http" or address.hostname not in (LOOPBACK, "localhost"):
+        return None
+    return port
+
+
+def local_api(port: int) -> str:
+    """The API of a server of ours. By number: `localhost` may be [::1], where another listens."""
+    return f"http://{LOOPBACK}:{port}/api"

@@ -13,7 +13,7 @@ MriadError                    one plain line: what, where, what to do
 └── ModelFileError            a stored model that cannot be loaded, or is not the one recorded
 """
 
-from mriad_model.nouns import RejectionReason
+from mriad_model.enums import RejectionReason
 
 
 class MriadError(Exception):

@@ -1,9 +1,4 @@
-"""Recipes: everything that decides how a model is made and how it scores, as frozen values.
-
-A recipe is stored as JSON beside the weights, so a model owns its preprocessing and scoring.
-Three recipes are always there: `SEED`, the published notebook to the letter, `DEFAULT` for picture
-files, and `VOLUME` for DICOM series and NIfTI volumes.
-"""
+"""How a volume is cut into slices, as values that a recipe holds."""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +8,26 @@ from typing import Any
 
 from mriad_model.errors import SettingsError
 from mriad_model.recipe_limits import check_recipe
-from mriad_model.volumes.slicing import Plane, Slicing
+
+
+class Plane(StrEnum):
+    """Which way a volume is cut."""
+
+    AXIAL = "axial"
+    CORONAL = "coronal"
+    SAGITTAL = "sagittal"
+
+
+@dataclass(frozen=True, slots=True)
+class Slicing:
+    """How a volume is cut, which slices count, and how intensities are normalised."""
+
+    plane: Plane = Plane.AXIAL
+    foreground: float = 0.1  # of the way from air to the volume's top; noise lies below
+    min_share: float = 0.02  # of a slice that has to be foreground
+    min_share_of_largest: float = 0.3  # of the foreground in the slice that has most
+    low_percentile: float = 1.0  # of the foreground: becomes 0
+    high_percentile: float = 99.5  # of the foreground: becomes the largest grey level
 
 
 class Framing(StrEnum):
@@ -37,7 +51,7 @@ class Residual(StrEnum):
     ABSOLUTE = "absolute"
 
 
-class SliceScore(StrEnum):
+class SliceScoreMethod(StrEnum):
     """How a map becomes one number; higher is more anomalous."""
 
     MEAN = "mean"  # over the whole square
@@ -45,7 +59,7 @@ class SliceScore(StrEnum):
 
 
 class DetectorKind(StrEnum):
-    """The detectors there are; `mriad_model.detectors` builds them."""
+    """The detectors there are; `mriad_model.detection.detectors` builds them."""
 
     AUTOENCODER = "autoencoder"
     ASYMMETRY = "asymmetry"
@@ -117,7 +131,7 @@ class Training:
 class Scoring:
     """From maps to one map and one number."""
 
-    score: SliceScore
+    score: SliceScoreMethod
     erosion: int  # pixels of the prepared slice taken off the foreground's edge
     standardise: bool  # each detector's maps by healthy validation slices, before adding
     usual_sigma: float = 3.0  # Gaussian sigma of the usual map, pixels: heads differ in shape
@@ -259,7 +273,7 @@ def _recipe(fields: dict[str, Any]) -> Recipe:
         ),
         detectors=tuple(_detector(detector) for detector in fields["detectors"]),
         training=Training(**fields["training"] | {"augmentation": augmentation}),
-        scoring=Scoring(**scoring | {"score": SliceScore(scoring["score"])}),
+        scoring=Scoring(**scoring | {"score": SliceScoreMethod(scoring["score"])}),
         heatmap=HeatmapScale(**fields["heatmap"]),
         volumes=_volumes(fields.get("volumes")),
     )
@@ -303,8 +317,9 @@ SEED = Recipe(
         ),
     ),
     training=Training(),
-    scoring=Scoring(SliceScore.MEAN, erosion=0, standardise=False),
+    scoring=Scoring(SliceScoreMethod.MEAN, erosion=0, standardise=False),
 )
+
 
 DEFAULT = Recipe(
     name="default",
@@ -324,7 +339,7 @@ DEFAULT = Recipe(
         patience=80,
         augmentation=Augmentation(flip=True, degrees=8.0, scale=0.08, shift=0.03, gamma=0.3),
     ),
-    scoring=Scoring(SliceScore.MAX_MINUS_MEDIAN, erosion=4, standardise=True),
+    scoring=Scoring(SliceScoreMethod.MAX_MINUS_MEDIAN, erosion=4, standardise=True),
 )
 
 
@@ -346,6 +361,8 @@ VOLUME = replace(
         levels=Levels(number=12, step=7.5, sigma=7.5),
     ),
 )
+
+
 BUILT_IN = (SEED, DEFAULT, VOLUME)
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import postgresql as postgresql_server
+from tests.support import postgresql as postgresql_server
+from tests.support.places import REPOSITORY
 
 if TYPE_CHECKING:
-    from tests.cases import Judge
+    from tests.support.cases import Judge
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 KAGGLE = REPOSITORY.parent / "shared/data/kaggle253"
 
 N_HEALTHY = 24
@@ -38,7 +38,7 @@ def _umask() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of drawn heads: `no` (24 healthy) and `yes` (6 abnormal)."""
-    from mriad_model.phantom import write_folder
+    from mriad_model.phantom.write import write_folder
 
     folder = tmp_path_factory.mktemp("heads") / "scans"
     write_folder(folder, N_HEALTHY, N_ABNORMAL, seed=3, size=128)
@@ -48,7 +48,7 @@ def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The hard cases unpacked, a folder each; tests that need them are skipped without."""
-    from tests.cases import ARCHIVE, WHY_NOT, unpack
+    from tests.support.cases import ARCHIVE, WHY_NOT, unpack
 
     if not ARCHIVE.is_file():
         pytest.skip(WHY_NOT)
@@ -58,7 +58,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def flair_judge() -> "Judge":
     """A small model of drawn FLAIR heads, with its threshold."""
-    from tests.cases import trained_judge
+    from tests.support.cases import trained_judge
 
     return trained_judge()
 
@@ -108,12 +108,12 @@ def trained_once(
     prefect_server: None, heads: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Trained:
     """Ingested heads and a model trained on the healthy ones for three epochs."""
-    from flows.ingestion import ingest_scans
-    from flows.training import train_model
+    from flows.ingest import ingest_scans
+    from flows.train import train_model
     from mriad_model.paths import escape_path
     from mriad_model.recipes import recipe_named
-    from tasks.home import prepare_home
-    from tasks.ingestion import Labelling
+    from tasks.intake.ingest import Labelling
+    from tasks.runtime.home import prepare_home
 
     home = prepare_home(tmp_path_factory.mktemp("trained") / "home")
     ingest_scans(home, escape_path(heads), Labelling("tester", from_folders=True))
@@ -125,9 +125,9 @@ def trained_once(
 @pytest.fixture
 def trained(trained_once: Trained, tmp_path: Path) -> Trained:
     """A copy of the trained home, for one test to do with as it likes."""
-    from tasks.resources import opened_record
+    from tasks.runtime.connections import database
 
     home = tmp_path / "home"
-    opened_record(str(trained_once.home)).dispose()  # folds the log into the file
+    database(str(trained_once.home)).dispose()  # folds the log into the file
     shutil.copytree(trained_once.home, home)
     return Trained(home, trained_once.heads, trained_once.model_id, trained_once.threshold_id)

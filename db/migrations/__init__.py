@@ -1,1 +1,1 @@
-"""How the record's tables came to be, step by step; run by `db.engine.open_record`."""
+"""How the record's tables came to be, step by step; run by `db.engine.connect.open_record`."""

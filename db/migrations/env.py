@@ -1,4 +1,4 @@
-"""Runs the steps: on the connection that `db.engine` hands over, or as SQL text for a dialect.
+"""Runs the steps: on the connection of `db.engine.connect`, or as SQL text for a dialect.
 
 The transaction is the caller's, so that a step and the record of it stand or fall together;
 SQLite can do so too, though Alembic does not expect it to.

@@ -17,8 +17,8 @@ does: no message quotes a value of the source.
 from importlib.util import find_spec
 
 from mriad_model.dicom_outputs.job import OutputJob
+from mriad_model.enums import HeatmapKind
 from mriad_model.errors import SettingsError
-from mriad_model.nouns import HeatmapKind
 
 __all__ = ["OutputJob", "available", "dicom_outputs"]
 
@@ -41,6 +41,6 @@ def dicom_outputs(job: OutputJob) -> dict[HeatmapKind, bytes]:
     """
     if not available():
         raise SettingsError("DICOM outputs need highdicom: pip install 'mriad[dicom]'")
-    from mriad_model.dicom_outputs.objects import objects_of  # noqa: PLC0415 - highdicom is an extra
+    from mriad_model.dicom_outputs.build import objects_of  # noqa: PLC0415 - highdicom is an extra
 
     return objects_of(job)

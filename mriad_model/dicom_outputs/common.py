@@ -8,7 +8,7 @@ from pydicom.uid import UID, generate_uid
 
 from mriad_model.dicom_outputs.job import OutputJob
 from mriad_model.dicom_outputs.source import Study
-from mriad_model.nouns import HeatmapKind
+from mriad_model.enums import HeatmapKind
 
 MAKER = "mriad"
 SERIES_NUMBERS = {  # far from those of a scanner

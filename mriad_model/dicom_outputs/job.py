@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from mriad_model.nouns import HeatmapKind, Verdict
-from mriad_model.volumes.series import Series
+from mriad_model.enums import HeatmapKind, Verdict
+from mriad_model.readers.dicom.series import Series
 
 
 @dataclass(frozen=True, slots=True)

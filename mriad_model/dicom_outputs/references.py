@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
+from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.nouns import RejectionReason
-from mriad_model.volumes.frames import Instance
-from mriad_model.volumes.series import Series
+from mriad_model.readers.dicom.frames import Instance
+from mriad_model.readers.dicom.series import Series
 
 
 @dataclass(frozen=True, slots=True)

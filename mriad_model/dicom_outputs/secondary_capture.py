@@ -7,13 +7,13 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit, SecondaryCaptureImageStorage
 
-from mriad_model.captions import text_row, text_size
 from mriad_model.dicom_outputs.common import MAKER, complete, instance_uid, moment
 from mriad_model.dicom_outputs.job import OutputJob
 from mriad_model.dicom_outputs.references import references
 from mriad_model.dicom_outputs.source import Study
+from mriad_model.enums import NOTICE, HeatmapKind, RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.nouns import NOTICE, HeatmapKind, RejectionReason
+from mriad_model.heatmaps.captions import text_row, text_size
 
 LABEL = "RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
 LABEL_INK = 255

@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage
 from pydicom.valuerep import DSfloat
 
-from mriad_model.dicom_outputs import words
+from mriad_model.dicom_outputs import codes as words
 from mriad_model.dicom_outputs.common import (
     MAKER,
     SERIES_NUMBERS,
@@ -32,9 +32,9 @@ from mriad_model.dicom_outputs.common import (
 from mriad_model.dicom_outputs.job import OutputJob
 from mriad_model.dicom_outputs.references import references
 from mriad_model.dicom_outputs.source import Study, nobody
-from mriad_model.nouns import NOTICE, HeatmapKind
-from mriad_model.volumes.frames import Frame
-from mriad_model.volumes.geometry import voxel_spacing
+from mriad_model.enums import NOTICE, HeatmapKind
+from mriad_model.readers.dicom.frames import Frame
+from mriad_model.readers.geometry import voxel_spacing
 
 KIND = HeatmapKind.SEGMENTATION
 LABEL = "Unlike healthy (research use only)"

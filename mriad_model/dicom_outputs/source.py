@@ -8,13 +8,13 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.valuerep import validate_value
 
+from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.nouns import RejectionReason
-from mriad_model.volumes import tags
-from mriad_model.volumes.dicom_file import read_header
-from mriad_model.volumes.limits import VolumeLimits
-from mriad_model.volumes.refusals import require
-from mriad_model.volumes.series import Series
+from mriad_model.readers.checks import require
+from mriad_model.readers.dicom import tags
+from mriad_model.readers.dicom.file import read_header
+from mriad_model.readers.dicom.series import Series
+from mriad_model.readers.volumes import VolumeLimits
 
 # Of the patient, patient study, general study and frame of reference modules (PS3.3, C.7).
 TYPE_2 = (

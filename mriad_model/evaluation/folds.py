@@ -9,17 +9,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.baselines import baseline_scores, signed_scores
-from mriad_model.evaluation.data import EvaluationData
-from mriad_model.evaluation.plan import EvaluationPlan, Selection, Split, select, split
+from mriad_model.detection.anomaly_maps import Scored
+from mriad_model.detection.model import fit
+from mriad_model.detection.thresholds import ThresholdFit, fit_threshold
+from mriad_model.detection.training import Epoch, TrainingSummary
+from mriad_model.evaluation.baselines import baseline_scores, signed_scores
+from mriad_model.evaluation.dataset import EvaluationData
+from mriad_model.evaluation.protocol import EvaluationPlan, Selection, Split, select, split
 from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind, ScoreRow
-from mriad_model.fitted import fit
-from mriad_model.fold_scores import FoldScores, turns
-from mriad_model.preprocess import SliceBatch
+from mriad_model.evaluation.roc import FoldScores, turns
+from mriad_model.preprocessing.slices import SliceBatch
 from mriad_model.recipes import Recipe
-from mriad_model.scoring import Scored
-from mriad_model.thresholds import ThresholdFit, fit_threshold
-from mriad_model.training import Epoch, TrainingSummary
 
 Scores = NDArray[np.float64]
 Paint = Callable[[NDArray[np.float32], NDArray[np.float32], tuple[float, float], str], bytes]

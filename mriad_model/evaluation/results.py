@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from mriad_model.detection.training import Epoch, TrainingSummary
 from mriad_model.errors import SettingsError
-from mriad_model.evaluation.plan import EvaluationProtocol
-from mriad_model.fold_scores import FoldScores
-from mriad_model.training import Epoch, TrainingSummary
+from mriad_model.evaluation.protocol import EvaluationProtocol
+from mriad_model.evaluation.roc import FoldScores
 
 MODEL_ROW = "model"
 

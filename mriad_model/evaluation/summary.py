@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mriad_model.detection.training import Epoch, TrainingSummary
 from mriad_model.errors import NoScans
-from mriad_model.evaluation.plan import EvaluationProtocol
-from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind
-from mriad_model.fold_scores import FoldScores, dealt
-from mriad_model.metrics import (
+from mriad_model.evaluation.metrics import (
     RESAMPLES,
     Advantage,
     Metrics,
@@ -20,7 +18,9 @@ from mriad_model.metrics import (
     measure,
     roc_band,
 )
-from mriad_model.training import Epoch, TrainingSummary
+from mriad_model.evaluation.protocol import EvaluationProtocol
+from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind
+from mriad_model.evaluation.roc import FoldScores, dealt
 
 MEMORISATION = "memorisation: train, threshold and test are the same images"
 

@@ -9,11 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from mriad_model.phantom.cortex import paint_cerebrum
-from mriad_model.phantom.deep import paint_deep
-from mriad_model.phantom.fields import Array, PlaneGrid, Points, Section
+from mriad_model.phantom.deep_structures import paint_deep
+from mriad_model.phantom.geometry import (
+    Array,
+    PlaneGrid,
+    Points,
+    Section,
+    ellipsoid,
+    inside,
+    smooth_max,
+    smooth_min,
+    tube,
+)
 from mriad_model.phantom.head import Head
-from mriad_model.phantom.shapes import ellipsoid, inside, smooth_max, smooth_min, tube
-from mriad_model.phantom.tissue import Canvas, Tissue
+from mriad_model.phantom.scanner import Canvas, Tissue
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mriad_model.phantom.fields import Array, Points, Section, value_and_slope
+from mriad_model.phantom.geometry import Array, Points, Section, inside, smooth_min, value_and_slope
 from mriad_model.phantom.head import Cortex, Head
-from mriad_model.phantom.shapes import inside, smooth_min
-from mriad_model.phantom.tissue import Canvas, Tissue
+from mriad_model.phantom.scanner import Canvas, Tissue
 
 DEEPEST_SULCUS = 26.0  # mm
 

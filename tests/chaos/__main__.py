@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 
 from mriad_model.files import sha256_of
-from mriad_model.phantom import write_folder
+from mriad_model.phantom.write import write_folder
 from tests.chaos.commands import (
     PATIENCE,
     REPOSITORY,
@@ -188,7 +188,7 @@ def survivors(work: Path) -> list[str]:
 
 def complaints_of_check(home: Path) -> list[str]:
     """What `mriad check` says of a record that was killed over so often, if it is not content."""
-    command = [sys.executable, "-m", "flows.cli", "check", "--json", "--home", str(home)]
+    command = [sys.executable, "-m", "flows.cli.main", "check", "--json", "--home", str(home)]
     found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     return [] if found.returncode == 0 else [f"mriad check: {found.stdout}{found.stderr}"]
 

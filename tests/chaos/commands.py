@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from flows.server import answers
+from flows.service.prefect_server import answers
+from tests.support.places import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 300.0  # seconds for anything
 
 
@@ -29,7 +29,7 @@ def start(
     }
     with (work / "output.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", *arguments, "--home", str(home)],
+            [sys.executable, "-m", "flows.cli.main", *arguments, "--home", str(home)],
             cwd=REPOSITORY,
             env=environment,
             stdout=log,
@@ -77,7 +77,7 @@ def server_of(pid: int) -> int | None:
     """The workflow server that a command has started, if it is up."""
     for line in processes():
         child, parent, command = line.split(maxsplit=2)
-        if int(parent) == pid and "flows.server_app" in command:
+        if int(parent) == pid and "flows.service.server_app" in command:
             return int(child)
     return None
 

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mriad_model.phantom import write_folder
+from mriad_model.phantom.write import write_folder
 from tests.chaos.commands import (
     PATIENCE,
     descendants,
@@ -133,7 +133,11 @@ class Stream:
         roles: dict[str, list[int]] = {ALONE: [up], ALL: [up, *found]}
         for pid, command in found.items():
             words = command.split()
-            role = words[words.index("flows.children") + 1] if "flows.children" in words else "run"
+            role = (
+                words[words.index("flows.service.roles") + 1]
+                if "flows.service.roles" in words
+                else "run"
+            )
             roles.setdefault(f"its {role}", []).append(pid)
         name = self.rng.choice(sorted(roles))
         if RUN in roles and self.rng.random() < RUN_SHARE:  # they are seldom there

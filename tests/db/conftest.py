@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from db.engine import open_record
-from tests.db.hand import Hand
-from tests.postgresql import Server
+from db.engine.connect import open_record
+from tests.support.hand import Hand
+from tests.support.postgresql import Server
 
 
 @dataclass(frozen=True)

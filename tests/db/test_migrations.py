@@ -9,11 +9,11 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from db.engine import DATABASE, engine, open_record, writing
-from db.history import standing_reviews
-from db.record import withdraw_review
+from db.engine.connect import engine, open_record, writing
+from db.engine.sqlite import DATABASE
+from db.repository.reviews import standing_reviews, withdraw_review
+from mriad_model.enums import HeatmapKind, RejectionReason
 from mriad_model.errors import RecordError
-from mriad_model.nouns import HeatmapKind, RejectionReason
 
 REASONS_OF_0001 = [
     "symlink",

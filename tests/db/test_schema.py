@@ -17,9 +17,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, NullPool, Table, create_engine, text
 
-from db import schema
-from db.engine import HEAD, open_record, reading
-from mriad_model import nouns
+from db import entities, schema
+from db.engine.connect import HEAD, open_record, reading
 
 TABLES = sorted(schema.metadata.tables)
 PYTHON_TYPES = {"INTEGER": int, "REAL": float, "TEXT": str}
@@ -34,7 +33,7 @@ def config(**attributes: Any) -> Config:
 def test_there_is_a_table_for_every_noun_and_no_other() -> None:
     dataclasses = {
         name
-        for name, each in vars(nouns).items()
+        for name, each in vars(entities).items()
         if isinstance(each, type) and hasattr(each, "__dataclass_fields__")
     }
     assert {kind.__name__ for kind in schema.NOUN_OF.values()} == dataclasses

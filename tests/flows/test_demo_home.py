@@ -5,21 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from db.record import register_scans
-from flows import cli, results
+from db.repository.scans import register_scans
+from flows.cli import main as cli
+from flows.cli import output as results
 from flows.demo_home import DEMO_HOME, demo_home, refuse_other_data
-from flows.training import TrainingResult
+from flows.train import TrainingResult
 from mriad_model.errors import SettingsError
-from tasks.comparing import Comparison
-from tasks.home import prepare_home
-from tasks.mixing import mixed_pool, source_of
-from tasks.resources import opened_record
-from tests.db.hand import Hand
+from tasks.runtime.connections import database
+from tasks.runtime.home import prepare_home
+from tasks.training.candidate_figures import Comparison
+from tasks.training.mixtures import mixed_pool, source_of
+from tests.support.hand import Hand
 
 
 def pool(home: Path, *paths: str) -> list[int]:
     """Healthy scans as seen at these recorded paths."""
-    hand = Hand(opened_record(str(home)))
+    hand = Hand(database(str(home)))
     ids = [register_scans(hand.engine, [hand.seen(path, path=path)])[0].scan_id for path in paths]
     for scan_id in ids:
         hand.label(scan_id)
@@ -40,7 +41,7 @@ def test_a_demonstration_has_a_home_for_each_data_set(tmp_path: Path) -> None:
 def test_a_home_of_drawn_heads_refuses_a_folder_and_the_other_way_round(
     home: Path, tmp_path: Path
 ) -> None:
-    engine, data = opened_record(str(home)), tmp_path / "kaggle"
+    engine, data = database(str(home)), tmp_path / "kaggle"
     refuse_other_data(engine, home, None)  # new: anything may come
     refuse_other_data(engine, home, data)
     pool(home, "demo-scans/no/1.png")
@@ -49,10 +50,10 @@ def test_a_home_of_drawn_heads_refuses_a_folder_and_the_other_way_round(
         refuse_other_data(engine, home, data)
     other = prepare_home(tmp_path / "other")
     pool(other, f"{data}/no/1.png", f"{data}/no/2.png")
-    refuse_other_data(opened_record(str(other)), other, data)
+    refuse_other_data(database(str(other)), other, data)
     for wrong in (None, tmp_path / "kaggle2", data / "no" / "x"):
         with pytest.raises(SettingsError, match="choose another home with --home"):
-            refuse_other_data(opened_record(str(other)), other, wrong)
+            refuse_other_data(database(str(other)), other, wrong)
 
 
 def test_the_command_refuses_before_anything_is_started(

@@ -14,7 +14,7 @@ import yaml
 
 import flows
 from flows.deployments import deployments
-from flows.runner import PrivateFlow
+from flows.private_flow import PrivateFlow
 from flows.settings import read_settings
 from mriad_model.errors import SettingsError
 from tests.conftest import REPOSITORY

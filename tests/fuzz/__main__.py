@@ -13,9 +13,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.isolation import ChildLimits, Readers
-from mriad_model.nouns import RejectionReason
+from mriad_model.readers.sandbox.pool import ReaderPool
+from mriad_model.readers.sandbox.worker import ChildLimits
 from tests.fuzz.cases import SCAN, Case, run
 from tests.fuzz.samples import write_samples
 
@@ -34,7 +35,7 @@ def main() -> int:
     started, bad, killers = time.monotonic(), [], []
     with (
         tempfile.TemporaryDirectory(prefix="mriad-fuzz-") as scratch,
-        Readers(2, LIMITS) as readers,
+        ReaderPool(2, LIMITS) as readers,
     ):
         samples = Path(scratch)
         formats = write_samples(samples)

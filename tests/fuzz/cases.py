@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
+from mriad_model.enums import ScanKind
 from mriad_model.errors import RejectedFile
-from mriad_model.folders import FoundFile, list_files
-from mriad_model.formats import PNG_SIGNATURE
-from mriad_model.images import read_image
-from mriad_model.nouns import ScanKind
-from mriad_model.volumes.content import GZIP
-from mriad_model.volumes.contents import VolumeSource, look_at
-from mriad_model.volumes.limits import VolumeLimits
-from mriad_model.volumes.series import series_of
-from mriad_model.volumes.stored import store_volume
+from mriad_model.readers.contents import VolumeSource, look_at
+from mriad_model.readers.dicom.series import series_of
+from mriad_model.readers.folders import FoundFile, list_files
+from mriad_model.readers.images.formats import PNG_SIGNATURE
+from mriad_model.readers.images.reading import read_image
+from mriad_model.readers.signatures import GZIP
+from mriad_model.readers.volume_files import store_volume
+from mriad_model.readers.volumes import VolumeLimits
 
 SCAN = "scan"
 WIDTHS = {1: "B", 2: "H", 4: "I"}

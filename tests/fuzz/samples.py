@@ -14,8 +14,8 @@ import nibabel
 import numpy as np
 from PIL import Image
 
-from tests.mriad_model.volumes import conftest
-from tests.mriad_model.volumes.conftest import SYNTAXES, SeriesWriter, drawn_head, oblique_affine
+from tests.mriad_model import conftest
+from tests.mriad_model.conftest import SYNTAXES, SeriesWriter, drawn_head, oblique_affine
 
 HEAD = drawn_head((4, 36, 34))
 GRAY = np.clip(HEAD[1] // 4, 0, 255).astype(np.uint8)

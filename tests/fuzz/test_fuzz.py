@@ -2,8 +2,8 @@
 
 import pytest
 
-from mriad_model.isolation import Readers
-from mriad_model.volumes import stored
+from mriad_model.readers import volume_files as stored
+from mriad_model.readers.sandbox.pool import ReaderPool
 from tests.fuzz.cases import SCAN, Case, run
 from tests.fuzz.samples import write_samples
 
@@ -16,7 +16,7 @@ def samples(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def readers():
-    with Readers(2) as started:
+    with ReaderPool(2) as started:
         yield started
 
 

@@ -8,19 +8,19 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
-from db.record import start_run
-from db.times import now
-from mriad_model.nouns import Run
+from db.entities import Run
+from db.repository.runs import start_run
+from db.timestamps import now
 from mriad_model.paths import escape_path
 from mriad_model.recipes import DEFAULT, Recipe
-from tasks.home import prepare_home
-from tasks.ingestion import Ingested, Labelled, Labelling, ingest_chunk, label_scans
-from tasks.listing import Found, Sources, find_files
-from tasks.preprocessing import PreparedScan, load_prepared, preprocess_chunk
-from tasks.resources import opened_record
-from tasks.selection import wanted_scans
-from tasks.training import FrozenDataset, freeze_healthy
-from tasks.workspace import Workspace
+from tasks.intake.find_files import FoundScans, ScanSources, find_files
+from tasks.intake.ingest import Ingested, LabelCounts, Labelling, ingest_chunk, label_scans
+from tasks.runtime.connections import database
+from tasks.runtime.home import prepare_home
+from tasks.runtime.workspace import Workspace
+from tasks.scoring.preprocess import PreparedScan, load_prepared, preprocess_chunk
+from tasks.scoring.selection import wanted_scans
+from tasks.training.train import FrozenDataset, freeze_healthy
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Bench:
         """The same home under a run of its own."""
         return replace(self, run_id=start_run(self.engine, _run()))
 
-    def find(self, folder: Path) -> Found:
+    def find(self, folder: Path) -> FoundScans:
         return find_files.fn(str(self.home), self.run_id, escape_path(folder), "*")
 
     def ingest(self, folder: Path) -> Ingested:
-        sources = Sources.of(self.find(folder).unread)
+        sources = ScanSources.of(self.find(folder).unread)
         return ingest_chunk.fn(
             str(self.home), self.run_id, sources, str(self.home / "work" / "read"), keep=False
         )
@@ -61,14 +61,14 @@ class Bench:
 
     def label(
         self, folder: Path, labelling: Labelling, seen: Sequence[tuple[int, str]]
-    ) -> Labelled:
+    ) -> LabelCounts:
         return label_scans.fn(str(self.home), escape_path(folder), labelling, seen)
 
 
 def new_bench(folder: Path) -> Bench:
     """A home in a folder, and its first run."""
     home = prepare_home(folder)
-    engine = opened_record(str(home))
+    engine = database(str(home))
     return Bench(home, engine, start_run(engine, _run()))
 
 

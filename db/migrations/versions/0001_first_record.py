@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import sqlite
 
-from db.append_only import POSTGRESQL_FUNCTION, refuse_changes
+from db.engine.append_only import POSTGRESQL_FUNCTION, refuse_changes
 
 revision = "0001"
 down_revision = None

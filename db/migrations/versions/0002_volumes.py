@@ -12,7 +12,7 @@ over with their ids; dropping a table fires no trigger
 import sqlalchemy as sa
 from alembic import op
 
-from db.append_only import refuse_changes
+from db.engine.append_only import refuse_changes
 
 revision = "0002"
 down_revision = "0001"

@@ -7,7 +7,7 @@ of a database, what begins with some letters does not lie between two others.
 import sqlalchemy as sa
 from alembic import op
 
-from db.append_only import refuse_changes
+from db.engine.append_only import refuse_changes
 
 revision = "0003"
 down_revision = "0002"

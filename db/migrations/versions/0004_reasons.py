@@ -8,7 +8,7 @@ with their ids; dropping a table fires no trigger
 import sqlalchemy as sa
 from alembic import op
 
-from db.append_only import refuse_changes
+from db.engine.append_only import refuse_changes
 
 revision = "0004"
 down_revision = "0003"

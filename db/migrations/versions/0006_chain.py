@@ -3,9 +3,9 @@
 import sqlalchemy as sa
 from alembic import context, op
 
-from db import chain
-from db.append_only import number_rows, refuse_changes
-from db.times import now
+from db.engine import chain
+from db.engine.append_only import number_rows, refuse_changes
+from db.timestamps import now
 
 revision = "0006"
 down_revision = "0005"

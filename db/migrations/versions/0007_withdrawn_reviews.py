@@ -7,7 +7,7 @@ their ids, as for other reasons before; no other table refers to this one.
 import sqlalchemy as sa
 from alembic import op
 
-from db.append_only import number_rows, refuse_changes
+from db.engine.append_only import number_rows, refuse_changes
 
 revision = "0007"
 down_revision = "0006"

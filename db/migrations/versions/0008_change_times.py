@@ -15,7 +15,7 @@ from alembic import op
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
-from db.append_only import number_rows, refuse_changes
+from db.engine.append_only import number_rows, refuse_changes
 
 revision = "0008"
 down_revision = "0007"

@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
-from mriad_model.dicom_outputs import OutputJob
-from mriad_model.folders import list_files
-from mriad_model.nouns import Verdict
-from mriad_model.volumes.dicom import survey
+from mriad_model.dicom_outputs.job import OutputJob
+from mriad_model.enums import Verdict
+from mriad_model.readers.dicom.reading import survey
+from mriad_model.readers.folders import list_files
+from tests.mriad_model.conftest import SeriesWriter, drawn_head, oblique_affine
+from tests.support.places import SHARED
 
-from ..volumes.conftest import SeriesWriter, drawn_head, oblique_affine
-
-DICOM_T1 = Path(__file__).resolve().parents[4] / "shared/data/volumes/dicom_t1"
+DICOM_T1 = SHARED / "volumes/dicom_t1"
 AXIAL = np.diag([-1.2, -0.8, 3.0, 1.0])
 THRESHOLD = 0.5
 

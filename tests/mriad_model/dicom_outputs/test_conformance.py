@@ -7,8 +7,7 @@ import subprocess
 import pytest
 
 from mriad_model.dicom_outputs import available, dicom_outputs
-
-from .conftest import DICOM_T1, SOURCES, Decisions
+from tests.mriad_model.dicom_outputs.conftest import DICOM_T1, SOURCES, Decisions
 
 DCIODVFY = shutil.which("dciodvfy")
 pytestmark = [

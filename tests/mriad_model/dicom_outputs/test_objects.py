@@ -10,13 +10,12 @@ import pytest
 from pydicom import dcmread
 
 from mriad_model.dicom_outputs import dicom_outputs
+from mriad_model.enums import NOTICE, HeatmapKind, Verdict
 from mriad_model.errors import RejectedFile
-from mriad_model.folders import list_files
-from mriad_model.nouns import NOTICE, HeatmapKind, Verdict
-from mriad_model.volumes.dicom import survey
-
-from ..volumes.conftest import item
-from .conftest import DICOM_T1, SOURCES, THRESHOLD, Decisions
+from mriad_model.readers.dicom.reading import survey
+from mriad_model.readers.folders import list_files
+from tests.mriad_model.conftest import item
+from tests.mriad_model.dicom_outputs.conftest import DICOM_T1, SOURCES, THRESHOLD, Decisions
 
 highdicom = pytest.importorskip("highdicom")
 

@@ -1,0 +1,1 @@
+"""Opening and keeping the record: connections, SQLite, PostgreSQL, append-only triggers, checks."""

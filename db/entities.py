@@ -1,0 +1,309 @@
+"""The rows of the record: one frozen dataclass a table, with the table's columns.
+
+`db.schema` holds the tables of the same names; a test keeps the two alike. Times are UTC
+ISO-8601 text. Paths are relative to the home where they lie inside it, and escaped
+(`mriad_model.paths`). `id` is None until the row is written.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mriad_model.enums import (
+    HeatmapKind,
+    LabelSource,
+    LabelValue,
+    Policy,
+    RejectionReason,
+    Role,
+    RunStatus,
+    ScanKind,
+    SettledBy,
+    Verdict,
+    WarningKind,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a flow: what ran, with which software, on what."""
+
+    flow: str
+    flow_run_id: str
+    software_version: str
+    git_sha: str | None
+    libraries: str  # JSON object: package -> version
+    device: str
+    started_at: str
+    environment: str | None = None  # JSON object, see tasks.runtime.environment; None: not recorded
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended. A run without one was killed, or is under way."""
+
+    run_id: int
+    status: RunStatus
+    counts: str  # JSON object: what was counted
+    ended_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One scan, told by its content."""
+
+    sha256: str  # of the pixels, see mriad_model.readers.images.reading
+    kind: ScanKind
+    patient: str | None  # keyed pseudonym
+    study_uid: str | None
+    series_uid: str | None
+    scanner: str | None
+    geometry: str  # JSON object; an image: {"rows": H, "columns": W, "bits": 8 or 16}
+    n_slices: int
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+    @property
+    def grid(self) -> dict[str, Any]:
+        """`geometry` as the object that it is."""
+        grid: dict[str, Any] = json.loads(self.geometry)
+        return grid
+
+    @property
+    def contrast(self) -> str | None:
+        """What the source hints at: T1w, T2w, FLAIR, ...; None where it says nothing."""
+        return self.grid.get("contrast")
+
+    @property
+    def n_files(self) -> int:
+        """How many files the scan was read from."""
+        return int(self.grid.get("files", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Where a scan's file was seen."""
+
+    scan_id: int
+    path: str
+    size: int  # bytes
+    mtime_ns: int
+    inode: int
+    run_id: int
+    seen_at: str
+    ctime_ns: int | None = None  # when its inode last changed; None in rows of before
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A file that is no scan, and why."""
+
+    path: str
+    size: int  # bytes; -1 where it could not be read
+    mtime_ns: int  # -1 where it could not be read
+    sha256: str | None  # of the file's bytes, where readable
+    reason: RejectionReason
+    detail: str
+    run_id: int
+    created_at: str
+    ctime_ns: int | None = None  # -1 where it could not be read; None in rows of before
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a person or an import says of a scan; the latest row wins."""
+
+    scan_id: int
+    value: LabelValue
+    source: LabelSource
+    author: str
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A frozen set of scans with roles."""
+
+    sha256: str  # of the sorted (scan sha256, role) pairs
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetScan:
+    """The one role of a scan in a dataset, and the near-duplicate group it stands in."""
+
+    dataset_id: int
+    scan_id: int
+    role: Role
+    twin_group: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A trained model: its weights file, and all that is needed to score with it again."""
+
+    sha256: str  # of the weights file
+    path: str
+    recipe: str  # JSON object, see mriad_model.recipes
+    dataset_id: int
+    metrics: str  # JSON object
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A line drawn through the healthy calibration scores of one model."""
+
+    model_id: int
+    dataset_id: int
+    policy: Policy
+    mean: float
+    sd: float
+    n: int
+    k: float  # sigmas above the mean, or the quantile, as the policy says
+    value: float
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """Puts a threshold, and with it its model, in force. The last row is current."""
+
+    threshold_id: int
+    reason: str
+    author: str
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The anomaly score of a scan under a model. Higher is more anomalous."""
+
+    scan_id: int
+    model_id: int
+    value: float
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SliceScore:
+    """The anomaly score of one slice of a scan."""
+
+    score_id: int
+    position: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heatmap:
+    """A picture of where the scan looks unlike the healthy ones."""
+
+    score_id: int
+    kind: HeatmapKind
+    position: int  # of the slice; 0 for an image
+    path: str  # relative to the home
+    sha256: str  # of the file
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a threshold says of a scan's score."""
+
+    scan_id: int
+    threshold_id: int
+    score_id: int
+    verdict: Verdict
+    p_value: float  # (1 + #{calibration scores >= score}) / (n + 1)
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A person's word on a decision."""
+
+    scan_id: int
+    decision_id: int
+    reviewer: str
+    verdict: Verdict
+    note: str
+    created_at: str
+    withdrawn: int | None = None  # the review that this row withdraws; None: it is a word itself
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One state of a watched folder, seen when all its files had arrived."""
+
+    path: str  # of the folder; relative to the home where inside it, escaped
+    fingerprint: str  # sha256 of the sorted relative path, size, mtime_ns and inode of its files
+    n_files: int
+    settled_by: SettledBy
+    settled_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalEnd:
+    """A run has taken in and scored all that an arrival held. Without one it is still to do."""
+
+    arrival_id: int
+    run_id: int
+    ended_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedWarning:
+    """Something that a person should look at. It changes nothing by itself."""
+
+    kind: WarningKind
+    subject: str  # JSON object: what it is about (model_id, threshold_id, scanner, p, n, ...)
+    text: str  # one plain sentence
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A new model met the one in force on scans that neither had learned from."""
+
+    champion_threshold_id: int
+    challenger_threshold_id: int
+    dataset_id: int  # the frozen held-out scans that both were tried on
+    promoted: int  # 1: the challenger was put in force, 0: it was not
+    reason: str  # one plain sentence
+    figures: str  # JSON object
+    run_id: int
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Work in hand: who is scoring a scan, until when. The one table that may change."""
+
+    scan_id: int
+    model_id: int
+    owner: str
+    expires_at: str

@@ -1,0 +1,66 @@
+"""Folders that arrived: each settled state a row, and another when a run is done with it."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Engine, func, select
+
+from db import schema
+from db.engine.connect import reading, writing
+from db.entities import Arrival, ArrivalEnd
+from db.mapping import append_new, by_id, noun_of, pieces, values_of
+
+
+def append_arrivals(engine: Engine, arrivals: Sequence[Arrival]) -> list[int]:
+    """Append folders as they settled; the id of each, in order.
+
+    A state that was seen before keeps its row, and its end where it has one: a folder that
+    went back to it holds nothing new.
+    """
+    table = schema.arrival.c
+    with writing(engine) as connection:
+        append_new(connection, schema.arrival, [values_of(each) for each in arrivals])
+        ids: dict[tuple[str, str], int] = {}
+        for paths in pieces({each.path for each in arrivals}):
+            query = select(table.path, table.fingerprint, table.id).where(table.path.in_(paths))
+            for path, fingerprint, arrival_id in connection.execute(query).tuples():
+                ids[path, fingerprint] = arrival_id
+    return [ids[each.path, each.fingerprint] for each in arrivals]
+
+
+def end_arrivals(engine: Engine, arrival_ids: Iterable[int], run_id: int, now: str) -> None:
+    """Record that a run has taken in and scored all that these held. The first end stands."""
+    rows = [values_of(ArrivalEnd(each, run_id, now)) for each in arrival_ids]
+    with writing(engine) as connection:
+        append_new(connection, schema.arrival_end, rows)
+
+
+def open_arrivals(engine: Engine) -> list[Arrival]:
+    """Those that no run is done with, oldest first: never begun, or their run was killed."""
+    arrival, end = schema.arrival, schema.arrival_end
+    query = (
+        select(arrival)
+        .outerjoin(end, end.c.arrival_id == arrival.c.id)
+        .where(end.c.id.is_(None))
+        .order_by(arrival.c.id)
+    )
+    with reading(engine) as connection:
+        return [noun_of(Arrival, row) for row in connection.execute(query).mappings()]
+
+
+def arrivals_by_path(engine: Engine, paths: Iterable[str]) -> dict[str, Arrival]:
+    """The newest arrival of each of these folders, by path; a folder without one is left out."""
+    table = schema.arrival
+    found: dict[str, Arrival] = {}
+    with reading(engine) as connection:
+        for piece in pieces(set(paths)):
+            newest = select(func.max(table.c.id)).where(table.c.path.in_(piece))
+            query = select(table).where(table.c.id.in_(newest.group_by(table.c.path)))
+            for row in connection.execute(query).mappings():
+                found[row["path"]] = noun_of(Arrival, row)
+    return found
+
+
+def arrivals_by_id(engine: Engine, arrival_ids: Iterable[int]) -> dict[int, Arrival]:
+    """The arrivals of these ids, by id; an id without a row is left out."""
+    with reading(engine) as connection:
+        return by_id(connection, Arrival, schema.arrival, arrival_ids)

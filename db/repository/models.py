@@ -1,0 +1,242 @@
+"""Datasets, models, thresholds and activations; candidate against current model."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, Table, select
+
+from db import schema
+from db.engine.connect import reading, writing
+from db.entities import Activation, Dataset, DatasetScan, Model, Threshold
+from db.mapping import (
+    Noun,
+    columns_of,
+    insert_new,
+    noun_of,
+    pieces,
+    values_of,
+)
+from db.timestamps import now
+from mriad_model.enums import Role
+from mriad_model.errors import NotInRecord, RecordError
+
+Member = tuple[int, Role, int]  # scan id, role, near-duplicate group
+
+
+def freeze_dataset(engine: Engine, members: Sequence[Member], run_id: int) -> int:
+    """The id of the dataset that these scans in these roles make; the same set, the same row.
+
+    Raises:
+        NotInRecord: a member names a scan that is not there.
+        RecordError: a scan, or a near-duplicate group, has two roles.
+
+    """
+    _refuse_two_roles(members)
+    with writing(engine) as connection:
+        hashes = _hashes(connection, [scan_id for scan_id, _, _ in members])
+        lines = sorted(f"{hashes[scan_id]} {role.value}\n" for scan_id, role, _ in members)
+        dataset = Dataset(sha256("".join(lines).encode()).hexdigest(), run_id, now())
+        table = schema.dataset
+        new = insert_new(connection, table, [values_of(dataset)], table.c.id)
+        dataset_id: int = connection.execute(
+            select(table.c.id).where(table.c.sha256 == dataset.sha256)
+        ).scalar_one()
+        if new:
+            rows = [values_of(DatasetScan(dataset_id, *member)) for member in members]
+            insert_new(connection, schema.dataset_scan, rows, schema.dataset_scan.c.scan_id)
+        return dataset_id
+
+
+def append_model(engine: Engine, model: Model) -> int:
+    """The id of the model with these weights."""
+    table = schema.model
+    with writing(engine) as connection:
+        insert_new(connection, table, [values_of(model)], table.c.id)
+        found: int = connection.execute(
+            select(table.c.id).where(table.c.sha256 == model.sha256)
+        ).scalar_one()
+        return found
+
+
+def append_threshold(engine: Engine, threshold: Threshold) -> int:
+    """The id of the threshold that this policy draws through these calibration scans.
+
+    Raises:
+        RecordError: one of its calibration scans taught the model, which would flatter it.
+
+    """
+    table = schema.threshold
+    with writing(engine) as connection:
+        _refuse_seen_scans(connection, threshold)
+        insert_new(connection, table, [values_of(threshold)], table.c.id)
+        found: int = connection.execute(
+            select(table.c.id).where(
+                table.c.model_id == threshold.model_id,
+                table.c.dataset_id == threshold.dataset_id,
+                table.c.policy == threshold.policy.value,
+                table.c.k == threshold.k,
+            )
+        ).scalar_one()
+        return found
+
+
+def activate(engine: Engine, threshold_id: int, reason: str, author: str) -> int:
+    """Put a threshold and its model in force; the id of the activation.
+
+    What is in force already stays so under its first activation.
+    """
+    table = schema.activation
+    with writing(engine) as connection:
+        wanted = select(schema.threshold.c.id).where(schema.threshold.c.id == threshold_id)
+        if connection.execute(wanted).first() is None:
+            raise NotInRecord(f"There is no threshold {threshold_id} in the record")
+        last = connection.execute(
+            select(table.c.id, table.c.threshold_id).order_by(table.c.id.desc()).limit(1)
+        ).first()
+        if last is not None and last.threshold_id == threshold_id:
+            return int(last.id)
+        activation = Activation(threshold_id, reason, author, now())
+        (new,) = insert_new(connection, table, [values_of(activation)], table.c.id)
+        return int(new.id)
+
+
+def _refuse_two_roles(members: Sequence[Member]) -> None:
+    scans: dict[int, set[Role]] = defaultdict(set)
+    groups: dict[int, set[Role]] = defaultdict(set)
+    for scan_id, role, group in members:
+        scans[scan_id].add(role)
+        groups[group].add(role)
+    for what, roles in (("scan", scans), ("near-duplicate group", groups)):
+        for number, names in roles.items():
+            if len(names) > 1:
+                raise RecordError(
+                    f"The {what} {number} has two roles in one dataset "
+                    f"({', '.join(sorted(names))}): near-duplicates share one"
+                )
+    if len(scans) < len(members):
+        raise RecordError("A dataset names a scan twice: a scan has one role in a dataset")
+
+
+def _hashes(connection: Connection, scan_ids: Sequence[int]) -> dict[int, str]:
+    table = schema.scan
+    found: dict[int, str] = {}
+    for piece in pieces(scan_ids):
+        query = select(table.c.id, table.c.sha256).where(table.c.id.in_(piece))
+        found |= dict(connection.execute(query).tuples().all())
+    missing = set(scan_ids) - found.keys()
+    if missing:
+        raise NotInRecord(f"There is no scan {min(missing)} in the record")
+    return found
+
+
+def _refuse_seen_scans(connection: Connection, threshold: Threshold) -> None:
+    taught, calibrates = schema.dataset_scan.alias("taught"), schema.dataset_scan.alias()
+    query = (
+        select(taught.c.scan_id)
+        .join(schema.model, schema.model.c.dataset_id == taught.c.dataset_id)
+        .join(calibrates, calibrates.c.scan_id == taught.c.scan_id)
+        .where(
+            schema.model.c.id == threshold.model_id,
+            taught.c.role.in_([Role.TRAIN.value, Role.VALIDATION.value]),
+            calibrates.c.dataset_id == threshold.dataset_id,
+            calibrates.c.role == Role.CALIBRATION.value,
+        )
+    )
+    seen = connection.execute(query).scalars().all()
+    if seen:
+        raise RecordError(
+            f"The threshold is refused: {len(seen)} of its calibration scans, such as scan "
+            f"{min(seen)}, trained or validated model {threshold.model_id}; "
+            "calibrate with healthy scans that the model has not seen"
+        )
+
+
+N = TypeVar("N", bound=Noun)
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentThreshold:
+    """What decides now: the last activation, its threshold and that threshold's model."""
+
+    activation: Activation
+    threshold: Threshold
+    model: Model
+
+
+def current_threshold(engine: Engine) -> CurrentThreshold | None:
+    """What is in force; None before the first activation."""
+    activation, threshold, model = schema.activation, schema.threshold, schema.model
+    query = (
+        select(
+            *columns_of(activation, "a_"), *columns_of(threshold, "t_"), *columns_of(model, "m_")
+        )
+        .join(threshold, threshold.c.id == activation.c.threshold_id)
+        .join(model, model.c.id == threshold.c.model_id)
+        .order_by(activation.c.id.desc())
+        .limit(1)
+    )
+    with reading(engine) as connection:
+        row = connection.execute(query).mappings().first()
+    if row is None:
+        return None
+    return CurrentThreshold(
+        noun_of(Activation, row, "a_"), noun_of(Threshold, row, "t_"), noun_of(Model, row, "m_")
+    )
+
+
+def model_by_id(engine: Engine, model_id: int) -> Model:
+    """The model of this id. NotInRecord if there is none."""
+    return _one(engine, schema.model, Model, model_id)
+
+
+def threshold_by_id(engine: Engine, threshold_id: int) -> Threshold:
+    """The threshold of this id. NotInRecord if there is none."""
+    return _one(engine, schema.threshold, Threshold, threshold_id)
+
+
+def models(engine: Engine) -> list[Model]:
+    """All models, oldest first."""
+    return _all(engine, schema.model, Model)
+
+
+def thresholds(engine: Engine) -> list[Threshold]:
+    """All thresholds, oldest first."""
+    return _all(engine, schema.threshold, Threshold)
+
+
+def activations(engine: Engine) -> list[Activation]:
+    """All activations, oldest first; the last is in force."""
+    return _all(engine, schema.activation, Activation)
+
+
+def _one(engine: Engine, table: Table, kind: type[N], row_id: int) -> N:
+    with reading(engine) as connection:
+        row = connection.execute(select(table).where(table.c.id == row_id)).mappings().first()
+    if row is None:
+        raise NotInRecord(f"There is no {table.name} {row_id} in the record")
+    return noun_of(kind, row)
+
+
+def _all(engine: Engine, table: Table, kind: type[N]) -> list[N]:
+    with reading(engine) as connection:
+        rows = connection.execute(select(table).order_by(table.c.id)).mappings()
+        return [noun_of(kind, row) for row in rows]
+
+
+def dataset_roles(engine: Engine, dataset_id: int) -> dict[int, Role]:
+    """Scan id -> its role in a dataset."""
+    table = schema.dataset_scan
+    query = select(table.c.scan_id, table.c.role).where(table.c.dataset_id == dataset_id)
+    with reading(engine) as connection:
+        return {row.scan_id: Role(row.role) for row in connection.execute(query)}
+
+
+def dataset_groups(engine: Engine, dataset_id: int) -> dict[int, int]:
+    """Scan id -> its group in a dataset: twins, and scans of one patient, share one."""
+    table = schema.dataset_scan
+    query = select(table.c.scan_id, table.c.twin_group).where(table.c.dataset_id == dataset_id)
+    with reading(engine) as connection:
+        return dict(connection.execute(query).tuples().all())

@@ -1,0 +1,172 @@
+"""Reads that gather: all there is of one scan, and all that replaying a decision needs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from sqlalchemy import Column, Connection, Engine, select
+
+from db import schema
+from db.engine.connect import reading
+from db.entities import (
+    Decision,
+    Heatmap,
+    Label,
+    Model,
+    Review,
+    Run,
+    Scan,
+    Score,
+    Sighting,
+    SliceScore,
+    Threshold,
+)
+from db.mapping import Noun, by_id, grouped, noun_of
+from db.repository.decisions import DecisionRow, HistoryQuery, decisions
+from db.repository.scans import scan_id_of
+from db.repository.sightings import RejectedBeside, rejected_beside
+from mriad_model.errors import NotInRecord
+
+REPLAY_PAGE: Final = 500
+N = TypeVar("N", bound=Noun)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreStory:
+    """A score with the slice scores and heatmaps that belong to it, and the model it is of."""
+
+    score: Score
+    model: Model
+    positions: tuple[int, ...]  # of the slices that were judged, in order
+    slice_values: tuple[float, ...]  # of these
+    heatmaps: tuple[Heatmap, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanDetails:
+    """All that the record holds of one scan; what came first stands first."""
+
+    scan: Scan
+    run: Run  # that registered it
+    sightings: tuple[Sighting, ...]
+    labels: tuple[Label, ...]
+    scores: tuple[ScoreStory, ...]
+    decisions: tuple[DecisionRow, ...]
+    reviews: tuple[Review, ...]
+    beside: RejectedBeside  # what was rejected in the folders that the scan was seen in
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A decision and all it was made from."""
+
+    decision: Decision
+    scan: Scan
+    sightings: tuple[Sighting, ...]  # newest first
+    score: Score
+    positions: tuple[int, ...]  # of the slices that were judged, in order
+    slice_values: tuple[float, ...]  # of these
+    heatmaps: tuple[Heatmap, ...]
+    threshold: Threshold
+    model: Model
+
+
+def scan_story(engine: Engine, scan: int | str) -> ScanDetails:
+    """All there is of a scan, named as `db.repository.scans.scan_id_of` takes it.
+
+    Raises:
+        NotInRecord: there is no such scan.
+        RecordError: several scans go by that name.
+
+    """
+    with reading(engine) as connection:
+        scan_id = scan_id_of(connection, scan)
+        found = by_id(connection, Scan, schema.scan, [scan_id])[scan_id]
+        scores = _of(connection, Score, schema.score.c.scan_id, scan_id)
+        story = ScanDetails(
+            scan=found,
+            run=by_id(connection, Run, schema.run, [found.run_id])[found.run_id],
+            sightings=_of(connection, Sighting, schema.sighting.c.scan_id, scan_id),
+            labels=_of(connection, Label, schema.label.c.scan_id, scan_id),
+            scores=tuple(_score_stories(connection, scores).values()),
+            decisions=(),
+            reviews=_of(connection, Review, schema.review.c.scan_id, scan_id),
+            beside=RejectedBeside(0, ()),
+        )
+    lines = decisions(engine, HistoryQuery(scan=scan_id, limit=None))
+    beside = rejected_beside(engine, [each.path for each in story.sightings])
+    return replace(story, decisions=tuple(reversed(lines)), beside=beside)
+
+
+def decisions_for_replay(engine: Engine, scan_id: int | None = None) -> Iterator[Replay]:
+    """The decisions on a scan, or all of them, oldest first, each with what it was made from.
+
+    They are read a page at a time, so that no transaction stays open while they are replayed.
+
+    Raises:
+        NotInRecord: there is no decision on that scan.
+
+    """
+    table = schema.decision
+    query = select(table).order_by(table.c.id).limit(REPLAY_PAGE)
+    if scan_id is not None:
+        query = query.where(table.c.scan_id == scan_id)
+    last = 0
+    while True:
+        with reading(engine) as connection:
+            rows = connection.execute(query.where(table.c.id > last)).mappings().all()
+            page = _replays(connection, [noun_of(Decision, row) for row in rows])
+        if scan_id is not None and not page and last == 0:
+            raise NotInRecord(f"There is no decision on scan {scan_id} in the record")
+        yield from page
+        if len(rows) < REPLAY_PAGE:
+            return
+        last = rows[-1]["id"]
+
+
+def _of(connection: Connection, kind: type[N], key: Column[int], scan_id: int) -> tuple[N, ...]:
+    rows = grouped(connection, kind, key, [scan_id], key.table.c.id)
+    return tuple(rows.get(scan_id, ()))
+
+
+def _replays(connection: Connection, page: Sequence[Decision]) -> list[Replay]:
+    seen = schema.sighting
+    scan_ids = {each.scan_id for each in page}
+    scans = by_id(connection, Scan, schema.scan, scan_ids)
+    sightings = grouped(connection, Sighting, seen.c.scan_id, scan_ids, seen.c.id.desc())
+    scores = by_id(connection, Score, schema.score, {each.score_id for each in page})
+    stories = _score_stories(connection, list(scores.values()))
+    lines = by_id(connection, Threshold, schema.threshold, {each.threshold_id for each in page})
+    models = by_id(connection, Model, schema.model, {line.model_id for line in lines.values()})
+    return [
+        Replay(
+            decision=each,
+            scan=scans[each.scan_id],
+            sightings=tuple(sightings.get(each.scan_id, ())),
+            score=scores[each.score_id],
+            positions=stories[each.score_id].positions,
+            slice_values=stories[each.score_id].slice_values,
+            heatmaps=stories[each.score_id].heatmaps,
+            threshold=lines[each.threshold_id],
+            model=models[lines[each.threshold_id].model_id],
+        )
+        for each in page
+    ]
+
+
+def _score_stories(connection: Connection, scores: Sequence[Score]) -> dict[int, ScoreStory]:
+    ids = [score.id for score in scores if score.id is not None]
+    heatmap, slices = schema.heatmap, schema.slice_score
+    models = by_id(connection, Model, schema.model, {score.model_id for score in scores})
+    maps = grouped(connection, Heatmap, heatmap.c.score_id, ids, heatmap.c.id)
+    parts = grouped(connection, SliceScore, slices.c.score_id, ids, slices.c.position)
+    return {
+        score_id: ScoreStory(
+            score,
+            models[score.model_id],
+            tuple(each.position for each in parts.get(score_id, ())),
+            tuple(each.value for each in parts.get(score_id, ())),
+            tuple(maps.get(score_id, ())),
+        )
+        for score_id, score in zip(ids, scores, strict=True)
+    }

@@ -1,0 +1,332 @@
+"""Scores, their slices and heatmaps, and the decisions made with them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Final
+
+from sqlalchemy import Connection, Engine, exists, func, select
+
+from db import schema
+from db.engine.connect import reading, writing
+from db.entities import Decision, Heatmap, Score, SliceScore
+from db.mapping import append_new, by_id, grouped, noun_of, pieces, values_of
+from mriad_model.enums import HeatmapKind, Role, Verdict
+from mriad_model.errors import NotInRecord, RecordError
+
+
+@dataclass(frozen=True, slots=True)
+class HeatmapFile:
+    """A heatmap as written, before its score has a row."""
+
+    kind: HeatmapKind
+    position: int  # of the slice; 0 for an image
+    path: str  # relative to the home
+    sha256: str  # of the file
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredScan:
+    """All that scoring found of one scan. Without a verdict it is scored, not decided."""
+
+    scan_id: int
+    value: float
+    slice_values: Sequence[float] = ()
+    heatmaps: Sequence[HeatmapFile] = ()
+    verdict: Verdict | None = None
+    p_value: float | None = None
+    positions: Sequence[int] | None = None  # of the slice values; None: 0, 1, 2, ...
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """How many rows of each kind were not there yet."""
+
+    scores: int = 0
+    slice_scores: int = 0
+    heatmaps: int = 0
+    decisions: int = 0
+
+
+def append_scored(
+    engine: Engine,
+    model_id: int,
+    threshold_id: int | None,
+    rows: Sequence[ScoredScan],
+    run_id: int,
+    now: str,
+) -> Appended:
+    """Append a chunk's scores, slice scores, heatmaps and decisions, all or none.
+
+    Where another process scored a scan first, its score stands with its slice scores. Heatmaps
+    and the decision of ours are then appended only if both found the same value, so that every
+    part belongs to its score.
+
+    Raises:
+        RecordError: a value is not finite, or the threshold is another model's.
+
+    """
+    _refuse_non_finite(rows)
+    with writing(engine) as connection:
+        if threshold_id is not None:
+            _refuse_other_model(connection, threshold_id, {model_id})
+        scores = [
+            values_of(Score(row.scan_id, model_id, float(row.value), run_id, now)) for row in rows
+        ]
+        highest = connection.scalar(select(func.max(schema.score.c.id))) or 0
+        n_scores = append_new(connection, schema.score, scores)
+        stored = _stored(connection, model_id, [row.scan_id for row in rows])
+        agreed = [
+            (stored[row.scan_id][0], row)
+            for row in rows
+            if stored[row.scan_id][1] == float(row.value)
+        ]
+        return Appended(
+            scores=n_scores,
+            slice_scores=_append_slices(connection, [each for each in agreed if each[0] > highest]),
+            heatmaps=_append_heatmaps(connection, agreed, now),
+            decisions=0
+            if threshold_id is None
+            else _append_verdicts(connection, threshold_id, agreed, run_id, now),
+        )
+
+
+def append_decisions(
+    engine: Engine,
+    threshold_id: int,
+    rows: Sequence[tuple[int, int, Verdict, float]],
+    run_id: int,
+    now: str,
+) -> int:
+    """Append verdicts on stored scores, rows of (scan id, score id, verdict, p-value); how many.
+
+    Raises:
+        RecordError: a score is not of the scan beside it, or not of the threshold's model.
+
+    """
+    table = schema.score
+    with writing(engine) as connection:
+        scans: dict[int, int] = {}
+        models: set[int] = set()
+        for piece in pieces(score_id for _, score_id, _, _ in rows):
+            query = select(table.c.id, table.c.scan_id, table.c.model_id)
+            for score_id, scan_id, model_id in connection.execute(
+                query.where(table.c.id.in_(piece))
+            ):
+                scans[score_id] = scan_id
+                models.add(model_id)
+        for scan_id, score_id, _, _ in rows:
+            if scans.get(score_id) != scan_id:
+                raise RecordError(f"There is no score {score_id} of scan {scan_id} in the record")
+        _refuse_other_model(connection, threshold_id, models)
+        decisions = [
+            values_of(Decision(scan, threshold_id, score, verdict, float(p), run_id, now))
+            for scan, score, verdict, p in rows
+        ]
+        return append_new(connection, schema.decision, decisions)
+
+
+def _refuse_non_finite(rows: Sequence[ScoredScan]) -> None:
+    for row in rows:
+        if not all(isfinite(value) for value in (row.value, *row.slice_values)):
+            raise RecordError(f"The score of scan {row.scan_id} is not a finite number")
+
+
+def _refuse_other_model(connection: Connection, threshold_id: int, models: set[int]) -> None:
+    table = schema.threshold
+    owner = connection.execute(
+        select(table.c.model_id).where(table.c.id == threshold_id)
+    ).scalar_one_or_none()
+    if owner is None:
+        raise NotInRecord(f"There is no threshold {threshold_id} in the record")
+    for model_id in models - {owner}:
+        raise RecordError(
+            f"Threshold {threshold_id} is model {owner}'s: it says nothing of model {model_id}"
+        )
+
+
+def _stored(
+    connection: Connection, model_id: int, scan_ids: Sequence[int]
+) -> dict[int, tuple[int, float]]:
+    """Scan id -> its score's id and value."""
+    table = schema.score
+    found: dict[int, tuple[int, float]] = {}
+    for piece in pieces(scan_ids):
+        query = select(table.c.scan_id, table.c.id, table.c.value).where(
+            table.c.model_id == model_id, table.c.scan_id.in_(piece)
+        )
+        found |= {
+            scan_id: (score_id, value) for scan_id, score_id, value in connection.execute(query)
+        }
+    return found
+
+
+def _append_slices(connection: Connection, agreed: Sequence[tuple[int, ScoredScan]]) -> int:
+    rows = [
+        values_of(SliceScore(score_id, position, float(value)))
+        for score_id, row in agreed
+        for position, value in zip(
+            range(len(row.slice_values)) if row.positions is None else row.positions,
+            row.slice_values,
+            strict=True,
+        )
+    ]
+    return append_new(connection, schema.slice_score, rows)
+
+
+def _append_heatmaps(
+    connection: Connection, agreed: Sequence[tuple[int, ScoredScan]], now: str
+) -> int:
+    rows = [
+        values_of(Heatmap(score_id, file.kind, file.position, file.path, file.sha256, now))
+        for score_id, row in agreed
+        for file in row.heatmaps
+    ]
+    return append_new(connection, schema.heatmap, rows)
+
+
+def _append_verdicts(
+    connection: Connection,
+    threshold_id: int,
+    agreed: Sequence[tuple[int, ScoredScan]],
+    run_id: int,
+    now: str,
+) -> int:
+    rows = [
+        values_of(
+            Decision(row.scan_id, threshold_id, score_id, row.verdict, row.p_value, run_id, now)
+        )
+        for score_id, row in agreed
+        if row.verdict is not None and row.p_value is not None
+    ]
+    return append_new(connection, schema.decision, rows)
+
+
+PAGE: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScore:
+    """A score as the record holds it. Higher is more anomalous."""
+
+    scan_id: int
+    score_id: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedScore:
+    """A score with the slice scores that belong to it."""
+
+    score: Score
+    positions: tuple[int, ...]  # of the slices that were judged, in order
+    values: tuple[float, ...]  # of these
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedScore:
+    """A score that a threshold has decided, and where the scan is from."""
+
+    scan_id: int
+    value: float
+    verdict: Verdict
+    scanner: str | None
+
+
+def stored_scores(engine: Engine, model_id: int, scan_ids: Iterable[int]) -> dict[int, StoredScore]:
+    """A model's scores of these scans, by scan; one without a score is left out."""
+    score = schema.score
+    found: dict[int, StoredScore] = {}
+    with reading(engine) as connection:
+        for piece in pieces(scan_ids):
+            query = select(score.c.scan_id, score.c.id.label("score_id"), score.c.value).where(
+                score.c.model_id == model_id, score.c.scan_id.in_(piece)
+            )
+            for row in connection.execute(query).mappings():
+                found[row["scan_id"]] = noun_of(StoredScore, row)
+    return found
+
+
+def recorded_scores(engine: Engine, score_ids: Iterable[int]) -> dict[int, RecordedScore]:
+    """Scores with their slice scores, by id."""
+    ids, parts = list(score_ids), schema.slice_score
+    with reading(engine) as connection:
+        scores = by_id(connection, Score, schema.score, ids)
+        slices = grouped(connection, SliceScore, parts.c.score_id, ids, parts.c.position)
+    return {
+        score_id: RecordedScore(
+            score,
+            tuple(each.position for each in slices.get(score_id, ())),
+            tuple(each.value for each in slices.get(score_id, ())),
+        )
+        for score_id, score in scores.items()
+    }
+
+
+def recent_scores(engine: Engine, threshold_id: int, limit: int) -> list[DecidedScore]:
+    """The last scores that a threshold has decided, newest decision first."""
+    decision, score, scan = schema.decision, schema.score, schema.scan
+    query = (
+        select(decision.c.scan_id, score.c.value, decision.c.verdict, scan.c.scanner)
+        .join(score, score.c.id == decision.c.score_id)
+        .join(scan, scan.c.id == decision.c.scan_id)
+        .where(decision.c.threshold_id == threshold_id)
+        .order_by(decision.c.id.desc())
+        .limit(limit)
+    )
+    with reading(engine) as connection:
+        return [noun_of(DecidedScore, row) for row in connection.execute(query).mappings()]
+
+
+def calibration_scores(engine: Engine, model_id: int, dataset_id: int) -> list[StoredScore]:
+    """A model's scores of a dataset's calibration scans, by scan id."""
+    score, member = schema.score, schema.dataset_scan
+    query = (
+        select(score.c.scan_id, score.c.id.label("score_id"), score.c.value)
+        .join(member, member.c.scan_id == score.c.scan_id)
+        .where(
+            score.c.model_id == model_id,
+            member.c.dataset_id == dataset_id,
+            member.c.role == Role.CALIBRATION.value,
+        )
+        .order_by(score.c.scan_id)
+    )
+    with reading(engine) as connection:
+        return [noun_of(StoredScore, row) for row in connection.execute(query).mappings()]
+
+
+def decided_scores(engine: Engine, model_id: int) -> Iterator[StoredScore]:
+    """The scores of a model that any of its thresholds has decided, oldest first.
+
+    They are read a page at a time: no transaction stays open.
+    """
+    score, decision = schema.score, schema.decision
+    made = exists().where(decision.c.scan_id == score.c.scan_id, decision.c.score_id == score.c.id)
+    query = (
+        select(score.c.scan_id, score.c.id.label("score_id"), score.c.value)
+        .where(score.c.model_id == model_id, made)
+        .order_by(score.c.id)
+        .limit(PAGE)
+    )
+    last = 0
+    while True:
+        with reading(engine) as connection:
+            rows = connection.execute(query.where(score.c.id > last)).mappings().all()
+        yield from (noun_of(StoredScore, row) for row in rows)
+        if not rows:
+            return
+        last = rows[-1]["score_id"]
+
+
+def undecided(engine: Engine, scan_ids: Iterable[int], threshold_id: int) -> list[int]:
+    """Of these scans, those that the threshold has not decided, in this order."""
+    decision = schema.decision
+    wanted = list(scan_ids)
+    decided: set[int] = set()
+    with reading(engine) as connection:
+        for piece in pieces(wanted):
+            query = select(decision.c.scan_id).where(
+                decision.c.threshold_id == threshold_id, decision.c.scan_id.in_(piece)
+            )
+            decided.update(connection.execute(query).scalars())
+    return [scan_id for scan_id in wanted if scan_id not in decided]

@@ -1,0 +1,223 @@
+"""Where scans were seen: files by path, size and times."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Engine, Select, func, select
+
+from db import schema
+from db.engine.connect import reading
+from db.entities import Rejection, Scan, Sighting
+from db.mapping import (
+    by_id,
+    grouped,
+    lies_in,
+    noun_of,
+    pieces,
+)
+from mriad_model.enums import ScanKind
+from mriad_model.errors import NotInRecord
+
+FEW_REJECTIONS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SightedFile:
+    """A file of a scan as it stood when it was seen."""
+
+    path: str  # as recorded: relative to the home where inside it, escaped
+    size: int  # bytes
+    mtime_ns: int
+    inode: int
+    ctime_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SightedTogether:
+    """The files of a scan that one run saw first, in the order they were registered."""
+
+    run_id: int
+    files: tuple[SightedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SightedScan:
+    """A scan and the files it was seen in."""
+
+    id: int
+    scan: Scan  # sha256, kind, series_uid, n_slices, grid, contrast, n_files
+    runs: tuple[SightedTogether, ...]  # newest first
+
+    @property
+    def newest_files(self) -> tuple[SightedFile, ...]:
+        """The files to try first: of the newest runs, as many runs as it takes to be whole.
+
+        A run that found a whole series anew, say in another folder, has all of its files. One
+        that found a single file changed has that file alone; the others are of runs before.
+        Each path stands once, as seen last.
+        """
+        files: dict[str, SightedFile] = {}
+        for run in self.runs:
+            for file in run.files:
+                files.setdefault(file.path, file)
+            if len(files) >= self.scan.n_files:
+                break
+        return tuple(files.values())
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Each path it was seen under once, newest first."""
+        newest_first = (file for run in self.runs for file in reversed(run.files))
+        return tuple(dict.fromkeys(file.path for file in newest_first))
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSource:
+    """What it takes to read a scan again, and to know that it is the same."""
+
+    scan_id: int
+    sha256: str  # of the pixels
+    kind: ScanKind
+    paths: tuple[str, ...]  # one file: each it was seen as, newest first; a series: its files
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedBeside:
+    """Rejected files in the folders that a scan was seen in."""
+
+    total: int
+    rejections: tuple[Rejection, ...]  # the newest of them, newest first
+
+
+def sighted_scans(engine: Engine, scan_ids: Iterable[int]) -> list[SightedScan]:
+    """These scans with the files they were seen in, in this order.
+
+    Raises:
+        NotInRecord: there is no scan of one of these ids.
+
+    """
+    wanted = list(scan_ids)
+    with reading(engine) as connection:
+        scans = by_id(connection, Scan, schema.scan, wanted)
+        seen = schema.sighting.c
+        found = grouped(connection, Sighting, seen.scan_id, wanted, seen.id)
+    missing = set(wanted) - scans.keys()
+    if missing:
+        raise NotInRecord(f"There is no scan {min(missing)} in the record")
+    return [
+        SightedScan(scan_id, scans[scan_id], sighted_together(found.get(scan_id, ())))
+        for scan_id in wanted
+    ]
+
+
+def sighted_together(sightings: Iterable[Sighting]) -> tuple[SightedTogether, ...]:
+    """Sightings of one scan, oldest first, by the runs that made them, newest first."""
+    runs: dict[int, list[SightedFile]] = {}
+    for each in sightings:
+        file = SightedFile(each.path, each.size, each.mtime_ns, each.inode, each.ctime_ns)
+        runs.setdefault(each.run_id, []).append(file)
+    # By each run's first sighting, so two runs at once are in one order whoever asks.
+    return tuple(SightedTogether(run, tuple(files)) for run, files in reversed(runs.items()))
+
+
+def scan_sources(engine: Engine, scan_ids: Iterable[int]) -> list[ScanSource]:
+    """Where each of these scans can be read, in this order.
+
+    Raises:
+        NotInRecord: there is no scan of one of these ids.
+
+    """
+    return [
+        ScanSource(each.id, each.scan.sha256, each.scan.kind, _source_paths(each))
+        for each in sighted_scans(engine, scan_ids)
+    ]
+
+
+def rejected_beside(
+    engine: Engine, paths: Iterable[str], limit: int | None = FEW_REJECTIONS
+) -> RejectedBeside:
+    """What was rejected in the folders of these recorded paths, not in folders below them."""
+    folders = {path.rpartition("/")[0] + "/" if "/" in path else "" for path in paths}
+    total, newest = 0, list[Rejection]()
+    with reading(engine) as connection:
+        for folder in sorted(folders):
+            query = _in_folder(folder)
+            total += connection.execute(
+                select(func.count()).select_from(query.subquery())
+            ).scalar_one()
+            rows = connection.execute(query.limit(limit)).mappings()
+            newest += [noun_of(Rejection, row) for row in rows]
+    newest.sort(key=lambda each: each.id or 0, reverse=True)
+    return RejectedBeside(total, tuple(newest[:limit]))
+
+
+def _source_paths(sighted: SightedScan) -> tuple[str, ...]:
+    if sighted.scan.n_files == 1:
+        return sighted.paths
+    return tuple(file.path for file in sighted.newest_files)
+
+
+def _in_folder(folder: str) -> Select[tuple[int]]:
+    """Rejections of files right in a folder (`name/`, or nothing), newest first."""
+    table = schema.rejection
+    return select(table).where(lies_in(table.c.path, folder)).order_by(table.c.id.desc())
+
+
+class FileKey(NamedTuple):
+    """A file as it stood when last seen: while all five are the same, so is its content.
+
+    No program can put `ctime_ns` back. A row of before has none, so its file is read once more.
+    """
+
+    path: str  # as recorded: relative to the home where inside it, escaped
+    size: int  # bytes
+    mtime_ns: int
+    inode: int
+    ctime_ns: int | None = None
+
+
+def known_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, tuple[int, ...]]:
+    """Of these files, those seen before as they stand now, each with the ids of its scans.
+
+    In the order of `files`. Of a file that several runs found scans in, those that the last of
+    them found: a series seen half copied is another scan than the whole one that it became. One
+    run finds several in a file that holds several stacks.
+    """
+    wanted = list(dict.fromkeys(files))
+    table = schema.sighting.c
+    stat = (table.path, table.size, table.mtime_ns, table.inode, table.ctime_ns)
+    columns = (*stat, table.run_id, table.scan_id)
+    found: dict[tuple[Any, ...], tuple[int, list[int]]] = {}
+    with reading(engine) as connection:
+        for paths in pieces(dict.fromkeys(file.path for file in wanted)):
+            query = select(*columns).where(table.path.in_(paths)).order_by(table.id)
+            for row in connection.execute(query).tuples().all():
+                *stat_of, run_id, scan_id = row
+                file = tuple(stat_of)  # equals its FileKey, and is made quicker
+                if file not in found or found[file][0] != run_id:
+                    found[file] = (run_id, [])
+                found[file][1].append(scan_id)
+    return {file: tuple(found[file][1]) for file in wanted if file in found}
+
+
+def n_files_at(engine: Engine, paths: Iterable[str]) -> dict[str, int]:
+    """Of how many files the scan is that a file belongs to, by the file's path; the newest scan's.
+
+    A path under which no scan was seen is left out.
+    """
+    seen = schema.sighting.c
+    scan_ids: dict[str, int] = {}
+    with reading(engine) as connection:
+        for piece in pieces(set(paths)):
+            query = select(seen.path, seen.scan_id).where(seen.path.in_(piece)).order_by(seen.id)
+            scan_ids |= dict(connection.execute(query).tuples().all())
+        scans = by_id(connection, Scan, schema.scan, scan_ids.values())
+    return {path: scans[scan_id].n_files for path, scan_id in scan_ids.items()}
+
+
+def sightings(engine: Engine, scan_ids: Iterable[int]) -> dict[int, list[Sighting]]:
+    """Where each of these scans was seen, newest first."""
+    with reading(engine) as connection:
+        newest = schema.sighting.c.id.desc()
+        return grouped(connection, Sighting, schema.sighting.c.scan_id, scan_ids, newest)

@@ -1,0 +1,374 @@
+"""Commands that work: each chooses a Prefect server, runs a flow, and shows what came of it.
+
+Flows are imported inside the commands: Prefect reads its settings on import, and `--help`
+should not wait for torch.
+"""
+
+# ruff: noqa: PLC0415
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from flows.cli import output as results
+from flows.cli.options import (
+    AsJson,
+    Contrast,
+    Device,
+    Epochs,
+    Files,
+    Home,
+    Labels,
+    RecipeName,
+    Seed,
+    Sigmas,
+    flow_context,
+)
+from flows.cli.preconditions import (
+    active_model,
+    holds_files,
+    nothing_to_score,
+    require_healthy,
+    unmatched_lines,
+)
+from flows.cli.verify_lines import show_replay
+from flows.context import (
+    Context,
+    bring_up_to_date,
+    existing,
+    folder_name,
+    read_context,
+    write_context,
+)
+from flows.demo_home import demo_home, refuse_other_data
+from flows.settings import local_user
+from mriad_model.enums import LabelValue, Policy
+from mriad_model.errors import NoScans, NotInRecord, SettingsError
+from mriad_model.recipes import recipe_named
+from tasks.runtime.connections import database
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, or one file.")]
+
+
+def ingest(
+    path: FolderArgument,
+    label: Annotated[LabelValue | None, typer.Option(help="Say this of every scan.")] = None,
+    labels: Labels = None,
+    labels_from_folders: Annotated[
+        bool, typer.Option(help="Take labels from folder names: no/yes, healthy/abnormal.")
+    ] = False,
+    files: Files = "*",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register the scans of a folder; say what is new, known and rejected."""
+    if sum((label is not None, labels is not None, labels_from_folders)) > 1:
+        raise SettingsError("give one of --label, --labels and --labels-from-folders")
+    folder, labels = folder_name(path), existing(labels)
+    unmatched = unmatched_lines(labels, folder)
+    if not holds_files(folder, files):
+        bring_up_to_date(read_context(home))  # its settings, too, are looked at
+        results.show_nothing_ingested(unmatched, as_json=as_json)
+        return
+    with flow_context(home) as place:
+        from flows.ingest import ingest_scans
+        from tasks.intake.ingest import Labelling
+
+        labelling = None
+        if label or labels or labels_from_folders:
+            labelling = Labelling(
+                local_user(), label, labels_from_folders, str(labels) if labels else None
+            )
+        intake = ingest_scans(place.home, folder, labelling, files, place.settings.chunk_size)
+    results.show_intake(intake, unmatched, as_json=as_json)
+
+
+def train(
+    recipe: RecipeName = None,
+    contrast: Contrast = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    sigmas: Sigmas = None,
+    activating: Annotated[
+        bool,
+        typer.Option(
+            "--activate/--no-activate", help="Let the new model decide, or leave the active one."
+        ),
+    ] = True,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train on the healthy pool, calibrate, compare with the active model, activate the new one."""
+    given = {"recipe": recipe, "seed": seed, "sigmas": sigmas, "device": device}
+    before = write_context(home, **given)
+    chosen = _recipe(before, epochs, contrast)
+    require_healthy(database(str(before.home)), before.home)
+    with flow_context(home, **given) as place:
+        from flows.train import train_model
+
+        settings = place.settings
+        trained = train_model(
+            place.home,
+            chosen,
+            local_user(),
+            seed=settings.seed,
+            k=settings.sigmas,
+            device=settings.device,
+            chunk_size=settings.chunk_size,
+            activating=activating,
+        )
+    results.show_training(trained, as_json=as_json)
+
+
+def retrain(
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Train whatever the growth, and promote where too few scans can tell.",
+        ),
+    ] = False,
+    seed: Seed = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train again if the healthy pool grew enough; put the new model in force if no worse."""
+    place = write_context(home, seed=seed, device=device)
+    engine = database(str(place.home))
+    current = active_model(engine)
+    if not force:
+        from flows.retrain_result import nothing_to_retrain
+
+        nothing = nothing_to_retrain(engine, place.home, current, place.settings)
+        if nothing is not None:
+            results.show_retraining(nothing, as_json=as_json)
+            return
+    with flow_context(home, seed=seed, device=device) as place:
+        from flows.retrain import retrain_model
+        from flows.retrain_result import options_of
+
+        found = retrain_model(place.home, force, local_user(), **options_of(place.settings))
+    results.show_retraining(found, as_json=as_json)
+
+
+def recalibrate(
+    sigmas: Sigmas = None,
+    quantile: Annotated[
+        float | None, typer.Option(help="Threshold: this quantile of the healthy scores.")
+    ] = None,
+    new_healthy: Annotated[
+        bool,
+        typer.Option("--new-healthy", help="Draw it also from scans called healthy since."),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a new threshold from stored scores, and decide again; nothing is scored anew."""
+    if sigmas is not None and quantile is not None:
+        raise SettingsError("give --sigmas or --quantile, not both")
+    policy = Policy.SIGMAS if quantile is None else Policy.QUANTILE
+    if quantile is not None:
+        from mriad_model.detection.thresholds import check_k
+
+        check_k(policy, quantile)  # before anything is started
+    if dry_run:
+        from tasks.training.thresholds import propose
+
+        place = read_context(home, sigmas=sigmas)
+        k = place.settings.sigmas if quantile is None else quantile
+        proposal = propose(place.record_to_read(), policy, k, new_healthy=new_healthy)
+        results.show_recalibration(proposal, None, as_json=as_json)
+        return
+    active_model(database(str(write_context(home, sigmas=sigmas).home)))
+    with flow_context(home, sigmas=sigmas) as place:
+        from flows.recalibrate import recalibrate_threshold
+
+        k = place.settings.sigmas if quantile is None else quantile
+        done = recalibrate_threshold(place.home, policy, k, local_user(), new_healthy)
+    results.show_recalibration(done.proposal, done.threshold_id, as_json=as_json)
+
+
+def score(
+    path: Annotated[
+        Path | None, typer.Argument(help="A folder, or one file (default: the home's inbox).")
+    ] = None,
+    files: Files = "*",
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score what is new in a folder: ingest, score, decide, paint, report."""
+    given = None if path is None else folder_name(path)
+    before = write_context(home, device=device)
+    engine = database(str(before.home))
+    active = active_model(engine)
+    folder = given or folder_name(before.home / "inbox")
+    if nothing_to_score(engine, folder, files):
+        ids = active.threshold.model_id, active.activation.threshold_id
+        results.show_nothing_scored(*ids, as_json=as_json)
+        return
+    with flow_context(home, device=device) as place:
+        from flows.score import Sharing, score_new_scans
+
+        found = score_new_scans(
+            place.home,
+            folder,
+            device=place.settings.device,
+            glob=files,
+            chunk_size=place.settings.chunk_size,
+            sharing=Sharing(place.settings.shards, place.settings.lease_seconds),
+        )
+    results.show_scoring(place.home, found, as_json=as_json)
+
+
+def report(
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How many, up to now.")] = 7,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one page on the last days: runs, flags, rejections, warnings, new models."""
+    with flow_context(home) as place:
+        from flows.weekly_report import weekly_report
+
+        found = weekly_report(place.home, days)
+    results.show_weekly(place.home, found, as_json=as_json)
+
+
+def evaluate(
+    path: FolderArgument,
+    protocol: Annotated[
+        Literal["seed", "heldout"],
+        typer.Option(help="seed: train and test on the same images; heldout: never."),
+    ] = "heldout",
+    recipe: RecipeName = None,
+    epochs: Epochs = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Repeat with other seeds.")] = 1,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the held-out protocol.")] = 5,
+    files: Files = "*",
+    labels: Labels = None,
+    sigmas: Sigmas = None,
+    seed: Seed = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a recipe on labelled images, beside baselines that need no model."""
+    folder, labels = folder_name(path), existing(labels)
+    unmatched = unmatched_lines(labels, folder)
+    if not holds_files(folder, files):
+        raise NoScans(f"{folder}: no files there; name a folder with labelled images")
+    given = {"recipe": recipe, "seed": seed, "sigmas": sigmas, "device": device}
+    chosen = _recipe(read_context(home, **given), epochs)
+    with flow_context(home, **given) as place:
+        from flows.evaluate import evaluate_model
+        from mriad_model.evaluation.protocol import EvaluationProtocol
+        from tasks.intake.ingest import Labelling
+
+        settings = place.settings
+        found = evaluate_model(
+            place.home,
+            folder,
+            EvaluationProtocol(protocol),
+            chosen,
+            Labelling(
+                local_user(), from_folders=labels is None, csv=str(labels) if labels else None
+            ),
+            glob=files,
+            repeats=repeats,
+            folds=folds,
+            k=settings.sigmas,
+            seed=settings.seed,
+            device=settings.device,
+        )
+    lines = {"unmatched": [asdict(each) for each in unmatched]}
+    results.show_evaluation(place.home, {**found, **lines}, as_json=as_json)
+
+
+def verify(
+    scan: Annotated[
+        str | None,
+        typer.Argument(help="Its id, a path of it, or how its sha256 begins, as for show."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every decision.")] = False,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Take calibration scores from the record: score none again."),
+    ] = False,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay the decisions on a scan, and what they stand on, from the source files; compare.
+
+    The scan, and the healthy scans that its threshold was drawn through, are scored again. Says
+    what differs, what is missing, and what was not recomputed.
+    """
+    if every == (scan is not None):
+        raise SettingsError("name one scan, or give --all")
+    asked = read_context(home)
+    engine = asked.record_to_read()  # says so where there is nothing to verify
+    scan_id = None
+    if scan is not None:
+        from flows.cli.record_commands import details_of
+
+        story = details_of(engine, asked.home, scan)
+        scan_id = story.scan.id
+        if not story.decisions:
+            raise NotInRecord(f"scan {scan_id} has no decision to verify: score it first")
+    with flow_context(home, device=device) as place:
+        from flows.verify import verify_decisions
+
+        report = verify_decisions(place.home, scan_id, place.settings.device, quick)
+    show_replay(report, as_json=as_json)
+    if not report.whole:
+        raise typer.Exit(1)
+
+
+def demo(
+    data: Annotated[
+        Path | None, typer.Option(help="A folder with no/ and yes/ (default: drawn heads).")
+    ] = None,
+    epochs: Epochs = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do the whole job once: ingest, train, calibrate, score, evaluate, report.
+
+    Everything goes to ./demo-home, or for a folder NAME to ./demo-home-NAME, unless --home says
+    otherwise; the record too, never to a database. A home that holds healthy scans of another data
+    set is refused.
+    """
+    given = None if data is None else folder_name(data)
+    if given is not None and not holds_files(given):
+        raise NoScans(f"{given}: no scans there; name a folder with pictures in no/ and yes/")
+    home = home or demo_home(data)
+    before = write_context(home, device=device, database_url="")
+    refuse_other_data(database(str(before.home)), before.home, data)
+    with flow_context(home, device=device, database_url="") as place:
+        from flows.demo import run_demo
+
+        found = run_demo(place.home, given, place.settings, epochs)
+    results.show_demo(place.home, found, as_json=as_json)
+
+
+def _recipe(place: Context, epochs: int | None, contrast: str | None = None) -> str:
+    """The recipe chosen, as flows take it.
+
+    Raises:
+        SettingsError: there is none of that name, or it is for pictures, which have no contrast.
+    """
+    recipe = recipe_named(place.settings.recipe).with_training(max_epochs=epochs)
+    if contrast is not None:
+        if recipe.volumes is None:
+            raise SettingsError(
+                f"contrast {contrast!r}: the recipe {recipe.name!r} is for pictures, whose "
+                "contrast is not known; add --recipe volume"
+            )
+        recipe = recipe.with_contrast([contrast])
+    return recipe.to_json()

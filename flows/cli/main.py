@@ -1,0 +1,152 @@
+"""The command line: `mriad COMMAND`. Exit status 0 is success, 1 failure, 2 misuse."""
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Sequence
+
+import typer
+from typer.exceptions import TyperException
+
+from flows.cli import (
+    flow_commands as work,
+)
+from flows.cli import (
+    maintenance_commands as care,
+)
+from flows.cli import (
+    record_commands as queries,
+)
+from flows.cli import (
+    service_commands as unattended,
+)
+from flows.cli.interruption import what_stands
+from flows.cli.review import review
+from flows.context import home_in_use
+from flows.messages import leave_to_nobody, say, where_it_happened
+from flows.settings import take_no_code_from_this_folder
+from mriad_model.enums import NOTICE
+from mriad_model.errors import MriadError, SettingsError
+from tasks.runtime.home import plain
+
+SUCCESS, FAILURE, MISUSE, INTERRUPTED, STOPPED = 0, 1, 2, 130, 143
+
+ALMOST_FULL_BYTES = 2**20
+
+app = typer.Typer(
+    help=f"Learn what healthy brain MRI looks like; score new scans; keep the record. {NOTICE}",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (
+    work.demo,
+    work.ingest,
+    work.train,
+    work.retrain,
+    work.recalibrate,
+    work.score,
+    work.report,
+    work.evaluate,
+    queries.history,
+    queries.show,
+    review,
+    work.verify,
+    queries.activate,
+    care.backup,
+    care.check,
+    unattended.watch,
+    unattended.up,
+):
+    app.command()(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; any error becomes one plain line on stderr, and an exit status."""
+    os.umask(0o077)  # what is written is the owner's alone
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    try:
+        command = typer.main.get_command(app)
+        status = command.main(given, prog_name="mriad", standalone_mode=False)
+        sys.stdout.flush()  # here, where a reader who has gone is answered
+    except BaseException as error:  # also a termination inside a flow
+        return _told(error)
+    if status == INTERRUPTED:  # so the option parser answers Ctrl-C
+        return _told(KeyboardInterrupt())
+    return status if isinstance(status, int) else SUCCESS
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    """Unwind on SIGTERM as on Ctrl-C, so that a run is recorded as failed and nothing is left."""
+    raise _Terminated
+
+
+def _told(error: BaseException) -> int:
+    """Say an error in one line; the exit status that goes with it."""
+    line, status = str(error), FAILURE
+    match error:
+        case TyperException():
+            line, status = _misuse(error), MISUSE
+        case SettingsError():
+            status = MISUSE
+        case MriadError():
+            pass
+        case KeyboardInterrupt() | typer.Abort() | _Terminated():
+            line = what_stands(home_in_use())
+            status = STOPPED if isinstance(error, _Terminated) else INTERRUPTED
+        case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):
+            # Whoever read our output has had enough; the option parser exits on it.
+            leave_to_nobody(sys.__stdout__ or sys.stdout)
+            return SUCCESS
+        case OSError(errno=int()):
+            line = f"{error.filename or 'the disk'}: {plain(error)}"
+        case _:
+            line = _unexpected(error)
+    say(line)
+    return status
+
+
+def _misuse(error: TyperException) -> str:
+    """What is wrong with the arguments, and whose help says how they are given."""
+    text = error.format_message() if hasattr(error, "format_message") else str(error)
+    text = " ".join(text.split()).replace("Value error, ", "").rstrip(".")
+    context = getattr(error, "ctx", None)
+    command, path = (context.command, context.command_path) if context else (None, "mriad")
+    takes_a_folder = any(each.name == "path" for each in getattr(command, "params", ()))
+    if text.startswith("Got unexpected extra argument") and takes_a_folder:
+        text += ": give one folder"
+    return f"{text}. See: {path} --help"
+
+
+def _unexpected(error: BaseException) -> str:
+    """One line for what we did not foresee; where it happened goes to the log."""
+    home, where = home_in_use(), ""
+    if home is not None:
+        if shutil.disk_usage(home).free < ALMOST_FULL_BYTES:
+            return f"{home}: the disk is full; free some space and run again"
+        with contextlib.suppress(OSError):
+            logging.getLogger("mriad").error("unexpected error\n%s", where_it_happened(error))
+        where = f"; {home}/logs/mriad.log says more"
+    text = " ".join(str(error).split())
+    return f"unexpected error, please report it: {type(error).__name__}: {text}{where}"
+
+
+def run() -> None:
+    """The command `mriad`."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - as long as we live
+    signal.signal(signal.SIGTERM, _stop)
+    take_no_code_from_this_folder()
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,94 @@
+"""What a command looks at before any server is started: folder, CSV, healthy pool, model.
+
+A mistake costs no server's start, and what there is nothing to do for starts none.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.engine.connect import Engine
+from db.repository.labels import healthy_pool
+from db.repository.models import CurrentThreshold, current_threshold
+from db.repository.runs import was_cut_off
+from flows.messages import say
+from mriad_model.datasets.labels import LabelLine, read_label_lines
+from mriad_model.errors import NoScans, TooFewScans
+from mriad_model.paths import escape_path, unescape_path
+from mriad_model.readers.folders import list_files
+
+MOST_NAMED = 20  # lines of a CSV
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A line of a CSV of labels that names no file of the folder."""
+
+    line: int
+    path: str  # as written
+
+
+def holds_files(folder: str, glob: str = "*") -> bool:
+    """Whether there is a file in a folder (escaped) that is not passed over.
+
+    Raises:
+        NoScans: it cannot be looked into.
+    """
+    return next(iter(list_files(Path(unescape_path(folder)), glob)), None) is not None
+
+
+def unmatched_lines(csv: Path | None, folder: str) -> list[Unmatched]:
+    """The lines of a CSV of labels that name no file of a folder (escaped); each is said.
+
+    Raises:
+        SettingsError: the CSV cannot be read.
+    """
+    if csv is None:
+        return []
+    lines, root = read_label_lines(csv), Path(unescape_path(folder))
+    names: set[str] = set()
+    for file in list_files(root):
+        names |= {os.path.relpath(file.path, root), file.path.name}
+    missing = [each for each in lines if each.file not in names]
+    _say(csv, folder, missing)
+    return [Unmatched(each.line, each.file) for each in missing]
+
+
+def active_model(engine: Engine) -> CurrentThreshold:
+    """The active threshold and its model.
+
+    Raises:
+        NoScans: there is none.
+    """
+    current = current_threshold(engine)
+    if current is None:
+        raise NoScans(
+            "no model is active; ingest healthy scans with: mriad ingest FOLDER --label healthy,"
+            " then train with: mriad train"
+        )
+    return current
+
+
+def require_healthy(engine: Engine, home: Path) -> None:
+    """Refuse to train on nothing.
+
+    Raises:
+        TooFewScans: there is no healthy scan in the record, and no file in `healthy/`.
+    """
+    if not holds_files(escape_path(home / "healthy")) and not healthy_pool(engine):
+        raise TooFewScans(
+            "no healthy scans in the record; add some with: mriad ingest FOLDER --label healthy"
+        )
+
+
+def nothing_to_score(engine: Engine, folder: str, glob: str) -> bool:
+    """Whether a folder is empty, and no run was cut off that a report should tell of."""
+    return not holds_files(folder, glob) and not was_cut_off(engine, "score_new_scans")
+
+
+def _say(csv: Path, folder: str, missing: Sequence[LabelLine]) -> None:
+    for each in missing[:MOST_NAMED]:
+        say(f"{escape_path(csv)}, line {each.line}: there is no file {each.file!r} in {folder}")
+    if len(missing) > MOST_NAMED:
+        say(f"and {len(missing) - MOST_NAMED} lines more that name no file; --json lists all")

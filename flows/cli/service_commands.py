@@ -1,0 +1,151 @@
+"""Commands that run unattended: `mriad watch` and `mriad up`."""
+
+# ruff: noqa: PLC0415 - Prefect reads its settings on import
+
+import os
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from db.repository.models import current_threshold
+from flows.cli.console import show_json
+from flows.cli.options import AsJson, Device, Home, flow_context
+from flows.context import Context, write_context
+from flows.messages import say
+from flows.service.prefect_server import known_server, own_server
+from flows.settings import local_api, point_prefect, unknown_settings
+from mriad_model.errors import MriadError, SettingsError
+from mriad_model.paths import escape_path
+from tasks.runtime.connections import database
+from tasks.runtime.home import SERVER_KEY
+
+WatchedFolder = Annotated[
+    Path | None,
+    typer.Argument(metavar="DIR", help="The folder to watch (default: MRIAD_WATCH, else inbox)."),
+]
+Quiet = Annotated[
+    float | None,
+    typer.Option("--quiet", min=0, help="Seconds without a change until a folder has settled."),
+]
+Poll = Annotated[
+    bool | None, typer.Option("--poll", help="Ask for changes: network shares tell of none.")
+]
+
+END_SECONDS = 10.0
+
+
+def watch(
+    folder: WatchedFolder = None,
+    quiet: Quiet = None,
+    poll: Poll = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Watch a folder, and score what is dropped into it once it has settled.
+
+    Where a Prefect server serves the deployment on-new-scans, that is triggered; otherwise
+    scoring is done in this process. Ends with Ctrl-C or SIGTERM.
+    """
+    _say_unknown_settings()
+    with flow_context(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device) as place:
+        from flows.service.triggers import Deployed, is_served
+        from flows.service.watcher import Watcher, pace_of
+
+        root, served = watched_root(place), is_served()
+        scorer = "the deployment on-new-scans" if served else "this process"
+        say(f"watching {escape_path(root)}; scored by {scorer}")
+        if as_json:
+            show_json({"watching": escape_path(root), "scored_by": scorer})
+            sys.stdout.flush()
+        if served:
+            with closing(
+                Deployed(place.home, known_server(place.home, place.settings))
+            ) as deployed:
+                Watcher(place.home, os.fspath(root), pace_of(place), deployed).run()
+        else:
+            _score_here(place, root)
+
+
+def _say_unknown_settings() -> None:
+    """A misspelt schedule would else be found out after nights."""
+    for name in unknown_settings():
+        say(f"{name} is no setting of mriad's and does nothing; is it misspelt?")
+
+
+def _score_here(place: Context, root: Path) -> None:
+    """Score in this thread while another watches."""
+    from flows.nightly import score_arrivals
+    from flows.service.triggers import InProcess
+    from flows.service.watcher import Watcher, pace_of
+    from tasks.intake.arrivals import still_open
+
+    def score(arrival_ids: list[int]) -> None:
+        done = score_arrivals(place.home, arrival_ids, place.settings.device)
+        say(f"scored {done.scoring.scored} scans of {done.arrivals} folders")
+
+    scorer = InProcess(score)
+    watcher = Watcher(place.home, os.fspath(root), pace_of(place), scorer)
+    thread = threading.Thread(target=watcher.run, name="watcher", daemon=True)
+    thread.start()
+    try:
+        scorer.work(lambda: still_open(str(place.home)), lambda: not thread.is_alive())
+    finally:
+        watcher.end()
+        thread.join(END_SECONDS)
+    raise MriadError("the watcher stopped; see above")
+
+
+def watched_root(place: Context) -> Path:
+    """The folder to be watched.
+
+    Raises:
+        SettingsError: there is none of that name.
+    """
+    root = place.watched
+    if not root.is_dir():
+        what = "that is no folder" if root.exists() else "no such folder"
+        raise SettingsError(f"{escape_path(root)}: {what}")
+    return root
+
+
+def up(
+    folder: WatchedFolder = None,
+    quiet: Quiet = None,
+    poll: Poll = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run everything: Prefect server, schedules, and the watcher. Ends with Ctrl-C or SIGTERM."""
+    _say_unknown_settings()
+    place = write_context(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device)
+    port, secret = own_server(place.home, place.settings)
+    api = local_api(port)
+    point_prefect(place.home, api, secret)
+    from flows.cli.interruption import serving
+    from flows.deployments import deployments
+    from flows.service.up import run_service
+
+    root = watched_root(place)
+    planned = deployments(place.settings)
+    in_force = current_threshold(database(str(place.home))) is not None
+    pages = api.removesuffix("/api")
+
+    def ready() -> None:
+        say(f"ready; watching {escape_path(root)}")
+        for each in planned:
+            say(f"  {each.name}: {f'{each.cron} ({each.timezone})' if each.cron else 'on demand'}")
+        say(f"pages: {pages} (they ask for what stands in {place.home / SERVER_KEY})")
+        if not in_force:
+            say("no model is in force: scans wait until there is one (mriad train)")
+        if as_json:
+            show_json({"pages": pages, "watching": escape_path(root)})
+            sys.stdout.flush()
+
+    serving()
+    run_service(place, ready)

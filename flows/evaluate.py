@@ -1,0 +1,63 @@
+"""The flow that measures a recipe on labelled images, fold by fold."""
+
+from pathlib import Path
+from typing import Any
+
+from prefect.runtime import flow_run
+
+from flows.private_flow import FOLDS, private_flow
+from mriad_model.evaluation.protocol import EvaluationPlan, EvaluationProtocol
+from tasks.intake.ingest import Labelling
+from tasks.reports.run_report import publish_summary
+from tasks.runtime.connections import database
+from tasks.runtime.home import work_folder
+from tasks.runtime.model_cache import device_in_use
+from tasks.runtime.progress import tell
+from tasks.runtime.runs import recorded_run
+from tasks.training.evaluate import evaluate_fold, gather_labelled, write_evaluation_report
+
+
+@private_flow(name="evaluate_model", flow_run_name="evaluate {protocol}", workers=FOLDS)
+def evaluate_model(
+    home: Path,
+    folder: str,
+    protocol: EvaluationProtocol,
+    recipe: str,
+    labelling: Labelling,
+    glob: str = "*",
+    repeats: int = 1,
+    folds: int = 5,
+    k: float = 1.0,
+    seed: int = 0,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Measure `recipe` (JSON) on the labelled images of a folder; nothing is put in force.
+
+    The images do not enter the record: a fold's model is thrown away, and so are its scores.
+    """
+    place = str(home)
+    plan = EvaluationPlan(protocol, repeats, folds, seed, k=k)
+    with recorded_run(database(place), "evaluate_model", flow_run.id, device_in_use(device)) as run:
+        with work_folder(home, run.id) as scratch:
+            data = str(scratch / "images.safetensors")
+            gathered = gather_labelled(folder, glob, labelling, recipe, data)
+            paths = [str(scratch / f"fold-{repeat}-{fold}.json") for repeat, fold in plan.folds]
+            folds_run = [
+                evaluate_fold.submit(data, plan, recipe, repeat, fold, device, path)
+                for (repeat, fold), path in zip(plan.folds, paths, strict=True)
+            ]
+            for done, fold_run in enumerate(folds_run, start=1):
+                fold_run.result()
+                tell("folds", done, len(folds_run))
+            found = write_evaluation_report(place, run.id, folder, paths, gathered.rejected)
+        figures = {name: found[name] for name in ("n_healthy", "n_abnormal", "auroc", "f1")}
+        run.counts.update({name: value for name, value in figures.items() if value is not None})
+        publish_summary(
+            "evaluate-summary", f"Evaluated run {run.id}, protocol {protocol.value}", figures
+        )
+    found["unlabelled"] = gathered.unlabelled
+    found["rejected"] = [
+        {"path": each.path, "reason": each.reason, "detail": each.detail}
+        for each in gathered.rejected
+    ]
+    return found

@@ -1,0 +1,38 @@
+"""One line to the person at the terminal, and where an error happened, without its words."""
+
+import os
+import sys
+import traceback
+from typing import TextIO
+
+from mriad_model.plain_text import printable
+
+
+def say(line: str) -> None:
+    """One line to stderr, for the person watching or the log of a nightly job."""
+    try:
+        sys.stderr.write(f"mriad: {printable(line)}\n")
+        sys.stderr.flush()
+    except BrokenPipeError:  # whoever listened has gone, which is no reason to stop the work
+        leave_to_nobody(sys.stderr)
+
+
+def leave_to_nobody(stream: TextIO) -> None:
+    """Send what else is written to a stream nowhere; else Python would complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def where_it_happened(error: BaseException) -> str:
+    """The traceback without the errors' own words, which may name a patient's file."""
+    parts: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        frames = "".join(traceback.format_tb(cause.__traceback__))
+        parts.insert(0, f"{frames}{type(cause).__qualname__}")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return "\nwhich led to:\n".join(parts)
+
+
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """`1 scan`, `2 scans`."""
+    return f"{n} {noun if n == 1 else plural or noun + 's'}"

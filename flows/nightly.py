@@ -1,0 +1,111 @@
+"""The flows that score what arrived: at once when folders settle, and every night for the rest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect.runtime import flow_run
+
+from flows.context import Context
+from flows.private_flow import AUTHOR, private_flow, worker_context
+from flows.retrain import retrain_model
+from flows.retrain_result import options_of
+from flows.score import ScoringResult, Sharing, report_again, score_found
+from flows.score_pipeline import TASKS_AT_ONCE
+from mriad_model.delivery.pending import NOTHING, PendingFolders
+from mriad_model.paths import escape_path
+from tasks.intake.arrivals import Arrived, end_arrivals, find_arrived, sweep
+from tasks.runtime.connections import database
+from tasks.runtime.model_cache import device_in_use
+from tasks.runtime.runs import RecordedRun, recorded_run
+from tasks.scoring.selection import find_model
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalsScored:
+    """What a run over arrivals came to."""
+
+    scoring: ScoringResult
+    folder: str  # that all of them lie in, escaped
+    arrivals: int  # that it is done with
+    waiting: int  # folders that changed after they had settled: left for their next state
+    vanished: int  # folders that are gone
+    outstanding: PendingFolders  # folders not scored yet, as the report lists them
+
+
+@private_flow(name="score_arrivals", flow_run_name="arrivals", workers=TASKS_AT_ONCE)
+def score_arrivals(
+    home: Path | None = None, arrival_ids: list[int] | None = None, device: str | None = None
+) -> ArrivalsScored:
+    """Score what the folders of these arrivals hold (None: of all that are open).
+
+    Args:
+        home: None for MRIAD_HOME, as a deployment on other machines has it.
+        arrival_ids: ids, for Prefect keeps parameters and folders may be named after patients.
+        device: None for MRIAD_DEVICE.
+    """
+    place = worker_context(home, device=device)
+    device = device_in_use(place.settings.device)
+    with recorded_run(database(str(place.home)), "score_arrivals", flow_run.id, device) as run:
+        return _score(place, run, arrival_ids)
+
+
+@private_flow(name="nightly", flow_run_name="nightly", workers=TASKS_AT_ONCE)
+def nightly(home: Path | None = None) -> ArrivalsScored:
+    """Look the watched folder over, score all that has settled and is not decided, report.
+
+    Then train again, if the healthy pool has grown enough. The report is there before that
+    begins, for training takes its time; how a new model did, or that it failed, is added to it.
+    """
+    place = worker_context(home)
+    device = device_in_use(place.settings.device)
+    with recorded_run(database(str(place.home)), "nightly", flow_run.id, device) as run:
+        watched = place.watched
+        swept = sweep(str(place.home), escape_path(watched), place.settings.quiet_seconds)
+        run.counts.update(settled=swept.settled, unsettled=swept.outstanding.n)
+        if not swept.present:
+            run.counts["watched_folder"] = "missing"
+        scored = _score(place, run, None, swept.outstanding, check=True)
+    try:
+        retrained = retrain_model(place.home, author=AUTHOR, **options_of(place.settings))
+    except Exception:
+        report_again(place.home, run.id, scored.folder, scored.scoring, scored.outstanding)
+        raise
+    if retrained.challenge_id is not None:
+        report_again(place.home, run.id, scored.folder, scored.scoring, scored.outstanding)
+    return scored
+
+
+def _score(
+    place: Context,
+    run: RecordedRun,
+    arrival_ids: Sequence[int] | None,
+    swept: PendingFolders = NOTHING,
+    *,
+    check: bool = False,
+) -> ArrivalsScored:
+    home, settings = str(place.home), place.settings
+    model = find_model(home)
+    arrived: Arrived = find_arrived(home, run.id, arrival_ids)
+    run.counts.update(
+        arrivals=len(arrived.done), waiting=arrived.waiting, vanished=arrived.vanished
+    )
+    outstanding = swept.and_also(arrived.outstanding)
+    scoring = score_found(
+        place.home,
+        run,
+        model,
+        arrived.found,
+        arrived.folder,
+        settings.device,
+        settings.chunk_size,
+        sharing=Sharing(settings.shards, settings.lease_seconds),
+        check=check,
+        outstanding=outstanding,
+    )
+    # Whoever else is at work on some scans may die of it: then their folders are still to do.
+    done = [] if scoring.elsewhere else arrived.done
+    end_arrivals(home, run.id, done)
+    return ArrivalsScored(
+        scoring, arrived.folder, len(done), arrived.waiting, arrived.vanished, outstanding
+    )

@@ -1,0 +1,66 @@
+"""The flow that draws a new threshold from stored scores and decides again, with no inference."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect.runtime import flow_run
+
+from flows.private_flow import AUTHOR, private_flow, worker_context
+from mriad_model.enums import Policy
+from tasks.reports.run_report import publish_summary
+from tasks.runtime.connections import database
+from tasks.runtime.runs import recorded_run
+from tasks.training.recalibrate import activate, decide_again, draw_threshold
+from tasks.training.thresholds import Proposal, terms_in_force
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibration:
+    """A new threshold in force, and how many decisions it added."""
+
+    threshold_id: int
+    proposal: Proposal
+    decisions: int
+
+
+@private_flow(name="recalibrate_threshold", flow_run_name="recalibrate {policy} {k}")
+def recalibrate_threshold(
+    home: Path, policy: Policy, k: float, author: str, new_healthy: bool = False
+) -> Recalibration:
+    """Append a threshold, an activation, and a decision on every scan decided before.
+
+    With `new_healthy` it is drawn also from scored scans that were called healthy since.
+    """
+    place = str(home)
+    with recorded_run(database(place), "recalibrate_threshold", flow_run.id) as run:
+        drawn = draw_threshold(place, run.id, policy, k, new_healthy=new_healthy)
+        activate(place, drawn.threshold_id, f"recalibrated: {policy.value} {k:g}", author)
+        decisions = decide_again(place, run.id, drawn.threshold_id)
+        turned = drawn.proposal.flips
+        run.counts.update(
+            threshold_id=drawn.threshold_id,
+            decisions=decisions,
+            to_suspicious=turned.to_suspicious,
+            to_normal=turned.to_normal,
+        )
+        publish_summary("recalibrate-summary", f"Threshold {drawn.threshold_id}", run.counts)
+    return Recalibration(drawn.threshold_id, drawn.proposal, decisions)
+
+
+@private_flow(name="recalibrate", flow_run_name="recalibrate")
+def recalibrate(
+    home: Path | None = None, policy: Policy | None = None, k: float | None = None
+) -> Recalibration | None:
+    """Draw the threshold anew, also from scans that people called healthy since.
+
+    None where it comes out as it is; else the activation says that it was drawn by schedule.
+
+    Healthy scans that imports brought since count too.
+
+    Without `policy` and `k`, those in force, so that a schedule does not undo what people chose.
+    """
+    place = worker_context(home)
+    terms = terms_in_force(database(str(place.home)), policy, k, new_healthy=True)
+    if not terms.changes:
+        return None
+    return recalibrate_threshold(place.home, terms.policy, terms.k, AUTHOR, new_healthy=True)

@@ -1,0 +1,178 @@
+"""The flow that trains again when the healthy pool has grown, and lets the better model decide."""
+
+from pathlib import Path
+
+from prefect.runtime import flow_run
+
+from flows.ingest import CHUNK_SIZE, ingest_folder
+from flows.private_flow import AUTHOR, private_flow, worker_context
+from flows.retrain_result import RetrainingResult, not_retrained, options_of, too_little
+from flows.train import prepared_role
+from mriad_model.enums import LabelValue, Role
+from mriad_model.promotion.comparison import PromotionCriteria
+from mriad_model.promotion.growth import Marks
+from tasks.intake.ingest import Labelling
+from tasks.reports.run_report import publish_summary
+from tasks.runtime.connections import database
+from tasks.runtime.home import work_folder
+from tasks.runtime.model_cache import device_in_use
+from tasks.runtime.runs import RecordedRun, recorded_run
+from tasks.scoring.selection import ActiveModel, find_model
+from tasks.training.compare_models import score_comparison_scans
+from tasks.training.growth import GrowthCheck
+from tasks.training.recalibrate import activate
+from tasks.training.retrain import (
+    ComparisonPlan,
+    PromotionResult,
+    deal_roles,
+    decide_promotion,
+    measure_growth,
+)
+from tasks.training.train import Trained, calibrate, train
+
+TEACH = (Role.TRAIN, Role.VALIDATION)
+
+
+CALIBRATES = (Role.CALIBRATION,)
+
+
+MARKS = Marks()
+
+
+TERMS = PromotionCriteria()
+
+
+@private_flow(name="retrain_model", flow_run_name="retrain")
+def retrain_model(
+    home: Path,
+    force: bool = False,
+    author: str = "mriad",
+    marks: Marks = MARKS,
+    terms: PromotionCriteria = TERMS,
+    seed: int = 0,
+    device: str = "auto",
+    chunk_size: int = CHUNK_SIZE,
+) -> RetrainingResult:
+    """Train the recipe in force again, once the healthy pool has grown by both `marks`.
+
+    The new model is put in force only if it is shown to be no worse than the one in force, on
+    `terms`, on scans that neither learned from; either way the record says why. With `force` it
+    is trained whatever the growth, and put in force where there are too few scans to tell.
+    """
+    place = str(home)
+    with recorded_run(database(place), "retrain_model", flow_run.id, device_in_use(device)) as run:
+        champion = find_model(place)
+        labelling = Labelling(author, LabelValue.HEALTHY)
+        ingest_folder(home, run, str(home / "healthy"), labelling=labelling, chunk_size=chunk_size)
+        timing = measure_growth(place, champion, marks)
+        run.counts.update(
+            n_before=timing.growth.n_before,
+            n_new=timing.growth.n_new,
+            needed=marks.needed(timing.growth.n_before),
+        )
+        if not timing.due and not force:
+            return _nothing(run, champion, timing, too_little(timing))
+        with work_folder(home, run.id) as folder:
+            trial = deal_roles(place, run.id, champion, seed, str(folder))
+            if not trial.anything_new:
+                return _nothing(run, champion, timing, "nothing to do: no scan is new")
+            learned, held_out = _prepared(home, run, champion, trial, folder, chunk_size, TEACH)
+            trained = train(
+                place, run.id, trial.dataset.id, champion.recipe, learned, held_out, device
+            )
+            (calibration,) = _prepared(home, run, champion, trial, folder, chunk_size, CALIBRATES)
+            threshold_id = calibrate(
+                place,
+                run.id,
+                trained.model_id,
+                trial.dataset.id,
+                calibration,
+                trial.policy,
+                trial.k,
+                device,
+            )
+            judged = score_comparison_scans(
+                place,
+                run.id,
+                [champion.model_id, trained.model_id],
+                trial.healthy,
+                trial.abnormal,
+                str(folder),
+                device,
+            )
+        settled = decide_promotion(
+            place, run.id, champion, threshold_id, trial, judged, terms, force=force
+        )
+        if settled.promoted:
+            activate(place, threshold_id, settled.reason, author)
+        result = _result(champion, timing, trial, trained, threshold_id, settled)
+        run.counts.update(
+            model_id=trained.model_id,
+            threshold_id=threshold_id,
+            challenge_id=settled.challenge_id,
+            promoted=int(settled.promoted),
+        )
+        publish_summary(
+            "retrain-summary", f"Challenger {trained.model_id}", {**run.counts, "why": result.why}
+        )
+    return result
+
+
+def _prepared(
+    home: Path,
+    run: RecordedRun,
+    champion: ActiveModel,
+    trial: ComparisonPlan,
+    folder: Path,
+    chunk_size: int,
+    roles: tuple[Role, ...],
+) -> list[list[str]]:
+    """Prepare the slices of these roles; the folders that they lie in, by role."""
+    return [
+        prepared_role(str(home), run.id, champion.recipe, trial.dataset, role, folder, chunk_size)
+        for role in roles
+    ]
+
+
+def _nothing(
+    run: RecordedRun, champion: ActiveModel, timing: GrowthCheck, why: str
+) -> RetrainingResult:
+    """Nothing was put in force, and no challenge recorded."""
+    publish_summary("retrain-summary", "No retraining", {**run.counts, "why": why})
+    return not_retrained(champion.threshold_id, timing, why)
+
+
+def _result(
+    champion: ActiveModel,
+    timing: GrowthCheck,
+    trial: ComparisonPlan,
+    trained: Trained,
+    threshold_id: int,
+    settled: PromotionResult,
+) -> RetrainingResult:
+    return RetrainingResult(
+        activated=settled.promoted,
+        why=settled.reason,
+        n_before=timing.growth.n_before,
+        n_new=timing.growth.n_new,
+        champion_threshold_id=champion.threshold_id,
+        challenge_id=settled.challenge_id,
+        model_id=trained.model_id,
+        threshold_id=threshold_id,
+        n_train=trial.dataset.n(Role.TRAIN),
+        n_validation=trial.dataset.n(Role.VALIDATION),
+        n_calibration=trial.dataset.n(Role.CALIBRATION),
+        n_test=trial.dataset.n(Role.TEST),
+        epochs=trained.epochs,
+        best_epoch=trained.best_epoch,
+        validation_loss=trained.validation_loss,
+        seconds=trained.seconds,
+    )
+
+
+@private_flow(name="retrain_on_growth", flow_run_name="retrain, if the healthy pool has grown")
+def retrain_on_growth(home: Path | None = None, force: bool = False) -> RetrainingResult:
+    """Train again where the healthy pool has grown enough; see `mriad retrain`."""
+    place = worker_context(home)
+    done: RetrainingResult = retrain_model(place.home, force, AUTHOR, **options_of(place.settings))
+    return done

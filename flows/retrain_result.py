@@ -1,0 +1,89 @@
+"""What a retraining comes to, and whether there is anything to do. Without the workflow engine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from db.engine.connect import Engine
+from db.repository.models import CurrentThreshold
+from flows.settings import Settings
+from mriad_model.promotion.comparison import PromotionCriteria
+from mriad_model.promotion.growth import Marks
+from tasks.training.growth import GrowthCheck, growth_of_pool, holds_new_files
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainingResult:
+    """What came of a retraining. Where nothing was trained, what a training would give is None."""
+
+    activated: bool
+    why: str
+    n_before: int  # scans that the model in force, or a challenger of it, was made of
+    n_new: int  # healthy scans beside those
+    champion_threshold_id: int  # in force before
+    challenge_id: int | None = None
+    model_id: int | None = None
+    threshold_id: int | None = None
+    n_train: int | None = None
+    n_validation: int | None = None
+    n_calibration: int | None = None
+    n_test: int | None = None
+    epochs: int | None = None
+    best_epoch: int | None = None
+    validation_loss: float | None = None
+    seconds: float | None = None  # of the training
+
+
+def nothing_to_retrain(
+    engine: Engine, home: Path, current: CurrentThreshold, settings: Settings
+) -> RetrainingResult | None:
+    """The result where it is plain that nothing would be trained; None where a run has to look.
+
+    Args:
+        engine: of the record.
+        home: the home folder. New files in its `healthy/` may be scans, so a run has to look.
+        current: the active threshold and its model.
+        settings: say how much growth is enough.
+    """
+    if holds_new_files(engine, home, home / "healthy"):
+        return None
+    timing = growth_of_pool(
+        engine, current.threshold.model_id, current.model.recipe, marks_of(settings)
+    )
+    if timing.due:
+        return None
+    return not_retrained(current.threshold.id or 0, timing, too_little(timing))
+
+
+def not_retrained(threshold_id: int, timing: GrowthCheck, why: str) -> RetrainingResult:
+    """Nothing was trained; `threshold_id` stays active."""
+    return RetrainingResult(
+        activated=False,
+        why=why,
+        n_before=timing.growth.n_before,
+        n_new=timing.growth.n_new,
+        champion_threshold_id=threshold_id,
+    )
+
+
+def too_little(timing: GrowthCheck) -> str:
+    """Why nothing is trained, in words."""
+    return f"nothing to do: {timing.told}"
+
+
+def marks_of(settings: Settings) -> Marks:
+    """How much growth the settings ask for."""
+    return Marks(settings.retrain_share, settings.retrain_min)
+
+
+def options_of(settings: Settings) -> dict[str, Any]:
+    """What the settings say of retraining, as `retrain_model` takes it."""
+    return {
+        "marks": marks_of(settings),
+        "terms": PromotionCriteria(
+            settings.retrain_margin, settings.retrain_rate_margin, settings.retrain_confidence
+        ),
+        "seed": settings.seed,
+        "device": settings.device,
+        "chunk_size": settings.chunk_size,
+    }

@@ -1,0 +1,239 @@
+"""The flow of every night: ingest what is new, score it, decide, paint, report."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
+
+from db.repository.reports import REPORT_AGAIN
+from flows.ingest import CHUNK_SIZE, ingest_result
+from flows.private_flow import bounded_results, data, private_flow
+from flows.score_pipeline import TASKS_AT_ONCE, ScoringPipeline
+from flows.score_shards import shards_running
+from mriad_model.delivery.pending import NOTHING, PendingFolders
+from mriad_model.rejections import ALL_SCORED, NotScored, RejectedItem, not_scored, split_rejections
+from tasks.intake.find_files import FoundScans, ScanSources, chunked, find_files
+from tasks.intake.ingest import Ingested, ingest_chunk
+from tasks.intake.rejections import all_refused, rejected_after
+from tasks.reports.run_report import ScoreCounts, publish_summary, write_score_report
+from tasks.runtime.connections import database
+from tasks.runtime.home import work_folder
+from tasks.runtime.model_cache import device_in_use
+from tasks.runtime.progress import tell
+from tasks.runtime.runs import RecordedRun, recorded_run
+from tasks.scoring.claiming import LEASE_SECONDS, claimant_of, renewed
+from tasks.scoring.drift import check_drift
+from tasks.scoring.selection import (
+    ActiveModel,
+    PendingScans,
+    all_undecided,
+    find_model,
+    find_undecided,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringResult:
+    """What a scoring run came to."""
+
+    new: int
+    known: int
+    rejected: list[RejectedItem]
+    scored: int
+    suspicious: int
+    recovered: int  # decided by an earlier run that was cut off; in this report too
+    recovered_suspicious: int  # of these
+    training_scans: int  # left out: the model learned from them
+    incompatible: int  # left out: of another kind than the model learned
+    unreadable: int  # left out: their files vanished or changed, or they cannot be judged
+    elsewhere: int  # left out: another run is at work on them
+    model_id: int
+    threshold_id: int
+    report: str  # path, relative to the home; the same as a table lies beside it, .csv
+    warnings: list[str]  # of drift, said by this run
+    seconds: float
+    why_unreadable: NotScored = ALL_SCORED
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How a run shares its scans with others."""
+
+    shards: int = 1  # runs, this one among them
+    lease_seconds: float = LEASE_SECONDS
+
+
+ALONE = Sharing()
+
+
+@private_flow(name="score_new_scans", flow_run_name="score", workers=TASKS_AT_ONCE)
+def score_new_scans(
+    home: Path,
+    folder: str,
+    device: str = "auto",
+    glob: str = "*",
+    chunk_size: int = CHUNK_SIZE,
+    sharing: Sharing = ALONE,
+) -> ScoringResult:
+    """Score what is new in a folder. A second run over the same folder adds nothing."""
+    place = str(home)
+    with recorded_run(
+        database(place), "score_new_scans", flow_run.id, device_in_use(device)
+    ) as run:
+        model = find_model(place)
+        found = find_files(place, run.id, folder, glob)
+        return score_found(
+            home, run, model, found, folder, device, chunk_size, sharing=sharing, check=True
+        )
+
+
+def score_found(
+    home: Path,
+    run: RecordedRun,
+    model: ActiveModel,
+    found: FoundScans,
+    folder: str,
+    device: str,
+    chunk_size: int,
+    *,
+    sharing: Sharing = ALONE,
+    check: bool = False,
+    outstanding: PendingFolders = NOTHING,
+) -> ScoringResult:
+    """Read what is new of what was found, score it and what is known but undecided; report.
+
+    `folder` (escaped) is what the report names as the source. With `check` it is looked whether
+    scores drift, before the report: once a night, for every look may be a false alarm.
+    """
+    started = time.monotonic()
+    place = str(home)
+    known = find_undecided(place, run.id, model, data(Ingested(found.known)))
+    claimant = claimant_of(run.id, model.model_id, model.threshold_id, sharing.lease_seconds)
+    with work_folder(home, run.id) as scratch, renewed(place, claimant):
+        work = ScoringPipeline(place, run.id, model, device, chunk_size, scratch, claimant)
+        if sharing.shards == 1:
+            work.score(known, found.unread)
+            elsewhere = work.take_over()
+        else:
+            registered = _registered(work, found)
+            wanted = all_undecided([known, *registered])
+            work.selected += registered
+            with shards_running(
+                home, flow_run.id, model.threshold_id, wanted.scan_ids, sharing.shards - 1
+            ) as helpers:
+                work.score(wanted, tend=helpers.tend)
+                elsewhere = work.take_over(helpers.are_busy)
+    intake = ingest_result(found, work.reads)
+    selected = [known, *work.selected]
+    left_out = [refused for each in selected for refused in each.refused]
+    lost = rejected_after(place, run.id, [*intake.rejected, *left_out])
+    rejected = all_refused(place, run.id, [*intake.rejected, *left_out])
+    intake = replace(intake, rejected=rejected)
+    run.counts.update({**intake.counts, "rejected": len(split_rejections(rejected)[0])})
+    counts = ScoreCounts(
+        new=intake.new,
+        known=intake.known,
+        training_scans=len({i for each in selected for i in each.training_scans}),
+        incompatible=len({i for each in selected for i in each.incompatible}),
+        unreadable=work.unreadable,
+        elsewhere=len(elsewhere),
+        why_unreadable=not_scored(work.unreadable, lost),
+    )
+    drifted = check_drift(place, run.id) if check else []
+    report = write_score_report(
+        place,
+        run.id,
+        model.threshold_id,
+        folder,
+        counts,
+        data(intake.rejected),
+        data(outstanding),
+    )
+    run.counts.update(
+        scored=report.scored,
+        suspicious=report.suspicious,
+        recovered=report.recovered,
+        training_scans=counts.training_scans,
+        incompatible=counts.incompatible,
+        unreadable=counts.unreadable,
+        elsewhere=counts.elsewhere,
+        doubled=work.doubled,
+        warnings=len(drifted),
+    )
+    publish_summary(
+        "score-summary",
+        f"Scored {report.scored} scans, {report.suspicious} suspicious",
+        {**run.counts, **intake.by_reason, "report": report.path},
+    )
+    run.counts.update(report.told)
+    return ScoringResult(
+        new=intake.new,
+        known=intake.known,
+        rejected=intake.rejected,
+        scored=report.scored,
+        suspicious=report.suspicious,
+        recovered=report.recovered,
+        recovered_suspicious=report.recovered_suspicious,
+        training_scans=counts.training_scans,
+        incompatible=counts.incompatible,
+        unreadable=counts.unreadable,
+        elsewhere=counts.elsewhere,
+        model_id=model.model_id,
+        threshold_id=model.threshold_id,
+        report=report.path,
+        warnings=drifted,
+        seconds=time.monotonic() - started,
+        why_unreadable=counts.why_unreadable,
+    )
+
+
+def report_again(
+    home: Path, run_id: int, folder: str, found: ScoringResult, outstanding: PendingFolders
+) -> None:
+    """Write a run's page once more, with what has changed since the run ended.
+
+    A run of its own in the record, which says that the page has told it: killed before that, the
+    next report tells it.
+    """
+    counts = ScoreCounts(
+        new=found.new,
+        known=found.known,
+        training_scans=found.training_scans,
+        incompatible=found.incompatible,
+        unreadable=found.unreadable,
+        elsewhere=found.elsewhere,
+        why_unreadable=found.why_unreadable,
+    )
+    with recorded_run(database(str(home)), REPORT_AGAIN, None) as run:
+        report = write_score_report(
+            str(home),
+            run_id,
+            found.threshold_id,
+            folder,
+            counts,
+            data(found.rejected),
+            data(outstanding),
+        )
+        run.counts.update(of_run=run_id, **report.told)
+
+
+def _registered(work: ScoringPipeline, found: FoundScans) -> list[PendingScans]:
+    """Read what is new and keep nothing of it: whoever comes to a scan reads it again."""
+    reads, selected = [], []
+
+    def submit(number: int, sources: ScanSources) -> PrefectFuture[PendingScans]:
+        workspace = str(work.folder / f"read-{number}")
+        read = ingest_chunk.submit(work.home, work.run_id, sources, workspace, keep=False)
+        reads.append(read)
+        return find_undecided.submit(work.home, work.run_id, work.model, read, return_state=False)
+
+    for number, wanted in bounded_results(
+        submit(*each) for each in chunked(found.unread, work.chunk_size)
+    ):
+        selected.append(wanted)
+        done = sum(each.result().n_sources for each in reads[:number])
+        tell("reading", done, len(found.unread))
+    work.reads += [each.result() for each in reads]
+    return selected

@@ -1,0 +1,1 @@
+"""`mriad up` and `mriad watch`: the process tree, the watcher, the Prefect server."""

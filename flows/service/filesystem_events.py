@@ -1,0 +1,121 @@
+"""What a file system tells of a watched folder. It only shortens the wait for the next sweep.
+
+Events are missed: of files there before the start, of a folder renamed in (its files), on
+network shares, where the kernel's watches run out, and after the root was deleted and made again
+(the observer lives on, its emitter is dead). So nothing is learned from an event but that
+something happened.
+"""
+
+import contextlib
+import os
+import threading
+from types import TracebackType
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+from watchdog.observers.polling import PollingObserver
+
+from flows.messages import say
+
+# Not those of opening and reading: our own sweeps would wake us.
+TOLD: list[type[FileSystemEvent]] = [
+    DirCreatedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+]
+STOP_SECONDS = 5.0
+
+
+class Events(FileSystemEventHandler):
+    """Sets `wake` when something happens below the root."""
+
+    def __init__(self, root: str, wake: threading.Event, *, poll: bool, seconds: float) -> None:
+        """Nothing is watched before `keep`.
+
+        Args:
+            root: the watched folder.
+            wake: set at every event.
+            poll: list the folder every `seconds` instead of waiting for the kernel's word.
+            seconds: between two listings.
+        """
+        self._root = root
+        self._wake = wake
+        self._poll = poll
+        self._seconds = seconds
+        self._observer: BaseObserver | None = None
+        self._watched: tuple[int, int] | None = None  # device and inode of the root
+
+    def on_any_event(self, event: FileSystemEvent) -> None:  # noqa: ARG002
+        """Called from the observer's thread."""
+        self._wake.set()
+
+    def keep(self) -> None:
+        """Watch the root, and begin again where what watched it has died or it is another."""
+        there = _identity(self._root)
+        if self._observer is not None and self._is_well() and there == self._watched:
+            return
+        self.close()
+        if there is None:
+            return
+        observer: BaseObserver = (
+            PollingObserver(timeout=self._seconds) if self._poll else Observer()
+        )
+        try:
+            observer.schedule(self, self._root, recursive=True, event_filter=TOLD)
+            observer.start()
+        except OSError as error:  # the kernel has no more watches to give, most likely
+            say(f"no events from the watched folder ({error.strerror}); sweeps alone will do")
+            with contextlib.suppress(RuntimeError):
+                observer.stop()
+        self._observer, self._watched = observer, there
+
+    def close(self) -> None:
+        """Stop watching."""
+        observer, self._observer, self._watched = self._observer, None, None
+        if observer is not None and observer.is_alive():
+            observer.stop()
+            observer.join(STOP_SECONDS)
+
+    def __enter__(self) -> "Events":
+        self.keep()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _is_well(self) -> bool:
+        """Whether events still come; where none could be had, that is as well as it gets."""
+        observer = self._observer
+        if observer is None:
+            return False
+        if not observer.ident:  # never started, for want of watches
+            return True
+        return observer.is_alive() and all(each.is_alive() for each in observer.emitters)
+
+
+def _identity(root: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(root)  # noqa: PTH116 - names of any bytes
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,200 @@
+"""The processes that `mriad up` keeps: `python -m flows.service.roles ROLE PARENT [DESCRIPTOR]`.
+
+Settings come as `mriad up` was given them; the descriptor is the server's, a listening socket.
+
+server: the Prefect server, on this machine alone. serve: runs the deployments when they are due.
+watch: the watcher, which triggers one of them. Each says READY on a line of its own when it is,
+and ends when `mriad up` has gone, even by SIGKILL.
+"""
+
+# ruff: noqa: PLC0415 - a role loads what it needs, and Prefect reads its settings on import
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType
+from prefect.states import Crashed
+
+from flows.context import Context, child_context
+from flows.messages import where_it_happened
+from flows.service.prefect_server import HEALTH_TIMEOUT_SECONDS, PR_SET_PDEATHSIG, own_server
+from flows.service.server_secret import PortOwner, find_server
+from flows.settings import PREFECT_FOLDER
+from mriad_model.errors import MriadError
+
+READY = "READY"
+
+
+SERVER, SERVE, WATCH = "server", "serve", "watch"
+
+
+POLL_SECONDS = 2.0
+
+
+RUNS_AT_ONCE = 3
+
+
+LOOK_SECONDS = 0.2
+
+
+PARENT_SECONDS = 1.0
+
+
+GRACE_SECONDS = 25.0  # a little more than a run is given to end in order
+
+
+def main(role: str, parent: int, descriptor: int | None = None) -> None:
+    """Play the role until told to stop."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:  # it went before the kernel was asked to tell us
+        return
+    end_with(parent, GRACE_SECONDS)
+    os.umask(0o077)
+    try:
+        place = child_context(None)
+        if role == SERVER:
+            _server(descriptor)
+        else:
+            {SERVE: _serve, WATCH: _watch}[role](place)
+    except MriadError as error:
+        sys.exit(str(error))
+    except Exception as error:
+        sys.exit(where_it_happened(error))  # without its words, which may name a folder
+
+
+def end_with(parent: int, grace: float) -> None:
+    """Kill this process and its group where it still is there so long after its parent went.
+
+    The kernel tells it to end by SIGTERM; one that hangs over that would hold the service's port
+    and score on, with nobody to stop it.
+    """
+
+    def wait() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        time.sleep(grace)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait, name="end with parent", daemon=True).start()
+
+
+def _ready() -> None:
+    sys.stdout.write(f"{READY}\n")
+    sys.stdout.flush()
+
+
+def _server(descriptor: int | None) -> None:
+    from flows.service.server_app import serve
+
+    assert descriptor is not None
+    serve(descriptor)
+
+
+def _serve(place: Context) -> None:
+    from flows.deployments import deployments
+
+    pass
+
+    served = [each.to_serve() for each in deployments(place.settings)]
+    _await_server(place)
+    from prefect.runner import Runner
+
+    # On SIGTERM it makes a coroutine that it does not await, and ends all the same.
+    warnings.filterwarnings("ignore", r"coroutine 'Runner.a?stop' was never awaited")
+
+    async def serve() -> None:
+        with _scratch_in(place.home):
+            runner = Runner(
+                name="mriad",
+                pause_on_shutdown=False,
+                query_seconds=POLL_SECONDS,
+                limit=RUNS_AT_ONCE + place.settings.shards - 1,
+            )
+        ids = [await runner.aadd_deployment(each) for each in served]
+        await crash_stale_runs(ids)
+        _ready()
+        await runner.start()
+
+    asyncio.run(serve())
+
+
+def _watch(place: Context) -> None:
+    from flows.service.triggers import Deployed
+    from flows.service.watcher import Watcher, pace_of
+
+    _await_server(place)
+    with closing(Deployed(place.home, lambda: _is_up(place))) as deployed:
+        watcher = Watcher(
+            place.home, os.fspath(place.watched), pace_of(place), deployed, swept=_ready
+        )
+        signal.signal(signal.SIGTERM, lambda *_: watcher.end())
+        watcher.run()
+
+
+def _await_server(place: Context) -> None:
+    while not _is_up(place):
+        time.sleep(LOOK_SECONDS)
+
+
+def _is_up(place: Context) -> bool:
+    return (
+        find_server(*own_server(place.home, place.settings), HEALTH_TIMEOUT_SECONDS)
+        is PortOwner.OURS
+    )
+
+
+@contextmanager
+def _scratch_in(home: Path) -> Iterator[None]:
+    """Where a runner takes its scratch folder: in the home, not in the folder of everybody.
+
+    There another user may have made `runner_storage` before us, and would own what lies in it.
+    """
+    before, tempfile.tempdir = tempfile.tempdir, str(home / PREFECT_FOLDER)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(int, sys.argv[2:]))
+
+
+UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+
+
+async def crash_stale_runs(deployment_ids: Sequence[UUID]) -> int:
+    """Mark as crashed what nobody runs any more, or its deployment would wait for it; how many.
+
+    For the one process that runs these deployments, before it begins.
+    """
+    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=UNDER_WAY))
+    async with get_client() as client:
+        left = await client.read_flow_runs(
+            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=list(deployment_ids))),
+            flow_run_filter=FlowRunFilter(state=state),
+        )
+        for run in left:
+            crashed: State[object] = Crashed(message="its process was killed")
+            await client.set_flow_run_state(run.id, crashed, force=True)
+    return len(left)

@@ -1,0 +1,79 @@
+"""How a Prefect server of ours is told from any other process on its port: it knows the secret.
+
+Whoever asks sends a number that was never used before, and gets it back signed. So nobody is told
+the secret who does not have it, and no answer that was overheard is worth anything. The signature
+names the port: what listens on another port can't pass such an answer on as its own.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import socket
+import time
+from enum import Enum
+
+from flows.settings import LOOPBACK
+
+PROOF_PATH = "/mriad/proof/"
+
+
+CHALLENGE = re.compile("[0-9a-f]{64}")
+
+
+LONGEST_ANSWER = 4096  # bytes
+
+
+class PortOwner(Enum):
+    """What listens at an address."""
+
+    OURS = "ours"
+    NOTHING = "nothing"
+    STRANGER = "stranger"  # or one of ours that is too busy to answer in time
+
+
+def proof(secret: str, port: int, challenge: str) -> str:
+    """The answer to a challenge, of a server that knows the secret (HMAC-SHA256)."""
+    text = f"mriad server at {LOOPBACK}:{port}: {challenge}"
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def find_server(port: int, secret: str, seconds: float) -> PortOwner:
+    """What listens at the port, told within so many seconds whatever it does."""
+    challenge = secrets.token_hex(32)
+    try:
+        answer = _asked(port, f"{PROOF_PATH}{challenge}", seconds)
+    except ConnectionRefusedError:
+        return PortOwner.NOTHING
+    except OSError:
+        return PortOwner.STRANGER
+    head, _, body = answer.partition(b"\r\n\r\n")
+    known = hmac.compare_digest(body.strip(), proof(secret, port, challenge).encode())
+    return (
+        PortOwner.OURS if known and b" 200 " in head.partition(b"\r\n")[0] else PortOwner.STRANGER
+    )
+
+
+def _asked(port: int, path: str, seconds: float) -> bytes:
+    """An HTTP answer, its head too; cut where it is long.
+
+    Not by urllib: its time limit is for each read, which a byte now and then keeps from ending,
+    and it would ask a proxy.
+
+    Raises:
+        OSError: there is none in time.
+    """
+    until = time.monotonic() + seconds
+    request = f"GET {path} HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\nConnection: close\r\n\r\n"
+    answer = b""
+    with socket.create_connection((LOOPBACK, port), timeout=seconds) as connection:
+        connection.sendall(request.encode())
+        while len(answer) < LONGEST_ANSWER:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            connection.settimeout(left)
+            if not (more := connection.recv(LONGEST_ANSWER)):
+                break
+            answer += more
+    return answer

@@ -1,0 +1,193 @@
+"""`mriad up`: the Prefect server, the deployments and the watcher as one tree of processes."""
+
+import fcntl
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from flows.context import LOG_BYTES, LOG_FILES, Context, PlainLines
+from flows.messages import say
+from flows.service.prefect_server import HEALTH_TIMEOUT_SECONDS, listen, own_server
+from flows.service.process import Child
+from flows.service.roles import SERVE, SERVER, WATCH
+from flows.service.server_secret import PortOwner, find_server
+from flows.settings import PREFECT_FOLDER, SAYS_ERRORS, local_api, service_environment
+from mriad_model.errors import HomeError, SettingsError
+
+LOCK = "service.lock"
+READY_SECONDS = 120.0
+START_ATTEMPTS = 3  # at each child
+PORT_SECONDS = 20.0  # for a service that was killed to let go of its port
+LOOK_SECONDS = 0.2
+START_LOOK_SECONDS = 1.0
+HEALTH_SECONDS = 30.0
+UNHEALTHY = 4  # times in a row
+
+
+def run_service(place: Context, ready: Callable[[], None]) -> None:
+    """Keep everything running until an exception (SIGTERM, Ctrl-C) comes.
+
+    Args:
+        place: the home, prepared, and the settings.
+        ready: called once, when scans that are dropped in are scored.
+
+    Raises:
+        SettingsError: the server's address is none of this machine, or is taken.
+        HomeError: a service runs on this home already, or this one does not come up.
+    """
+    home = place.home
+    port, secret = own_server(home, place.settings)
+    with only_one(home), held_port(port) as listener:
+        log = _log(home)
+        environment = service_environment(home, place.settings, local_api(port), secret)
+        # Not in the folder one stands in: Prefect would take settings from there.
+        folder = home / PREFECT_FOLDER
+        server = Child(SERVER, environment | SAYS_ERRORS, log, 10.0, folder, listener)
+        serve = Child(SERVE, environment, log, 40.0, folder)
+        watch = Child(WATCH, environment, log, 10.0, folder)
+        children = (server, serve, watch)
+        up = partial(_is_up, port, secret)
+        try:
+            start_children(children, up, home, log)
+            log.info("ready")
+            ready()
+            _keep(children, up, log)
+        finally:
+            _stop((watch, serve, server))
+            log.info("stopped")
+
+
+@contextmanager
+def only_one(home: Path) -> Iterator[None]:
+    """Hold the home's lock; the kernel lets go of it however we end.
+
+    Raises:
+        HomeError: another holds it.
+    """
+    descriptor = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            pid = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            raise HomeError(
+                f"{home}: mriad up runs here already, as process {pid or 'unknown'}; stop it first"
+            ) from error
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def held_port(port: int) -> Iterator[socket.socket]:
+    """Hold the server's port from before it starts until after it ends.
+
+    A server that is started again takes it over, and nobody can listen there in its stead. It may
+    take a moment to be free, after a service that was killed.
+
+    Raises:
+        SettingsError: it stays taken.
+    """
+    deadline = time.monotonic() + PORT_SECONDS
+    while True:
+        try:
+            listener = listen(port)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise SettingsError(
+                    f"port {port} is taken, by another Prefect server perhaps; stop that, or set "
+                    "MRIAD_PREFECT_API_URL=http://127.0.0.1:PORT/api"
+                ) from error
+            time.sleep(LOOK_SECONDS)
+        else:
+            with listener:
+                yield listener
+            return
+
+
+def _is_up(port: int, secret: str, seconds: float) -> bool:
+    return find_server(port, secret, seconds) is PortOwner.OURS
+
+
+def start_children(
+    children: tuple[Child, ...], up: Callable[[float], bool], home: Path, log: logging.Logger
+) -> None:
+    """Start all at once, for they load for seconds and wait for each other themselves.
+
+    Raises:
+        HomeError: one of them ends again and again, or they are not ready in time.
+    """
+    deadline = time.monotonic() + READY_SECONDS
+    started = False
+    others = children[1:]  # the server says by its answers that it is ready
+    while not (started and all(each.ready.is_set() for each in others) and up(START_LOOK_SECONDS)):
+        for child in children:
+            if (news := child.keep()) is None:
+                continue
+            if child.failures == START_ATTEMPTS:
+                raise HomeError(
+                    f"{news.split(';', maxsplit=1)[0]}, {START_ATTEMPTS} times; "
+                    f"{home}/logs/service.log says why"
+                )
+            log.warning(news)
+            say(news)
+        started = True
+        if time.monotonic() > deadline:
+            raise HomeError(f"not ready after {READY_SECONDS:g} s; see {home}/logs/service.log")
+        time.sleep(LOOK_SECONDS)
+
+
+def _keep(children: tuple[Child, ...], up: Callable[[float], bool], log: logging.Logger) -> None:
+    """Start again what dies, and the server also where it no longer answers."""
+    unhealthy, looked = 0, time.monotonic()
+    server = children[0]
+    while True:
+        for child in children:
+            if (news := child.keep()) is not None:
+                log.warning(news)
+                say(news)
+        if time.monotonic() - looked > HEALTH_SECONDS:
+            unhealthy = 0 if up(HEALTH_TIMEOUT_SECONDS) else unhealthy + 1
+            looked = time.monotonic()
+            if unhealthy == UNHEALTHY and server.pid is not None:
+                log.warning("the server answers no more")
+                os.kill(server.pid, signal.SIGKILL)
+                unhealthy = 0
+        time.sleep(LOOK_SECONDS)
+
+
+def _stop(children: tuple[Child, ...]) -> None:
+    """End the children in this order, each with what it leaves behind. A second Ctrl-C waits."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _STOPPING}
+    try:
+        for child in children:
+            child.stop()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+def _log(home: Path) -> logging.Logger:
+    """What the children say, kept small. Their own words name no folder."""
+    logger = logging.getLogger("mriad.service")
+    if not logger.handlers:
+        handler = RotatingFileHandler(
+            home / "logs" / "service.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, delay=True
+        )
+        handler.setFormatter(PlainLines())
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    return logger

@@ -1,0 +1,147 @@
+"""The flow that trains on the healthy pool, calibrates, compares, and activates the new model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect.runtime import flow_run
+
+from flows.ingest import CHUNK_SIZE, ingest_folder
+from flows.private_flow import private_flow
+from mriad_model.enums import LabelValue, Policy, Role
+from mriad_model.recipes import Recipe
+from tasks.intake.ingest import Labelling
+from tasks.reports.run_report import publish_summary
+from tasks.runtime.connections import database
+from tasks.runtime.home import work_folder
+from tasks.runtime.model_cache import device_in_use
+from tasks.runtime.runs import recorded_run
+from tasks.scoring.preprocess import preprocess_chunk
+from tasks.scoring.selection import wanted_scans
+from tasks.training.candidate_figures import Comparison, compare
+from tasks.training.mixtures import mixed_pool
+from tasks.training.recalibrate import activate
+from tasks.training.train import FrozenDataset, calibrate, freeze_healthy, train
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """A trained model, its threshold, and how the training went."""
+
+    model_id: int
+    threshold_id: int
+    n_train: int
+    n_validation: int
+    n_calibration: int
+    epochs: int
+    best_epoch: int
+    validation_loss: float | None
+    seconds: float
+    activated: bool
+    why: str
+    learned: str  # what it learned, in words: "scans", "FLAIR volumes"
+    warnings: list[str]  # what in the healthy pool may not belong together
+    comparison: Comparison  # with the active model, before it was activated
+
+
+def _run_name() -> str:
+    recipe = Recipe.from_json(flow_run.parameters["recipe"])
+    return f"train {recipe.name}, seed {flow_run.parameters['seed']}"
+
+
+@private_flow(name="train_model", flow_run_name=_run_name)
+def train_model(
+    home: Path,
+    recipe: str,
+    author: str,
+    seed: int = 0,
+    k: float = 1.0,
+    device: str = "auto",
+    chunk_size: int = CHUNK_SIZE,
+    activating: bool = True,
+) -> TrainingResult:
+    """Train `recipe` (JSON) on the healthy scans, draw a threshold, compare, activate it.
+
+    What lies in the home's `healthy` folder is ingested as healthy first. How the model compares
+    with the active one decides nothing: a person does, who may leave it inactive.
+    """
+    place = str(home)
+    with recorded_run(database(place), "train_model", flow_run.id, device_in_use(device)) as run:
+        labelling = Labelling(author, LabelValue.HEALTHY)
+        ingest_folder(home, run, str(home / "healthy"), labelling=labelling, chunk_size=chunk_size)
+        with work_folder(home, run.id) as folder:
+            dataset = freeze_healthy(place, run.id, seed, recipe, str(folder))
+            recipe = Recipe.from_json(recipe).with_contrast(dataset.contrasts).to_json()
+            folders = {
+                role: prepared_role(place, run.id, recipe, dataset, role, folder, chunk_size)
+                for role in (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION)
+            }
+            trained = train(
+                place,
+                run.id,
+                dataset.id,
+                recipe,
+                folders[Role.TRAIN],
+                folders[Role.VALIDATION],
+                device,
+            )
+            threshold_id = calibrate(
+                place,
+                run.id,
+                trained.model_id,
+                dataset.id,
+                folders[Role.CALIBRATION],
+                Policy.SIGMAS,
+                k,
+                device,
+            )
+            compared = compare(place, run.id, dataset, threshold_id, str(folder), device)
+        why = "trained by hand" if activating else "left inactive, as was asked"
+        if activating:
+            activate(place, threshold_id, why, author)
+        result = TrainingResult(
+            model_id=trained.model_id,
+            threshold_id=threshold_id,
+            n_train=dataset.n(Role.TRAIN),
+            n_validation=dataset.n(Role.VALIDATION),
+            n_calibration=dataset.n(Role.CALIBRATION),
+            epochs=trained.epochs,
+            best_epoch=trained.best_epoch,
+            validation_loss=trained.validation_loss,
+            seconds=trained.seconds,
+            activated=activating,
+            why=why,
+            learned=Recipe.from_json(recipe).kind_in_words,
+            warnings=mixed_pool(place, dataset.scan_ids),
+            comparison=compared,
+        )
+        run.counts.update(
+            n_train=result.n_train,
+            n_validation=result.n_validation,
+            n_calibration=result.n_calibration,
+            epochs=result.epochs,
+            model_id=result.model_id,
+            threshold_id=result.threshold_id,
+            activated=int(activating),
+            **compared.as_counts(),
+        )
+        publish_summary("train-summary", f"Trained model {result.model_id}", run.counts)
+    return result
+
+
+def prepared_role(
+    home: str,
+    run_id: int,
+    recipe: str,
+    dataset: FrozenDataset,
+    role: Role,
+    folder: Path,
+    chunk_size: int,
+) -> list[str]:
+    """Prepare the slices of one role; the folders that they lie in."""
+    folders = []
+    for number, piece in wanted_scans(dataset.scans[role]).chunks(chunk_size):
+        workspace = str(folder / f"{role.value}-{number}")
+        keep = role is Role.CALIBRATION  # scores come of whole volumes; training takes slices
+        if preprocess_chunk(home, run_id, recipe, piece, workspace, keep=keep):
+            folders.append(workspace)
+    return folders

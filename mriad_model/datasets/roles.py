@@ -1,0 +1,157 @@
+"""Who does what: roles and folds handed out to whole groups of twins, never to single scans.
+
+Near-duplicates on both sides of a line make every figure drawn from it too good, so a group
+always stays together.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from mriad_model.enums import Role
+from mriad_model.errors import SettingsError, TooFewScans
+
+MIN_GROUPS = {Role.TRAIN: 1, Role.VALIDATION: 1, Role.CALIBRATION: 2}
+"""Fewest distinct scans a role can do with: a spread needs two."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleShares:
+    """The share of the distinct healthy scans that each role gets. They sum to 1."""
+
+    train: float = 0.6
+    validation: float = 0.2
+    calibration: float = 0.2
+
+    def __post_init__(self) -> None:
+        shares = (self.train, self.validation, self.calibration)
+        if not all(share > 0 for share in shares) or not math.isclose(sum(shares), 1):
+            raise SettingsError(f"role shares must be positive and sum to 1, not {shares}")
+
+    def of(self, role: Role) -> float:
+        """The share of one role."""
+        return {
+            Role.TRAIN: self.train,
+            Role.VALIDATION: self.validation,
+            Role.CALIBRATION: self.calibration,
+        }[role]
+
+
+def joined_groups(groups: Sequence[int], patients: Sequence[str | None]) -> list[int]:
+    """Group numbers of scans, with groups that hold scans of one patient made one.
+
+    Args:
+        groups: of each scan, as `twins.twin_groups` gives.
+        patients: of each scan; None where unknown.
+    """
+    numbers: dict[object, int] = {}
+    joins = [
+        (numbers.setdefault(group, len(numbers)), numbers.setdefault(patient, len(numbers)))
+        for group, patient in zip(groups, patients, strict=True)
+        if patient is not None
+    ]
+    if not joins:
+        return list(groups)
+    own = [numbers.setdefault(group, len(numbers)) for group in groups]
+    rows, columns = zip(*joins, strict=True)
+    shape = (len(numbers), len(numbers))
+    _, joined = connected_components(coo_array((np.ones(len(joins)), (rows, columns)), shape))
+    return [int(joined[each]) for each in own]
+
+
+def assign_roles(
+    groups: Sequence[int], shares: RoleShares, seed: int, keys: Sequence[str] | None = None
+) -> list[Role]:
+    """A role for each scan, the same for all of a group.
+
+    Groups are drawn in an order fixed by the seed. With `keys`, a name for each scan that does
+    not depend on its place (its content's SHA-256), the outcome does not depend on the order
+    of the scans either.
+
+    Args:
+        groups: group number of each scan, as `twins.twin_groups` gives.
+        shares: how many of the groups go to each role, rounded by largest remainder.
+        seed: of the draw.
+        keys: one a scan.
+
+    Raises:
+        TooFewScans: there are not enough groups for every role to have its minimum.
+    """
+    drawn = drawn_order(groups, seed, keys)
+    needed = sum(MIN_GROUPS.values())
+    if len(drawn) < needed:
+        raise TooFewScans(
+            f"{len(drawn)} distinct healthy scans (of {len(groups)}, near-duplicates counted once)"
+            f" are too few: training, validation and calibration need {needed} together;"
+            f" add healthy scans"
+        )
+    counts = counts_by_share(len(drawn), {role: shares.of(role) for role in MIN_GROUPS}, MIN_GROUPS)
+    roles = [role for role, count in counts.items() for _ in range(count)]
+    role_of = dict(zip(drawn, roles, strict=True))
+    return [role_of[group] for group in groups]
+
+
+def grouped_folds(
+    groups: Sequence[int], n_folds: int, seed: int, keys: Sequence[str] | None = None
+) -> list[int]:
+    """A fold number (0 .. n_folds - 1) for each scan; no group is split, folds are even.
+
+    Groups go, largest first, to the fold that holds the fewest scans (Graham's rule for even
+    loads); among equals the seed decides.
+
+    Raises:
+        TooFewScans: there are fewer groups than folds.
+    """
+    if n_folds < 2:
+        raise SettingsError(f"cross-validation needs 2 folds or more, not {n_folds}")
+    drawn = drawn_order(groups, seed, keys)
+    if len(drawn) < n_folds:
+        raise TooFewScans(
+            f"{len(drawn)} distinct scans cannot fill {n_folds} folds; add scans or fold less"
+        )
+    size = dict.fromkeys(drawn, 0)
+    for group in groups:
+        size[group] += 1
+    load = [0] * n_folds
+    fold_of: dict[int, int] = {}
+    for group in sorted(drawn, key=lambda group: -size[group]):  # stable: the draw breaks ties
+        fold_of[group] = load.index(min(load))
+        load[fold_of[group]] += size[group]
+    return [fold_of[group] for group in groups]
+
+
+def drawn_order(groups: Sequence[int], seed: int, keys: Sequence[str] | None) -> list[int]:
+    """The group numbers in an order that the seed, and nothing else, decides.
+
+    A group is known by the smallest key of its scans, so it keeps its place in the draw when
+    other scans join the pool.
+    """
+    names = [str(group) for group in groups] if keys is None else keys
+    key_of: dict[int, str] = {}
+    for group, name in zip(groups, names, strict=True):
+        key_of[group] = min(name, key_of.get(group, name))
+    return sorted(key_of, key=lambda group: (_draw(seed, key_of[group]), key_of[group]))
+
+
+def _draw(seed: int, key: str) -> bytes:
+    return hashlib.sha256(f"{seed}:{key}".encode()).digest()
+
+
+def counts_by_share(
+    n_groups: int, shares: Mapping[Role, float], least: Mapping[Role, int]
+) -> dict[Role, int]:
+    """How many groups each role gets: its least, then its share by largest remainder."""
+    ideal = {role: share * n_groups for role, share in shares.items()}
+    fewest = {role: least.get(role, 0) for role in shares}
+    counts = {role: max(fewest[role], math.floor(ideal[role])) for role in shares}
+    while sum(counts.values()) < n_groups:
+        counts[max(counts, key=lambda role: ideal[role] - counts[role])] += 1
+    while sum(counts.values()) > n_groups:
+        spare = [role for role in counts if counts[role] > fewest[role]]
+        counts[min(spare, key=lambda role: ideal[role] - counts[role])] -= 1
+    return counts

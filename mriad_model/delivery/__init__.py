@@ -1,0 +1,1 @@
+"""Folders that arrive: snapshots, when they have settled, what is still pending."""

@@ -1,0 +1,1 @@
+"""From prepared slices to a score: networks, training, anomaly maps, thresholds, drift."""

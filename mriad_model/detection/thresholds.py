@@ -1,0 +1,189 @@
+"""Thresholds: a line drawn through the scores of healthy scans the model never saw.
+
+Numpy only, and scipy's special functions where an interval is asked for, so that a
+recalibration starts as quickly as a query. Scores are "higher is more anomalous"; a scan is
+suspicious when its score lies strictly above the threshold's value. All sums are exactly
+rounded (`math.fsum`), so stored scores give the same bits in whatever order they are read.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mriad_model.enums import Policy, Verdict
+from mriad_model.errors import SettingsError, ThresholdUndefined
+
+DEFAULT_SIGMAS = 1.0  # the seed's: mean + 1 sd flags about 16 % of normally distributed scores
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdFit:
+    """A threshold and the calibration scores' figures that it was made of."""
+
+    policy: Policy
+    mean: float
+    sd: float  # divides by n, not n - 1, as the seed's notebook (numpy's default) did
+    n: int
+    k: float  # sigmas above the mean, or the quantile, as the policy says
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flips:
+    """How many decisions a new threshold turns, each way."""
+
+    to_suspicious: int
+    to_normal: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateInterval:
+    """Where a false-positive rate lies with the stated confidence, as fractions of 1."""
+
+    low: float
+    high: float
+
+
+def fit_threshold(
+    scores: ArrayLike, policy: Policy = Policy.SIGMAS, k: float = DEFAULT_SIGMAS
+) -> ThresholdFit:
+    """The threshold that calibration scores (n,) give under a policy.
+
+    `sigmas`: mean + k * sd. `quantile`: the smallest calibration score that at least a share k
+    of healthy scans stay at or below, see `conformal_quantile`.
+
+    Raises ThresholdUndefined for fewer than two scores, scores that are not finite, or scores
+    that are all the same, and SettingsError for a k that the policy cannot use.
+    """
+    values = _checked(scores)
+    check_k(policy, k)
+    mean, sd = mean_and_sd(values)
+    if values.max() == values.min():
+        raise ThresholdUndefined(
+            f"all {values.size} calibration scores are {values[0]:g}, so they have no spread: "
+            "calibrate on healthy scans that differ, or check the model"
+        )
+    value = mean + k * sd if policy is Policy.SIGMAS else conformal_quantile(values, k)
+    return ThresholdFit(policy, mean, sd, int(values.size), k, value)
+
+
+def mean_and_sd(scores: ArrayLike) -> tuple[float, float]:
+    """Mean and population standard deviation (ddof 0), independent of the scores' order."""
+    values = np.asarray(scores, dtype=np.float64).ravel().tolist()
+    mean = math.fsum(values) / len(values)
+    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+
+
+def conformal_quantile(scores: ArrayLike, quantile: float) -> float:
+    """The ceil((n + 1) * quantile)-th smallest score.
+
+    A new healthy scan exceeds it with probability at most 1 - quantile (split conformal
+    prediction, Vovk, Gammerman and Shafer 2005). A score lies above it
+    exactly when its `p_value` is at most 1 - quantile. Raises ThresholdUndefined where there
+    are too few scores to promise so much.
+    """
+    ordered = np.sort(np.asarray(scores, dtype=np.float64).ravel())
+    share = Fraction(repr(float(quantile)))  # 0.07 * 100 is 7.000000000000001 in floats
+    rank = math.ceil((ordered.size + 1) * share)
+    if rank > ordered.size:
+        needed = math.ceil(share / (1 - share))
+        raise ThresholdUndefined(
+            f"{ordered.size} calibration scores cannot hold the quantile {quantile:g}: "
+            f"give at least {needed} healthy scans or a lower quantile"
+        )
+    return float(ordered[rank - 1])
+
+
+@overload
+def p_value(scores: float, calibration_scores: ArrayLike) -> float: ...
+@overload
+def p_value(
+    scores: Sequence[float] | NDArray[np.floating], calibration_scores: ArrayLike
+) -> NDArray[np.float64]: ...
+def p_value(
+    scores: float | Sequence[float] | NDArray[np.floating], calibration_scores: ArrayLike
+) -> float | NDArray[np.float64]:
+    """How unusual a score is among healthy ones: (1 + #{calibration >= score}) / (n + 1).
+
+    Never 0, and at most alpha for at most a share alpha of healthy scans (conformal p-value,
+    Vovk et al. 2005; the + 1 counts the scan itself). A score that is not a number ranks
+    above all others, as in `verdict`.
+    """
+    calibration = np.sort(_checked(calibration_scores, at_least=1))
+    given = np.asarray(scores, dtype=np.float64)
+    at_or_above = calibration.size - np.searchsorted(calibration, given, side="left")
+    p = (1.0 + at_or_above) / (calibration.size + 1.0)
+    return float(p) if given.ndim == 0 else np.asarray(p, dtype=np.float64)
+
+
+def rate_interval(alpha: float, n: int, level: float = 0.95) -> RateInterval:
+    """The true share of healthy scans with p <= alpha, given n calibration scores.
+
+    Over the draw of the calibration scores it is Beta(l, n + 1 - l) with l = floor((n + 1) *
+    alpha) (Vovk 2012, conditional validity). With n = 98, alpha .05 means 1.1 to 8.7 %.
+    """
+    if not 0.0 < alpha < 1.0 or not 0.0 < level < 1.0 or n < 1:
+        raise SettingsError(f"no rate for alpha {alpha:g}, level {level:g} and {n} scores")
+    from scipy.special import betaincinv  # noqa: PLC0415  no other use of this module loads scipy
+
+    rank = math.floor((n + 1) * Fraction(repr(float(alpha))))
+    if rank == 0:  # the smallest p, 1 / (n + 1), lies above alpha: nothing is ever flagged
+        return RateInterval(0.0, 0.0)
+    tail = (1.0 - level) / 2.0
+    low, high = betaincinv(rank, n + 1 - rank, [tail, 1.0 - tail])
+    return RateInterval(float(low), float(high))
+
+
+def calibration_needed(n_looks: int, false_discovery_rate: float = 0.1) -> int:
+    """The fewest calibration scores with which one scan among `n_looks` can stand out.
+
+    The smallest p there is, 1 / (n + 1), passes Benjamini and Hochberg's (1995) first step,
+    q / m, only if n >= m / q - 1.
+    """
+    return max(1, math.ceil(n_looks / Fraction(repr(float(false_discovery_rate))) - 1))
+
+
+def verdict(score: float, value: float) -> Verdict:
+    """Suspicious when the score lies strictly above the threshold's value.
+
+    A score that is not a number is suspicious: silence never reads as normal.
+    """
+    return Verdict.NORMAL if score <= value else Verdict.SUSPICIOUS
+
+
+def flips(old: Sequence[Verdict], new: Sequence[Verdict]) -> Flips:
+    """How many of the same scans' verdicts change, each way."""
+    changes = [(was, now) for was, now in zip(old, new, strict=True) if was is not now]
+    to_suspicious = sum(now is Verdict.SUSPICIOUS for _, now in changes)
+    return Flips(to_suspicious, len(changes) - to_suspicious)
+
+
+def _checked(scores: ArrayLike, at_least: int = 2) -> NDArray[np.float64]:
+    values = np.asarray(scores, dtype=np.float64).ravel()
+    if values.size < at_least:
+        raise ThresholdUndefined(
+            f"{values.size} calibration score(s): at least {at_least} healthy scans are needed"
+        )
+    if not np.isfinite(values).all():
+        broken = int((~np.isfinite(values)).sum())
+        raise ThresholdUndefined(
+            f"{broken} of {values.size} calibration scores are not finite: score those scans again"
+        )
+    return values
+
+
+def check_k(policy: Policy, k: float) -> None:
+    """Refuse a k that the policy has no use for.
+
+    Raises:
+        SettingsError: it is not finite, or no quantile.
+    """
+    if policy is Policy.SIGMAS and not math.isfinite(k):
+        raise SettingsError(f"sigmas must be a finite number, not {k:g}")
+    if policy is Policy.QUANTILE and not 0.0 < k < 1.0:
+        raise SettingsError(f"a quantile lies between 0 and 1, not at {k:g}")

@@ -1,0 +1,41 @@
+"""The coded concepts that the outputs use. Those of mriad's own stand under 99MRIAD.
+
+The standard's codes of findings speak of disease; a score above a threshold says less. So the
+category of a segment is the standard's, its type and the measurements are ours.
+"""
+
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from highdicom.sr import CodedConcept
+from pydicom.sr.codedict import codes
+
+from mriad_model.enums import Verdict
+
+SCHEME = "99MRIAD"  # PS3.16, 8.2: private designators begin with 99
+
+
+def _own(value: str, meaning: str) -> CodedConcept:
+    return CodedConcept(value, SCHEME, meaning)
+
+
+ABNORMAL_STRUCTURE = CodedConcept.from_code(codes.SCT.MorphologicallyAbnormalStructure)  # CID 7150
+UNLIKE_HEALTHY = _own("UNLIKE", "Region unlike healthy training scans")
+SCORE = _own("SCORE", "Anomaly score")
+THRESHOLD = _own("THRESHOLD", "Threshold of the anomaly score")
+P_VALUE = _own("P", "p-value against healthy calibration scans")
+VERDICT = _own("VERDICT", "Research verdict")
+VERDICTS = {
+    Verdict.NORMAL: _own("NORMAL", "Not above the threshold"),
+    Verdict.SUSPICIOUS: _own("SUSPICIOUS", "Above the threshold"),
+}
+VOLUME = CodedConcept.from_code(codes.SCT.Volume)
+MILLILITRE = CodedConcept("mL", "UCUM", "Milliliter")
+NO_UNIT = CodedConcept("1", "UCUM", "no units")
+COMMENT = CodedConcept.from_code(codes.DCM.Comment)
+QUALITATIVE_EVALUATIONS = CodedConcept("C0034375", "UMLS", "Qualitative Evaluations")  # TID 1500
+ARTIFICIAL_INTELLIGENCE = CodedConcept.from_code(codes.DCM.ArtificialIntelligence)  # CID 7162
+MR_PROCEDURE = CodedConcept.from_code(codes.LN.MRIUnspecifiedBodyRegion)  # CID 100
+
+
+def own_scheme() -> CodingSchemeIdentificationItem:
+    """What 99MRIAD is, for the SOP common module."""
+    return CodingSchemeIdentificationItem(SCHEME, name="mriad", responsible_organization="mriad")

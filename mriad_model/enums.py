@@ -1,0 +1,143 @@
+"""The words of the record: kinds, labels, roles, verdicts, reasons. Standard library only."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+NOTICE = "Research use only. Not a medical device, not for diagnosis."
+
+
+class ScanKind(StrEnum):
+    """What the scan's source is."""
+
+    IMAGE = "image"
+    DICOM = "dicom"
+    NIFTI = "nifti"
+
+
+PICTURES = (ScanKind.IMAGE,)
+
+
+VOLUMES = (ScanKind.DICOM, ScanKind.NIFTI)
+
+
+class LabelValue(StrEnum):
+    """What a person or an import says of a scan."""
+
+    HEALTHY = "healthy"
+    ABNORMAL = "abnormal"
+
+
+class LabelSource(StrEnum):
+    """Where a label comes from. The system's own verdicts are never a source."""
+
+    FOLDER = "folder"
+    CSV = "csv"
+    REVIEWER = "reviewer"
+
+
+class Role(StrEnum):
+    """What a scan does in a dataset. A scan has one role; its twins share it."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    CALIBRATION = "calibration"
+    TEST = "test"
+
+
+class Policy(StrEnum):
+    """How a threshold is made of calibration scores."""
+
+    SIGMAS = "sigmas"
+    QUANTILE = "quantile"
+
+
+class Verdict(StrEnum):
+    """What a decision says. It says nothing about disease."""
+
+    NORMAL = "normal"
+    SUSPICIOUS = "suspicious"
+
+
+class RunStatus(StrEnum):
+    """How a run ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class HeatmapKind(StrEnum):
+    """What a heatmap file shows, and as what."""
+
+    SLICE = "slice"  # a picture: one slice under its map
+    MONTAGE = "montage"  # a picture: the worst slices of a volume under their maps
+    VOLUME = "volume"  # NIfTI: the map on the source's own grid
+    SECONDARY_CAPTURE = "secondary_capture"  # DICOM: the montage
+    SEGMENTATION = "segmentation"  # DICOM: where the map is above the threshold
+    STRUCTURED_REPORT = "structured_report"  # DICOM: score, threshold, verdict, model
+
+
+class RejectionReason(StrEnum):
+    """Why a file is no scan, or a scan has no score or no output."""
+
+    SYMLINK = "symlink"
+    NOT_REGULAR = "not_regular"
+    UNREADABLE = "unreadable"
+    EMPTY = "empty"
+    UNSUPPORTED = "unsupported"
+    TOO_LARGE = "too_large"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    MULTI_FRAME = "multi_frame"
+    BAD_SHAPE = "bad_shape"
+    NO_SIGNAL = "no_signal"
+    # Volumes, see mriad_model.volumes
+    MISSING_TAGS = "missing_tags"
+    WRONG_MODALITY = "wrong_modality"
+    LOCALIZER = "localizer"
+    COLOUR = "colour"
+    BURNED_IN_ANNOTATION = "burned_in_annotation"
+    DUPLICATE = "duplicate"
+    BAD_GEOMETRY = "bad_geometry"
+    TOO_FEW_SLICES = "too_few_slices"
+    SHARED_POSITIONS = "shared_positions"
+    GAP = "gap"
+    INCOMPLETE = "incomplete"  # fewer slices than its headers state
+    SEVERAL_VOLUMES = "several_volumes"
+    NOT_FINITE = "not_finite"
+    LABEL_MAP = "label_map"
+    NOT_MAGNITUDE = "not_magnitude"  # phase, real or imaginary part, field map
+    QUANTITATIVE_MAP = "quantitative_map"  # ADC, FA, T1, ...: a quantity, no signal
+    DERIVED = "derived"  # computed from several images: subtraction, projection, fit
+    SCREENSHOT = "screenshot"
+    # Reading in a child process, see mriad_model.isolation
+    TIMED_OUT = "timed_out"
+    READER_DIED = "reader_died"
+    # Scans that are fine in themselves
+    OTHER_KIND = "other_kind"  # not what the model in force learned
+    NO_FRAME_OF_REFERENCE = "no_frame_of_reference"  # no DICOM output can be laid over it
+
+
+class SettledBy(StrEnum):
+    """How a folder showed that all its files had arrived."""
+
+    COMPLETE = "complete"  # a file `.complete` stood in it
+    QUIET = "quiet"  # nothing in it changed for a while
+
+
+class WarningKind(StrEnum):
+    """What a warning is about."""
+
+    DRIFT = "drift"  # scores no longer look like the calibration scores
+    SCANNER_DRIFT = "scanner_drift"  # those of one scanner do not
+    CALIBRATION = "calibration"  # the threshold in force should be drawn anew
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One transaction's rows, hashed together with the link before: see `db.engine.chain`."""
+
+    previous: str  # sha256 of the link before
+    sha256: str
+    rows: str  # JSON object: table -> [first id, last id, how many, their sha256]
+    created_at: str
+    id: int | None = None  # its place in the chain, from 1 and without a gap

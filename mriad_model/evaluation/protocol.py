@@ -1,0 +1,115 @@
+"""Who trains, who calibrates and who is tested on, in each fold of an evaluation."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mriad_model.datasets.roles import RoleShares, assign_roles, grouped_folds
+from mriad_model.detection.thresholds import DEFAULT_SIGMAS
+from mriad_model.enums import LabelValue, Policy, Role
+from mriad_model.errors import SettingsError, TooFewScans
+from mriad_model.evaluation.dataset import EvaluationData
+
+
+class EvaluationProtocol(StrEnum):
+    """What may see what."""
+
+    SEED = "seed"  # memorisation: train, threshold and test are the same images
+    HELDOUT = "heldout"  # train, threshold and test never share an image, nor a twin of one
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationPlan:
+    """How an evaluation is run. `n_folds` and `shares` mean something for `heldout` alone."""
+
+    protocol: EvaluationProtocol
+    repeats: int = 1
+    n_folds: int = 5
+    seed: int = 0
+    policy: Policy = Policy.SIGMAS
+    k: float = DEFAULT_SIGMAS
+    shares: RoleShares = field(default_factory=RoleShares)
+    n_pictures: int = 24  # heatmaps for the contact sheet
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1:
+            raise SettingsError(f"an evaluation is run once or more, not {self.repeats} times")
+
+    @property
+    def folds(self) -> tuple[tuple[int, int], ...]:
+        """Every (repeat, fold) to run."""
+        n_folds = 1 if self.protocol is EvaluationProtocol.SEED else self.n_folds
+        return tuple((repeat, fold) for repeat in range(self.repeats) for fold in range(n_folds))
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which images count, by position, and how many do not."""
+
+    healthy: tuple[int, ...]
+    abnormal: tuple[int, ...]
+    n_folded_away: int  # near-duplicates of an image that counts
+    n_contradictory: int  # in groups that hold healthy and abnormal images
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What each healthy image does in one fold, by position. All abnormal images are tested."""
+
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    calibration: tuple[int, ...]
+    test: tuple[int, ...]
+
+
+def select(data: EvaluationData, protocol: EvaluationProtocol) -> Selection:
+    """The images that count: every file for `seed`, the first of each twin group for `heldout`.
+
+    A group whose images are labelled both ways says nothing of either class and is left out.
+    """
+    positions = list(range(len(data)))
+    contradictory = 0
+    if protocol is EvaluationProtocol.HELDOUT:
+        labels: dict[int, set[LabelValue]] = {}
+        for group, label in zip(data.groups, data.labels, strict=True):
+            labels.setdefault(group, set()).add(label)
+        agreed = [i for i in positions if len(labels[data.groups[i]]) == 1]
+        contradictory = len(positions) - len(agreed)
+        first: dict[int, int] = {}
+        for i in agreed:
+            first.setdefault(data.groups[i], i)
+        positions = list(first.values())
+    of_label = {
+        label: tuple(i for i in positions if data.labels[i] is label) for label in LabelValue
+    }
+    folded_away = len(data) - contradictory - len(positions)
+    return Selection(
+        of_label[LabelValue.HEALTHY], of_label[LabelValue.ABNORMAL], folded_away, contradictory
+    )
+
+
+def split(
+    data: EvaluationData, chosen: Selection, plan: EvaluationPlan, at: tuple[int, int]
+) -> Split:
+    """Deal the healthy images out for one (repeat, fold).
+
+    The draw goes by the images' names and the plan's seed, not by their order. Raises
+    TooFewScans where a role would stay empty.
+    """
+    healthy = chosen.healthy
+    if plan.protocol is EvaluationProtocol.SEED:
+        if len(healthy) < 2:
+            raise TooFewScans(f"{len(healthy)} healthy image(s): training needs at least 2")
+        return Split(healthy, (), healthy, healthy)
+    repeat, fold = at
+    names = [data.names[i] for i in healthy]
+    groups = [data.groups[i] for i in healthy]
+    seed = plan.seed + repeat
+    folds = grouped_folds(groups, plan.n_folds, seed, names)
+    rest = [n for n, found in enumerate(folds) if found != fold]
+    roles = assign_roles([groups[n] for n in rest], plan.shares, seed, [names[n] for n in rest])
+    of_role = {
+        role: tuple(healthy[n] for n, given in zip(rest, roles, strict=True) if given is role)
+        for role in (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION)
+    }
+    test = tuple(i for i, found in zip(healthy, folds, strict=True) if found == fold)
+    return Split(of_role[Role.TRAIN], of_role[Role.VALIDATION], of_role[Role.CALIBRATION], test)

@@ -1,0 +1,1 @@
+"""Pictures and volumes that show an anomaly map."""

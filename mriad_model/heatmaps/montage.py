@@ -1,0 +1,125 @@
+"""What is kept of a scored volume for people: a montage of its worst slices, and a NIfTI map."""
+
+import cv2
+import numpy as np
+
+from mriad_model.detection.model import FittedModel
+from mriad_model.detection.volume_scores import ScoredVolume
+from mriad_model.heatmaps.captions import FAINT_INK, INK, PAPER, footer, text_row
+from mriad_model.heatmaps.overlay import ColourScale, Picture, bar, blended, encode
+from mriad_model.preprocessing.slices import Placement, restore
+from mriad_model.preprocessing.slicing import LEVELS
+from mriad_model.preprocessing.volumes import PreparedVolume
+from mriad_model.recipes import Plane
+
+TILES, COLUMNS = 6, 3
+
+
+TILE = 320  # pixels a side
+
+
+GAP = 6  # pixels between tiles
+
+
+TYPE = 17  # pixels, size of the type under a tile
+
+
+APART = 8.0  # mm between slices that are shown: neighbours show the same
+
+
+VOX_OFFSET, CAL_MAX = 108, 124  # of the NIfTI-1 header, bytes; cal_min comes after cal_max
+
+
+LEFT_SIDE = {Plane.AXIAL: "R", Plane.CORONAL: "R", Plane.SAGITTAL: "A"}  # of the picture
+
+
+DIRECTIONS = {Plane.AXIAL: "SI", Plane.CORONAL: "AP", Plane.SAGITTAL: "RL"}  # + and - of RAS
+
+
+def montage_picture(
+    scored: ScoredVolume, prepared: PreparedVolume, fitted: FittedModel, model_id: int
+) -> bytes:
+    """The worst slices under their maps, in order through the head, as a JPEG.
+
+    Each bears its number, counted from 1 along the axis (up, forward, to the right), where its
+    middle lies in the patient, and its score; none is nearer than 8 mm to a worse one. All have
+    one grey and one colour scale. The caption says which slices were judged at all. A montage
+    belongs to a score, and a score knows no threshold: it gives no verdict.
+    """
+    scale = ColourScale(fitted.colour_low, fitted.colour_high)
+    shown = sorted(_worst(scored, prepared.slice_spacing))
+    cells = [_cell(scored, prepared, place, scale) for place in shown]
+    cells += [np.full_like(cells[0], PAPER)] * (-len(cells) % COLUMNS)
+    rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
+    sheet = np.vstack(rows)
+    caption = (
+        f"score {scored.score:.3g}, model {model_id}: the most unusual of the judged "
+        f"{prepared.sliced.slicing.plane.value} slices, {scored.positions[0] + 1} to "
+        f"{scored.positions[-1] + 1} of {prepared.n_slices}"
+    )
+    return encode(np.vstack((sheet, footer(sheet.shape[1], bar(), caption))))
+
+
+def _worst(scored: ScoredVolume, slice_spacing: float) -> list[int]:
+    """Places of the highest slice scores, none within `APART` of a higher one; highest first."""
+    shown: list[int] = []
+    for place in np.argsort(-scored.slice_scores, kind="stable").tolist():
+        height = scored.positions[place] * slice_spacing
+        if all(abs(scored.positions[p] * slice_spacing - height) >= APART for p in shown):
+            shown.append(place)
+        if len(shown) == TILES:
+            break
+    return shown
+
+
+def _cell(
+    scored: ScoredVolume, prepared: PreparedVolume, place: int, scale: ColourScale
+) -> Picture:
+    """A tile with its two lines below, and a margin around."""
+    plane = prepared.sliced.slicing.plane
+    position, where = scored.positions[place], round(prepared.places[place])
+    side = DIRECTIONS[plane][0 if where >= 0 else 1]
+    highest = " (highest)" if place == int(scored.slice_scores.argmax()) else ""
+    lines = (
+        f"slice {position + 1} of {prepared.n_slices}, {side} {abs(where)} mm",
+        f"score {scored.slice_scores[place]:.3g}{highest}",
+    )
+    tile = _tile(scored, prepared, place, scale)
+    text = [
+        text_row(line, TILE, TYPE, ink) for line, ink in zip(lines, (FAINT_INK, INK), strict=True)
+    ]
+    cell = np.vstack((tile, *text))
+    return np.pad(cell, ((GAP, GAP), (GAP, GAP), (0, 0)), constant_values=PAPER)
+
+
+def _tile(
+    scored: ScoredVolume, prepared: PreparedVolume, place: int, scale: ColourScale
+) -> Picture:
+    """One slice under its map, cut to the volume's box, with the side marked."""
+    placement = prepared.placements[place]
+    gray = _windowed(prepared, scored.positions[place])
+    picture = _boxed(blended(gray, restore(scored.maps[place], placement), scale), placement)
+    tile = cv2.resize(picture, (TILE, TILE), interpolation=cv2.INTER_CUBIC)
+    side = LEFT_SIDE[prepared.sliced.slicing.plane]
+    where = (GAP, TILE // 2)
+    cv2.putText(tile, side, where, cv2.FONT_HERSHEY_SIMPLEX, 0.7, (INK,) * 3, 2, cv2.LINE_AA)
+    return np.asarray(tile, np.uint8)
+
+
+def _windowed(prepared: PreparedVolume, position: int) -> Picture:
+    """A slice in its own size as a screen shows it, (H, W) uint8; one window for the volume."""
+    low, high = prepared.window
+    pixels = prepared.sliced.slice_at(position).pixels.astype(np.float32) * np.float32(1 / LEVELS)
+    shown = (pixels - np.float32(low)) * np.float32(255 / max(high - low, 1e-6))
+    return np.asarray(np.clip(shown, 0, 255), np.uint8)
+
+
+def _boxed(picture: Picture, placement: Placement) -> Picture:
+    """The placement's square of a picture (H, W, 3), black where it reaches outside."""
+    top, left = round(placement.box_top), round(placement.box_left)
+    side = round(placement.box_height)
+    boxed = np.zeros((side, side, 3), np.uint8)
+    inside = picture[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
+    y, x = max(-top, 0), max(-left, 0)
+    boxed[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    return boxed

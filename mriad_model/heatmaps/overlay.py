@@ -1,0 +1,216 @@
+"""Pictures of where a scan looks unlike healthy ones: the scan, with its anomaly map over it.
+
+One fixed colour scale a model, set by healthy residuals: a map that is scaled by its own
+largest value makes every healthy scan look ill.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from numpy.typing import NDArray
+
+from mriad_model.heatmaps.captions import INK, PAPER, footer, text_row, text_size
+from mriad_model.readers.images.decoding import Gray, levels_at
+
+SUFFIX = ".jpg"
+
+
+MEDIA_TYPE = "image/jpeg"
+
+
+JPEG_QUALITY = 95
+
+
+MAX_OPACITY = 0.6  # the anatomy shows through the worst of findings
+
+
+COLOURS = (0.45, 0.92)  # of inferno: what is darker drowns in gray, what is lighter hides it
+
+
+RISE = 0.5  # exponent of opacity along the scale: below 1, weak findings are seen
+
+
+Picture = npt.NDArray[np.uint8]
+
+
+Maps = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ColourScale:
+    """Where colour begins and where it is full, in the unit of the anomaly map."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"a colour scale needs low < high, not {self.low}, {self.high}")
+
+
+def overlay(pixels: Gray, anomaly_map: Maps, scale: ColourScale, caption: str) -> Picture:
+    """The scan at its own size under its map, and a footer: (H + footer, W, 3) uint8, BGR.
+
+    Opacity grows with the map, from nothing at `scale.low`; the footer holds the colour bar,
+    the caption and the notice that this is for research.
+
+    Args:
+        pixels: the slice, (H, W) uint8 or uint16.
+        anomaly_map: (H, W) float32; higher is more anomalous.
+        scale: the model's.
+        caption: one short line; what does not fit is cut.
+    """
+    height, width = pixels.shape
+    band = footer(width, bar(), caption)
+    picture = np.empty((height + len(band), width, 3), np.uint8)
+    picture[height:] = band
+    _blend(pixels, anomaly_map, scale, picture[:height])
+    return picture
+
+
+def blended(pixels: Gray, anomaly_map: Maps, scale: ColourScale) -> Picture:
+    """The scan under its map and nothing else, (H, W, 3) uint8, BGR. See `overlay`."""
+    picture = np.empty((*pixels.shape, 3), np.uint8)
+    _blend(pixels, anomaly_map, scale, picture)
+    return picture
+
+
+def bar() -> bytes:
+    """The colours from low to high, as `captions.footer` takes them."""
+    return _bar().tobytes()
+
+
+def _blend(pixels: Gray, anomaly_map: Maps, scale: ColourScale, out: Picture) -> None:
+    if anomaly_map.shape != pixels.shape:
+        raise ValueError(f"map of shape {anomaly_map.shape} for pixels of shape {pixels.shape}")
+    if not np.isfinite(anomaly_map).all():
+        raise ValueError("an anomaly map must be finite")
+    _paint(displayed(pixels), _steps(anomaly_map, scale), out)
+
+
+def displayed(pixels: Gray) -> Picture:
+    """The slice as a screen shows it, (H, W) uint8: 16 bits windowed to the 0.5-99.5 percentile."""
+    if pixels.dtype == np.uint8:
+        return np.asarray(pixels, np.uint8)
+    low, high = levels_at(pixels, (0.5, 99.5))
+    if high <= low:
+        low, high = int(pixels.min()), max(int(pixels.max()), int(pixels.min()) + 1)
+    window = (pixels.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
+    return np.asarray(np.clip(window, 0, 255), np.uint8)
+
+
+def encode(picture: Picture) -> bytes:
+    """The picture as a file's bytes: JPEG, quality 95, full colour resolution.
+
+    The same picture gives the same bytes. Of what was measured (PNG at each level and strategy,
+    lossless WebP) nothing else wrote 512x512 overlays faster than a third of this, and the
+    largest error, 3 % of the range, is not seen.
+    """
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    colour = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    done, data = cv2.imencode(SUFFIX, picture, quality + colour)
+    if not done:
+        raise ValueError(f"cannot encode a picture of shape {picture.shape}")
+    encoded: bytes = data.tobytes()
+    return encoded
+
+
+def montage(
+    pictures: Sequence[Picture], columns: int, tile: int, captions: Sequence[str]
+) -> Picture:
+    """A contact sheet: each picture fitted into a square of `tile` pixels, its caption below.
+
+    Args:
+        pictures: BGR (h, w, 3) or gray (h, w), uint8, of any sizes.
+        columns: tiles in a row.
+        tile: side of a tile in pixels.
+        captions: one a picture; may be empty.
+
+    Returns:
+        (rows * (tile + caption), columns * tile, 3) uint8, BGR.
+    """
+    if not pictures:
+        raise ValueError("a montage of no pictures")
+    if len(captions) != len(pictures):
+        raise ValueError(f"{len(captions)} captions for {len(pictures)} pictures")
+    cells = [_cell(*item, tile) for item in zip(pictures, captions, strict=True)]
+    cells += [np.full_like(cells[0], PAPER)] * (-len(cells) % columns)
+    return np.vstack(
+        [np.hstack(cells[start : start + columns]) for start in range(0, len(cells), columns)]
+    )
+
+
+def _cell(picture: Picture, caption: str, tile: int) -> Picture:
+    """The picture fitted into the middle of a square, with its caption below."""
+    height, width = picture.shape[:2]
+    ratio = tile / max(height, width)
+    size = (max(round(width * ratio), 1), max(round(height * ratio), 1))
+    method = cv2.INTER_AREA if ratio < 1 else cv2.INTER_CUBIC
+    fitted = cv2.resize(picture, size, interpolation=method)
+    if fitted.ndim == 2:
+        fitted = cv2.cvtColor(fitted, cv2.COLOR_GRAY2BGR)
+    square = np.full((tile, tile, 3), PAPER, np.uint8)
+    top, left = (tile - size[1]) // 2, (tile - size[0]) // 2
+    square[top : top + size[1], left : left + size[0]] = fitted
+    return np.vstack((square, text_row(caption, tile, text_size(tile), INK)))
+
+
+def _steps(anomaly_map: Maps, scale: ColourScale) -> Picture:
+    """Where each pixel lies along the scale, (H, W) uint8: 0 at low and below, 255 from high on."""
+    slope = 255 / (scale.high - scale.low)
+    above = np.maximum(anomaly_map, np.float32(scale.low))
+    return np.asarray(cv2.convertScaleAbs(above, alpha=slope, beta=-slope * scale.low), np.uint8)
+
+
+def _paint(gray: Picture, steps: Picture, out: Picture) -> None:
+    """Blend the colours of the steps over gray (H, W), both by look-up, into out (H, W, 3)."""
+    cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR, dst=out)
+    left, top, width, height = cv2.boundingRect(steps)  # of what is not 0: often little
+    if width:
+        box = np.s_[top : top + height, left : left + width]
+        colours, remaining = _tables()
+        rest = cv2.multiply(gray[box], cv2.LUT(steps[box], remaining), scale=1 / 255)
+        tint = cv2.applyColorMap(steps[box], colours)
+        out[box] = cv2.add(cv2.cvtColor(rest, cv2.COLOR_GRAY2BGR), tint)
+
+
+@lru_cache(maxsize=1)
+def _tables() -> tuple[Picture, Picture]:
+    """For each of 256 steps: colour times opacity (256, 1, 3), and 255 times the rest (256,)."""
+    position = np.linspace(0, 1, 256)
+    opacity = MAX_OPACITY * position**RISE
+    along = np.rint(255 * np.linspace(*COLOURS, 256)).astype(np.uint8)
+    inferno = cv2.applyColorMap(along[:, None], cv2.COLORMAP_INFERNO)
+    colours = np.rint(inferno * opacity[:, None, None]).astype(np.uint8)
+    return colours, np.rint(255 * (1 - opacity)).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _bar() -> Picture:
+    """The colours of the scale as they come out over mid gray, (1, 256, 3)."""
+    bar = np.empty((1, 256, 3), np.uint8)
+    _paint(np.full((1, 256), 96, np.uint8), np.arange(256, dtype=np.uint8)[None], bar)
+    return bar
+
+
+SIDE = 256  # pixels; at the prepared 128 the footer could not be read
+
+
+def paint(
+    image: NDArray[np.float32],
+    anomaly_map: NDArray[np.float32],
+    colours: tuple[float, float],
+    caption: str,
+) -> bytes:
+    """A prepared slice (S, S) in [0, 1] under its map (S, S), coloured between two values."""
+    grey = cv2.resize((255.0 * image).round().astype(np.uint8), (SIDE, SIDE))
+    larger = cv2.resize(anomaly_map, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+    scale = ColourScale(*colours)
+    return encode(
+        overlay(np.asarray(grey, np.uint8), np.asarray(larger, np.float32), scale, caption)
+    )

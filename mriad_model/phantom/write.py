@@ -1,0 +1,254 @@
+"""Folders of phantom slices, for the demo and the benchmarks."""
+
+import gzip
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+from mriad_model.errors import SettingsError
+from mriad_model.phantom.head import draw_head
+from mriad_model.phantom.lesions import Lesion
+from mriad_model.phantom.render import PhantomVolume, phantom_slice, phantom_volume, slice_at
+from mriad_model.phantom.scanner import Contrast
+
+PLANES_A_HEAD = 8
+
+
+# Small white-matter lesions hardly show on T1, so they are the smallest part.
+DEMO_LESIONS = (
+    Lesion.INFARCT,
+    Lesion.MASS,
+    Lesion.INFARCT,
+    Lesion.MASS,
+    Lesion.WHITE_MATTER,
+)
+
+
+def write_folder(
+    folder: Path,
+    n_healthy: int,
+    n_abnormal: int,
+    seed: int,
+    size: int = 256,
+    *,
+    contrast: Contrast = Contrast.T1,
+    masks: Path | None = None,
+) -> None:
+    """Write PNG slices of distinct heads: healthy in `no`, with a lesion in `yes`.
+
+    The lesions' masks (0 and 255) go to the folder `masks`, if one is named, under the names of
+    `yes`: apart, for whoever reads `folder` would take them for scans.
+    """
+    for place in (folder / "no", folder / "yes", masks):
+        if place is not None:
+            place.mkdir(parents=True, exist_ok=True)
+    first = seed * 1_000_003
+    for number in range(n_healthy):
+        drawn = phantom_slice(first + number, contrast, None, size)
+        _write(folder / "no" / f"healthy-{number:04d}.png", drawn.pixels)
+    for number in range(n_abnormal):
+        lesion = DEMO_LESIONS[number % len(DEMO_LESIONS)]
+        drawn = phantom_slice(first + n_healthy + number, contrast, lesion, size)
+        name = f"{lesion.value}-{number:04d}.png"
+        _write(folder / "yes" / name, drawn.pixels)
+        if masks is not None:
+            _write(masks / name, drawn.lesion_mask.astype(np.uint8) * np.uint8(255))
+
+
+def many_slices(
+    folder: Path, n: int, seed: int, size: int = 256, *, suffix: str = ".jpg", workers: int = 2
+) -> None:
+    """Write n distinct healthy slices, several planes a head, with `workers` processes.
+
+    Raises SettingsError for a suffix other than .png and .jpg; OSError passes through.
+    """
+    if suffix not in {".png", ".jpg"}:
+        raise SettingsError(f"slices cannot be written as {suffix!r}; use '.png' or '.jpg'")
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [f"slice-{number:06d}{suffix}" for number in range(n)]
+    jobs = [names[start : start + PLANES_A_HEAD] for start in range(0, n, PLANES_A_HEAD)]
+    seeds = [seed * 1_000_003 + number for number in range(len(jobs))]
+    write = partial(_write_head, folder, size)
+    if workers == 1:
+        for names_of_head, head_seed in zip(jobs, seeds, strict=True):
+            write(names_of_head, head_seed)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for _ in pool.map(write, jobs, seeds, chunksize=8):
+            pass
+
+
+def _write_head(folder: Path, size: int, names: list[str], seed: int) -> None:
+    """Write the planes of one head."""
+    head = draw_head(seed)
+    for number, name in enumerate(names):
+        drawn = slice_at(head, Contrast.T1, None, -6.0 + 7.0 * number, size)
+        _write(folder / name, drawn.pixels)
+
+
+def _write(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Encode by suffix and write."""
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, 92] if path.suffix == ".jpg" else []
+    _, data = cv2.imencode(path.suffix, pixels, parameters)
+    path.write_bytes(data.tobytes())
+
+
+SHAPE = (45, 160, 128)  # 4 mm slices of 1.4 mm pixels; drawn in half a second
+
+
+LARGE_SHAPE = (180, 256, 256)  # for benchmarks; drawn in five seconds
+
+
+LOWEST = -75.0  # mm, the head's origin to the lowest plane's underside
+
+
+SUFFIXES = {Contrast.T1: "T1w", Contrast.FLAIR: "FLAIR"}  # of BIDS
+
+
+DESCRIPTIONS = {Contrast.T1: "t1_se_tra phantom", Contrast.FLAIR: "flair_tra phantom"}
+
+
+def phantom_affine(volume: PhantomVolume) -> NDArray[np.float64]:
+    """4x4: (x, y, z, 1) of a voxel -> RAS mm. Columns run to the left, rows to the back."""
+    z, y, x = volume.spacing
+    affine = np.diag([-x, -y, z, 1.0])
+    _, rows, columns = volume.voxels.shape
+    affine[:3, 3] = (x * (columns - 1) / 2, y * (rows - 1) / 2, LOWEST + z / 2)
+    return affine
+
+
+def write_volume_folder(
+    folder: Path,
+    n_healthy: int,
+    n_abnormal: int,
+    seed: int,
+    *,
+    contrast: Contrast = Contrast.T1,
+    shape: tuple[int, int, int] = SHAPE,
+    masks: Path | None = None,
+) -> None:
+    """Write NIfTI volumes of distinct heads: healthy in `no`, with a lesion in `yes`.
+
+    Names follow BIDS and say contrast and lesion: `sub-0007_desc-mass_T1w.nii.gz`. The lesions'
+    masks (0 and 1) go to the folder `masks`, if one is named, under the names of `yes`: apart,
+    for whoever reads `folder` would take them for scans.
+    """
+    for place in (folder / "no", folder / "yes", masks):
+        if place is not None:
+            place.mkdir(parents=True, exist_ok=True)
+    first = seed * 1_000_003
+    for number in range(n_healthy + n_abnormal):
+        lesion = _lesion(number - n_healthy)
+        volume = phantom_volume(first + number, contrast, lesion, shape)
+        kind = "healthy" if lesion is None else lesion.value.replace("_", "")
+        name = f"sub-{number:04d}_desc-{kind}_{SUFFIXES[contrast]}.nii.gz"
+        write_nifti(folder / ("no" if lesion is None else "yes") / name, volume.voxels, volume)
+        if lesion is not None and masks is not None:
+            write_nifti(masks / name, volume.lesion_mask.astype(np.uint8), volume)
+
+
+def write_nifti(
+    path: Path, voxels: NDArray[np.uint16] | NDArray[np.uint8], volume: PhantomVolume
+) -> None:
+    """Write voxels (Z, Y, X) on the phantom's grid as `.nii.gz`; the same bytes each time."""
+    image = nib.Nifti1Image(voxels.transpose(2, 1, 0), phantom_affine(volume))
+    image.header.set_xyzt_units("mm")
+    path.write_bytes(gzip.compress(image.to_bytes(), 1, mtime=0))
+
+
+def write_dicom_series(
+    folder: Path,
+    volume: PhantomVolume,
+    *,
+    patient: str,
+    contrast: Contrast = Contrast.T1,
+) -> list[Path]:
+    """Write a volume as a series of MR images (classic, uncompressed), one file a slice.
+
+    Identifiers follow from `patient`, so the same call gives the same files. There is no such
+    patient, and the headers say so.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    common = _common_header(volume, patient, contrast)
+    affine = phantom_affine(volume)
+    paths = []
+    for place, pixels in enumerate(volume.voxels):
+        dataset = Dataset()
+        dataset.update(common)
+        dataset.SOPInstanceUID = _uid(patient, contrast, f"slice {place}")
+        dataset.InstanceNumber = place + 1
+        position = affine @ (0, 0, place, 1)
+        dataset.ImagePositionPatient = _decimals(-position[0], -position[1], position[2])
+        dataset.SliceLocation = _decimals(position[2])[0]
+        dataset.WindowCenter, dataset.WindowWidth = _window(volume)
+        dataset.add_new("PixelData", "OW", pixels.astype("<u2").tobytes())
+        dataset.file_meta = FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        path = folder / f"{place + 1:04d}.dcm"
+        dataset.save_as(path, enforce_file_format=True)
+        paths.append(path)
+    return paths
+
+
+def _lesion(number: int) -> Lesion | None:
+    """The lesion of the abnormal head of that number; None below 0."""
+    return None if number < 0 else DEMO_LESIONS[number % len(DEMO_LESIONS)]
+
+
+def _common_header(volume: PhantomVolume, patient: str, contrast: Contrast) -> Dataset:
+    """What all images of the series share (PS3.3, A.4)."""
+    z, y, x = volume.spacing
+    _, rows, columns = volume.voxels.shape
+    header = Dataset()
+    header.SOPClassUID = MRImageStorage
+    header.ImageType = ["ORIGINAL", "PRIMARY", "M", "NONE"]
+    header.StudyInstanceUID = _uid(patient, contrast, "study")
+    header.SeriesInstanceUID = _uid(patient, contrast, "series")
+    header.FrameOfReferenceUID = _uid(patient, contrast, "frame of reference")
+    header.PatientID, header.PatientName = patient, f"Phantom^{patient}"
+    header.PatientBirthDate = header.PatientSex = ""
+    header.StudyDate, header.StudyTime = "20200101", "120000"
+    header.StudyID, header.AccessionNumber, header.ReferringPhysicianName = "1", "", ""
+    header.SeriesNumber, header.AcquisitionNumber = 1, 1
+    header.Modality, header.Manufacturer = "MR", "phantom"
+    header.ManufacturerModelName, header.MagneticFieldStrength = "phantom", "3"
+    header.SeriesDescription = DESCRIPTIONS[contrast]
+    header.PatientPosition, header.PositionReferenceIndicator = "HFS", ""
+    header.ScanningSequence = "SE" if contrast is Contrast.T1 else ["SE", "IR"]
+    header.SequenceVariant, header.ScanOptions, header.MRAcquisitionType = "NONE", "", "2D"
+    t1 = contrast is Contrast.T1
+    header.RepetitionTime, header.EchoTime = ("600", "12") if t1 else ("9000", "120")
+    if not t1:
+        header.InversionTime = "2500"
+    header.EchoTrainLength = 1
+    header.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    header.PixelSpacing = _decimals(y, x)
+    header.SliceThickness = header.SpacingBetweenSlices = _decimals(z)[0]
+    header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+    header.Rows, header.Columns = rows, columns
+    header.BitsAllocated = header.BitsStored = 16
+    header.HighBit, header.PixelRepresentation = 15, 0
+    return header
+
+
+def _window(volume: PhantomVolume) -> tuple[int, int]:
+    """Centre and width that show everything but the brightest hundredth."""
+    top = max(2, round(float(np.percentile(volume.voxels[::2, ::2, ::2], 99))))
+    return top // 2, top
+
+
+def _uid(patient: str, contrast: Contrast, what: str) -> str:
+    return str(generate_uid(entropy_srcs=["mriad phantom", patient, contrast.value, what]))
+
+
+def _decimals(*values: float) -> list[str]:
+    """Decimal strings of at most 16 characters (PS3.5, 6.2)."""
+    return [f"{value:.10f}"[:16] for value in values]

@@ -1,0 +1,1 @@
+"""From pixels and voxels to prepared slices: foreground, framing, cutting, augmentation."""

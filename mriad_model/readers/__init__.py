@@ -1,0 +1,1 @@
+"""Untrusted files -> pixels and voxels, or the reason why not."""

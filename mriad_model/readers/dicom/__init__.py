@@ -1,0 +1,1 @@
+"""DICOM series: tags, headers, frames, transfer syntaxes -> one volume."""

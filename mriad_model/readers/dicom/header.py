@@ -1,0 +1,251 @@
+"""From a DICOM header to its frames; or why there are none.
+
+Classic files hold one frame. Enhanced MR files (PS3.3, A.36) hold many, whose place, scaling and
+timing stand in functional groups.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from mriad_model.enums import RejectionReason
+from mriad_model.readers.checks import refusing, require
+from mriad_model.readers.contrast import Timing, classic_timing, dicom_contrast
+from mriad_model.readers.dicom import tags
+from mriad_model.readers.dicom.acceptance import (
+    require_grey_mr,
+    require_readable_size,
+    require_sound,
+    require_whole_pixels,
+)
+from mriad_model.readers.dicom.file import Header
+from mriad_model.readers.dicom.frames import Frame, Instance
+from mriad_model.readers.dicom.image_kind import image_type, objection_to
+from mriad_model.readers.folders import FoundFile
+from mriad_model.readers.volumes import VolumeLimits
+from mriad_model.readers.voxel_grid import Voxels
+
+ACQUIRED = (
+    "StudyDate", "StudyTime", "SeriesTime", "AcquisitionNumber",
+    "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime",
+)  # fmt: skip
+
+
+def frames_of(found: FoundFile, header: Header, limits: VolumeLimits) -> tuple[Frame, ...]:
+    """All frames of a file.
+
+    Raises:
+        RejectedFile: it is no MR image, or one that cannot be placed or read.
+    """
+    with refusing():
+        dataset = header.dataset
+        require_grey_mr(dataset)
+        instance = _instance(found, header)
+        require_readable_size(instance, limits)
+        require_whole_pixels(instance, header)
+        frames = tuple(_frames(dataset, instance))
+        for frame in frames:
+            require_sound(frame)
+        return frames
+
+
+def _instance(found: FoundFile, header: Header) -> Instance:
+    dataset = header.dataset
+    several = tags.raw_text(dataset, "NumberOfFrames") is not None
+    bits, signed = tags.whole(dataset, "BitsAllocated"), tags.whole(dataset, "PixelRepresentation")
+    return Instance(
+        found=found,
+        transfer_syntax=header.transfer_syntax,
+        sop_class_uid=tags.optional_text(dataset, "SOPClassUID"),
+        sop_instance_uid=tags.text(dataset, "SOPInstanceUID"),
+        series_uid=tags.text(dataset, "SeriesInstanceUID"),
+        study_uid=tags.optional_text(dataset, "StudyInstanceUID"),
+        patient_id=tags.raw_text(dataset, "PatientID"),
+        frame_of_reference_uid=tags.optional_text(dataset, "FrameOfReferenceUID"),
+        scanner=_scanner(dataset),
+        description=_description(dataset),
+        series_number=_whole_or_none(dataset, "SeriesNumber"),
+        acquired=tuple(tags.optional_text(dataset, keyword) for keyword in ACQUIRED),
+        acquisition=tags.optional_text(dataset, "AcquisitionNumber"),
+        number=_whole_or_none(dataset, "InstanceNumber"),
+        n_acquired=_whole_or_none(dataset, "ImagesInAcquisition"),
+        rows=tags.whole(dataset, "Rows"),
+        columns=tags.whole(dataset, "Columns"),
+        n_frames=tags.whole(dataset, "NumberOfFrames") if several else 1,
+        bits_allocated=bits,
+        bits_stored=tags.whole(dataset, "BitsStored"),
+        signed=signed == 1,
+        inverted=tags.text(dataset, "PhotometricInterpretation") == "MONOCHROME1",
+        padding=stated_padding(dataset, bits, signed=signed == 1),
+    )
+
+
+def _description(dataset: Dataset) -> str | None:
+    said = tags.optional_text(dataset, "SeriesDescription")
+    return said or tags.optional_text(dataset, "ProtocolName")
+
+
+def _scanner(dataset: Dataset) -> str | None:
+    field = tags.optional_number(dataset, "MagneticFieldStrength")
+    parts = (
+        tags.optional_text(dataset, "Manufacturer"),
+        tags.optional_text(dataset, "ManufacturerModelName"),
+        None if field is None else f"{field:g} T",
+    )
+    return " ".join(part for part in parts if part) or None
+
+
+def _frames(dataset: Dataset, instance: Instance) -> Iterator[Frame]:
+    own = tags.items(dataset, "PerFrameFunctionalGroupsSequence")
+    if len(own) == 0:
+        several = instance.n_frames > 1
+        require(not several, RejectionReason.MULTI_FRAME, "frames without a place of their own")
+        yield _classic_frame(dataset, instance)
+        return
+    counted = len(own) == instance.n_frames
+    require(counted, RejectionReason.CORRUPT, "as many functional groups as frames are needed")
+    shared = list(tags.items(dataset, "SharedFunctionalGroupsSequence"))[:1]
+    for index, groups in enumerate(own):
+        yield _enhanced_frame(dataset, instance, index, [groups, *shared])
+
+
+def _classic_frame(dataset: Dataset, instance: Instance) -> Frame:
+    hint = dicom_contrast(dataset)
+    return Frame(
+        instance=instance,
+        index=0,
+        position=tags.numbers(dataset, "ImagePositionPatient", 3),
+        orientation=tags.numbers(dataset, "ImageOrientationPatient", 6),
+        spacing=tags.numbers(dataset, "PixelSpacing", 2),
+        slope=tags.number_or(dataset, "RescaleSlope", 1.0),
+        intercept=tags.number_or(dataset, "RescaleIntercept", 0.0),
+        image_type=image_type(dataset, ()),
+        echo_time=classic_timing(dataset).echo,
+        temporal_position=_whole_or_none(dataset, "TemporalPositionIdentifier"),
+        stack=None,
+        place=None,
+        thickness=tags.optional_number(dataset, "SliceThickness"),
+        stated_step=tags.optional_number(dataset, "SpacingBetweenSlices"),
+        hint=hint,
+        objection=objection_to(dataset, (), hint),
+    )
+
+
+def _enhanced_frame(
+    dataset: Dataset, instance: Instance, index: int, groups: list[Dataset]
+) -> Frame:
+    position = tags.functional_group(groups, "PlanePositionSequence")
+    orientation = tags.functional_group(groups, "PlaneOrientationSequence")
+    measures = tags.functional_group(groups, "PixelMeasuresSequence")
+    scaling = tags.functional_group(groups, "PixelValueTransformationSequence")
+    content = tags.functional_group(groups, "FrameContentSequence")
+    timing = _enhanced_timing(dataset, groups)
+    hint = dicom_contrast(dataset, timing)
+    return Frame(
+        instance=instance,
+        index=index,
+        position=tags.numbers(position, "ImagePositionPatient", 3),
+        orientation=tags.numbers(orientation, "ImageOrientationPatient", 6),
+        spacing=tags.numbers(measures, "PixelSpacing", 2),
+        slope=tags.number_or(scaling, "RescaleSlope", 1.0),
+        intercept=tags.number_or(scaling, "RescaleIntercept", 0.0),
+        image_type=image_type(dataset, groups),
+        echo_time=timing.echo,
+        temporal_position=_whole_or_none(content, "TemporalPositionIndex"),
+        stack=tags.optional_text(content, "StackID"),
+        place=_whole_or_none(content, "InStackPositionNumber"),
+        thickness=tags.optional_number(measures, "SliceThickness"),
+        stated_step=tags.optional_number(measures, "SpacingBetweenSlices"),
+        hint=hint,
+        objection=objection_to(dataset, groups, hint),
+    )
+
+
+def _enhanced_timing(dataset: Dataset, groups: list[Dataset]) -> Timing:
+    timing = tags.functional_group(groups, "MRTimingAndRelatedParametersSequence")
+    modifier = tags.functional_group(groups, "MRModifierSequence")
+    echo = tags.functional_group(groups, "MREchoSequence")
+    pulse = tags.optional_text(dataset, "EchoPulseSequence")
+    return Timing(
+        repetition=tags.optional_number(timing, "RepetitionTime"),
+        echo=tags.optional_number(echo, "EffectiveEchoTime"),
+        inversion=tags.optional_number(modifier, "InversionTimes"),
+        flip=tags.optional_number(timing, "FlipAngle"),
+        gradient=None if pulse is None else pulse == "GRADIENT",
+        inverted=tags.optional_text(modifier, "InversionRecovery") == "YES" if modifier else None,
+        planar=tags.optional_text(dataset, "EchoPlanarPulseSequence") == "YES",
+    )
+
+
+def _whole_or_none(dataset: Dataset, keyword: str) -> int | None:
+    number = tags.optional_number(dataset, keyword)
+    return None if number is None else int(number)
+
+
+DARK = 5.0  # per cent of the other voxels that are darker than what padding becomes: air
+
+
+ENOUGH = 1_000_000  # voxels to know that by
+
+
+SHORT = 2  # bytes
+
+
+AMBIGUOUS = ("US", "SS", "US or SS", "OW", "UN", None)  # types of the tags, and of unread ones
+
+
+NEAR = 0.02  # of the range of all other values: so near to the lowest, padding looks like air
+
+
+def stated_padding(dataset: Dataset, bits: int, *, signed: bool) -> tuple[int, int] | None:
+    """The lowest and highest stored value that is padding; None where none is stated.
+
+    Args:
+        dataset: of the file.
+        bits: that are allocated to a stored value.
+        signed: whether stored values are signed. The tags often are the other way.
+    """
+    values = [
+        _stored(dataset, keyword, bits, signed)
+        for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
+    ]
+    value, limit = values
+    if value is None:
+        return None
+    return (value, value) if limit is None else (min(value, limit), max(value, limit))
+
+
+def without_padding(voxels: Voxels, padded: NDArray[np.bool_]) -> None:
+    """Give padded voxels the grey of air, unless they are near the lowest value of the others.
+
+    Args:
+        voxels: (Z, Y, X), changed in place.
+        padded: where padding was stored, (Z, Y, X).
+    """
+    others = voxels[~padded]
+    if others.size in (0, voxels.size):
+        return
+    low, high = float(others.min()), float(others.max())
+    there = voxels[padded].astype(np.float64)
+    near = (there >= low - NEAR * (high - low)) & (there <= low + NEAR * (high - low))
+    if not near.all():
+        every = max(1, others.size // ENOUGH)
+        voxels[padded] = np.percentile(others[::every], DARK, method="lower")
+
+
+def _stored(dataset: Dataset, keyword: str, bits: int, signed: bool) -> int | None:
+    element = dataset.get_item(keyword)
+    value = None if element is None else element.value
+    number: float | None
+    if isinstance(value, bytes) and len(value) == SHORT and element.VR in AMBIGUOUS:
+        little = getattr(element, "is_little_endian", True)
+        number = float(int.from_bytes(value, "little" if little else "big"))
+    else:
+        number = tags.optional_number(dataset, keyword)
+    if number is None:
+        return None
+    span = 1 << bits
+    whole = int(number) % span
+    return whole - span if signed and whole >= span // 2 else whole

@@ -1,0 +1,184 @@
+"""A picture file as a scan of one slice: read strictly, told by its pixels."""
+
+import errno
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mriad_model.enums import RejectionReason
+from mriad_model.errors import RejectedFile
+from mriad_model.files import PRIVATE_FILE, NotRegularFileError, open_regular
+from mriad_model.readers.images.decoding import Gray, gray_pixels
+from mriad_model.readers.images.formats import (
+    PictureFormat,
+    format_of,
+    open_header,
+    rejection_of,
+    require_one_frame,
+)
+from mriad_model.readers.signatures import GZIP
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """What a file may ask of us. The sizes are checked before a pixel is decoded."""
+
+    max_bytes: int = 128 * 2**20
+    max_pixels: int = 50_000_000
+    min_side: int = 32  # pixels; below it there is no anatomy to judge
+    max_aspect: float = 4.0  # longer side over shorter
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageScan:
+    """The pixels of one slice, gray and upright, and the name that they give themselves."""
+
+    pixels: Gray  # (H, W) uint8 or uint16, C-contiguous
+    sha256: str
+
+    @property
+    def bits(self) -> int:
+        """8 or 16."""
+        return 8 * self.pixels.dtype.itemsize
+
+
+def read_image(path: Path, limits: ReadLimits | None = None) -> ImageScan:
+    """Read a PNG, JPEG, TIFF or BMP, whatever its name says. See `gray` for the rules.
+
+    Raises:
+        RejectedFile: with its reason, for anything else than one good picture.
+    """
+    limits = limits or ReadLimits()
+    data = _read_bytes(path, limits.max_bytes)
+    kind = format_of(data)
+    if kind is None and data.startswith(GZIP):
+        raise RejectedFile(
+            RejectionReason.UNSUPPORTED,
+            "a gzip file that holds no NIfTI volume; unpack it: only NIfTI is read packed",
+        )
+    if kind is None:
+        raise RejectedFile(
+            RejectionReason.UNSUPPORTED, "not a picture, a DICOM file or a NIfTI volume"
+        )
+    try:
+        pixels = _decode(data, kind, limits)
+    except Exception as error:
+        # Decoders of hostile bytes raise whatever they like, MemoryError included.
+        raise rejection_of(error) from error
+    return ImageScan(pixels, content_sha256(pixels))
+
+
+def content_sha256(pixels: Gray) -> str:
+    """What tells a scan: SHA-256 of its type, shape and pixels (little-endian, row by row).
+
+    The same pixels in another format, or as colour with equal channels, are the same scan.
+    """
+    rows, columns = pixels.shape
+    little = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
+    digest = hashlib.sha256(f"uint{8 * pixels.dtype.itemsize} {rows} {columns}\n".encode())
+    digest.update(little.tobytes())
+    return digest.hexdigest()
+
+
+def _decode(data: bytes, kind: PictureFormat, limits: ReadLimits) -> Gray:
+    picture = open_header(data, kind)
+    _require_shape(picture.size, limits)
+    require_one_frame(picture)
+    pixels: Gray = np.require(gray_pixels(picture, data), requirements="C")
+    if pixels.min() == pixels.max():
+        raise RejectedFile(RejectionReason.NO_SIGNAL, f"every pixel is {pixels.flat[0]}")
+    return pixels
+
+
+def _require_shape(size: tuple[int, int], limits: ReadLimits) -> None:
+    width, height = size
+    if width * height > limits.max_pixels:
+        raise RejectedFile(
+            RejectionReason.TOO_LARGE,
+            f"{width}x{height} pixels, more than {limits.max_pixels:,}",
+        )
+    short, long = sorted(size)
+    if short < limits.min_side or long > limits.max_aspect * short:
+        raise RejectedFile(
+            RejectionReason.BAD_SHAPE,
+            f"{width}x{height} pixels; a side needs {limits.min_side} or more,"
+            f" and the longer one at most {limits.max_aspect:g} times the shorter",
+        )
+
+
+def _read_bytes(path: Path, max_bytes: int) -> bytes:
+    try:
+        with os.fdopen(open_regular(path), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > max_bytes:
+                raise RejectedFile(
+                    RejectionReason.TOO_LARGE, f"{size:,} bytes, more than {max_bytes:,}"
+                )
+            data = file.read(size + 1)  # not of max_bytes: read() sets that much aside first
+    except NotRegularFileError as error:
+        raise RejectedFile(RejectionReason.NOT_REGULAR, "not a regular file") from error
+    except OSError as error:
+        link = error.errno == errno.ELOOP
+        reason = RejectionReason.SYMLINK if link else RejectionReason.UNREADABLE
+        raise RejectedFile(reason, error.strerror or type(error).__name__) from error
+    if not data:
+        raise RejectedFile(RejectionReason.EMPTY, "no bytes")
+    return data
+
+
+ALIGNED = 64  # bytes; so that pixels of any type can be mapped
+
+
+APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """A picture whose pixels lie in a scratch file, among others."""
+
+    path: Path
+    offset: int  # bytes
+    shape: tuple[int, int]  # (H, W)
+    bits: int  # 8 or 16
+    sha256: str
+
+    def load(self, mapped: NDArray[np.uint8] | None = None) -> ImageScan:
+        """The picture, its pixels mapped from the file, read-only.
+
+        Args:
+            mapped: the file's bytes, where many pictures of it are loaded.
+        """
+        found = map_bytes(self.path) if mapped is None else mapped
+        rows, columns = self.shape
+        raw = found[self.offset : self.offset + rows * columns * self.bits // 8]
+        return ImageScan(raw.view(f"u{self.bits // 8}").reshape(rows, columns), self.sha256)
+
+
+def map_bytes(path: Path) -> NDArray[np.uint8]:
+    """A file's bytes, (n,), mapped."""
+    return np.memmap(path, np.uint8, "r").view(np.ndarray)
+
+
+def store_image(job: tuple[Path, Path]) -> StoredImage:
+    """Read a picture and append its pixels to a scratch file of this process. Runs in a child.
+
+    Args:
+        job: the picture, and a folder, where `pixels-*.bin` is written, 0600.
+
+    Raises:
+        RejectedFile: the source is no good picture.
+        OSError: the scratch file cannot be written.
+    """
+    source, folder = job
+    scan = read_image(source)
+    path = folder / f"pixels-{os.getpid()}.bin"
+    with os.fdopen(os.open(path, APPEND, PRIVATE_FILE), "ab") as file:
+        offset = file.seek(0, os.SEEK_END)
+        file.write(b"\0" * (-offset % ALIGNED))
+        file.write(scan.pixels.data)
+    rows, columns = scan.pixels.shape
+    return StoredImage(path, offset + -offset % ALIGNED, (rows, columns), scan.bits, scan.sha256)

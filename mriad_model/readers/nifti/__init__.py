@@ -1,0 +1,1 @@
+"""NIfTI files: header, JSON file beside it, voxels -> one volume."""

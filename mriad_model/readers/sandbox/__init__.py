@@ -1,0 +1,1 @@
+"""Untrusted files are read in children with limits of memory and time."""

@@ -1,0 +1,56 @@
+"""The time that items which take too long may cost: a folder of them must not hold the night."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from threading import Lock
+
+from mriad_model.enums import RejectionReason
+from mriad_model.readers.sandbox.worker import Rejected
+
+# What is unreadable is tried again by the next run. It comes further, for it leaves out those
+# that had the whole time and took longer.
+NOT_TRIED = Rejected(
+    RejectionReason.UNREADABLE,
+    "not tried: files that took too long have spent this run's time for the folder;"
+    " the next run tries it",
+)
+
+
+@dataclass(slots=True)
+class TimeBudget:
+    """What one run lets late items cost, a folder. Its threads share it.
+
+    The first late ones of a folder had the whole time of an item. The others get a little, which
+    is plenty for a good one; those that take longer are put off, and when they have spent the
+    folder's rest, what is left of it is not tried in this run.
+    """
+
+    seconds: float  # an item, as a rule
+    quick_seconds: float  # an item, once a folder's late ones or a run's have had their share
+    n_late: int = 3  # of a folder with the whole time
+    n_late_in_all: int = 20  # of the run with the whole time
+    n_put_off: int = 20  # of a folder, before the rest is not tried
+    _late: Counter[str] = field(default_factory=Counter)
+    _put_off: Counter[str] = field(default_factory=Counter)
+    _lock: Lock = field(default_factory=Lock)
+
+    def allowed(self, folder: str) -> float:
+        """Seconds that an item of this folder may take; 0 where it is not to be tried."""
+        with self._lock:
+            if self._put_off[folder] >= self.n_put_off:
+                return 0.0
+            whole = self._late[folder] < self.n_late and self._late.total() < self.n_late_in_all
+            return self.seconds if whole else self.quick_seconds
+
+    def late(self, folder: str, allowed: float) -> Rejected:
+        """Count an item that took longer than it was allowed; why it is refused."""
+        took = f"took longer than {allowed:g} s"
+        with self._lock:
+            if allowed >= self.seconds:
+                self._late[folder] += 1
+                return Rejected(RejectionReason.TIMED_OUT, took)
+            self._put_off[folder] += 1
+        return Rejected(
+            RejectionReason.UNREADABLE,
+            f"{took}, as files before it did; the next run gives it more time",
+        )

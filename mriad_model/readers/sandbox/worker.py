@@ -1,0 +1,109 @@
+"""What a child process does with a batch, and the limits it sets itself."""
+
+import os
+import pickle
+import signal
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mriad_model.enums import RejectionReason
+from mriad_model.errors import RejectedFile
+
+PLACE = 8  # bytes that hold the number of the item in hand
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What the function returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The item is no usable scan."""
+
+    reason: RejectionReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The function raised something else: a mistake of ours, or a full disk."""
+
+    error: Exception
+
+
+Outcome = Done | Rejected | Raised
+
+
+def pack(
+    function: Callable[[Any], object],
+    items: Sequence[object],
+    seconds: Sequence[float],
+    progress: str = "",
+) -> bytes:
+    """A batch as it travels to a child, with what each item may take.
+
+    With it the file that tells how far the child has come.
+    """
+    return pickle.dumps((function, items, seconds, progress), pickle.HIGHEST_PROTOCOL)
+
+
+def run_batch(packed: bytes) -> list[bytes]:
+    """Call the function of a packed batch with each of its items.
+
+    Returns:
+        A pickled `Outcome` for each item, or a single `Raised` where the batch cannot be unpacked.
+    """
+    try:
+        function, items, seconds, progress = pickle.loads(packed)  # noqa: S301 - from our own parent
+    except Exception as error:  # the function is not to be found in the child
+        return [_packed(_raised(error))]
+    if len(items) < 2 or not progress:
+        return [_outcome(function, *each) for each in zip(items, seconds, strict=True)]
+    outcomes = []
+    with Path(progress).open("r+b", buffering=0) as reached:
+        for number, each in enumerate(zip(items, seconds, strict=True)):
+            os.pwrite(reached.fileno(), number.to_bytes(PLACE, "big"), 0)
+            outcomes.append(_outcome(function, *each))
+    return outcomes
+
+
+def _outcome(function: Callable[[Any], object], item: object, seconds: float) -> bytes:
+    signal.setitimer(signal.ITIMER_REAL, seconds)  # SIGALRM ends the process, even in C
+    try:
+        return _packed(Done(function(item)))
+    except RejectedFile as error:
+        return _packed(Rejected(error.reason, error.detail))
+    except MemoryError:
+        return _packed(Rejected(RejectionReason.TOO_LARGE, "more memory than a child may take"))
+    except Exception as error:
+        return _packed(_raised(error))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _packed(outcome: Outcome) -> bytes:
+    return pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
+
+
+def _raised(error: Exception) -> Raised:
+    """The error as one that can travel, with the child's traceback as a note."""
+    try:
+        travelling = pickle.loads(pickle.dumps(error))  # noqa: S301 - just made
+    except Exception:
+        travelling = RuntimeError(f"{type(error).__name__}: {error}")
+    travelling.add_note("In the child:\n" + "".join(traceback.format_exception(error)))
+    return Raised(travelling)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildLimits:
+    """Limits of one child. The kernel enforces them."""
+
+    memory_bytes: int = 1400 * 2**20  # of address space (RLIMIT_AS), so of resident memory too
+    seconds: float = 60.0  # an item, by the clock on the wall

@@ -1,0 +1,62 @@
+"""A volume decoded in a child and read in the parent: it travels as a file, not through a pipe."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mriad_model.files import PRIVATE_FILE
+from mriad_model.readers.contents import VolumeSource
+from mriad_model.readers.dicom.reading import read_series
+from mriad_model.readers.nifti.reading import read_nifti
+from mriad_model.readers.volume_identity import Identity
+from mriad_model.readers.volumes import Origin, Volume
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVolume:
+    """A volume whose voxels lie in a scratch file."""
+
+    path: Path  # .npy, (Z, Y, X)
+    affine_values: tuple[float, ...]  # 4x4, row by row
+    origin: Origin
+    identity: Identity
+
+    @property
+    def sha256(self) -> str:
+        """What tells the volume: its name in the record."""
+        return self.identity.sha256
+
+    def load(self) -> Volume:
+        """The volume, with its voxels mapped from the file, read-only: no memory is taken."""
+        voxels = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        affine = np.array(self.affine_values, np.float64).reshape(4, 4)
+        return Volume(voxels, affine, self.origin, self.identity)
+
+
+def store_volume(job: tuple[VolumeSource, Path]) -> StoredVolume:
+    """Read a volume and write its voxels to a scratch file, 0600. Runs in a child.
+
+    Args:
+        job: what to read, and the file to write, which its owner removes. One that is there is
+            overwritten: the child before may have died of it.
+
+    Raises:
+        RejectedFile: the source is no good volume.
+        OSError: the scratch file cannot be written.
+    """
+    source, path = job
+    volume = _volume(source)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE_FILE)
+    with os.fdopen(descriptor, "wb") as file:
+        np.save(file, volume.voxels, allow_pickle=False)
+    affine = tuple(volume.affine.ravel().tolist())
+    return StoredVolume(path, affine, volume.origin, volume.identity)
+
+
+def _volume(source: VolumeSource) -> Volume:
+    if source.series is not None:
+        return read_series(source.series)
+    (found,) = source.files
+    return read_nifti(found.path)

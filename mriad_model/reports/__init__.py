@@ -1,0 +1,1 @@
+"""The pages: HTML and CSV of a run, a week, an evaluation."""

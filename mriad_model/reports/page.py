@@ -1,0 +1,112 @@
+"""What the reports share.
+
+All text goes through the templates' escaping, so a file named `<script>` is only a name; and what
+would not print as itself is written as an escape, so that no name shows a word backwards.
+Pictures stand in the page as `data:` addresses, and the page forbids everything else.
+"""
+
+import base64
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from mriad_model.enums import NOTICE, RejectionReason
+from mriad_model.plain_text import printable
+
+MOST_ROWS = 1000  # lines in any one table; the record holds the rest
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionLine:
+    """A file that was no scan."""
+
+    path: str
+    reason: RejectionReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a report comes from: what ran, with what, when."""
+
+    created_at: str  # UTC ISO-8601
+    source: str  # the folder or file looked at
+    software_version: str
+    git_sha: str | None
+    libraries: Mapping[str, str]
+    device: str
+    seconds: float
+    run_id: int | None = None
+    command: str | None = None
+    head: str | None = None  # of the record, as the page was written
+
+
+def by_reason(rejections: Sequence[RejectionLine]) -> list[tuple[str, int]]:
+    """How many files were rejected for each reason, most frequent first."""
+    return Counter(line.reason.value for line in rejections).most_common()
+
+
+def capped(lines: Sequence[Any], most: int = MOST_ROWS) -> dict[str, Any]:
+    """The first lines of a table that may be long, and how many are left out."""
+    return {"lines": lines[:most], "n": len(lines), "left_out": max(0, len(lines) - most)}
+
+
+def to_the_second(moment: str) -> str:
+    """A recorded moment as a person reads it: `2026-11-23 06:21:20 UTC`."""
+    return f"{moment[:19].replace('T', ' ')} UTC"
+
+
+def in_words(seconds: float) -> str:
+    """A length of time: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
+    if seconds < 0.05:
+        return "under 0.1 s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def address(data: bytes) -> Markup:
+    """A picture as a `data:` address. Its letters are safe by their alphabet."""
+    return Markup(f"data:{_media_type(data)};base64,{base64.b64encode(data).decode('ascii')}")  # noqa: S704
+
+
+def _media_type(data: bytes) -> str:
+    if data.startswith(b"\x89PNG"):
+        return "image/png"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "image/webp"
+    return "image/jpeg"
+
+
+def render(name: str, **values: object) -> str:
+    """A template of `mriad_model/reports/templates`, filled in."""
+    return _environment().get_template(name).render(notice=NOTICE, **values)
+
+
+def _plain(value: object) -> object:
+    """What a template is filled in with; what is markup already is ours."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("mriad_model.reports"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_plain,
+    )
+    environment.filters |= {"moment": to_the_second, "duration": in_words}
+    return environment

@@ -1,0 +1,132 @@
+"""The page of a scoring run: what came, what is suspicious, what could not be read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mriad_model.delivery.pending import NOTHING, PendingFolders
+from mriad_model.detection.thresholds import calibration_needed
+from mriad_model.reports.changes import NO_CHANGES, ActiveNow, Changes
+from mriad_model.reports.page import (
+    MOST_ROWS,
+    Provenance,
+    RejectionLine,
+    address,
+    by_reason,
+    capped,
+    render,
+)
+
+MOST_PICTURES = 60  # suspicious scans shown with their heatmap
+MOST_FOLDERS = 20
+MOST_WAITING = 100  # folders that are not scored yet
+
+
+@dataclass(frozen=True, slots=True)
+class SuspiciousScan:
+    """One line of the night's worklist."""
+
+    path: str
+    scan_id: int
+    decision_id: int
+    score: float
+    p_value: float
+    heatmap: bytes | None = None  # a picture file's bytes
+    several_slices: bool = False  # in the picture, which is then shown larger
+    kind: str = ""
+    scanner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLine:
+    """The model that decides, or decided."""
+
+    id: int
+    sha256: str
+    recipe_name: str
+    created_at: str
+    of_volumes: bool = False  # its pictures are montages of many slices
+    in_force_since: str = ""
+    why: str = ""  # it is in force
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdLine:
+    """The threshold that decides, or decided."""
+
+    id: int
+    policy: str
+    k: float
+    mean: float
+    sd: float
+    n: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class WarningLine:
+    """Something that a person should look at."""
+
+    created_at: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreReport:
+    """What one scoring run came to. Counts are of scans; `rejections` are of files."""
+
+    provenance: Provenance
+    model: ModelLine
+    threshold: ThresholdLine
+    new: int
+    known: int
+    scored: int
+    n_suspicious: int
+    suspicious: Sequence[SuspiciousScan]
+    rejections: Sequence[RejectionLine] = ()
+    skipped: Sequence[tuple[int, str]] = ()  # (how many scans, why)
+    left_out: Sequence[RejectionLine] = ()  # scans among these, or without DICOM outputs
+    outstanding: PendingFolders = NOTHING  # folders that are not scored yet
+    recovered: int = 0  # of the decisions: made by earlier runs that were cut off
+    kinds: Sequence[tuple[str, int]] = ()  # (kind, how many new scans)
+    folders: Sequence[tuple[str, int]] = ()  # (folder, how many scans came in it), most first
+    warnings: Sequence[WarningLine] = ()  # since the last report
+    since: str | None = None  # up to when the last report told
+    steps: Sequence[tuple[str, float]] = ()  # (step, seconds of work)
+    csv: str | None = None  # the name of the file beside the page
+    changes: Changes = NO_CHANGES  # since the last report
+    in_force_now: ActiveNow | None = None  # None: what decided these scans
+
+
+def render_score_report(report: ScoreReport) -> str:
+    """The HTML page of a scoring run, worst scans first."""
+    worst = sorted(report.suspicious, key=lambda scan: (-scan.score, scan.scan_id))
+    shown = [
+        {
+            "scan": scan,
+            "sigmas": _sigmas(scan.score, report.threshold),
+            "address": address(scan.heatmap) if scan.heatmap and i < MOST_PICTURES else None,
+        }
+        for i, scan in enumerate(worst[:MOST_ROWS])
+    ]
+    needed = calibration_needed(report.scored)
+    return render(
+        "score_report.html.j2",
+        report=report,
+        provenance=report.provenance,
+        worst=shown,
+        pictured=[item for item in shown if item["address"]],
+        calibration_needed=needed,
+        calibration_too_small=report.scored > 0 and report.threshold.n < needed,
+        n_left_out=report.n_suspicious - len(shown),
+        rejections=by_reason(report.rejections),
+        rejected=capped(report.rejections),
+        left_out=capped(report.left_out),
+        waiting=capped(report.outstanding.folders, MOST_WAITING),
+        n_waiting=report.outstanding.n,
+        n_skipped=sum(n for n, _ in report.skipped),
+        folders=capped(report.folders, MOST_FOLDERS),
+    )
+
+
+def _sigmas(score: float, threshold: ThresholdLine) -> float | None:
+    return (score - threshold.mean) / threshold.sd if threshold.sd > 0 else None

@@ -1,0 +1,107 @@
+"""The page of a week: its runs, what they flagged and rejected, what warned and what changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mriad_model.reports.changes import NO_CHANGES, Changes
+from mriad_model.reports.page import (
+    Provenance,
+    RejectionLine,
+    address,
+    by_reason,
+    capped,
+    render,
+)
+from mriad_model.reports.run_report import ModelLine, SuspiciousScan, ThresholdLine, WarningLine
+
+MOST_SHOWN = 30  # suspicious scans with their pictures
+MOST_LISTED = 200  # lines of the tables of scans and of runs
+
+
+@dataclass(frozen=True, slots=True)
+class DayLine:
+    """What the runs that began on one day came to."""
+
+    day: str  # 2026-11-23, UTC
+    runs: int
+    failed: int  # of them, or never ended
+    new: int
+    scored: int
+    suspicious: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run."""
+
+    id: int
+    flow: str
+    started_at: str
+    seconds: float | None  # None: it never ended
+    status: str
+    figures: str
+    report: str | None = None  # the name of its page, which lies beside this one
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewTally:
+    """What people said of decisions."""
+
+    agreed: int = 0
+    called_normal: int = 0  # of what was suspicious
+    called_suspicious: int = 0  # of what was normal
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.agreed + self.called_normal + self.called_suspicious
+
+
+@dataclass(frozen=True, slots=True)
+class WeekReport:
+    """What a week came to."""
+
+    provenance: Provenance
+    since: str
+    until: str
+    days: Sequence[DayLine]
+    scans: int  # decided, each counted once, by the last decision on it
+    n_suspicious: int
+    runs: Sequence[RunLine]  # newest first
+    suspicious: Sequence[SuspiciousScan]  # the likeliest first
+    rejections: Sequence[RejectionLine] = ()
+    left_out: Sequence[RejectionLine] = ()  # good scans
+    warnings: Sequence[WarningLine] = ()
+    changes: Changes = NO_CHANGES
+    reviews: ReviewTally = ReviewTally()
+    model: ModelLine | None = None  # in force now; None: nothing is
+    threshold: ThresholdLine | None = None
+    csv: str | None = None
+
+
+def render_week(report: WeekReport) -> str:
+    """The HTML page of a week."""
+    lines = [
+        {
+            "scan": scan,
+            "sigmas": None,  # models and thresholds may have changed within the week
+            "address": address(scan.heatmap) if scan.heatmap and i < MOST_SHOWN else None,
+        }
+        for i, scan in enumerate(report.suspicious)
+    ]
+    totals = {
+        name: sum(getattr(day, name) for day in report.days) for name in ("runs", "failed", "new")
+    }
+    return render(
+        "week.html.j2",
+        report=report,
+        provenance=report.provenance,
+        totals=totals,
+        pictured=[line for line in lines if line["address"]],
+        listed=capped(lines, MOST_LISTED),
+        runs=capped(report.runs, MOST_LISTED),
+        rejections=by_reason(report.rejections),
+        rejected=capped(report.rejections),
+        left_out=capped(report.left_out),
+    )

@@ -1,0 +1,226 @@
+"""Ingestion: from sources to scans, sightings and labels in the record, or rejections."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from db.entities import Label, Scan, Sighting
+from db.repository.labels import append_labels
+from db.repository.rejections import append_rejections
+from db.repository.scans import register_scans
+from db.timestamps import now
+from mriad_model.datasets.labels import label_from_folder, read_label_csv
+from mriad_model.enums import LabelSource, LabelValue, RejectionReason, ScanKind
+from mriad_model.errors import RejectedFile
+from mriad_model.paths import recorded_path, unescape_path
+from mriad_model.pseudonyms import pseudonym
+from mriad_model.readers.folders import FoundFile
+from mriad_model.readers.images.reading import StoredImage, store_image
+from mriad_model.readers.volume_files import StoredVolume, store_volume
+from mriad_model.rejections import RejectedItem
+from tasks.intake.find_files import ScanSources
+from tasks.intake.rejections import as_listed, rejection_row
+from tasks.runtime.connections import database, reader_pool, time_budget
+from tasks.runtime.home import site_key
+from tasks.runtime.progress import timed
+from tasks.runtime.scan_names import as_recorded
+from tasks.runtime.workspace import CachedScan, Workspace
+
+# What is not readable is tried again, and by then the file may rest.
+CHANGED = RejectedFile(RejectionReason.UNREADABLE, "changed while it was being read")
+
+
+TOGETHER = 16  # pictures in one message to a child
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """What to say of the scans found: one value for all, folder names, a CSV, or nothing."""
+
+    author: str
+    value: LabelValue | None = None
+    from_folders: bool = False
+    csv: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What reading sources gave: (scan id, path) in order, how many were new, what was refused."""
+
+    seen: list[tuple[int, str]]
+    new: int = 0
+    n_sources: int = 0
+    rejected: list[RejectedItem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCounts:
+    """What a labelling said."""
+
+    added: int  # rows that are new
+    unlabelled: int  # files of which it says nothing
+
+
+@task(name="ingest", cache_policy=NO_CACHE)
+@timed("read and register")
+def ingest_chunk(
+    home: str, run_id: int, sources: ScanSources, folder: str, *, keep: bool
+) -> Ingested:
+    """Read sources and append what they are: scans and sightings, or rejections.
+
+    What was read is left in `folder`, a workspace, for the step that prepares it, if it is to
+    be kept.
+    """
+    engine, place, workspace = database(home), Path(home), Workspace(Path(folder))
+    scratch, budget = workspace.scratch(), time_budget(home, run_id)
+    pictures = reader_pool().map(
+        store_image,
+        [(each.path, scratch) for each in sources.pictures],
+        together=TOGETHER,
+        budget=budget,
+        folder_of=lambda job: str(job[0].parent),
+    )
+    volumes = reader_pool().map(
+        store_volume,
+        [(each, workspace.voxels(i, "read")) for i, each in enumerate(sources.volumes)],
+        budget=budget,
+        folder_of=lambda job: str(job[0].files[0].path.parent),
+    )
+    files = [*((each,) for each in sources.pictures), *(each.files for each in sources.volumes)]
+    moment = now()
+    rows, rejections, kept = [], [], []
+    good = []
+    for of_scan, outcome in zip(files, chain(pictures, volumes), strict=True):
+        if not all(each.stands for each in of_scan):
+            outcome = CHANGED  # noqa: PLW2901 - what was read is not what was listed
+        if isinstance(outcome, RejectedFile):
+            rejections += [rejection_row(each, place, outcome, run_id, moment) for each in of_scan]
+        else:
+            good.append((of_scan, outcome))
+    named = as_recorded(engine, [outcome for _, outcome in good])
+    for (of_scan, _), outcome in zip(good, named, strict=True):
+        sightings = [_sighting(each, place, run_id, moment) for each in of_scan]
+        scan = scan_row(outcome, len(of_scan), lambda: site_key(place), run_id, moment)
+        rows.append((scan, sightings))
+        kept.append(CachedScan(of_scan[0].path, outcome))
+    registered = register_scans(engine, rows)
+    append_rejections(engine, rejections)
+    if keep:
+        workspace.keep(kept)
+    else:
+        workspace.discard()
+    return Ingested(
+        seen=[(row.scan_id, str(each.source)) for row, each in zip(registered, kept, strict=True)],
+        new=sum(each.new for each in registered),
+        n_sources=len(files),
+        rejected=[as_listed(each) for each in rejections],
+    )
+
+
+def _sighting(file: FoundFile, home: Path, run_id: int, moment: str) -> Sighting:
+    path = recorded_path(file.path, home)
+    return Sighting(
+        0, path, file.size, file.mtime_ns, file.inode, run_id, moment, ctime_ns=file.ctime_ns
+    )
+
+
+@task(name="label", cache_policy=NO_CACHE)
+def label_scans(
+    home: str, folder: str, labelling: Labelling, seen: Sequence[tuple[int, str]]
+) -> LabelCounts:
+    """Append what the labelling says of each (scan id, path).
+
+    Raises:
+        SettingsError: the CSV cannot be read.
+    """
+    say = labeller(Path(unescape_path(folder)), labelling)
+    moment = now()
+    source = LabelSource.CSV if labelling.csv else LabelSource.FOLDER
+    labels = [
+        Label(scan_id, value, source, labelling.author, moment)
+        for scan_id, path in seen
+        if (value := say(Path(path))) is not None
+    ]
+    return LabelCounts(
+        added=append_labels(database(home), labels),
+        unlabelled=len(seen) - len(labels),
+    )
+
+
+def labeller(folder: Path, labelling: Labelling) -> Callable[[Path], LabelValue | None]:
+    """What to say of a file, by the labelling's one rule."""
+    if labelling.csv is not None:
+        table = read_label_csv(Path(labelling.csv))
+        return lambda path: table.get(os.path.relpath(path, folder)) or table.get(path.name)
+    if labelling.from_folders:
+        return lambda path: label_from_folder(path, folder)
+    return lambda _: labelling.value
+
+
+def scan_row(
+    read: StoredImage | StoredVolume,
+    n_files: int,
+    key: Callable[[], bytes],
+    run_id: int,
+    moment: str,
+) -> Scan:
+    """The scan's row. `key` gives the site's key; it is asked only where a patient is named."""
+    if isinstance(read, StoredImage):
+        return _picture(read, run_id, moment)
+    return _volume(read, n_files, key, run_id, moment)
+
+
+def _picture(image: StoredImage, run_id: int, moment: str) -> Scan:
+    rows, columns = image.shape
+    geometry = {"rows": rows, "columns": columns, "bits": image.bits}
+    return Scan(
+        sha256=image.sha256,
+        kind=ScanKind.IMAGE,
+        patient=None,
+        study_uid=None,
+        series_uid=None,
+        scanner=None,
+        geometry=json.dumps(geometry, sort_keys=True),
+        n_slices=1,
+        run_id=run_id,
+        created_at=moment,
+    )
+
+
+def _volume(
+    stored: StoredVolume, n_files: int, key: Callable[[], bytes], run_id: int, moment: str
+) -> Scan:
+    volume, origin = stored.load(), stored.origin
+    geometry = {
+        "shape": list(volume.voxels.shape),  # slices, rows, columns, as stored
+        "spacing": [round(each, 6) for each in volume.spacing],  # mm, along x, y, z of the grid
+        "affine": np.ravel(volume.affine).tolist(),  # 4x4, row by row: voxel -> RAS mm
+        "bits": 8 * volume.voxels.dtype.itemsize,
+        "contrast": origin.contrast,
+        "decoder": origin.decoder,
+        "files": n_files,
+    }
+    if origin.remarks:
+        geometry["remarks"] = list(origin.remarks)
+    if origin.session is not None:
+        geometry["bids"] = {"session": origin.session}
+    named = origin.patient_id is not None and origin.patient_id.strip(" \0")
+    return Scan(
+        sha256=stored.sha256,
+        kind=origin.kind,
+        patient=pseudonym(key(), origin.patient_id) if named else None,
+        study_uid=origin.study_uid,
+        series_uid=origin.series_uid,
+        scanner=origin.scanner,
+        geometry=json.dumps(geometry, sort_keys=True),
+        n_slices=volume.voxels.shape[0],
+        run_id=run_id,
+        created_at=moment,
+    )

@@ -1,0 +1,102 @@
+"""Files that are no scans: why, as a row of the record and as the commands list it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from db.entities import Rejection
+from db.repository.rejections import rejections
+from db.repository.sightings import n_files_at
+from mriad_model.enums import RejectionReason
+from mriad_model.errors import NoScans, RejectedFile
+from mriad_model.files import sha256_of
+from mriad_model.paths import recorded_path
+from mriad_model.readers.folders import FoundFile, list_files
+from mriad_model.readers.images.reading import ReadLimits
+from mriad_model.rejections import LEFT_OUT, RejectedItem
+from tasks.runtime.connections import database
+
+
+def as_listed(rejection: Rejection) -> RejectedItem:
+    """A row of the record as the commands list it."""
+    return RejectedItem(rejection.path, rejection.reason.value, rejection.detail)
+
+
+def rejected_after(home: str, run_id: int, listed: Iterable[RejectedItem]) -> list[RejectedItem]:
+    """What a run rejected beside what reading the folder listed, a line for each scan."""
+    before = set(listed)
+    rows = (as_listed(row) for row in rejections(database(home), run_id))
+    return [each for each in rows if each not in before]
+
+
+def all_refused(home: str, run_id: int, listed: Sequence[RejectedItem]) -> list[RejectedItem]:
+    """What a run listed, and what else it rejected on its way."""
+    rows = rejections(database(home), run_id)
+    return series_named(home, dict.fromkeys([*listed, *(as_listed(row) for row in rows)]))
+
+
+def series_named(home: str, refused: Iterable[RejectedItem]) -> list[RejectedItem]:
+    """The same list, with a series that was left out by its folder, as all its files are.
+
+    Its row in the record bears the name of one of them.
+    """
+    lines = list(refused)
+    n_files = n_files_at(database(home), [each.path for each in lines if each.reason in LEFT_OUT])
+    return [_as_series(each, n_files.get(each.path, 1)) for each in lines]
+
+
+def _as_series(refused: RejectedItem, n_files: int) -> RejectedItem:
+    folder = refused.path.rpartition("/")[0]
+    if n_files == 1 or not folder:
+        return refused
+    return replace(refused, path=f"{folder}/", detail=f"{refused.detail} ({n_files} files)")
+
+
+def refusal(reason: RejectionReason) -> RejectedFile:
+    """Why a listed file is not even opened."""
+    return RejectedFile(reason, _REFUSALS[reason])
+
+
+_REFUSALS = {
+    RejectionReason.SYMLINK: "a symbolic link; links are not followed",
+    RejectionReason.NOT_REGULAR: "not a regular file",
+    RejectionReason.UNREADABLE: "cannot be opened; check its permissions",
+}
+
+
+def rejection_row(
+    file: FoundFile, home: Path, error: RejectedFile, run_id: int, moment: str
+) -> Rejection:
+    """The row that says why a file is no scan."""
+    return Rejection(
+        path=recorded_path(file.path, home),
+        size=file.size,
+        mtime_ns=file.mtime_ns,
+        ctime_ns=file.ctime_ns,
+        sha256=_hash(file),
+        reason=error.reason,
+        detail=error.detail,
+        run_id=run_id,
+        created_at=moment,
+    )
+
+
+def rejection_at(
+    path: Path, home: Path, error: RejectedFile, run_id: int, moment: str
+) -> Rejection:
+    """As `rejection_row`, for a file that was listed before and may have gone since."""
+    try:
+        file = next(list_files(path))
+    except (NoScans, StopIteration):
+        file = FoundFile(path, -1, -1, -1, -1, RejectionReason.UNREADABLE)
+    return rejection_row(file, home, error, run_id, moment)
+
+
+def _hash(file: FoundFile) -> str | None:
+    """The SHA-256 of a refused file's bytes, where it is one that can be read in good time."""
+    if file.refused is not None or not 0 <= file.size <= ReadLimits().max_bytes:
+        return None
+    try:
+        return sha256_of(file.path)
+    except OSError:
+        return None

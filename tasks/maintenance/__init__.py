@@ -1,0 +1,1 @@
+"""The record kept whole: check, verify, backup."""

@@ -1,0 +1,217 @@
+"""Replay: decisions computed again from the stored model, threshold and source files."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from db.repository.decisions import count_decisions
+from db.repository.models import current_threshold
+from db.repository.runs import run_by_id
+from db.repository.scan_details import Replay, decisions_for_replay
+from db.repository.sightings import SightedScan, sighted_together
+from mriad_model.detection.thresholds import p_value, verdict
+from mriad_model.errors import ModelFileError, RejectedFile
+from mriad_model.paths import source_path
+from mriad_model.recipes import Recipe
+from tasks.maintenance.verify_maps import wrong_maps
+from tasks.maintenance.verify_model import Foundations
+from tasks.maintenance.verify_report import (
+    Alike,
+    LastBits,
+    Mismatch,
+    ReplayReport,
+    Unreadable,
+    alike,
+    all_alike,
+)
+from tasks.runtime.batching import in_chunks
+from tasks.runtime.connections import database
+from tasks.runtime.environment import differences, environment_now, recorded_environment
+from tasks.runtime.model_cache import forget_models, loaded_model
+from tasks.runtime.progress import tell
+from tasks.runtime.runs import library_versions
+from tasks.runtime.source_files import LocatedScan, read_again
+from tasks.runtime.workspace import Workspace, loaded
+from tasks.scoring.model_scores import ModelScore, score_scans
+from tasks.scoring.preprocess import PreparedScan, prepare_outcomes
+
+PAGE = 256  # slices
+
+
+@task(name="replay", cache_policy=NO_CACHE)
+def replay_decisions(
+    home: str, scan_id: int | None, device: str, folder: str, *, quick: bool = False
+) -> ReplayReport:
+    """Replay the decisions on one scan, or all of them, and compare with the record.
+
+    What they stand on is computed again too: the record's own calibration scores are not
+    believed, but computed from the scans' files, once a threshold, unless it is to be quick.
+    `folder` is for intermediate files.
+
+    Raises:
+        NotInRecord: there is no decision on that scan.
+    """
+    forget_models()  # a file may have changed since it was loaded
+    engine = database(home)
+    total = None if scan_id is not None else count_decisions(engine)
+    report, done = ReplayReport(), 0
+    foundations = Foundations(home, device, Path(folder), quick, report)
+    for page in _pages(decisions_for_replay(engine, scan_id)):
+        of_model: dict[int, list[Replay]] = defaultdict(list)
+        for each in page:
+            of_model[each.threshold.model_id].append(each)
+        for model_id, replays in of_model.items():
+            workspace = Workspace(Path(folder) / f"model-{model_id}")
+            _Page(home, model_id, device, foundations, report).replay(replays, workspace)
+            workspace.discard()
+        done += len(page)
+        tell("replaying", done, total or len(page))
+    current = current_threshold(engine)
+    if scan_id is None and current is not None:
+        foundations.weak(current.threshold, current.model)  # the next decisions stand on it
+    report.last_bits = _last_bits(home, foundations, device)
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Some decisions of one model."""
+
+    home: str
+    model_id: int
+    device: str
+    foundations: Foundations
+    report: ReplayReport
+
+    def replay(self, replays: Sequence[Replay], workspace: Workspace) -> None:
+        """Compute them again, and file each under how it came out."""
+        located = self._located(replays, workspace)
+        if not located:
+            return
+        try:
+            fitted = loaded_model(self.home, self.model_id, self.device)
+        except ModelFileError as error:
+            self.report.mismatched += [_mismatch(each, str(error)) for each, _ in located]
+            self.foundations.weak(located[0][0].threshold, located[0][0].model)
+            return
+        judged = score_scans(fitted, self._prepared(located, fitted.recipe), self.model_id)
+        found = {each.scan_id: each for each in judged}
+        for each, _ in located:
+            if each.decision.scan_id in found:
+                self._compare(each, found[each.decision.scan_id])
+
+    def _located(
+        self, replays: Sequence[Replay], workspace: Workspace
+    ) -> list[tuple[Replay, LocatedScan]]:
+        """The decisions whose scans can be read again. A scan of several is read once."""
+        home = Path(self.home)
+        wanted = {
+            each.decision.scan_id: SightedScan(
+                each.decision.scan_id, each.scan, sighted_together(each.sightings[::-1])
+            )
+            for each in replays
+        }
+        read = read_again(home, list(wanted.values()), workspace)
+        kept = loaded(list(read.values()))
+        found = []
+        for each in replays:
+            sighted = wanted[each.decision.scan_id]
+            if sighted.id in read:
+                found.append((each, LocatedScan(sighted.id, kept[sighted.scan.sha256])))
+            else:
+                self.report.unreadable.append(_unreadable(each.decision.id or 0, sighted, home))
+        return found
+
+    def _prepared(
+        self, located: Sequence[tuple[Replay, LocatedScan]], recipe: Recipe
+    ) -> list[PreparedScan]:
+        """The slices of scans; one that cannot be prepared any more is a mismatch."""
+        scans = {one.scan_id: one for _, one in located}
+        outcomes = dict(zip(scans, prepare_outcomes(list(scans.values()), recipe), strict=True))
+        for replay, one in located:
+            outcome = outcomes[one.scan_id]
+            if isinstance(outcome, RejectedFile):
+                what = f"cannot be prepared: {outcome.detail}"
+                self.report.mismatched.append(_mismatch(replay, what))
+        return [each for each in outcomes.values() if not isinstance(each, RejectedFile)]
+
+    def _compare(self, replay: Replay, judged: ModelScore) -> None:
+        threshold = replay.threshold
+        how = max(
+            alike(judged.score, replay.score.value),
+            all_alike(judged.slice_scores, replay.slice_values),
+        )
+        calibration = self.foundations.calibration(threshold.model_id, threshold.dataset_id)
+        wrong = _wrong(replay, judged, calibration)
+        weak = self.foundations.weak(threshold, replay.model)
+        wrong += [f"{each}, on which it stands, does not hold" for each in weak]
+        wrong += wrong_maps(Path(self.home), replay, judged, how, self.report)
+        if wrong:
+            self.report.mismatched.append(_mismatch(replay, "; ".join(wrong)))
+        elif how is Alike.IDENTICAL:
+            self.report.identical += 1
+        else:
+            self.report.within_tolerance += 1
+        if how is Alike.CLOSE:
+            self.foundations.runs[replay.score.run_id] += 1
+
+
+def _wrong(replay: Replay, judged: ModelScore, calibration: Sequence[float]) -> list[str]:
+    """What of a decision does not come out, on the threshold as recorded."""
+    stored, line, decision = replay.score.value, replay.threshold.value, replay.decision
+    wrong = []
+    if alike(judged.score, stored) is Alike.OTHER:
+        wrong.append(f"score {judged.score!r}, recorded {stored!r}")
+    elif verdict(judged.score, line) is not verdict(stored, line):
+        wrong.append(f"score {judged.score!r}, on the other side of the threshold than recorded")
+    if judged.positions != replay.positions:
+        wrong.append("which of its slices are judged")
+    elif all_alike(judged.slice_scores, replay.slice_values) is Alike.OTHER:
+        wrong.append("its slice scores")
+    if verdict(stored, line) is not decision.verdict:
+        wrong.append("its verdict")
+    if not calibration or float(p_value(stored, calibration)) != decision.p_value:
+        wrong.append("its p-value")
+    return wrong
+
+
+def _unreadable(decision_id: int, sighted: SightedScan, home: Path) -> Unreadable:
+    """Which of a scan's files is not as it was; where none can be told, the first."""
+    for file in sighted.newest_files:
+        try:
+            status = source_path(file.path, home).stat()
+        except OSError:
+            return Unreadable(decision_id, file.path, "vanished")
+        if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
+            return Unreadable(decision_id, file.path, "changed")
+    return Unreadable(decision_id, sighted.paths[0], "changed")
+
+
+def _last_bits(home: str, foundations: Foundations, device: str) -> list[LastBits]:
+    """For each run whose scores differ in their last bits: what it ran in, and what differs now."""
+    engine, found = database(home), []
+    for run_id, n in sorted(foundations.runs.items()):
+        run, _ = run_by_id(engine, run_id)
+        environment = recorded_environment(run.environment)
+        differs = differences(
+            {"device": run.device} | json.loads(run.libraries),
+            {"device": device} | json.loads(library_versions()),
+        )
+        if environment is not None:
+            differs |= differences(environment, environment_now())
+        found.append(LastBits(run_id, n, environment is not None, differs))
+    return found
+
+
+def _mismatch(replay: Replay, what: str) -> Mismatch:
+    return Mismatch(replay.decision.id or 0, replay.decision.scan_id, what)
+
+
+def _pages(replays: Iterator[Replay]) -> Iterator[list[Replay]]:
+    for _, page in in_chunks(replays, PAGE, lambda each: each.scan.n_slices):
+        yield page

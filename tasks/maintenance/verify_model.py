@@ -1,0 +1,215 @@
+"""What decisions stand on, computed again: the model's file, and the threshold's calibration."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from db.entities import Model, Threshold
+from db.repository.scores import RecordedScore, StoredScore, calibration_scores, recorded_scores
+from db.repository.sightings import SightedScan, sighted_scans
+from mriad_model.detection.model import FittedModel
+from mriad_model.detection.thresholds import fit_threshold
+from mriad_model.errors import ModelFileError, RejectedFile, SettingsError, ThresholdUndefined
+from mriad_model.recipes import Recipe
+from tasks.maintenance.verify_report import Alike, Fault, ReplayReport, alike, all_alike
+from tasks.runtime.batching import in_chunks
+from tasks.runtime.connections import database
+from tasks.runtime.model_cache import loaded_model
+from tasks.runtime.progress import tell
+from tasks.runtime.source_files import LocatedScan, read_again
+from tasks.runtime.workspace import Workspace, loaded
+from tasks.scoring.model_scores import scores_of
+from tasks.scoring.preprocess import prepare_outcomes
+
+CHUNK = 256  # slices
+QUICK, GONE = "--quick leaves them out", "the files of the scans are gone or changed"
+UNPREPARED = "the scans hold nothing to judge any more"
+FROM_FILE = "taken from the model's file, for training is not repeated"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A scan's score, and that of each slice, as computed now."""
+
+    value: float
+    positions: tuple[int, ...]
+    slice_values: tuple[float, ...]
+
+
+@dataclass(slots=True)
+class Foundations:
+    """Models and thresholds, each looked at once, when a decision first stands on it."""
+
+    home: str
+    device: str
+    folder: Path  # scratch
+    quick: bool  # calibration scores are taken from the record
+    report: ReplayReport
+    runs: Counter[int] = field(default_factory=Counter)  # run -> scores with other last bits
+    _models: dict[int, bool] = field(default_factory=dict)
+    _thresholds: dict[int, bool] = field(default_factory=dict)
+    _calibrations: dict[tuple[int, int], tuple[float, ...]] = field(default_factory=dict)
+    _again: dict[int, dict[int, float | None]] = field(default_factory=dict)  # model -> scan
+
+    def weak(self, threshold: Threshold, model: Model) -> list[str]:
+        """Which of the two does not come out as recorded: "threshold 2", "model 1"."""
+        threshold_id, model_id = threshold.id or 0, model.id or 0
+        if model_id not in self._models:
+            self._models[model_id] = self._model_holds(model_id, model)
+        if threshold_id not in self._thresholds:
+            self._thresholds[threshold_id] = self._threshold_holds(threshold)
+        holds = {
+            f"threshold {threshold_id}": self._thresholds[threshold_id],
+            f"model {model_id}": self._models[model_id],
+        }
+        return [name for name, well in holds.items() if not well]
+
+    def calibration(self, model_id: int, dataset_id: int) -> tuple[float, ...]:
+        """The recorded scores that a threshold is drawn through."""
+        key = (model_id, dataset_id)
+        if key not in self._calibrations:
+            rows = calibration_scores(database(self.home), *key)
+            self._calibrations[key] = tuple(each.value for each in rows)
+        return self._calibrations[key]
+
+    def _model_holds(self, model_id: int, model: Model) -> bool:
+        faults = self._model_faults(model_id, model)
+        self.report.faults += [Fault(f"model {model_id}", each) for each in faults]
+        return not faults
+
+    def _model_faults(self, model_id: int, model: Model) -> list[str]:
+        """Where the record and the model's own file part."""
+        try:
+            fitted = loaded_model(self.home, model_id, self.device)
+        except ModelFileError as error:
+            return [str(error)]
+        self.report.leave("weights, standards and colour limits of models", FROM_FILE)
+        faults = []
+        try:
+            if Recipe.from_json(model.recipe) != fitted.recipe:
+                faults.append("the recipe in the record is not that of the model's file")
+        except SettingsError as error:
+            faults.append(f"the recipe in the record: {error}")
+        if not _same_training(model.metrics, fitted):
+            faults.append("the record tells the training otherwise than the model's file")
+        return faults
+
+    def _threshold_holds(self, threshold: Threshold) -> bool:
+        faults = self._threshold_faults(threshold)
+        name = f"threshold {threshold.id}"
+        self.report.faults += [Fault(name, each) for each in faults]
+        return not faults
+
+    def _threshold_faults(self, threshold: Threshold) -> list[str]:
+        engine = database(self.home)
+        rows = calibration_scores(engine, threshold.model_id, threshold.dataset_id)
+        faults = _fit_faults(threshold, [each.value for each in rows], Alike.IDENTICAL)
+        if self.quick:
+            self.report.leave("calibration scores", QUICK, len(rows))
+            return faults
+        before = self._again.setdefault(threshold.model_id, {})
+        try:
+            faults += self._score_again(threshold.model_id, rows, before)
+        except ModelFileError:
+            return faults  # told of the model
+        values = [each.value if (v := before[each.scan_id]) is None else v for each in rows]
+        if not faults:
+            faults += _fit_faults(threshold, values, Alike.CLOSE)
+        return faults
+
+    def _score_again(
+        self,
+        model_id: int,
+        rows: Sequence[StoredScore],
+        again: dict[int, float | None],
+    ) -> list[str]:
+        """Score calibration scans anew, those that `again` has not yet, and compare."""
+        fitted = loaded_model(self.home, model_id, self.device)
+        engine, faults, done = database(self.home), list[str](), 0
+        todo = [each for each in rows if each.scan_id not in again]
+        recorded = recorded_scores(engine, [each.score_id for each in todo])
+        sighted = {s.id: s for s in sighted_scans(engine, [r.scan_id for r in todo])}
+        pieces = in_chunks(todo, CHUNK, lambda each: sighted[each.scan_id].scan.n_slices)
+        for number, piece in pieces:
+            workspace = Workspace(self.folder / f"calibration-{model_id}-{number}")
+            scans = [sighted[each.scan_id] for each in piece]
+            found = self._found(scans, fitted, workspace)
+            for row in piece:
+                again[row.scan_id] = found[row.scan_id].value if row.scan_id in found else None
+                if row.scan_id in found:
+                    faults += self._compared(recorded[row.score_id], found[row.scan_id])
+            workspace.discard()
+            done += len(piece)
+            tell("scoring calibration scans again", done, len(todo))
+        return faults
+
+    def _found(
+        self, scans: Sequence[SightedScan], fitted: FittedModel, workspace: Workspace
+    ) -> dict[int, Found]:
+        """Scores computed now; what cannot be read or prepared is left out, and said."""
+        read = read_again(Path(self.home), scans, workspace)
+        self.report_gone(len(scans) - len(read))
+        kept = loaded(list(read.values()))
+        located = [LocatedScan(i, kept[each.scan.sha256]) for i, each in read.items()]
+        outcomes = prepare_outcomes(located, fitted.recipe)
+        prepared = [each for each in outcomes if not isinstance(each, RejectedFile)]
+        if len(prepared) < len(outcomes):
+            n = len(outcomes) - len(prepared)
+            self.report.leave("calibration scores", UNPREPARED, n)
+        if not prepared:
+            return {}
+        return {
+            scan.scan_id: Found(value, scan.positions, slice_values)
+            for scan, (value, slice_values) in zip(
+                prepared, scores_of(fitted, prepared), strict=True
+            )
+        }
+
+    def report_gone(self, n: int) -> None:
+        """Say of how many calibration scans the files are gone."""
+        if n:
+            self.report.leave("calibration scores", GONE, n)
+
+    def _compared(self, recorded: RecordedScore, found: Found) -> list[str]:
+        row = recorded.score
+        how = max(alike(found.value, row.value), all_alike(found.slice_values, recorded.values))
+        if found.positions != recorded.positions:
+            how = Alike.OTHER
+        self.report.calibration = self.report.calibration.plus(how)
+        if how is Alike.CLOSE:
+            self.runs[row.run_id] += 1
+        if how is not Alike.OTHER:
+            return []
+        what = f"score of calibration scan {row.scan_id}"
+        if alike(found.value, row.value) is Alike.OTHER:
+            return [f"{what} is {found.value!r}, recorded {row.value!r}"]
+        return [f"slice scores, the {what} being as recorded, are not"]
+
+
+def _fit_faults(threshold: Threshold, scores: Sequence[float], allowed: Alike) -> list[str]:
+    """What of a threshold does not follow from calibration scores."""
+    try:
+        drawn = fit_threshold(scores, threshold.policy, threshold.k)
+    except (ThresholdUndefined, SettingsError) as error:
+        return [f"its calibration scores draw none: {error}"]
+    names = ("mean", "sd", "n", "value")
+    faults = []
+    for name in names:
+        found, recorded = getattr(drawn, name), getattr(threshold, name)
+        if alike(found, recorded) > allowed:
+            of = "recorded" if allowed is Alike.IDENTICAL else "recomputed"
+            faults.append(f"its {name} by the {of} scores is {found!r}, recorded {recorded!r}")
+    return faults
+
+
+def _same_training(metrics: str, fitted: FittedModel) -> bool:
+    try:
+        recorded = json.loads(metrics)
+    except ValueError:
+        return False
+    own = asdict(fitted.training)
+    return isinstance(recorded, dict) and all(
+        recorded.get(name) == value for name, value in own.items() if name != "seconds"
+    )

@@ -1,0 +1,1 @@
+"""The rows of the pages that a run and a week write."""

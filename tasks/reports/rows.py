@@ -1,0 +1,152 @@
+"""What reports say of decisions: lines with pictures for the page, cells for the table."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from db.entities import Scan
+from db.repository.decisions import DecisionRow
+from db.repository.models import activations, model_by_id, threshold_by_id
+from mriad_model.delivery.pending import PendingFolders
+from mriad_model.enums import RejectionReason, ScanKind
+from mriad_model.files import write_atomically
+from mriad_model.paths import source_path
+from mriad_model.rejections import RejectedItem, split_rejections
+from mriad_model.reports.run_report import ModelLine, SuspiciousScan, ThresholdLine
+from tasks.runtime.connections import database
+
+KINDS = {
+    ScanKind.IMAGE: "picture file",
+    ScanKind.DICOM: "DICOM series",
+    ScanKind.NIFTI: "NIfTI volume",
+}
+
+
+def write_report(home: Path, name: str, text: str) -> str:
+    """Write a report's file under the home; its path, relative to the home."""
+    path = home / "reports" / name
+    write_atomically(path, text.encode())
+    return str(path.relative_to(home))
+
+
+def kind_in_words(kind: ScanKind, n: int) -> str:
+    """A kind of scan, as of n of them."""
+    words = KINDS[kind]
+    return words if n == 1 or kind is ScanKind.DICOM else f"{words}s"
+
+
+def in_force_lines(home: str, threshold_id: int) -> tuple[ModelLine, ThresholdLine]:
+    """A threshold and its model, since when it has been in force, and why."""
+    engine = database(home)
+    threshold = threshold_by_id(engine, threshold_id)
+    model = model_by_id(engine, threshold.model_id)
+    recipe = json.loads(model.recipe)
+    put = [a for a in activations(engine) if a.threshold_id == threshold_id]
+    return (
+        ModelLine(
+            id=threshold.model_id,
+            sha256=model.sha256,
+            recipe_name=recipe["name"],
+            created_at=model.created_at,
+            of_volumes=recipe.get("volumes") is not None,
+            in_force_since=put[-1].created_at if put else "",
+            why=put[-1].reason if put else "",
+        ),
+        ThresholdLine(
+            id=threshold_id,
+            policy=threshold.policy.value,
+            k=threshold.k,
+            mean=threshold.mean,
+            sd=threshold.sd,
+            n=threshold.n,
+            value=threshold.value,
+        ),
+    )
+
+
+def suspicious_line(home: Path, row: DecisionRow, scan: Scan, *, pictured: bool) -> SuspiciousScan:
+    """A decision as the page lists it, with its picture where it is to be shown and is there."""
+    heatmap = source_path(row.heatmap_path, home) if pictured and row.heatmap_path else None
+    return SuspiciousScan(
+        path=row.path or "",
+        scan_id=row.scan_id,
+        decision_id=row.decision_id,
+        score=row.score,
+        p_value=row.p_value,
+        heatmap=heatmap.read_bytes() if heatmap and heatmap.is_file() else None,
+        several_slices=row.kind is not ScanKind.IMAGE,
+        kind=kind_in_words(row.kind, 1),
+        scanner=scan.scanner,
+    )
+
+
+def decision_cells(
+    decided: Sequence[DecisionRow],
+    scans: Mapping[int, Scan],
+    threshold: ThresholdLine | None,
+) -> Iterator[dict[str, Any]]:
+    """A line of the table for each decision."""
+    for row in decided:
+        scan = scans[row.scan_id]
+        sigmas = None
+        if threshold is not None and row.threshold_id == threshold.id and threshold.sd > 0:
+            sigmas = (row.score - threshold.mean) / threshold.sd
+        yield {
+            "result": row.verdict.value,
+            "path": row.path,
+            "kind": row.kind.value,
+            "score": row.score,
+            "threshold": row.threshold,
+            "sigmas_above_healthy": sigmas,
+            "p_value": row.p_value,
+            "scan_id": row.scan_id,
+            "decision_id": row.decision_id,
+            "scanner": scan.scanner,
+            "study_uid": scan.study_uid,
+            "series_uid": scan.series_uid,
+            "heatmap": row.heatmap_path,
+            "decided_at": row.decided_at,
+        }
+
+
+def rejection_cells(refused: Sequence[RejectedItem]) -> Iterator[dict[str, Any]]:
+    """A line of the table for each file that is no scan, and each scan that was left out.
+
+    A series without a frame of reference is scored; what it lacks are its DICOM outputs.
+    """
+    rejected, left_out = split_rejections(refused)
+    for each in rejected:
+        yield _refusal_cells("rejected", each)
+    for each in left_out:
+        scored = each.reason == RejectionReason.NO_FRAME_OF_REFERENCE
+        yield _refusal_cells("no_dicom_outputs" if scored else "left_out", each)
+
+
+def outstanding_cells(outstanding: PendingFolders) -> Iterator[dict[str, Any]]:
+    """A line of the table for each folder that is not scored yet."""
+    if outstanding.missing is not None:
+        yield {
+            "result": "not_scored",
+            "path": outstanding.missing,
+            "reason": "watched_folder_missing",
+            "detail": "not there, or cannot be read",
+        }
+    for each in outstanding.folders:
+        since = f"; {each.moment} {each.since}" if each.since else ""
+        files = f"{each.n_files} file{'' if each.n_files == 1 else 's'}"
+        yield {
+            "result": "not_scored",
+            "path": f"{each.path}/",
+            "reason": each.why.value,
+            "detail": f"{each.told} ({files}{since})",
+        }
+
+
+def _refusal_cells(result: str, refused: RejectedItem) -> dict[str, Any]:
+    return {
+        "result": result,
+        "path": refused.path,
+        "reason": str(refused.reason),
+        "detail": refused.detail,
+    }

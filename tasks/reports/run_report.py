@@ -1,0 +1,214 @@
+"""Reports: the page of a scoring run, what pages have in common, a run's summary."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from db.engine.chain_head import head
+from db.repository import reports as reports_records
+from db.repository.decisions import decided_in, tally
+from db.repository.reports import last_report_time
+from db.repository.runs import interrupted_runs, run_by_id, with_shards
+from db.repository.scans import scans_by_id
+from db.repository.warnings import warnings
+from db.timestamps import now
+from mriad_model.delivery.pending import PendingFolders
+from mriad_model.enums import NOTICE, RejectionReason, Verdict
+from mriad_model.paths import recorded_path, unescape_path
+from mriad_model.rejections import (
+    ALL_SCORED,
+    NotScored,
+    RejectedItem,
+    group_by_folder,
+    split_rejections,
+)
+from mriad_model.reports.page import MOST_ROWS, Provenance, RejectionLine
+from mriad_model.reports.run_report import (
+    MOST_PICTURES,
+    ScoreReport,
+    WarningLine,
+    render_score_report,
+)
+from mriad_model.reports.table import worklist_csv
+from tasks.reports.changes import changes_since, in_force_instead
+from tasks.reports.rows import (
+    decision_cells,
+    in_force_lines,
+    kind_in_words,
+    outstanding_cells,
+    rejection_cells,
+    suspicious_line,
+    write_report,
+)
+from tasks.runtime.connections import database
+from tasks.runtime.progress import seconds_by_step
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCounts:
+    """What a scoring run counted."""
+
+    new: int
+    known: int
+    training_scans: int
+    incompatible: int
+    unreadable: int
+    elsewhere: int = 0
+    why_unreadable: NotScored = ALL_SCORED
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenReport:
+    """Where the page lies, and what the run decided."""
+
+    path: str  # relative to the home
+    scored: int
+    suspicious: int
+    recovered: int  # decisions of earlier runs that were cut off, listed here too
+    recovered_suspicious: int  # of these
+    told: dict[str, str]  # since and until when it tells what changed, as runs record it
+
+
+@task(name="summarise", cache_policy=NO_CACHE)
+def publish_summary(key: str, title: str, figures: Mapping[str, object]) -> None:
+    """Leave a run's figures as a markdown artifact in the workflow engine."""
+    lines = [f"| {name.replace('_', ' ')} | {value} |" for name, value in figures.items()]
+    table = "\n".join(["| | |", "| --- | --- |", *lines])
+    create_markdown_artifact(f"# {title}\n\n{table}\n\n{NOTICE}\n", key=key)
+
+
+@task(name="report", cache_policy=NO_CACHE)
+def write_score_report(
+    home: str,
+    run_id: int,
+    threshold_id: int,
+    folder: str,
+    counts: ScoreCounts,
+    refused: Sequence[RejectedItem],
+    outstanding: PendingFolders,
+) -> WrittenReport:
+    """Write the page of a scoring run: its decisions, and those of runs cut off before it.
+
+    `threshold_id` is what the run decided by; another may have come in force since. The page tells
+    what changed since the last report had told. Written once more after the run, it holds also what
+    has changed since then.
+    """
+    engine, place = database(home), Path(home)
+    _, end = run_by_id(engine, run_id)
+    since = last_report_time(engine) if end is None else _told_since(end.counts)
+    until = now()  # before anything is read: what happens from here on is the next report's
+    run_ids = interrupted_runs(engine, run_id)
+    own = tally(engine, with_shards(engine, [run_id]))
+    listed = tally(engine, run_ids)
+    recovered = listed.decisions - own.decisions
+    decided = decided_in(engine, run_ids)
+    worst = [row for row in decided if row.verdict is Verdict.SUSPICIOUS][:MOST_ROWS]
+    scans = scans_by_id(engine, [row.scan_id for row in decided])
+    came = reports_records.new_scans_by_kind(engine, run_ids)
+    model, threshold = in_force_lines(home, threshold_id)
+    name = f"score-run-{run_id}"
+    rejected, left_out = split_rejections(refused)
+    lines = [
+        *decision_cells(decided, scans, threshold),
+        *outstanding_cells(outstanding),
+        *rejection_cells(refused),
+    ]
+    table = write_report(place, f"{name}.csv", worklist_csv(lines))
+    page = render_score_report(
+        ScoreReport(
+            provenance=provenance(home, run_id, folder),
+            model=model,
+            threshold=threshold,
+            new=counts.new,
+            known=counts.known,
+            scored=listed.decisions,
+            n_suspicious=listed.suspicious,
+            recovered=recovered,
+            suspicious=[
+                suspicious_line(place, row, scans[row.scan_id], pictured=i < MOST_PICTURES)
+                for i, row in enumerate(worst)
+            ],
+            rejections=refusal_lines(rejected),
+            skipped=_skipped(counts),
+            left_out=refusal_lines(left_out),
+            outstanding=outstanding,
+            kinds=[(kind_in_words(kind, n), n) for kind, n in sorted(came.kinds.items())],
+            folders=list(came.folders.items()),
+            warnings=[
+                WarningLine(each.created_at, each.text)
+                for each in warnings(engine, since)
+                if each.created_at < until
+            ],
+            since=since,
+            steps=list(seconds_by_step(run_id).items()),
+            csv=Path(table).name,
+            changes=changes_since(engine, since, until),
+            in_force_now=in_force_instead(engine, threshold_id),
+        )
+    )
+    path = write_page(place, name, page)
+    told = {"told_until": until} | ({"told_since": since} if since else {})
+    return WrittenReport(
+        path=path,
+        scored=own.decisions,
+        suspicious=own.suspicious,
+        recovered=recovered,
+        recovered_suspicious=listed.suspicious - own.suspicious,
+        told=told,
+    )
+
+
+def write_page(home: Path, name: str, page: str) -> str:
+    """Write a report under the home; its path, relative to the home."""
+    return write_report(home, f"{name}.html", page)
+
+
+def provenance(home: str, run_id: int, source: str) -> Provenance:
+    """Where a report of this run comes from."""
+    engine = database(home)
+    run, end = run_by_id(engine, run_id)
+    moment, newest = now(), head(engine)
+    ended = end.ended_at if end is not None else moment
+    elapsed = datetime.fromisoformat(ended) - datetime.fromisoformat(run.started_at)
+    return Provenance(
+        created_at=moment,
+        source=recorded_path(Path(unescape_path(source)), Path(home)),
+        software_version=run.software_version,
+        git_sha=run.git_sha,
+        libraries=json.loads(run.libraries),
+        device=run.device,
+        seconds=elapsed.total_seconds(),
+        run_id=run_id,
+        head=None if newest is None else str(newest),
+    )
+
+
+def refusal_lines(rejected: Sequence[RejectedItem]) -> list[RejectionLine]:
+    """Refused files as the reports list them."""
+    return [
+        RejectionLine(each.path, RejectionReason(each.reason), each.detail)
+        for each in group_by_folder(rejected)
+    ]
+
+
+def _told_since(counts: str) -> str | None:
+    """Since when the page of a run that has ended tells what changed."""
+    since: str | None = json.loads(counts).get("told_since")
+    return since
+
+
+def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:
+    """How many scans were not scored, and why."""
+    reasons = (
+        (counts.training_scans, "the model learned from them; their scores would be memories"),
+        (counts.incompatible, "they are of another kind than the model learned; listed below"),
+        *((n, f"{why}; tried again next time") for n, why in counts.why_unreadable.told()),
+        (counts.elsewhere, "another run was at work on them"),
+    )
+    return [(n, why) for n, why in reasons if n]

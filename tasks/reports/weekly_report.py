@@ -1,0 +1,192 @@
+"""The report of a week, from the record."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Engine
+
+from db.entities import Review, Run, RunEnd
+from db.repository import warnings as warnings_records
+from db.repository.decisions import verdicts_of
+from db.repository.models import current_threshold
+from db.repository.rejections import rejections_of
+from db.repository.reports import latest_decisions
+from db.repository.reviews import standing_reviews
+from db.repository.runs import runs_since
+from db.repository.scans import scans_by_id
+from db.timestamps import written
+from mriad_model.enums import RunStatus, Verdict
+from mriad_model.rejections import LEFT_OUT, split_rejections
+from mriad_model.reports.page import MOST_ROWS
+from mriad_model.reports.run_report import WarningLine
+from mriad_model.reports.table import worklist_csv
+from mriad_model.reports.weekly_report import (
+    MOST_SHOWN,
+    DayLine,
+    ReviewTally,
+    RunLine,
+    WeekReport,
+    render_week,
+)
+from tasks.intake.rejections import as_listed, series_named
+from tasks.reports.changes import changes_since
+from tasks.reports.rows import (
+    decision_cells,
+    in_force_lines,
+    rejection_cells,
+    suspicious_line,
+    write_report,
+)
+from tasks.reports.run_report import provenance, refusal_lines, write_page
+from tasks.runtime.connections import database
+
+Runs = Sequence[tuple[Run, RunEnd | None]]
+TOLD = {  # counts of runs -> what they are called
+    "new": "new",
+    "scored": "scored",
+    "suspicious": "suspicious",
+    "rejected": "rejected",
+    "warnings": "warnings",
+    "to_suspicious": "turned suspicious",
+    "to_normal": "turned normal",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenWeek:
+    """Where the page lies, relative to the home, and what stands on it."""
+
+    path: str
+    runs: int
+    suspicious: int
+    warnings: int
+
+
+@task(name="weekly-report", cache_policy=NO_CACHE)
+def write_weekly_report(home: str, run_id: int, days: int) -> WrittenWeek:
+    """Write the page and the table of the last days."""
+    engine, place = database(home), Path(home)
+    until = datetime.now(UTC)
+    since = written(until - timedelta(days=days))
+    runs = [each for each in runs_since(engine, since) if each[0].id != run_id]
+    run_ids = [run.id for run, _ in runs if run.id is not None]
+    current = current_threshold(engine)
+    in_force = current.activation.threshold_id if current else None
+    decided = latest_decisions(engine, run_ids, MOST_ROWS, in_force)
+    flagged = decided.worst
+    scans = scans_by_id(engine, [row.scan_id for row in flagged])
+    rejections = rejections_of(engine, run_ids)
+    refused = series_named(home, [as_listed(each) for each in rejections])
+    rejected, left_out = split_rejections(refused)
+    warnings = warnings_records.warnings(engine, since)
+    model, threshold = in_force_lines(home, in_force) if in_force is not None else (None, None)
+    name = f"week-to-{written(until)[:10]}-run-{run_id}"
+    lines = [*decision_cells(flagged, scans, threshold), *rejection_cells(refused)]
+    table = write_report(place, f"{name}.csv", worklist_csv(lines))
+    page = render_week(
+        WeekReport(
+            provenance=provenance(home, run_id, home),
+            since=since,
+            until=written(until),
+            days=_days(
+                runs,
+                Counter(each.run_id for each in rejections if each.reason.value not in LEFT_OUT),
+            ),
+            scans=decided.scans,
+            n_suspicious=decided.suspicious,
+            runs=[_run_line(place, *each) for each in reversed(runs)],
+            suspicious=[
+                suspicious_line(place, row, scans[row.scan_id], pictured=i < MOST_SHOWN)
+                for i, row in enumerate(flagged)
+            ],
+            rejections=refusal_lines(rejected),
+            left_out=refusal_lines(left_out),
+            warnings=[WarningLine(each.created_at, each.text) for each in warnings],
+            changes=changes_since(engine, since),
+            reviews=review_tally(engine, since),
+            model=model,
+            threshold=threshold,
+            csv=Path(table).name,
+        )
+    )
+    return WrittenWeek(write_page(place, name, page), len(runs), decided.suspicious, len(warnings))
+
+
+def _days(runs: Runs, rejections: Mapping[int, int]) -> list[DayLine]:
+    """A line a day; `rejections` are those that are new, by run."""
+    by_day: dict[str, list[tuple[Run, RunEnd | None]]] = defaultdict(list)
+    for run, end in runs:
+        by_day[run.started_at[:10]].append((run, end))
+    return [
+        DayLine(
+            day=day,
+            runs=len(of_day),
+            failed=sum(end is None or end.status is not RunStatus.COMPLETED for _, end in of_day),
+            rejected=sum(rejections.get(run.id or 0, 0) for run, _ in of_day),
+            **{
+                name: sum(_count(end, name) for _, end in of_day)
+                for name in ("new", "scored", "suspicious")
+            },
+        )
+        for day, of_day in sorted(by_day.items())
+    ]
+
+
+def _count(end: RunEnd | None, name: str) -> int:
+    return int(json.loads(end.counts).get(name, 0)) if end else 0
+
+
+def _run_line(home: Path, run: Run, end: RunEnd | None) -> RunLine:
+    counts = json.loads(end.counts) if end else {}
+    page = f"score-run-{run.id}.html"
+    seconds = None
+    if end is not None:
+        began, ended = (datetime.fromisoformat(each) for each in (run.started_at, end.ended_at))
+        seconds = (ended - began).total_seconds()
+    return RunLine(
+        id=run.id or 0,
+        flow=run.flow.replace("_", " "),
+        started_at=run.started_at,
+        seconds=seconds,
+        status=end.status.value if end else "under way or cut off",
+        figures=", ".join(
+            [f"{counts[n]} {told}" for n, told in TOLD.items() if counts.get(n)]
+            + _growth_told(counts)
+        ),
+        report=page if (home / "reports" / page).exists() else None,
+    )
+
+
+def _growth_told(counts: Mapping[str, Any]) -> list[str]:
+    """What a retraining found, and which page tells it; nothing where no healthy scan was new."""
+    told = []
+    if counts.get("n_new"):
+        needed = f" ({counts['needed']} needed)" if "needed" in counts else ""
+        told.append(f"{counts['n_new']} new healthy ones{needed}")
+    if "of_run" in counts:
+        told.append(f"the page of run {counts['of_run']}, with what came of its retraining")
+    if "challenge_id" in counts:
+        told.append("new model " + ("put in force" if counts["promoted"] else "refused"))
+    return told
+
+
+def review_tally(engine: Engine, since: str) -> ReviewTally:
+    """The last word on each decision that holds, beside what was decided."""
+    standing = standing_reviews(engine)
+    last: dict[int, Review] = {
+        each.decision_id: each for each in standing if each.created_at >= since
+    }
+    decided = verdicts_of(engine, last)
+    said = [(decided[number], each.verdict) for number, each in last.items()]
+    return ReviewTally(
+        agreed=sum(was is word for was, word in said),
+        called_normal=sum(was is not word and word is Verdict.NORMAL for was, word in said),
+        called_suspicious=sum(was is not word and word is Verdict.SUSPICIOUS for was, word in said),
+    )

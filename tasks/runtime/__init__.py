@@ -1,0 +1,1 @@
+"""What every task stands on: the home, connections, runs, the workspace, progress."""

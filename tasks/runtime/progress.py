@@ -1,0 +1,94 @@
+"""How far the work is: tasks tell, a listener (the command line's progress bar) hears.
+
+Flow parameters must be data, so a callback cannot travel through them; the listener is set for
+the length of a command instead. Without one, progress is dropped.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`done` of `total` units of a step; `note` is a short text beside it."""
+
+    step: str
+    done: int
+    total: int
+    note: str = ""
+
+
+Listener = Callable[[Progress], None]
+
+
+_listeners: list[Listener] = []
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Have `listener` called, from any thread, for as long as the block runs."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def tell(step: str, done: int, total: int, note: str = "") -> None:
+    """Say that `done` of `total` units of `step` are done."""
+    for listener in list(_listeners):
+        listener(Progress(step, done, total, note))
+
+
+P = ParamSpec("P")
+
+
+R = TypeVar("R")
+
+
+Step = Callable[Concatenate[str, int, P], R]  # of a home and a run
+
+
+MOST_RUNS = 32  # kept, the last ones: a service runs for months
+
+
+_adding = threading.Lock()
+
+
+_seconds: dict[int, dict[str, float]] = {}
+
+
+def timed(step: str) -> Callable[[Step[P, R]], Step[P, R]]:
+    """Count what a function of (home, run id, ...) takes towards a step of that run."""
+
+    def decorate(function: Step[P, R]) -> Step[P, R]:
+        @wraps(function)
+        def measured(home: str, run_id: int, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            began = time.monotonic()
+            try:
+                return function(home, run_id, *args, **kwargs)
+            finally:
+                _add(run_id, step, time.monotonic() - began)
+
+        return measured
+
+    return decorate
+
+
+def seconds_by_step(run_id: int) -> dict[str, float]:
+    """What the steps of a run took, in the order in which they first ended."""
+    with _adding:
+        return dict(_seconds.get(run_id, {}))
+
+
+def _add(run_id: int, step: str, seconds: float) -> None:
+    with _adding:
+        _seconds.setdefault(run_id, defaultdict(float))[step] += seconds
+        while len(_seconds) > MOST_RUNS:
+            del _seconds[next(iter(_seconds))]

@@ -1,0 +1,127 @@
+"""A chunk's scratch folder: its scans on their way from reading to preparing to scoring.
+
+Between tasks travels the folder's path. A scan that one step has read is there for the next, so
+that no file of a night is decoded twice: pixels and voxels as the children wrote them, mapped
+and never copied. The folder goes when the chunk is done, or with its run.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from mriad_model.enums import ScanKind
+from mriad_model.files import make_folder, write_atomically
+from mriad_model.readers.images.reading import ImageScan, StoredImage, map_bytes
+from mriad_model.readers.volume_files import StoredVolume
+from mriad_model.readers.volume_identity import Identity
+from mriad_model.readers.volumes import Origin
+
+ReadScan: TypeAlias = ImageScan | StoredVolume
+
+
+@dataclass(frozen=True, slots=True)
+class CachedScan:
+    """A scan that a child has read, and the first of the files that it was read from."""
+
+    source: Path
+    scan: StoredImage | StoredVolume
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedScan:
+    """A scan that is there to be used, and the first of the files that it was read from."""
+
+    source: Path
+    scan: ReadScan
+    stored: StoredImage | StoredVolume
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folder of one chunk (0700)."""
+
+    folder: Path
+
+    @property
+    def prepared(self) -> Path:
+        """Where the prepared slices go."""
+        return self.folder / "prepared.safetensors"
+
+    @property
+    def _index(self) -> Path:
+        return self.folder / "scans.json"
+
+    def scratch(self) -> Path:
+        """The folder, made if need be."""
+        make_folder(self.folder)
+        return self.folder
+
+    def voxels(self, number: int, step: str) -> Path:
+        """A file for the voxels of one volume."""
+        return self.scratch() / f"{step}-{number}.npy"
+
+    def keep(self, read: Sequence[CachedScan]) -> None:
+        """Name the scans that are there for the next step, beside those named before.
+
+        Nobody's name is kept.
+        """
+        entries = [_entry(each) for each in read]
+        before = json.loads(self._index.read_text()) if self._index.exists() else []
+        write_atomically(self.scratch() / self._index.name, json.dumps(before + entries).encode())
+
+    def kept(self) -> dict[str, LoadedScan]:
+        """The scans that `keep` named, by their sha256; pixels and voxels are mapped, not read."""
+        entries = json.loads(self._index.read_text()) if self._index.exists() else []
+        return loaded([_stored(each) for each in entries])
+
+    def forget(self) -> None:
+        """Remove the scans as read; what was prepared of them stays."""
+        for path in self.folder.iterdir():
+            if path != self.prepared:
+                path.unlink()
+
+    def discard(self) -> None:
+        """Remove the folder and all in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def loaded(stored: Sequence[CachedScan]) -> dict[str, LoadedScan]:
+    """Scans by their sha256, with their pixels and voxels mapped."""
+    pictures = {each.scan.path for each in stored if isinstance(each.scan, StoredImage)}
+    mapped = {path: map_bytes(path) for path in pictures}
+    return {
+        each.scan.sha256: LoadedScan(
+            each.source,
+            each.scan.load(mapped[each.scan.path])
+            if isinstance(each.scan, StoredImage)
+            else each.scan,
+            each.scan,
+        )
+        for each in stored
+    }
+
+
+def _entry(stored: CachedScan) -> dict[str, Any]:
+    scan = stored.scan
+    if isinstance(scan, StoredVolume):
+        scan = replace(scan, origin=replace(scan.origin, patient_id=None))
+    return {"source": str(stored.source)} | asdict(scan) | {"path": str(scan.path)}
+
+
+def _stored(entry: dict[str, Any]) -> CachedScan:
+    source = Path(entry.pop("source"))
+    entry["path"] = Path(entry["path"])
+    if "origin" not in entry:
+        return CachedScan(source, StoredImage(**entry | {"shape": tuple(entry["shape"])}))
+    identity = entry["identity"]
+    volume = entry | {
+        "affine_values": tuple(entry["affine_values"]),
+        "origin": Origin(**entry["origin"] | {"kind": ScanKind(entry["origin"]["kind"])}),
+        "identity": Identity(
+            **identity | {"near": tuple(identity["near"]), "spacing": tuple(identity["spacing"])}
+        ),
+    }
+    return CachedScan(source, StoredVolume(**volume))

@@ -1,0 +1,1 @@
+"""From registered scans to decisions: select, preprocess, score, export, watch for drift."""

@@ -1,0 +1,142 @@
+"""Drift: whether recent scores still look like those that the threshold was drawn from.
+
+A warning is a row and a sentence. It changes nothing: a person looks, and may recalibrate.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Engine
+
+from db.entities import RecordedWarning
+from db.repository import warnings as warnings_records
+from db.repository.labels import labelled
+from db.repository.models import CurrentThreshold, current_threshold, dataset_roles
+from db.repository.scores import DecidedScore, calibration_scores, recent_scores
+from db.repository.warnings import append_warnings
+from db.timestamps import now, written
+from mriad_model.detection.drift import Drift, drift, holm
+from mriad_model.enums import LabelValue, Verdict, WarningKind
+from tasks.runtime.connections import database
+
+WINDOW = 200  # scans looked at: the last of all, and of each scanner
+SEARCHED = 5_000  # decisions among which they are looked for
+FEWEST = 30  # recent scores, below which nothing is said
+FEWEST_CALIBRATION = 8  # as many as can reach ALPHA beside FEWEST
+ALPHA = 0.001  # of any false warning in a night: there are many nights
+QUIET_DAYS = 30  # before the same is said again
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    scanner: str | None  # None: all scans
+    scores: Sequence[DecidedScore]
+    found: Drift
+
+    @property
+    def flagged(self) -> float:
+        """The share that is suspicious."""
+        return sum(each.verdict is Verdict.SUSPICIOUS for each in self.scores) / len(self.scores)
+
+
+@task(name="check-drift", cache_policy=NO_CACHE)
+def check_drift(home: str, run_id: int) -> list[str]:
+    """Compare the last scans with the calibration scans, all and by scanner; what was warned of.
+
+    Scans that a person called abnormal, and those of the model's own dataset, are left out. The
+    same warning is not given again within `QUIET_DAYS`, unless another threshold is in force.
+    """
+    engine = database(home)
+    current = current_threshold(engine)
+    if current is None or current.threshold.id is None:
+        return []
+    threshold = current.threshold
+    healthy = calibration_scores(engine, threshold.model_id, threshold.dataset_id)
+    if len(healthy) < FEWEST_CALIBRATION:
+        return []
+    recent = _recent(engine, current, current.threshold.id)
+    tried = [
+        _Tried(scanner, scores, drift([s.value for s in scores], [h.value for h in healthy]))
+        for scanner, scores in _windows(recent).items()
+        if len(scores) >= FEWEST
+    ]
+    drifted = [
+        each
+        for each, p in zip(tried, holm([each.found.p for each in tried]), strict=True)
+        if p <= ALPHA
+    ]
+    # Where scanners are to blame, all scans together say nothing more.
+    by_scanner = [each for each in drifted if each.scanner is not None]
+    said = _said_lately(engine, current.threshold.id)
+    warnings = [
+        _warning(each, current, run_id)
+        for each in by_scanner or drifted
+        if each.scanner not in said
+    ]
+    append_warnings(engine, warnings)
+    return [each.text for each in warnings]
+
+
+def _recent(engine: Engine, current: CurrentThreshold, threshold_id: int) -> list[DecidedScore]:
+    own = set(dataset_roles(engine, current.model.dataset_id))
+    own |= set(dataset_roles(engine, current.threshold.dataset_id))
+    ill = {each.id for each in labelled(engine, LabelValue.ABNORMAL)}
+    return [
+        each
+        for each in recent_scores(engine, threshold_id, SEARCHED)
+        if each.scan_id not in own and each.scan_id not in ill
+    ]
+
+
+def _windows(
+    recent: Sequence[DecidedScore],
+) -> dict[str | None, list[DecidedScore]]:
+    """The last scans of all (None), and of each scanner where there are several."""
+    windows: dict[str | None, list[DecidedScore]] = {None: list(recent[:WINDOW])}
+    scanners = sorted({each.scanner for each in recent if each.scanner is not None})
+    for scanner in scanners:
+        windows[scanner] = [each for each in recent if each.scanner == scanner][:WINDOW]
+    return windows
+
+
+def _said_lately(engine: Engine, threshold_id: int) -> set[str | None]:
+    """Scanners (None: all) that a warning about this threshold has named."""
+    since = written(datetime.now(UTC) - timedelta(days=QUIET_DAYS))
+    subjects = [json.loads(each.subject) for each in warnings_records.warnings(engine, since)]
+    return {each.get("scanner") for each in subjects if each.get("threshold_id") == threshold_id}
+
+
+def _warning(tried: _Tried, current: CurrentThreshold, run_id: int) -> RecordedWarning:
+    found, scanner = tried.found, tried.scanner
+    subject: dict[str, Any] = {
+        "model_id": current.threshold.model_id,
+        "threshold_id": current.threshold.id,
+        "scanner": scanner,
+        "p": found.p,
+        "n": found.n,
+        "n_calibration": found.n_calibration,
+        "median": found.median,
+        "calibration_median": found.calibration_median,
+        "flagged": tried.flagged,
+    }
+    of = "" if scanner is None else f" of the scanner {scanner}"
+    how = "higher than" if found.higher else "lower than"
+    text = (
+        f"The last {found.n} scans{of} score {how} the {found.n_calibration} healthy scans that "
+        f"threshold {current.threshold.id} was drawn from (median {found.median:.3g} against "
+        f"{found.calibration_median:.3g}, p = {found.p:.2g}), and {100 * tried.flagged:.0f} % of "
+        "them are flagged: scanner, protocol or patients have changed. If healthy people score so "
+        "now, ingest healthy scans of this kind and run mriad recalibrate --new-healthy."
+    )
+    return RecordedWarning(
+        kind=WarningKind.DRIFT if scanner is None else WarningKind.SCANNER_DRIFT,
+        subject=json.dumps(subject, sort_keys=True),
+        text=text,
+        run_id=run_id,
+        created_at=now(),
+    )

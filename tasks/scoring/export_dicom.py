@@ -1,0 +1,127 @@
+"""Decisions on DICOM series as DICOM files of the same study, where highdicom is installed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from db.engine.chain_head import head
+from db.entities import Rejection
+from db.repository.models import model_by_id
+from db.repository.scores import HeatmapFile
+from db.repository.sightings import sighted_scans
+from mriad_model.detection.volume_scores import pixel_threshold
+from mriad_model.dicom_outputs import available, dicom_outputs
+from mriad_model.dicom_outputs.job import OutputJob
+from mriad_model.enums import HeatmapKind, ScanKind, Verdict
+from mriad_model.errors import RejectedFile
+from mriad_model.files import sha256_of, write_once
+from mriad_model.readers.dicom.series import Series
+from mriad_model.readers.volume_files import StoredVolume
+from mriad_model.recipes import Recipe
+from tasks.intake.rejections import rejection_at
+from tasks.runtime.connections import database, reader_pool
+from tasks.runtime.source_files import volume_sources
+from tasks.runtime.workspace import Workspace
+from tasks.scoring.model_scores import ModelScore, map_path
+from tasks.scoring.preprocess import PreparedScan
+from tasks.scoring.selection import ActiveModel
+
+SUFFIXES = {
+    HeatmapKind.SECONDARY_CAPTURE: "capture",
+    HeatmapKind.SEGMENTATION: "segmentation",
+    HeatmapKind.STRUCTURED_REPORT: "report",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionValues:
+    """What is decided of a scan."""
+
+    verdict: Verdict
+    p_value: float
+    threshold: float
+    moment: str  # ISO-8601
+
+
+@dataclass(frozen=True, slots=True)
+class DicomExport:
+    """The files of one decision, or why there are none."""
+
+    files: tuple[HeatmapFile, ...] = ()
+    rejection: Rejection | None = None
+
+
+def export(
+    home: str,
+    run_id: int,
+    model: ActiveModel,
+    scan: PreparedScan,
+    judged: ModelScore,
+    said: DecisionValues,
+    workspace: Workspace,
+) -> DicomExport:
+    """Write a decision as DICOM files; nothing where the scan is no series, or highdicom missing.
+
+    The source's headers are read again, in a child, which makes the objects too.
+    """
+    stored = scan.scan
+    if not isinstance(stored, StoredVolume) or stored.origin.kind is not ScanKind.DICOM:
+        return DicomExport()
+    if not available() or judged.anomaly is None:
+        return DicomExport()
+    series = _series(home, scan.scan_id, stored)
+    if series is None:
+        return DicomExport()
+    anomaly = workspace.voxels(scan.scan_id, "map")
+    np.save(anomaly, judged.anomaly, allow_pickle=False)
+    newest = head(database(home))
+    job = OutputJob(
+        series=series,
+        anomaly=anomaly,
+        map_threshold=pixel_threshold(Recipe.from_json(model.recipe), said.threshold),
+        montage=judged.files[0].data,
+        score=judged.score,
+        threshold=said.threshold,
+        p_value=said.p_value,
+        verdict=said.verdict,
+        model_id=model.model_id,
+        model_sha256=model_by_id(database(home), model.model_id).sha256,
+        software_version=version("mriad"),
+        decided_at=datetime.fromisoformat(said.moment),
+        record_head=None if newest is None else str(newest),
+    )
+    (made,) = reader_pool().map(dicom_outputs, [job])
+    anomaly.unlink()
+    if isinstance(made, RejectedFile):
+        return DicomExport(
+            rejection=rejection_at(scan.source, Path(home), made, run_id, said.moment)
+        )
+    return DicomExport(tuple(_written(Path(home), model, scan.sha256, made)))
+
+
+def _written(
+    home: Path, model: ActiveModel, sha256: str, made: dict[HeatmapKind, bytes]
+) -> Iterator[HeatmapFile]:
+    """Write the objects. They bear the time: those of a run that was cut off stay as they are."""
+    for kind, data in made.items():
+        suffix = f"-threshold-{model.threshold_id}-{SUFFIXES[kind]}.dcm"
+        name = map_path(model.model_id, sha256, suffix)
+        write_once(home / name, data)
+        yield HeatmapFile(kind, 0, name, sha256_of(home / name))
+
+
+def _series(home: str, scan_id: int, stored: StoredVolume) -> Series | None:
+    """The series that a volume was read from, as its headers tell it now."""
+    (sighted,) = sighted_scans(database(home), [scan_id])
+    shape = stored.load().voxels.shape
+    for source in volume_sources(sighted, Path(home)):
+        series = source.series
+        if series is None or series.shape != shape:
+            continue
+        if np.allclose(series.affine_values, stored.affine_values):
+            return series
+    return None

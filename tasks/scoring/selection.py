@@ -1,0 +1,175 @@
+"""Which scans a run has to work on, read from the record."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Engine
+
+from db.entities import Rejection
+from db.repository import scores as scores_records
+from db.repository.models import current_threshold, dataset_roles, model_by_id, threshold_by_id
+from db.repository.rejections import append_rejections
+from db.repository.scans import scans_by_id
+from db.repository.sightings import sighted_scans
+from db.timestamps import now
+from mriad_model.detection.volume_scores import incompatibility
+from mriad_model.enums import RejectionReason, Role
+from mriad_model.errors import NoScans
+from mriad_model.recipes import Recipe
+from mriad_model.rejections import RejectedItem
+from tasks.intake.ingest import Ingested
+from tasks.intake.rejections import as_listed
+from tasks.runtime.batching import in_chunks
+from tasks.runtime.connections import database
+from tasks.scoring.claiming import Claimant, claim
+
+TAUGHT = (Role.TRAIN, Role.VALIDATION)
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveModel:
+    """The model and threshold that decide now."""
+
+    model_id: int
+    threshold_id: int
+    recipe: str  # JSON
+
+
+@dataclass(frozen=True, slots=True)
+class PendingScans:
+    """Scans to score, and those that are left out."""
+
+    scan_ids: list[int]
+    n_slices: list[int]  # of each
+    training_scans: list[int]  # left out: the model learned from them
+    incompatible: list[int]  # left out: they are not what the model learned
+    refused: list[RejectedItem] = field(default_factory=list)  # these, with the reason
+    elsewhere: list[int] = field(default_factory=list)  # left out: another run works on them
+
+    def chunks(self, size: int) -> Iterator[tuple[int, "PendingScans"]]:
+        """(number, piece) for pieces of about `size` slices; numbers start at 1."""
+        pairs = list(zip(self.scan_ids, self.n_slices, strict=True))
+        for number, piece in in_chunks(pairs, size, lambda pair: pair[1]):
+            yield number, wanted_scans(piece)
+
+
+def wanted_scans(pairs: Iterable[tuple[int, int]]) -> PendingScans:
+    """Scans to work on, of (scan id, slices)."""
+    pairs = list(pairs)
+    return PendingScans([scan_id for scan_id, _ in pairs], [n for _, n in pairs], [], [])
+
+
+@task(name="find-model", cache_policy=NO_CACHE)
+def find_model(home: str, threshold_id: int | None = None) -> ActiveModel:
+    """The model and threshold in force, or another threshold and its model.
+
+    Raises:
+        NotInRecord: there is no such threshold.
+        NoScans: none is, for nothing was trained yet.
+    """
+    engine = database(home)
+    if threshold_id is not None:
+        model_id = threshold_by_id(engine, threshold_id).model_id
+        return ActiveModel(model_id, threshold_id, model_by_id(engine, model_id).recipe)
+    current = current_threshold(engine)
+    if current is None or current.model.id is None or current.threshold.id is None:
+        raise NoScans(
+            "no model is in force; ingest healthy scans with: mriad ingest FOLDER --label healthy,"
+            " then train with: mriad train"
+        )
+    return ActiveModel(current.model.id, current.threshold.id, current.model.recipe)
+
+
+def has_model(engine: Engine) -> bool:
+    """Whether a model is in force."""
+    return current_threshold(engine) is not None
+
+
+@task(name="find-undecided", cache_policy=NO_CACHE)
+def find_undecided(
+    home: str, run_id: int, model: ActiveModel, read: Ingested, claimant: Claimant | None = None
+) -> PendingScans:
+    """Of the scans read, those that the threshold has not decided, in order and each once.
+
+    With a claimant they are claimed, and those that another works on are set apart.
+
+    Scans that the model learned from are left out: their scores would be memories. So are those
+    of another kind than it learned, which get a rejection row.
+    """
+    engine = database(home)
+    roles = dataset_roles(engine, model_by_id(engine, model.model_id).dataset_id)
+    taught = {scan_id for scan_id, role in roles.items() if role in TAUGHT}
+    unique = list(dict.fromkeys(scan_id for scan_id, _ in read.seen))
+    fresh = [scan_id for scan_id in unique if scan_id not in taught]
+    undecided = scores_records.undecided(engine, fresh, model.threshold_id)
+    scans = scans_by_id(engine, undecided)
+    recipe = Recipe.from_json(model.recipe)
+    why = {
+        i: incompatibility(recipe, scans[i].kind, scans[i].contrast, scans[i].grid)
+        for i in undecided
+    }
+    suited = [scan_id for scan_id in undecided if why[scan_id] is None]
+    left_out = {scan_id: text for scan_id, text in why.items() if text is not None}
+    rejections = _incompatible(home, run_id, left_out)
+    append_rejections(engine, rejections)
+    found = PendingScans(
+        scan_ids=suited,
+        n_slices=[scans[scan_id].n_slices for scan_id in suited],
+        training_scans=[scan_id for scan_id in unique if scan_id in taught],
+        incompatible=list(left_out),
+        refused=[as_listed(each) for each in rejections],
+    )
+    return found if claimant is None else claimed(home, claimant, found)
+
+
+def claimed(home: str, claimant: Claimant, wanted: PendingScans) -> PendingScans:
+    """Of scans to score, those that are the claimant's now; others' are set apart."""
+    found = claim(home, claimant, wanted.scan_ids)
+    n_slices = dict(zip(wanted.scan_ids, wanted.n_slices, strict=True))
+    return replace(
+        wanted,
+        scan_ids=found.ours,
+        n_slices=[n_slices[scan_id] for scan_id in found.ours],
+        elsewhere=[each.scan_id for each in found.elsewhere],
+    )
+
+
+def still_undecided(home: str, threshold_id: int, scan_ids: Iterable[int]) -> PendingScans:
+    """Of scans found undecided before, those that still are."""
+    engine = database(home)
+    left = scores_records.undecided(engine, scan_ids, threshold_id)
+    scans = scans_by_id(engine, left)
+    return wanted_scans((scan_id, scans[scan_id].n_slices) for scan_id in left)
+
+
+def all_undecided(parts: Iterable[PendingScans]) -> PendingScans:
+    """Several as one, each scan once."""
+    parts = list(parts)
+    n_slices = dict[int, int]()
+    for part in parts:
+        n_slices |= zip(part.scan_ids, part.n_slices, strict=True)
+    return wanted_scans(n_slices.items())
+
+
+def _incompatible(home: str, run_id: int, why: Mapping[int, str]) -> list[Rejection]:
+    """A row for each scan of another kind, at the first of its files."""
+    moment = now()
+    rows = []
+    for sighted in sighted_scans(database(home), why):
+        file = sighted.newest_files[0]
+        rows.append(
+            Rejection(
+                path=file.path,
+                size=file.size,
+                mtime_ns=file.mtime_ns,
+                ctime_ns=file.ctime_ns,
+                sha256=None,
+                reason=RejectionReason.OTHER_KIND,
+                detail=why[sighted.id],
+                run_id=run_id,
+                created_at=moment,
+            )
+        )
+    return rows

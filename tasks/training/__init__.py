@@ -1,0 +1,1 @@
+"""Models and thresholds: train, calibrate, compare, evaluate."""

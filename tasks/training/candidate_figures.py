@@ -1,0 +1,160 @@
+"""What a model just trained comes to, beside the active one, before it is activated."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Engine
+
+from db.repository.labels import LabelledScan, labelled
+from db.repository.models import (
+    CurrentThreshold,
+    current_threshold,
+    dataset_groups,
+    dataset_roles,
+    model_by_id,
+    threshold_by_id,
+)
+from db.repository.scans import scans_by_id
+from mriad_model.detection.volume_scores import incompatibility
+from mriad_model.enums import LabelValue, Role
+from mriad_model.errors import ModelFileError, ThresholdUndefined
+from mriad_model.promotion.comparison import one_of_each, points, told_points
+from mriad_model.recipes import Recipe
+from tasks.runtime.connections import database
+from tasks.scoring.selection import TAUGHT
+from tasks.training.compare_models import judged_scans
+from tasks.training.retrain import side_of
+from tasks.training.train import FrozenDataset
+
+MOST = 50  # healthy scans, and as many abnormal ones: each is scored with every lesion in it
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The figures of a new model, and those of the active one on the same scans."""
+
+    told: str  # one plain sentence
+    model: dict[str, Any] | None = None  # see `mriad_model.promotion.comparison.points`
+    active: dict[str, Any] | None = None
+    active_model_id: int | None = None
+
+    def as_counts(self) -> dict[str, int | float | str]:
+        """The figures, flat, as the run's row keeps them."""
+        sides = {"compared": self.model, "active_compared": self.active}
+        return {
+            f"{name}_{figure}": value
+            for name, side in sides.items()
+            for figure, value in (side or {}).items()
+            if value is not None
+        }
+
+
+@task(name="compare", cache_policy=NO_CACHE)
+def compare(
+    home: str, run_id: int, dataset: FrozenDataset, threshold_id: int, folder: str, device: str
+) -> Comparison:
+    """Score scans that neither model learned from, as they are and with lesions implanted.
+
+    The scans are the new dataset's calibration scans, one of each group of twins, and scans
+    labelled abnormal; of a patient from whom either learned, none. `folder` is for scratch.
+    """
+    engine = database(home)
+    threshold = threshold_by_id(engine, threshold_id)
+    current, why = _comparable(engine, threshold.model_id)
+    groups = dataset_groups(engine, dataset.id)
+    learned = _learned(engine, dataset, current)
+    healthy = _healthy(engine, dataset, learned, groups)
+    if current is not None and not healthy:
+        why = f"; not compared with the active model {current.model.id}, which learned from these"
+        current, learned = None, _learned(engine, dataset, None)
+        healthy = _healthy(engine, dataset, learned, groups)
+    recipe = Recipe.from_json(model_by_id(engine, threshold.model_id).recipe)
+    abnormal = _abnormal(engine, recipe, learned)
+    lines = [threshold] if current is None else [current.threshold, threshold]
+    models = [each.model_id for each in lines]
+    try:
+        judged = judged_scans(home, run_id, models, healthy, abnormal, folder, device, keep=False)
+        if not judged.healthy:
+            return Comparison("no healthy scan could be read to compare by")
+        sides = [points(side_of(home, each, groups, judged)) for each in lines]
+    except (ModelFileError, ThresholdUndefined) as error:
+        return Comparison(not_compared(current is not None, why, error))
+    return Comparison(
+        told=told_points(sides[-1], sides[0] if current else None) + why,
+        model=sides[-1],
+        active=sides[0] if current else None,
+        active_model_id=current.model.id if current else None,
+    )
+
+
+def not_compared(active: bool, why: str, error: Exception) -> str:
+    """Why there are no figures, in words.
+
+    Args:
+        active: a model is active that the new one could be compared with.
+        why: else the reason why not, after a semicolon; empty where none was active.
+        error: what came of it.
+    """
+    if not active:
+        return why.removeprefix("; ") or "no model was active to compare with"
+    if isinstance(error, ThresholdUndefined):
+        error = ThresholdUndefined(f"each scan is judged by the others alone: {error}")
+    return f"not compared with the active model: {error}"
+
+
+def _learned(engine: Engine, dataset: FrozenDataset, current: CurrentThreshold | None) -> set[int]:
+    """The scans that the new model, or the active one, learned from."""
+    found = {i for role in TAUGHT for i, _ in dataset.scans[role]}
+    if current is not None:
+        before = dataset_roles(engine, current.model.dataset_id)
+        found |= {i for i, role in before.items() if role in TAUGHT}
+    return found
+
+
+def _comparable(engine: Engine, model_id: int) -> tuple[CurrentThreshold | None, str]:
+    """What is active, if the new model can be compared with it; else why not."""
+    current = current_threshold(engine)
+    if current is None or current.model.id == model_id:
+        return None, ""
+    kinds = [
+        Recipe.from_json(recipe).kind_in_words
+        for recipe in (current.model.recipe, model_by_id(engine, model_id).recipe)
+    ]
+    if kinds[0] != kinds[1]:
+        return None, f"; the active model {current.model.id} is for {kinds[0]}, this for {kinds[1]}"
+    return current, ""
+
+
+def _healthy(
+    engine: Engine, dataset: FrozenDataset, learned: set[int], groups: dict[int, int]
+) -> list[tuple[int, int]]:
+    """(scan id, slices) of calibration scans from whose group and patient nothing was learned."""
+    of_group = {groups[each] for each in learned if each in groups}
+    members = dict(dataset.scans[Role.CALIBRATION])
+    scans = scans_by_id(engine, members.keys() | learned)
+    patients = {scans[each].patient for each in learned if each in scans} - {None}
+    free = [
+        each
+        for each in sorted(members)
+        if groups[each] not in of_group and scans[each].patient not in patients
+    ]
+    places = one_of_each([groups[i] for i in free], [scans[i].sha256 for i in free], MOST)
+    return [(free[place], members[free[place]]) for place in places]
+
+
+def _abnormal(engine: Engine, recipe: Recipe, learned: set[int]) -> list[tuple[int, int]]:
+    """(scan id, slices) of scans labelled abnormal that are of the model's kind."""
+    patients = {s.patient for s in scans_by_id(engine, learned).values()} - {None}
+    ill: Sequence[LabelledScan] = [
+        each
+        for each in labelled(engine)
+        if each.label.value is LabelValue.ABNORMAL
+        and each.id not in learned
+        and each.scan.patient not in patients
+        and incompatibility(recipe, each.scan.kind, each.scan.contrast, each.scan.grid) is None
+    ]
+    chosen = sorted(ill, key=lambda each: each.scan.sha256)[:MOST]
+    return [(each.id, each.scan.n_slices) for each in chosen]

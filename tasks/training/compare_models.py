@@ -1,0 +1,164 @@
+"""Two models on the same scans: healthy ones, the same with lesions implanted, abnormal ones."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from db.repository.scores import ScoredScan, append_scored
+from db.timestamps import now
+from mriad_model.detection.model import FittedModel
+from mriad_model.detection.volume_scores import score_volume
+from mriad_model.errors import RejectedFile
+from mriad_model.phantom.lesions import Lesion
+from mriad_model.preprocessing.slices import prepare, stack
+from mriad_model.preprocessing.volumes import prepare_volume
+from mriad_model.promotion.implants import implanted_slice, implanted_volume
+from mriad_model.readers.images.reading import ImageScan
+from mriad_model.readers.volumes import Volume
+from tasks.runtime.batching import in_chunks
+from tasks.runtime.connections import database
+from tasks.runtime.model_cache import loaded_model
+from tasks.runtime.progress import tell
+from tasks.runtime.source_files import LocatedScan, load_scans
+from tasks.runtime.workspace import Workspace
+
+CHUNK = 512  # slices
+
+
+@dataclass(slots=True)
+class JudgeScores:
+    """A model's scores, in the order of the scans."""
+
+    healthy: list[float] = field(default_factory=list)
+    implanted: list[list[float]] = field(default_factory=list)  # one of each kind of lesion
+    abnormal: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedScans:
+    """The scans that could be judged, and each model's scores of them."""
+
+    healthy: list[int]
+    abnormal: list[int]
+    scores: dict[int, JudgeScores]  # by model
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a model finds in one scan as it is, and in it with each lesion."""
+
+    value: float
+    slice_values: NDArray[np.float64]
+    positions: tuple[int, ...]
+    implanted: list[float]
+
+
+@task(name="contest", cache_policy=NO_CACHE)
+def score_comparison_scans(
+    home: str,
+    run_id: int,
+    model_ids: Sequence[int],
+    healthy: Sequence[tuple[int, int]],
+    abnormal: Sequence[tuple[int, int]],
+    folder: str,
+    device: str,
+) -> JudgedScans:
+    """Score scans, (scan id, slices), under each model; see `judged_scans`."""
+    return judged_scans(home, run_id, model_ids, healthy, abnormal, folder, device, keep=True)
+
+
+def judged_scans(
+    home: str,
+    run_id: int,
+    model_ids: Sequence[int],
+    healthy: Sequence[tuple[int, int]],
+    abnormal: Sequence[tuple[int, int]],
+    folder: str,
+    device: str,
+    *,
+    keep: bool,
+) -> JudgedScans:
+    """Score scans, (scan id, slices), under each model, and keep scores of the scans as they are.
+
+    A scan that cannot be read or judged is left out for all models. `folder` is a scratch folder.
+    """
+    judged = JudgedScans([], [], {each: JudgeScores() for each in model_ids})
+    done, total = 0, len(healthy) + len(abnormal)
+    for scans, ill in ((healthy, False), (abnormal, True)):
+        kinds = () if ill else tuple(Lesion)
+        for number, chunk in in_chunks(scans, CHUNK, lambda each: each[1]):
+            workspace = Workspace(Path(folder) / f"judges-{int(ill)}-{number}")
+            for located in load_scans(home, run_id, [scan_id for scan_id, _ in chunk], workspace):
+                models = {each: loaded_model(home, each, device) for each in model_ids}
+                found = _found(located, models, kinds)
+                if found is not None:
+                    if keep:
+                        _append(home, run_id, located.scan_id, found)
+                    _add(judged, located.scan_id, found, ill=ill)
+            workspace.discard()
+            done += len(chunk)
+            tell("comparing", done, total)
+    return judged
+
+
+def _add(judged: JudgedScans, scan_id: int, found: Mapping[int, _Found], *, ill: bool) -> None:
+    (judged.abnormal if ill else judged.healthy).append(scan_id)
+    for model_id, each in found.items():
+        scores = judged.scores[model_id]
+        if ill:
+            scores.abnormal.append(each.value)
+        else:
+            scores.healthy.append(each.value)
+            scores.implanted.append(each.implanted)
+
+
+def _append(home: str, run_id: int, scan_id: int, found: Mapping[int, _Found]) -> None:
+    engine = database(home)
+    for model_id, each in found.items():
+        row = ScoredScan(scan_id, each.value, each.slice_values.tolist(), positions=each.positions)
+        append_scored(engine, model_id, None, [row], run_id=run_id, now=now())
+
+
+def _found(
+    located: LocatedScan, models: Mapping[int, FittedModel], kinds: Sequence[Lesion]
+) -> dict[int, _Found] | None:
+    """What each model finds; None where there is nothing to judge."""
+    scan, seed = located.kept.scan, located.kept.scan.sha256
+    if isinstance(scan, ImageScan):
+        return _in_picture(scan, models, kinds, seed)
+    try:
+        return _in_volume(scan.load(), models, kinds, seed)
+    except RejectedFile:
+        return None
+
+
+def _in_picture(
+    scan: ImageScan, models: Mapping[int, FittedModel], kinds: Sequence[Lesion], seed: str
+) -> dict[int, _Found]:
+    pictures = [scan.pixels, *(implanted_slice(scan.pixels, kind, seed)[0] for kind in kinds)]
+    found = {}
+    for model_id, fitted in models.items():
+        batch = stack([prepare(each, fitted.recipe.preprocessing) for each in pictures])
+        scores = fitted.score(batch).scores
+        found[model_id] = _Found(float(scores[0]), scores[:1], (0,), scores[1:].tolist())
+    return found
+
+
+def _in_volume(
+    volume: Volume, models: Mapping[int, FittedModel], kinds: Sequence[Lesion], seed: str
+) -> dict[int, _Found]:
+    volumes = [volume, *(implanted_volume(volume, kind, seed)[0] for kind in kinds)]
+    recipes = {fitted.recipe for fitted in models.values()}
+    prepared = {how: [prepare_volume(each, how) for each in volumes] for how in recipes}
+    found = {}
+    for model_id, fitted in models.items():
+        plain, *implanted = (score_volume(fitted, each) for each in prepared[fitted.recipe])
+        found[model_id] = _Found(
+            plain.score, plain.slice_scores, plain.positions, [each.score for each in implanted]
+        )
+    return found

@@ -1,0 +1,70 @@
+"""Whether the healthy pool has grown enough to train again. Without the workflow engine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from db.repository.comparisons import challenges
+from db.repository.labels import healthy_pool
+from db.repository.models import dataset_roles, model_by_id, threshold_by_id
+from db.repository.rejections import rejected_files
+from db.repository.sightings import FileKey, known_files
+from mriad_model.detection.volume_scores import incompatibility
+from mriad_model.enums import RejectionReason
+from mriad_model.paths import recorded_path
+from mriad_model.promotion.growth import Growth, Marks
+from mriad_model.readers.folders import list_files
+from mriad_model.recipes import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthCheck:
+    """Whether the pool has grown enough, and the same in words."""
+
+    due: bool
+    growth: Growth
+    told: str
+
+
+def growth_of_pool(engine: Engine, model_id: int, recipe: str, marks: Marks) -> GrowthCheck:
+    """Compare the healthy pool with what the active model, and its challengers, were made of.
+
+    Challengers count too: one that was refused, or rolled back, is not made again of the same
+    scans night after night.
+
+    Args:
+        engine: of the record.
+        model_id: of the active model.
+        recipe: the model's, as JSON; scans of another kind than it judges do not count.
+        marks: how much is enough.
+    """
+    tried = [each.challenger_threshold_id for each in challenges(engine)]
+    model_ids = {threshold_by_id(engine, each).model_id for each in tried}
+    before: set[int] = set()
+    for each in model_ids | {model_id}:
+        dataset_id = model_by_id(engine, each).dataset_id
+        before |= dataset_roles(engine, dataset_id).keys()
+    judges = Recipe.from_json(recipe)
+    pool = [
+        each.id
+        for each in healthy_pool(engine)
+        if incompatibility(judges, each.scan.kind, each.scan.contrast) is None
+    ]
+    growth = Growth(n_before=len(before), n_new=len(set(pool) - before))
+    return GrowthCheck(growth.reaches(marks), growth, growth.told(marks))
+
+
+def holds_new_files(engine: Engine, home: Path, folder: Path) -> bool:
+    """Whether a file in a folder was never read as it stands, or could not be read yet."""
+    keys = [
+        FileKey(recorded_path(each.path, home), each.size, each.mtime_ns, each.inode, each.ctime_ns)
+        for each in list_files(folder)
+    ]
+    known = known_files(engine, keys)
+    rejected = rejected_files(engine, [key for key in keys if key not in known])
+    return any(
+        key not in known
+        and (key not in rejected or rejected[key].reason is RejectionReason.UNREADABLE)
+        for key in keys
+    )

@@ -1,0 +1,95 @@
+"""What one chooses a threshold by: its model's figures on comparison scans, and when made."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+
+from db.entities import Threshold
+from db.repository.comparisons import challenges
+from db.repository.models import model_by_id, thresholds
+from db.repository.runs import run_by_id
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """How a model did on scans that it had not learned from. Each figure may be unknown."""
+
+    at: str  # when
+    n_healthy: int
+    n_abnormal: int
+    flagged: int | None  # of the healthy scans, by this threshold
+    auroc_implanted: float | None
+    auroc_abnormal: float | None
+
+
+def comparisons(engine: Engine) -> dict[int, Compared]:
+    """The last comparison of each threshold, by its id; one of its model where it had none itself.
+
+    Of another threshold of the model, the AUROC holds, but not which scans are flagged.
+    """
+    found, of_model = _challenged(engine), dict[int, Compared]()
+    for threshold in thresholds(engine):
+        threshold_id = threshold.id or 0
+        if threshold_id not in found:
+            trained = _trained(engine, threshold)
+            if trained is not None:
+                found[threshold_id] = trained
+        if threshold_id in found:
+            of_model[threshold.model_id] = found[threshold_id]
+    for threshold in thresholds(engine):
+        other = of_model.get(threshold.model_id)
+        if other is not None and threshold.id not in found:
+            found[threshold.id or 0] = Compared(
+                other.at,
+                other.n_healthy,
+                other.n_abnormal,
+                None,
+                other.auroc_implanted,
+                other.auroc_abnormal,
+            )
+    return found
+
+
+def _challenged(engine: Engine) -> dict[int, Compared]:
+    """By retrainings: both thresholds of each, the last word on each."""
+    found = {}
+    for each in challenges(engine):
+        figures = json.loads(each.figures)
+        if "false_positives" not in figures:
+            continue  # too few scans told anything
+        for side, threshold_id in (
+            ("champion", each.champion_threshold_id),
+            ("challenger", each.challenger_threshold_id),
+        ):
+            abnormal = figures.get("abnormal")
+            found[threshold_id] = Compared(
+                at=each.created_at,
+                n_healthy=figures["n_healthy"],
+                n_abnormal=figures["n_abnormal"],
+                flagged=figures["false_positives"][side],
+                auroc_implanted=figures["implanted"][side],
+                auroc_abnormal=abnormal and abnormal[side],
+            )
+    return found
+
+
+def _trained(engine: Engine, threshold: Threshold) -> Compared | None:
+    """By the training that made both the model and this threshold, if it compared."""
+    model = model_by_id(engine, threshold.model_id)
+    if model.run_id != threshold.run_id:
+        return None
+    _, end = run_by_id(engine, model.run_id)
+    counts: Mapping[str, Any] = {} if end is None else json.loads(end.counts)
+    if "compared_n_healthy" not in counts or end is None:
+        return None
+    return Compared(
+        at=end.ended_at,
+        n_healthy=counts["compared_n_healthy"],
+        n_abnormal=counts["compared_n_abnormal"],
+        flagged=counts["compared_flagged"],
+        auroc_implanted=counts.get("compared_auroc_implanted"),
+        auroc_abnormal=counts.get("compared_auroc_abnormal"),
+    )

@@ -1,0 +1,203 @@
+"""Thresholds and verdicts from stored scores alone: no inference, no workflow engine.
+
+`recalibrate --dry-run` and `activate` call these directly; `tasks.training.recalibrate` makes tasks
+of them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import count, islice
+
+import numpy as np
+from sqlalchemy import Engine
+
+from db.entities import Threshold
+from db.repository.labels import healthy_pool
+from db.repository.models import (
+    CurrentThreshold,
+    Member,
+    activate,
+    append_threshold,
+    current_threshold,
+    dataset_groups,
+    dataset_roles,
+    freeze_dataset,
+    threshold_by_id,
+)
+from db.repository.scans import scans_by_id
+from db.repository.scores import (
+    StoredScore,
+    append_decisions,
+    calibration_scores,
+    decided_scores,
+    stored_scores,
+)
+from db.timestamps import now
+from mriad_model.detection.thresholds import (
+    Flips,
+    ThresholdFit,
+    fit_threshold,
+    flips,
+    p_value,
+    verdict,
+)
+from mriad_model.enums import LabelSource, Policy, Role
+from mriad_model.errors import NoScans, SettingsError
+
+PAGE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A threshold that could be, and how many past decisions it would turn."""
+
+    model_id: int
+    dataset_id: int
+    calibration: tuple[Member, ...] | None  # of a dataset to be frozen; None: the dataset's own
+    fit: ThresholdFit
+    decided: int  # scans that the model's thresholds have decided
+    flips: Flips
+
+
+def propose(engine: Engine, policy: Policy, k: float, *, new_healthy: bool = False) -> Proposal:
+    """Draw a threshold for the model in force through its stored calibration scores.
+
+    With `new_healthy` also through its scores of scans that were called healthy since; they
+    become calibration scans of a dataset of their own.
+
+    Raises:
+        NoScans: no model is in force.
+        ThresholdUndefined: the scores give no threshold.
+    """
+    current = current_threshold(engine)
+    if current is None:
+        raise NoScans("no model is in force; train one first with: mriad train")
+    model_id, dataset_id = current.threshold.model_id, current.threshold.dataset_id
+    healthy = calibration_scores(engine, model_id, dataset_id)
+    members = None
+    if new_healthy:
+        more = _healthy_since(engine, current)
+        healthy += [score for score, _ in more]
+        if more:
+            members = _calibration(engine, dataset_id) + tuple(member for _, member in more)
+    fit = fit_threshold([each.value for each in healthy], policy, k)
+    values = [each.value for each in decided_scores(engine, model_id)]
+    turned = flips(
+        [verdict(value, current.threshold.value) for value in values],
+        [verdict(value, fit.value) for value in values],
+    )
+    return Proposal(model_id, dataset_id, members, fit, len(values), turned)
+
+
+@dataclass(frozen=True, slots=True)
+class RecalibrationTerms:
+    """How a threshold is to be drawn, and whether it would be another than the one in force."""
+
+    policy: Policy
+    k: float
+    changes: bool
+
+
+def terms_in_force(
+    engine: Engine, policy: Policy | None, k: float | None, *, new_healthy: bool
+) -> RecalibrationTerms:
+    """The policy and k given, else those of the threshold in force.
+
+    Raises:
+        NoScans: no model is in force.
+        SettingsError: a policy was given without its k.
+    """
+    current = current_threshold(engine)
+    if current is None:
+        raise NoScans("no model is in force; train one first with: mriad train")
+    now_in_force = current.threshold
+    if k is None and policy not in (None, now_in_force.policy):
+        raise SettingsError("another policy needs its k")
+    policy = now_in_force.policy if policy is None else policy
+    k = now_in_force.k if k is None else k
+    drawn = propose(engine, policy, k, new_healthy=new_healthy)
+    return RecalibrationTerms(policy, k, drawn.fit.value != now_in_force.value)
+
+
+def append_proposal(engine: Engine, proposal: Proposal, run_id: int) -> int:
+    """Append the proposed threshold; its id."""
+    dataset_id = proposal.dataset_id
+    if proposal.calibration is not None:
+        dataset_id = freeze_dataset(engine, proposal.calibration, run_id)
+    row = Threshold(
+        proposal.model_id,
+        dataset_id,
+        run_id=run_id,
+        created_at=now(),
+        **asdict(proposal.fit),
+    )
+    return append_threshold(engine, row)
+
+
+def _calibration(engine: Engine, dataset_id: int) -> tuple[Member, ...]:
+    """The calibration scans of a dataset, as its members."""
+    groups = dataset_groups(engine, dataset_id)
+    return tuple(
+        (scan_id, role, groups[scan_id])
+        for scan_id, role in dataset_roles(engine, dataset_id).items()
+        if role is Role.CALIBRATION
+    )
+
+
+def _healthy_since(engine: Engine, current: CurrentThreshold) -> list[tuple[StoredScore, Member]]:
+    """Scores of the model in force of healthy scans that are in no dataset of its own.
+
+    Not of those that a reviewer called healthy: reviewers look at what was flagged, and a
+    threshold drawn through such scores would be too high. Scans of a patient from whom the model
+    learned are left out. Twins in other files cannot be told without reading them, and are not.
+    """
+    groups: dict[int, int] = {}
+    for dataset_id in (current.model.dataset_id, current.threshold.dataset_id):
+        groups |= dataset_groups(engine, dataset_id)
+    patients = {scan.patient for scan in scans_by_id(engine, groups).values()}
+    fresh = {
+        each.id: each.scan.patient
+        for each in healthy_pool(engine)
+        if each.id not in groups
+        and each.scan.patient not in patients - {None}
+        and each.label.source is not LabelSource.REVIEWER
+    }
+    stored = stored_scores(engine, current.threshold.model_id, fresh)
+    free = count(max(groups.values(), default=0) + 1)
+    own: dict[str | int, int] = {}  # a group a patient, or a scan of nobody known
+    return [
+        (stored[i], (i, Role.CALIBRATION, own.setdefault(patient or i, next(free))))
+        for i, patient in fresh.items()
+        if i in stored
+    ]
+
+
+def put_in_force(engine: Engine, threshold_id: int, reason: str, author: str) -> int:
+    """Activate a threshold; the id of its model.
+
+    Raises:
+        NotInRecord: there is no such threshold.
+    """
+    activate(engine, threshold_id, reason, author)
+    return threshold_by_id(engine, threshold_id).model_id
+
+
+def decide_again(engine: Engine, threshold_id: int, run_id: int) -> int:
+    """Append this threshold's verdict on every scan that its model has decided; how many."""
+    threshold = threshold_by_id(engine, threshold_id)
+    healthy = calibration_scores(engine, threshold.model_id, threshold.dataset_id)
+    calibration = np.array([each.value for each in healthy])
+    added = 0
+    for page in _pages(decided_scores(engine, threshold.model_id)):
+        chances = p_value(np.array([each.value for each in page]), calibration)
+        rows = [
+            (each.scan_id, each.score_id, verdict(each.value, threshold.value), float(chance))
+            for each, chance in zip(page, chances, strict=True)
+        ]
+        added += append_decisions(engine, threshold_id, rows, run_id=run_id, now=now())
+    return added
+
+
+def _pages(scores: Iterator[StoredScore]) -> Iterator[list[StoredScore]]:
+    while page := list(islice(scores, PAGE)):
+        yield page

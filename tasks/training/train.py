@@ -1,0 +1,218 @@
+"""Training: from the healthy pool to a stored model, its calibration scores and a threshold."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from db.entities import Model, Scan, Threshold
+from db.repository.labels import LabelledScan, healthy_pool
+from db.repository.models import append_model, append_threshold, freeze_dataset
+from db.repository.scores import ScoredScan, append_scored, calibration_scores
+from db.timestamps import now
+from mriad_model.datasets.roles import RoleShares, assign_roles
+from mriad_model.detection.model import fit
+from mriad_model.detection.thresholds import fit_threshold
+from mriad_model.detection.training import Epoch
+from mriad_model.detection.volume_scores import incompatibility
+from mriad_model.enums import Policy, Role
+from mriad_model.errors import SettingsError, TooFewScans
+from mriad_model.files import write_atomically
+from mriad_model.paths import recorded_path
+from mriad_model.preprocessing.slices import SliceBatch, joined
+from mriad_model.preprocessing.volumes import evenly_spaced
+from mriad_model.recipes import Recipe
+from tasks.runtime.connections import database
+from tasks.runtime.model_cache import loaded_model
+from tasks.runtime.progress import tell
+from tasks.runtime.workspace import Workspace
+from tasks.scoring.model_scores import scores_of
+from tasks.scoring.preprocess import load_prepared
+from tasks.training.duplicates import grouped
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenDataset:
+    """A dataset's id, and which scans do what in it."""
+
+    id: int
+    scans: dict[Role, list[tuple[int, int]]]  # (scan id, slices)
+    contrasts: list[str | None]  # of all of them
+
+    @property
+    def scan_ids(self) -> list[int]:
+        """All its scans."""
+        return [scan_id for members in self.scans.values() for scan_id, _ in members]
+
+    def n(self, role: Role) -> int:
+        """How many scans have this role."""
+        return len(self.scans[role])
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A stored model and how its training went."""
+
+    model_id: int
+    epochs: int
+    best_epoch: int
+    validation_loss: float | None
+    seconds: float
+
+
+@task(name="select-healthy", cache_policy=NO_CACHE)
+def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) -> FrozenDataset:
+    """Freeze the healthy scans that the recipe is for as a dataset.
+
+    Roles are dealt to whole groups of scans: twins, and scans of one patient. What a scan's
+    twins are told by is read into `folder`, a scratch folder, chunk by chunk.
+
+    Raises:
+        TooFewScans: there are not enough distinct healthy scans to train and calibrate.
+    """
+    pool = healthy_pool(database(home))
+    how = Recipe.from_json(recipe)
+    suited = [
+        each
+        for each in pool
+        if incompatibility(how, each.scan.kind, each.scan.contrast, each.scan.grid) is None
+    ]
+    suited = _of_one_contrast(suited, how)
+    if not suited:
+        raise TooFewScans(_none_healthy(pool, how))
+    # In the order of their content: what is learned does not depend on which was met first.
+    scans = {each.id: each.scan for each in sorted(suited, key=lambda each: each.scan.sha256)}
+    found = grouped(home, run_id, scans, how, Path(folder))
+    roles = assign_roles(found.groups, RoleShares(), seed, found.keys)
+    members = list(zip(found.scan_ids, roles, found.groups, strict=True))
+    return frozen_dataset(home, run_id, members, scans)
+
+
+def _of_one_contrast(pool: Sequence[LabelledScan], recipe: Recipe) -> list[LabelledScan]:
+    """The scans of the contrast that the recipe names, or of the only one that there is.
+
+    Raises:
+        SettingsError: there are several, and the recipe names none.
+    """
+    if recipe.volumes is None:
+        return list(pool)
+    if recipe.volumes.contrast is not None:
+        return [each for each in pool if each.scan.contrast == recipe.volumes.contrast]
+    known = Counter(each.scan.contrast for each in pool if each.scan.contrast is not None)
+    if len(known) > 1:
+        there = ", ".join(f"{n} {contrast}" for contrast, n in sorted(known.items()))
+        raise SettingsError(
+            f"the healthy volumes are of several contrasts ({there}), and a model learns one: "
+            "choose it with --contrast; keep a home for each, for one model is in force in a home"
+        )
+    return list(pool)
+
+
+def frozen_dataset(
+    home: str, run_id: int, members: Sequence[tuple[int, Role, int]], scans: Mapping[int, Scan]
+) -> FrozenDataset:
+    """Freeze members (scan id, role, group) as a dataset."""
+    return FrozenDataset(
+        id=freeze_dataset(database(home), members, run_id),
+        scans={role: [(i, scans[i].n_slices) for i, r, _ in members if r is role] for role in Role},
+        contrasts=[scans[i].contrast for i, _, _ in members],
+    )
+
+
+def _none_healthy(pool: Sequence[LabelledScan], recipe: Recipe) -> str:
+    if not pool:
+        return "no healthy scans in the record; add some with: mriad ingest FOLDER --label healthy"
+    kind = "picture files" if recipe.volumes is None else "volumes"
+    other = "volume" if recipe.volumes is None else "default"
+    return (
+        f"none of the {len(pool)} healthy scans in the record is of the kind that the recipe "
+        f"{recipe.name!r} is for ({kind}); try --recipe {other}"
+    )
+
+
+@task(name="train", cache_policy=NO_CACHE)
+def train(
+    home: str,
+    run_id: int,
+    dataset_id: int,
+    recipe: str,
+    train_folders: Sequence[str],
+    validation_folders: Sequence[str],
+    device: str,
+) -> Trained:
+    """Fit the recipe, write its weights, append the model."""
+    how = Recipe.from_json(recipe)
+    slices, held_out = (_slices(each, how) for each in (train_folders, validation_folders))
+    fitted = fit(slices, held_out, how, device, _tell_epoch)
+    data = fitted.to_bytes()
+    name = sha256(data).hexdigest()
+    path = Path(home) / "models" / f"{name}.safetensors"
+    write_atomically(path, data)
+    row = Model(
+        sha256=name,
+        path=recorded_path(path, Path(home)),
+        recipe=recipe,
+        dataset_id=dataset_id,
+        metrics=json.dumps(asdict(fitted.training), sort_keys=True),
+        run_id=run_id,
+        created_at=now(),
+    )
+    model_id = append_model(database(home), row)
+    done = fitted.training
+    return Trained(model_id, done.epochs, done.best_epoch, done.validation_loss, done.seconds)
+
+
+@task(name="calibrate", cache_policy=NO_CACHE)
+def calibrate(
+    home: str,
+    run_id: int,
+    model_id: int,
+    dataset_id: int,
+    folders: Sequence[str],
+    policy: Policy,
+    k: float,
+    device: str,
+) -> int:
+    """Score the calibration scans, which the model never saw, and append a threshold; its id.
+
+    Raises:
+        ThresholdUndefined: their scores give none.
+    """
+    engine = database(home)
+    fitted = loaded_model(home, model_id, device)
+    for folder in folders:
+        prepared = load_prepared(Workspace(Path(folder)))
+        rows = [
+            ScoredScan(scan.scan_id, value, slice_values, positions=scan.positions)
+            for scan, (value, slice_values) in zip(
+                prepared, scores_of(fitted, prepared), strict=True
+            )
+        ]
+        append_scored(engine, model_id, None, rows, run_id=run_id, now=now())
+    healthy = calibration_scores(engine, model_id, dataset_id)
+    drawn = fit_threshold([each.value for each in healthy], policy, k)
+    row = Threshold(model_id, dataset_id, run_id=run_id, created_at=now(), **asdict(drawn))
+    return append_threshold(engine, row)
+
+
+def _slices(folders: Sequence[str], recipe: Recipe) -> SliceBatch:
+    """The slices that training sees, of all scans in these workspaces."""
+    batches = []
+    for folder in folders:
+        for scan in load_prepared(Workspace(Path(folder))):
+            if recipe.volumes is None:
+                batches.append(scan.batch)
+            else:
+                places = evenly_spaced(len(scan.positions), recipe.volumes.train_slices)
+                batches.append(scan.batch.take(places))
+    return joined(batches)
+
+
+def _tell_epoch(epoch: Epoch) -> None:
+    loss = epoch.validation_loss
+    tell("training", epoch.number, epoch.max_epochs, f"held-out loss {loss:.5f}" if loss else "")

@@ -1,0 +1,217 @@
+"""A mistake, or nothing to do, is said before any server is started."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from alembic.command import upgrade
+from alembic.config import Config
+
+from db.engine.connect import engine, writing
+from db.engine.sqlite import DATABASE
+from db.entities import RunEnd
+from db.repository.models import activate
+from db.repository.runs import end_run
+from flows.cli import main as cli
+from flows.cli import options
+from mriad_model.enums import RunStatus
+from mriad_model.errors import HomeError
+from mriad_model.recipes import DEFAULT
+from tasks.runtime.connections import database
+from tasks.runtime.home import prepare_home
+from tests.support.hand import Hand
+
+
+@pytest.fixture(autouse=True)
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The homes for which a server would have been started; none is."""
+    homes: list[Path] = []
+
+    @contextmanager
+    def start(home: Path, *_: object) -> Iterator[None]:
+        homes.append(home)
+        raise HomeError("no server here")
+        yield
+
+    monkeypatch.setattr(options, "prefect_server", start)
+    return homes
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return prepare_home(tmp_path / "home")
+
+
+@pytest.fixture
+def ready(home: Path) -> Path:
+    """A home in which a model is active; the run that scored before has completed."""
+    hand = Hand(database(str(home)))
+    hand.ready()
+    end_run(hand.engine, RunEnd(hand.run(), RunStatus.COMPLETED, "{}", hand.noon))
+    return home
+
+
+@pytest.fixture
+def grown(ready: Path) -> Path:
+    """The same, with one healthy scan that the active model has not learned from."""
+    hand = Hand(database(str(ready)))
+    train, calibration, another = hand.scans("taught", "calibrates", "another")
+    dataset = hand.dataset(train=[train], calibration=[calibration])
+    model = hand.model(dataset, "other weights", DEFAULT.to_json())
+    activate(hand.engine, hand.threshold(model, dataset), "second", "me")
+    hand.label(another)
+    return ready
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "scans"
+    (folder / "no").mkdir(parents=True)
+    return folder
+
+
+def mriad(home: Path, *arguments: object) -> int:
+    return cli.main([*map(str, arguments), "--home", str(home)])
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        (["score"], 1, "no model is active; ingest healthy scans with"),
+        (["retrain"], 1, "no model is active; "),
+        (["recalibrate"], 1, "no model is active; "),
+        (["train"], 1, "no healthy scans in the record; add some with"),
+        (["train", "--recipe", "nonesuch"], 2, "nonesuch"),
+        (["train", "--contrast", "FLAIR"], 2, "contrast 'FLAIR'"),
+        (["evaluate", "FOLDER"], 1, "no files there"),
+        (["evaluate", "FOLDER", "--recipe", "nonesuch"], 1, "no files there"),
+        (["demo", "--data", "FOLDER"], 1, "no scans there; name a folder with pictures in no/"),
+        (["ingest", "FOLDER", "--labels", "CSV"], 2, "line 2: label 'perhaps' is none of"),
+        (["evaluate", "FOLDER", "--labels", "CSV"], 2, "line 2: label 'perhaps' is none of"),
+    ],
+)
+def test_a_mistake_is_one_line_and_starts_no_server(
+    home: Path,
+    folder: Path,
+    command: list[str],
+    status: int,
+    said: str,
+    started: list[Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = folder.parent / "labels.csv"
+    table.write_text("file,label\na.png,perhaps\n")
+    given = [{"FOLDER": folder, "CSV": table}.get(each, each) for each in command]
+    assert mriad(home, *given) == status
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert said in line
+    assert out == ""
+    assert started == []
+
+
+def test_an_empty_folder_is_scored_and_ingested_without_a_server(
+    ready: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / ".hidden").touch()
+    (folder / "copy.part").touch()
+    for command in (["score"], ["score", folder], ["ingest", folder]):
+        assert mriad(ready, *command) == 0
+        out, err = capsys.readouterr()
+        assert out.startswith("There are no files in that folder")
+        assert err == ""
+    assert mriad(ready, "score", folder, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["scored"], told["report"], told["model_id"]) == (0, None, 1)
+    assert mriad(ready, "ingest", folder, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["new"] == 0
+    assert mriad(ready, "score", folder, "--files", "*.nii") == 0
+
+
+def test_what_there_is_to_do_starts_one(ready: Path, folder: Path, started: list[Path]) -> None:
+    (folder / "no" / "1.png").touch()
+    commands = [["score", folder], ["ingest", folder], ["recalibrate"]]
+    for command in commands:
+        assert mriad(ready, *command) == 1
+    assert started == [ready] * len(commands)
+
+
+def test_a_pool_that_has_not_grown_is_not_trained_on_again_and_starts_no_server(
+    grown: Path, started: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mriad(grown, "retrain", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert not document["activated"]
+    assert document["why"] == "nothing to do: 1 new healthy scan beside 2, the mark is 20"
+    assert (document["n_before"], document["n_new"], document["model_id"]) == (2, 1, None)
+    assert started == []
+
+
+@pytest.mark.parametrize("why", ["grown", "a new file", "forced"])
+def test_a_retraining_that_may_find_something_to_do_starts_a_server(
+    grown: Path, started: list[Path], monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    if why == "grown":
+        monkeypatch.setenv("MRIAD_RETRAIN_MIN", "1")
+    if why == "a new file":
+        (grown / "healthy" / "new.png").write_bytes(b"not read yet")
+    assert mriad(grown, "retrain", *(["--force"] if why == "forced" else [])) == 1
+    assert started == [grown]
+
+
+def test_a_record_of_an_older_version_is_brought_up_to_date_by_a_command_with_nothing_to_do(
+    home: Path, folder: Path, started: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = engine(f"sqlite:///{home / DATABASE}")
+    with writing(made, chained=False) as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", "db:migrations")
+        upgrade(config, "0003")
+    made.dispose()
+    assert mriad(home, "history") == 1
+    assert "run a command that writes, such as ingest" in capsys.readouterr().err
+    assert mriad(home, "ingest", folder) == 0
+    assert started == []
+    assert mriad(home, "history") == 0
+
+
+def test_a_run_that_was_cut_off_is_told_by_the_next_also_of_an_empty_folder(
+    ready: Path, folder: Path, started: list[Path]
+) -> None:
+    Hand(database(str(ready))).run("killed")
+    assert mriad(ready, "score", folder) == 1
+    assert started == [ready]
+
+
+def test_a_line_of_a_csv_that_names_no_file_is_named(
+    home: Path, folder: Path, started: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "no" / "1.png").touch()
+    table = folder.parent / "labels.csv"
+    table.write_text("file,label\nno/1.png,healthy\n\nno/mistyped.png,healthy\n1.png,healthy\n")
+    assert mriad(home, "ingest", folder, "--labels", table) == 1
+    assert started == [home]
+    lines = [line for line in capsys.readouterr().err.splitlines() if "line" in line]
+    assert lines == [f"mriad: {table}, line 4: there is no file 'no/mistyped.png' in {folder}"]
+    (folder / "no" / "1.png").unlink()
+    assert mriad(home, "ingest", folder, "--labels", table, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [each["line"] for each in told["unmatched"]] == [2, 4, 5]
+
+
+def test_settings_are_looked_at_where_there_is_nothing_to_do(
+    home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MRIAD_CHUNK_SIZE", "many")
+    assert mriad(home, "ingest", folder) == 2
+
+
+def test_nothing_that_is_looked_at_beforehand_loads_the_engine() -> None:
+    """It reads its settings on import, which are set once a server is chosen."""
+    code = "import sys, flows.cli.flow_commands, flows.cli.preconditions as _"
+    code += "; sys.exit('prefect' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

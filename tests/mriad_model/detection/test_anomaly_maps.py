@@ -1,0 +1,188 @@
+import numpy as np
+import pytest
+
+from mriad_model.detection.anomaly_maps import (
+    SliceLevels,
+    combine,
+    slice_scores,
+    standard_of,
+    standardised,
+)
+from mriad_model.detection.anomaly_maps import detector_maps as maps_of
+from mriad_model.preprocessing.foreground import interiors
+from mriad_model.recipes import (
+    DEFAULT,
+    DetectorKind,
+    DetectorRecipe,
+    Levels,
+    Residual,
+    Scoring,
+    SliceScoreMethod,
+)
+
+KIND = DetectorKind.ASYMMETRY
+ALL = np.ones((1, 32, 32), np.bool_)
+
+
+class Flat:
+    """Expects a flat grey slice."""
+
+    def expected(self, images):
+        return images * 0 + 0.5
+
+    def tensors(self):
+        return {}
+
+
+def spotted(size=32, at=(10, 20), value=1.0):
+    images = np.full((1, size, size), 0.5, np.float32)
+    images[0, at[0] - 2 : at[0] + 3, at[1] - 2 : at[1] + 3] = value
+    return images
+
+
+@pytest.fixture(scope="module")
+def cpu():
+    import torch
+
+    return torch.device("cpu")
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0], ids=["dark", "bright"])
+def test_a_map_peaks_on_what_was_not_expected(cpu, value):
+    part = DetectorRecipe(KIND, smoothing=1.0, gathering=2.0)
+
+    maps = maps_of(Flat(), part, spotted(value=value), ALL, cpu)
+
+    assert np.unravel_index(maps[0].argmax(), (32, 32)) == (10, 20)
+    assert maps.min() >= 0
+
+
+def test_a_squared_residual_without_blur_is_the_squared_error(cpu):
+    part = DetectorRecipe(KIND, residual=Residual.SQUARED)
+
+    maps = maps_of(Flat(), part, spotted(), ALL, cpu)
+
+    np.testing.assert_array_equal(maps, (spotted() - 0.5) ** 2)
+
+
+def test_a_structure_a_little_off_its_place_is_tolerated(cpu):
+    class Shifted(Flat):
+        def expected(self, images):
+            return images.roll(2, dims=2)
+
+    strict, tolerant = DetectorRecipe(KIND), DetectorRecipe(KIND, tolerance=2)
+
+    assert maps_of(Shifted(), strict, spotted(), ALL, cpu).any()
+    assert not maps_of(Shifted(), tolerant, spotted(), ALL, cpu).any()
+
+
+def test_nothing_is_found_outside_the_interior(cpu):
+    inside = ALL.copy()
+    inside[0, :16] = False
+
+    maps = maps_of(Flat(), DetectorRecipe(KIND, gathering=3.0), spotted(), inside, cpu)
+
+    assert not maps[~inside].any()
+
+
+def test_an_interior_is_the_mask_less_its_edge():
+    mask = np.zeros((1, 32, 32), np.bool_)
+    mask[0, 4:28, 4:28] = True
+
+    inside = interiors(mask, 3)
+
+    assert inside.sum() == (24 - 6) ** 2
+    assert inside[0, 7:25, 7:25].all()
+
+
+def test_an_edge_at_the_border_of_the_square_is_taken_off_too():
+    assert interiors(ALL, 3).sum() == 26**2
+
+
+def test_a_mask_too_small_to_erode_is_kept_and_an_empty_one_is_all():
+    thin = np.zeros((2, 32, 32), np.bool_)
+    thin[0, 5:7] = True
+
+    inside = interiors(thin, 4)
+
+    np.testing.assert_array_equal(inside[0], thin[0])
+    assert inside[1].all()
+
+
+def test_the_peak_above_the_median_is_the_score():
+    maps = np.zeros((1, 32, 32), np.float32)
+    maps[0, :20] = 2.0
+    maps[0, 3, 3] = 9.0
+
+    assert slice_scores(maps, ALL, SliceScoreMethod.MAX_MINUS_MEDIAN) == [7.0]
+    assert slice_scores(maps, ALL, SliceScoreMethod.MEAN) == [pytest.approx(maps.mean())]
+
+
+def test_what_lies_outside_does_not_enter_the_score():
+    maps = np.zeros((1, 32, 32), np.float32)
+    inside = ALL.copy()
+    inside[0, 3, 3] = False
+    maps[0, 3, 3] = 9.0
+
+    assert slice_scores(maps, inside, SliceScoreMethod.MAX_MINUS_MEDIAN) == [0.0]
+
+
+def test_where_much_is_usual_the_same_finding_counts_less():
+    healthy = np.full((3, 32, 32), 0.1, np.float32)
+    healthy[:, :, 12:20] = 1.0
+    inside = np.repeat(ALL, 3, axis=0)
+    standards = {KIND: standard_of(healthy, inside, DEFAULT.scoring)}
+
+    (relative,) = standardised({KIND: np.ones((1, 32, 32), np.float32)}, standards).values()
+
+    assert relative[0, 16, 16] < 0.6 * relative[0, 16, 2]
+
+
+def test_at_levels_where_much_is_usual_the_same_finding_counts_less():
+    below_top = np.array([0, 10, 20, 30], np.float32)
+    healthy = np.full((4, 32, 32), 0.1, np.float32)
+    healthy[2:] = 1.0
+    heights = SliceLevels(Levels(number=4, step=10.0, sigma=5.0), below_top)
+    standard = standard_of(healthy, np.repeat(ALL, 4, axis=0), DEFAULT.scoring, heights)
+
+    found = np.ones((3, 32, 32), np.float32)
+    elsewhere = SliceLevels(heights.levels, np.array([1, 29, 90], np.float32))
+    (relative,) = standardised({KIND: found}, {KIND: standard}, elsewhere).values()
+
+    assert standard.usual.shape == (4, 32, 32)
+    assert relative[1].max() < 0.6 * relative[0].min()
+    np.testing.assert_array_equal(relative[1], relative[2])  # below the last level
+
+
+def test_the_standard_is_alike_on_both_sides():
+    healthy = np.random.default_rng(0).random((4, 32, 32), np.float32)
+
+    standard = standard_of(healthy, np.repeat(ALL, 4, axis=0), DEFAULT.scoring)
+
+    np.testing.assert_allclose(standard.usual, standard.usual[:, ::-1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_healthy_maps_without_spread_still_set_a_standard(n):
+    nothing = np.zeros((n, 32, 32), np.float32)
+
+    standard = standard_of(nothing, np.repeat(ALL, n, axis=0), DEFAULT.scoring)
+
+    assert standard.sd == 1.0
+    assert (standard.usual == 1.0).all()
+
+
+def test_detectors_count_alike_whatever_their_scale():
+    rng = np.random.default_rng(0)
+    healthy = rng.random((6, 32, 32), np.float32)
+    inside = np.repeat(ALL, 6, axis=0)
+    scoring = Scoring(SliceScoreMethod.MAX_MINUS_MEDIAN, erosion=0, standardise=True)
+    one, other = DetectorKind.AUTOENCODER, DetectorKind.ASYMMETRY
+    maps = {one: healthy, other: 1000 * healthy}
+    standards = {kind: standard_of(found, inside, scoring) for kind, found in maps.items()}
+    relative = standardised(maps, standards)
+
+    both = combine(relative, standards, inside)
+    alone = combine({one: relative[one]}, standards, inside)
+
+    np.testing.assert_allclose(both, 2 * alone, atol=1e-3)

@@ -1,0 +1,158 @@
+"""Thresholds, p-values and what they promise."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import false_discovery_control
+
+from mriad_model.detection.thresholds import (
+    Flips,
+    ThresholdFit,
+    calibration_needed,
+    conformal_quantile,
+    fit_threshold,
+    flips,
+    p_value,
+    rate_interval,
+    verdict,
+)
+from mriad_model.enums import Policy, Verdict
+from mriad_model.errors import SettingsError, ThresholdUndefined
+
+SCORES = st.lists(
+    st.floats(-1e6, 1e6, allow_nan=False, allow_subnormal=False), min_size=2, max_size=60
+).filter(lambda scores: len(set(scores)) > 1)
+
+
+def test_sigmas_are_the_mean_plus_k_population_standard_deviations() -> None:
+    scores = np.random.default_rng(3).normal(5.0, 2.0, 91)
+    fit = fit_threshold(scores, Policy.SIGMAS, 1.0)
+    assert fit.value == pytest.approx(np.mean(scores) + np.std(scores), rel=1e-12)
+    assert (fit.n, fit.k, fit.policy) == (91, 1.0, Policy.SIGMAS)
+
+
+@given(scores=SCORES, seed=st.integers(0, 1000))
+def test_the_order_of_stored_scores_never_changes_a_bit(scores: list[float], seed: int) -> None:
+    shuffled = np.random.default_rng(seed).permutation(scores)
+    assert fit_threshold(scores) == fit_threshold(shuffled)
+
+
+@given(
+    scores=SCORES,
+    new=st.lists(st.floats(-1e6, 1e6), max_size=20),
+    q=st.sampled_from([0.5, 0.7, 0.9, 0.07]),
+)
+def test_a_score_is_above_the_quantile_exactly_when_its_p_value_is_small(
+    scores: list[float], new: list[float], q: float
+) -> None:
+    try:
+        value = fit_threshold(scores, Policy.QUANTILE, q).value
+    except ThresholdUndefined:
+        assert len(scores) < q / (1 - q) + 1e-9
+        return
+    n = len(scores)
+    for score in [*new, *scores]:
+        count = round(p_value(score, scores) * (n + 1))  # 1 + #{calibration >= score}
+        small = count * 100 <= round((1 - q) * 100) * (n + 1)  # in whole numbers
+        assert (verdict(score, value) is Verdict.SUSPICIOUS) == small
+
+
+def test_a_quantile_that_few_scores_cannot_hold_says_how_many_are_needed() -> None:
+    with pytest.raises(ThresholdUndefined, match="at least 19 healthy scans"):
+        conformal_quantile([1.0, 2.0, 3.0], 0.95)
+    assert conformal_quantile(range(19), 0.95) == 18.0
+
+
+@pytest.mark.parametrize("scores", [[], [1.0]])
+def test_fewer_than_two_scores_give_no_threshold(scores: list[float]) -> None:
+    with pytest.raises(ThresholdUndefined, match="at least 2 healthy scans"):
+        fit_threshold(scores)
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+def test_scores_that_are_not_finite_give_no_threshold(broken: float) -> None:
+    with pytest.raises(ThresholdUndefined, match="1 of 3 calibration scores are not finite"):
+        fit_threshold([1.0, broken, 2.0])
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+def test_scores_without_spread_give_no_threshold(policy: Policy) -> None:
+    with pytest.raises(ThresholdUndefined, match="all 30 calibration scores"):
+        fit_threshold([0.1] * 30, policy, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("policy", "k"), [(Policy.SIGMAS, math.nan), (Policy.QUANTILE, 0.0), (Policy.QUANTILE, 1.0)]
+)
+def test_a_k_that_the_policy_cannot_use_is_a_settings_error(policy: Policy, k: float) -> None:
+    with pytest.raises(SettingsError):
+        fit_threshold([1.0, 2.0], policy, k)
+
+
+def test_p_values_count_the_scores_at_or_above_and_the_scan_itself() -> None:
+    calibration = [1.0, 2.0, 2.0, 3.0]
+    assert p_value(2.0, calibration) == 4 / 5
+    assert p_value([0.0, 2.5, 9.0], calibration).tolist() == [1.0, 2 / 5, 1 / 5]
+    assert p_value(np.zeros(0), calibration).shape == (0,)
+
+
+def test_p_values_of_exchangeable_scores_are_valid() -> None:
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=(4000, 20))
+    p = np.array([p_value(row[0], row[1:]) for row in draws])
+    for alpha in (0.05, 0.2, 0.5):
+        assert np.mean(p <= alpha) == pytest.approx(alpha, abs=0.03)
+
+
+def test_ninety_eight_scores_hold_five_percent_only_between_one_and_nine() -> None:
+    interval = rate_interval(0.05, 98)
+    assert interval.low == pytest.approx(0.011, abs=0.0005)
+    assert interval.high == pytest.approx(0.087, abs=0.0005)
+
+
+def test_one_scan_among_many_stands_out_only_with_enough_calibration() -> None:
+    needed = calibration_needed(100, 0.1)
+    assert needed == 999
+    for n, stands_out in ((needed, True), (needed - 1, False)):
+        p = np.array([1 / (n + 1)] + [1.0] * 99)
+        assert (false_discovery_control(p)[0] <= 0.1) == stands_out
+
+
+def test_an_alpha_below_the_smallest_p_value_never_flags() -> None:
+    assert rate_interval(0.01, 50).high == 0.0
+
+
+def test_a_score_at_the_threshold_is_normal_and_one_that_is_no_number_is_not() -> None:
+    assert verdict(1.0, 1.0) is Verdict.NORMAL
+    assert verdict(math.nextafter(1.0, 2.0), 1.0) is Verdict.SUSPICIOUS
+    assert verdict(math.nan, 1.0) is Verdict.SUSPICIOUS
+    assert p_value(math.nan, [1.0, 2.0]) == 1 / 3
+
+
+def test_flips_count_each_way() -> None:
+    n, s = Verdict.NORMAL, Verdict.SUSPICIOUS
+    assert flips([n, n, s, s, n], [s, n, n, s, s]) == Flips(to_suspicious=2, to_normal=1)
+
+
+def test_verdicts_of_different_scans_are_not_compared() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        flips([Verdict.NORMAL, Verdict.NORMAL], [Verdict.NORMAL])
+
+
+def test_a_fit_is_made_of_plain_numbers_that_json_can_hold() -> None:
+    fit = fit_threshold(np.array([1, 2, 4], dtype=np.float32))
+    assert type(fit.value) is float
+    assert fit == ThresholdFit(Policy.SIGMAS, fit.mean, fit.sd, 3, 1.0, fit.mean + fit.sd)
+
+
+def test_importing_thresholds_loads_neither_torch_nor_scipy() -> None:
+    code = (
+        "import sys, mriad_model.detection.thresholds; print({'torch', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,114 @@
+"""What is kept of a scored volume for people to look at."""
+
+import gzip
+
+import cv2
+import nibabel
+import numpy as np
+import pytest
+
+from mriad_model.detection.volume_scores import anomaly_volume, score_volume
+from mriad_model.enums import NOTICE
+from mriad_model.heatmaps.montage import montage_picture
+from mriad_model.heatmaps.overlay import ColourScale
+from mriad_model.heatmaps.volume_map import map_of_before, nifti_map
+from mriad_model.preprocessing.volumes import prepare_volume
+from mriad_model.readers.nifti.reading import read_nifti
+from tests.support.older_maps import map_of_version_0_1
+from tests.support.scanned import CUBE, fitted_on_heads, grid_affine, scanned
+
+
+@pytest.fixture(scope="module")
+def model():
+    return fitted_on_heads()
+
+
+@pytest.fixture(scope="module")
+def volume():
+    return scanned(*grid_affine(degrees=7.0), cube=True, seed=9)
+
+
+@pytest.fixture(scope="module")
+def prepared(volume, model):
+    return prepare_volume(volume, model.recipe)
+
+
+@pytest.fixture(scope="module")
+def found(model, prepared):
+    return score_volume(model, prepared)
+
+
+def coloured(picture):
+    """Where the picture is not grey."""
+    return np.ptp(picture.astype(int), axis=2) > 60
+
+
+def test_the_montage_shows_the_finding_on_the_side_it_is_on(found, prepared, model):
+    picture = cv2.imdecode(
+        np.frombuffer(montage_picture(found, prepared, model, 3), np.uint8), cv2.IMREAD_COLOR
+    )
+    height, width = picture.shape[:2]
+    assert width > height > width / 2
+    tiles = coloured(picture[: height // 3 * 2])
+    columns = np.flatnonzero(tiles.any(axis=0)) % (width // 3)
+    assert CUBE[0] > 0  # the patient's right, so on the left of each tile
+    assert np.median(columns) < width / 6
+
+
+def test_the_same_montage_has_the_same_bytes(found, prepared, model):
+    one, two = (montage_picture(found, prepared, model, 3) for _ in range(2))
+    assert one == two
+    assert one != montage_picture(found, prepared, model, 4)
+
+
+def test_a_volume_of_few_slices_has_a_smaller_montage(model):
+    volume = scanned(*grid_affine(spacing=(2.5, 2.5, 20.0), n=(80, 96, 8)), seed=9)
+    prepared = prepare_volume(volume, model.recipe)
+    assert len(prepared) < 6
+    data = montage_picture(score_volume(model, prepared), prepared, model, 3)
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[1] > 900
+
+
+SCALE = ColourScale(1.5, 6.0)
+
+
+def test_the_map_lies_where_the_source_lies(found, prepared, volume, tmp_path):
+    anomaly = anomaly_volume(found, prepared, volume)
+    path = tmp_path / "map.nii.gz"
+    path.write_bytes(nifti_map(anomaly, volume, SCALE, "mriad model 3"))
+    read = read_nifti(path)
+    np.testing.assert_array_equal(read.voxels, np.maximum(anomaly, 0))
+    np.testing.assert_allclose(read.affine, volume.affine, atol=1e-4)
+
+
+def test_a_viewer_is_told_the_models_scale_and_never_the_maps_own(found, prepared, volume):
+    """Or every healthy head lights up. What is ordinary, or was not judged, is 0."""
+    anomaly = anomaly_volume(found, prepared, volume)
+    assert anomaly.min() < 0 < anomaly.max()
+    for each in (anomaly, anomaly / 8):
+        data = gzip.decompress(nifti_map(each, volume, SCALE, "mriad model 3"))
+        image = nibabel.Nifti1Image.from_bytes(data)
+        assert (image.header["cal_min"], image.header["cal_max"]) == (SCALE.low, SCALE.high)
+        values = image.get_fdata()
+        assert values.min() == 0
+        assert values.max() == pytest.approx(each.max())
+        assert not values[each.transpose(2, 1, 0) <= 0].any()
+
+
+def test_what_a_version_of_before_wrote_is_known_from_what_is_written_now(found, prepared, volume):
+    anomaly = anomaly_volume(found, prepared, volume)
+    now = nifti_map(anomaly, volume, SCALE, "mriad model 3")
+    before = gzip.decompress(map_of_version_0_1(anomaly, volume, SCALE, "mriad model 3"))
+    assert gzip.decompress(now) != before
+    assert map_of_before(now, anomaly) == before
+    assert map_of_before(now, anomaly + np.float32(1e-6)) != before
+
+
+def test_the_map_says_that_it_is_for_research(volume):
+    anomaly = np.zeros(volume.voxels.shape, np.float32)
+    data = nifti_map(anomaly, volume, SCALE, "a long description, " * 8)
+    image = nibabel.Nifti1Image.from_bytes(gzip.decompress(data))
+    assert image.header["descrip"].item().startswith(b"RESEARCH USE ONLY")
+    assert NOTICE.encode() in image.header.extensions[0].get_content()
+    assert image.header["sform_code"] > 0
+    assert data == nifti_map(anomaly, volume, SCALE, "a long description, " * 8)

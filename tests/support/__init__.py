@@ -1,0 +1,1 @@
+"""What several tests share: drawn files, small homes, servers."""

@@ -1,0 +1,93 @@
+"""The report of a week, from a record filled by hand."""
+
+import csv
+import io
+import json
+
+from db.entities import Challenge, RecordedWarning, Rejection, Review, RunEnd
+from db.repository.comparisons import append_challenge
+from db.repository.decisions import HistoryQuery, decisions
+from db.repository.models import append_threshold, threshold_by_id
+from db.repository.rejections import append_rejections
+from db.repository.reports import latest_decisions
+from db.repository.reviews import append_review
+from db.repository.runs import end_run
+from db.repository.scores import append_decisions, stored_scores
+from db.repository.warnings import append_warnings
+from db.timestamps import now
+from mriad_model.enums import RejectionReason, RunStatus, Verdict, WarningKind
+from tasks.reports.weekly_report import write_weekly_report
+from tests.tasks.conftest import Bench
+from tests.tasks.scoring.test_drift import Nights
+
+
+def test_a_week_is_told_from_the_record(bench: Bench) -> None:
+    nights = Nights(bench)
+    engine, run_id = bench.engine, bench.run_id
+    nights.night(40)
+    ids = nights.night(5, shift=6.0)
+    rows = decisions(engine, HistoryQuery(verdict=Verdict.SUSPICIOUS, limit=None))
+    n_suspicious = len(rows)
+    by_scan = {row.scan_id: row.decision_id for row in rows}
+    append_review(
+        engine, Review(ids[0], by_scan[ids[0]], "me", Verdict.NORMAL, "an artefact", now())
+    )
+    append_rejections(
+        engine,
+        [
+            Rejection(
+                "inbox/a.txt", 2, 3, None, RejectionReason.UNSUPPORTED, "a note", run_id, now()
+            ),
+            Rejection("inbox/b", 2, 3, None, RejectionReason.OTHER_KIND, "T2", run_id, now()),
+        ],
+    )
+    append_warnings(
+        engine, [RecordedWarning(WarningKind.DRIFT, "{}", "They drift.", run_id, now())]
+    )
+    again = append_threshold(engine, nights.again)
+    dataset = threshold_by_id(engine, again).dataset_id
+    append_challenge(
+        engine,
+        Challenge(nights.threshold, again, dataset, 0, "refused: too few", "{}", run_id, now()),
+    )
+    night = {"new": 85, "scored": 85, "suspicious": n_suspicious}
+    growth = {"of_run": 1, "n_new": 25, "needed": 20, "challenge_id": 1, "promoted": 0}
+    counts = json.dumps(night | growth)
+    end_run(engine, RunEnd(run_id, RunStatus.COMPLETED, counts, now()))
+
+    found = write_weekly_report.fn(str(bench.home), bench.next_night().run_id, 7)
+    page = (bench.home / found.path).read_text()
+    assert (found.runs, found.suspicious, found.warnings) == (1, n_suspicious, 1)
+    assert f"{n_suspicious} suspicious of 85 scans decided" in page
+    for said in (
+        "They drift.",
+        "Why: too few.",
+        "<b>1</b> suspicious ones called normal",
+        "25 new healthy ones (20 needed), the page of run 1, with what came of its retraining, new",
+    ):
+        assert said in page
+    table = csv.DictReader(io.StringIO((bench.home / found.path).with_suffix(".csv").read_text()))
+    results = [row["result"] for row in table]
+    assert results == ["suspicious"] * n_suspicious + ["rejected", "left_out"]
+    assert 'Rejected files<b class="flag">1</b>' in page
+    assert "inbox/b</td><td><code>other_kind" in page
+
+
+def test_a_scan_decided_again_counts_once_by_the_last_word(bench: Bench) -> None:
+    nights = Nights(bench)
+    (scan,) = nights.scans(1, None)
+    nights.decide([scan], [1.2])
+    assert latest_decisions(bench.engine, [bench.run_id], 10).suspicious >= 1
+    nights.threshold = append_threshold(bench.engine, nights.again)
+    (score,) = stored_scores(bench.engine, nights.model, [scan]).values()
+    rows = [(scan, score.score_id, Verdict.NORMAL, 0.2)]
+    append_decisions(bench.engine, nights.threshold, rows, bench.run_id, now())
+    found = latest_decisions(bench.engine, [bench.run_id], 100)
+    assert scan not in {row.scan_id for row in found.worst}
+    assert found.scans == 41
+
+
+def test_an_empty_record_makes_an_empty_week(bench: Bench) -> None:
+    found = write_weekly_report.fn(str(bench.home), bench.run_id, 7)
+    assert (found.runs, found.suspicious, found.warnings) == (0, 0, 0)
+    assert "No model is in force." in (bench.home / found.path).read_text()
