@@ -1,13 +1,14 @@
-"""The rows of the record: one frozen dataclass a table, with the table's columns.
+"""The rows of the record: one frozen dataclass a table, one field a column.
 
-`db.schema` holds the tables of the same names; a test keeps the two alike. Times are UTC
-ISO-8601 text. Paths are relative to the home where they lie inside it, and escaped
-(`mriad_model.paths`). `id` is None until the row is written.
+`db.schema` makes the tables of them: a field's annotation is its column's type, `| None` lets it
+be empty, a StrEnum limits it to the enum's words, and an id such as `ScanId` refers to a row of
+another table. Times are UTC ISO-8601 text. Paths are relative to the home where they lie inside
+it, and escaped (`mriad_model.paths`). `id` is None until the row is written.
 """
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from mriad_model.enums import (
     HeatmapKind,
@@ -22,6 +23,24 @@ from mriad_model.enums import (
     Verdict,
     WarningKind,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Marks a column that holds the id of a row of another table, which stays while this does."""
+
+    table: str
+
+
+RunId = Annotated[int, References("run")]
+ScanId = Annotated[int, References("scan")]
+DatasetId = Annotated[int, References("dataset")]
+ModelId = Annotated[int, References("model")]
+ThresholdId = Annotated[int, References("threshold")]
+ScoreId = Annotated[int, References("score")]
+DecisionId = Annotated[int, References("decision")]
+ReviewId = Annotated[int, References("review")]
+ArrivalId = Annotated[int, References("arrival")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +62,7 @@ class Run:
 class RunEnd:
     """How a run ended. A run without one was killed, or is under way."""
 
-    run_id: int
+    run_id: RunId
     status: RunStatus
     counts: str  # JSON object: what was counted
     ended_at: str
@@ -62,7 +81,7 @@ class Scan:
     scanner: str | None
     geometry: str  # JSON object; an image: {"rows": H, "columns": W, "bits": 8 or 16}
     n_slices: int
-    run_id: int
+    run_id: RunId
     created_at: str
     id: int | None = None
 
@@ -87,12 +106,12 @@ class Scan:
 class Sighting:
     """Where a scan's file was seen."""
 
-    scan_id: int
+    scan_id: ScanId
     path: str
     size: int  # bytes
     mtime_ns: int
     inode: int
-    run_id: int
+    run_id: RunId
     seen_at: str
     ctime_ns: int | None = None  # when its inode last changed; None in rows of before
     id: int | None = None
@@ -108,7 +127,7 @@ class Rejection:
     sha256: str | None  # of the file's bytes, where readable
     reason: RejectionReason
     detail: str
-    run_id: int
+    run_id: RunId
     created_at: str
     ctime_ns: int | None = None  # -1 where it could not be read; None in rows of before
     id: int | None = None
@@ -118,7 +137,7 @@ class Rejection:
 class Label:
     """What a person or an import says of a scan; the latest row wins."""
 
-    scan_id: int
+    scan_id: ScanId
     value: LabelValue
     source: LabelSource
     author: str
@@ -131,7 +150,7 @@ class Dataset:
     """A frozen set of scans with roles."""
 
     sha256: str  # of the sorted (scan sha256, role) pairs
-    run_id: int
+    run_id: RunId
     created_at: str
     id: int | None = None
 
@@ -140,8 +159,8 @@ class Dataset:
 class DatasetScan:
     """The one role of a scan in a dataset, and the near-duplicate group it stands in."""
 
-    dataset_id: int
-    scan_id: int
+    dataset_id: DatasetId
+    scan_id: ScanId
     role: Role
     twin_group: int
 
@@ -153,9 +172,9 @@ class Model:
     sha256: str  # of the weights file
     path: str
     recipe: str  # JSON object, see mriad_model.recipes
-    dataset_id: int
+    dataset_id: DatasetId
     metrics: str  # JSON object
-    run_id: int
+    run_id: RunId
     created_at: str
     id: int | None = None
 
@@ -164,15 +183,15 @@ class Model:
 class Threshold:
     """A line drawn through the healthy calibration scores of one model."""
 
-    model_id: int
-    dataset_id: int
+    model_id: ModelId
+    dataset_id: DatasetId
     policy: Policy
     mean: float
     sd: float
     n: int
     k: float  # sigmas above the mean, or the quantile, as the policy says
     value: float
-    run_id: int
+    run_id: RunId
     created_at: str
     id: int | None = None
 
@@ -181,7 +200,7 @@ class Threshold:
 class Activation:
     """Puts a threshold, and with it its model, in force. The last row is current."""
 
-    threshold_id: int
+    threshold_id: ThresholdId
     reason: str
     author: str
     created_at: str
@@ -192,10 +211,10 @@ class Activation:
 class Score:
     """The anomaly score of a scan under a model. Higher is more anomalous."""
 
-    scan_id: int
-    model_id: int
+    scan_id: ScanId
+    model_id: ModelId
     value: float
-    run_id: int
+    run_id: RunId
     created_at: str
     id: int | None = None
 
@@ -204,7 +223,7 @@ class Score:
 class SliceScore:
     """The anomaly score of one slice of a scan."""
 
-    score_id: int
+    score_id: ScoreId
     position: int
     value: float
 
@@ -213,7 +232,7 @@ class SliceScore:
 class Heatmap:
     """A picture of where the scan looks unlike the healthy ones."""
 
-    score_id: int
+    score_id: ScoreId
     kind: HeatmapKind
     position: int  # of the slice; 0 for an image
     path: str  # relative to the home
@@ -226,12 +245,12 @@ class Heatmap:
 class Decision:
     """What a threshold says of a scan's score."""
 
-    scan_id: int
-    threshold_id: int
-    score_id: int
+    scan_id: ScanId
+    threshold_id: ThresholdId
+    score_id: ScoreId
     verdict: Verdict
     p_value: float  # (1 + #{calibration scores >= score}) / (n + 1)
-    run_id: int
+    run_id: RunId
     created_at: str
     id: int | None = None
 
@@ -240,13 +259,15 @@ class Decision:
 class Review:
     """A person's word on a decision."""
 
-    scan_id: int
-    decision_id: int
+    scan_id: ScanId
+    decision_id: DecisionId
     reviewer: str
     verdict: Verdict
     note: str
     created_at: str
-    withdrawn: int | None = None  # the review that this row withdraws; None: it is a word itself
+    withdrawn: ReviewId | None = (
+        None  # the review that this row withdraws; None: it is a word itself
+    )
     id: int | None = None
 
 
@@ -266,8 +287,8 @@ class Arrival:
 class ArrivalEnd:
     """A run has taken in and scored all that an arrival held. Without one it is still to do."""
 
-    arrival_id: int
-    run_id: int
+    arrival_id: ArrivalId
+    run_id: RunId
     ended_at: str
     id: int | None = None
 
@@ -279,7 +300,7 @@ class RecordedWarning:
     kind: WarningKind
     subject: str  # JSON object: what it is about (model_id, threshold_id, scanner, p, n, ...)
     text: str  # one plain sentence
-    run_id: int
+    run_id: RunId
     created_at: str
     id: int | None = None
 
@@ -288,22 +309,33 @@ class RecordedWarning:
 class Challenge:
     """A new model met the one in force on scans that neither had learned from."""
 
-    champion_threshold_id: int
-    challenger_threshold_id: int
-    dataset_id: int  # the frozen held-out scans that both were tried on
+    champion_threshold_id: ThresholdId
+    challenger_threshold_id: ThresholdId
+    dataset_id: DatasetId  # the frozen held-out scans that both were tried on
     promoted: int  # 1: the challenger was put in force, 0: it was not
     reason: str  # one plain sentence
     figures: str  # JSON object
-    run_id: int
+    run_id: RunId
     created_at: str
     id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One transaction's rows, hashed together with the link before: see `db.engine.chain`."""
+
+    previous: str  # sha256 of the link before
+    sha256: str
+    rows: str  # JSON object: table -> [first id, last id, how many, their sha256]
+    created_at: str
+    id: int | None = None  # its place in the chain, from 1 and without a gap
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Work in hand: who is scoring a scan, until when. The one table that may change."""
 
-    scan_id: int
-    model_id: int
+    scan_id: ScanId
+    model_id: ModelId
     owner: str
     expires_at: str

@@ -17,7 +17,7 @@ PIECE: Final = 10_000
 
 
 class Noun(Protocol):
-    """A dataclass of `mriad_model.enums`."""
+    """A dataclass of `db.entities`, or of values that a query returns."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -26,47 +26,37 @@ N = TypeVar("N", bound=Noun)
 T = TypeVar("T")
 
 
-def values_of(noun: Noun, **other: object) -> dict[str, object]:
-    """A noun's columns and their values, some replaced; without an id, which the row is given.
+def values_of(noun: Noun) -> dict[str, object]:
+    """A noun's columns and their values, without an id, which the row is given.
 
     Every append comes by here, so that no text enters the record that would not print as itself.
     """
-    values: dict[str, object] = {}
-    for name, _ in _makers(type(noun)):
-        if name != "id":
-            value = other.get(name, getattr(noun, name))
-            values[name] = (
-                value.value
-                if isinstance(value, StrEnum)
-                else printable(value)
-                if isinstance(value, str)
-                else value
-            )
-    return values
+    values = ((name, getattr(noun, name)) for name in _enums(type(noun)) if name != "id")
+    return {
+        name: printable(str(value)) if isinstance(value, str) else value for name, value in values
+    }
 
 
 def noun_of(kind: type[N], row: RowMapping | Mapping[str, Any], prefix: str = "") -> N:
     """The noun that a row holds, its words made enums; `prefix` stands before the columns."""
     return kind(
-        **{name: make(row[prefix + name]) for name, make in _makers(kind)},
+        **{
+            name: row[prefix + name] if enum is None else enum(row[prefix + name])
+            for name, enum in _enums(kind).items()
+        }
     )
 
 
 @cache
-def _makers(kind: type[Noun]) -> tuple[tuple[str, Any], ...]:
+def _enums(kind: type[Noun]) -> dict[str, type[StrEnum] | None]:
+    """The fields of a dataclass, each with its enum if it holds one."""
     hints = get_type_hints(kind)
-    return tuple(
-        (field.name, hints[field.name] if _is_enum(hints[field.name]) else _as_is)
-        for field in fields(kind)
-    )
-
-
-def _is_enum(hint: object) -> bool:
-    return isinstance(hint, type) and issubclass(hint, StrEnum)
-
-
-def _as_is(value: object) -> object:
-    return value
+    enums = {
+        name: hint
+        for name, hint in hints.items()
+        if isinstance(hint, type) and issubclass(hint, StrEnum)
+    }
+    return {field.name: enums.get(field.name) for field in fields(kind)}
 
 
 def columns_of(table: Table, prefix: str) -> list[Any]:

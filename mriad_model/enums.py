@@ -1,6 +1,5 @@
 """The words of the record: kinds, labels, roles, verdicts, reasons. Standard library only."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 NOTICE = "Research use only. Not a medical device, not for diagnosis."
@@ -130,14 +129,3 @@ class WarningKind(StrEnum):
     DRIFT = "drift"  # scores no longer look like the calibration scores
     SCANNER_DRIFT = "scanner_drift"  # those of one scanner do not
     CALIBRATION = "calibration"  # the threshold in force should be drawn anew
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One transaction's rows, hashed together with the link before: see `db.engine.chain`."""
-
-    previous: str  # sha256 of the link before
-    sha256: str
-    rows: str  # JSON object: table -> [first id, last id, how many, their sha256]
-    created_at: str
-    id: int | None = None  # its place in the chain, from 1 and without a gap

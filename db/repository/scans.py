@@ -1,7 +1,7 @@
 """Scans: registered by content, found by id, path, series or hash."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, select
@@ -154,7 +154,7 @@ def register_scans(
         }
         ids = _scan_ids(connection, first)
         sightings = [
-            values_of(sighting, scan_id=ids[scan.sha256])
+            values_of(replace(sighting, scan_id=ids[scan.sha256]))
             for scan, files in seen
             for sighting in files
         ]

@@ -160,7 +160,7 @@ def test_two_that_append_at_once_make_one_chain(
 def test_processes_that_append_at_once_make_one_chain(place: "Place") -> None:
     place.open().dispose()
     writer = (
-        "import sys; from pathlib import Path; from db.record import open_record;"
+        "import sys; from pathlib import Path; from db.engine.connect import open_record;"
         "from tests.support.hand import Hand;"
         "hand = Hand(open_record(Path(sys.argv[1]), sys.argv[2] or None));"
         "name = sys.argv[3]; hand.run(name); hand.runs['flow-run'] = hand.runs[name];"
@@ -180,7 +180,7 @@ def test_a_writer_that_is_killed_leaves_no_half_link(place: "Place") -> None:
     made.dispose()
     writer = (
         "import os, sys; from pathlib import Path; from sqlalchemy import event;"
-        "from db.record import open_record; from tests.support.hand import Hand;"
+        "from db.engine.connect import open_record; from tests.support.hand import Hand;"
         "hand = Hand(open_record(Path(sys.argv[1]), sys.argv[2] or None)); hand.scans('a');"
         "event.listen(hand.engine, 'commit', lambda _: os.kill(os.getpid(), 9)); hand.scans('b')"
     )

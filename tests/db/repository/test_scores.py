@@ -163,9 +163,10 @@ def test_calibration_scores_are_those_of_the_datasets_calibration_scans(hand: "H
 SCORER = """
 import sys
 from pathlib import Path
-from db import record
-from db.engine import open_record
-from mriad_model.nouns import HeatmapKind, Verdict
+from db.engine.connect import open_record
+from db.repository import scores
+from db.timestamps import now
+from mriad_model.enums import HeatmapKind, Verdict
 home, model_id, threshold_id, run_id = Path(sys.argv[1]), *map(int, sys.argv[2:5])
 scans = [int(each) for each in sys.argv[5].split(",")]
 engine = open_record(home)
@@ -174,15 +175,15 @@ sys.stdin.readline()
 total = 0
 for start in range(0, len(scans), 8):
     rows = [
-        record.ScoredScan(
+        scores.ScoredScan(
             scan, scan / 1000, (scan / 1000,),
-            (record.HeatmapFile(HeatmapKind.SLICE, 0, f"heatmaps/{scan}.png", "f00"),),
+            (scores.HeatmapFile(HeatmapKind.SLICE, 0, f"heatmaps/{scan}.png", "f00"),),
             Verdict.NORMAL, 0.5,
         )
         for scan in scans[start : start + 8]
     ]
-    total += record.append_scored(
-        engine, model_id, threshold_id, rows, run_id, record.now()
+    total += scores.append_scored(
+        engine, model_id, threshold_id, rows, run_id, now()
     ).decisions
 print(total)
 """
