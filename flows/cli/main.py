@@ -23,6 +23,7 @@ from flows.cli import (
 from flows.cli import (
     service_commands as unattended,
 )
+from flows.cli.draw import draw
 from flows.cli.interruption import what_stands
 from flows.cli.review import review
 from flows.context import home_in_use
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 for command in (
     work.demo,
+    draw,
     work.ingest,
     work.train,
     work.retrain,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flows.score import ScoringResult
     from flows.train import TrainingResult
     from flows.weekly_report import WeeklyReport
+    from mriad_model.phantom.write import DrawnScan
     from mriad_model.rejections import RejectedItem
 
 FEW_TO_CALIBRATE = 30  # below it a threshold of mean + k sd is a guess
@@ -206,6 +207,33 @@ def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     _show_refused(left_out, "Left out, or without DICOM outputs")
     show_lines(*(f"Warning: {text}" for text in found.warnings))
     show_lines(f"Report: {home / found.report}")
+    show_notice()
+
+
+def show_drawn(folder: Path, drawn: "Sequence[DrawnScan]", *, as_json: bool) -> None:
+    """What `mriad draw` wrote."""
+    if as_json:
+        files = [
+            {
+                "path": str(each.path),
+                "label": "healthy" if each.lesion is None else "abnormal",
+                "lesion": each.lesion and each.lesion.value,
+                "mask": each.mask and str(each.mask),
+            }
+            for each in drawn
+        ]
+        show_json({"files": files})
+        return
+    lesions = Counter(each.lesion.value.replace("_", " ") for each in drawn if each.lesion)
+    healthy = len(drawn) - lesions.total()
+    show_lines(f"{folder}/scans/no: {counted(healthy, 'healthy head')}.")
+    if lesions:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in lesions.items())
+        show_lines(
+            f"{folder}/scans/yes: {counted(lesions.total(), 'head')} with a lesion ({kinds}); "
+            f"masks in {folder}/masks."
+        )
+    show_lines("Drawn, not scanned: there are no such patients.")
     show_notice()
 
 

@@ -1,7 +1,10 @@
-"""Folders of phantom slices, for the demo and the benchmarks."""
+"""Drawn heads as files: PNG slices, NIfTI volumes, DICOM series, and the masks of lesions."""
 
 import gzip
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,6 +23,11 @@ from mriad_model.phantom.render import PhantomVolume, phantom_slice, phantom_vol
 from mriad_model.phantom.scanner import Contrast
 
 PLANES_A_HEAD = 8
+SHAPE = (45, 160, 128)  # 4 mm slices of 1.4 mm pixels; drawn in half a second
+LARGE_SHAPE = (180, 256, 256)  # for benchmarks; drawn in five seconds
+LOWEST = -75.0  # mm, the head's origin to the lowest plane's underside
+SUFFIXES = {Contrast.T1: "T1w", Contrast.FLAIR: "FLAIR"}  # of BIDS
+DESCRIPTIONS = {Contrast.T1: "t1_se_tra phantom", Contrast.FLAIR: "flair_tra phantom"}
 
 
 # Small white-matter lesions hardly show on T1, so they are the smallest part.
@@ -30,6 +38,42 @@ DEMO_LESIONS = (
     Lesion.MASS,
     Lesion.WHITE_MATTER,
 )
+
+
+class ScanFormat(StrEnum):
+    """What files a drawn head is written as."""
+
+    PNG = "png"  # one axial slice
+    NIFTI = "nifti"
+    DICOM = "dicom"  # a series: a folder with a file a slice
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnHead:
+    """A head to draw."""
+
+    number: int  # in the files' names; of a volume, the patient
+    seed: int
+    lesion: Lesion | None
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnScan:
+    """A head that was written."""
+
+    path: Path  # the file; of a series, its folder
+    lesion: Lesion | None
+    mask: Path | None  # where the lesion is
+
+
+def drawn_heads(
+    n_healthy: int, n_abnormal: int, seed: int, *, first_number: int = 0
+) -> Iterator[DrawnHead]:
+    """Distinct heads: healthy ones, then ones with a lesion. The same seed gives the same."""
+    for number in range(n_healthy + n_abnormal):
+        place = number - n_healthy
+        lesion = None if place < 0 else DEMO_LESIONS[place % len(DEMO_LESIONS)]
+        yield DrawnHead(first_number + number, seed * 1_000_003 + number, lesion)
 
 
 def write_folder(
@@ -50,17 +94,31 @@ def write_folder(
     for place in (folder / "no", folder / "yes", masks):
         if place is not None:
             place.mkdir(parents=True, exist_ok=True)
-    first = seed * 1_000_003
-    for number in range(n_healthy):
-        drawn = phantom_slice(first + number, contrast, None, size)
-        _write(folder / "no" / f"healthy-{number:04d}.png", drawn.pixels)
-    for number in range(n_abnormal):
-        lesion = DEMO_LESIONS[number % len(DEMO_LESIONS)]
-        drawn = phantom_slice(first + n_healthy + number, contrast, lesion, size)
-        name = f"{lesion.value}-{number:04d}.png"
-        _write(folder / "yes" / name, drawn.pixels)
-        if masks is not None:
-            _write(masks / name, drawn.lesion_mask.astype(np.uint8) * np.uint8(255))
+    for head in drawn_heads(n_healthy, n_abnormal, seed):
+        number = head.number - (n_healthy if head.lesion else 0)
+        write_slice(replace(head, number=number), folder, contrast, masks, size)
+
+
+def write_slice(
+    head: DrawnHead, folder: Path, contrast: Contrast, masks: Path | None, size: int = 256
+) -> DrawnScan:
+    """Write a head's PNG slice into `no` or `yes` of a folder, and its mask into `masks`."""
+    drawn = phantom_slice(head.seed, contrast, head.lesion, size)
+    name = f"{head.lesion.value if head.lesion else 'healthy'}-{head.number:04d}.png"
+    path, mask = _places(head, folder, masks, name)
+    _write(path, drawn.pixels)
+    if mask is not None:
+        _write(mask, drawn.lesion_mask.astype(np.uint8) * np.uint8(255))
+    return DrawnScan(path, head.lesion, mask)
+
+
+def _places(
+    head: DrawnHead, folder: Path, masks: Path | None, name: str
+) -> tuple[Path, Path | None]:
+    """Where a head's scan and its mask go."""
+    if head.lesion is None:
+        return folder / "no" / name, None
+    return folder / "yes" / name, None if masks is None else masks / name
 
 
 def many_slices(
@@ -101,21 +159,6 @@ def _write(path: Path, pixels: NDArray[np.uint8]) -> None:
     path.write_bytes(data.tobytes())
 
 
-SHAPE = (45, 160, 128)  # 4 mm slices of 1.4 mm pixels; drawn in half a second
-
-
-LARGE_SHAPE = (180, 256, 256)  # for benchmarks; drawn in five seconds
-
-
-LOWEST = -75.0  # mm, the head's origin to the lowest plane's underside
-
-
-SUFFIXES = {Contrast.T1: "T1w", Contrast.FLAIR: "FLAIR"}  # of BIDS
-
-
-DESCRIPTIONS = {Contrast.T1: "t1_se_tra phantom", Contrast.FLAIR: "flair_tra phantom"}
-
-
 def phantom_affine(volume: PhantomVolume) -> NDArray[np.float64]:
     """4x4: (x, y, z, 1) of a voxel -> RAS mm. Columns run to the left, rows to the back."""
     z, y, x = volume.spacing
@@ -125,34 +168,32 @@ def phantom_affine(volume: PhantomVolume) -> NDArray[np.float64]:
     return affine
 
 
-def write_volume_folder(
+def write_volume(
+    head: DrawnHead,
     folder: Path,
-    n_healthy: int,
-    n_abnormal: int,
-    seed: int,
-    *,
-    contrast: Contrast = Contrast.T1,
+    contrast: Contrast,
+    masks: Path | None,
     shape: tuple[int, int, int] = SHAPE,
-    masks: Path | None = None,
-) -> None:
-    """Write NIfTI volumes of distinct heads: healthy in `no`, with a lesion in `yes`.
+    *,
+    as_series: bool = False,
+) -> DrawnScan:
+    """Write a head's volume into `no` or `yes` of a folder, and its mask (0 and 1) into `masks`.
 
-    Names follow BIDS and say contrast and lesion: `sub-0007_desc-mass_T1w.nii.gz`. The lesions'
-    masks (0 and 1) go to the folder `masks`, if one is named, under the names of `yes`: apart,
-    for whoever reads `folder` would take them for scans.
+    Names follow BIDS and say contrast and lesion: `sub-0007_desc-mass_T1w.nii.gz`; a series is a
+    folder of such a name.
     """
-    for place in (folder / "no", folder / "yes", masks):
-        if place is not None:
-            place.mkdir(parents=True, exist_ok=True)
-    first = seed * 1_000_003
-    for number in range(n_healthy + n_abnormal):
-        lesion = _lesion(number - n_healthy)
-        volume = phantom_volume(first + number, contrast, lesion, shape)
-        kind = "healthy" if lesion is None else lesion.value.replace("_", "")
-        name = f"sub-{number:04d}_desc-{kind}_{SUFFIXES[contrast]}.nii.gz"
-        write_nifti(folder / ("no" if lesion is None else "yes") / name, volume.voxels, volume)
-        if lesion is not None and masks is not None:
-            write_nifti(masks / name, volume.lesion_mask.astype(np.uint8), volume)
+    volume = phantom_volume(head.seed, contrast, head.lesion, shape)
+    kind = head.lesion.value.replace("_", "") if head.lesion else "healthy"
+    name = f"sub-{head.number:04d}_desc-{kind}_{SUFFIXES[contrast]}"
+    path, mask = _places(head, folder, masks, f"{name}.nii.gz")
+    if as_series:
+        path = path.with_name(name)
+        write_dicom_series(path, volume, patient=f"phantom-{head.number:04d}", contrast=contrast)
+    else:
+        write_nifti(path, volume.voxels, volume)
+    if mask is not None:
+        write_nifti(mask, volume.lesion_mask.astype(np.uint8), volume)
+    return DrawnScan(path, head.lesion, mask)
 
 
 def write_nifti(
@@ -196,11 +237,6 @@ def write_dicom_series(
         dataset.save_as(path, enforce_file_format=True)
         paths.append(path)
     return paths
-
-
-def _lesion(number: int) -> Lesion | None:
-    """The lesion of the abnormal head of that number; None below 0."""
-    return None if number < 0 else DEMO_LESIONS[number % len(DEMO_LESIONS)]
 
 
 def _common_header(volume: PhantomVolume, patient: str, contrast: Contrast) -> Dataset:

@@ -83,6 +83,23 @@ def test_every_command_has_help_and_stands_in_the_readme(
     assert f"mriad {command}" in (REPOSITORY / "README.md").read_text()
 
 
+def test_heads_are_drawn_without_a_home(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = run(capsys, "draw", "heads", "--healthy", 1, "--lesions", 1, "--json")
+    document = json.loads(out)
+    healthy, abnormal = document["files"]
+    assert (status, NOTICE in document["notice"]) == (0, True)
+    assert (healthy["label"], healthy["lesion"], healthy["mask"]) == ("healthy", None, None)
+    assert (abnormal["label"], abnormal["lesion"]) == ("abnormal", "infarct")
+    assert all(Path(each).is_file() for each in (healthy["path"], *list(abnormal.values())[::3]))
+    assert [path.name for path in tmp_path.iterdir()] == ["heads"]
+    status, _, err = run(capsys, "draw", "heads")
+    assert status == 2
+    assert "not empty" in one_line(err)
+
+
 def test_without_arguments_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys)
     assert status == 0
@@ -134,6 +151,7 @@ def test_a_history_query_loads_nothing_heavy(module: str, heavy: set[str]) -> No
         ["recalibrate", "--sigmas", "1e308", "--dry-run"],
         ["ingest", str(REPOSITORY), "--labels", "/nowhere/at/all.csv"],
         ["train", "--recipe", "nonsense"],
+        ["draw", "heads", "--healthy", "0", "--lesions", "0"],
     ],
 )
 def test_misuse_is_one_plain_line_and_status_2(

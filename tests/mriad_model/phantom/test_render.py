@@ -40,7 +40,9 @@ def _mean(plane, *tissues: Tissue) -> float:
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process() -> None:
     code = (
-        "import hashlib; from mriad_model.phantom import *;"
+        "import hashlib; from mriad_model.phantom.lesions import Lesion;"
+        "from mriad_model.phantom.render import phantom_slice;"
+        "from mriad_model.phantom.scanner import Contrast;"
         "p = phantom_slice(7, Contrast.FLAIR, Lesion.MASS, 128);"
         "print(hashlib.sha256(p.pixels.tobytes() + p.lesion_mask.tobytes()).hexdigest())"
     )

@@ -7,10 +7,11 @@ from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.scanner import Contrast, Tissue
 from mriad_model.phantom.write import (
+    drawn_heads,
     phantom_affine,
     write_dicom_series,
     write_nifti,
-    write_volume_folder,
+    write_volume,
 )
 from mriad_model.readers.dicom.reading import read_series, survey
 from mriad_model.readers.folders import list_files
@@ -20,31 +21,14 @@ from mriad_model.readers.voxel_grid import canonical
 SHAPE = (18, 64, 56)
 
 
-def test_a_folder_of_volumes_reads_as_scans_with_subject_and_contrast(tmp_path):
-    write_volume_folder(tmp_path, 1, 3, 5, contrast=Contrast.FLAIR, shape=SHAPE)
-    paths = sorted(path for path in tmp_path.rglob("*") if path.is_file())
-    names = [path.relative_to(tmp_path).as_posix() for path in paths]
-    assert names == [
-        "no/sub-0000_desc-healthy_FLAIR.nii.gz",
-        "yes/sub-0001_desc-infarct_FLAIR.nii.gz",
-        "yes/sub-0002_desc-mass_FLAIR.nii.gz",
-        "yes/sub-0003_desc-infarct_FLAIR.nii.gz",
-    ]
-    volumes = [read_nifti(path) for path in paths]
-    assert [volume.origin.patient_id for volume in volumes] == ["0000", "0001", "0002", "0003"]
-    assert {volume.origin.contrast for volume in volumes} == {"FLAIR"}
-    assert len({volume.sha256 for volume in volumes}) == 4
-
-
-def test_the_same_seed_writes_the_same_bytes_and_masks_by_the_same_names(tmp_path):
-    for name in ("one", "two"):
-        write_volume_folder(tmp_path / name, 0, 1, 5, shape=SHAPE, masks=tmp_path / name / "masks")
-    one, two = (
-        {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*.gz")}
-        for name in ("one", "two")
-    )
-    assert one == two
-    assert sorted(path.name for path in one) == ["sub-0000_desc-infarct_T1w.nii.gz"] * 2
+def test_a_volume_reads_as_a_scan_with_subject_and_contrast(tmp_path):
+    (tmp_path / "no").mkdir()
+    (head,) = drawn_heads(1, 0, 5, first_number=7)
+    scan = write_volume(head, tmp_path, Contrast.FLAIR, None, SHAPE)
+    assert scan.path == tmp_path / "no" / "sub-0007_desc-healthy_FLAIR.nii.gz"
+    assert (scan.lesion, scan.mask) == (None, None)
+    origin = read_nifti(scan.path).origin
+    assert (origin.patient_id, origin.contrast) == ("0007", "FLAIR")
 
 
 def test_the_eyes_are_in_front_and_the_vertex_is_up():
