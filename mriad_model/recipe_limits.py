@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from mriad_model.recipes import Recipe
 
 LONGEST_TEXT: Final = 200
-DEEPEST: Final = 10  # convolutions one after the other
 # Lowest and highest value, both allowed, by the name of the part and the field.
 LIMITS: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "Preprocessing": {"size": (8, 1024), "low_percentile": (0, 100), "high_percentile": (0, 100)},
@@ -57,11 +56,6 @@ def check_recipe(recipe: "Recipe") -> None:
         raise SettingsError("a recipe has one detector or more, each kind once")
     if len(kinds) > 1 and not recipe.scoring.standardise:
         raise SettingsError("scoring.standardise must be true where there are several detectors")
-    for part in recipe.detectors:
-        if (part.network is None) == (part.kind == "autoencoder"):
-            raise SettingsError(f"the autoencoder, and it alone, has a network: {part.kind.value}")
-        if part.network is not None and not 1 <= len(part.network.channels) <= DEEPEST:
-            raise SettingsError(f"a network has 1 to {DEEPEST} convolutions")
 
 
 def _check_percentiles(part: Any, name: str) -> None:

@@ -58,13 +58,6 @@ class SliceScoreMethod(StrEnum):
     MAX_MINUS_MEDIAN = "max_minus_median"  # inside the eroded foreground
 
 
-class DetectorKind(StrEnum):
-    """The detectors there are; `mriad_model.detection.detectors` builds them."""
-
-    AUTOENCODER = "autoencoder"
-    ASYMMETRY = "asymmetry"
-
-
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """From a native slice to a square one in [0, 1]."""
@@ -91,7 +84,7 @@ class DetectorRecipe:
     All lengths are in pixels of the prepared slice; 0 for none.
     """
 
-    kind: DetectorKind
+    kind: str  # a key of `mriad_model.detection.detectors.DETECTORS`
     smoothing: float = 0.0  # Gaussian sigma for slice and expectation: texture is no anomaly
     tolerance: int = 0  # how far off its place an expected structure may lie
     residual: Residual = Residual.ABSOLUTE
@@ -299,7 +292,6 @@ def _detector(fields: dict[str, Any]) -> DetectorRecipe:
     return DetectorRecipe(
         **fields
         | {
-            "kind": DetectorKind(fields["kind"]),
             "residual": Residual(fields["residual"]),
             "network": network,
         }
@@ -311,7 +303,7 @@ SEED = Recipe(
     preprocessing=Preprocessing(128, Framing.WHOLE, Intensity.FULL_RANGE),
     detectors=(
         DetectorRecipe(
-            kind=DetectorKind.AUTOENCODER,
+            kind="autoencoder",
             residual=Residual.SQUARED,
             network=NetworkShape(channels=(32, 64, 128), latent=256),
         ),
@@ -326,13 +318,13 @@ DEFAULT = Recipe(
     preprocessing=Preprocessing(64, Framing.FOREGROUND, Intensity.PERCENTILES),
     detectors=(
         DetectorRecipe(
-            kind=DetectorKind.AUTOENCODER,
+            kind="autoencoder",
             smoothing=1.0,
             tolerance=2,
             gathering=2.5,
             network=NetworkShape(channels=(16, 32, 64), latent=64),
         ),
-        DetectorRecipe(DetectorKind.ASYMMETRY, smoothing=1.0, tolerance=2, gathering=2.5),
+        DetectorRecipe("asymmetry", smoothing=1.0, tolerance=2, gathering=2.5),
     ),
     training=Training(
         max_epochs=400,

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mriad_model.detection.detectors import Detector
+from mriad_model.detection.detectors.detector import Detector
 from mriad_model.detection.devices import repeatable
 from mriad_model.recipes import (
-    DetectorKind,
     DetectorRecipe,
     Levels,
     Residual,
@@ -129,10 +128,10 @@ def standard_of(
 
 
 def standardised(
-    maps: dict[DetectorKind, NDArray[np.float32]],
-    standards: dict[DetectorKind, Normalisation],
+    maps: dict[str, NDArray[np.float32]],
+    standards: dict[str, Normalisation],
     heights: SliceLevels | None = None,
-) -> dict[DetectorKind, NDArray[np.float32]]:
+) -> dict[str, NDArray[np.float32]]:
     """Each detector's maps (N, S, S) relative to what it usually finds at each place."""
     return {
         kind: found / _of_slices(standards[kind].usual, heights) for kind, found in maps.items()
@@ -140,8 +139,8 @@ def standardised(
 
 
 def combine(
-    maps: dict[DetectorKind, NDArray[np.float32]],
-    standards: dict[DetectorKind, Normalisation],
+    maps: dict[str, NDArray[np.float32]],
+    standards: dict[str, Normalisation],
     inside: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
     """Add standardised maps, each above its median in units of its healthy scores' spread.

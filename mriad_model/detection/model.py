@@ -21,7 +21,8 @@ from mriad_model.detection.anomaly_maps import (
     standard_of,
     standardised,
 )
-from mriad_model.detection.detectors import Detector, fit_detectors, restore_detector, tensor_shapes
+from mriad_model.detection.detectors import detector_of
+from mriad_model.detection.detectors.detector import Detector, HealthySlices
 from mriad_model.detection.devices import repeatable, resolve_device
 from mriad_model.detection.model_file import (
     FORMAT,
@@ -37,7 +38,7 @@ from mriad_model.detection.training import Epoch, TrainingSummary
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocessing.foreground import interiors
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import DetectorKind, Levels, Recipe
+from mriad_model.recipes import Levels, Recipe
 
 USUAL = "usual"  # prefix of the tensors that standardise
 UNREADABLE = (  # what reading something that is no model may run into
@@ -57,8 +58,8 @@ class FittedModel:
     """A recipe with everything that was learned for it. Several threads may score at once."""
 
     recipe: Recipe
-    detectors: dict[DetectorKind, Detector]
-    standards: dict[DetectorKind, Normalisation]
+    detectors: dict[str, Detector]
+    standards: dict[str, Normalisation]
     colour_low: float  # map values from here on are coloured
     colour_high: float  # and fully coloured from here on
     training: TrainingSummary
@@ -77,7 +78,7 @@ class FittedModel:
         return Scored(
             scores=slice_scores(combined, inside, how),
             maps=combined,
-            parts={kind.value: slice_scores(found, inside, how) for kind, found in maps.items()},
+            parts={kind: slice_scores(found, inside, how) for kind, found in maps.items()},
         )
 
     def to_bytes(self) -> bytes:
@@ -89,17 +90,17 @@ class FittedModel:
         about = {
             "format": FORMAT,
             "recipe": json.loads(self.recipe.to_json()),
-            "standards": {kind.value: s.sd for kind, s in self.standards.items()},
+            "standards": {kind: s.sd for kind, s in self.standards.items()},
             "colour": {"low": self.colour_low, "high": self.colour_high},
             "training": training,
         }
         tensors = {
-            f"{kind.value}.{name}": tensor.cpu().contiguous()
+            f"{kind}.{name}": tensor.cpu().contiguous()
             for kind, detector in self.detectors.items()
             for name, tensor in detector.tensors().items()
         }
         for kind, standard in self.standards.items():
-            tensors[f"{USUAL}.{kind.value}"] = torch.from_numpy(standard.usual)
+            tensors[f"{USUAL}.{kind}"] = torch.from_numpy(standard.usual)
         text = json.dumps(about, sort_keys=True, separators=(",", ":"))
         return safetensors.torch.save(tensors, {METADATA_KEY: text})
 
@@ -129,16 +130,16 @@ class FittedModel:
             if name.startswith(f"{USUAL}.") and not (tensor > 0).all():
                 raise ModelFileError(f"its tensor {name!r} is not above 0 everywhere")
         low, high = colour_limits(about["colour"])
-        kinds = {part.kind.value for part in recipe.detectors if recipe.scoring.standardise}
+        kinds = {part.kind for part in recipe.detectors if recipe.scoring.standardise}
         spreads = standard_spreads(about["standards"], kinds)
         return cls(
             recipe=recipe,
             detectors={
-                part.kind: restore_detector(recipe, part, _of(part.kind, tensors), device)
+                part.kind: detector_of(part).restore(recipe, part, _of(part.kind, tensors), device)
                 for part in recipe.detectors
             },
             standards={
-                DetectorKind(kind): Normalisation(tensors[f"{USUAL}.{kind}"].numpy(), sd)
+                kind: Normalisation(tensors[f"{USUAL}.{kind}"].numpy(), sd)
                 for kind, sd in spreads.items()
             },
             colour_low=low,
@@ -165,7 +166,7 @@ def fit(
     if len(train) == 0 or (validation is not None and len(validation) == 0):
         raise TooFewScans("training needs at least one healthy scan, and one held out from it")
     where = resolve_device(device)
-    detectors, training = fit_detectors(recipe, train, validation, where, progress)
+    detectors, training = _fit_detectors(HealthySlices(recipe, train, validation, where, progress))
     healthy = train if validation is None else validation
     inside = interiors(healthy.masks, recipe.scoring.erosion)
     maps = _maps(recipe, detectors, healthy.images, inside, where)
@@ -180,13 +181,24 @@ def fit(
     return FittedModel(recipe, detectors, standards, low, high, training, where)
 
 
+def _fit_detectors(healthy: HealthySlices) -> tuple[dict[str, Detector], TrainingSummary]:
+    """Every detector of the recipe, fitted where it has something to fit."""
+    held_out = 0 if healthy.validation is None else len(healthy.validation)
+    summary = TrainingSummary(0, 0, None, 0.0, len(healthy.train), held_out)
+    detectors: dict[str, Detector] = {}
+    for part in healthy.recipe.detectors:
+        detectors[part.kind], trained = detector_of(part).fit(part, healthy)
+        summary = trained or summary
+    return detectors, summary
+
+
 def _maps(
     recipe: Recipe,
-    detectors: dict[DetectorKind, Detector],
+    detectors: dict[str, Detector],
     images: NDArray[np.float32],
     inside: NDArray[np.bool_],
     device: torch.device,
-) -> dict[DetectorKind, NDArray[np.float32]]:
+) -> dict[str, NDArray[np.float32]]:
     return {
         part.kind: detector_maps(detectors[part.kind], part, images, inside, device)
         for part in recipe.detectors
@@ -194,11 +206,11 @@ def _maps(
 
 
 def _combined(
-    maps: dict[DetectorKind, NDArray[np.float32]],
-    standards: dict[DetectorKind, Normalisation],
+    maps: dict[str, NDArray[np.float32]],
+    standards: dict[str, Normalisation],
     inside: NDArray[np.bool_],
     heights: SliceLevels | None,
-) -> tuple[dict[DetectorKind, NDArray[np.float32]], NDArray[np.float32]]:
+) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
     """The detectors' maps, standardised where the recipe does so, and the one map of all."""
     if not standards:
         (found,) = maps.values()
@@ -234,13 +246,13 @@ def _shapes(recipe: Recipe) -> Shapes:
     usual = (size, size) if levels is None else (levels.number, size, size)
     shapes: Shapes = {}
     for part in recipe.detectors:
-        for name, shape in tensor_shapes(recipe, part).items():
-            shapes[f"{part.kind.value}.{name}"] = shape
+        for name, shape in detector_of(part).shapes(recipe, part).items():
+            shapes[f"{part.kind}.{name}"] = shape
         if recipe.scoring.standardise:
-            shapes[f"{USUAL}.{part.kind.value}"] = usual
+            shapes[f"{USUAL}.{part.kind}"] = usual
     return shapes
 
 
-def _of(kind: DetectorKind, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    prefix = f"{kind.value}."
+def _of(kind: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    prefix = f"{kind}."
     return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}

@@ -40,11 +40,6 @@ class TrainingSummary:
     n_train: int
     n_validation: int
 
-    @classmethod
-    def none(cls, train: SliceBatch, validation: SliceBatch | None) -> "TrainingSummary":
-        """For a recipe in which nothing is trained."""
-        return cls(0, 0, None, 0.0, len(train), 0 if validation is None else len(validation))
-
 
 def train_autoencoder(
     recipe: Recipe,

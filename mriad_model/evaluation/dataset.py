@@ -18,7 +18,7 @@ from mriad_model.errors import ModelFileError, NoScans
 from mriad_model.evaluation.baselines import FileFeatures, file_features
 from mriad_model.preprocessing.foreground import interiors
 from mriad_model.preprocessing.slices import Pixels, PreparedSlice, SliceBatch, prepare, stack
-from mriad_model.recipes import DEFAULT, DetectorKind, Preprocessing
+from mriad_model.recipes import DEFAULT, Preprocessing
 
 METADATA_KEY = "mriad-evaluation"
 
@@ -114,7 +114,7 @@ def gather(images: Iterable[EvaluationImage], preprocessing: Preprocessing) -> E
 
 def asymmetry_scores(batch: SliceBatch) -> NDArray[np.float64]:
     """Left-right asymmetry of slices prepared the default way, (N,); it needs no training."""
-    (part,) = (part for part in DEFAULT.detectors if part.kind is DetectorKind.ASYMMETRY)
+    (part,) = (part for part in DEFAULT.detectors if part.kind == "asymmetry")
     inside = interiors(batch.masks, DEFAULT.scoring.erosion)
     maps = detector_maps(Asymmetry(), part, batch.images, inside, torch.device("cpu"))
     return slice_scores(maps, inside, DEFAULT.scoring.score)

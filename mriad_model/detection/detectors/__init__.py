@@ -1,69 +1,31 @@
-"""Detectors: each says what a slice would look like if it were healthy.
+"""The registry of detectors. A new one is a file here and a line in `DETECTORS`.
 
-What the slice has beyond that is the anomaly; `scoring` makes maps and numbers of it.
-
-Some are fitted on healthy slices, some need nothing. A new one is a file here, a kind in
-`recipes.DetectorKind`, and a line in `fit_detectors` and `restore_detector`.
+The file holds a subclass of `detector.Detector`. A recipe names it by its key, the kind.
 """
 
-from collections.abc import Callable
-from typing import Protocol
-
-import torch
-from torch import Tensor
+from typing import Final
 
 from mriad_model.detection.detectors.asymmetry import Asymmetry
 from mriad_model.detection.detectors.autoencoder import Autoencoder
-from mriad_model.detection.networks import bare_network, stored_network
-from mriad_model.detection.training import Epoch, TrainingSummary, train_autoencoder
-from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import DetectorKind, DetectorRecipe, Recipe
+from mriad_model.detection.detectors.detector import Detector
+from mriad_model.errors import SettingsError
+from mriad_model.recipes import DetectorRecipe
+
+DETECTORS: Final[dict[str, type[Detector]]] = {
+    "autoencoder": Autoencoder,
+    "asymmetry": Asymmetry,
+}
 
 
-class Detector(Protocol):
-    """What scoring asks of a detector."""
+def detector_of(part: DetectorRecipe) -> type[Detector]:
+    """The detector that a recipe's part names.
 
-    def expected(self, images: Tensor) -> Tensor:
-        """The healthy version of each of `images` (N, S, S) in [0, 1]; the same shape."""
-
-    def tensors(self) -> dict[str, Tensor]:
-        """What has to be stored to build the detector again."""
-
-
-def fit_detectors(
-    recipe: Recipe,
-    train: SliceBatch,
-    validation: SliceBatch | None,
-    device: torch.device,
-    progress: Callable[[Epoch], None] | None,
-) -> tuple[dict[DetectorKind, Detector], TrainingSummary]:
-    """Every detector of the recipe, fitted where it has something to fit."""
-    detectors: dict[DetectorKind, Detector] = {}
-    summary = TrainingSummary.none(train, validation)
-    for part in recipe.detectors:
-        if part.network is None:
-            detectors[part.kind] = Asymmetry()
-        else:
-            network, summary = train_autoencoder(
-                recipe, part, train, validation, device=device, progress=progress
-            )
-            detectors[part.kind] = Autoencoder(network)
-    return detectors, summary
-
-
-def restore_detector(
-    recipe: Recipe, part: DetectorRecipe, tensors: dict[str, Tensor], device: torch.device
-) -> Detector:
-    """A detector from its stored tensors. Raises RuntimeError where they do not fit."""
-    if part.network is None:
-        return Asymmetry()
-    network = stored_network(part.network, recipe.preprocessing.size, tensors)
-    return Autoencoder(network.to(device))
-
-
-def tensor_shapes(recipe: Recipe, part: DetectorRecipe) -> dict[str, tuple[int, ...]]:
-    """The tensors that a detector is stored as; none is made."""
-    if part.network is None:
-        return {}
-    network = bare_network(part.network, recipe.preprocessing.size)
-    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    Raises:
+        SettingsError: there is none of that kind, or the part asks it for what it cannot do.
+    """
+    if part.kind not in DETECTORS:
+        known = ", ".join(repr(kind) for kind in DETECTORS)
+        raise SettingsError(f"no detector is named {part.kind!r}: choose one of {known}")
+    detector = DETECTORS[part.kind]
+    detector.check(part)
+    return detector

@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as fn
 
+from mriad_model.detection.detectors.detector import Detector
+
 SEARCH_SIZE = 32  # pixels a side at which the midline is looked for
 ANGLES = tuple(range(-20, 21, 4))  # degrees from upright
 NEIGHBOURHOOD = 5  # pixels a side, over which the odder of two sides is told
 REFINED = (-2.0, 0.0, 2.0)  # degrees about the best of them
 
 
-class Asymmetry:
+class Asymmetry(Detector):
     """Expects the slice's own reflection about its midline, where that is the more ordinary side.
 
     A difference between two sides alone does not tell which of them is ill, and would show
@@ -29,10 +31,6 @@ class Asymmetry:
         grey = ordinary_grey(images)[:, None, None]
         odder = _around(images - grey).abs() >= _around(mirrored - grey).abs()
         return torch.where(odder, mirrored, images)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Nothing: there is nothing to store."""
-        return {}
 
 
 def find_midline(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,6 @@ from mriad_model.detection.anomaly_maps import detector_maps as maps_of
 from mriad_model.preprocessing.foreground import interiors
 from mriad_model.recipes import (
     DEFAULT,
-    DetectorKind,
     DetectorRecipe,
     Levels,
     Residual,
@@ -20,7 +19,7 @@ from mriad_model.recipes import (
     SliceScoreMethod,
 )
 
-KIND = DetectorKind.ASYMMETRY
+KIND = "asymmetry"
 ALL = np.ones((1, 32, 32), np.bool_)
 
 
@@ -177,7 +176,7 @@ def test_detectors_count_alike_whatever_their_scale():
     healthy = rng.random((6, 32, 32), np.float32)
     inside = np.repeat(ALL, 6, axis=0)
     scoring = Scoring(SliceScoreMethod.MAX_MINUS_MEDIAN, erosion=0, standardise=True)
-    one, other = DetectorKind.AUTOENCODER, DetectorKind.ASYMMETRY
+    one, other = "autoencoder", "asymmetry"
     maps = {one: healthy, other: 1000 * healthy}
     standards = {kind: standard_of(found, inside, scoring) for kind, found in maps.items()}
     relative = standardised(maps, standards)

@@ -1,69 +1,75 @@
-import math
+from dataclasses import replace
 
 import pytest
 import torch
 
-from mriad_model.detection.detectors.asymmetry import Asymmetry, find_midline, reflect
+from mriad_model.detection.detectors import DETECTORS, detector_of
+from mriad_model.detection.detectors.detector import Detector
+from mriad_model.detection.model import FittedModel, fit
+from mriad_model.errors import SettingsError
+from mriad_model.recipes import DEFAULT, DetectorRecipe, NetworkShape, Recipe
+from tests.support.drawn_slices import drawn_slices
 
 
-def drawn_heads(degrees, shift, size=128):
-    """One head symmetric about a line turned by `degrees`, moved by `shift` half sides in x."""
-    y, x = torch.meshgrid(*[(torch.arange(size) + 0.5) * 2 / size - 1] * 2, indexing="ij")
-    turn = math.radians(degrees)
-    x = x - shift
-    across = x * math.cos(turn) + y * math.sin(turn)
-    along = -x * math.sin(turn) + y * math.cos(turn)
-    head = (across / 0.55) ** 2 + (along / 0.75) ** 2 < 1
-    spots = torch.exp(-((across.abs() - 0.25) ** 2 + (along - 0.3) ** 2) / 0.02)
-    return (head * (0.4 + 0.5 * spots))[None].float()
+class Darkness(Detector):
+    """Expects the darkest of the slices that it was fitted to, everywhere."""
+
+    def __init__(self, level):
+        self.level = level
+
+    def expected(self, images):
+        return torch.zeros_like(images) + self.level
+
+    def tensors(self):
+        return {"level": self.level}
+
+    @classmethod
+    def fit(cls, part, healthy):
+        return cls(torch.tensor([float(healthy.train.images.min())])), None
+
+    @classmethod
+    def restore(cls, recipe, part, tensors, device):
+        return cls(tensors["level"])
+
+    @classmethod
+    def shapes(cls, recipe, part):
+        return {"level": (1,)}
 
 
-@pytest.mark.parametrize("degrees", [-13.0, 0.0, 5.0, 17.0])
-@pytest.mark.parametrize("shift", [-0.1, 0.0, 0.06])
-def test_the_midline_is_found(degrees, shift):
-    angle, offset = find_midline(drawn_heads(degrees, shift))
-
-    assert math.degrees(angle) == pytest.approx(degrees, abs=1.5)
-    assert offset == pytest.approx(shift * math.cos(math.radians(degrees)), abs=0.02)
+def with_detectors(*parts):
+    return replace(DEFAULT, detectors=parts).with_training(max_epochs=1)
 
 
-def test_a_reflection_about_the_midline_is_an_involution():
-    images = drawn_heads(8.0, 0.05)
-    line = torch.tensor([math.radians(8.0)]), torch.tensor([0.05 * math.cos(math.radians(8.0))])
+def test_a_line_in_the_registry_is_enough_for_a_third_detector(monkeypatch):
+    monkeypatch.setitem(DETECTORS, "darkness", Darkness)
+    recipe = Recipe.from_json(with_detectors(DetectorRecipe("darkness", gathering=1.0)).to_json())
+    slices, unseen = drawn_slices(4, recipe), drawn_slices(3, recipe, seed=5)
 
-    twice = reflect(reflect(images, *line), *line)
+    model = fit(slices, slices, recipe, device="cpu")
 
-    assert (twice - images).abs().mean() < 0.01
-
-
-def test_a_spot_on_one_side_stands_out():
-    images = drawn_heads(6.0, 0.04)
-    images[0, 70:78, 40:48] = 1.0
-
-    maps = (images - Asymmetry().expected(images)).abs()
-
-    assert maps[0, 70:78, 40:48].mean() > 8 * maps[0].mean()
+    restored = FittedModel.from_bytes(model.to_bytes(), device="cpu")
+    assert isinstance(restored.detectors["darkness"], Darkness)
+    assert (restored.score(unseen).scores == model.score(unseen).scores).all()
+    assert list(model.score(unseen).parts) == ["darkness"]
 
 
-def test_a_spot_shows_on_its_own_side_only():
-    images = drawn_heads(0.0, 0.0, size=64)
-    images[0, 35:39, 20:24] = 1.0
+@pytest.mark.parametrize("network", [None, NetworkShape((4,), 8)])
+def test_a_detector_that_is_not_registered_is_refused_by_name(network):
+    recipe = with_detectors(DetectorRecipe("telepathy", network=network))
+    slices = drawn_slices(2, recipe)
 
-    maps = (images - Asymmetry().expected(images)).abs()
-
-    assert maps[0, 35:39, 20:24].mean() > 0.3
-    assert maps[0, 35:39, 40:44].mean() < 0.05
-
-
-def test_a_hole_shows_on_its_own_side_only():
-    images = drawn_heads(0.0, 0.0, size=64)
-    images[0, 18:22, 20:24] = 0.05
-
-    maps = (images - Asymmetry().expected(images)).abs()
-
-    assert maps[0, 18:22, 20:24].mean() > 0.2
-    assert maps[0, 18:22, 40:44].mean() < 0.05
+    with pytest.raises(SettingsError, match=r"'telepathy'.*'autoencoder', 'asymmetry'"):
+        fit(slices, slices, recipe, device="cpu")
 
 
-def test_a_black_slice_has_no_asymmetry():
-    assert not Asymmetry().expected(torch.zeros(2, 64, 64)).any()
+@pytest.mark.parametrize(
+    ("part", "what"),
+    [
+        (DetectorRecipe("autoencoder"), "needs a network"),
+        (DetectorRecipe("autoencoder", network=NetworkShape((4,) * 11, 8)), "1 to 10"),
+        (DetectorRecipe("asymmetry", network=NetworkShape((4,), 8)), "has no network"),
+    ],
+)
+def test_a_part_that_its_detector_cannot_follow_is_refused(part, what):
+    with pytest.raises(SettingsError, match=what):
+        detector_of(part)

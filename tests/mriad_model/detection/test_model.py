@@ -14,18 +14,8 @@ from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.model_file import LARGEST_HEADER
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import DEFAULT, SEED, VOLUME, DetectorKind
-
-
-def drawn_slices(n, recipe, seed=0):
-    """Ellipses of smooth noise, of the size that the recipe asks for, with their masks."""
-    size = recipe.preprocessing.size
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
-    masks = np.stack([np.hypot(y / rng.uniform(0.7, 0.95), x / 0.7) < 1 for _ in range(n)])
-    waves = rng.uniform(1, 6, (n, 2, 1, 1))
-    images = 0.5 + 0.4 * np.sin(waves[:, 0] * y + 1) * np.cos(waves[:, 1] * x)
-    return SliceBatch((images * masks).astype(np.float32), masks)
+from mriad_model.recipes import DEFAULT, SEED, VOLUME
+from tests.support.drawn_slices import drawn_slices
 
 
 @pytest.fixture(scope="module", params=[SEED, DEFAULT], ids=lambda recipe: recipe.name)
@@ -79,7 +69,7 @@ def test_any_number_of_torch_threads_trains_the_same_model():
     recipe = DEFAULT.with_training(max_epochs=2)
     batch = drawn_slices(6, recipe)
     one, two = (with_threads(n, lambda: fit(batch, batch, recipe, "cpu")) for n in (1, 2))
-    weights = [model.detectors[DetectorKind.AUTOENCODER].tensors() for model in (one, two)]
+    weights = [model.detectors["autoencoder"].tensors() for model in (one, two)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
@@ -137,7 +127,7 @@ def test_the_colour_scale_rises(model):
 
 
 def test_the_parts_are_named_after_the_detectors(model):
-    names = [part.kind.value for part in model.recipe.detectors]
+    names = [part.kind for part in model.recipe.detectors]
 
     assert list(model.score(drawn_slices(2, model.recipe)).parts) == names
 
@@ -241,6 +231,7 @@ BAD_FILES = {
         lambda a, _: a["recipe"]["detectors"].append(a["recipe"]["detectors"][0]),
         "each kind once",
     ),
+    "an unknown detector": (put("recipe", "detectors", 0, "kind", "telepathy"), "telepathy"),
     "no detector": (put("recipe", "detectors", []), "one detector or more"),
     "another recipe's standards": (put("recipe", "scoring", "standardise", False), "standardise"),
     "a recipe that means more": (put("recipe", "mood", 1), "mood"),

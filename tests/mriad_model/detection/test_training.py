@@ -11,7 +11,6 @@ from mriad_model.preprocessing.slices import SliceBatch
 from mriad_model.recipes import (
     SEED,
     Augmentation,
-    DetectorKind,
     DetectorRecipe,
     Framing,
     Intensity,
@@ -36,7 +35,7 @@ def one_thread():
 
 
 def small_recipe(**training):
-    part = DetectorRecipe(DetectorKind.AUTOENCODER, network=NetworkShape((4, 8), 8))
+    part = DetectorRecipe("autoencoder", network=NetworkShape((4, 8), 8))
     return Recipe(
         name="small",
         preprocessing=Preprocessing(16, Framing.WHOLE, Intensity.FULL_RANGE),
