@@ -20,7 +20,7 @@ from hashlib import sha256
 from json import JSONEncoder
 from typing import Any, Final
 
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, Table, select, text
 
 from db import schema
 from mriad_model.errors import RecordError
@@ -79,29 +79,17 @@ def quoted(name: str) -> str:
 def shapes() -> tuple[Shape, ...]:
     """All tables that links cover, by name."""
     return tuple(
-        _shape(name, [column.name for column in table.columns])
+        _shape(name, table)
         for name, table in sorted(schema.metadata.tables.items())
         if name not in _NO_PART
     )
 
 
-def shapes_there(connection: Connection) -> tuple[Shape, ...]:
-    """Those that are there, with the columns that they have: for a step of the migrations."""
-    found = inspect(connection)
-    there = set(found.get_table_names())
-    return tuple(
-        _shape(each.table, [column["name"] for column in found.get_columns(each.table)])
-        for each in shapes()
-        if each.table in there
-    )
-
-
-def _shape(name: str, columns: Sequence[str]) -> Shape:
-    table = schema.metadata.tables[name]
+def _shape(name: str, table: Table) -> Shape:
     keys = tuple(column.name for column in table.primary_key.columns)
     (reference,) = table.c[keys[0]].foreign_keys or (None,)
     parent = name if reference is None else reference.column.table.name
-    return Shape(name, tuple(sorted(columns)), keys[0], parent, keys)
+    return Shape(name, tuple(sorted(table.columns.keys())), keys[0], parent, keys)
 
 
 class Digest:
@@ -152,7 +140,7 @@ def streamed(
         yield from page
 
 
-def marks(connection: Connection, tables: Sequence[Shape] | None = None) -> dict[str, int]:
+def marks(connection: Connection) -> dict[str, int]:
     """The highest id of each table that has ids, `link` too; 0 where there is no row.
 
     Raises:
@@ -160,7 +148,7 @@ def marks(connection: Connection, tables: Sequence[Shape] | None = None) -> dict
             is too high, and SQLite takes a row of -1 for one that brings no id.
 
     """
-    asked = [each.table for each in tables or shapes() if each.parent == each.table] + ["link"]
+    asked = [each.table for each in shapes() if each.parent == each.table] + ["link"]
     ends = (f"SELECT '{t}', min(id), max(id) FROM {quoted(t)}" for t in asked)  # noqa: S608
     found = {}
     for table, low, top in connection.execute(text(" UNION ALL ".join(ends))).tuples():
@@ -178,14 +166,12 @@ def append_link(
     connection: Connection,
     before: Marks,
     moment: str,
-    tables: Sequence[Shape] | None = None,
     after: Marks | None = None,
 ) -> None:
     """Append a link over all rows that came since, up to `after` if not all; none for none."""
-    wanted = tables or shapes()
-    after = marks(connection, wanted) if after is None else after
+    after = marks(connection) if after is None else after
     rows = {}
-    for shape in wanted:
+    for shape in shapes():
         first, last = before.get(shape.parent, 0) + 1, after[shape.parent]
         if first <= last:
             digest = Digest(shape.columns)

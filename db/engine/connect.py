@@ -19,7 +19,9 @@ from db.engine.sqlite import DATABASE
 from db.timestamps import now
 from mriad_model.errors import NotInRecord, RecordError, SettingsError
 
-HEAD: Final = "0008"  # the newest step in db/migrations/versions; a test holds them together
+HEAD: Final = "r0001"  # the newest step in db/migrations/versions; a test holds them together
+RELEASED: Final = "r"  # begins the numbers of steps; those of versions in development had none
+MIGRATIONS: Final = "db:migrations"
 
 __all__ = [
     "DATABASE",
@@ -137,7 +139,7 @@ def upgrade(connection: Connection) -> None:
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", "db:migrations")
+    config.set_main_option("script_location", MIGRATIONS)
     command.upgrade(config, "head")
 
 
@@ -191,7 +193,13 @@ def _version(made: Engine, where: str) -> str | None:
             )
         else:
             version = None
-    # Versions are numbers of four digits, so text order is their order.
+    if version is not None and not version.startswith(RELEASED):
+        raise RecordError(
+            f"The record {where} was made by a version of mriad in development (step {version}), "
+            "and cannot be brought up to date: choose another home, or move this one away, and "
+            "ingest its scans again"
+        )
+    # A letter and four digits, so text order is their order.
     if version is not None and version > HEAD:
         raise RecordError(
             f"The record {where} is from a newer version of mriad "

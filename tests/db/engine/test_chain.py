@@ -10,15 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, text
 
 from db.engine.chain import NOTHING_BEFORE, Digest, shapes
 from db.engine.chain_check import broken_links
 from db.engine.chain_head import Head, does_not_continue, head, kept_head
-from db.engine.connect import engine, open_record, reading, writing
-from db.engine.sqlite import DATABASE
+from db.engine.connect import open_record, reading, writing
 from db.repository.claims import claim_scans, release_claims, renew_claims
 from db.repository.models import activate
 from db.repository.scores import Appended, ScoredScan, append_scored
@@ -190,34 +187,6 @@ def test_a_writer_that_is_killed_leaves_no_half_link(place: "Place") -> None:
     with reading(made) as connection:
         assert connection.scalar(text("SELECT count(*) FROM scan")) == 1
     assert len(links(made)) == 2
-    assert list(broken_links(made)) == []
-    made.dispose()
-
-
-def test_rows_of_before_the_chain_are_in_its_first_link(tmp_path: Path) -> None:
-    old = engine(f"sqlite:///{tmp_path / DATABASE}")
-    with writing(old, chained=False) as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", "db:migrations")
-        command.upgrade(config, "0003")
-        for statement in (
-            "INSERT INTO run VALUES (1, 'train_model', 'a', '0.1.0', NULL, '{}', 'cpu', 'noon')",
-            "INSERT INTO scan VALUES (1, 'a', 'image', NULL, NULL, NULL, NULL, '{}', 1, 1, 'noon')",
-            "INSERT INTO scan VALUES (7, 'b', 'image', NULL, NULL, NULL, NULL, '{}', 1, 1, 'noon')",
-            "INSERT INTO dataset VALUES (2, 'a', 1, 'noon')",
-            "INSERT INTO dataset_scan VALUES (2, 7, 'train', 1)",
-        ):
-            connection.exec_driver_sql(statement)
-    old.dispose()
-    made = open_record(tmp_path)
-    (link,) = links(made)
-    what = {name: each[:3] for name, each in covered(link).items()}
-    assert what == {
-        "run": [1, 1, 1],
-        "scan": [1, 7, 2],
-        "dataset": [1, 2, 1],
-        "dataset_scan": [1, 2, 1],
-    }
     assert list(broken_links(made)) == []
     made.dispose()
 

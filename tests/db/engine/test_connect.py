@@ -137,7 +137,7 @@ def test_a_record_up_to_date_opens_without_alembic(home: Path) -> None:
 def test_reading_the_history_loads_neither_torch_nor_prefect_nor_numpy() -> None:
     out = finished(
         python(
-            "import sys, db.history",
+            "import sys, db.repository.decisions",
             "print(sorted({'torch', 'prefect', 'numpy', 'alembic', 'cv2'} & set(sys.modules)))",
         )
     )
@@ -146,7 +146,7 @@ def test_reading_the_history_loads_neither_torch_nor_prefect_nor_numpy() -> None
 
 def test_a_record_from_a_newer_version_is_refused(home: Path) -> None:
     with closing(sqlite3.connect(home / DATABASE)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0099'")
+        connection.execute("UPDATE alembic_version SET version_num = 'r0099'")
         connection.commit()
     for read_only in (False, True):
         with pytest.raises(RecordError, match="newer version of mriad") as error:
@@ -157,7 +157,7 @@ def test_a_record_from_a_newer_version_is_refused(home: Path) -> None:
 
 def test_a_record_from_an_older_version_is_not_read(home: Path) -> None:
     with closing(sqlite3.connect(home / DATABASE)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+        connection.execute("UPDATE alembic_version SET version_num = 'r0000'")
         connection.commit()
     with pytest.raises(RecordError, match="older version of mriad") as error:
         open_record(home, read_only=True)
@@ -220,11 +220,12 @@ def test_a_record_opened_to_read_cannot_be_written(home: Path, hand_of: "type[Ha
 READER = """
 import os, sys
 from pathlib import Path
-import db.history as history
+from db.engine.connect import open_record
+from db.repository.decisions import decisions
 home = Path(sys.argv[1])
 if os.getuid() == 0:
     os.setgid(65534); os.setuid(65534)
-print(len(history.decisions(history.open_record(home, read_only=True))))
+print(len(decisions(open_record(home, read_only=True))))
 """
 
 

@@ -117,7 +117,7 @@ def test_the_packages_imported_are_this_checkouts(package: str) -> None:
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("db.history", {"torch", "prefect", "numpy", "alembic"}),
+        ("db.repository.decisions", {"torch", "prefect", "numpy", "alembic"}),
         ("flows.cli.main", {"torch", "prefect", "cv2", "matplotlib"}),
     ],
 )

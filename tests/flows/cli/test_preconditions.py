@@ -8,11 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from alembic.command import upgrade
-from alembic.config import Config
 
-from db.engine.connect import engine, writing
-from db.engine.sqlite import DATABASE
+from db.engine.connect import open_record
 from db.entities import RunEnd
 from db.repository.models import activate
 from db.repository.runs import end_run
@@ -24,6 +21,7 @@ from mriad_model.recipes import DEFAULT
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
 from tests.support.hand import Hand
+from tests.support.next_step import bring_next_step
 
 
 @pytest.fixture(autouse=True)
@@ -164,14 +162,15 @@ def test_a_retraining_that_may_find_something_to_do_starts_a_server(
 
 
 def test_a_record_of_an_older_version_is_brought_up_to_date_by_a_command_with_nothing_to_do(
-    home: Path, folder: Path, started: list[Path], capsys: pytest.CaptureFixture[str]
+    home: Path,
+    folder: Path,
+    started: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    made = engine(f"sqlite:///{home / DATABASE}")
-    with writing(made, chained=False) as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", "db:migrations")
-        upgrade(config, "0003")
-    made.dispose()
+    open_record(home).dispose()
+    bring_next_step(tmp_path, monkeypatch)
     assert mriad(home, "history") == 1
     assert "run a command that writes, such as ingest" in capsys.readouterr().err
     assert mriad(home, "ingest", folder) == 0

@@ -1,0 +1,44 @@
+"""The migrations with one more step, as the next version will bring it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from db.engine import connect
+from tests.support.places import REPOSITORY
+
+STEP = """
+import sqlalchemy as sa
+from alembic import op
+
+from db.engine.append_only import number_rows, refuse_changes
+
+revision = "r0002"
+down_revision = "r0001"
+
+
+def upgrade() -> None:
+    op.add_column("run", sa.Column("hostname", sa.Text(), nullable=True))
+    op.create_table(
+        "visit",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("day", sa.Text(), nullable=False),
+        sqlite_strict=True,
+    )
+    dialect = op.get_context().dialect.name
+    for statement in (
+        *refuse_changes(dialect, "visit", has_id=True, unique=[["day"]]),
+        *number_rows(dialect, "visit"),
+    ):
+        op.execute(statement)
+"""
+
+
+def bring_next_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on records are opened by the next version: a column and a table more."""
+    migrations = folder / "migrations"
+    shutil.copytree(REPOSITORY / "db" / "migrations", migrations)
+    (migrations / "versions" / "0002_next.py").write_text(STEP)
+    monkeypatch.setattr(connect, "MIGRATIONS", str(migrations))
+    monkeypatch.setattr(connect, "HEAD", "r0002")
