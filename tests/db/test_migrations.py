@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.hand import Hand
 
 FILLED = ("run", "scan", "sighting", "dataset", "model", "threshold", "activation", "label")
-DEVELOPMENT = [f"{step:04}" for step in range(1, 9)]
+DEVELOPMENT = ("0001", "0008")  # the first and the last step there was
 
 
 def rows_of(made: Engine) -> dict[str, list[tuple[object, ...]]]:
