@@ -70,6 +70,7 @@ def deployments(settings: Settings) -> list[Deployment]:
         ("recalibrate", settings.recalibrate),
     ):
         try:
+            # Prefect's own check takes days that never come (30 February) and an empty zone.
             CronSim(cron, datetime.fromisoformat(now()).astimezone(ZoneInfo(zone)))
         except (CronSimError, ZoneInfoNotFoundError, ValueError) as error:
             raise SettingsError(

@@ -1,10 +1,6 @@
 """Flows whose parameters Prefect does not store, and how runs on a worker find the home."""
 
 import multiprocessing
-import os
-import signal
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
@@ -21,6 +17,7 @@ from prefect.utilities.annotations import quote
 from flows.context import Context, child_context
 from flows.settings import read_settings
 from mriad_model.errors import SettingsError
+from mriad_model.parent_process import kill_with_parent
 from tasks.runtime.connections import choose_database, is_database_chosen
 
 CHUNKS = 3  # one is worked on, one written, one waits for its turn
@@ -132,7 +129,7 @@ def bounded_results(
 AUTHOR = "schedule"  # who activates what a run activates that nobody started
 
 
-GRACE_SECONDS = 20.0
+GRACE_SECONDS = 20.0  # for the run to be recorded as failed
 
 
 def worker_context(home: Path | None, **given: object) -> Context:
@@ -144,7 +141,9 @@ def worker_context(home: Path | None, **given: object) -> Context:
     if not read_settings(home=home).home.is_absolute():
         raise SettingsError("a flow that a worker runs needs an absolute path in MRIAD_HOME")
     place = child_context(home, **given)
-    _end_with_parent()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        kill_with_parent(parent.join, GRACE_SECONDS, terminate=True)
     return place
 
 
@@ -154,20 +153,3 @@ def home_parameter(home: Path) -> dict[str, str]:
     None where this is MRIAD_HOME: a worker elsewhere may have it at another place.
     """
     return {} if read_settings().home == home else {"home": str(home)}
-
-
-def _end_with_parent() -> None:
-    """End when the process that serves the deployments has gone, even by SIGKILL."""
-    parent = multiprocessing.parent_process()
-    if parent is None or any(
-        thread.name == _end_with_parent.__name__ for thread in threading.enumerate()
-    ):
-        return
-
-    def wait() -> None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(GRACE_SECONDS)  # for the run to be recorded as failed
-        os._exit(1)
-
-    threading.Thread(target=wait, name=_end_with_parent.__name__, daemon=True).start()

@@ -5,7 +5,6 @@ when an interrupt from the terminal reaches both. So it is started here, in a se
 and it ends with us, however we end.
 """
 
-import ctypes
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from flows.settings import (
     temporary_server_environment,
 )
 from mriad_model.errors import HomeError, SettingsError
+from mriad_model.parent_process import signal_with_parent
 from tasks.runtime.home import server_secret
 
 HEALTH_TIMEOUT_SECONDS = 5.0
@@ -41,7 +42,6 @@ LOOK_SECONDS = 0.1
 STOP_TIMEOUT_SECONDS = 10.0
 EVENTS_SECONDS = 10.0  # for what a command still has to tell the server
 BACKLOG = 128  # connections that wait until a server is up
-PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 @contextmanager
@@ -206,13 +206,8 @@ def _start(
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread runs yet
+            preexec_fn=partial(signal_with_parent, signal.SIGTERM),  # noqa: PLW1509 - no thread runs yet
         )
-
-
-def _end_with_parent() -> None:
-    """Have the kernel send SIGTERM when the parent is gone, even by SIGKILL."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _await(server: subprocess.Popen[bytes], api: str, secret: str, log: Path) -> None:

@@ -10,16 +10,15 @@ and ends when `mriad up` has gone, even by SIGKILL.
 # ruff: noqa: PLC0415 - a role loads what it needs, and Prefect reads its settings on import
 
 import asyncio
-import ctypes
 import os
 import signal
 import sys
 import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -36,10 +35,11 @@ from prefect.states import Crashed
 
 from flows.context import Context, child_context
 from flows.messages import where_it_happened
-from flows.service.prefect_server import HEALTH_TIMEOUT_SECONDS, PR_SET_PDEATHSIG, own_server
+from flows.service.prefect_server import HEALTH_TIMEOUT_SECONDS, own_server
 from flows.service.server_secret import PortOwner, find_server
 from flows.settings import PREFECT_FOLDER
 from mriad_model.errors import MriadError
+from mriad_model.parent_process import kill_with_parent, signal_with_parent
 
 READY = "READY"
 
@@ -64,11 +64,10 @@ GRACE_SECONDS = 25.0  # a little more than a run is given to end in order
 
 def main(role: str, parent: int, descriptor: int | None = None) -> None:
     """Play the role until told to stop."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    signal_with_parent(signal.SIGTERM)
     if os.getppid() != parent:  # it went before the kernel was asked to tell us
         return
-    end_with(parent, GRACE_SECONDS)
+    kill_with_parent(partial(_await_end, parent), GRACE_SECONDS)
     os.umask(0o077)
     try:
         place = child_context(None)
@@ -82,20 +81,9 @@ def main(role: str, parent: int, descriptor: int | None = None) -> None:
         sys.exit(where_it_happened(error))  # without its words, which may name a folder
 
 
-def end_with(parent: int, grace: float) -> None:
-    """Kill this process and its group where it still is there so long after its parent went.
-
-    The kernel tells it to end by SIGTERM; one that hangs over that would hold the service's port
-    and score on, with nobody to stop it.
-    """
-
-    def wait() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_SECONDS)
-        time.sleep(grace)
-        os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=wait, name="end with parent", daemon=True).start()
+def _await_end(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
 
 
 def _ready() -> None:
@@ -176,10 +164,6 @@ def _scratch_in(home: Path) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:]))
-
-
 UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 
 
@@ -198,3 +182,7 @@ async def crash_stale_runs(deployment_ids: Sequence[UUID]) -> int:
             crashed: State[object] = Crashed(message="its process was killed")
             await client.set_flow_run_state(run.id, crashed, force=True)
     return len(left)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(int, sys.argv[2:]))

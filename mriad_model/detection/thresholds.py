@@ -1,9 +1,8 @@
 """Thresholds: a line drawn through the scores of healthy scans the model never saw.
 
-Numpy only, and scipy's special functions where an interval is asked for, so that a
-recalibration starts as quickly as a query. Scores are "higher is more anomalous"; a scan is
-suspicious when its score lies strictly above the threshold's value. All sums are exactly
-rounded (`math.fsum`), so stored scores give the same bits in whatever order they are read.
+Numpy only, so that a recalibration starts as quickly as a query. Scores are "higher is more
+anomalous"; a scan is suspicious when its score lies strictly above the threshold's value. All
+sums are exactly rounded (`math.fsum`), so stored scores give the same bits in any order.
 """
 
 import math
@@ -39,14 +38,6 @@ class Flips:
 
     to_suspicious: int
     to_normal: int
-
-
-@dataclass(frozen=True, slots=True)
-class RateInterval:
-    """Where a false-positive rate lies with the stated confidence, as fractions of 1."""
-
-    low: float
-    high: float
 
 
 def fit_threshold(
@@ -119,24 +110,6 @@ def p_value(
     at_or_above = calibration.size - np.searchsorted(calibration, given, side="left")
     p = (1.0 + at_or_above) / (calibration.size + 1.0)
     return float(p) if given.ndim == 0 else np.asarray(p, dtype=np.float64)
-
-
-def rate_interval(alpha: float, n: int, level: float = 0.95) -> RateInterval:
-    """The true share of healthy scans with p <= alpha, given n calibration scores.
-
-    Over the draw of the calibration scores it is Beta(l, n + 1 - l) with l = floor((n + 1) *
-    alpha) (Vovk 2012, conditional validity). With n = 98, alpha .05 means 1.1 to 8.7 %.
-    """
-    if not 0.0 < alpha < 1.0 or not 0.0 < level < 1.0 or n < 1:
-        raise SettingsError(f"no rate for alpha {alpha:g}, level {level:g} and {n} scores")
-    from scipy.special import betaincinv  # noqa: PLC0415  no other use of this module loads scipy
-
-    rank = math.floor((n + 1) * Fraction(repr(float(alpha))))
-    if rank == 0:  # the smallest p, 1 / (n + 1), lies above alpha: nothing is ever flagged
-        return RateInterval(0.0, 0.0)
-    tail = (1.0 - level) / 2.0
-    low, high = betaincinv(rank, n + 1 - rank, [tail, 1.0 - tail])
-    return RateInterval(float(low), float(high))
 
 
 def calibration_needed(n_looks: int, false_discovery_rate: float = 0.1) -> int:

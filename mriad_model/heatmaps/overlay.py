@@ -20,9 +20,6 @@ from mriad_model.readers.images.decoding import Gray, levels_at
 SUFFIX = ".jpg"
 
 
-MEDIA_TYPE = "image/jpeg"
-
-
 JPEG_QUALITY = 95
 
 

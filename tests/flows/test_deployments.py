@@ -156,7 +156,14 @@ def all_flows() -> list[PrivateFlow[..., Any]]:
 
 
 @pytest.mark.parametrize(
-    "given", [{"nightly": "at two"}, {"nightly": "99 2 * * *"}, {"timezone": "Mars/Olympus"}]
+    "given",
+    [
+        {"nightly": "at two"},
+        {"nightly": "99 2 * * *"},
+        {"nightly": "0 2 30 2 *"},
+        {"timezone": "Mars/Olympus"},
+        {"timezone": ""},
+    ],
 )
 def test_a_schedule_that_is_none_is_said_in_one_line(given: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="is no schedule"):

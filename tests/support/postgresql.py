@@ -4,7 +4,6 @@ It listens on a socket in a private folder and on no port, is no safer than a sc
 (nothing is synced), and ends with the tests, however they end.
 """
 
-import ctypes
 import itertools
 import os
 import shutil
@@ -15,11 +14,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+from mriad_model.parent_process import signal_with_parent
+
 OWNER = "postgres"  # the server refuses to run as root
-PR_SET_PDEATHSIG = 1  # prctl(2)
 START_SECONDS = 60.0
 INITDB = ("-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync")
 OPTIONS = (
@@ -108,7 +109,7 @@ def server() -> Iterator[Server]:
                 cwd=folder,
                 stdout=out,
                 stderr=out,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - it makes one system call
+                preexec_fn=partial(signal_with_parent, signal.SIGINT),  # noqa: PLW1509 - it makes one system call
                 **as_owner,
             )
         try:
@@ -130,10 +131,6 @@ def _programs() -> Path | None:
         Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: float(p.parts[-3])
     )
     return versions[-1].parent if versions else None
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _await(process: "subprocess.Popen[bytes]", folder: Path, log: Path) -> None:

@@ -40,7 +40,11 @@ class PictureFormat(StrEnum):
 
 
 def format_of(data: bytes) -> PictureFormat | None:
-    """The format that the first bytes announce; None for anything else."""
+    """The format that the first bytes announce; None for anything else.
+
+    Pillow's own sniffing would take every text that begins with "BM" for a picture, and TIFF
+    with its byte order turned round.
+    """
     if data.startswith(PNG_SIGNATURE):
         return PictureFormat.PNG
     if data.startswith(b"\xff\xd8\xff"):

@@ -7,7 +7,6 @@ the kernel kills the children when the server ends.
 """
 
 import contextlib
-import ctypes
 import fcntl
 import io
 import os
@@ -18,11 +17,11 @@ from multiprocessing import context, forkserver, popen_forkserver, reduction, sp
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
+from mriad_model.parent_process import signal_with_parent
 from mriad_model.readers.sandbox.worker import ChildLimits
 
 PRELOADED = "mriad_model.readers.sandbox.preload"
 PIPE_BYTES = 2**20  # what Linux lets anyone have
-PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class _Popen(popen_forkserver.Popen):
@@ -103,7 +102,6 @@ def _end_with_parent() -> None:
     The server waits for the last holder of its pipe, so the child lets go of it.
     """
     os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() == 1:  # gone before we asked
-            os._exit(1)
+    signal_with_parent(signal.SIGKILL)
+    if sys.platform == "linux" and os.getppid() == 1:  # gone before we asked
+        os._exit(1)

@@ -272,25 +272,6 @@ def test_a_port_that_is_held_is_nobody_elses(monkeypatch: pytest.MonkeyPatch) ->
         pass
 
 
-def test_a_child_that_hangs_ends_when_mriad_up_has_gone() -> None:
-    child = (
-        "import signal, sys, time, flows.service.roles as children\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "children.end_with(int(sys.argv[1]), grace=0.1)\n"
-        "print('up', flush=True); time.sleep(60)"
-    )
-    parent = (
-        "import os, subprocess, sys\n"
-        f"command = [sys.executable, '-c', {child!r}, str(os.getpid())]\n"
-        "child = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)\n"
-        "child.stdout.readline(); print(child.pid, flush=True); os.kill(os.getpid(), 9)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", parent], cwd=REPOSITORY, capture_output=True, check=False
-    )
-    until(lambda: command_line(int(done.stdout)) == b"", seconds=10)
-
-
 def test_a_service_whose_child_always_ends_is_not_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

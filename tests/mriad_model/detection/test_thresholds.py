@@ -18,7 +18,6 @@ from mriad_model.detection.thresholds import (
     fit_threshold,
     flips,
     p_value,
-    rate_interval,
     verdict,
 )
 from mriad_model.enums import Policy, Verdict
@@ -109,22 +108,12 @@ def test_p_values_of_exchangeable_scores_are_valid() -> None:
         assert np.mean(p <= alpha) == pytest.approx(alpha, abs=0.03)
 
 
-def test_ninety_eight_scores_hold_five_percent_only_between_one_and_nine() -> None:
-    interval = rate_interval(0.05, 98)
-    assert interval.low == pytest.approx(0.011, abs=0.0005)
-    assert interval.high == pytest.approx(0.087, abs=0.0005)
-
-
 def test_one_scan_among_many_stands_out_only_with_enough_calibration() -> None:
     needed = calibration_needed(100, 0.1)
     assert needed == 999
     for n, stands_out in ((needed, True), (needed - 1, False)):
         p = np.array([1 / (n + 1)] + [1.0] * 99)
         assert (false_discovery_control(p)[0] <= 0.1) == stands_out
-
-
-def test_an_alpha_below_the_smallest_p_value_never_flags() -> None:
-    assert rate_interval(0.01, 50).high == 0.0
 
 
 def test_a_score_at_the_threshold_is_normal_and_one_that_is_no_number_is_not() -> None:

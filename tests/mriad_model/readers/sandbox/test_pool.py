@@ -134,7 +134,7 @@ class TestAChild:
         assert capfd.readouterr() == ("", "")
 
     def test_that_cannot_be_started_is_no_fault_of_the_file(self, monkeypatch):
-        monkeypatch.setattr("mriad_model.readers.sandbox.process.enter_child", isolated.refuses)
+        monkeypatch.setattr("mriad_model.readers.sandbox.pool.enter_child", isolated.refuses)
         with (
             ReaderPool(1) as readers,
             pytest.raises(SettingsError, match="no child can be started"),
@@ -170,9 +170,9 @@ class TestAChild:
     def test_in_a_loop_does_not_survive_a_killed_parent(self, tmp_path):
         path = tmp_path / "pid"
         script = (
-            "from mriad_model.isolation import Readers\n"
+            "from mriad_model.readers.sandbox.pool import ReaderPool\n"
             "from tests.support import isolated\n"
-            f"list(Readers(1).map(isolated.says_its_pid_and_loops, [{str(path)!r}]))\n"
+            f"list(ReaderPool(1).map(isolated.says_its_pid_and_loops, [{str(path)!r}]))\n"
         )
         parent = subprocess.Popen([sys.executable, "-c", script], cwd=REPOSITORY)
         wait_for(lambda: path.exists() and path.read_text())
