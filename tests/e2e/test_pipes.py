@@ -67,8 +67,8 @@ def test_nobody_listening_at_all_is_no_error(home: Path) -> None:
 def test_a_gone_listener_of_progress_does_not_stop_the_work(home: Path) -> None:
     """As `mriad ... 2>&1 >file | head -1`: the work goes on, and its result is whole."""
     code = (
-        "import sys; from flows import cli, console\n"
-        "for i in range(3): console.say('progress')\n"
+        "import sys; from flows import messages; from flows.cli import main as cli\n"
+        "for i in range(3): messages.say('progress')\n"
         "sys.exit(cli.main(sys.argv[1:]))"
     )
     ear, mouth = os.pipe()
@@ -148,8 +148,8 @@ def test_an_interrupt_before_anything_begins_is_one_line_and_130(tmp_path: Path)
     code = (
         "import os, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from flows import cli, queries\n"
-        "queries.to_read = lambda _: os.kill(os.getpid(), signal.SIGINT)\n"
+        "from flows.cli import main as cli, record_commands\n"
+        "record_commands.read_context = lambda _: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.exit(cli.main(['history']))"
     )
     done = subprocess.run(

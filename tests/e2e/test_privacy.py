@@ -150,8 +150,8 @@ def test_what_was_not_foreseen_is_logged_without_its_words(
         except KeyError as error:
             raise RuntimeError(f"cannot read {PATIENT}") from error
 
-    monkeypatch.setattr("db.engine.connect.open_record", fall_over)
-    monkeypatch.setattr("flows.context.home_in_use", lambda: tmp_path)
+    monkeypatch.setattr("flows.context.open_record", fall_over)
+    monkeypatch.setattr("flows.cli.main.home_in_use", lambda: tmp_path)
     monkeypatch.setattr("os.umask", lambda _: 0o022)
     logged = io.StringIO()
     monkeypatch.setattr(logging.getLogger("mriad"), "handlers", [logging.StreamHandler(logged)])

@@ -137,7 +137,7 @@ def test_a_record_up_to_date_opens_without_alembic(home: Path) -> None:
 def test_reading_the_history_loads_neither_torch_nor_prefect_nor_numpy() -> None:
     out = finished(
         python(
-            "import sys, db.repository.decisions",
+            "import sys, db.repository.decisions, db.repository.scan_details, db.repository.models",
             "print(sorted({'torch', 'prefect', 'numpy', 'alembic', 'cv2'} & set(sys.modules)))",
         )
     )

@@ -143,7 +143,7 @@ def test_neither_loads_the_engine_or_networks_and_a_backup_no_migrations(
     kept: KeptHome, tmp_path: Path
 ) -> None:
     code = (
-        "import sys; from flows import cli\n"
+        "import sys; from flows.cli import main as cli\n"
         f"status = cli.main(['backup', {str(tmp_path / 'copy')!r}, '--home', {str(kept.home)!r}])\n"
         "assert 'alembic' not in sys.modules\n"
         f"status += cli.main(['check', '--home', {str(kept.home)!r}])\n"

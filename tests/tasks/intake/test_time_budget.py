@@ -24,9 +24,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return budgets.setdefault(run_id, TimeBudget(4, quick_seconds=3, n_late=1, n_put_off=1))
 
     with ReaderPool(1, ChildLimits(seconds=4)) as children:
-        monkeypatch.setattr(tasks.intake.ingest, "readers", lambda: children)
+        monkeypatch.setattr(tasks.intake.ingest, "reader_pool", lambda: children)
         monkeypatch.setattr(tasks.intake.ingest, "time_budget", of_run)
-        monkeypatch.setattr(tasks.intake.ingest, "store_picture", store_or_loop)
+        monkeypatch.setattr(tasks.intake.ingest, "store_image", store_or_loop)
         yield
 
 

@@ -39,7 +39,7 @@ def test_the_key_is_made_once_for_the_owner_alone(bench: Bench) -> None:
 MAKER = """
 import sys
 from pathlib import Path
-from tasks.home import site_key
+from tasks.runtime.home import site_key
 print("ready", flush=True)
 sys.stdin.readline()
 print(site_key(Path(sys.argv[1])).hex())

@@ -106,7 +106,7 @@ def test_scans_of_a_run_that_was_killed_on_this_machine_are_free_at_once(
 CLAIMS = """
 import sys
 import threading
-from tasks.claiming import claim, claimant_of
+from tasks.scoring.claiming import claim, claimant_of
 model_id, threshold_id, scans = eval(sys.argv[2])
 claimant = claimant_of(1, model_id, threshold_id)
 claim(sys.argv[1], claimant, scans)

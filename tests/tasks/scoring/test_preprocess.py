@@ -178,6 +178,6 @@ def test_a_record_that_went_missing_is_not_silently_begun_again(trained: Trained
     (trained.home / "mriad.db").write_bytes(b"")
     with pytest.raises(RecordError, match="backup"):
         database(str(trained.home))
-    database.unlink()
+    (trained.home / "mriad.db").unlink()
     with pytest.raises(RecordError, match="backup"):
         database(str(trained.home))

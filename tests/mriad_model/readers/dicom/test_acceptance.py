@@ -315,7 +315,7 @@ class TestFiles:
         def denied(path):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-        monkeypatch.setattr("mriad_model.files.open_regular", denied)
+        monkeypatch.setattr("mriad_model.readers.signatures.open_regular", denied)
         assert {each.reason.value for each in survey(listed).refusals} == {"unreadable"}
 
     def test_dicomdir_is_an_index_and_no_scan(self, series, refused):
