@@ -3,6 +3,8 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Two processes: half of the suite waits for servers. A file's tests stay together, with their fixtures.
+TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 TYPED := -p mriad_model -p db -p tasks -p flows -p benchmarks
 
 .DEFAULT_GOAL := help
@@ -30,14 +32,14 @@ demo: $(STAMP)
 	$(BIN)/mriad demo --home demo-home
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz

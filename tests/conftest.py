@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tests.support.cases import Judge
 
 KAGGLE = REPOSITORY.parent / "shared/data/kaggle253"
+
+MISSING = "not run, for want of something on this machine"
 
 N_HEALTHY = 24
 N_ABNORMAL = 6
@@ -131,3 +134,14 @@ def trained(trained_once: Trained, tmp_path: Path) -> Trained:
     database(str(trained_once.home)).dispose()  # folds the log into the file
     shutil.copytree(trained_once.home, home)
     return Trained(home, trained_once.heads, trained_once.model_id, trained_once.threshold_id)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was skipped, a line a reason: real images, dcm2niix, Orthanc, PostgreSQL, ..."""
+    skipped = terminalreporter.getreports("skipped")
+    reasons = Counter(each.longrepr[2].removeprefix("Skipped: ") for each in skipped)
+    if not reasons:
+        return
+    terminalreporter.section(MISSING)
+    for reason, n in reasons.most_common():
+        terminalreporter.line(f"{n:5} skipped: {reason}")
