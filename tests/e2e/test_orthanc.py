@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from tests.conftest import REPOSITORY
 from tests.mriad_model.conftest import SeriesWriter
 from tests.mriad_model.dicom_outputs.conftest import Decisions
 from tests.support.phantoms import N_HEALTHY, score, teach, write_head
+from tests.support.waiting import until
 from tests.tasks.conftest import new_bench
 
 RECIPE = REPOSITORY / "docs/orthanc"
@@ -29,16 +29,6 @@ pytestmark = [
     pytest.mark.skipif(ORTHANC is None, reason="Orthanc is not installed"),
     pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason="dcmtk is not installed"),
 ]
-PATIENCE = 60  # seconds; some two are needed
-
-
-def eventually(holds, what):
-    """Wait until something holds, and give what it is."""
-    end = time.monotonic() + PATIENCE
-    while not (found := holds()):
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.05)
-    return found
 
 
 class Mailbox:
@@ -94,7 +84,7 @@ class Mailbox:
 def mailbox(tmp_path):
     box = Mailbox(tmp_path)
     try:
-        eventually(box.answers, "Orthanc to start")
+        until(box.answers, "Orthanc to start")
         yield box
     finally:
         box.stop()
@@ -114,7 +104,7 @@ def volume_in(folder):
 
 def test_a_stable_series_lies_in_the_inbox_complete_and_without_names(mailbox, series):
     assert mailbox.send(series.folder) == 0
-    (folder,) = eventually(mailbox.folders, "the series")
+    (folder,) = until(mailbox.folders, "the series")
     assert volume_in(folder).sha256 == volume_in(series.folder).sha256
     names = {path.name for path in folder.iterdir()} - {".complete"}
     assert (folder / ".complete").is_file()
@@ -135,11 +125,11 @@ def test_a_series_from_the_inbox_is_scored(mailbox, tmp_path):
     write_head(tmp_path / "scanner", 21, Lesion.MASS)
     *early, late = sorted((tmp_path / "scanner").iterdir())
     assert mailbox.send(*early) == 0
-    eventually(mailbox.folders, "the series")
+    until(mailbox.folders, "the series")
     first = score(bench, mailbox.inbox)
     assert (first.decided, first.read.rejected) == (1, [])
     assert mailbox.send(late) == 0
-    eventually(lambda: len(mailbox.folders()) == 2, "the series with its last slice")
+    until(lambda: len(mailbox.folders()) == 2, "the series with its last slice")
     second = score(bench, mailbox.inbox)
     assert (second.decided, second.read.rejected) == (1, [])
     assert score(bench, mailbox.inbox).decided == 0
@@ -152,10 +142,10 @@ def test_a_series_from_the_inbox_is_scored(mailbox, tmp_path):
 def test_a_slice_that_comes_late_makes_a_folder_of_its_own(mailbox, series):
     *early, late = sorted(series.folder.iterdir())
     assert mailbox.send(*early) == 0
-    (first,) = eventually(mailbox.folders, "the series")
+    (first,) = until(mailbox.folders, "the series")
     before = sorted(first.iterdir())
     assert mailbox.send(late) == 0
-    eventually(lambda: len(mailbox.folders()) == 2, "the series with its last slice")
+    until(lambda: len(mailbox.folders()) == 2, "the series with its last slice")
     (second,) = set(mailbox.folders()) - {first}
     assert sorted(first.iterdir()) == before
     assert volume_in(second).sha256 == volume_in(series.folder).sha256
@@ -169,7 +159,7 @@ def test_outputs_of_mriad_can_be_stored_and_do_not_come_back(mailbox, series, tm
         (made / f"{kind}.dcm").write_bytes(data)
     assert mailbox.send(made) == 0
     assert mailbox.send(series.folder) == 0  # stable after the outputs
-    (folder,) = eventually(mailbox.folders, "the series")
+    (folder,) = until(mailbox.folders, "the series")
     assert len(list(folder.glob("*.dcm"))) == 12
 
 

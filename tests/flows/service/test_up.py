@@ -9,9 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from flows.service.up import held_port, only_one, start_children
 from mriad_model.errors import HomeError, SettingsError
 from tasks.runtime.home import SERVER_KEY, server_secret
 from tests.conftest import REPOSITORY, Trained
+from tests.support.waiting import until
 
 ZONE = "America/New_York"
 
@@ -38,14 +37,6 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def until(what: Callable[[], Any], seconds: float = 90.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)
-    return found
 
 
 def processes(home: Path) -> list[int]:

@@ -29,14 +29,7 @@ from mriad_model.paths import source_path
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
 from tests.conftest import Trained
-
-
-def until(what: Callable[[], Any], seconds: float = 20.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return found
+from tests.support.waiting import PATIENCE, until
 
 
 class Watching:
@@ -151,14 +144,14 @@ def test_events_are_those_of_the_root_that_is_there(tmp_path: Path) -> None:
     root.mkdir()
     with Events(str(root), wake, poll=False, seconds=1.0) as events:
         drop(root / "a")
-        assert wake.wait(10)
+        assert wake.wait(PATIENCE)
         shutil.rmtree(root)
         root.mkdir()
         time.sleep(0.1)
         events.keep()
         wake.clear()
         drop(root / "b")
-        assert wake.wait(10)
+        assert wake.wait(PATIENCE)
         time.sleep(0.2)
         wake.clear()
         list(os.scandir(root / "b"))

@@ -6,7 +6,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.readers.sandbox.worker import ChildLimits
 from tests.support import isolated
 from tests.support.places import REPOSITORY
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ class TestAChild:
             (idle,) = readers.map(isolated.pid, [0])
             os.kill(idle, signal.SIGKILL)
             if gone:
-                wait_for(lambda: not lives(idle))
+                until(lambda: not lives(idle))
             assert list(readers.map(isolated.double, range(5))) == [0, 2, 4, 6, 8]
 
     def test_is_gone_when_its_readers_are_closed(self):
@@ -161,7 +161,7 @@ class TestAChild:
             ending = threads.submit(
                 lambda: list(readers.map(isolated.says_its_pid_and_loops, [str(path)]))
             )
-            wait_for(lambda: path.exists() and path.read_text())
+            until(lambda: path.exists() and path.read_text())
             readers.close()
             assert ending.exception(10) is not None
         assert not lives(int(path.read_text()))
@@ -175,12 +175,12 @@ class TestAChild:
             f"list(ReaderPool(1).map(isolated.says_its_pid_and_loops, [{str(path)!r}]))\n"
         )
         parent = subprocess.Popen([sys.executable, "-c", script], cwd=REPOSITORY)
-        wait_for(lambda: path.exists() and path.read_text())
+        until(lambda: path.exists() and path.read_text())
         child = int(path.read_text())
         server = parent_of(child)
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-        wait_for(lambda: not lives(child) and not lives(server))
+        until(lambda: not lives(child) and not lives(server))
 
 
 def test_a_rejection_goes_from_one_process_to_another():
@@ -201,10 +201,3 @@ def lives(pid):
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (ProcessLookupError, FileNotFoundError):
         return False
-
-
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
