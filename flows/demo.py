@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flows.demo_home import DRAWN
-from flows.evaluate import evaluate_model
+from flows.evaluate import EvaluationResult, evaluate_model
 from flows.ingest import IngestResult, ingest_scans
 from flows.private_flow import private_flow
 from flows.score import ScoringResult, score_new_scans
@@ -28,13 +27,13 @@ EPOCHS = 100  # for drawn heads: a third of the recipe's own, so that it takes m
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """What each step of the demonstration came to."""
+    """The result of each step of the demonstration."""
 
     intake: IngestResult
     training: TrainingResult
     scoring: ScoringResult
     replay: ReplayReport
-    evaluation: dict[str, Any]
+    evaluation: EvaluationResult
 
 
 @private_flow(name="draw_demo_heads", flow_run_name="draw heads")

@@ -1,12 +1,14 @@
 """The flow that measures a recipe on labelled images, fold by fold."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from prefect.runtime import flow_run
 
 from flows.private_flow import FOLDS, private_flow
 from mriad_model.evaluation.protocol import EvaluationPlan, EvaluationProtocol
+from mriad_model.evaluation.summary import EvaluationReport
+from mriad_model.rejections import RejectedItem
 from tasks.intake.ingest import Labelling
 from tasks.reports.run_report import publish_summary
 from tasks.runtime.connections import database
@@ -15,6 +17,16 @@ from tasks.runtime.model_cache import device_in_use
 from tasks.runtime.progress import tell
 from tasks.runtime.runs import recorded_run
 from tasks.training.evaluate import evaluate_fold, gather_labelled, write_evaluation_report
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationResult:
+    """The result of an evaluation."""
+
+    report: EvaluationReport
+    page: str  # path, relative to the home
+    unlabelled: int  # files
+    rejected: list[RejectedItem]
 
 
 @private_flow(name="evaluate_model", flow_run_name="evaluate {protocol}", workers=FOLDS)
@@ -30,8 +42,8 @@ def evaluate_model(
     k: float = 1.0,
     seed: int = 0,
     device: str = "auto",
-) -> dict[str, Any]:
-    """Measure `recipe` (JSON) on the labelled images of a folder; nothing is put in force.
+) -> EvaluationResult:
+    """Measure `recipe` (JSON) on the labelled images of a folder; activates nothing.
 
     The images do not enter the record: a fold's model is thrown away, and so are its scores.
     """
@@ -49,15 +61,16 @@ def evaluate_model(
             for done, fold_run in enumerate(folds_run, start=1):
                 fold_run.result()
                 tell("folds", done, len(folds_run))
-            found = write_evaluation_report(place, run.id, folder, paths, gathered.rejected)
-        figures = {name: found[name] for name in ("n_healthy", "n_abnormal", "auroc", "f1")}
+            report, page = write_evaluation_report(place, run.id, folder, paths, gathered.rejected)
+        metrics = report.model.metrics
+        figures = {
+            "n_healthy": metrics.n_healthy,
+            "n_abnormal": metrics.n_abnormal,
+            "auroc": metrics.values["auroc"],
+            "f1": metrics.values["f1"],
+        }
         run.counts.update({name: value for name, value in figures.items() if value is not None})
         publish_summary(
             "evaluate-summary", f"Evaluated run {run.id}, protocol {protocol.value}", figures
         )
-    found["unlabelled"] = gathered.unlabelled
-    found["rejected"] = [
-        {"path": each.path, "reason": each.reason, "detail": each.detail}
-        for each in gathered.rejected
-    ]
-    return found
+    return EvaluationResult(report, page, gathered.unlabelled, gathered.rejected)

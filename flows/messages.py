@@ -36,3 +36,8 @@ def where_it_happened(error: BaseException) -> str:
 def counted(n: int, noun: str, plural: str = "") -> str:
     """`1 scan`, `2 scans`."""
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
+
+
+def sentence(text: str) -> str:
+    """A clause as a sentence of its own."""
+    return f"{text[:1].upper()}{text[1:]}."

@@ -37,6 +37,12 @@ SPARKLINE = 64  # marks, at most
 SECONDS_BETWEEN_LINES = 60.0
 
 
+MOST_LISTED = 20  # lines of one kind
+
+
+MORE = "and {n} more; --json lists all"
+
+
 def show_json(document: Mapping[str, object]) -> None:
     """The one JSON document of a command run with `--json`."""
     json.dump({**document, "notice": NOTICE}, sys.stdout, indent=2, allow_nan=False)
@@ -49,6 +55,13 @@ def show_lines(*lines: str) -> None:
         sys.stdout.write(printable(line) + "\n")
 
 
+def show_some(lines: Sequence[str]) -> None:
+    """The first lines of a list, and how many more there are."""
+    show_lines(*lines[:MOST_LISTED])
+    if len(lines) > MOST_LISTED:
+        show_lines(MORE.format(n=len(lines) - MOST_LISTED))
+
+
 def show_notice() -> None:
     """The line under every result."""
     show_lines(NOTICE)
@@ -56,7 +69,7 @@ def show_notice() -> None:
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """A table: drawn on a terminal, tab-separated lines with a heading otherwise."""
-    text = [[shown(cell) for cell in row] for row in rows]
+    text = [[formatted(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         sys.stdout.writelines("\t".join(row) + "\n" for row in (columns, *text))
         return
@@ -114,7 +127,7 @@ def short_time(moment: str) -> str:
     return moment[:19].replace("T", " ")
 
 
-def shown(cell: Cell) -> str:
+def formatted(cell: Cell) -> str:
     """A cell as printable text: four significant digits for floats, a dash for nothing."""
     if cell is None:
         return "-"

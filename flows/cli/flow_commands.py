@@ -6,13 +6,12 @@ should not wait for torch.
 
 # ruff: noqa: PLC0415
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from flows.cli import output as results
+from flows.cli import lines, output
 from flows.cli.options import (
     AsJson,
     Contrast,
@@ -33,7 +32,6 @@ from flows.cli.preconditions import (
     require_healthy,
     unmatched_lines,
 )
-from flows.cli.verify_lines import show_replay
 from flows.context import (
     Context,
     bring_up_to_date,
@@ -45,7 +43,7 @@ from flows.context import (
 from flows.demo_home import demo_home, refuse_other_data
 from flows.settings import local_user
 from mriad_model.enums import LabelValue, Policy
-from mriad_model.errors import NoScans, NotInRecord, SettingsError
+from mriad_model.errors import NoScans, SettingsError
 from mriad_model.recipes import recipe_named
 from tasks.runtime.connections import database
 
@@ -70,7 +68,7 @@ def ingest(
     unmatched = unmatched_lines(labels, folder)
     if not holds_files(folder, files):
         bring_up_to_date(read_context(home))  # its settings, too, are looked at
-        results.show_nothing_ingested(unmatched, as_json=as_json)
+        lines.show_no_files(output.nothing_ingested_document(unmatched), as_json=as_json)
         return
     with flow_context(home) as place:
         from flows.ingest import ingest_scans
@@ -81,8 +79,8 @@ def ingest(
             labelling = Labelling(
                 local_user(), label, labels_from_folders, str(labels) if labels else None
             )
-        intake = ingest_scans(place.home, folder, labelling, files, place.settings.chunk_size)
-    results.show_intake(intake, unmatched, as_json=as_json)
+        found = ingest_scans(place.home, folder, labelling, files, place.settings.chunk_size)
+    lines.show_ingest(found, unmatched, as_json=as_json)
 
 
 def train(
@@ -110,7 +108,7 @@ def train(
         from flows.train import train_model
 
         settings = place.settings
-        trained = train_model(
+        found = train_model(
             place.home,
             chosen,
             local_user(),
@@ -120,7 +118,7 @@ def train(
             chunk_size=settings.chunk_size,
             activating=activating,
         )
-    results.show_training(trained, as_json=as_json)
+    lines.show_train(found, as_json=as_json)
 
 
 def retrain(
@@ -145,14 +143,14 @@ def retrain(
 
         nothing = nothing_to_retrain(engine, place.home, current, place.settings)
         if nothing is not None:
-            results.show_retraining(nothing, as_json=as_json)
+            lines.show_retrain(nothing, as_json=as_json)
             return
     with flow_context(home, seed=seed, device=device) as place:
         from flows.retrain import retrain_model
         from flows.retrain_result import options_of
 
         found = retrain_model(place.home, force, local_user(), **options_of(place.settings))
-    results.show_retraining(found, as_json=as_json)
+    lines.show_retrain(found, as_json=as_json)
 
 
 def recalibrate(
@@ -182,7 +180,7 @@ def recalibrate(
         place = read_context(home, sigmas=sigmas)
         k = place.settings.sigmas if quantile is None else quantile
         proposal = propose(place.record_to_read(), policy, k, new_healthy=new_healthy)
-        results.show_recalibration(proposal, None, as_json=as_json)
+        lines.show_recalibrate(proposal, None, as_json=as_json)
         return
     active_model(database(str(write_context(home, sigmas=sigmas).home)))
     with flow_context(home, sigmas=sigmas) as place:
@@ -190,7 +188,7 @@ def recalibrate(
 
         k = place.settings.sigmas if quantile is None else quantile
         done = recalibrate_threshold(place.home, policy, k, local_user(), new_healthy)
-    results.show_recalibration(done.proposal, done.threshold_id, as_json=as_json)
+    lines.show_recalibrate(done.proposal, done.threshold_id, as_json=as_json)
 
 
 def score(
@@ -210,7 +208,7 @@ def score(
     folder = given or folder_name(before.home / "inbox")
     if nothing_to_score(engine, folder, files):
         ids = active.threshold.model_id, active.activation.threshold_id
-        results.show_nothing_scored(*ids, as_json=as_json)
+        lines.show_no_files(output.nothing_scored_document(*ids), as_json=as_json)
         return
     with flow_context(home, device=device) as place:
         from flows.score import Sharing, score_new_scans
@@ -223,7 +221,7 @@ def score(
             chunk_size=place.settings.chunk_size,
             sharing=Sharing(place.settings.shards, place.settings.lease_seconds),
         )
-    results.show_scoring(place.home, found, as_json=as_json)
+    lines.show_score(place.home, found, as_json=as_json)
 
 
 def report(
@@ -236,7 +234,7 @@ def report(
         from flows.weekly_report import weekly_report
 
         found = weekly_report(place.home, days)
-    results.show_weekly(place.home, found, as_json=as_json)
+    lines.show_report(place.home, found, as_json=as_json)
 
 
 def evaluate(
@@ -285,48 +283,7 @@ def evaluate(
             seed=settings.seed,
             device=settings.device,
         )
-    lines = {"unmatched": [asdict(each) for each in unmatched]}
-    results.show_evaluation(place.home, {**found, **lines}, as_json=as_json)
-
-
-def verify(
-    scan: Annotated[
-        str | None,
-        typer.Argument(help="Its id, a path of it, or how its sha256 begins, as for show."),
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every decision.")] = False,
-    quick: Annotated[
-        bool,
-        typer.Option("--quick", help="Take calibration scores from the record: score none again."),
-    ] = False,
-    device: Device = None,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Replay the decisions on a scan, and what they stand on, from the source files; compare.
-
-    The scan, and the healthy scans that its threshold was drawn through, are scored again. Says
-    what differs, what is missing, and what was not recomputed.
-    """
-    if every == (scan is not None):
-        raise SettingsError("name one scan, or give --all")
-    asked = read_context(home)
-    engine = asked.record_to_read()  # says so where there is nothing to verify
-    scan_id = None
-    if scan is not None:
-        from flows.cli.record_commands import details_of
-
-        story = details_of(engine, asked.home, scan)
-        scan_id = story.scan.id
-        if not story.decisions:
-            raise NotInRecord(f"scan {scan_id} has no decision to verify: score it first")
-    with flow_context(home, device=device) as place:
-        from flows.verify import verify_decisions
-
-        report = verify_decisions(place.home, scan_id, place.settings.device, quick)
-    show_replay(report, as_json=as_json)
-    if not report.whole:
-        raise typer.Exit(1)
+    lines.show_evaluate(place.home, found, unmatched, as_json=as_json)
 
 
 def demo(
@@ -354,7 +311,7 @@ def demo(
         from flows.demo import run_demo
 
         found = run_demo(place.home, given, place.settings, epochs)
-    results.show_demo(place.home, found, as_json=as_json)
+    lines.show_demo(place.home, found, as_json=as_json)
 
 
 def _recipe(place: Context, epochs: int | None, contrast: str | None = None) -> str:

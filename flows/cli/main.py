@@ -11,18 +11,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from flows.cli import (
-    flow_commands as work,
-)
-from flows.cli import (
-    maintenance_commands as care,
-)
-from flows.cli import (
-    record_commands as queries,
-)
-from flows.cli import (
-    service_commands as unattended,
-)
+from flows.cli import flow_commands, maintenance_commands, record_commands, service_commands
 from flows.cli.draw import draw
 from flows.cli.interruption import what_stands
 from flows.cli.review import review
@@ -44,24 +33,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    work.demo,
+    flow_commands.demo,
     draw,
-    work.ingest,
-    work.train,
-    work.retrain,
-    work.recalibrate,
-    work.score,
-    work.report,
-    work.evaluate,
-    queries.history,
-    queries.show,
+    flow_commands.ingest,
+    flow_commands.train,
+    flow_commands.retrain,
+    flow_commands.recalibrate,
+    flow_commands.score,
+    flow_commands.report,
+    flow_commands.evaluate,
+    record_commands.history,
+    record_commands.show,
     review,
-    work.verify,
-    queries.activate,
-    care.backup,
-    care.check,
-    unattended.watch,
-    unattended.up,
+    maintenance_commands.verify,
+    record_commands.activate,
+    maintenance_commands.backup,
+    maintenance_commands.check,
+    service_commands.watch,
+    service_commands.up,
 ):
     app.command()(command)
 

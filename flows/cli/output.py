@@ -1,331 +1,397 @@
-"""How the working commands show what they did: JSON as documented, or lines and tables."""
+"""Every `--json` document, key by key, and the columns of the CSV that `mriad history` prints.
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
+A key is added, never renamed; a test holds them all. `flows.cli.console.show_json` adds `notice`
+to each document. Paths are escaped and, inside the home, relative to it; times are UTC ISO-8601.
+"""
+
+import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from flows.cli.console import Cell, show_json, show_lines, show_notice, show_table
-from flows.cli.verify_lines import replay_document
-from flows.messages import counted
-from mriad_model.rejections import ALL_SCORED, group_by_folder, split_rejections
-from tasks.training.thresholds import Proposal
+from db.entities import Heatmap, Label, Model, Run, Threshold
+from db.repository.decisions import DecisionRow
+from mriad_model.rejections import ALL_SCORED, NotScored, RejectedItem
 
 if TYPE_CHECKING:
+    from db.repository.scan_details import ScanDetails, ScoreStory
     from flows.cli.preconditions import Unmatched
+    from flows.cli.review import ReviewResult
     from flows.demo import DemoResult
+    from flows.evaluate import EvaluationResult
     from flows.ingest import IngestResult
     from flows.retrain_result import RetrainingResult
     from flows.score import ScoringResult
     from flows.train import TrainingResult
     from flows.weekly_report import WeeklyReport
+    from mriad_model.evaluation.metrics import Metrics
+    from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, FoldLine, Rival
     from mriad_model.phantom.write import DrawnScan
-    from mriad_model.rejections import RejectedItem
+    from tasks.maintenance.backup import Backup
+    from tasks.maintenance.check import CheckReport
+    from tasks.maintenance.verify_report import ReplayReport
+    from tasks.training.threshold_figures import Compared
+    from tasks.training.thresholds import Proposal
 
-FEW_TO_CALIBRATE = 30  # below it a threshold of mean + k sd is a guess
-MOST_LISTED = 20
-NOTHING_THERE = "There are no files in that folder (hidden ones, *.part and *.tmp do not count)."
-FIGURES = ("auroc", "sensitivity_at_90_specificity", "recall", "specificity", "precision", "f1")
-TITLES = (
-    "method",
-    "AUROC",
-    "95 % interval",
-    "sens. at 90 % spec.",
-    "recall",
-    "specificity",
-    "precision",
-    "F1",
+Document = dict[str, Any]
+
+HISTORY_COLUMNS = (
+    "scan_id",
+    "decision_id",
+    "path",
+    "kind",
+    "model_id",
+    "threshold_id",
+    "score",
+    "threshold",
+    "p_value",
+    "verdict",
+    "heatmap_path",
+    "decided_at",
+    "review",
 )
+NO_RUN = {"new": 0, "known": 0, "rejected": []}  # of a folder without files
 
 
-def show_intake(
-    intake: "IngestResult", unmatched: "Sequence[Unmatched]" = (), *, as_json: bool
-) -> None:
-    """What `mriad ingest` did; lines of a CSV that name no file were said before."""
-    if as_json:
-        show_json({**intake_document(intake), "unmatched": [asdict(each) for each in unmatched]})
-        return
-    show_lines(
-        f"{intake.new} new, {intake.known} known, {len(group_by_folder(intake.rejected))} "
-        f"rejected, {counted(intake.labelled, 'label')} added."
-    )
-    if intake.unlabelled:
-        files = counted(intake.unlabelled, "file is", "files are")
-        show_lines(f"{files} in no line or folder that labels them.")
-    if not intake.new + intake.known + len(intake.rejected):
-        show_lines(NOTHING_THERE)
-    _show_refused(intake.rejected)
-    show_notice()
-
-
-def intake_document(intake: "IngestResult") -> dict[str, object]:
-    """The JSON of `mriad ingest`."""
+def ingest_document(found: "IngestResult", unmatched: "Sequence[Unmatched]" = ()) -> Document:
+    """`mriad ingest`."""
     return {
-        "new": intake.new,
-        "known": intake.known,
-        "labelled": intake.labelled,
-        "unlabelled": intake.unlabelled,
-        "rejected": [asdict(each) for each in intake.rejected],
+        **_keys(found, "new known labelled unlabelled"),
+        "rejected": _rejected(found.rejected),
+        "unmatched": _unmatched(unmatched),
     }
 
 
-def show_nothing_ingested(unmatched: "Sequence[Unmatched]", *, as_json: bool) -> None:
-    """What `mriad ingest` came to on a folder without files."""
-    zero = dict.fromkeys(("new", "known", "labelled", "unlabelled"), 0)
-    if as_json:
-        show_json({**zero, "rejected": [], "unmatched": [asdict(each) for each in unmatched]})
-        return
-    show_lines(NOTHING_THERE)
-    show_notice()
+def nothing_ingested_document(unmatched: "Sequence[Unmatched]") -> Document:
+    """`mriad ingest` on a folder without files, for which no run is started."""
+    return {**NO_RUN, "labelled": 0, "unlabelled": 0, "unmatched": _unmatched(unmatched)}
 
 
-def show_nothing_scored(model_id: int, threshold_id: int, *, as_json: bool) -> None:
-    """What `mriad score` came to on a folder without files: no run, and so no report."""
-    names = ("new", "known", "scored", "suspicious", "recovered", "recovered_suspicious")
-    left_out = ("training_scans", "incompatible", "unreadable", "elsewhere")
-    if as_json:
-        show_json(
-            {
-                **dict.fromkeys((*names, *left_out), 0),
-                "rejected": [],
-                "why_unreadable": asdict(ALL_SCORED),
-                "model_id": model_id,
-                "threshold_id": threshold_id,
-                "report": None,
-                "warnings": [],
-                "seconds": 0.0,
-            }
-        )
-        return
-    show_lines(NOTHING_THERE)
-    show_notice()
+def train_document(found: "TrainingResult") -> Document:
+    """`mriad train`."""
+    return {
+        **_keys(found, "model_id threshold_id n_train n_validation n_calibration"),
+        **_keys(found, "epochs best_epoch validation_loss seconds activated why"),
+        **_keys(found, "learned warnings"),
+        "comparison": {
+            "text": found.comparison.told,
+            **_keys(found.comparison, "model active active_model_id"),
+        },
+    }
 
 
-def show_training(trained: "TrainingResult", *, as_json: bool) -> None:
-    """What `mriad train` did."""
-    if as_json:
-        show_json(asdict(trained))
-        return
-    loss = (
-        "" if trained.validation_loss is None else f", held-out loss {trained.validation_loss:.5f}"
-    )
-    show_lines(
-        f"Model {trained.model_id} trained on {trained.n_train} healthy {trained.learned} "
-        f"({trained.n_validation} to stop, {trained.n_calibration} to calibrate): "
-        f"best of {trained.epochs} epochs was {trained.best_epoch}{loss}; {trained.seconds:.0f} s.",
-    )
-    _show_comparison(trained)
-    if trained.n_calibration < FEW_TO_CALIBRATE:
-        show_lines(
-            f"It was drawn from {trained.n_calibration} healthy scans: too few to say how many "
-            "healthy ones it will flag, which may be far more than one in six. Add healthy scans."
-        )
-    show_lines(*(f"Warning: {text}." for text in trained.warnings))
-    show_notice()
+def retrain_document(found: "RetrainingResult") -> Document:
+    """`mriad retrain`. What a training would give is null where nothing was trained."""
+    return {
+        **_keys(found, "model_id threshold_id n_train n_validation n_calibration n_test"),
+        **_keys(found, "epochs best_epoch validation_loss seconds activated why"),
+        **_keys(found, "n_before n_new"),
+        "current_threshold_id": found.champion_threshold_id,
+        "comparison_id": found.challenge_id,
+    }
 
 
-def _show_comparison(trained: "TrainingResult") -> None:
-    found = trained.comparison
-    told = found.told[:1].upper() + found.told[1:]
-    if found.active_model_id is not None:
-        told = f"Compared with the active model {found.active_model_id}: {found.told}"
-    threshold = trained.threshold_id
-    show_lines(
-        f"{told}.",
-        f"Threshold {threshold} is active."
-        if trained.activated
-        else f"Threshold {threshold} is not active; to activate it: mriad activate {threshold}",
-    )
+def recalibrate_document(proposal: "Proposal", threshold_id: int | None) -> Document:
+    """`mriad recalibrate`; without a threshold id, a dry run."""
+    return {
+        "threshold_id": threshold_id,
+        **_keys(proposal.fit, "policy mean sd n k value"),
+        "flips": _keys(proposal.flips, "to_suspicious to_normal"),
+        "decided": proposal.decided,
+        "dry_run": threshold_id is None,
+    }
 
 
-def show_retraining(found: "RetrainingResult", *, as_json: bool) -> None:
-    """What `mriad retrain` did, or why nothing."""
-    if as_json:
-        show_json(asdict(found))
-        return
-    why = found.why[:1].upper() + found.why[1:] + "."
-    if found.model_id is None:
-        show_lines(why)
-    else:
-        in_force = found.threshold_id if found.activated else found.champion_threshold_id
-        show_lines(
-            f"Model {found.model_id} trained on {counted(found.n_train or 0, 'healthy scan')}, "
-            f"{counted(found.n_new, 'healthy scan')} having come; {found.seconds or 0:.0f} s.",
-            why,
-            f"Threshold {in_force} is in force.",
-        )
-    show_notice()
+def score_document(found: "ScoringResult") -> Document:
+    """`mriad score`."""
+    return {
+        **_keys(found, "new known scored suspicious recovered recovered_suspicious"),
+        **_keys(found, "training_scans incompatible unreadable elsewhere"),
+        **_keys(found, "model_id threshold_id report warnings seconds"),
+        "rejected": _rejected(found.rejected),
+        "why_unreadable": _not_scored(found.why_unreadable),
+    }
 
 
-def show_recalibration(proposal: Proposal, threshold_id: int | None, *, as_json: bool) -> None:
-    """What `mriad recalibrate` did, or would do where there is no threshold id."""
-    fit, turned = proposal.fit, proposal.flips
-    if as_json:
-        document = {**asdict(fit), "threshold_id": threshold_id, "flips": asdict(turned)}
-        show_json({**document, "decided": proposal.decided, "dry_run": threshold_id is None})
-        return
-    would = "would turn" if threshold_id is None else "turned"
-    named = "A new threshold" if threshold_id is None else f"Threshold {threshold_id}"
-    drawn, decided = counted(fit.n, "healthy score"), counted(proposal.decided, "decided scan")
-    show_lines(
-        f"{named}: {fit.value:.6g} ({fit.policy.value} {fit.k:g}; {drawn}, "
-        f"mean {fit.mean:.6g}, sd {fit.sd:.6g}).",
-        f"It {would} {turned.to_suspicious} of {decided} to suspicious "
-        f"and {turned.to_normal} to normal.",
-    )
-    show_notice()
+def nothing_scored_document(model_id: int, threshold_id: int) -> Document:
+    """`mriad score` on a folder without files, for which no run is started."""
+    counts = "scored suspicious recovered recovered_suspicious"
+    not_scored = "training_scans incompatible unreadable elsewhere"
+    return {
+        **NO_RUN,
+        **dict.fromkeys(f"{counts} {not_scored}".split(), 0),
+        "why_unreadable": _not_scored(ALL_SCORED),
+        "model_id": model_id,
+        "threshold_id": threshold_id,
+        "report": None,
+        "warnings": [],
+        "seconds": 0.0,
+    }
 
 
-def show_scoring(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
-    """What `mriad score` did."""
-    if as_json:
-        show_json(asdict(found))
-        return
-    rejected, left_out = split_rejections(found.rejected)
-    show_lines(
-        f"{found.new} new, {found.known} known, {len(group_by_folder(rejected))} rejected; "
-        f"{found.scored} scored, {found.suspicious} suspicious; "
-        f"model {found.model_id}, threshold {found.threshold_id}; {found.seconds:.1f} s."
-    )
-    if not found.new + found.known + len(found.rejected):
-        show_lines(NOTHING_THERE)
-    if found.recovered:
-        were = "was" if found.recovered == 1 else "were"
-        show_lines(
-            f"{found.recovered} more {were} decided by runs that have not reported (cut off, or"
-            f" still under way), {found.recovered_suspicious} suspicious; listed here too."
-        )
-    if found.training_scans:
-        show_lines(f"{found.training_scans} left out: the model learned from them.")
-    show_lines(*(f"{n} left out: {why}." for n, why in found.why_unreadable.told()))
-    if found.elsewhere:
-        show_lines(f"{found.elsewhere} left out: another run is at work on them.")
-    if found.incompatible:
-        show_lines(f"{found.incompatible} left out: not of the kind that the model learned.")
-    _show_refused(rejected)
-    _show_refused(left_out, "Left out, or without DICOM outputs")
-    show_lines(*(f"Warning: {text}" for text in found.warnings))
-    show_lines(f"Report: {home / found.report}")
-    show_notice()
+def report_document(found: "WeeklyReport") -> Document:
+    """`mriad report`."""
+    return _keys(found, "report days runs suspicious warnings")
 
 
-def show_drawn(folder: Path, drawn: "Sequence[DrawnScan]", *, as_json: bool) -> None:
-    """What `mriad draw` wrote."""
-    if as_json:
-        files = [
-            {
-                "path": str(each.path),
-                "label": "healthy" if each.lesion is None else "abnormal",
-                "lesion": each.lesion and each.lesion.value,
-                "mask": each.mask and str(each.mask),
-            }
-            for each in drawn
-        ]
-        show_json({"files": files})
-        return
-    lesions = Counter(each.lesion.value.replace("_", " ") for each in drawn if each.lesion)
-    healthy = len(drawn) - lesions.total()
-    show_lines(f"{folder}/scans/no: {counted(healthy, 'healthy head')}.")
-    if lesions:
-        kinds = ", ".join(f"{n} {kind}" for kind, n in lesions.items())
-        show_lines(
-            f"{folder}/scans/yes: {counted(lesions.total(), 'head')} with a lesion ({kinds}); "
-            f"masks in {folder}/masks."
-        )
-    show_lines("Drawn, not scanned: there are no such patients.")
-    show_notice()
+def evaluate_document(found: "EvaluationResult", unmatched: "Sequence[Unmatched]" = ()) -> Document:
+    """`mriad evaluate`."""
+    return {
+        **_evaluation(found.report),
+        "report": found.page,
+        "unlabelled": found.unlabelled,
+        "rejected": _rejected(found.rejected),
+        "unmatched": _unmatched(unmatched),
+    }
 
 
-def show_weekly(home: Path, found: "WeeklyReport", *, as_json: bool) -> None:
-    """What `mriad report` wrote."""
-    if as_json:
-        show_json(asdict(found))
-        return
-    show_lines(
-        f"{counted(found.runs, 'run')} in {counted(found.days, 'day')}: "
-        f"{counted(found.suspicious, 'suspicious scan')}, {counted(found.warnings, 'warning')}.",
-        f"Report: {home / found.report}",
-    )
-    show_notice()
+def _evaluation(report: "EvaluationReport") -> Document:
+    metrics = report.model.metrics
+    return {
+        **_keys(report, "protocol memorisation note"),
+        **_figures(metrics),
+        **_keys(metrics, "n_healthy n_abnormal"),
+        **_keys(report, "n_files n_folded_away n_contradictory"),
+        "repeats": metrics.n_repeats,
+        "detectors": {each.name: _method(each) for each in report.detectors},
+        "baselines": {each.name: _method(each) for each in report.baselines},
+        "strongest_untrained": report.rival and _rival(report.rival),
+        "recipe": json.loads(report.recipe),
+        "plan": json.loads(report.plan),
+        "folds": [_fold(each) for each in report.folds],
+        "seconds": report.seconds,
+    }
 
 
-def show_evaluation(home: Path, found: Mapping[str, Any], *, as_json: bool) -> None:
-    """What `mriad evaluate` found."""
-    if as_json:
-        show_json(found)
-        return
-    _show_evaluation_table(found)
-    show_lines(f"Report: {home / found['report']}")
-    show_notice()
+def _figures(metrics: "Metrics") -> Document:
+    intervals = metrics.intervals.items()
+    return {
+        "confusion": _keys(metrics.confusion, "tn fp fn tp"),
+        **metrics.values,
+        "intervals": {name: each and [each.low, each.high] for name, each in intervals},
+    }
 
 
-def show_demo(home: Path, found: "DemoResult", *, as_json: bool) -> None:
-    """What `mriad demo` did."""
-    if as_json:
-        show_json(
-            {
-                "ingest": intake_document(found.intake),
-                "train": asdict(found.training),
-                "score": asdict(found.scoring),
-                "evaluate": found.evaluation,
-                "verify": replay_document(found.replay),
-            }
-        )
-        return
-    show_lines(
-        f"Ingested {counted(found.intake.new, 'scan')} ({found.intake.known} files were known); "
-        f"trained model {found.training.model_id} on {found.training.n_train} healthy ones.",
-        f"Scored {counted(found.scoring.scored, 'scan')} that it had not learned from: "
-        f"{found.scoring.suspicious} suspicious.",
-        f"Replayed {counted(found.replay.checked, 'decision')} from the record: "
-        f"{found.replay.identical} identical to the last bit.",
-    )
-    _show_evaluation_table(found.evaluation)
-    show_lines(
-        f"Evaluation: {home / found.evaluation['report']}",
-        f"Worklist:   {home / found.scoring.report}",
-        f"Record:     {home / 'mriad.db'}  (try: mriad --help)",
-    )
-    show_notice()
+def _method(row: "EvaluatedRow") -> Document:
+    known = row.auroc_direction_from_labels
+    more = {} if known is None else {"auroc_direction_from_labels": known}
+    return {**_figures(row.metrics), **more}
 
 
-def _show_evaluation_table(found: Mapping[str, Any]) -> None:
-    confusion = found["confusion"]
-    show_lines(
-        f"Protocol {found['protocol']}"
-        + (f" ({found['note']})" if found["note"] else "")
-        + f": {found['n_healthy']} healthy and {found['n_abnormal']} abnormal images, "
-        f"{counted(found['n_folded_away'], 'near-duplicate')} folded away."
-    )
-    rows = [_row(f"{found['recipe']['name']} recipe", found)]
-    rows += [_row(f"  {name} alone", row) for name, row in found["detectors"].items()]
-    rows += [_row(f"baseline: {name}", row) for name, row in found["baselines"].items()]
-    show_table("How well abnormal is told from healthy", TITLES, rows)
-    show_lines(
-        f"Confusion over {found['repeats']} repeat(s): TN {confusion['tn']}, FP {confusion['fp']}, "
-        f"FN {confusion['fn']}, TP {confusion['tp']}."
-    )
+def _rival(rival: "Rival") -> Document:
+    return {
+        **_keys(rival, "name direction_from_labels auroc"),
+        "advantage": {
+            "value": rival.advantage.value,
+            "interval": _keys(rival.advantage.interval, "low high"),
+        },
+    }
 
 
-def _row(name: str, figures: Mapping[str, Any]) -> list[Cell]:
-    interval = figures["intervals"].get("auroc")
-    between = "-" if interval is None else f"{interval[0]:.2f}-{interval[1]:.2f}"
-    values = [None if figures[key] is None else f"{figures[key]:.3f}" for key in FIGURES]
-    return [name, values[0], between, *values[1:]]
+def _fold(line: "FoldLine") -> Document:
+    return {
+        **_keys(line, "repeat fold n_calibration"),
+        **_keys(line.training, "n_train n_validation epochs best_epoch validation_loss seconds"),
+    }
 
 
-def _show_refused(refused: "Sequence[RejectedItem]", what: str = "Rejected") -> None:
-    rejected = group_by_folder(refused)
-    if not rejected:
-        return
-    counts = Counter(each.reason for each in rejected)
-    show_lines(f"{what}: " + ", ".join(f"{n} {why}" for why, n in sorted(counts.items())))
-    for each in rejected[:MOST_LISTED]:
-        show_lines(f"  {each.reason}: {each.path}: {each.detail}")
-    _show_more(len(rejected))
+def demo_document(found: "DemoResult") -> Document:
+    """`mriad demo`: the documents of the commands that it runs."""
+    return {
+        "ingest": ingest_document(found.intake),
+        "train": train_document(found.training),
+        "score": score_document(found.scoring),
+        "evaluate": evaluate_document(found.evaluation),
+        "verify": verify_document(found.replay),
+    }
 
 
-def _show_more(total: int) -> None:
-    if total > MOST_LISTED:
-        show_lines(f"  and {total - MOST_LISTED} more; --json lists all")
+def history_document(
+    rows: Sequence[DecisionRow], more: int, active_threshold_id: int | None
+) -> Document:
+    """`mriad history`; `more` decisions are not listed."""
+    return {
+        "decisions": [decision_line(each) for each in rows],
+        "more": more,
+        "active_threshold_id": active_threshold_id,
+    }
+
+
+def decision_line(row: DecisionRow) -> Document:
+    """A decision as `mriad history` lists it: in JSON, in CSV, in the table."""
+    return {name: getattr(row, name) for name in HISTORY_COLUMNS}
+
+
+def show_document(
+    details: "ScanDetails", n_slices: Sequence[int | None], files: Sequence[Sequence[str]]
+) -> Document:
+    """`mriad show`. What rows hold as JSON text are objects here.
+
+    Args:
+        details: of the scan.
+        n_slices: for each score, how many slices the scan has in its model's plane.
+        files: for each score and each of its heatmaps, what has become of the file.
+    """
+    rejection = "id path size mtime_ns ctime_ns sha256 reason detail run_id created_at"
+    scores = zip(details.scores, n_slices, files, strict=True)
+    scan = "id sha256 kind patient study_uid series_uid scanner n_slices run_id created_at"
+    sighting = "id scan_id path size mtime_ns ctime_ns inode run_id seen_at"
+    label = "id scan_id value source author created_at"
+    review = "id scan_id decision_id reviewer verdict note withdrawn created_at"
+    return {
+        "scan": {**_keys(details.scan, scan), "geometry": details.scan.grid},
+        "run": _run(details.run),
+        "sightings": [_keys(each, sighting) for each in details.sightings],
+        "labels": [_keys(each, label) for each in details.labels],
+        "scores": [_score(*each) for each in scores],
+        "decisions": [decision_line(each) for each in details.decisions],
+        "reviews": [_keys(each, review) for each in details.reviews],
+        "beside": {
+            "total": details.beside.total,
+            "rejections": [_keys(each, rejection) for each in details.beside.rejections],
+        },
+    }
+
+
+def _run(run: Run) -> Document:
+    return {
+        **_keys(run, "id flow flow_run_id software_version git_sha device started_at"),
+        "libraries": json.loads(run.libraries),
+        "environment": json.loads(run.environment or "null"),
+    }
+
+
+def _score(found: "ScoreStory", n_slices: int | None, files: Sequence[str]) -> Document:
+    return {
+        "score": _keys(found.score, "id scan_id model_id value run_id created_at"),
+        "model": _model(found.model),
+        "positions": found.positions,
+        "slice_values": found.slice_values,
+        "heatmaps": [_heatmap(*each) for each in zip(found.heatmaps, files, strict=True)],
+        "n_slices": n_slices,
+    }
+
+
+def _model(model: Model) -> Document:
+    return {
+        **_keys(model, "id sha256 path dataset_id run_id created_at"),
+        "recipe": json.loads(model.recipe),
+        "metrics": json.loads(model.metrics),
+    }
+
+
+def _heatmap(heatmap: Heatmap, file: str) -> Document:
+    return {**_keys(heatmap, "id score_id kind position path sha256 created_at"), "file": file}
+
+
+def review_document(found: "ReviewResult", label: Label | None) -> Document:
+    """`mriad review`; `label` is the scan's now."""
+    decision = found.decision
+    return {
+        "review_id": found.review_id,
+        **_keys(decision, "scan_id decision_id path score threshold"),
+        "decided": decision.verdict,
+        **_keys(found, "reviewer verdict label"),
+        "withdrawn": found.withdrawn and found.withdrawn.id,
+        "label_now": label and label.value,
+    }
+
+
+def verify_document(report: "ReplayReport") -> Document:
+    """`mriad verify`."""
+    mismatched, unreadable = "decision_id scan_id what", "decision_id path why"
+    last_bits, not_recomputed = "run_id n recorded differs", "what why n"
+    return {
+        **_keys(report, "checked identical within_tolerance older_maps"),
+        "mismatched": [_keys(each, mismatched) for each in report.mismatched],
+        "unreadable": [_keys(each, unreadable) for each in report.unreadable],
+        "missing": [_keys(each, "decision_id scan_id path") for each in report.missing],
+        "faults": [_keys(each, "what why") for each in report.faults],
+        "calibration": _keys(report.calibration, "identical within_tolerance mismatched"),
+        "last_bits": [_keys(each, last_bits) for each in report.last_bits],
+        "not_recomputed": [_keys(each, not_recomputed) for each in report.not_recomputed],
+    }
+
+
+def activate_document(threshold_id: int, model_id: int, decisions: int) -> Document:
+    """`mriad activate THRESHOLD`."""
+    return {"threshold_id": threshold_id, "model_id": model_id, "decisions": decisions}
+
+
+def threshold_document(
+    row: Threshold, learned: str, compared: "Compared | None", active: int | None
+) -> Document:
+    """A line of `mriad activate` without a threshold, which lists them under `thresholds`."""
+    figures = "at n_healthy n_abnormal flagged auroc_implanted auroc_abnormal"
+    return {
+        **_keys(row, "id model_id dataset_id policy mean sd n k value run_id created_at"),
+        "learned": learned,
+        "active": row.id == active,
+        "compared": compared and _keys(compared, figures),
+    }
+
+
+def backup_document(made: "Backup") -> Document:
+    """`mriad backup`."""
+    return {
+        **_keys(made, "path record record_sha256 scans decisions models missing notes"),
+        **_keys(made, "created_at head broken"),
+    }
+
+
+def check_document(report: "CheckReport", seconds: float) -> Document:
+    """`mriad check`."""
+    run = "id flow flow_run_id software_version git_sha libraries device started_at environment"
+    arrival = "id path fingerprint n_files settled_by settled_at"
+    return {
+        "ok": report.ok,
+        "checked": _keys(report.checked, "scans decisions heatmaps models"),
+        "problems": [_keys(each, "kind text") for each in report.problems],
+        "orphans": report.orphans,
+        "unfinished_runs": [_keys(each, run) for each in report.unfinished_runs],
+        "open_arrivals": [_keys(each, arrival) for each in report.open_arrivals],
+        "head": report.head and _keys(report.head, "sequence sha256 created_at"),
+        "head_to_keep": report.head and str(report.head),
+        "notes": report.notes,
+        "seconds": seconds,
+    }
+
+
+def draw_document(drawn: "Sequence[DrawnScan]") -> Document:
+    """`mriad draw`."""
+    return {"files": [_drawn(each) for each in drawn]}
+
+
+def _drawn(scan: "DrawnScan") -> Document:
+    return {
+        "path": str(scan.path),
+        "label": "healthy" if scan.lesion is None else "abnormal",
+        "lesion": scan.lesion,
+        "mask": scan.mask and str(scan.mask),
+    }
+
+
+def watch_document(folder: str, scored_by: str) -> Document:
+    """`mriad watch`, printed once it watches."""
+    return {"watching": folder, "scored_by": scored_by}
+
+
+def up_document(folder: str, pages: str) -> Document:
+    """`mriad up`, printed once all of it runs."""
+    return {"watching": folder, "pages": pages}
+
+
+def _keys(found: object, names: str) -> Document:
+    """These of its fields, by their names."""
+    return {name: getattr(found, name) for name in names.split()}
+
+
+def _rejected(items: Sequence[RejectedItem]) -> list[Document]:
+    return [_keys(each, "path reason detail") for each in items]
+
+
+def _unmatched(lines: "Sequence[Unmatched]") -> list[Document]:
+    return [_keys(each, "line path") for each in lines]
+
+
+def _not_scored(found: NotScored) -> Document:
+    return _keys(found, "vanished unfit reasons")

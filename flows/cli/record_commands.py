@@ -1,20 +1,20 @@
 """Commands that start neither Prefect nor torch: history, show, activate."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from db.engine.connect import Engine
+from db.entities import Rejection, Threshold
 from db.repository import decisions as decisions_records
 from db.repository.decisions import DEFAULT_LIMIT, DecisionRow, HistoryQuery, count_admitted
 from db.repository.models import current_threshold, models, threshold_by_id, thresholds
 from db.repository.rejections import rejections_at
 from db.repository.scan_details import ScanDetails, scan_story
 from db.repository.sightings import rejected_beside
+from flows.cli import output
 from flows.cli.console import (
     Cell,
     short_time,
@@ -25,7 +25,7 @@ from flows.cli.console import (
     show_table,
 )
 from flows.cli.options import LARGEST_ID, AsJson, Home
-from flows.cli.show import show_story, story_document
+from flows.cli.show import details_document, show_details
 from flows.context import read_context, write_context
 from flows.messages import counted, say
 from flows.settings import local_user
@@ -33,8 +33,10 @@ from mriad_model.enums import Verdict
 from mriad_model.errors import NotInRecord, SettingsError
 from mriad_model.paths import recorded_path
 
-COLUMNS = tuple(DecisionRow.__dataclass_fields__)
-SHOWN = {
+if TYPE_CHECKING:
+    from tasks.training.threshold_figures import Compared
+
+TABLE = {  # of the history: a key of its documents, and the heading
     "scan_id": "scan",
     "decided_at": "when (UTC)",
     "verdict": "verdict",
@@ -47,9 +49,7 @@ SHOWN = {
     "decision_id": "decision",
     "path": "path",
 }
-
-
-CHOICES = (
+THRESHOLDS = (
     "id",
     "active",
     "model",
@@ -61,6 +61,24 @@ CHOICES = (
     "flagged",
     "AUROC lesions",
     "AUROC abnormal",
+)
+TITLE = "Decisions, newest first"
+MORE = "the newest {limit} of {all}: {more} more; --limit {all} lists all"
+PAST = (
+    "{decisions} listed by thresholds that are not active: {active}; --active lists its decisions "
+    "alone"
+)
+ACTIVATED = (
+    "Threshold {threshold} of model {model} is active; "
+    "{decisions} scans decided by it that were not before."
+)
+AUROC = (
+    "AUROC: how well lesions drawn into healthy scans, or scans labelled abnormal, are told from "
+    "healthy scans that the model was not trained on; flagged: of these healthy scans."
+)
+REJECTED = "{path} is no scan; it was rejected on {when}: {reason}: {detail}"
+ALL_REJECTED = (
+    "No scan lies in {path}; {n} files there were rejected, the last on {when}: {reason}: {detail}"
 )
 
 
@@ -90,28 +108,30 @@ def history(
     now = None if current is None else current.threshold.id
     by = (now or 0) if active else None  # 0: none is active, so none decides
     query = HistoryQuery(verdict, since, until, scanner, model, by, limit=limit)
-    rows = [asdict(row) for row in decisions_records.decisions(engine, query)]
-    more = count_admitted(engine, query) - len(rows) if len(rows) == limit else 0
-    if more > 0:
-        say(f"the newest {limit} of {limit + more}: {more} more; --limit {limit + more} lists all")
-    if past := sum(row["threshold_id"] != now for row in rows):
+    rows = decisions_records.decisions(engine, query)
+    more = max(0, count_admitted(engine, query) - len(rows)) if len(rows) == limit else 0
+    if more:
+        say(MORE.format(limit=limit, all=limit + more, more=more))
+    if past := sum(row.threshold_id != now for row in rows):
         say(past_decisions(past, now))
     if as_json:
-        show_json({"decisions": rows, "more": max(0, more), "active_threshold_id": now})
+        show_json(output.history_document(rows, more, now))
     elif csv:
-        show_csv(rows, COLUMNS)
+        show_csv([output.decision_line(row) for row in rows], output.HISTORY_COLUMNS)
     else:
-        _show_decisions("Decisions, newest first", rows)
+        show_table(TITLE, tuple(TABLE.values()), [_table_row(row) for row in rows])
         show_notice()
 
 
 def past_decisions(n: int, active: int | None) -> str:
-    """That some of the decisions listed are not those that hold now."""
+    """How many of the decisions listed are by other thresholds than the active one."""
     which = "no threshold is active" if active is None else f"threshold {active} is active"
-    return (
-        f"{counted(n, 'decision')} listed by thresholds that are not active: {which}; "
-        "--active lists its decisions alone"
-    )
+    return PAST.format(decisions=counted(n, "decision"), active=which)
+
+
+def _table_row(row: DecisionRow) -> list[Cell]:
+    line = {**output.decision_line(row), "decided_at": short_time(row.decided_at)}
+    return [line[name] for name in TABLE]
 
 
 def show(
@@ -124,14 +144,14 @@ def show(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell all that the record holds of one scan."""
+    """Print all that the record holds of one scan."""
     place = read_context(home)
     engine = place.record_to_read()
-    story = details_of(engine, place.home, scan)
+    details = details_of(engine, place.home, scan)
     if as_json:
-        show_json(story_document(place.home, story))
+        show_json(details_document(place.home, details))
         return
-    show_story(place.home, story)
+    show_details(place.home, details)
     show_notice()
 
 
@@ -149,11 +169,11 @@ def activate(
     as_json: AsJson = False,
 ) -> None:
     """Activate a threshold and its model: promote, or roll back."""
-    engine = read_context(home).record_to_read()  # says so where there is none
+    engine = read_context(home).record_to_read()  # raises where there is none
     if threshold is None:
         _list_thresholds(engine, as_json=as_json)
         return
-    threshold_by_id(engine, threshold)  # says so where there is none
+    threshold_by_id(engine, threshold)  # raises where there is none
     from tasks.runtime.connections import (  # noqa: PLC0415 - keeps the reading commands light
         database,
     )
@@ -165,19 +185,15 @@ def activate(
         model_id = put_in_force(engine, threshold, reason, local_user())
         decisions = decide_again(engine, threshold, run.id)
         run.counts.update(threshold_id=threshold, decisions=decisions)
-    found = {"threshold_id": threshold, "model_id": model_id, "decisions": decisions}
     if as_json:
-        show_json(found)
+        show_json(output.activate_document(threshold, model_id, decisions))
     else:
-        show_lines(
-            f"Threshold {threshold} of model {model_id} is active; "
-            f"{decisions} scans decided by it that were not before."
-        )
+        show_lines(ACTIVATED.format(threshold=threshold, model=model_id, decisions=decisions))
         show_notice()
 
 
 def _learned(recipe: str) -> str:
-    """What a model of this recipe (JSON) learned, in words."""
+    """The kind of scan that a model of this recipe (JSON) was trained on, in words."""
     volumes = json.loads(recipe).get("volumes")
     if volumes is None:
         return "pictures"
@@ -190,64 +206,48 @@ def _list_thresholds(engine: Engine, *, as_json: bool) -> None:
     )
 
     current = current_threshold(engine)
-    active = current and current.activation.threshold_id
+    active = None if current is None else current.threshold.id
     learned = {model.id: _learned(model.recipe) for model in models(engine)}
     compared = comparisons(engine)
-    rows = []
-    for row in thresholds(engine):
-        found = compared.get(row.id or 0)
-        rows.append(
-            asdict(row)
-            | {"learned": learned[row.model_id], "in_force": row.id == active}
-            | {"active": row.id == active, "compared": found and asdict(found)}
-        )
+    rows = [(row, learned[row.model_id], compared.get(row.id or 0)) for row in thresholds(engine)]
     if as_json:
-        show_json({"thresholds": rows})
+        show_json({"thresholds": [output.threshold_document(*row, active) for row in rows]})
         return
-    show_table("Thresholds", CHOICES, [_choice(row) for row in rows])
-    show_lines(
-        "AUROC: how well lesions drawn into healthy scans, or scans labelled abnormal, are told "
-        "from healthy scans that the model did not learn from; flagged: of these healthy scans."
-    )
+    show_table("Thresholds", THRESHOLDS, [_threshold_row(*row, active) for row in rows])
+    show_lines(AUROC)
     show_notice()
 
 
-def _choice(row: Mapping[str, Any]) -> list[Cell]:
-    """A threshold with what one chooses it by, as a line of the table."""
-    found: Mapping[str, Any] = row["compared"] or {}
-    flagged = found.get("flagged")
+def _threshold_row(
+    row: Threshold, learned: str, compared: "Compared | None", active: int | None
+) -> list[Cell]:
+    figures: list[Cell] = ["-", "-", "-"]
+    if compared is not None:
+        flagged = compared.flagged
+        figures = [
+            "-" if flagged is None else f"{flagged} of {compared.n_healthy}",
+            _auroc(compared.auroc_implanted, compared.n_healthy),
+            _auroc(compared.auroc_abnormal, compared.n_abnormal),
+        ]
     return [
-        row["id"],
-        "yes" if row["active"] else "",
-        row["model_id"],
-        row["learned"],
-        short_time(row["created_at"]),
-        f"{row['policy']} {row['k']:g}",
-        row["value"],
-        row["n"],
-        "-" if flagged is None else f"{flagged} of {found['n_healthy']}",
-        _auroc(found.get("auroc_implanted"), found.get("n_healthy")),
-        _auroc(found.get("auroc_abnormal"), found.get("n_abnormal")),
+        row.id,
+        "yes" if row.id == active else "",
+        row.model_id,
+        learned,
+        short_time(row.created_at),
+        f"{row.policy} {row.k:g}",
+        row.value,
+        row.n,
+        *figures,
     ]
 
 
-def _auroc(value: float | None, n: int | None) -> str:
+def _auroc(value: float | None, n: int) -> str:
     return "-" if value is None else f"{value:.3f} (n {n})"
 
 
-def _show_decisions(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    show_table(
-        title,
-        tuple(SHOWN.values()),
-        [
-            [short_time(row[name]) if name == "decided_at" else row[name] for name in SHOWN]
-            for row in rows
-        ],
-    )
-
-
 def details_of(engine: Engine, home: Path, scan: str) -> ScanDetails:
-    """The story of a scan named by id, hash, recorded path, or a path as the shell knows it.
+    """All there is of a scan named by id, hash, recorded path, or a path as the shell knows it.
 
     Raises:
         NotInRecord: there is none; says so if the file was rejected.
@@ -259,18 +259,20 @@ def details_of(engine: Engine, home: Path, scan: str) -> ScanDetails:
         rejections = rejections_at(engine, recorded)
         if rejections and not Path(scan).is_dir():
             last = rejections[-1]
-            raise NotInRecord(
-                f"{recorded} is no scan; it was rejected on {short_time(last.created_at)}: "
-                f"{last.reason.value}: {last.detail}"
-            ) from None
+            raise NotInRecord(REJECTED.format(path=recorded, **_why(last))) from None
         try:
             return scan_story(engine, recorded)
         except NotInRecord:
             beside = rejected_beside(engine, [f"{recorded}/x"], limit=1)
             if beside.total == 0:
                 raise unknown from None
-            last = beside.rejections[0]
-            raise NotInRecord(
-                f"No scan lies in {recorded}; {beside.total} files there were rejected, the last "
-                f"on {short_time(last.created_at)}: {last.reason.value}: {last.detail}"
-            ) from None
+            why = _why(beside.rejections[0])
+            raise NotInRecord(ALL_REJECTED.format(path=recorded, n=beside.total, **why)) from None
+
+
+def _why(rejection: Rejection) -> dict[str, str]:
+    return {
+        "when": short_time(rejection.created_at),
+        "reason": rejection.reason.value,
+        "detail": rejection.detail,
+    }

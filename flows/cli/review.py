@@ -1,4 +1,4 @@
-"""`mriad review`: record a person's verdict on the decision on a scan, or withdraw it."""
+"""`mriad review`: record a reviewer's verdict on the decision on a scan, or withdraw it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,8 @@ from db.repository.models import current_threshold
 from db.repository.reviews import append_review, standing_label, withdraw_review
 from db.repository.scan_details import ScanDetails
 from db.timestamps import now
-from flows.cli.console import show_json, show_lines, show_notice, shown
+from flows.cli import output
+from flows.cli.console import formatted, show_json, show_lines, show_notice
 from flows.cli.options import AsJson, Home, Reviewer, reviewer_name
 from flows.cli.record_commands import details_of
 from flows.context import read_context, write_context
@@ -21,8 +22,8 @@ from mriad_model.enums import LabelSource, LabelValue, Verdict
 from mriad_model.errors import NotInRecord
 
 
-class Word(StrEnum):
-    """What a person can say of a scan."""
+class Answer(StrEnum):
+    """What a reviewer can answer."""
 
     NORMAL = "normal"
     SUSPICIOUS = "suspicious"
@@ -32,13 +33,28 @@ class Word(StrEnum):
 
     @property
     def verdict(self) -> Verdict:
-        """The word as one on a decision."""
-        return Verdict.NORMAL if self in (Word.NORMAL, Word.HEALTHY) else Verdict.SUSPICIOUS
+        """The answer as a verdict on the decision."""
+        healthy = self in (Answer.NORMAL, Answer.HEALTHY)
+        return Verdict.NORMAL if healthy else Verdict.SUSPICIOUS
 
     @property
     def label(self) -> LabelValue | None:
-        """The label that it is, if it is one."""
-        return LabelValue(self.value) if self in (Word.HEALTHY, Word.ABNORMAL) else None
+        """The answer as a label of the scan, where it is one."""
+        return LabelValue(self.value) if self in (Answer.HEALTHY, Answer.ABNORMAL) else None
+
+
+NO_DECISION = (
+    "scan {scan} has no decision to review yet; score it, or label it with: "
+    "mriad ingest PATH --label healthy"
+)
+SCAN = "Scan {scan}: {path}"
+DECISION = "Decision {decision}: {verdict}, score {score}, limit {threshold}"
+REVIEWED = (
+    "Reviewed as {verdict}{labelled} by {reviewer}. To take it back: mriad review {scan} withdraw"
+)
+LABELLED = ", and labelled {label}"
+WITHDRAWN = "{reviewer} withdrew the review of {author}, who reviewed it as {verdict}. {label}"
+LABEL_NOW, NO_LABEL = "It is labelled {label}.", "It has no label."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +65,7 @@ class ReviewResult:
     decision: DecisionRow
     reviewer: str
     verdict: Verdict
-    label: LabelValue | None = None  # given along with it
+    label: LabelValue | None = None  # appended along with it
     withdrawn: Review | None = None  # the review that the row withdraws
 
 
@@ -58,10 +74,10 @@ def review(
         str, typer.Argument(help="Its id, a path of it, or how its sha256 begins, as for show.")
     ],
     verdict: Annotated[
-        Word,
+        Answer,
         typer.Argument(
-            help="normal, suspicious: of the decision. healthy, abnormal: a label as well. "
-            "withdraw: the last review of the scan no longer holds, nor its label."
+            help="normal, suspicious: of the decision. healthy, abnormal: also a label. "
+            "withdraw: takes back the last review of the scan, and its label."
         ),
     ],
     note: Annotated[str, typer.Option(help="Why, or what was seen; kept in the record.")] = "",
@@ -69,94 +85,87 @@ def review(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Record a person's verdict on the decision on a scan: the active threshold's, or the last.
+    """Record a reviewer's verdict on the decision on a scan: the active threshold's, or the last.
 
     "normal" and "suspicious" agree or disagree with it. "healthy" and "abnormal" also label the
     scan: models may learn from a healthy one, and are compared on abnormal ones. "withdraw" takes
-    the last review of the scan back, by one more row.
+    back the last review of the scan, by one more row.
     """
     name = reviewer_name(reviewer)
     place = read_context(home)
     engine = place.record_to_read()
-    story, current = details_of(engine, place.home, scan), current_threshold(engine)
-    if not story.decisions:
-        raise NotInRecord(
-            f"scan {story.scan.id} has no decision to review yet; score it, or label it with: "
-            "mriad ingest PATH --label healthy"
-        )
+    details, current = details_of(engine, place.home, scan), current_threshold(engine)
+    if not details.decisions:
+        raise NotInRecord(NO_DECISION.format(scan=details.scan.id))
     from tasks.runtime.connections import (  # noqa: PLC0415 - keeps the reading commands light
         database,
     )
 
     engine = database(str(write_context(home).home))
-    if verdict is Word.WITHDRAW:
-        said = _withdraw(engine, story, name, note)
+    if verdict is Answer.WITHDRAW:
+        result = _withdraw(engine, details, name, note)
     else:
         active = None if current is None else current.threshold.id
-        said = _append(engine, story, active, verdict, name, note)
-    _show(engine, said, as_json=as_json)
+        result = _append(engine, details, active, verdict, name, note)
+    label = standing_label(engine, details.decisions[0].scan_id)
+    if as_json:
+        show_json(output.review_document(result, label))
+    else:
+        _show(result, label)
 
 
 def _append(
     engine: Engine,
-    story: ScanDetails,
+    details: ScanDetails,
     active: int | None,
-    word: Word,
-    name: str,
+    answer: Answer,
+    reviewer: str,
     note: str,
 ) -> ReviewResult:
-    decision = max(story.decisions, key=lambda d: (d.threshold_id == active, d.decided_at))
+    decision = max(details.decisions, key=lambda d: (d.threshold_id == active, d.decided_at))
     scan_id, moment = decision.scan_id, now()
-    said = Review(scan_id, decision.decision_id, name, word.verdict, note, moment)
+    row = Review(scan_id, decision.decision_id, reviewer, answer.verdict, note, moment)
     label = None
-    if word.label is not None:
-        label = Label(scan_id, word.label, LabelSource.REVIEWER, name, moment)
-    return ReviewResult(
-        append_review(engine, said, label), decision, name, word.verdict, word.label
-    )
+    if answer.label is not None:
+        label = Label(scan_id, answer.label, LabelSource.REVIEWER, reviewer, moment)
+    review_id = append_review(engine, row, label)
+    return ReviewResult(review_id, decision, reviewer, answer.verdict, answer.label)
 
 
-def _withdraw(engine: Engine, story: ScanDetails, name: str, note: str) -> ReviewResult:
-    review_id, last = withdraw_review(engine, story.decisions[0].scan_id, name, note, now())
-    (decision,) = (each for each in story.decisions if each.decision_id == last.decision_id)
-    return ReviewResult(review_id, decision, name, last.verdict, withdrawn=last)
+def _withdraw(engine: Engine, details: ScanDetails, reviewer: str, note: str) -> ReviewResult:
+    scan_id = details.decisions[0].scan_id
+    review_id, last = withdraw_review(engine, scan_id, reviewer, note, now())
+    (decision,) = (each for each in details.decisions if each.decision_id == last.decision_id)
+    return ReviewResult(review_id, decision, reviewer, last.verdict, withdrawn=last)
 
 
-def _show(engine: Engine, said: ReviewResult, *, as_json: bool) -> None:
-    decision, last = said.decision, said.withdrawn
-    label = standing_label(engine, decision.scan_id)
-    if as_json:
-        show_json(
-            {
-                "review_id": said.review_id,
-                "scan_id": decision.scan_id,
-                "decision_id": decision.decision_id,
-                "path": decision.path,
-                "decided": decision.verdict,
-                "score": decision.score,
-                "threshold": decision.threshold,
-                "reviewer": said.reviewer,
-                "verdict": said.verdict,
-                "label": said.label,
-                "withdrawn": last and last.id,
-                "label_now": label and label.value,
-            }
-        )
-        return
+def _show(result: ReviewResult, label: Label | None) -> None:
+    decision, last = result.decision, result.withdrawn
     show_lines(
-        f"Scan {decision.scan_id}: {decision.path or 'no file'}",
-        f"Decision {decision.decision_id}: {decision.verdict}, score {shown(decision.score)}, "
-        f"limit {shown(decision.threshold)}",
+        SCAN.format(scan=decision.scan_id, path=decision.path or "no file"),
+        DECISION.format(
+            decision=decision.decision_id,
+            verdict=decision.verdict,
+            score=formatted(decision.score),
+            threshold=formatted(decision.threshold),
+        ),
     )
     if last is None:
-        labelled = f", and labelled {said.label}" if said.label else ""
         show_lines(
-            f"Reviewed as {said.verdict}{labelled} by {said.reviewer}. "
-            f"To take it back: mriad review {decision.scan_id} withdraw"
+            REVIEWED.format(
+                verdict=result.verdict,
+                labelled=LABELLED.format(label=result.label) if result.label else "",
+                reviewer=result.reviewer,
+                scan=decision.scan_id,
+            )
         )
     else:
         show_lines(
-            f"Withdrawn by {said.reviewer}: that {last.reviewer} reviewed it as {last.verdict}. "
-            + (f"It is labelled {label.value}." if label else "It has no label.")
+            WITHDRAWN.format(
+                reviewer=result.reviewer,
+                author=last.reviewer,
+                verdict=last.verdict,
+                label=LABEL_NOW.format(label=label.value) if label else NO_LABEL,
+            )
         )
     show_notice()

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from db.repository.models import current_threshold
+from flows.cli import output
 from flows.cli.console import show_json
 from flows.cli.options import AsJson, Device, Home, flow_context
 from flows.context import Context, write_context
@@ -60,7 +61,7 @@ def watch(
         scorer = "the deployment on-new-scans" if served else "this process"
         say(f"watching {escape_path(root)}; scored by {scorer}")
         if as_json:
-            show_json({"watching": escape_path(root), "scored_by": scorer})
+            show_json(output.watch_document(escape_path(root), scorer))
             sys.stdout.flush()
         if served:
             with closing(
@@ -144,7 +145,7 @@ def up(
         if not in_force:
             say("no model is in force: scans wait until there is one (mriad train)")
         if as_json:
-            show_json({"pages": pages, "watching": escape_path(root)})
+            show_json(output.up_document(escape_path(root), pages))
             sys.stdout.flush()
 
     serving()

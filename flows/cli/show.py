@@ -1,40 +1,38 @@
-"""How `mriad show` tells of one scan: lines and tables for a person, or one JSON document."""
+"""The view of `mriad show`: all there is of one scan, as lines and tables or as a document."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from db.entities import Heatmap, Label, Model, Review
 from db.repository.scan_details import ScanDetails, ScoreStory
 from db.repository.sightings import RejectedBeside
+from flows.cli import output
 from flows.cli.console import Cell, short_time, show_lines, show_section, sparkline
 from mriad_model.enums import LabelSource
 from mriad_model.files import sha256_of
 from mriad_model.paths import source_path
 from mriad_model.readers.orientation import in_words, slices_across
 
-# Columns that hold JSON.
-JSON_TEXTS = frozenset({"environment", "geometry", "libraries", "metrics", "recipe"})
-WORST_SLICES = 5
+HIGHEST_SLICES = 5
+SLICES = "{plane} slices under model {model}: {n} scored{others}"
+NOT_SCORED = ", {n} not scored"
+MORE_REJECTIONS = "and {n} more"
 AS_RECORDED, CHANGED, MISSING, UNREADABLE = "as recorded", "changed", "missing", "unreadable"
 
 
-def story_document(home: Path, story: ScanDetails) -> dict[str, Any]:
-    """The JSON of `mriad show`: the story, what rows hold as JSON being objects in it."""
-    document: dict[str, Any] = _objects(asdict(story))
-    for score, told in zip(story.scores, document["scores"], strict=True):
-        told["n_slices"] = _slices_in_all(story, score)
-        for heatmap, line in zip(score.heatmaps, told["heatmaps"], strict=True):
-            line["file"] = _file_now(home, heatmap)
-    return document
+def details_document(home: Path, details: ScanDetails) -> output.Document:
+    """The JSON document of `mriad show`."""
+    n_slices = [_n_slices(details, score) for score in details.scores]
+    files = [[_file_state(home, each) for each in score.heatmaps] for score in details.scores]
+    return output.show_document(details, n_slices, files)
 
 
-def show_story(home: Path, story: ScanDetails) -> None:
-    """Tell all that the record holds of a scan; what there is none of is not mentioned."""
-    _show_scan(story)
-    show_section("Seen at", ("path", "files", "bytes", "when (UTC)"), _sources(story))
+def show_details(home: Path, details: ScanDetails) -> None:
+    """Print all that the record holds of a scan; empty sections are not printed."""
+    _show_scan(details)
+    show_section("Seen at", ("path", "files", "bytes", "when (UTC)"), _sources(details))
     show_section(
         "Labels",
         ("label", "source", "by", "when (UTC)", "withdrawn"),
@@ -44,9 +42,9 @@ def show_story(home: Path, story: ScanDetails) -> None:
                 each.source.value,
                 each.author,
                 short_time(each.created_at),
-                _label_withdrawn(each, story.reviews),
+                _label_withdrawn(each, details.reviews),
             )
-            for each in story.labels
+            for each in details.labels
         ],
     )
     show_section(
@@ -59,11 +57,11 @@ def show_story(home: Path, story: ScanDetails) -> None:
                 json.loads(each.model.recipe).get("name"),
                 short_time(each.score.created_at),
             )
-            for each in story.scores
+            for each in details.scores
         ],
     )
-    for score in story.scores:
-        _show_slices(story, score)
+    for score in details.scores:
+        _show_slices(details, score)
     show_section(
         "Decisions",
         ("decision", "when (UTC)", "verdict", "score", "limit", "p", "threshold", "model"),
@@ -78,15 +76,15 @@ def show_story(home: Path, story: ScanDetails) -> None:
                 each.threshold_id,
                 each.model_id,
             )
-            for each in story.decisions
+            for each in details.decisions
         ],
     )
     show_section(
         "Maps",
         ("kind", "model", "path", "file"),
         [
-            (heatmap.kind.value, each.score.model_id, heatmap.path, _file_now(home, heatmap))
-            for each in story.scores
+            (heatmap.kind.value, each.score.model_id, heatmap.path, _file_state(home, heatmap))
+            for each in details.scores
             for heatmap in each.heatmaps
         ],
     )
@@ -100,17 +98,17 @@ def show_story(home: Path, story: ScanDetails) -> None:
                 each.reviewer,
                 each.note,
                 short_time(each.created_at),
-                _withdrawn(each, story.reviews),
+                _withdrawn(each, details.reviews),
             )
-            for each in story.reviews
+            for each in details.reviews
             if each.withdrawn is None
         ],
     )
-    _show_rejections(story.beside)
+    _show_rejections(details.beside)
 
 
-def _show_scan(story: ScanDetails) -> None:
-    scan = story.scan
+def _show_scan(details: ScanDetails) -> None:
+    scan = details.scan
     lines = [
         ("scan", f"{scan.id}, {scan.kind.value}"),
         *in_words(scan.grid),
@@ -120,7 +118,10 @@ def _show_scan(story: ScanDetails) -> None:
         ("study UID", scan.study_uid),
         ("series UID", scan.series_uid),
         ("sha256", scan.sha256),
-        ("registered", f"{short_time(scan.created_at)} by run {story.run.id} ({story.run.flow})"),
+        (
+            "registered",
+            f"{short_time(scan.created_at)} by run {details.run.id} ({details.run.flow})",
+        ),
     ]
     show_lines(*(f"{name:<12} {value}" for name, value in lines if value))
 
@@ -134,7 +135,7 @@ def _withdrawn(review: Review, reviews: Sequence[Review]) -> str:
 
 
 def _label_withdrawn(label: Label, reviews: Sequence[Review]) -> str:
-    """The same of the review that gave a label: the two are of one author and moment."""
+    """The same of the review that gave a label: both have one author and one time."""
     given = (
         each
         for each in reviews
@@ -145,12 +146,12 @@ def _label_withdrawn(label: Label, reviews: Sequence[Review]) -> str:
     return next((_withdrawn(each, reviews) for each in given), "")
 
 
-def _sources(story: ScanDetails) -> list[Sequence[Cell]]:
-    """Files as seen, those that one run saw in one folder as one line."""
+def _sources(details: ScanDetails) -> list[Sequence[Cell]]:
+    """A line for each file; one line for the files of a series that one run saw in a folder."""
     folders: dict[tuple[int, str], list[Any]] = {}
-    for each in story.sightings:
+    for each in details.sightings:
         folder = each.path.rpartition("/")[0]
-        together = (each.run_id, folder if story.scan.n_files > 1 else each.path)
+        together = (each.run_id, folder if details.scan.n_files > 1 else each.path)
         folders.setdefault(together, []).append(each)
     return [
         (
@@ -163,22 +164,24 @@ def _sources(story: ScanDetails) -> list[Sequence[Cell]]:
     ]
 
 
-def _show_slices(story: ScanDetails, score: ScoreStory) -> None:
+def _show_slices(details: ScanDetails, score: ScoreStory) -> None:
     """The scores of a volume's slices as one line, and where the highest are."""
     if len(score.positions) < 2:
         return
-    total = _slices_in_all(story, score)
-    judged = dict(zip(score.positions, score.slice_values, strict=True))
-    line = [judged.get(position) for position in range(total or max(judged) + 1)]
-    worst = sorted(judged, key=lambda position: -judged[position])[:WORST_SLICES]
-    plane = _plane(score.model)
-    left_out = f", {total - len(judged)} left out" if total else ""
+    total = _n_slices(details, score)
+    scores = dict(zip(score.positions, score.slice_values, strict=True))
+    line = [scores.get(position) for position in range(total or max(scores) + 1)]
+    highest = sorted(scores, key=lambda position: -scores[position])[:HIGHEST_SLICES]
     show_lines(
         "",
-        f"{plane or 'unknown'} slices under model {score.score.model_id}: "
-        f"{len(judged)} judged{left_out}",
+        SLICES.format(
+            plane=_plane(score.model) or "unknown",
+            model=score.score.model_id,
+            n=len(scores),
+            others=NOT_SCORED.format(n=total - len(scores)) if total else "",
+        ),
         f"  1 {sparkline(line)} {len(line)}",
-        "  highest: " + ", ".join(f"slice {each + 1} ({judged[each]:.4g})" for each in worst),
+        "  highest: " + ", ".join(f"slice {each + 1} ({scores[each]:.4g})" for each in highest),
     )
 
 
@@ -189,11 +192,11 @@ def _show_rejections(beside: RejectedBeside) -> None:
         [(each.path, each.reason.value, each.detail) for each in beside.rejections],
     )
     if beside.total > len(beside.rejections):
-        show_lines(f"and {beside.total - len(beside.rejections)} more")
+        show_lines(MORE_REJECTIONS.format(n=beside.total - len(beside.rejections)))
 
 
-def _file_now(home: Path, heatmap: Heatmap) -> str:
-    """What has become of a map's file since it was recorded."""
+def _file_state(home: Path, heatmap: Heatmap) -> str:
+    """Whether a heatmap's file is as it was recorded."""
     path = source_path(heatmap.path, home)
     if not path.exists():
         return MISSING
@@ -203,22 +206,12 @@ def _file_now(home: Path, heatmap: Heatmap) -> str:
         return UNREADABLE
 
 
-def _slices_in_all(story: ScanDetails, score: ScoreStory) -> int | None:
-    """How many slices the scan has in the plane that the model looks at."""
-    return slices_across(story.scan.grid, _plane(score.model))
+def _n_slices(details: ScanDetails, score: ScoreStory) -> int | None:
+    """How many slices the scan has in the model's plane."""
+    return slices_across(details.scan.grid, _plane(score.model))
 
 
 def _plane(model: Model) -> str | None:
     volumes: Mapping[str, Any] = json.loads(model.recipe).get("volumes") or {}
     plane: str | None = volumes.get("slicing", {}).get("plane")
     return plane
-
-
-def _objects(value: Any) -> Any:
-    """The same, the columns that hold JSON made into what they hold."""
-    if isinstance(value, dict):
-        return {
-            name: json.loads(each or "null") if name in JSON_TEXTS else _objects(each)
-            for name, each in value.items()
-        }
-    return [_objects(each) for each in value] if isinstance(value, list | tuple) else value

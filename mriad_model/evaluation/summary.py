@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,7 +31,7 @@ class EvaluatedRow:
     name: str
     kind: RowKind
     metrics: Metrics
-    auroc_told_direction: float | None = None  # of a baseline, had the labels told its sign
+    auroc_direction_from_labels: float | None = None  # of a baseline, had the labels told its sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Rival:
     """The best method that needs no training, and by how much the model's AUROC is larger."""
 
     name: str
-    told_direction: bool  # the labels said which way the feature leans
+    direction_from_labels: bool  # the labels said which way the feature leans
     auroc: float
     advantage: Advantage
 
@@ -97,33 +96,25 @@ class EvaluationReport:
         """The recipe's own row."""
         return next(row for row in self.rows if row.kind is RowKind.MODEL)
 
-    def to_dict(self, report: str | None = None) -> dict[str, Any]:
-        """What `mriad evaluate --json` prints; `report` is where the HTML page lies."""
-        metrics = self.model.metrics
-        return {
-            "protocol": self.protocol.value,
-            "memorisation": self.memorisation,
-            "note": MEMORISATION if self.memorisation else None,
-            **_figures(metrics),
-            "n_healthy": metrics.n_healthy,
-            "n_abnormal": metrics.n_abnormal,
-            "n_files": self.n_files,
-            "n_folded_away": self.n_folded_away,
-            "n_contradictory": self.n_contradictory,
-            "repeats": metrics.n_repeats,
-            "detectors": {r.name: _row(r) for r in self.rows if r.kind is RowKind.DETECTOR},
-            "baselines": {r.name: _row(r) for r in self.rows if r.kind is RowKind.BASELINE},
-            "strongest_untrained": None if self.rival is None else asdict(self.rival),
-            "recipe": json.loads(self.recipe),
-            "plan": json.loads(self.plan),
-            "folds": [
-                asdict(line.training)
-                | {"repeat": line.repeat, "fold": line.fold, "n_calibration": line.n_calibration}
-                for line in self.folds
-            ],
-            "seconds": self.seconds,
-            "report": report,
-        }
+    @property
+    def note(self) -> str | None:
+        """What a reader has to know before the figures."""
+        return MEMORISATION if self.memorisation else None
+
+    @property
+    def recipe_name(self) -> str:
+        """The name of the recipe that was measured."""
+        return str(json.loads(self.recipe)["name"])
+
+    @property
+    def detectors(self) -> list[EvaluatedRow]:
+        """Each of the recipe's detectors standing alone."""
+        return [row for row in self.rows if row.kind is RowKind.DETECTOR]
+
+    @property
+    def baselines(self) -> list[EvaluatedRow]:
+        """The methods without a model."""
+        return [row for row in self.rows if row.kind is RowKind.BASELINE]
 
 
 def summarise(results: Sequence[FoldResult], resamples: int = RESAMPLES) -> EvaluationReport:
@@ -229,21 +220,3 @@ def _line(result: FoldResult) -> FoldLine:
         result.epochs,
         result.seconds,
     )
-
-
-def _figures(metrics: Metrics) -> dict[str, Any]:
-    return {
-        "confusion": asdict(metrics.confusion),
-        **metrics.values,
-        "intervals": {
-            name: None if interval is None else [interval.low, interval.high]
-            for name, interval in metrics.intervals.items()
-        },
-    }
-
-
-def _row(row: EvaluatedRow) -> dict[str, Any]:
-    figures = _figures(row.metrics)
-    if row.auroc_told_direction is not None:
-        figures["auroc_told_direction"] = row.auroc_told_direction
-    return figures

@@ -119,7 +119,7 @@ def _table_row(row: EvaluatedRow) -> dict[str, Any]:
         "name": NAMES.get(row.name, row.name),
         "is_model": row.kind is RowKind.MODEL,
         "figures": [_figure(values[name], intervals[name]) for name in COLUMNS],
-        "told": row.auroc_told_direction,
+        "told": row.auroc_direction_from_labels,
     }
 
 

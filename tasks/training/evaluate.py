@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -17,7 +16,7 @@ from mriad_model.evaluation.dataset import EvaluationData, EvaluationImage, gath
 from mriad_model.evaluation.folds import run_fold
 from mriad_model.evaluation.protocol import EvaluationPlan
 from mriad_model.evaluation.results import FoldResult
-from mriad_model.evaluation.summary import summarise
+from mriad_model.evaluation.summary import EvaluationReport, summarise
 from mriad_model.files import make_folder, write_atomically
 from mriad_model.heatmaps.overlay import paint
 from mriad_model.paths import escape_path, unescape_path
@@ -112,12 +111,12 @@ def evaluate_fold(
 @task(name="report", cache_policy=NO_CACHE)
 def write_evaluation_report(
     home: str, run_id: int, folder: str, paths: Sequence[str], rejected: Sequence[RejectedItem]
-) -> dict[str, Any]:
-    """Put the folds together, write the page; what `mriad evaluate --json` prints."""
+) -> tuple[EvaluationReport, str]:
+    """Put the folds together and write the page; its path, relative to the home, comes second."""
     results = [FoldResult.from_json(Path(path).read_text()) for path in paths]
     report = summarise(results)
     page = render_evaluation(report, provenance(home, run_id, folder), refusal_lines(rejected))
-    return report.to_dict(write_page(Path(home), f"evaluation-run-{run_id}", page))
+    return report, write_page(Path(home), f"evaluation-run-{run_id}", page)
 
 
 def _read(files: Sequence[FoundFile], scratch: Path) -> Iterator[StoredImage | RejectedFile]:

@@ -15,7 +15,8 @@ from db.repository.models import current_threshold, dataset_roles, model_by_id
 from db.repository.runs import run_by_id, runs_since
 from db.repository.scan_details import decisions_for_replay
 from db.repository.sightings import sightings
-from flows.cli.output import show_scoring
+from flows.cli.lines import NO_FILES, show_score
+from flows.cli.output import evaluate_document
 from flows.evaluate import evaluate_model
 from flows.ingest import ingest_scans
 from flows.recalibrate import recalibrate_threshold
@@ -117,7 +118,7 @@ def test_what_a_run_decided_before_it_was_cut_off_is_in_the_next_report(
     assert flagged == result.recovered_suspicious > 0
     assert f"<h1>{flagged} suspicious of {decided} scored scans</h1>" in page
     capsys.readouterr()
-    show_scoring(trained.home, result, as_json=False)
+    show_score(trained.home, result, as_json=False)
     out = capsys.readouterr().out
     assert f"{decided} more were decided by runs that have not" in out
     assert f", {flagged} suspicious; listed here too." in out
@@ -242,15 +243,16 @@ def test_both_protocols_evaluate_and_the_seeds_is_labelled_memorisation(
         )
         for protocol in EvaluationProtocol
     }
-    for document in found.values():
+    documents = {protocol: evaluate_document(each) for protocol, each in found.items()}
+    for document in documents.values():
         page = (trained.home / document["report"]).read_text()
         assert "Not a medical device" in page
         json.dumps(document, allow_nan=False)
-    memorised = found[EvaluationProtocol.SEED]
+    memorised = documents[EvaluationProtocol.SEED]
     assert "memorisation" in memorised["note"]
     assert "MEMORISATION" in (trained.home / memorised["report"]).read_text().upper()
     assert sum(memorised["confusion"].values()) == 30
-    heldout = found[EvaluationProtocol.HELDOUT]
+    heldout = documents[EvaluationProtocol.HELDOUT]
     assert heldout["note"] is None
     assert {"entropy", "sharpness", "file_size", "asymmetry"} <= heldout["baselines"].keys()
 
@@ -260,8 +262,8 @@ def test_an_empty_folder_is_scored_to_nothing_and_said_to_be_empty(
 ) -> None:
     result = score_new_scans(trained.home, escape_path(tmp_path / "home/inbox"), device="cpu")
     assert (result.new, result.scored, result.rejected) == (0, 0, [])
-    show_scoring(trained.home, result, as_json=False)
-    assert "There are no files in that folder" in capsys.readouterr().out
+    show_score(trained.home, result, as_json=False)
+    assert NO_FILES in capsys.readouterr().out
 
 
 def test_broken_files_become_rejections_and_nothing_is_scored(
@@ -299,7 +301,7 @@ def test_a_series_of_another_kind_is_left_out_once_and_named_as_a_series(
         assert 'Rejected files<b class="flag">1</b>' in page
         assert 'Left out<b class="flag">1</b>' in page
         assert page.index("listed below") < page.index(f"{scans}/series/")
-        show_scoring(trained.home, result, as_json=False)
+        show_score(trained.home, result, as_json=False)
         out = capsys.readouterr().out
         assert "1 rejected" in out
         assert "Rejected: 1 unsupported" in out

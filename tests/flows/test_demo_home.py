@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from db.repository.scans import register_scans
+from flows.cli import lines
 from flows.cli import main as cli
-from flows.cli import output as results
 from flows.demo_home import DEMO_HOME, demo_home, refuse_other_data
 from flows.train import TrainingResult
 from mriad_model.errors import SettingsError
@@ -80,7 +80,7 @@ def test_train_says_what_may_not_belong_together(capsys: pytest.CaptureFixture[s
     given = dict.fromkeys(TrainingResult.__dataclass_fields__, 40)
     said = {"validation_loss": 0.1, "comparison": Comparison("none was active"), "warnings": [told]}
     trained = TrainingResult(**{**given, **said})  # type: ignore[arg-type]
-    results.show_training(trained, as_json=False)
+    lines.show_train(trained, as_json=False)
     assert f"Warning: {told}.\n" in capsys.readouterr().out
-    results.show_training(trained, as_json=True)
+    lines.show_train(trained, as_json=True)
     assert json.loads(capsys.readouterr().out)["warnings"] == [told]

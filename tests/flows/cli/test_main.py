@@ -323,12 +323,11 @@ def test_thresholds_can_be_looked_up_to_roll_back_to(
     status, out, _ = run(capsys, "activate", "--home", trained.home, "--json")
     (row,) = json.loads(out)["thresholds"]
     assert status == 0
-    assert (row["id"], row["model_id"], row["in_force"]) == (
+    assert (row["id"], row["model_id"], row["active"]) == (
         trained.threshold_id,
         trained.model_id,
         True,
     )
-    assert row["active"]
     found = row["compared"]  # the training looked at what its model comes to
     assert found["n_healthy"] == row["n"] > 1
     assert found["n_abnormal"] == N_ABNORMAL
@@ -355,7 +354,7 @@ def test_a_model_can_be_trained_compared_and_left_inactive(
     assert compared["model"].keys() == compared["active"].keys()
     assert compared["model"]["n_healthy"] == found["n_calibration"]  # the same split
     assert compared["model"]["n_abnormal"] == N_ABNORMAL
-    assert "too few scans to tell which is better" in compared["told"]
+    assert "too few scans to tell which is better" in compared["text"]
     _, out, _ = run(capsys, "activate", "--home", trained.home, "--json")
     old, new = json.loads(out)["thresholds"]
     assert [old] == json.loads(before)["thresholds"]

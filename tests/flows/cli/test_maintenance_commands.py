@@ -10,7 +10,10 @@ import pytest
 
 from db.engine import chain_head as heads
 from flows.cli import main as cli
+from flows.cli.maintenance_commands import NOT_RECOMPUTED, show_verify
 from mriad_model.enums import NOTICE
+from tasks.maintenance.verify_model import FROM_FILE
+from tasks.maintenance.verify_report import ReplayReport
 from tests.conftest import REPOSITORY
 from tests.support.kept import KeptHome, kept_home
 
@@ -153,3 +156,15 @@ def test_neither_loads_the_engine_or_networks_and_a_backup_no_migrations(
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_what_was_not_recomputed_reads_as_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    report = ReplayReport(identical=1)
+    report.leave("weights, standards and colour limits of models", FROM_FILE)
+    report.leave("heatmaps", "they differ in their last bits, the scores do not", 2)
+    show_verify(report, as_json=False)
+    out = capsys.readouterr().out
+    assert out.startswith("1 decision replayed: 1 identical")
+    models = "weights, standards and colour limits of 1 model"
+    assert NOT_RECOMPUTED.format(what=models, why=FROM_FILE) in out
+    assert "Not recomputed: 2 heatmaps; they differ in their last bits" in out

@@ -1,34 +1,397 @@
-"""What the lines under a command say of what it found."""
+"""The `--json` documents: every key of every command, and the columns of the CSVs.
+
+Scripts read them. A key may be added here; none may be renamed or go.
+"""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
-from flows.cli.verify_lines import show_replay
-from mriad_model.errors import ThresholdUndefined
-from tasks.maintenance.verify_model import FROM_FILE
-from tasks.maintenance.verify_report import ReplayReport
-from tasks.training.candidate_figures import not_compared
+from db.engine.chain_head import Head
+from db.engine.integrity import Counts
+from db.entities import (
+    Arrival,
+    Heatmap,
+    Label,
+    Model,
+    Rejection,
+    Review,
+    Run,
+    Scan,
+    Score,
+    Sighting,
+    Threshold,
+)
+from db.repository.decisions import DecisionRow
+from db.repository.scan_details import ScanDetails, ScoreStory
+from db.repository.sightings import RejectedBeside
+from flows.cli import main as cli
+from flows.cli import output
+from flows.cli.preconditions import Unmatched
+from flows.cli.review import ReviewResult
+from flows.demo import DemoResult
+from flows.evaluate import EvaluationResult
+from flows.ingest import IngestResult
+from flows.retrain_result import RetrainingResult
+from flows.score import ScoringResult
+from flows.train import TrainingResult
+from flows.weekly_report import WeeklyReport
+from mriad_model.detection.thresholds import Flips, ThresholdFit
+from mriad_model.detection.training import TrainingSummary
+from mriad_model.enums import (
+    HeatmapKind,
+    LabelSource,
+    LabelValue,
+    Policy,
+    RejectionReason,
+    ScanKind,
+    SettledBy,
+    Verdict,
+)
+from mriad_model.evaluation.metrics import (
+    DECISION_METRICS,
+    RANK_METRICS,
+    Advantage,
+    Confusion,
+    Interval,
+    Metrics,
+)
+from mriad_model.evaluation.protocol import EvaluationProtocol
+from mriad_model.evaluation.results import RowKind
+from mriad_model.evaluation.summary import (
+    EvaluatedRow,
+    EvaluationReport,
+    FoldLine,
+    Rival,
+    Sigmas,
+)
+from mriad_model.phantom.write import DrawnScan
+from mriad_model.rejections import RejectedItem
+from mriad_model.reports.table import COLUMNS as WORKLIST_COLUMNS
+from tasks.maintenance.backup import Backup
+from tasks.maintenance.check import CheckReport, Problem, ProblemKind
+from tasks.maintenance.verify_report import (
+    Fault,
+    LastBits,
+    Mismatch,
+    Missing,
+    NotRecomputed,
+    ReplayReport,
+    Unreadable,
+)
+from tasks.training.candidate_figures import Comparison
+from tasks.training.threshold_figures import Compared
+from tasks.training.thresholds import Proposal
+
+NOON = "2026-11-23T12:00:00.000000+00:00"
+REJECTED = [RejectedItem("inbox/a.txt", "unsupported", "not a picture")]
+UNMATCHED = [Unmatched(2, "b.png")]
+
+RUN = Run("train_model", "x", "0.1.0", None, '{"numpy": "2"}', "cpu", NOON, '{"torch": "2"}', 1)
+SCAN = Scan("ab" * 32, ScanKind.IMAGE, None, None, None, None, '{"rows": 2}', 1, 1, NOON, 1)
+SIGHTING = Sighting(1, "inbox/a.png", 1, 2, 3, 1, NOON, 4, 1)
+REJECTION = Rejection("inbox/a.txt", 1, 2, None, RejectionReason.EMPTY, "", 1, NOON, 4, 1)
+LABEL = Label(1, LabelValue.HEALTHY, LabelSource.REVIEWER, "Ann", NOON, 1)
+MODEL = Model("cd" * 32, "models/a", '{"name": "default"}', 1, '{"epochs": 2}', 1, NOON, 1)
+THRESHOLD = Threshold(1, 1, Policy.SIGMAS, 0.0, 1.0, 9, 1.0, 1.0, 1, NOON, 1)
+SCORE = Score(1, 1, 2.0, 1, NOON, 1)
+HEATMAP = Heatmap(1, HeatmapKind.MONTAGE, 0, "heatmaps/a.jpg", "ef" * 32, NOON, 1)
+DECISION = DecisionRow(
+    scan_id=1,
+    decision_id=2,
+    path="inbox/a.png",
+    kind=ScanKind.IMAGE,
+    model_id=1,
+    threshold_id=1,
+    score=2.0,
+    threshold=1.0,
+    p_value=0.1,
+    verdict=Verdict.SUSPICIOUS,
+    heatmap_path="heatmaps/a.jpg",
+    decided_at=NOON,
+    review=None,
+)
+REVIEW = Review(1, 2, "Ann", Verdict.NORMAL, "", NOON, None, 1)
+INGESTED = IngestResult(1, 0, REJECTED, [(1, "inbox/a.png")])
+TRAINED = TrainingResult(
+    *range(1, 10),
+    activated=True,
+    why="trained by hand",
+    learned="scans",
+    warnings=[],
+    comparison=Comparison("no model was active to compare with"),
+)
+SCORED = ScoringResult(
+    1, 0, REJECTED, *range(8), model_id=1, threshold_id=1, report="reports/a.html", warnings=[],
+    seconds=1.0,
+)  # fmt: skip
+METRICS = Metrics(
+    n_healthy=2,
+    n_abnormal=2,
+    n_repeats=1,
+    confusion=Confusion(1, 1, 1, 1),
+    values=dict.fromkeys((*RANK_METRICS, *DECISION_METRICS), 0.5),
+    intervals={"auroc": Interval(0.1, 0.9), "f1": None},
+)
+EVALUATED = EvaluationResult(
+    EvaluationReport(
+        protocol=EvaluationProtocol.HELDOUT,
+        recipe='{"name": "default"}',
+        plan="{}",
+        n_files=4,
+        n_folded_away=0,
+        n_contradictory=0,
+        rows=(
+            EvaluatedRow("model", RowKind.MODEL, METRICS),
+            EvaluatedRow("asymmetry", RowKind.DETECTOR, METRICS),
+            EvaluatedRow("entropy", RowKind.BASELINE, METRICS, 0.6),
+        ),
+        rival=Rival("entropy", True, 0.6, Advantage(0.1, Interval(0.0, 0.2))),
+        roc=None,
+        sigmas=Sigmas((), (), 1.0),
+        folds=(FoldLine(0, 0, 1, 1, 1, 1, TrainingSummary(9, 4, 0.1, 1.0, 1, 1), (), 2.0),),
+        pictures=(),
+        seconds=2.0,
+    ),
+    "reports/b.html",
+    0,
+    REJECTED,
+)
+REPLAYED = ReplayReport(
+    identical=1,
+    mismatched=[Mismatch(1, 1, "score")],
+    unreadable=[Unreadable(1, "a.png", "vanished")],
+    missing=[Missing(1, 1, "heatmaps/a.jpg")],
+    faults=[Fault("model 1", "its file is another")],
+    last_bits=[LastBits(1, 1, True, {"numpy": ["1", "2"]})],
+    not_recomputed=[NotRecomputed("heatmaps", "they differ in their last bits", 1)],
+)
+DETAILS = ScanDetails(
+    scan=SCAN,
+    run=RUN,
+    sightings=(SIGHTING,),
+    labels=(LABEL,),
+    scores=(ScoreStory(SCORE, MODEL, (0,), (2.0,), (HEATMAP,)),),
+    decisions=(DECISION,),
+    reviews=(REVIEW,),
+    beside=RejectedBeside(1, (REJECTION,)),
+)
+FIT = ThresholdFit(Policy.SIGMAS, 0.0, 1.0, 9, 1.0, 1.0)
+CHECKED = CheckReport(
+    checked=Counts(1, 1, 1, 1),
+    problems=[Problem(ProblemKind.MISSING_MODEL, "model 1 is missing")],
+    orphans=["heatmaps/b.jpg"],
+    unfinished_runs=[RUN],
+    open_arrivals=[Arrival("inbox/s", "ab", 1, SettledBy.QUIET, NOON, 1)],
+    head=Head(1, "ab" * 32, NOON),
+)
+
+DOCUMENTS: dict[str, dict[str, Any]] = {
+    "ingest": output.ingest_document(INGESTED, UNMATCHED),
+    "ingest (no files)": output.nothing_ingested_document(UNMATCHED),
+    "train": output.train_document(TRAINED),
+    "retrain": output.retrain_document(RetrainingResult(False, "nothing to do", 10, 0, 1)),
+    "recalibrate": output.recalibrate_document(Proposal(1, 1, None, FIT, 3, Flips(1, 0)), None),
+    "score": output.score_document(SCORED),
+    "score (no files)": output.nothing_scored_document(1, 1),
+    "report": output.report_document(WeeklyReport("reports/c.html", 7, 1, 1, 0)),
+    "evaluate": output.evaluate_document(EVALUATED, UNMATCHED),
+    "demo": output.demo_document(DemoResult(INGESTED, TRAINED, SCORED, REPLAYED, EVALUATED)),
+    "history": output.history_document([DECISION], 0, 1),
+    "show": output.show_document(DETAILS, [1], [["as recorded"]]),
+    "review": output.review_document(ReviewResult(1, DECISION, "Ann", Verdict.NORMAL), LABEL),
+    "verify": output.verify_document(REPLAYED),
+    "activate": output.activate_document(1, 1, 3),
+    "activate (the list)": {
+        "thresholds": [
+            output.threshold_document(THRESHOLD, "pictures", Compared(NOON, 2, 2, 1, 0.9, 0.9), 1)
+        ]
+    },
+    "backup": output.backup_document(
+        Backup("/b", "mriad.db", "ab", 1, 1, 1, [], [], NOON, "1:ab:x", [])
+    ),
+    "check": output.check_document(CHECKED, 1.0),
+    "draw": output.draw_document([DrawnScan(Path("scans/no/1.png"), None, None)]),
+    "watch": output.watch_document("inbox", "this process"),
+    "up": output.up_document("inbox", "http://127.0.0.1:4200"),
+}
+
+ITEM = "rejected.path rejected.reason rejected.detail"
+LINE = "unmatched.line unmatched.path"
+FIGURES = "auroc average_precision sensitivity_at_90_specificity precision recall specificity f1"
+MEASURED = (
+    f"{FIGURES} confusion.tn confusion.fp confusion.fn confusion.tp intervals.auroc intervals.f1"
+)
+DECISIONS = (
+    "scan_id decision_id path kind model_id threshold_id score threshold p_value verdict "
+    "heatmap_path decided_at review"
+)
 
 
-def test_what_was_not_recomputed_reads_as_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    report = ReplayReport(identical=1)
-    report.leave("weights, standards and colour limits of models", FROM_FILE)
-    report.leave("heatmaps", "they differ in their last bits, the scores do not", 2)
-    show_replay(report, as_json=False)
-    out = capsys.readouterr().out
-    assert "1 decision replayed: 1 identical" in out
-    assert (
-        "Not recomputed: weights, standards and colour limits of 1 model; "
-        "taken from the model's file, for training is not repeated.\n"
-    ) in out
-    assert "Not recomputed: 2 heatmaps; they differ in their last bits" in out
+def under(name: str, keys: str) -> str:
+    return " ".join(f"{name}.{key}" for key in keys.split())
 
 
-def test_a_first_model_is_not_said_to_be_compared_with_an_active_one() -> None:
-    error = ThresholdUndefined("1 calibration score(s): at least 2 healthy scans are needed")
-    assert not_compared(False, "", error) == "no model was active to compare with"
-    other = "not compared with the active model 1, which learned from these"
-    assert not_compared(False, f"; {other}", error) == other
-    assert not_compared(True, "", error) == (
-        "not compared with the active model: each scan is judged by the others alone: "
-        "1 calibration score(s): at least 2 healthy scans are needed"
-    )
+# Nested keys with a dot; those of lists as those of their items.
+KEYS = {
+    "ingest": f"new known labelled unlabelled {ITEM} {LINE}",
+    "train": (
+        "model_id threshold_id n_train n_validation n_calibration epochs best_epoch "
+        "validation_loss seconds activated why learned warnings comparison.text "
+        "comparison.model comparison.active comparison.active_model_id"
+    ),
+    "retrain": (
+        "model_id threshold_id n_train n_validation n_calibration n_test epochs best_epoch "
+        "validation_loss seconds activated why n_before n_new current_threshold_id comparison_id"
+    ),
+    "recalibrate": (
+        "threshold_id policy mean sd n k value flips.to_suspicious flips.to_normal decided dry_run"
+    ),
+    "score": (
+        f"new known {ITEM} scored suspicious recovered recovered_suspicious training_scans "
+        "incompatible unreadable elsewhere why_unreadable.vanished why_unreadable.unfit "
+        "why_unreadable.reasons model_id threshold_id report warnings seconds"
+    ),
+    "report": "report days runs suspicious warnings",
+    "evaluate": (
+        f"protocol memorisation note {MEASURED} n_healthy n_abnormal n_files n_folded_away "
+        f"n_contradictory repeats {under('detectors.asymmetry', MEASURED)} "
+        f"{under('baselines.entropy', MEASURED)} baselines.entropy.auroc_direction_from_labels "
+        "strongest_untrained.name strongest_untrained.direction_from_labels "
+        "strongest_untrained.auroc strongest_untrained.advantage.value "
+        "strongest_untrained.advantage.interval.low strongest_untrained.advantage.interval.high "
+        "recipe.name plan folds.repeat folds.fold folds.n_train folds.n_validation "
+        "folds.n_calibration folds.epochs folds.best_epoch folds.validation_loss folds.seconds "
+        f"seconds report unlabelled {ITEM} {LINE}"
+    ),
+    "history": f"{under('decisions', DECISIONS)} more active_threshold_id",
+    "show": " ".join(
+        (
+            under("scan", "id sha256 kind patient study_uid series_uid scanner geometry.rows"),
+            under("scan", "n_slices run_id created_at"),
+            under("run", "id flow flow_run_id software_version git_sha libraries.numpy device"),
+            under("run", "started_at environment.torch"),
+            under("sightings", "id scan_id path size mtime_ns ctime_ns inode run_id seen_at"),
+            under("labels", "id scan_id value source author created_at"),
+            under("scores.score", "id scan_id model_id value run_id created_at"),
+            under("scores.model", "id sha256 path recipe.name dataset_id metrics.epochs run_id"),
+            "scores.model.created_at scores.positions scores.slice_values scores.n_slices",
+            under("scores.heatmaps", "id score_id kind position path sha256 created_at file"),
+            under("decisions", DECISIONS),
+            under("reviews", "id scan_id decision_id reviewer verdict note withdrawn created_at"),
+            "beside.total",
+            under("beside.rejections", "id path size mtime_ns ctime_ns sha256 reason detail"),
+            under("beside.rejections", "run_id created_at"),
+        )
+    ),
+    "review": (
+        "review_id scan_id decision_id path decided score threshold reviewer verdict label "
+        "withdrawn label_now"
+    ),
+    "verify": (
+        "checked identical within_tolerance older_maps mismatched.decision_id mismatched.scan_id "
+        "mismatched.what unreadable.decision_id unreadable.path unreadable.why "
+        "missing.decision_id missing.scan_id missing.path faults.what faults.why "
+        "calibration.identical calibration.within_tolerance calibration.mismatched "
+        "last_bits.run_id last_bits.n last_bits.recorded last_bits.differs.numpy "
+        "not_recomputed.what not_recomputed.why not_recomputed.n"
+    ),
+    "activate": "threshold_id model_id decisions",
+    "activate (the list)": under(
+        "thresholds",
+        "id model_id dataset_id policy mean sd n k value run_id created_at learned active "
+        "compared.at compared.n_healthy compared.n_abnormal compared.flagged "
+        "compared.auroc_implanted compared.auroc_abnormal",
+    ),
+    "backup": (
+        "path record record_sha256 scans decisions models missing notes created_at head broken"
+    ),
+    "check": (
+        "ok checked.scans checked.decisions checked.heatmaps checked.models problems.kind "
+        "problems.text orphans "
+        + under("unfinished_runs", "id flow flow_run_id software_version git_sha libraries")
+        + " unfinished_runs.device unfinished_runs.started_at unfinished_runs.environment "
+        + under("open_arrivals", "id path fingerprint n_files settled_by settled_at")
+        + " head.sequence head.sha256 head.created_at head_to_keep notes seconds"
+    ),
+    "draw": under("files", "path label lesion mask"),
+    "watch": "watching scored_by",
+    "up": "watching pages",
+}
+NO_FILES = {
+    "ingest (no files)": KEYS["ingest"].replace(ITEM, "rejected"),
+    "score (no files)": KEYS["score"].replace(ITEM, "rejected"),
+}
+DEMO = " ".join(under(name, KEYS[name]) for name in ("ingest", "train", "score", "verify"))
+DEMO += " " + under("evaluate", KEYS["evaluate"])
+DEMO = DEMO.replace("ingest.unmatched.line ingest.unmatched.path", "ingest.unmatched")
+DEMO = DEMO.replace("evaluate.unmatched.line evaluate.unmatched.path", "evaluate.unmatched")
+ALL_KEYS = {**KEYS, **NO_FILES, "demo": DEMO}
+
+PROMISED = {  # by the design
+    "draw": "files.path",
+    "ingest": f"new known {ITEM}",
+    "train": (
+        "model_id threshold_id n_train n_validation n_calibration epochs best_epoch "
+        "validation_loss seconds activated why"
+    ),
+    "retrain": (
+        "model_id threshold_id n_train n_validation n_calibration epochs best_epoch "
+        "validation_loss seconds activated why"
+    ),
+    "recalibrate": (
+        "threshold_id policy mean sd n k value flips.to_suspicious flips.to_normal dry_run"
+    ),
+    "score": ("new known rejected.path scored suspicious model_id threshold_id report seconds"),
+    "evaluate": (
+        "protocol n_healthy n_abnormal confusion.tn confusion.fp confusion.fn confusion.tp "
+        "precision recall specificity f1 auroc average_precision intervals.auroc "
+        "baselines.entropy.auroc report"
+    ),
+    "history": under(
+        "decisions",
+        "decision_id scan_id path kind model_id threshold_id score threshold p_value verdict "
+        "heatmap_path decided_at",
+    ),
+    "verify": "checked identical within_tolerance mismatched.what",
+}
+
+
+def keys_of(value: object, name: str = "") -> set[str]:
+    if isinstance(value, dict) and value:
+        prefix = f"{name}." if name else ""
+        return {each for key, inner in value.items() for each in keys_of(inner, prefix + key)}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return {each for inner in value for each in keys_of(inner, name)}
+    return {name}
+
+
+@pytest.mark.parametrize("command", ALL_KEYS)
+def test_a_document_has_exactly_these_keys(command: str) -> None:
+    document = json.loads(json.dumps(DOCUMENTS[command], allow_nan=False))
+    assert keys_of(document) == set(ALL_KEYS[command].split())
+
+
+def test_every_command_has_its_document_here() -> None:
+    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    assert {name.split(" (")[0] for name in DOCUMENTS} == set(commands)
+    assert set(DOCUMENTS) == set(ALL_KEYS)
+
+
+@pytest.mark.parametrize("command", PROMISED)
+def test_a_document_has_the_keys_of_the_design(command: str) -> None:
+    assert set(PROMISED[command].split()) <= set(ALL_KEYS[command].split())
+
+
+def test_the_columns_of_the_csvs_hold() -> None:
+    assert " ".join(output.HISTORY_COLUMNS) == DECISIONS
+    assert {each.name for each in fields(DecisionRow)} == set(output.HISTORY_COLUMNS)
+    assert WORKLIST_COLUMNS == (
+        "scan_id", "result", "path", "kind", "score", "threshold", "sigmas_above_healthy",
+        "p_value", "decision_id", "scanner", "study_uid", "series_uid", "heatmap", "reason",
+        "detail", "decided_at", "notice",
+    )  # fmt: skip

@@ -18,6 +18,7 @@ from db.repository.scans import register_scans
 from db.repository.scores import HeatmapFile, ScoredScan, append_scored
 from flows.cli import main as cli
 from flows.cli.console import sparkline
+from flows.cli.show import NOT_SCORED, SLICES
 from mriad_model.enums import (
     HeatmapKind,
     LabelSource,
@@ -134,7 +135,7 @@ def test_a_series_is_told_line_by_line(capsys: pytest.CaptureFixture[str], shown
         "inbox/s/\t24\t24000\t2026-11-23 12:00:00",
         "abnormal\treviewer\tDr Ito\t2026-11-23 12:00:00\t",
         "2.11\t1\tvolume\t2026-11-23 12:00:00",
-        "axial slices under model 1: 16 judged, 8 left out",
+        SLICES.format(plane="axial", model=1, n=16, others=NOT_SCORED.format(n=8)),
         "montage\t1\theatmaps/s.jpg\tas recorded",
         "volume\t1\theatmaps/s.nii.gz\tchanged",
         "segmentation\t1\theatmaps/s.dcm\tmissing",

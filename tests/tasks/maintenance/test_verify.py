@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import safetensors.torch
 
-from flows.cli.verify_lines import replay_document, show_replay
+from flows.cli.maintenance_commands import NOT_RECORDED, show_verify
+from flows.cli.output import verify_document
 from mriad_model.detection.model_file import read_header
 from mriad_model.detection.thresholds import fit_threshold, p_value, verdict
 from mriad_model.enums import Policy
@@ -287,18 +288,18 @@ def test_scores_that_differ_in_their_last_bits_are_named_with_what_they_ran_in(
     assert found.differs["torch_cpu"][0] == "AVX512"
     assert found.differs["OMP_NUM_THREADS"][0] == "3"
     assert ("heatmaps", 1) in [(each.what, each.n) for each in report.not_recomputed]
-    show_replay(report, as_json=False)
+    show_verify(report, as_json=False)
     out = " ".join(capsys.readouterr().out.split())
     assert "1 score of run" in out
     assert "recorded with OMP_NUM_THREADS 3, now" in out
     with behind_the_triggers(home) as shell:
         shell.execute("UPDATE run SET environment = NULL")
-    show_replay(verify(home), as_json=False)
-    assert "what the run ran in was not recorded" in " ".join(capsys.readouterr().out.split())
+    show_verify(verify(home), as_json=False)
+    assert NOT_RECORDED in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_json_of_verify_has_its_documented_keys(home: Path) -> None:
-    document = replay_document(verify(home, quick=True))
+    document = verify_document(verify(home, quick=True))
     assert document.keys() == {
         "checked", "identical", "within_tolerance", "mismatched", "unreadable", "missing",
         "faults", "calibration", "older_maps", "last_bits", "not_recomputed",

@@ -1,0 +1,336 @@
+"""What commands that run a flow print: the document of `flows.cli.output`, or lines and tables."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.cli import output
+from flows.cli.console import Cell, show_json, show_lines, show_notice, show_some, show_table
+from flows.messages import counted, sentence
+from mriad_model.rejections import group_by_folder, split_rejections
+
+if TYPE_CHECKING:
+    from flows.cli.preconditions import Unmatched
+    from flows.demo import DemoResult
+    from flows.evaluate import EvaluationResult
+    from flows.ingest import IngestResult
+    from flows.retrain_result import RetrainingResult
+    from flows.score import ScoringResult
+    from flows.train import TrainingResult
+    from flows.weekly_report import WeeklyReport
+    from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport
+    from mriad_model.rejections import RejectedItem
+    from tasks.training.candidate_figures import Comparison
+    from tasks.training.thresholds import Proposal
+
+FEW_TO_CALIBRATE = 30  # below it a threshold of mean + k sd is a guess
+FIGURES = ("auroc", "sensitivity_at_90_specificity", "recall", "specificity", "precision", "f1")
+TITLES = (
+    "method",
+    "AUROC",
+    "95 % interval",
+    "sens. at 90 % spec.",
+    "recall",
+    "specificity",
+    "precision",
+    "F1",
+)
+
+NO_FILES = "There are no files in that folder (hidden ones, *.part and *.tmp do not count)."
+INGESTED = "{new} new, {known} known, {rejected} rejected, {labels} added."
+UNLABELLED = "{files} not labelled: no line of the CSV and no folder name labels them."
+TRAINED = (
+    "Model {model} trained on {train} healthy {learned} ({validation} to stop, {calibration} to "
+    "calibrate): best of {epochs} epochs was {best}{loss}; {seconds:.0f} s."
+)
+VALIDATION_LOSS = ", validation loss {:.5f}"
+FEW_CALIBRATION_SCANS = (
+    "The threshold is drawn from {n} healthy scans. That is too few to predict how many healthy "
+    "scans it will flag, which may be far more than one in six. Add healthy scans."
+)
+COMPARED = "Compared with the active model {model}: {text}."
+ACTIVE = "Threshold {threshold} is active."
+NOT_ACTIVE = "Threshold {threshold} is not active; to activate it: mriad activate {threshold}"
+RETRAINED = "Model {model} trained on {train}, {new} of them new; {seconds:.0f} s."
+PROPOSED, RECALIBRATED = "A new threshold", "Threshold {threshold}"
+THRESHOLD = "{which}: {value:.6g} ({policy} {k:g}; {scores}, mean {mean:.6g}, sd {sd:.6g})."
+FLIPS = "It {verb} {to_suspicious} of {decided} to suspicious and {to_normal} to normal."
+SCORED = (
+    "{new} new, {known} known, {rejected} rejected; {scored} scored, {suspicious} suspicious; "
+    "model {model}, threshold {threshold}; {seconds:.1f} s."
+)
+RECOVERED = (
+    "{n} more decided by runs without a report (interrupted, or still running), "
+    "{suspicious} suspicious; listed here too."
+)
+NOT_SCORED = "{n} not scored: {why}."
+TRAINING_SCANS = "the model was trained on them"
+ELSEWHERE = "another run is scoring them"
+INCOMPATIBLE = "not of the kind that the model was trained on"
+REJECTED, LIMITED = "Rejected", "Not scored, or without DICOM outputs"
+WEEK = "{runs} in {days}: {suspicious}, {warnings}."
+WARNING = "Warning: {text}"
+REPORT = "Report: {path}"
+EVALUATED = (
+    "Protocol {protocol}{note}: {healthy} healthy and {abnormal} abnormal scans; "
+    "{duplicates} counted with the scan they repeat."
+)
+EVALUATION_TABLE = "How well abnormal scans are told from healthy ones"
+CONFUSION = "Confusion over {repeats}: TN {tn}, FP {fp}, FN {fn}, TP {tp}."
+DEMO = (
+    "Ingested {new} ({known} files were known); trained model {model} on {train} healthy ones.",
+    "Scored {scored} that it was not trained on: {suspicious} suspicious.",
+    "Replayed {replayed} from the record: {identical} identical to the last bit.",
+)
+DEMO_FILES = (
+    "Evaluation: {evaluation}",
+    "Worklist:   {worklist}",
+    "Record:     {record}  (try: mriad --help)",
+)
+
+
+def show_ingest(
+    found: "IngestResult", unmatched: "Sequence[Unmatched]" = (), *, as_json: bool
+) -> None:
+    """The result of `mriad ingest`; lines of a CSV that name no file were printed before."""
+    if as_json:
+        show_json(output.ingest_document(found, unmatched))
+        return
+    show_lines(
+        INGESTED.format(
+            new=found.new,
+            known=found.known,
+            rejected=len(group_by_folder(found.rejected)),
+            labels=counted(found.labelled, "label"),
+        )
+    )
+    if found.unlabelled:
+        show_lines(UNLABELLED.format(files=counted(found.unlabelled, "file")))
+    if not found.new + found.known + len(found.rejected):
+        show_lines(NO_FILES)
+    _show_rejections(REJECTED, found.rejected)
+    show_notice()
+
+
+def show_no_files(document: output.Document, *, as_json: bool) -> None:
+    """The result of a command on a folder without files."""
+    if as_json:
+        show_json(document)
+        return
+    show_lines(NO_FILES)
+    show_notice()
+
+
+def show_train(found: "TrainingResult", *, as_json: bool) -> None:
+    """The result of `mriad train`."""
+    if as_json:
+        show_json(output.train_document(found))
+        return
+    loss = found.validation_loss
+    show_lines(
+        TRAINED.format(
+            model=found.model_id,
+            train=found.n_train,
+            learned=found.learned,
+            validation=found.n_validation,
+            calibration=found.n_calibration,
+            epochs=found.epochs,
+            best=found.best_epoch,
+            loss="" if loss is None else VALIDATION_LOSS.format(loss),
+            seconds=found.seconds,
+        ),
+        _compared(found.comparison),
+        (ACTIVE if found.activated else NOT_ACTIVE).format(threshold=found.threshold_id),
+    )
+    if found.n_calibration < FEW_TO_CALIBRATE:
+        show_lines(FEW_CALIBRATION_SCANS.format(n=found.n_calibration))
+    show_lines(*(WARNING.format(text=f"{text}.") for text in found.warnings))
+    show_notice()
+
+
+def _compared(found: "Comparison") -> str:
+    if found.active_model_id is None:
+        return sentence(found.told)
+    return COMPARED.format(model=found.active_model_id, text=found.told)
+
+
+def show_retrain(found: "RetrainingResult", *, as_json: bool) -> None:
+    """The result of `mriad retrain`, or why nothing was trained."""
+    if as_json:
+        show_json(output.retrain_document(found))
+        return
+    if found.model_id is None:
+        show_lines(sentence(found.why))
+    else:
+        active = found.threshold_id if found.activated else found.champion_threshold_id
+        show_lines(
+            RETRAINED.format(
+                model=found.model_id,
+                train=counted(found.n_train or 0, "healthy scan"),
+                new=found.n_new,
+                seconds=found.seconds or 0,
+            ),
+            sentence(found.why),
+            ACTIVE.format(threshold=active),
+        )
+    show_notice()
+
+
+def show_recalibrate(proposal: "Proposal", threshold_id: int | None, *, as_json: bool) -> None:
+    """The result of `mriad recalibrate`; without a threshold id, of a dry run."""
+    if as_json:
+        show_json(output.recalibrate_document(proposal, threshold_id))
+        return
+    fit, flips = proposal.fit, proposal.flips
+    show_lines(
+        THRESHOLD.format(
+            which=(RECALIBRATED if threshold_id else PROPOSED).format(threshold=threshold_id),
+            value=fit.value,
+            policy=fit.policy.value,
+            k=fit.k,
+            scores=counted(fit.n, "healthy score"),
+            mean=fit.mean,
+            sd=fit.sd,
+        ),
+        FLIPS.format(
+            verb="turned" if threshold_id else "would turn",
+            decided=counted(proposal.decided, "decided scan"),
+            to_suspicious=flips.to_suspicious,
+            to_normal=flips.to_normal,
+        ),
+    )
+    show_notice()
+
+
+def show_score(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
+    """The result of `mriad score`."""
+    if as_json:
+        show_json(output.score_document(found))
+        return
+    rejected, limited = split_rejections(found.rejected)
+    show_lines(
+        SCORED.format(
+            new=found.new,
+            known=found.known,
+            rejected=len(group_by_folder(rejected)),
+            scored=found.scored,
+            suspicious=found.suspicious,
+            model=found.model_id,
+            threshold=found.threshold_id,
+            seconds=found.seconds,
+        )
+    )
+    if not found.new + found.known + len(found.rejected):
+        show_lines(NO_FILES)
+    if found.recovered:
+        show_lines(RECOVERED.format(n=found.recovered, suspicious=found.recovered_suspicious))
+    reasons = (
+        (found.training_scans, TRAINING_SCANS),
+        *found.why_unreadable.told(),
+        (found.elsewhere, ELSEWHERE),
+        (found.incompatible, INCOMPATIBLE),
+    )
+    show_lines(*(NOT_SCORED.format(n=n, why=why) for n, why in reasons if n))
+    _show_rejections(REJECTED, rejected)
+    _show_rejections(LIMITED, limited)
+    show_lines(*(WARNING.format(text=text) for text in found.warnings))
+    show_lines(REPORT.format(path=home / found.report))
+    show_notice()
+
+
+def show_report(home: Path, found: "WeeklyReport", *, as_json: bool) -> None:
+    """The result of `mriad report`."""
+    if as_json:
+        show_json(output.report_document(found))
+        return
+    show_lines(
+        WEEK.format(
+            runs=counted(found.runs, "run"),
+            days=counted(found.days, "day"),
+            suspicious=counted(found.suspicious, "suspicious scan"),
+            warnings=counted(found.warnings, "warning"),
+        ),
+        REPORT.format(path=home / found.report),
+    )
+    show_notice()
+
+
+def show_evaluate(
+    home: Path,
+    found: "EvaluationResult",
+    unmatched: "Sequence[Unmatched]" = (),
+    *,
+    as_json: bool,
+) -> None:
+    """The result of `mriad evaluate`."""
+    if as_json:
+        show_json(output.evaluate_document(found, unmatched))
+        return
+    _show_evaluation(found.report)
+    show_lines(REPORT.format(path=home / found.page))
+    show_notice()
+
+
+def show_demo(home: Path, found: "DemoResult", *, as_json: bool) -> None:
+    """The result of `mriad demo`."""
+    if as_json:
+        show_json(output.demo_document(found))
+        return
+    values = {
+        "new": counted(found.intake.new, "scan"),
+        "known": found.intake.known,
+        "model": found.training.model_id,
+        "train": found.training.n_train,
+        "scored": counted(found.scoring.scored, "scan"),
+        "suspicious": found.scoring.suspicious,
+        "replayed": counted(found.replay.checked, "decision"),
+        "identical": found.replay.identical,
+        "evaluation": home / found.evaluation.page,
+        "worklist": home / found.scoring.report,
+        "record": home / "mriad.db",
+    }
+    show_lines(*(line.format_map(values) for line in DEMO))
+    _show_evaluation(found.evaluation.report)
+    show_lines(*(line.format_map(values) for line in DEMO_FILES))
+    show_notice()
+
+
+def _show_evaluation(report: "EvaluationReport") -> None:
+    metrics = report.model.metrics
+    show_lines(
+        EVALUATED.format(
+            protocol=report.protocol.value,
+            note=f" ({report.note})" if report.note else "",
+            healthy=metrics.n_healthy,
+            abnormal=metrics.n_abnormal,
+            duplicates=counted(report.n_folded_away, "near-duplicate"),
+        )
+    )
+    rows = [_row(f"{report.recipe_name} recipe", report.model)]
+    rows += [_row(f"  {each.name} alone", each) for each in report.detectors]
+    rows += [_row(f"baseline: {each.name}", each) for each in report.baselines]
+    show_table(EVALUATION_TABLE, TITLES, rows)
+    count = metrics.confusion
+    repeats = counted(metrics.n_repeats, "repeat")
+    show_lines(
+        CONFUSION.format(repeats=repeats, tn=count.tn, fp=count.fp, fn=count.fn, tp=count.tp)
+    )
+
+
+def _row(name: str, row: "EvaluatedRow") -> list[Cell]:
+    interval = row.metrics.intervals.get("auroc")
+    between = "-" if interval is None else f"{interval.low:.2f}-{interval.high:.2f}"
+    values = [
+        None if (value := row.metrics.values[key]) is None else f"{value:.3f}" for key in FIGURES
+    ]
+    return [name, values[0], between, *values[1:]]
+
+
+def _show_rejections(title: str, items: "Sequence[RejectedItem]") -> None:
+    rejected = group_by_folder(items)
+    if not rejected:
+        return
+    counts = Counter(each.reason for each in rejected)
+    show_lines(f"{title}: " + ", ".join(f"{n} {why}" for why, n in sorted(counts.items())))
+    show_some([f"  {each.reason}: {each.path}: {each.detail}" for each in rejected])
