@@ -1,15 +1,17 @@
-"""The header of a NIfTI-1 or NIfTI-2 file, read by hand and checked before a voxel is.
+"""The header of a NIfTI-1 or NIfTI-2 file, checked before a voxel is read.
 
-Offsets and codes are those of nifti1.h and nifti2.h (nifti.nimh.nih.gov). Not trusted: counts,
-offsets, scaling, orientation.
+nibabel says where the fields stand (its structured types); whether their values can be is asked
+here: nibabel would mend or believe counts, offsets, scaling and orientation. Codes are those of
+nifti1.h and nifti2.h (nifti.nimh.nih.gov).
 """
 
 import math
-import struct
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
 from nibabel.quaternions import fillpositive, quat2mat
 
 from mriad_model.enums import RejectionReason
@@ -18,7 +20,8 @@ from mriad_model.readers.checks import require
 from mriad_model.readers.geometry import Affine, require_affine
 from mriad_model.readers.volumes import VolumeLimits
 
-SIZES = {348: 1, 540: 2}  # sizeof_hdr -> version
+KINDS = {348: Nifti1Header, 540: Nifti2Header}  # by sizeof_hdr, bytes
+LINE_ENDS = [13, 10, 26, 10]  # after the magic of NIfTI-2: no transfer as text changed the file
 DATATYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1",
     512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
@@ -27,42 +30,6 @@ COMPLEX = (32, 1792, 2048)
 COLOUR = (128, 2304)  # RGB, RGBA
 XFORM_CODES = (1, 2, 3, 4, 5)  # scanner, aligned, Talairach, MNI, template; others mean: not set
 UNITS = {1: 1000.0, 3: 0.001}  # metres, micrometres -> mm; anything else is taken for mm
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Where the fields stand, as (offset, struct codes)."""
-
-    magic: slice
-    whole: tuple[bytes, bytes]  # in one file, in a pair
-    dim: tuple[int, str]
-    datatype: tuple[int, str]
-    pixdim: tuple[int, str]
-    vox_offset: tuple[int, str]
-    scaling: tuple[int, str]  # slope, intercept
-    units: tuple[int, str]
-    intent: tuple[int, str]
-    description: tuple[int, str]
-    codes: tuple[int, str]  # qform, sform
-    quaternion: tuple[int, str]  # b, c, d, x, y, z
-    sform: tuple[int, str]  # three rows
-
-
-LAYOUTS = {
-    1: _Layout(
-        magic=slice(344, 348), whole=(b"n+1\0", b"ni1\0"), dim=(40, "8h"), datatype=(70, "h"),
-        pixdim=(76, "8f"), vox_offset=(108, "f"), scaling=(112, "2f"), units=(123, "B"),
-        intent=(68, "h"), description=(148, "80s"),
-        codes=(252, "2h"), quaternion=(256, "6f"), sform=(280, "12f"),
-    ),
-    2: _Layout(
-        magic=slice(4, 12), whole=(b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n"), dim=(16, "8q"),
-        datatype=(12, "h"), pixdim=(104, "8d"), vox_offset=(168, "q"), scaling=(176, "2d"),
-        units=(500, "i"),
-        intent=(504, "i"), description=(240, "80s"),
-        codes=(344, "2i"), quaternion=(352, "6d"), sform=(400, "12d"),
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,48 +57,39 @@ def parse_header(data: bytes, limits: VolumeLimits) -> NiftiHeader:
     Raises:
         RejectedFile: it is no header of one sound 3D volume.
     """
-    order, version = _order_and_version(data)
-    fields, layout = _Fields(data, order), LAYOUTS[version]
-    magic = data[layout.magic]
-    pair = magic == layout.whole[1]
+    order, size = _order_and_size(data)
+    kind = KINDS[size]
+    fields = np.frombuffer(data, kind.template_dtype.newbyteorder(order), count=1)[0]
+    pair = fields["magic"] == kind.pair_magic
     require(not pair, RejectionReason.UNSUPPORTED, "a header whose voxels lie in another file")
-    require(magic == layout.whole[0], RejectionReason.UNSUPPORTED, "not a NIfTI file")
-    shape = _shape(fields.read(layout.dim), limits)
-    dtype = _dtype(int(*fields.read(layout.datatype)), order)
-    offset = _offset(float(*fields.read(layout.vox_offset)), 540 if version == 2 else 348)
+    whole = fields["magic"] == kind.single_magic
+    whole = whole and (kind is Nifti1Header or fields["eol_check"].tolist() == LINE_ENDS)
+    require(bool(whole), RejectionReason.UNSUPPORTED, "not a NIfTI file")
+    shape = _shape(fields["dim"].tolist(), limits)
+    dtype = _dtype(int(fields["datatype"]), order)
+    offset = _offset(float(fields["vox_offset"]), size)
     require(offset <= limits.max_header_bytes, RejectionReason.TOO_LARGE, "voxels begin too late")
-    slope, intercept = _scaling(*fields.read(layout.scaling))
-    affine = _affine(fields, layout)
+    slope, intercept = _scaling(float(fields["scl_slope"]), float(fields["scl_inter"]))
+    affine = _affine(fields)
     require_affine(affine)
-    intent = int(*fields.read(layout.intent))
-    description = bytes(*fields.read(layout.description)).split(b"\0")[0].decode("latin-1")
+    description = bytes(fields["descrip"]).split(b"\0")[0].decode("latin-1")
+    intent = int(fields["intent_code"])
     return NiftiHeader(shape, dtype, offset, slope, intercept, affine, intent, description)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fields:
-    data: bytes
-    order: Literal["<", ">"]
-
-    def read(self, field: tuple[int, str]) -> tuple[Any, ...]:
-        offset, codes = field
-        return struct.unpack_from(self.order + codes, self.data, offset)
-
-
-def _order_and_version(data: bytes) -> tuple[Literal["<", ">"], int]:
-    if len(data) < 4:
-        raise RejectedFile(RejectionReason.TRUNCATED, "the header is cut short")
-    orders: tuple[Literal["<", ">"], ...] = ("<", ">")
-    for order in orders:
-        (size,) = struct.unpack_from(order + "i", data)
-        if size in SIZES:
-            whole = len(data) >= size
-            require(whole, RejectionReason.TRUNCATED, "the header is cut short")
-            return order, SIZES[size]
+def _order_and_size(data: bytes) -> tuple[Literal["<", ">"], int]:
+    require(len(data) >= 4, RejectionReason.TRUNCATED, "the header is cut short")
+    orders: tuple[tuple[Literal["<", ">"], Literal["little", "big"]], ...]
+    orders = (("<", "little"), (">", "big"))
+    for order, name in orders:
+        size = int.from_bytes(data[:4], name)
+        if size in KINDS:
+            require(len(data) >= size, RejectionReason.TRUNCATED, "the header is cut short")
+            return order, size
     raise RejectedFile(RejectionReason.UNSUPPORTED, "not a NIfTI file")
 
 
-def _shape(dim: tuple[int, ...], limits: VolumeLimits) -> tuple[int, int, int]:
+def _shape(dim: list[int], limits: VolumeLimits) -> tuple[int, int, int]:
     n_axes, sides = dim[0], dim[1:]
     require(1 <= n_axes <= 7, RejectionReason.CORRUPT, f"{n_axes} dimensions")
     sides = sides[:n_axes]
@@ -170,30 +128,31 @@ def _scaling(slope: float, intercept: float) -> tuple[float, float]:
     return slope, intercept
 
 
-def _affine(fields: _Fields, layout: _Layout) -> Affine:
+def _affine(fields: Any) -> Affine:
     """The sform where there is one, else the qform, as nibabel has it; 4x4, mm.
 
     With neither, nobody knows which side is left: refused rather than guessed.
     """
-    qform, sform = fields.read(layout.codes)
     affine = np.eye(4)
-    if sform in XFORM_CODES:
-        affine[:3] = np.array(fields.read(layout.sform), np.float64).reshape(3, 4)
-    elif qform in XFORM_CODES:
-        affine[:3] = _qform(fields.read(layout.pixdim), fields.read(layout.quaternion))
+    if int(fields["sform_code"]) in XFORM_CODES:
+        affine[:3] = [fields[row].tolist() for row in ("srow_x", "srow_y", "srow_z")]
+    elif int(fields["qform_code"]) in XFORM_CODES:
+        affine[:3] = _qform(fields)
     else:
         raise RejectedFile(RejectionReason.BAD_GEOMETRY, "neither sform nor qform is set")
-    affine[:3] *= UNITS.get(int(*fields.read(layout.units)) & 7, 1.0)
+    affine[:3] *= UNITS.get(int(fields["xyzt_units"]) & 7, 1.0)
     return affine
 
 
-def _qform(pixdim: tuple[float, ...], quaternion: tuple[float, ...]) -> Affine:
+def _qform(fields: Any) -> Affine:
     """Method 2 of nifti1.h, as (3, 4). pixdim[0] is the handedness, qfac.
 
     The standard has no negative pixdim; taken as it stands it would mirror the head, so its sign
-    is dropped.
+    is dropped. (nibabel refuses one.)
     """
-    values = np.array([*quaternion, *pixdim[1:4]], np.float64)
+    pixdim = fields["pixdim"].tolist()
+    names = ("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
+    values = np.array([*(float(fields[name]) for name in names), *pixdim[1:4]], np.float64)
     require(bool(np.isfinite(values).all()), RejectionReason.BAD_GEOMETRY, "qform is not finite")
     try:
         rotation = quat2mat(fillpositive(values[:3], w2_thresh=-1e-5))
