@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Two processes: half of the suite waits for servers. A file's tests stay together, with their fixtures.
 TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
-TYPED := -p mriad_model -p db -p tasks -p flows -p benchmarks
+TYPED := -p mriad_model -p db -p tasks -p flows -p benchmarks -p docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz chaos format bench clean
+.PHONY: help demo test check fuzz chaos docs screenshots format bench clean
 
 help:
 	@echo "make demo    the whole job on drawn heads, with a report at the end"
@@ -17,6 +17,8 @@ help:
 	@echo "make fuzz    42,000 damaged files of every format: nothing but scans and rejections"
 	@echo "make bench   speed and memory, as ratios against a yardstick in the same run"
 	@echo "make chaos   100 kills at random moments: the record ends as without them"
+	@echo "make docs    the handbook as a site in build/site; a dead link fails"
+	@echo "make screenshots  type the tutorial and take the pictures of its pages (needs Chromium)"
 	@echo "make format  format the code and mend what lint can mend"
 	@echo "make clean   remove the environment, caches and the demo's home"
 
@@ -39,6 +41,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports
+	$(BIN)/mkdocs build --strict --quiet
 	$(TESTS)
 
 fuzz: $(STAMP)
@@ -46,6 +49,13 @@ fuzz: $(STAMP)
 
 chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos
+
+docs: $(STAMP)
+	$(BIN)/python -m docs.generate
+	$(BIN)/mkdocs build --strict
+
+screenshots: $(STAMP)
+	$(BIN)/python -m docs.screenshots
 
 format: $(STAMP)
 	$(BIN)/ruff format .

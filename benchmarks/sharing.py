@@ -1,6 +1,6 @@
 """Two workers share a night on PostgreSQL: `python -m benchmarks.sharing [--slices 10000]`.
 
-Everything as README's "Past one machine" has it: a PostgreSQL server, a Prefect server, a work
+Everything as docs/scaling.md has it: a PostgreSQL server, a Prefect server, a work
 pool of type process, `prefect deploy --all`, and workers. Each worker, with all that it starts,
 is held to one core, as if it were a machine of one core. The same slices are scored by one
 worker, by two, by two of which the one that helps is killed (SIGKILL, with its children) when

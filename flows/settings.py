@@ -49,59 +49,85 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MRIAD_", frozen=True)
 
     home: Annotated[Path, AfterValidator(_named)] = Field(
-        Path("mriad-home"), description="where everything lives"
+        Path("mriad-home"), description="the folder where everything lives"
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
-    recipe: str = Field("default", description="which recipe `mriad train` trains")
+    recipe: str = Field(
+        "default",
+        description="what is trained: `default` or `seed` for pictures, `volume` for volumes",
+    )
     # Below the mean of healthy scores most healthy scans would be flagged.
     sigmas: float = Field(
-        1.0, ge=0, le=10, allow_inf_nan=False, description="k of the threshold mean + k sd"
+        1.0,
+        ge=0,
+        le=10,
+        allow_inf_nan=False,
+        description="k of the threshold: mean + k sd of healthy scores",
     )
-    seed: int = Field(0, ge=0, lt=2**32, description="of splits, initial weights and augmentation")
-    chunk_size: int = Field(512, ge=1, le=4096, description="slices a task handles at once")
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="seed of splits, initial weights and augmentation"
+    )
+    chunk_size: int = Field(
+        512, ge=1, le=4096, description="how many slices a task handles at once"
+    )
     watch: Annotated[Path | None, AfterValidator(_named)] = Field(
-        None, description="the folder that is watched; None: the home's inbox"
+        None, description="the folder that is watched; without it, the home's `inbox`"
     )
     quiet_seconds: float = Field(
-        60.0, ge=0, le=86400, description="a folder has settled when nothing changed for so long"
+        60.0,
+        ge=0,
+        le=86400,
+        description="seconds without a change after which a folder has settled",
     )
     sweep_seconds: float = Field(
-        30.0, ge=0.1, le=3600, description="the watched folder is looked over at least so often"
+        30.0,
+        ge=0.1,
+        le=3600,
+        description="seconds between two looks at the watched folder, at most",
     )
-    poll: bool = Field(False, description="ask a network share for changes: it tells of none")
-    nightly: str = Field("0 2 * * *", description="when the nightly run starts (cron)")
-    weekly: str = Field("0 6 * * 1", description="when the weekly report is written (cron)")
-    recalibrate: str = Field("0 5 1 * *", description="when the threshold is drawn anew (cron)")
-    timezone: str = Field("UTC", description="of the schedules (IANA name)")
+    poll: bool = Field(
+        False, description="`true` for a network share: it sends no change events and is polled"
+    )
+    nightly: str = Field("0 2 * * *", description="when the nightly run starts, as in crontab")
+    weekly: str = Field("0 6 * * 1", description="when the weekly report is written, as in crontab")
+    recalibrate: str = Field(
+        "0 5 1 * *", description="when the threshold is drawn anew, as in crontab"
+    )
+    timezone: str = Field("UTC", description="time zone of the schedules, such as `Europe/Berlin`")
     database_url: SecretStr | None = Field(
-        None, description="the PostgreSQL database of the record; SQLite in the home without"
+        None, description="PostgreSQL database of the record; without it, SQLite in the home"
     )
     shards: int = Field(
-        1, ge=1, le=64, description="runs that share a night's new scans, the first among them"
+        1, ge=1, le=64, description="runs that share a night's new scans, the first included"
     )
     lease_seconds: float = Field(
         120.0, ge=5, le=3600, description="a worker not heard of for so long has died"
     )
     retrain_share: float = Field(
-        0.2, ge=0, allow_inf_nan=False, description="growth that calls for training, as a share"
+        0.2,
+        ge=0,
+        allow_inf_nan=False,
+        description="growth of the healthy pool that starts a training, as a share",
     )
-    retrain_min: int = Field(20, ge=1, description="and as a number of new healthy scans")
+    retrain_min: int = Field(
+        20, ge=1, description="and as a number of new healthy scans; both are needed"
+    )
     retrain_margin: float = Field(
-        0.05, gt=0, lt=1, description="AUROC by which a new model may at most be worse"
+        0.05, gt=0, lt=1, description="largest loss of AUROC that a new model may have"
     )
     retrain_rate_margin: float = Field(
-        0.1, gt=0, lt=1, description="share of healthy scans that it may at most flag more"
+        0.1, gt=0, lt=1, description="largest share of healthy scans that it may flag in addition"
     )
     retrain_confidence: float = Field(
-        0.9, gt=0.5, lt=1, description="with which both must be shown, one-sided"
+        0.9, gt=0.5, lt=1, description="one-sided confidence with which both must be shown"
     )
     prefect_api_url: str = Field(
         LOCAL_SERVER,
         validation_alias=AliasChoices("MRIAD_PREFECT_API_URL", "PREFECT_API_URL"),
-        description="the Prefect server to use where one answers",
+        description="the Prefect server to use if one answers, and where `mriad up` starts its own",
     )
     own_prefect: bool = Field(
-        False, description="that server is a Prefect of your own, and no `mriad up` of this home"
+        False, description="`true`: that server is a Prefect of your own, used as it is"
     )
 
     @property

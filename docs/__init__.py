@@ -1,0 +1,1 @@
+"""The handbook's pages, and what makes parts of them: `make docs`."""
