@@ -8,8 +8,7 @@ import pytest
 import typer
 
 from db.schema import metadata
-from docs import generate
-from docs.screenshots import typed_commands
+from docs import generate, screenshots
 from flows.cli.main import app
 from flows.settings import Settings
 from mriad_model.enums import NOTICE, RejectionReason
@@ -86,9 +85,17 @@ def _quoted(text: str) -> list[str]:
     return re.findall(r"`([^`]+)`", text)
 
 
+def test_without_a_browser_no_picture_is_taken_and_a_line_says_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(screenshots.shutil, "which", lambda _: None)
+    assert screenshots.main() == 1
+    assert capsys.readouterr().err == f"{screenshots.NO_BROWSER}\n"
+
+
 def test_the_tutorial_can_be_typed() -> None:
     """Each command parses; `make screenshots` types them in earnest."""
-    typed = typed_commands()
+    typed = screenshots.typed_commands()
     assert [each[1] for each in typed][:3] == ["draw", "ingest", "train"]
     for _, name, *arguments in typed:
         COMMANDS[name].make_context(name, arguments, parent=click.Context(COMMANDS[name]))
