@@ -1,13 +1,33 @@
-"""How a volume is cut into slices, as values that a recipe holds."""
+"""Recipes: all that makes a model but the slices, as values, and as JSON that is checked."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from mriad_model.errors import SettingsError
-from mriad_model.recipe_limits import check_recipe
+from mriad_model.plain_text import printable
+
+
+def between(low: float, high: float) -> Any:
+    """For a field: the lowest and the highest value that a recipe from a file may hold."""
+    return Field(ge=low, le=high)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be printable")
+    return text
+
+
+Percentile = Annotated[float, between(0, 100)]
+Share = Annotated[float, between(0, 1)]
+Width = Annotated[int, between(1, 4096)]
+PixelSigma = Annotated[float, between(0, 64)]
+ShortText = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
 
 
 class Plane(StrEnum):
@@ -23,11 +43,11 @@ class Slicing:
     """How a volume is cut, which slices count, and how intensities are normalised."""
 
     plane: Plane = Plane.AXIAL
-    foreground: float = 0.1  # of the way from air to the volume's top; noise lies below
-    min_share: float = 0.02  # of a slice that has to be foreground
-    min_share_of_largest: float = 0.3  # of the foreground in the slice that has most
-    low_percentile: float = 1.0  # of the foreground: becomes 0
-    high_percentile: float = 99.5  # of the foreground: becomes the largest grey level
+    foreground: Share = 0.1  # of the way from air to the volume's top; noise lies below
+    min_share: Share = 0.02  # of a slice that has to be foreground
+    min_share_of_largest: Share = 0.3  # of the foreground in the slice that has most
+    low_percentile: Percentile = 1.0  # of the foreground: becomes 0
+    high_percentile: Percentile = 99.5  # of the foreground: becomes the largest grey level
 
 
 class Framing(StrEnum):
@@ -62,19 +82,19 @@ class SliceScoreMethod(StrEnum):
 class Preprocessing:
     """From a native slice to a square one in [0, 1]."""
 
-    size: int  # pixels a side
+    size: Annotated[int, between(8, 1024)]  # pixels a side
     framing: Framing
     intensity: Intensity
-    low_percentile: float = 0.5
-    high_percentile: float = 99.5
+    low_percentile: Percentile = 0.5
+    high_percentile: Percentile = 99.5
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkShape:
     """A convolutional autoencoder: one stride-2 convolution per entry of `channels`."""
 
-    channels: tuple[int, ...]
-    latent: int
+    channels: Annotated[tuple[Width, ...], Field(min_length=1, max_length=10)]
+    latent: Annotated[int, between(1, 65_536)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +104,12 @@ class DetectorRecipe:
     All lengths are in pixels of the prepared slice; 0 for none.
     """
 
-    kind: str  # a key of `mriad_model.detection.detectors.DETECTORS`
-    smoothing: float = 0.0  # Gaussian sigma for slice and expectation: texture is no anomaly
-    tolerance: int = 0  # how far off its place an expected structure may lie
+    kind: ShortText  # a key of `mriad_model.detection.detectors.DETECTORS`
+    smoothing: PixelSigma = 0.0  # Gaussian sigma for slice and expectation: texture is no anomaly
+    # How far off its place an expected structure may lie
+    tolerance: Annotated[int, between(0, 64)] = 0
     residual: Residual = Residual.ABSOLUTE
-    gathering: float = 0.0  # Gaussian sigma for the map: an anomaly is more than a pixel
+    gathering: PixelSigma = 0.0  # Gaussian sigma for the map: an anomaly is more than a pixel
     network: NetworkShape | None = None  # for the autoencoder
 
 
@@ -97,10 +118,10 @@ class Augmentation:
     """Random changes to each training slice in each epoch; all zero means none."""
 
     flip: bool = False  # left-right, every second slice
-    degrees: float = 0.0  # rotation, uniform in ±
-    scale: float = 0.0  # zoom, uniform in 1 ±
-    shift: float = 0.0  # translation, uniform in ± this share of the side
-    gamma: float = 0.0  # exponent, exp(uniform in ±)
+    degrees: Annotated[float, between(0, 180)] = 0.0  # rotation, uniform in ±
+    scale: Annotated[float, between(0, 0.9)] = 0.0  # zoom, uniform in 1 ±
+    shift: Share = 0.0  # translation, uniform in ± this share of the side
+    gamma: Annotated[float, between(0, 3)] = 0.0  # exponent, exp(uniform in ±)
 
     @property
     def is_none(self) -> bool:
@@ -112,11 +133,11 @@ class Augmentation:
 class Training:
     """Adam on the mean squared error, stopped early on held-out healthy slices."""
 
-    learning_rate: float = 1e-3
-    batch_size: int = 32
-    max_epochs: int = 50
-    patience: int = 10  # epochs without a better validation loss
-    seed: int = 0
+    learning_rate: Annotated[float, between(1e-9, 10)] = 1e-3
+    batch_size: Annotated[int, between(1, 65_536)] = 32
+    max_epochs: Annotated[int, between(1, 1_000_000)] = 50
+    patience: Annotated[int, between(0, 1_000_000)] = 10  # epochs without a better validation loss
+    seed: Annotated[int, between(0, 2**64 - 1)] = 0
     augmentation: Augmentation = Augmentation()
 
 
@@ -125,18 +146,22 @@ class Scoring:
     """From maps to one map and one number."""
 
     score: SliceScoreMethod
-    erosion: int  # pixels of the prepared slice taken off the foreground's edge
+    # Pixels of the prepared slice taken off the foreground's edge
+    erosion: Annotated[int, between(0, 512)]
     standardise: bool  # each detector's maps by healthy validation slices, before adding
-    usual_sigma: float = 3.0  # Gaussian sigma of the usual map, pixels: heads differ in shape
-    usual_floor: float = 0.5  # of its mean, added to it: where nothing is usual, little is odd
+    # Gaussian sigma of the usual map, pixels: heads differ in shape
+    usual_sigma: Annotated[float, between(0, 1024)] = 3.0
+    # Of its mean, added to it: where nothing is usual, little is odd
+    usual_floor: Annotated[float, between(0, 100)] = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class HeatmapScale:
     """Where the fixed colour scale stands, as percentiles of healthy validation maps."""
 
-    low_percentile: float = 98.0  # colour begins here: a healthy slice looks calm
-    high_factor: float = 4.0  # full colour at low + this times (low - median)
+    low_percentile: Percentile = 98.0  # colour begins here: a healthy slice looks calm
+    # Full colour at low + this times (low - median)
+    high_factor: Annotated[float, between(1e-6, 1e6)] = 4.0
 
 
 class ScanScore(StrEnum):
@@ -160,9 +185,10 @@ class Levels:
     Lengths in mm.
     """
 
-    number: int
-    step: float
-    sigma: float  # of a Gaussian: slices so near count towards a level
+    number: Annotated[int, between(1, 1000)]
+    step: Annotated[float, between(1e-3, 1000)]
+    # Of a Gaussian: slices so near count towards a level
+    sigma: Annotated[float, between(1e-3, 1000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +199,14 @@ class VolumeRecipe:
     """
 
     slicing: Slicing
-    train_slices: int  # evenly spaced slices of each volume that training sees
+    # Evenly spaced slices of each volume that training sees
+    train_slices: Annotated[int, between(1, 100_000)]
     scan_score: ScanScore
-    extent: float = 0.0  # what it means depends on the scan score
-    reach: float | None = None  # how far below the topmost slice others are judged; None: all
+    extent: Annotated[float, between(0, 1000)] = 0.0  # what it means depends on the scan score
+    # How far below the topmost slice others are judged; None: all
+    reach: Annotated[float, between(0, 10_000)] | None = None
     levels: Levels | None = None  # None: all slices have one standard
-    contrast: str | None = None  # T1w, FLAIR, ...: of the training scans, where known and one
+    contrast: ShortText | None = None  # T1w, FLAIR, ...: of the training scans, where known and one
 
     @property
     def plane(self) -> Plane:
@@ -190,7 +218,9 @@ class VolumeRecipe:
 class Recipe:
     """All that makes a model, but the slices."""
 
-    name: str
+    __pydantic_config__: ClassVar = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    name: ShortText
     preprocessing: Preprocessing
     detectors: tuple[DetectorRecipe, ...]
     training: Training
@@ -240,62 +270,37 @@ class Recipe:
     def from_json(cls, text: str) -> "Recipe":
         """Read what `to_json` wrote. Raises SettingsError on anything else."""
         try:
-            recipe = _recipe(json.loads(text))
-            check_recipe(recipe)
-            return recipe
-        except SettingsError as error:
-            raise SettingsError(f"this is no recipe: {error}") from error
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise SettingsError(f"this is no recipe: {error}") from error
+            recipe = TypeAdapter(Recipe).validate_json(text)
+        except ValidationError as error:
+            raise SettingsError(f"this is no recipe: {_first_of(error)}") from error
+        recipe.require_consistent()
+        return recipe
+
+    def require_consistent(self) -> None:
+        """Refuse values that do not go together. Raises SettingsError."""
+        kinds = [part.kind for part in self.detectors]
+        windows: dict[str, Preprocessing | Slicing] = {"preprocessing": self.preprocessing}
+        if self.volumes is not None:
+            windows["volumes.slicing"] = self.volumes.slicing
+        faults = [
+            f"{name}.low_percentile must lie below {name}.high_percentile"
+            for name, window in windows.items()
+            if not window.low_percentile < window.high_percentile
+        ]
+        if not kinds or len(set(kinds)) < len(kinds):
+            faults.append("a recipe has one detector or more, each kind once")
+        if len(kinds) > 1 and not self.scoring.standardise:
+            faults.append("scoring.standardise must be true where there are several detectors")
+        if faults:
+            raise SettingsError(f"this is no recipe: {faults[0]}")
 
 
-def _recipe(fields: dict[str, Any]) -> Recipe:
-    unknown = fields.keys() - Recipe.__dataclass_fields__.keys()
-    if unknown:
-        raise ValueError(f"{', '.join(sorted(unknown))[:80]} means nothing in one")
-    preprocessing, scoring = fields["preprocessing"], fields["scoring"]
-    augmentation = Augmentation(**fields["training"]["augmentation"])
-    return Recipe(
-        name=fields["name"],
-        preprocessing=Preprocessing(
-            **preprocessing
-            | {
-                "framing": Framing(preprocessing["framing"]),
-                "intensity": Intensity(preprocessing["intensity"]),
-            }
-        ),
-        detectors=tuple(_detector(detector) for detector in fields["detectors"]),
-        training=Training(**fields["training"] | {"augmentation": augmentation}),
-        scoring=Scoring(**scoring | {"score": SliceScoreMethod(scoring["score"])}),
-        heatmap=HeatmapScale(**fields["heatmap"]),
-        volumes=_volumes(fields.get("volumes")),
-    )
-
-
-def _volumes(fields: dict[str, Any] | None) -> VolumeRecipe | None:
-    if fields is None:
-        return None
-    slicing = fields["slicing"]
-    return VolumeRecipe(
-        **fields
-        | {
-            "slicing": Slicing(**slicing | {"plane": Plane(slicing["plane"])}),
-            "scan_score": ScanScore(fields["scan_score"]),
-            "levels": fields["levels"] and Levels(**fields["levels"]),
-        }
-    )
-
-
-def _detector(fields: dict[str, Any]) -> DetectorRecipe:
-    shape = fields["network"]
-    network = shape and NetworkShape(**shape | {"channels": tuple(shape["channels"])})
-    return DetectorRecipe(
-        **fields
-        | {
-            "residual": Residual(fields["residual"]),
-            "network": network,
-        }
-    )
+def _first_of(error: ValidationError) -> str:
+    """What is wrong with the first wrong value, on one short line."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    name, wrong = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    given = "" if first["type"] in ("missing", "json_invalid") else f", not {first['input']!r:.40}"
+    return printable(f"{name[:80]}: {wrong[:1].lower()}{wrong[1:]}{given}".removeprefix(": "))
 
 
 SEED = Recipe(

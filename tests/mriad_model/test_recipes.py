@@ -6,7 +6,6 @@ import pytest
 
 from mriad_model import recipes
 from mriad_model.errors import SettingsError
-from mriad_model.recipe_limits import LIMITS
 from mriad_model.recipes import DEFAULT, SEED, VOLUME, Recipe, recipe_named
 
 
@@ -43,13 +42,35 @@ def test_what_is_no_recipe_is_refused(text):
 
 def test_every_number_of_a_recipe_has_its_limits():
     parts = [each for each in vars(recipes).values() if is_dataclass(each)]
-    numbers = {
-        (part.__name__, name)
+    numbers = [
+        (part, name)
         for part in parts
         for name, hint in get_type_hints(part).items()
         if {int, float} & {hint, *get_args(hint)}
-    }
-    assert numbers == {(part, name) for part, limits in LIMITS.items() for name in limits}
+    ]
+    assert len(numbers) == 33
+    for part, name in numbers:
+        limits = repr(get_type_hints(part, include_extras=True)[name])
+        assert "Ge(ge=" in limits, (part, name)
+        assert "Le(le=" in limits, (part, name)
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "wrong"),
+    [
+        ("preprocessing", {"low_percentile": 99.5}, "low_percentile must lie below"),
+        ("scoring", {"standardise": False}, "standardise must be true"),
+        ("scoring", {"colour": 1}, "scoring.colour: unexpected"),
+        ("name", "x" * 201, "name: string should have at most 200"),
+        ("name", "a\nb", "name: must be printable"),
+        ("detectors", [], "one detector or more"),
+    ],
+)
+def test_values_that_no_recipe_can_mean_are_refused_by_name(part, change, wrong):
+    fields = json.loads(VOLUME.to_json())
+    changed = fields[part] | change if isinstance(change, dict) else change
+    with pytest.raises(SettingsError, match=f"^this is no recipe: .*{wrong}"):
+        Recipe.from_json(json.dumps(fields | {part: changed}))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, 10**400, "4", True, None, []])
