@@ -2,6 +2,11 @@
 
 Rows are draws: weights (B, n) say how often each image is drawn, and everything below is
 computed for all B by sorting once and adding up. NaN stands for what a draw cannot tell.
+
+Not scikit-learn, which the tests hold these figures to: it takes one draw at a time (310 s of CPU
+time for AUROC and average precision of 15 folds in 2,000 draws, here under 1 s), and of a perfect
+ranking its average precision is off 1 by rounding in 113 of 298 sizes tried, up to above
+1, where the interval of a figure of exactly 1 has to be told from others.
 """
 
 from collections.abc import Mapping, Sequence

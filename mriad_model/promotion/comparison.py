@@ -251,7 +251,10 @@ def _on_abnormal(
 
 
 def _above(ill: Floats, healthy: Floats) -> Floats:
-    """How often the scores of each row (n, K) lie above each healthy score (m,); ties half."""
+    """How often the scores of each row (n, K) lie above each healthy score (m,); ties half.
+
+    Pair by pair, which no library gives: draws weigh the pairs, and an implant's own is left out.
+    """
     above = ill[:, :, None] > healthy[None, None, :]
     ties = ill[:, :, None] == healthy[None, None, :]
     return np.asarray((above + 0.5 * ties).mean(axis=1))  # (n, K, m) -> (n, m)
