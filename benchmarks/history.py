@@ -151,15 +151,10 @@ def insertion(table: str, width: int) -> str:
     return f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * width)})"
 
 
-def link_rows(home: Path, n_links: int = 1) -> None:
-    """Make so many links over the rows that plain inserts left without one, each over its share."""
+def link_rows(home: Path) -> None:
+    """Make one link over the rows that plain inserts left without one."""
     with writing(open_record(home), chained=False) as connection:
-        tops = chain.marks(connection)
-        before: dict[str, int] = {}
-        for number in range(1, n_links + 1):
-            after = {table: top * number // n_links for table, top in tops.items()}
-            chain.append_link(connection, before, now(), after=after)
-            before = after
+        chain.append_link(connection, {}, now())
 
 
 def _fill_models(connection: sqlite3.Connection) -> None:

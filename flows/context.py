@@ -18,8 +18,6 @@ from tasks.runtime.home import prepare_home
 from tasks.runtime.permissions import openings, openings_text
 
 LOG_BYTES = 2**20
-
-
 LOG_FILES = 5
 
 

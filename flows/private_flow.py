@@ -21,23 +21,11 @@ from mriad_model.parent_process import kill_with_parent
 from tasks.runtime.connections import choose_database, is_database_chosen
 
 CHUNKS = 3  # one is worked on, one written, one waits for its turn
-
-
 FOLDS = 2  # trained side by side
-
-
 HIDDEN = "(not kept here)"
-
-
 NAMES_OF_FILES = frozenset({"folder", "glob", "csv"})  # parameters, and parts of parameters
-
-
 T = TypeVar("T")
-
-
 P = ParamSpec("P")
-
-
 R = TypeVar("R")
 
 
@@ -127,8 +115,6 @@ def bounded_results(
 
 
 AUTHOR = "schedule"  # who activates what a run activates that nobody started
-
-
 GRACE_SECONDS = 20.0  # for the run to be recorded as failed
 
 

@@ -31,14 +31,8 @@ from tasks.training.retrain import (
 from tasks.training.train import Trained, calibrate, train
 
 TEACH = (Role.TRAIN, Role.VALIDATION)
-
-
 CALIBRATES = (Role.CALIBRATION,)
-
-
 MARKS = Marks()
-
-
 TERMS = PromotionCriteria()
 
 

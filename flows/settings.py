@@ -32,8 +32,6 @@ _OPTIONS = {
 
 
 PREFECT_FOLDER = ".prefect"  # in the home
-
-
 LOCAL_SERVER = "http://127.0.0.1:4200/api"
 
 
@@ -314,8 +312,6 @@ def temporary_server_environment(api: str, secret: str) -> dict[str, str]:
 
 
 LOOPBACK = "127.0.0.1"  # where servers of ours listen, and nowhere else
-
-
 HTTP_PORT = 80
 
 

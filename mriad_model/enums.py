@@ -13,12 +13,6 @@ class ScanKind(StrEnum):
     NIFTI = "nifti"
 
 
-PICTURES = (ScanKind.IMAGE,)
-
-
-VOLUMES = (ScanKind.DICOM, ScanKind.NIFTI)
-
-
 class LabelValue(StrEnum):
     """What a person or an import says of a scan."""
 

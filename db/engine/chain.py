@@ -162,15 +162,9 @@ def marks(connection: Connection) -> dict[str, int]:
     return found
 
 
-def append_link(
-    connection: Connection,
-    before: Marks,
-    moment: str,
-    after: Marks | None = None,
-) -> None:
-    """Append a link over all rows that came since, up to `after` if not all; none for none."""
-    after = marks(connection) if after is None else after
-    rows = {}
+def append_link(connection: Connection, before: Marks, moment: str) -> None:
+    """Append a link over all rows that came since; none for none."""
+    rows, after = {}, marks(connection)
     for shape in shapes():
         first, last = before.get(shape.parent, 0) + 1, after[shape.parent]
         if first <= last:

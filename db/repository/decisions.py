@@ -26,20 +26,10 @@ from db.timestamps import since, until
 from mriad_model.enums import ScanKind, Verdict
 
 DEFAULT_LIMIT: Final = 50
-
-
 FEW_SCANS: Final = 2_000
-
-
 SEARCH_DEPTH: Final = 20_000
-
-
 OFTEN_ENOUGH: Final = 16  # decisions looked through for each that is wanted, at first
-
-
 T = TypeVar("T")
-
-
 Place = tuple[str, int]  # where a decision stands in the history: when, and its id
 
 

@@ -14,11 +14,7 @@ from db.repository.decisions import DecisionRow, decision_rows
 from mriad_model.enums import RunStatus, ScanKind, Verdict
 
 SCORING_FLOWS: Final = ("score_new_scans", "score_arrivals", "nightly")  # each run reports
-
-
 REPORT_AGAIN: Final = "report_again"  # writes the page of one of these once more
-
-
 OVERLAPPING: Final = 20  # runs, at most, that end out of the order in which they reported
 
 

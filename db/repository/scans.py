@@ -21,11 +21,7 @@ from db.mapping import (
 from mriad_model.errors import NotInRecord, RecordError
 
 SHORTEST_PREFIX: Final = 4
-
-
 MOST_NAMED: Final = 20  # scans that a name is found to mean
-
-
 LONGEST_ID: Final = 18  # digits that fit SQLite's integers
 
 

@@ -23,23 +23,11 @@ from mriad_model.plain_text import as_csv_cell, printable
 from tasks.runtime.progress import Progress, listening
 
 Cell = str | int | float | None
-
-
 BLOCKS = "▁▂▃▄▅▆▇█"
-
-
 DIGITS = "01234567"  # where the terminal's letters have no blocks
-
-
 SPARKLINE = 64  # marks, at most
-
-
 SECONDS_BETWEEN_LINES = 60.0
-
-
 MOST_LISTED = 20  # lines of one kind
-
-
 MORE = "and {n} more; --json lists all"
 
 

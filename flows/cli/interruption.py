@@ -9,8 +9,6 @@ from flows.messages import counted
 SERVICE = "stopped; what its runs recorded stays, and mriad up goes on with the rest"
 NOTHING = "stopped; nothing was recorded"
 AGAIN = "run the same command again to go on"
-
-
 _serving: list[bool] = []  # not empty: this command keeps others running, whose runs record
 
 

@@ -23,8 +23,6 @@ Home = Annotated[
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-
-
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (default: MRIAD_DEVICE).")]
 
 

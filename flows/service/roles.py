@@ -42,23 +42,11 @@ from mriad_model.errors import MriadError
 from mriad_model.parent_process import kill_with_parent, signal_with_parent
 
 READY = "READY"
-
-
 SERVER, SERVE, WATCH = "server", "serve", "watch"
-
-
 POLL_SECONDS = 2.0
-
-
 RUNS_AT_ONCE = 3
-
-
 LOOK_SECONDS = 0.2
-
-
 PARENT_SECONDS = 1.0
-
-
 GRACE_SECONDS = 25.0  # a little more than a run is given to end in order
 
 

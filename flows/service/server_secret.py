@@ -16,11 +16,7 @@ from enum import Enum
 from flows.settings import LOOPBACK
 
 PROOF_PATH = "/mriad/proof/"
-
-
 CHALLENGE = re.compile("[0-9a-f]{64}")
-
-
 LONGEST_ANSWER = 4096  # bytes
 
 

@@ -101,5 +101,3 @@ NUMERIC: dict[str, Callable[[FileFeatures], float]] = {
     "sharpness": lambda image: image.sharpness,
 }
 """Baseline name -> the number it is scored by."""
-
-BASELINES = ("extension", *NUMERIC)

@@ -18,23 +18,11 @@ from mriad_model.heatmaps.captions import INK, PAPER, footer, text_row, text_siz
 from mriad_model.readers.images.decoding import Gray, levels_at
 
 SUFFIX = ".jpg"
-
-
 JPEG_QUALITY = 95
-
-
 MAX_OPACITY = 0.6  # the anatomy shows through the worst of findings
-
-
 COLOURS = (0.45, 0.92)  # of inferno: what is darker drowns in gray, what is lighter hides it
-
-
 RISE = 0.5  # exponent of opacity along the scale: below 1, weak findings are seen
-
-
 Picture = npt.NDArray[np.uint8]
-
-
 Maps = npt.NDArray[np.float32]
 
 

@@ -15,8 +15,6 @@ from mriad_model.heatmaps.overlay import ColourScale
 from mriad_model.readers.volumes import Volume
 
 COMPRESSION = 1  # of gzip: higher levels take several times as long for a few percent
-
-
 COMMENT = 6  # code of a NIfTI header extension that holds plain text
 
 

@@ -14,11 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
-
-
 Points = tuple[Array, Array, Array]
-
-
 _SMALL_PRODUCT = 2**17  # multiplications; OpenBLAS starts threads above 2**18
 
 

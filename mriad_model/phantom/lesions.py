@@ -16,8 +16,6 @@ from mriad_model.phantom.geometry import Array, Points, Section, WaveField, insi
 from mriad_model.phantom.scanner import BRAIN, Canvas, Contrast, Tissue
 
 Vector = NDArray[np.float64]
-
-
 BRAIN_AND_CSF = BRAIN | {Tissue.CSF}
 
 

@@ -11,8 +11,6 @@ from mriad_model.phantom.geometry import Array, PlaneGrid, WaveField, wave_field
 from mriad_model.phantom.head import Pose
 
 Window = tuple[slice, slice]
-
-
 EVERYWHERE: Window = (slice(None), slice(None))
 
 

@@ -13,38 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 BRIGHT = 0.1  # of the way from air to the 99th percentile; noise lies below
-
-
 WHITE = 0.6  # of the 99th percentile; a margin or frame lies above
-
-
 WHITE_EDGE = 0.85  # share of white pixels that makes a row a margin
-
-
 BLANK_EDGE = 0.01  # share of bright pixels below which a row is blank
-
-
 FRAMED_AIR = 0.4  # of the 99th percentile; a border brighter than this is not air
-
-
 SMALLEST_SHARE = 0.02  # of the picture; less is no head
-
-
 SMALLEST_SIDE = 8  # pixels
-
-
 SPARSE = 0.06  # share of its hull; a region with less in it is a line drawing or a frame
-
-
 THICK = np.ones((5, 5), np.uint8)  # a drawn line is thinner than this, in pixels
-
-
 ACROSS, DOWN = np.ones((1, 65), np.uint8), np.ones((65, 1), np.uint8)  # a scalp is not so straight
-
-
 SAME_EXTENT = 0.5  # of the head's central weight; a region with more belongs to the head
-
-
 Box = tuple[int, int, int, int]  # top, left, height, width
 
 

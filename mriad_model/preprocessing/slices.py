@@ -14,11 +14,7 @@ from mriad_model.readers.images.reading import StoredImage
 from mriad_model.recipes import Framing, Intensity, Preprocessing
 
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
-
-
 WORKING_SCALE = 3  # longest side at which the head is looked for, in prepared sides
-
-
 MARGIN = 0.03  # air left around the head, as a share of its longer side
 
 

@@ -43,7 +43,6 @@ class SlicedVolume:
 
     slicing: Slicing
     shape: tuple[int, int]  # of the slices, with square pixels
-    pixel_spacing: float  # mm
     slice_spacing: float  # mm
     n_slices: int  # in the volume
     positions: tuple[int, ...]  # of the slices with enough foreground
@@ -53,11 +52,6 @@ class SlicedVolume:
     areas: NDArray[np.intp] = field(repr=False)  # (N,) voxels of foreground in each slice
     voxel_spacing: tuple[float, float, float]  # mm, along slices, rows, columns of the view
     _view: Voxels = field(repr=False)  # (N, rows, columns), a view of the volume
-
-    @property
-    def n_left_out(self) -> int:
-        """How many slices have too little foreground to be judged."""
-        return self.n_slices - len(self.positions)
 
     def __iter__(self) -> Iterator[VolumeSlice]:
         return (self.slice_at(position) for position in self.positions)
@@ -102,7 +96,6 @@ def cut(volume: Volume, slicing: Slicing | None = None) -> SlicedVolume:
     return SlicedVolume(
         slicing=slicing,
         shape=(_stretched(rows, down / side), _stretched(columns, across / side)),
-        pixel_spacing=side,
         slice_spacing=along,
         n_slices=len(view),
         positions=positions,

@@ -15,8 +15,6 @@ from mriad_model.readers.voxel_grid import Voxels
 
 # Storage types that are held as they are where nothing scales them; others become float32.
 KEPT_TYPES = tuple(np.dtype(code) for code in ("u1", "i1", "u2", "i2"))
-
-
 MOST_LABELS = 32  # different values in a volume; a scan has hundreds
 
 

@@ -35,8 +35,6 @@ from tasks.runtime.workspace import CachedScan, Workspace
 
 # What is not readable is tried again, and by then the file may rest.
 CHANGED = RejectedFile(RejectionReason.UNREADABLE, "changed while it was being read")
-
-
 TOGETHER = 16  # pictures in one message to a child
 
 

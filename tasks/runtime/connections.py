@@ -19,8 +19,6 @@ from mriad_model.readers.sandbox.time_budget import TimeBudget
 
 READERS = 2  # children
 QUICKER = 20  # times, than a file may take as a rule: good ones take a hundredth
-
-
 _database_urls = dict[str, str | None]()  # of the homes that this process works in
 
 

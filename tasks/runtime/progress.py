@@ -25,8 +25,6 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
-
-
 _listeners: list[Listener] = []
 
 
@@ -47,20 +45,10 @@ def tell(step: str, done: int, total: int, note: str = "") -> None:
 
 
 P = ParamSpec("P")
-
-
 R = TypeVar("R")
-
-
 Step = Callable[Concatenate[str, int, P], R]  # of a home and a run
-
-
 MOST_RUNS = 32  # kept, the last ones: a service runs for months
-
-
 _adding = threading.Lock()
-
-
 _seconds: dict[int, dict[str, float]] = {}
 
 

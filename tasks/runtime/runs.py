@@ -24,8 +24,6 @@ from tasks.runtime.connections import database
 from tasks.runtime.environment import environment_now
 
 LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "prefect", "sqlalchemy", "torch")
-
-
 _BEGUN: list[int] = []
 
 

@@ -25,8 +25,6 @@ from mriad_model.readers.volume_files import StoredVolume
 from tasks.scoring.preprocess import PreparedScan
 
 PAINTERS = 2
-
-
 NIFTI_SUFFIX = ".nii.gz"
 
 

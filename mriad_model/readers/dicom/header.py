@@ -185,17 +185,9 @@ def _whole_or_none(dataset: Dataset, keyword: str) -> int | None:
 
 
 DARK = 5.0  # per cent of the other voxels that are darker than what padding becomes: air
-
-
 ENOUGH = 1_000_000  # voxels to know that by
-
-
 SHORT = 2  # bytes
-
-
 AMBIGUOUS = ("US", "SS", "US or SS", "OW", "UN", None)  # types of the tags, and of unread ones
-
-
 NEAR = 0.02  # of the range of all other values: so near to the lowest, padding looks like air
 
 

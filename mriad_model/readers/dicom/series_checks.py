@@ -15,8 +15,6 @@ from mriad_model.readers.dicom.image_kind import is_derived
 from mriad_model.readers.geometry import SMALLEST_SPACING, Vector, slice_normal
 
 NEAR = 0.05  # relative difference of distances that are the same
-
-
 HEAD = 100.0  # mm; stacks that reach as far hold most of a head
 
 
@@ -128,14 +126,8 @@ NAMES = re.compile(
 
 
 FEW = 12  # slices in a plane; a scan of a head has more
-
-
 ACROSS = 0.7  # cosine between normals: planes that are closer are the same, tilted
-
-
 WIDE, VERY_WIDE = 1.5, 2.0  # steps from slice to slice, in thicknesses of a slice
-
-
 PLANES = 3
 
 

@@ -15,14 +15,8 @@ from mriad_model.errors import RejectedFile
 from mriad_model.paths import escape_path
 
 IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
-
-
 NATIVE = (IMPLICIT, EXPLICIT, BIG_ENDIAN)
-
-
 DEFLATED = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205")
-
-
 RLE = "1.2.840.10008.1.2.5"
 
 
@@ -72,25 +66,15 @@ def decoder_of(syntax: str) -> str:
 
 
 START_OF_IMAGE = 0xFFD8  # JPEG and JPEG-LS, ITU-T T.81 B.1.1.3
-
-
 START_OF_SCAN = 0xFFDA
-
-
 START_OF_CODESTREAM = 0xFF4F  # JPEG 2000, ITU-T T.800 A.4.1
-
-
 SIZE = 0xFF51  # JPEG 2000, A.5.1
 
 
 # Start of frame: T.81 table B.1, without DHT, JPG and DAC; and T.87's for JPEG-LS. Progressive
 # ones are no process of a transfer syntax that is read, and decode once for each of their scans.
 PROGRESSIVE = {0xFFC2, 0xFFC6, 0xFFCA, 0xFFCE}
-
-
 START_OF_FRAME = {*range(0xFFC0, 0xFFD0), 0xFFF7} - {0xFFC4, 0xFFC8, 0xFFCC} - PROGRESSIVE
-
-
 MOST_SEGMENTS = 256  # before the first scan
 
 

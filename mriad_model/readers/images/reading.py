@@ -131,8 +131,6 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
 
 
 ALIGNED = 64  # bytes; so that pixels of any type can be mapped
-
-
 APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 
 

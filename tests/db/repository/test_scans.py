@@ -14,8 +14,6 @@ from db.repository.runs import end_run, run_by_id, start_run
 from db.repository.scans import register_scans
 from db.repository.sightings import FileKey, known_files, sighted_scans
 from mriad_model.enums import (
-    PICTURES,
-    VOLUMES,
     LabelSource,
     LabelValue,
     RejectionReason,
@@ -202,8 +200,11 @@ def test_the_healthy_pool_is_asked_for_pictures_or_volumes(hand: "Hand") -> None
     everything = healthy_pool(hand.engine)
     assert [each.id for each in everything] == [picture, dicom, nifti]
     assert [each.scan.contrast for each in everything] == [None, "T1w", None]
-    assert [each.id for each in healthy_pool(hand.engine, PICTURES)] == [picture]
-    assert [each.id for each in healthy_pool(hand.engine, VOLUMES)] == [dicom, nifti]
+    assert [each.id for each in healthy_pool(hand.engine, (ScanKind.IMAGE,))] == [picture]
+    assert [each.id for each in healthy_pool(hand.engine, (ScanKind.DICOM, ScanKind.NIFTI))] == [
+        dicom,
+        nifti,
+    ]
 
 
 def test_a_run_that_starts_again_keeps_its_row_and_its_first_end(hand: "Hand") -> None:

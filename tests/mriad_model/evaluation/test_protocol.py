@@ -18,7 +18,7 @@ from mriad_model.errors import (
     ThresholdUndefined,
     TooFewScans,
 )
-from mriad_model.evaluation.baselines import BASELINES
+from mriad_model.evaluation.baselines import NUMERIC
 from mriad_model.evaluation.dataset import EvaluationData, EvaluationImage, gather
 from mriad_model.evaluation.folds import run_fold
 from mriad_model.evaluation.protocol import EvaluationPlan, EvaluationProtocol, select, split
@@ -180,7 +180,7 @@ def test_the_summary_holds_every_row() -> None:
     kinds = {row.name: row.kind for row in report.rows}
     assert kinds["model"] is RowKind.MODEL
     assert kinds["autoencoder"] is kinds["asymmetry"] is RowKind.DETECTOR
-    assert set(BASELINES) <= set(kinds)
+    assert {"extension", *NUMERIC} <= set(kinds)
     confusion, auroc = report.model.metrics.confusion, report.model.metrics.values["auroc"]
     assert confusion.tn + confusion.fp == 2 * 20
     assert confusion.tp + confusion.fn == 2 * 11
@@ -294,7 +294,13 @@ def test_real_training_fills_every_row_and_picture_of_a_page() -> None:
     folds = [run_fold(data, plan, at, small, "cpu", paint=paint) for at in plan.folds]
     assert run_fold(data, plan, (0, 0), small, "cpu", paint=paint).rows == folds[0].rows
     report = summarise([FoldResult.from_json(fold.to_json()) for fold in folds], resamples=20)
-    assert {row.name for row in report.rows} == {"model", "autoencoder", "asymmetry", *BASELINES}
+    assert {row.name for row in report.rows} == {
+        "model",
+        "autoencoder",
+        "asymmetry",
+        "extension",
+        *NUMERIC,
+    }
     assert [line.training.epochs for line in report.folds] == [2, 2]
     assert len(report.pictures) == 4
     assert all(

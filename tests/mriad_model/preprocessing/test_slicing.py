@@ -80,11 +80,10 @@ def test_slices_do_not_depend_on_how_the_volume_is_stored():
 def test_slices_with_little_foreground_are_left_out_and_counted():
     sliced = cut(marked(right=True))
     assert sliced.n_slices == 24
-    assert len(sliced) + sliced.n_left_out == 24
-    assert 0 < sliced.n_left_out < 12
+    assert 12 < len(sliced) < 24
     assert sliced.positions == tuple(range(sliced.positions[0], sliced.positions[-1] + 1))
     everything = cut(marked(right=True), Slicing(min_share=0, min_share_of_largest=0))
-    assert everything.n_left_out == 0
+    assert len(everything) == 24
 
 
 def test_intensities_are_normalised_over_the_volume_not_slice_by_slice():
@@ -106,7 +105,7 @@ def test_a_few_extreme_voxels_do_not_dim_the_rest():
 def test_pixels_are_square_whatever_the_voxels_are():
     volume = volume_of(drawn_head((20, 40, 36)), np.diag([1.0, 1.0, 3.0, 1.0]), ORIGIN)
     sliced = cut(volume, Slicing(plane=Plane.CORONAL))
-    assert (sliced.shape, sliced.pixel_spacing) == ((60, 36), 1.0)
+    assert sliced.shape == (60, 36)
     assert sliced.slice_at(20).pixels.shape == (60, 36)
     assert cut(volume).slice_spacing == 3.0
 
