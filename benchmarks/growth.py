@@ -3,14 +3,14 @@
 FOLDER holds `no` (healthy) and `yes` (abnormal) pictures; without it heads are drawn. A model is
 trained on half of the healthy pictures, and `mriad up` runs with a night every minute. From then
 on this does what people do and nothing else: it puts a few healthy pictures into `healthy/`, and
-nothing is to come of them; it puts the rest there, and a challenger is to meet the model in
+nothing is to come of them; it puts the rest there, and a candidate is to meet the model in
 force; it rolls back, and that is to stand. Before, between and after, scans are dropped into the
 inbox. Each step is a JSON line of what the record says then. Ends with 1 where the story does not
 come out.
 
 With --bad the rest are no good healthy pictures but an import's mistake: `lesions` (abnormal ones
 called healthy) or `noise` (healthy ones, noise of a quarter of the range added). Whether the
-challenger that learned from them is refused is told, and is no part of what must come out.
+candidate that learned from them is refused is told, and is no part of what must come out.
 """
 
 import argparse
@@ -31,7 +31,7 @@ import numpy as np
 
 from benchmarks.service import free_address, plain_environment, running_service
 from db.engine.connect import open_record
-from db.entities import Challenge, Run, RunEnd
+from db.entities import Comparison, Run, RunEnd
 from db.repository import comparisons as comparisons_records
 from db.repository import decisions as decisions_records
 from db.repository.decisions import HistoryQuery
@@ -143,9 +143,9 @@ class Stage:
             for row in reversed(rows)
         ]
 
-    def challenges(self) -> list[Challenge]:
-        """All challenges, oldest first."""
-        return comparisons_records.challenges(open_record(self.home))
+    def comparisons(self) -> list[Comparison]:
+        """All comparisons, oldest first."""
+        return comparisons_records.comparisons(open_record(self.home))
 
     def learned(self) -> dict[str, Any]:
         """What there is in the way of models, and which decides."""
@@ -155,7 +155,7 @@ class Stage:
         put = current.activation
         return {
             "models": len(models(engine)),
-            "challenges": len(comparisons_records.challenges(engine)),
+            "comparisons": len(comparisons_records.comparisons(engine)),
             "in_force": {
                 "model": current.model.id,
                 "threshold": put.threshold_id,
@@ -209,23 +209,23 @@ def story(stage: Stage, pictures: Pictures, epochs: int) -> Iterator[tuple[str, 
 
         runs = stage.night_after(stage.put("healthy/few", pictures.few))
         yield "a few more", _told(stage, len(pictures.few), runs)
-        _must(not stage.challenges(), "a challenger was made below the mark")
+        _must(not stage.comparisons(), "a candidate was made below the mark")
         _must(stage.learned()["models"] == 1, "a model was trained below the mark")
 
         runs = stage.night_after(stage.put("healthy/rest", pictures.rest))
         yield "the rest", _told(stage, len(pictures.rest), runs)
-        _must(len(stage.challenges()) == 1, "no challenger, or several, above the mark")
-        (challenge,) = stage.challenges()
-        yield "challenge", _challenge(challenge)
-        second = challenge.challenger_threshold_id if challenge.promoted else first
+        _must(len(stage.comparisons()) == 1, "no candidate, or several, above the mark")
+        (comparison,) = stage.comparisons()
+        yield "comparison", _of_comparison(comparison)
+        second = comparison.candidate_threshold_id if comparison.promoted else first
         between = stage.drop("between", pictures.drops[1])
-        yield "scans after the challenge", {"decided": between}
+        yield "scans after the comparison", {"decided": between}
 
-        if challenge.promoted:
+        if comparison.promoted:
             yield "roll back", stage.mriad("activate", first, "--reason", "rolled back")
         runs = stage.night_after(now())
         yield "the night after", _told(stage, 0, runs)
-        _must(len(stage.challenges()) == 1, "the same scans made another challenger")
+        _must(len(stage.comparisons()) == 1, "the same scans made another candidate")
         after = stage.drop("after", pictures.drops[2])
         yield "scans at the end", {"decided": after}
     decided = stage.decisions()
@@ -246,14 +246,14 @@ def _told(stage: Stage, n: int, runs: Sequence[NightEnd]) -> dict[str, Any]:
     return {"pictures": n, "runs": counts, **stage.learned()}
 
 
-def _challenge(challenge: Challenge) -> dict[str, Any]:
+def _of_comparison(comparison: Comparison) -> dict[str, Any]:
     return {
-        "champion_threshold": challenge.champion_threshold_id,
-        "challenger_threshold": challenge.challenger_threshold_id,
-        "promoted": bool(challenge.promoted),
-        "reason": challenge.reason,
-        "run": challenge.run_id,
-        "figures": json.loads(challenge.figures),
+        "current_threshold_number": comparison.current_threshold_id,
+        "candidate_threshold": comparison.candidate_threshold_id,
+        "promoted": bool(comparison.promoted),
+        "reason": comparison.reason,
+        "run": comparison.run_id,
+        "figures": json.loads(comparison.figures),
     }
 
 

@@ -306,13 +306,13 @@ class RecordedWarning:
 
 
 @dataclass(frozen=True, slots=True)
-class Challenge:
-    """A new model met the one in force on scans that neither had learned from."""
+class Comparison:
+    """A candidate model compared with the current one, on scans that neither learned from."""
 
-    champion_threshold_id: ThresholdId
-    challenger_threshold_id: ThresholdId
-    dataset_id: DatasetId  # the frozen held-out scans that both were tried on
-    promoted: int  # 1: the challenger was put in force, 0: it was not
+    current_threshold_id: ThresholdId
+    candidate_threshold_id: ThresholdId
+    dataset_id: DatasetId  # the frozen comparison scans
+    promoted: int  # 1: the candidate was activated, 0: it was not
     reason: str  # one plain sentence
     figures: str  # JSON object
     run_id: RunId

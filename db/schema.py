@@ -140,10 +140,10 @@ arrival = _table(
 )
 arrival_end = _table("arrival_end", entities.ArrivalEnd, unique=["arrival_id"])
 warning = _table("warning", entities.RecordedWarning, unique=["run_id", "kind", "subject"])
-challenge = _table(
-    "challenge",
-    entities.Challenge,
-    unique=["run_id", "challenger_threshold_id"],
+comparison = _table(
+    "comparison",
+    entities.Comparison,
+    unique=["run_id", "candidate_threshold_id"],
     checks={"promoted": "promoted IN (0, 1)"},
 )
 link = _table("link", entities.Link, unique=["previous"])

@@ -71,7 +71,7 @@ def nightly(home: Path | None = None) -> ArrivalsScored:
     except Exception:
         report_again(place.home, run.id, scored.folder, scored.scoring, scored.outstanding)
         raise
-    if retrained.challenge_id is not None:
+    if retrained.comparison_id is not None:
         report_again(place.home, run.id, scored.folder, scored.scoring, scored.outstanding)
     return scored
 

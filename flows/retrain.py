@@ -47,34 +47,34 @@ def retrain_model(
     device: str = "auto",
     chunk_size: int = CHUNK_SIZE,
 ) -> RetrainingResult:
-    """Train the recipe in force again, once the healthy pool has grown by both `marks`.
+    """Train the active recipe again, once the healthy pool has grown by both `marks`.
 
-    The new model is put in force only if it is shown to be no worse than the one in force, on
+    The candidate is activated only if it is shown to be no worse than the current model, on
     `terms`, on scans that neither learned from; either way the record says why. With `force` it
-    is trained whatever the growth, and put in force where there are too few scans to tell.
+    is trained whatever the growth, and activated where there are too few scans to tell.
     """
     place = str(home)
     with recorded_run(database(place), "retrain_model", flow_run.id, device_in_use(device)) as run:
-        champion = find_model(place)
+        current = find_model(place)
         labelling = Labelling(author, LabelValue.HEALTHY)
         ingest_folder(home, run, str(home / "healthy"), labelling=labelling, chunk_size=chunk_size)
-        timing = measure_growth(place, champion, marks)
+        timing = measure_growth(place, current, marks)
         run.counts.update(
             n_before=timing.growth.n_before,
             n_new=timing.growth.n_new,
             needed=marks.needed(timing.growth.n_before),
         )
         if not timing.due and not force:
-            return _nothing(run, champion, timing, too_little(timing))
+            return _nothing(run, current, timing, too_little(timing))
         with work_folder(home, run.id) as folder:
-            trial = deal_roles(place, run.id, champion, seed, str(folder))
+            trial = deal_roles(place, run.id, current, seed, str(folder))
             if not trial.anything_new:
-                return _nothing(run, champion, timing, "nothing to do: no scan is new")
-            learned, held_out = _prepared(home, run, champion, trial, folder, chunk_size, TEACH)
+                return _nothing(run, current, timing, "nothing to do: no scan is new")
+            learned, held_out = _prepared(home, run, current, trial, folder, chunk_size, TEACH)
             trained = train(
-                place, run.id, trial.dataset.id, champion.recipe, learned, held_out, device
+                place, run.id, trial.dataset.id, current.recipe, learned, held_out, device
             )
-            (calibration,) = _prepared(home, run, champion, trial, folder, chunk_size, CALIBRATES)
+            (calibration,) = _prepared(home, run, current, trial, folder, chunk_size, CALIBRATES)
             threshold_id = calibrate(
                 place,
                 run.id,
@@ -85,29 +85,29 @@ def retrain_model(
                 trial.k,
                 device,
             )
-            judged = score_comparison_scans(
+            compared = score_comparison_scans(
                 place,
                 run.id,
-                [champion.model_id, trained.model_id],
+                [current.model_id, trained.model_id],
                 trial.healthy,
                 trial.abnormal,
                 str(folder),
                 device,
             )
         settled = decide_promotion(
-            place, run.id, champion, threshold_id, trial, judged, terms, force=force
+            place, run.id, current, threshold_id, trial, compared, terms, force=force
         )
         if settled.promoted:
             activate(place, threshold_id, settled.reason, author)
-        result = _result(champion, timing, trial, trained, threshold_id, settled)
+        result = _result(current, timing, trial, trained, threshold_id, settled)
         run.counts.update(
             model_id=trained.model_id,
             threshold_id=threshold_id,
-            challenge_id=settled.challenge_id,
+            comparison_id=settled.comparison_id,
             promoted=int(settled.promoted),
         )
         publish_summary(
-            "retrain-summary", f"Challenger {trained.model_id}", {**run.counts, "why": result.why}
+            "retrain-summary", f"Candidate {trained.model_id}", {**run.counts, "why": result.why}
         )
     return result
 
@@ -115,7 +115,7 @@ def retrain_model(
 def _prepared(
     home: Path,
     run: RecordedRun,
-    champion: ActiveModel,
+    current: ActiveModel,
     trial: ComparisonPlan,
     folder: Path,
     chunk_size: int,
@@ -123,21 +123,21 @@ def _prepared(
 ) -> list[list[str]]:
     """Prepare the slices of these roles; the folders that they lie in, by role."""
     return [
-        prepared_role(str(home), run.id, champion.recipe, trial.dataset, role, folder, chunk_size)
+        prepared_role(str(home), run.id, current.recipe, trial.dataset, role, folder, chunk_size)
         for role in roles
     ]
 
 
 def _nothing(
-    run: RecordedRun, champion: ActiveModel, timing: GrowthCheck, why: str
+    run: RecordedRun, current: ActiveModel, timing: GrowthCheck, why: str
 ) -> RetrainingResult:
-    """Nothing was put in force, and no challenge recorded."""
+    """Nothing was activated, and no comparison recorded."""
     publish_summary("retrain-summary", "No retraining", {**run.counts, "why": why})
-    return not_retrained(champion.threshold_id, timing, why)
+    return not_retrained(current.threshold_id, timing, why)
 
 
 def _result(
-    champion: ActiveModel,
+    current: ActiveModel,
     timing: GrowthCheck,
     trial: ComparisonPlan,
     trained: Trained,
@@ -149,8 +149,8 @@ def _result(
         why=settled.reason,
         n_before=timing.growth.n_before,
         n_new=timing.growth.n_new,
-        champion_threshold_id=champion.threshold_id,
-        challenge_id=settled.challenge_id,
+        current_threshold_id=current.threshold_id,
+        comparison_id=settled.comparison_id,
         model_id=trained.model_id,
         threshold_id=threshold_id,
         n_train=trial.dataset.n(Role.TRAIN),

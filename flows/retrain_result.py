@@ -18,10 +18,10 @@ class RetrainingResult:
 
     activated: bool
     why: str
-    n_before: int  # scans that the model in force, or a challenger of it, was made of
+    n_before: int  # scans that the current model, or a candidate of it, was made of
     n_new: int  # healthy scans beside those
-    champion_threshold_id: int  # in force before
-    challenge_id: int | None = None
+    current_threshold_id: int  # active before
+    comparison_id: int | None = None
     model_id: int | None = None
     threshold_id: int | None = None
     n_train: int | None = None
@@ -62,7 +62,7 @@ def not_retrained(threshold_id: int, timing: GrowthCheck, why: str) -> Retrainin
         why=why,
         n_before=timing.growth.n_before,
         n_new=timing.growth.n_new,
-        champion_threshold_id=threshold_id,
+        current_threshold_id=threshold_id,
     )
 
 

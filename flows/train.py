@@ -17,7 +17,7 @@ from tasks.runtime.model_cache import device_in_use
 from tasks.runtime.runs import recorded_run
 from tasks.scoring.preprocess import preprocess_chunk
 from tasks.scoring.selection import wanted_scans
-from tasks.training.candidate_figures import Comparison, compare
+from tasks.training.candidate_figures import CandidateFigures, compare_candidate
 from tasks.training.mixtures import mixed_pool
 from tasks.training.recalibrate import activate
 from tasks.training.train import FrozenDataset, calibrate, freeze_healthy, train
@@ -40,7 +40,7 @@ class TrainingResult:
     why: str
     learned: str  # what it learned, in words: "scans", "FLAIR volumes"
     warnings: list[str]  # what in the healthy pool may not belong together
-    comparison: Comparison  # with the active model, before it was activated
+    comparison: CandidateFigures  # with the active model, before it was activated
 
 
 def _run_name() -> str:
@@ -94,7 +94,7 @@ def train_model(
                 k,
                 device,
             )
-            compared = compare(place, run.id, dataset, threshold_id, str(folder), device)
+            compared = compare_candidate(place, run.id, dataset, threshold_id, str(folder), device)
         why = "trained by hand" if activating else "left inactive, as was asked"
         if activating:
             activate(place, threshold_id, why, author)

@@ -27,7 +27,7 @@ class WeeklyReport:
 
 @private_flow(name="weekly_report", flow_run_name="report of {days} days")
 def weekly_report(home: Path | None = None, days: int = DAYS) -> WeeklyReport:
-    """Write one page on the last days: runs, flags, rejections, warnings, challenges."""
+    """Write one page on the last days: runs, flags, rejections, warnings, comparisons."""
     place = str(worker_context(home).home)
     with recorded_run(database(place), "weekly_report", flow_run.id) as run:
         week = write_weekly_report(place, run.id, days)

@@ -4,29 +4,29 @@ from sqlalchemy import Engine, select
 
 from db import schema
 from db.engine.connect import reading, writing
-from db.entities import Challenge
+from db.entities import Comparison
 from db.mapping import append_new, noun_of, values_of
 
 
-def append_challenge(engine: Engine, challenge: Challenge) -> int:
-    """Append how a challenger did against the champion; the id of the row.
+def append_comparison(engine: Engine, comparison: Comparison) -> int:
+    """Append how a candidate did against the current model; the id of the row.
 
-    The first word of a run on this challenger stands.
+    The first word of a run on this candidate stands.
     """
-    table = schema.challenge
+    table = schema.comparison
     with writing(engine) as connection:
-        append_new(connection, table, [values_of(challenge)])
+        append_new(connection, table, [values_of(comparison)])
         found: int = connection.execute(
             select(table.c.id).where(
-                table.c.run_id == challenge.run_id,
-                table.c.challenger_threshold_id == challenge.challenger_threshold_id,
+                table.c.run_id == comparison.run_id,
+                table.c.candidate_threshold_id == comparison.candidate_threshold_id,
             )
         ).scalar_one()
         return found
 
 
-def challenges(engine: Engine) -> list[Challenge]:
-    """The challenges, oldest first."""
-    query = select(schema.challenge).order_by(schema.challenge.c.id)
+def comparisons(engine: Engine) -> list[Comparison]:
+    """The comparisons, oldest first."""
+    query = select(schema.comparison).order_by(schema.comparison.c.id)
     with reading(engine) as connection:
-        return [noun_of(Challenge, row) for row in connection.execute(query).mappings()]
+        return [noun_of(Comparison, row) for row in connection.execute(query).mappings()]

@@ -85,8 +85,8 @@ def retrain_document(found: "RetrainingResult") -> Document:
         **_keys(found, "model_id threshold_id n_train n_validation n_calibration n_test"),
         **_keys(found, "epochs best_epoch validation_loss seconds activated why"),
         **_keys(found, "n_before n_new"),
-        "current_threshold_id": found.champion_threshold_id,
-        "comparison_id": found.challenge_id,
+        "current_threshold_id": found.current_threshold_id,
+        "comparison_id": found.comparison_id,
     }
 
 

@@ -1,6 +1,6 @@
-"""A new model against the one in force, on the same scans, none of which either learned from.
+"""A candidate against the current model, on the same scans, none of which either learned from.
 
-The new one has to be shown no worse, in three ways, each with the stated confidence (one-sided);
+The candidate has to be shown no worse, in three ways, each with the stated confidence (one-sided);
 all that can be tried must hold, so no correction for several tests is due (intersection-union,
 Berger 1982):
 
@@ -37,7 +37,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class PromotionCriteria:
-    """What a challenger must show."""
+    """What a candidate must show."""
 
     auroc_margin: float = 0.05
     rate_margin: float = 0.1
@@ -59,7 +59,7 @@ NEEDED = PromotionCriteria().needed_scans
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelScores:
-    """What one model says of the scans that judge. Scores: higher is more anomalous."""
+    """What one model says of the comparison scans. Scores: higher is more anomalous."""
 
     healthy: Floats  # (n,)
     implanted: Floats  # (n, K), of each healthy scan with each of K lesions in it
@@ -70,7 +70,7 @@ class ModelScores:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Whether the challenger is to be put in force, and why."""
+    """Whether the candidate is to be activated, and why."""
 
     promoted: bool
     too_few: bool  # refused only for want of scans
@@ -79,13 +79,13 @@ class Outcome:
 
 
 def compare(
-    champion: ModelScores, challenger: ModelScores, terms: PromotionCriteria, seed: int = 0
+    current: ModelScores, candidate: ModelScores, terms: PromotionCriteria, seed: int = 0
 ) -> Outcome:
     """Compare the two on the same scans in the same order."""
-    n, m = len(champion.healthy), len(champion.abnormal)
+    n, m = len(current.healthy), len(current.abnormal)
     figures: dict[str, Any] = {
         "n_healthy": n,
-        "n_implanted": int(champion.implanted.size),
+        "n_implanted": int(current.implanted.size),
         "n_abnormal": m,
         "needed": terms.needed_scans,
         "auroc_margin": terms.auroc_margin,
@@ -101,12 +101,12 @@ def compare(
             figures=figures,
         )
     rng = np.random.default_rng(seed)
-    figures["implanted"] = _on_implants(champion, challenger, terms, rng)
-    figures["abnormal"] = _on_abnormal(champion, challenger, terms, rng) if m else None
-    figures["false_positives"] = _false_positives(champion, challenger, terms)
+    figures["implanted"] = _on_implants(current, candidate, terms, rng)
+    figures["abnormal"] = _on_abnormal(current, candidate, terms, rng) if m else None
+    figures["false_positives"] = _false_positives(current, candidate, terms)
     figures["caught"] = {
-        "champion": float(champion.caught.mean()),
-        "challenger": float(challenger.caught.mean()),
+        "current": float(current.caught.mean()),
+        "candidate": float(candidate.caught.mean()),
     }
     failed = _failed(figures, terms)
     told = _told(figures, terms)
@@ -215,13 +215,13 @@ def _tango(both_ways: tuple[int, int], n: int, difference: float) -> float:
 
 
 def _on_implants(
-    champion: ModelScores,
-    challenger: ModelScores,
+    current: ModelScores,
+    candidate: ModelScores,
     terms: PromotionCriteria,
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    wins = [_above(side.implanted, side.healthy) for side in (champion, challenger)]
-    n = len(champion.healthy)
+    wins = [_above(side.implanted, side.healthy) for side in (current, candidate)]
+    n = len(current.healthy)
     weights = rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float64)  # (B, n)
     once = np.ones((1, n))
 
@@ -236,12 +236,12 @@ def _on_implants(
 
 
 def _on_abnormal(
-    champion: ModelScores,
-    challenger: ModelScores,
+    current: ModelScores,
+    candidate: ModelScores,
     terms: PromotionCriteria,
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    wins = [_above(side.abnormal[:, None], side.healthy) for side in (champion, challenger)]
+    wins = [_above(side.abnormal[:, None], side.healthy) for side in (current, candidate)]
     m, n = wins[0].shape
     rows = rng.multinomial(m, np.full(m, 1 / m), RESAMPLES) / m  # (B, m)
     columns = rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) / n  # (B, n)
@@ -261,25 +261,25 @@ def _above(ill: Floats, healthy: Floats) -> Floats:
 
 
 def _compared(
-    champion: float, challenger: float, differences: Floats, confidence: float
+    current: float, candidate: float, differences: Floats, confidence: float
 ) -> dict[str, float]:
     return {
-        "champion": champion,
-        "challenger": challenger,
-        "difference": challenger - champion,
+        "current": current,
+        "candidate": candidate,
+        "difference": candidate - current,
         "at_least": float(np.quantile(differences, 1 - confidence)),
     }
 
 
 def _false_positives(
-    champion: ModelScores, challenger: ModelScores, terms: PromotionCriteria
+    current: ModelScores, candidate: ModelScores, terms: PromotionCriteria
 ) -> dict[str, float]:
-    n = len(champion.flagged)
-    only_new = int((challenger.flagged & ~champion.flagged).sum())
-    only_old = int((champion.flagged & ~challenger.flagged).sum())
+    n = len(current.flagged)
+    only_new = int((candidate.flagged & ~current.flagged).sum())
+    only_old = int((current.flagged & ~candidate.flagged).sum())
     return {
-        "champion": int(champion.flagged.sum()),
-        "challenger": int(challenger.flagged.sum()),
+        "current": int(current.flagged.sum()),
+        "candidate": int(candidate.flagged.sum()),
         "n": n,
         "difference": (only_new - only_old) / n,
         "at_most": rate_upper_limit((only_new, only_old), n, terms.z),
@@ -287,7 +287,7 @@ def _false_positives(
 
 
 def _failed(figures: Mapping[str, Any], terms: PromotionCriteria) -> str:
-    """What the challenger failed to show; empty where nothing."""
+    """What the candidate failed to show; empty where nothing."""
     parts: list[str] = []
     for name, on in (("implanted", "implanted lesions"), ("abnormal", "abnormal scans")):
         found = figures[name]
@@ -307,14 +307,14 @@ def _told(figures: Mapping[str, Any], terms: PromotionCriteria) -> str:
         found = figures[name]
         if found is not None:
             parts.append(
-                f"AUROC on {on} {found['challenger']:.3f} against {found['champion']:.3f} "
+                f"AUROC on {on} {found['candidate']:.3f} against {found['current']:.3f} "
                 f"(with {sure} {found['at_least']:+.3f} or more, "
                 f"{-terms.auroc_margin:+.3f} allowed)"
             )
     flagged = figures["false_positives"]
     parts.append(
-        f"{flagged['challenger']} of {flagged['n']} healthy scans flagged against "
-        f"{flagged['champion']} (with {sure} {100 * flagged['at_most']:+.1f} % or less, "
+        f"{flagged['candidate']} of {flagged['n']} healthy scans flagged against "
+        f"{flagged['current']} (with {sure} {100 * flagged['at_most']:+.1f} % or less, "
         f"{100 * terms.rate_margin:+.1f} % allowed)"
     )
     return ", ".join(parts)

@@ -1,9 +1,9 @@
 """When the healthy pool has grown enough to train again, and who then does what.
 
-A new model (the challenger) is only worth something beside the one in force (the champion) if
-both are tried on scans that neither has learned from. So a group of twins, or of one patient's
-scans, that had a role keeps it for good, the most taught of its roles where it had several; a
-group that is all new is dealt a role. What may judge both is then what is calibration or test.
+A candidate is only worth something beside the current model if both are compared on scans that
+neither learned from. So a group of twins, or of one patient's scans, that had a role keeps it for
+good, the role closest to training where it had several; a group that is all new is dealt a role.
+The comparison scans are then those of calibration or test.
 """
 
 import math
@@ -16,7 +16,7 @@ from mriad_model.enums import Role
 MOST_TAUGHT_FIRST = (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION, Role.TEST)
 HELD_OUT = (Role.CALIBRATION, Role.TEST)
 SHARES = {Role.TRAIN: 0.5, Role.VALIDATION: 0.1, Role.CALIBRATION: 0.2, Role.TEST: 0.2}
-"""Of the groups that are all new. Four in ten judge: growth comes in tens, not in thousands."""
+"""Of the groups that are all new. Four in ten are held out: growth comes in tens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Marks:
 class Growth:
     """How the healthy pool has grown. Counts are of scans."""
 
-    n_before: int  # that the model in force, or a challenger of it, was made of
+    n_before: int  # that the current model, or a candidate of it, was made of
     n_new: int  # healthy, of the kind that the model judges, and not among those
 
     def reaches(self, marks: Marks) -> bool:
@@ -61,12 +61,11 @@ def roles_after_growth(
 
     Args:
         groups: of each scan: twins and scans of one patient share one.
-        before: the role that a scan had in the champion's dataset, if it had one.
+        before: the role that a scan had in the current model's dataset, if it had one.
         healthy: whether it is called healthy; a group without such a scan and without a role
             is never learned from: test.
         reviewed: whether it is a reviewer who calls it so. Reviewers look at what was flagged, so
-            such scans score high: a new group with one teaches, and neither judges nor draws a
-            threshold.
+            such scans score high: a new group with one is for training alone.
         seed: of the draw among new groups.
         keys: a name for each scan that does not depend on its place, its content's SHA-256.
     """

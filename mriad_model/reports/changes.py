@@ -1,4 +1,4 @@
-"""What changed: thresholds that were put in force, and new models that met the one in force."""
+"""What changed: thresholds that were activated, and candidates compared with the current model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ChangeLine:
-    """A threshold put in force, or a retraining that failed."""
+    """A threshold activated, or a retraining that failed."""
 
     created_at: str
     what: str
@@ -15,12 +15,12 @@ class ChangeLine:
 
 
 @dataclass(frozen=True, slots=True)
-class ComparisonLine:
+class ComparedFigure:
     """One of the ways in which two models were compared."""
 
     what: str
-    challenger: str
-    champion: str
+    candidate: str
+    current: str
     shown: str  # with the stated confidence
     allowed: str
     result: str
@@ -28,20 +28,20 @@ class ComparisonLine:
 
 
 @dataclass(frozen=True, slots=True)
-class ChallengeLine:
-    """How a new model did against the one in force."""
+class ModelComparison:
+    """How a candidate did against the current model."""
 
     created_at: str
     promoted: bool
     in_force: bool  # the new model is, by now
     why: str
-    challenger_model: int
-    challenger_threshold: int
-    champion_model: int
-    champion_threshold: int
-    judges: str
+    candidate_model: int
+    candidate_threshold: int
+    current_model: int
+    current_threshold: int
+    scans: str  # on which
     confidence: str
-    comparisons: Sequence[ComparisonLine] = ()  # none where there was too little to compare on
+    figures: Sequence[ComparedFigure] = ()  # none where there was too little to compare on
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,14 @@ class Changes:
     """What changed in a while, oldest first."""
 
     lines: Sequence[ChangeLine] = ()
-    challenges: Sequence[ChallengeLine] = ()
+    comparisons: Sequence[ModelComparison] = ()
 
 
 NO_CHANGES = Changes()
 
 
-def judges_in_words(figures: Mapping[str, Any]) -> str:
-    """On whom two models met."""
+def comparison_scans_text(figures: Mapping[str, Any]) -> str:
+    """How many comparison scans there were, in words."""
     healthy, abnormal = figures.get("n_healthy", 0), figures.get("n_abnormal", 0)
     told = f"{healthy} healthy scan{'' if healthy == 1 else 's'}"
     if abnormal:
@@ -74,15 +74,15 @@ def judges_in_words(figures: Mapping[str, Any]) -> str:
 
 
 def why_in_words(reason: str, *, promoted: bool, compared: bool) -> str:
-    """A challenge's reason without the figures that the table beside it shows."""
+    """A comparison's reason without the figures that the table beside it shows."""
     if compared and promoted:
         return "it was shown to be no worse than the margins below allow"
     bare = reason.removeprefix("refused: ").removeprefix("promoted: ")
     return bare.partition(";")[0] if compared else bare
 
 
-def comparisons(figures: Mapping[str, Any]) -> list[ComparisonLine]:
-    """A challenge's figures, as `mriad_model.promotion.comparison` makes them, in lines."""
+def compared_figures(figures: Mapping[str, Any]) -> list[ComparedFigure]:
+    """A comparison's figures, as `mriad_model.promotion.comparison` makes them, in lines."""
     if "false_positives" not in figures:
         return []
     lines = [
@@ -96,10 +96,10 @@ def comparisons(figures: Mapping[str, Any]) -> list[ComparisonLine]:
     rates, margin = figures["false_positives"], figures["rate_margin"]
     failed = rates["at_most"] > margin
     lines.append(
-        ComparisonLine(
+        ComparedFigure(
             what="Healthy scans flagged",
-            challenger=f"{rates['challenger']} of {rates['n']}",
-            champion=f"{rates['champion']} of {rates['n']}",
+            candidate=f"{rates['candidate']} of {rates['n']}",
+            current=f"{rates['current']} of {rates['n']}",
             shown=f"at most {_signed(100 * rates['at_most'], 1)} %",
             allowed=f"at most {_signed(100 * margin, 1)} %",
             result=_result(failed=failed),
@@ -108,11 +108,11 @@ def comparisons(figures: Mapping[str, Any]) -> list[ComparisonLine]:
     )
     if (caught := figures.get("caught")) is not None:
         lines.append(
-            ComparisonLine(
+            ComparedFigure(
                 what="Drawn lesions flagged",
-                challenger=f"{100 * caught['challenger']:.1f} %",
-                champion=f"{100 * caught['champion']:.1f} %",
-                shown=f"{_signed(100 * (caught['challenger'] - caught['champion']), 1)} %",
+                candidate=f"{100 * caught['candidate']:.1f} %",
+                current=f"{100 * caught['current']:.1f} %",
+                shown=f"{_signed(100 * (caught['candidate'] - caught['current']), 1)} %",
                 allowed="–",  # noqa: RUF001 - nothing to name
                 result="told, decides nothing",
                 failed=False,
@@ -121,14 +121,14 @@ def comparisons(figures: Mapping[str, Any]) -> list[ComparisonLine]:
     return lines
 
 
-def _aurocs(figures: Mapping[str, Any], name: str, what: str) -> ComparisonLine:
+def _aurocs(figures: Mapping[str, Any], name: str, what: str) -> ComparedFigure:
     found, margin = figures[name], figures["auroc_margin"]
     few = name == "abnormal" and figures["n_abnormal"] < figures["needed"]
     failed = not few and found["at_least"] < -margin
-    return ComparisonLine(
+    return ComparedFigure(
         what=what,
-        challenger=f"{found['challenger']:.3f}",
-        champion=f"{found['champion']:.3f}",
+        candidate=f"{found['candidate']:.3f}",
+        current=f"{found['current']:.3f}",
         shown=f"at least {_signed(found['at_least'], 3)}",
         allowed=f"at least {_signed(-margin, 3)}",
         result="too few to decide" if few else _result(failed=failed),

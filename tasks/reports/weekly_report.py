@@ -172,7 +172,7 @@ def _growth_told(counts: Mapping[str, Any]) -> list[str]:
         told.append(f"{counts['n_new']} new healthy ones{needed}")
     if "of_run" in counts:
         told.append(f"the page of run {counts['of_run']}, with what came of its retraining")
-    if "challenge_id" in counts:
+    if "comparison_id" in counts:
         told.append("new model " + ("put in force" if counts["promoted"] else "refused"))
     return told
 

@@ -25,7 +25,7 @@ from mriad_model.promotion.comparison import one_of_each, points, told_points
 from mriad_model.recipes import Recipe
 from tasks.runtime.connections import database
 from tasks.scoring.selection import TAUGHT
-from tasks.training.compare_models import judged_scans
+from tasks.training.compare_models import compared_scans
 from tasks.training.retrain import side_of
 from tasks.training.train import FrozenDataset
 
@@ -33,7 +33,7 @@ MOST = 50  # healthy scans, and as many abnormal ones: each is scored with every
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class CandidateFigures:
     """The figures of a new model, and those of the active one on the same scans."""
 
     told: str  # one plain sentence
@@ -52,10 +52,10 @@ class Comparison:
         }
 
 
-@task(name="compare", cache_policy=NO_CACHE)
-def compare(
+@task(name="compare-candidate", cache_policy=NO_CACHE)
+def compare_candidate(
     home: str, run_id: int, dataset: FrozenDataset, threshold_id: int, folder: str, device: str
-) -> Comparison:
+) -> CandidateFigures:
     """Score scans that neither model learned from, as they are and with lesions implanted.
 
     The scans are the new dataset's calibration scans, one of each group of twins, and scans
@@ -76,13 +76,15 @@ def compare(
     lines = [threshold] if current is None else [current.threshold, threshold]
     models = [each.model_id for each in lines]
     try:
-        judged = judged_scans(home, run_id, models, healthy, abnormal, folder, device, keep=False)
-        if not judged.healthy:
-            return Comparison("no healthy scan could be read to compare by")
-        sides = [points(side_of(home, each, groups, judged)) for each in lines]
+        compared = compared_scans(
+            home, run_id, models, healthy, abnormal, folder, device, keep=False
+        )
+        if not compared.healthy:
+            return CandidateFigures("no healthy scan could be read to compare by")
+        sides = [points(side_of(home, each, groups, compared)) for each in lines]
     except (ModelFileError, ThresholdUndefined) as error:
-        return Comparison(not_compared(current is not None, why, error))
-    return Comparison(
+        return CandidateFigures(not_compared(current is not None, why, error))
+    return CandidateFigures(
         told=told_points(sides[-1], sides[0] if current else None) + why,
         model=sides[-1],
         active=sides[0] if current else None,

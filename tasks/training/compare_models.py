@@ -31,7 +31,7 @@ CHUNK = 512  # slices
 
 
 @dataclass(slots=True)
-class JudgeScores:
+class ComparisonScores:
     """A model's scores, in the order of the scans."""
 
     healthy: list[float] = field(default_factory=list)
@@ -40,12 +40,12 @@ class JudgeScores:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedScans:
-    """The scans that could be judged, and each model's scores of them."""
+class ComparedScans:
+    """The comparison scans that could be scored, and each model's scores of them."""
 
     healthy: list[int]
     abnormal: list[int]
-    scores: dict[int, JudgeScores]  # by model
+    scores: dict[int, ComparisonScores]  # by model
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class _Found:
     implanted: list[float]
 
 
-@task(name="contest", cache_policy=NO_CACHE)
+@task(name="score-comparison-scans", cache_policy=NO_CACHE)
 def score_comparison_scans(
     home: str,
     run_id: int,
@@ -67,12 +67,12 @@ def score_comparison_scans(
     abnormal: Sequence[tuple[int, int]],
     folder: str,
     device: str,
-) -> JudgedScans:
-    """Score scans, (scan id, slices), under each model; see `judged_scans`."""
-    return judged_scans(home, run_id, model_ids, healthy, abnormal, folder, device, keep=True)
+) -> ComparedScans:
+    """Score scans, (scan id, slices), under each model; see `compared_scans`."""
+    return compared_scans(home, run_id, model_ids, healthy, abnormal, folder, device, keep=True)
 
 
-def judged_scans(
+def compared_scans(
     home: str,
     run_id: int,
     model_ids: Sequence[int],
@@ -82,34 +82,34 @@ def judged_scans(
     device: str,
     *,
     keep: bool,
-) -> JudgedScans:
+) -> ComparedScans:
     """Score scans, (scan id, slices), under each model, and keep scores of the scans as they are.
 
-    A scan that cannot be read or judged is left out for all models. `folder` is a scratch folder.
+    A scan that cannot be read or compared is left out for all models. `folder` is a scratch folder.
     """
-    judged = JudgedScans([], [], {each: JudgeScores() for each in model_ids})
+    compared = ComparedScans([], [], {each: ComparisonScores() for each in model_ids})
     done, total = 0, len(healthy) + len(abnormal)
     for scans, ill in ((healthy, False), (abnormal, True)):
         kinds = () if ill else tuple(Lesion)
         for number, chunk in in_chunks(scans, CHUNK, lambda each: each[1]):
-            workspace = Workspace(Path(folder) / f"judges-{int(ill)}-{number}")
+            workspace = Workspace(Path(folder) / f"compared-{int(ill)}-{number}")
             for located in load_scans(home, run_id, [scan_id for scan_id, _ in chunk], workspace):
                 models = {each: loaded_model(home, each, device) for each in model_ids}
                 found = _found(located, models, kinds)
                 if found is not None:
                     if keep:
                         _append(home, run_id, located.scan_id, found)
-                    _add(judged, located.scan_id, found, ill=ill)
+                    _add(compared, located.scan_id, found, ill=ill)
             workspace.discard()
             done += len(chunk)
             tell("comparing", done, total)
-    return judged
+    return compared
 
 
-def _add(judged: JudgedScans, scan_id: int, found: Mapping[int, _Found], *, ill: bool) -> None:
-    (judged.abnormal if ill else judged.healthy).append(scan_id)
+def _add(compared: ComparedScans, scan_id: int, found: Mapping[int, _Found], *, ill: bool) -> None:
+    (compared.abnormal if ill else compared.healthy).append(scan_id)
     for model_id, each in found.items():
-        scores = judged.scores[model_id]
+        scores = compared.scores[model_id]
         if ill:
             scores.abnormal.append(each.value)
         else:
@@ -127,7 +127,7 @@ def _append(home: str, run_id: int, scan_id: int, found: Mapping[int, _Found]) -
 def _found(
     located: LocatedScan, models: Mapping[int, FittedModel], kinds: Sequence[Lesion]
 ) -> dict[int, _Found] | None:
-    """What each model finds; None where there is nothing to judge."""
+    """What each model finds; None where there is nothing to score."""
     scan, seed = located.kept.scan, located.kept.scan.sha256
     if isinstance(scan, ImageScan):
         return _in_picture(scan, models, kinds, seed)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from db.repository.comparisons import challenges
+from db.repository.comparisons import comparisons
 from db.repository.labels import healthy_pool
 from db.repository.models import dataset_roles, model_by_id, threshold_by_id
 from db.repository.rejections import rejected_files
@@ -28,9 +28,9 @@ class GrowthCheck:
 
 
 def growth_of_pool(engine: Engine, model_id: int, recipe: str, marks: Marks) -> GrowthCheck:
-    """Compare the healthy pool with what the active model, and its challengers, were made of.
+    """Compare the healthy pool with what the active model, and its candidates, were made of.
 
-    Challengers count too: one that was refused, or rolled back, is not made again of the same
+    Candidates count too: one that was refused, or rolled back, is not made again of the same
     scans night after night.
 
     Args:
@@ -39,17 +39,17 @@ def growth_of_pool(engine: Engine, model_id: int, recipe: str, marks: Marks) -> 
         recipe: the model's, as JSON; scans of another kind than it judges do not count.
         marks: how much is enough.
     """
-    tried = [each.challenger_threshold_id for each in challenges(engine)]
+    tried = [each.candidate_threshold_id for each in comparisons(engine)]
     model_ids = {threshold_by_id(engine, each).model_id for each in tried}
     before: set[int] = set()
     for each in model_ids | {model_id}:
         dataset_id = model_by_id(engine, each).dataset_id
         before |= dataset_roles(engine, dataset_id).keys()
-    judges = Recipe.from_json(recipe)
+    active = Recipe.from_json(recipe)
     pool = [
         each.id
         for each in healthy_pool(engine)
-        if incompatibility(judges, each.scan.kind, each.scan.contrast) is None
+        if incompatibility(active, each.scan.kind, each.scan.contrast) is None
     ]
     growth = Growth(n_before=len(before), n_new=len(set(pool) - before))
     return GrowthCheck(growth.reaches(marks), growth, growth.told(marks))

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from db.entities import Threshold
-from db.repository.comparisons import challenges
+from db.repository.comparisons import comparisons
 from db.repository.models import model_by_id, thresholds
 from db.repository.runs import run_by_id
 
@@ -25,12 +25,12 @@ class Compared:
     auroc_abnormal: float | None
 
 
-def comparisons(engine: Engine) -> dict[int, Compared]:
+def last_comparisons(engine: Engine) -> dict[int, Compared]:
     """The last comparison of each threshold, by its id; one of its model where it had none itself.
 
     Of another threshold of the model, the AUROC holds, but not which scans are flagged.
     """
-    found, of_model = _challenged(engine), dict[int, Compared]()
+    found, of_model = _compared(engine), dict[int, Compared]()
     for threshold in thresholds(engine):
         threshold_id = threshold.id or 0
         if threshold_id not in found:
@@ -53,16 +53,16 @@ def comparisons(engine: Engine) -> dict[int, Compared]:
     return found
 
 
-def _challenged(engine: Engine) -> dict[int, Compared]:
+def _compared(engine: Engine) -> dict[int, Compared]:
     """By retrainings: both thresholds of each, the last word on each."""
     found = {}
-    for each in challenges(engine):
+    for each in comparisons(engine):
         figures = json.loads(each.figures)
         if "false_positives" not in figures:
             continue  # too few scans told anything
         for side, threshold_id in (
-            ("champion", each.champion_threshold_id),
-            ("challenger", each.challenger_threshold_id),
+            ("current", each.current_threshold_id),
+            ("candidate", each.candidate_threshold_id),
         ):
             abnormal = figures.get("abnormal")
             found[threshold_id] = Compared(

@@ -13,7 +13,7 @@ from flows.train import TrainingResult
 from mriad_model.errors import SettingsError
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
-from tasks.training.candidate_figures import Comparison
+from tasks.training.candidate_figures import CandidateFigures
 from tasks.training.mixtures import mixed_pool, source_of
 from tests.support.hand import Hand
 
@@ -78,7 +78,11 @@ def test_a_pool_of_drawn_and_other_heads_is_told_by_the_record(home: Path) -> No
 def test_train_says_what_may_not_belong_together(capsys: pytest.CaptureFixture[str]) -> None:
     told = "the healthy pool mixes drawn heads (2) and other scans (1)"
     given = dict.fromkeys(TrainingResult.__dataclass_fields__, 40)
-    said = {"validation_loss": 0.1, "comparison": Comparison("none was active"), "warnings": [told]}
+    said = {
+        "validation_loss": 0.1,
+        "comparison": CandidateFigures("none was active"),
+        "warnings": [told],
+    }
     trained = TrainingResult(**{**given, **said})  # type: ignore[arg-type]
     lines.show_train(trained, as_json=False)
     assert f"Warning: {told}.\n" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The story of growth, with a Prefect server: the pool grows, a challenger meets the champion."""
+"""Growth, with a Prefect server: the pool grows, a candidate meets the current model."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 import flows.nightly
 import flows.retrain
 from db.engine.connect import open_record
-from db.repository.comparisons import challenges
+from db.repository.comparisons import comparisons
 from db.repository.models import current_threshold, dataset_roles, model_by_id, thresholds
 from db.repository.runs import run_by_id
 from flows.ingest import ingest_scans
@@ -63,7 +63,7 @@ def roles_of(trained: Trained, model_id: int) -> dict[int, Role]:
     return dataset_roles(engine, model_by_id(engine, model_id).dataset_id)
 
 
-def test_the_pool_grows_a_challenger_is_promoted_and_rolled_back(
+def test_the_pool_grows_a_candidate_is_promoted_and_rolled_back(
     trained: Trained, more_heads: Path, tmp_path: Path
 ) -> None:
     engine = open_record(trained.home)
@@ -72,7 +72,7 @@ def test_the_pool_grows_a_challenger_is_promoted_and_rolled_back(
     assert not below.activated
     assert below.model_id is None
     assert "11 new healthy scans beside 24, the mark is 12" in below.why
-    assert challenges(engine) == []
+    assert comparisons(engine) == []
 
     grow(trained, more_heads, 12, tmp_path / "new")
     strict = retrain(trained, PromotionCriteria())
@@ -86,11 +86,14 @@ def test_the_pool_grows_a_challenger_is_promoted_and_rolled_back(
     promoted = retrain(trained, force=True)
     assert promoted.activated, promoted.why
     assert in_force(trained) == promoted.threshold_id
-    rows = challenges(engine)
+    rows = comparisons(engine)
     assert [row.promoted for row in rows] == [0, 1]
     assert rows[1].reason == promoted.why
     figures = json.loads(rows[1].figures)
-    assert figures["n_healthy"] == len(judges(trained, rows[1].dataset_id)) - figures["n_abnormal"]
+    assert (
+        figures["n_healthy"]
+        == len(comparison_scans(trained, rows[1].dataset_id)) - figures["n_abnormal"]
+    )
 
     put_in_force(engine, trained.threshold_id, "rolled back", "tester")
     assert in_force(trained) == trained.threshold_id
@@ -104,11 +107,11 @@ def test_the_mornings_page_tells_of_the_new_model_that_the_same_night_tried(
         monkeypatch.setenv(f"MRIAD_{name.upper()}", value)
     grow(trained, more_heads, 12, trained.home / "healthy" / "new")
     night = nightly(trained.home)
-    (challenge,) = challenges(open_record(trained.home))
+    (comparison,) = comparisons(open_record(trained.home))
     page = (trained.home / night.scoring.report).read_text()
     assert "A new model was tried and refused" in page
     assert "too few to tell which is better" in page
-    assert f"mriad activate {challenge.challenger_threshold_id}" in page
+    assert f"mriad activate {comparison.candidate_threshold_id}" in page
     assert "are in force" in page
     page = (trained.home / nightly(trained.home).scoring.report).read_text()
     assert "A new model was tried" not in page  # told the morning before
@@ -119,7 +122,7 @@ def test_the_mornings_page_tells_of_the_new_model_that_the_same_night_tried(
     grow(trained, more_heads, 13, trained.home / "healthy" / "new")
     monkeypatch.setenv("MRIAD_RETRAIN_SHARE", "0")
     night = nightly(trained.home)
-    (_, promoted) = challenges(open_record(trained.home))
+    (_, promoted) = comparisons(open_record(trained.home))
     assert promoted.promoted, promoted.reason
     page = (trained.home / night.scoring.report).read_text()
     assert "A new model was tried and put in force" in page
@@ -170,11 +173,11 @@ def test_what_the_mornings_page_could_not_tell_any_more_the_next_one_does(
     assert "A new model was tried and refused" in page
 
 
-def judges(trained: Trained, dataset_id: int) -> dict[int, Role]:
+def comparison_scans(trained: Trained, dataset_id: int) -> dict[int, Role]:
     return dataset_roles(open_record(trained.home), dataset_id)
 
 
-def test_neither_model_is_judged_on_what_it_learned_from(
+def test_neither_model_is_compared_on_what_it_learned_from(
     trained: Trained, more_heads: Path, tmp_path: Path
 ) -> None:
     grow(trained, more_heads, 12, tmp_path / "new")
@@ -183,8 +186,8 @@ def test_neither_model_is_judged_on_what_it_learned_from(
     old, new = roles_of(trained, trained.model_id), roles_of(trained, found.model_id)
     assert len(new) == N_HEALTHY + 12
     assert {scan: new[scan] for scan in old} == old  # roles are for good
-    (challenge,) = challenges(open_record(trained.home))
-    met = judges(trained, challenge.dataset_id)
+    (comparison,) = comparisons(open_record(trained.home))
+    met = comparison_scans(trained, comparison.dataset_id)
     for roles in (old, new):
         taught = {scan for scan, role in roles.items() if role in TAUGHT}
         assert taught

@@ -148,17 +148,17 @@ def _models() -> None:
     )
     _table("activation", _of("threshold"), _text("reason", "author", "created_at"))
     _table(
-        "challenge",
+        "comparison",
         [
-            _reference("champion_threshold_id", "threshold"),
-            _reference("challenger_threshold_id", "threshold"),
+            _reference("current_threshold_id", "threshold"),
+            _reference("candidate_threshold_id", "threshold"),
         ],
         _of("dataset"),
         _whole("promoted"),
         _text("reason", "figures"),
         _of("run"),
         _text("created_at"),
-        unique=["run_id", "challenger_threshold_id"],
+        unique=["run_id", "candidate_threshold_id"],
         checks={"promoted": "promoted IN (0, 1)"},
     )
 

@@ -14,9 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from db import schema
 from db.engine.connect import open_record, writing
 from db.engine.sqlite import DATABASE
-from db.entities import Arrival, Challenge, RecordedWarning, Rejection, Review, RunEnd
+from db.entities import Arrival, Comparison, RecordedWarning, Rejection, Review, RunEnd
 from db.repository.arrivals import append_arrivals, end_arrivals
-from db.repository.comparisons import append_challenge
+from db.repository.comparisons import append_comparison
 from db.repository.rejections import append_rejections
 from db.repository.reviews import append_review
 from db.repository.runs import end_run
@@ -60,8 +60,8 @@ def full_home(
     end_arrivals(hand.engine, append_arrivals(hand.engine, arrived), hand.run(), hand.noon)
     drift = RecordedWarning(WarningKind.DRIFT, "{}", "Scores drift.", hand.run(), hand.noon)
     append_warnings(hand.engine, [drift])
-    met = Challenge(threshold_id, threshold_id, 1, 0, "Not better.", "{}", hand.run(), hand.noon)
-    append_challenge(hand.engine, met)
+    met = Comparison(threshold_id, threshold_id, 1, 0, "Not better.", "{}", hand.run(), hand.noon)
+    append_comparison(hand.engine, met)
     hand.engine.dispose()
     return home
 

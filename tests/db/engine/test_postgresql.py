@@ -15,9 +15,9 @@ from sqlalchemy.exc import DBAPIError
 
 from db import schema
 from db.engine.connect import HEAD, engine, open_record, reading, writing
-from db.entities import Arrival, Challenge, RecordedWarning, Rejection, Review, RunEnd
+from db.entities import Arrival, Comparison, RecordedWarning, Rejection, Review, RunEnd
 from db.repository.arrivals import append_arrivals, end_arrivals
-from db.repository.comparisons import append_challenge
+from db.repository.comparisons import append_comparison
 from db.repository.decisions import decisions
 from db.repository.models import activations
 from db.repository.rejections import append_rejections
@@ -90,8 +90,8 @@ def full(
     end_arrivals(opened, append_arrivals(opened, arrived), hand.run(), hand.noon)
     drift = RecordedWarning(WarningKind.DRIFT, "{}", "Scores drift.", hand.run(), hand.noon)
     append_warnings(opened, [drift])
-    met = Challenge(threshold_id, threshold_id, 1, 0, "Not better.", "{}", hand.run(), hand.noon)
-    append_challenge(opened, met)
+    met = Comparison(threshold_id, threshold_id, 1, 0, "Not better.", "{}", hand.run(), hand.noon)
+    append_comparison(opened, met)
     yield hand
     opened.dispose()
     postgresql.drop(url)

@@ -1,4 +1,4 @@
-"""Warnings, challenges and reviews: kept in order, and only of what is there."""
+"""Warnings, comparisons and reviews: kept in order, and only of what is there."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from db.entities import Challenge, RecordedWarning, Review
+from db.entities import Comparison, RecordedWarning, Review
 from db.repository import decisions as decisions_records
-from db.repository.comparisons import append_challenge, challenges
+from db.repository.comparisons import append_comparison, comparisons
 from db.repository.reviews import append_review, reviews
 from db.repository.warnings import append_warnings, warnings
 from mriad_model.enums import Verdict, WarningKind
@@ -34,25 +34,25 @@ def test_warnings_are_kept_oldest_first(hand: "Hand") -> None:
     assert [each.run_id for each in warnings(hand.engine, run_id=other)] == [other]
 
 
-def test_a_challenge_names_both_thresholds_and_the_scans(hand: "Hand") -> None:
-    model_id, champion = hand.ready()
+def test_a_comparison_names_both_thresholds_and_the_scans(hand: "Hand") -> None:
+    model_id, current = hand.ready()
     (healthy,) = hand.scans("healthy")
-    challenger = hand.threshold(model_id, hand.dataset(calibration=[healthy]), k=2.0)
+    candidate = hand.threshold(model_id, hand.dataset(calibration=[healthy]), k=2.0)
     dataset_id = hand.dataset(test=hand.scans("held out"))
-    met = Challenge(
-        champion, challenger, dataset_id, 1, "Better.", '{"n": 1}', hand.run(), hand.noon
+    met = Comparison(
+        current, candidate, dataset_id, 1, "Better.", '{"n": 1}', hand.run(), hand.noon
     )
-    number = append_challenge(hand.engine, met)
-    assert append_challenge(hand.engine, met) == number
-    (found,) = challenges(hand.engine)
+    number = append_comparison(hand.engine, met)
+    assert append_comparison(hand.engine, met) == number
+    (found,) = comparisons(hand.engine)
     assert (found.id, found.promoted, found.figures) == (number, 1, '{"n": 1}')
-    assert (found.champion_threshold_id, found.challenger_threshold_id) == (champion, challenger)
-    unknown = replace(met, challenger_threshold_id=99)
+    assert (found.current_threshold_id, found.candidate_threshold_id) == (current, candidate)
+    unknown = replace(met, candidate_threshold_id=99)
     with pytest.raises(RecordError, match="names another that is not there"):
-        append_challenge(hand.engine, unknown)
+        append_comparison(hand.engine, unknown)
     unclear = replace(met, promoted=2, run_id=hand.run("other"))
-    with pytest.raises(IntegrityError, match="ck_challenge_promoted"):
-        append_challenge(hand.engine, unclear)
+    with pytest.raises(IntegrityError, match="ck_comparison_promoted"):
+        append_comparison(hand.engine, unclear)
 
 
 def test_a_review_is_of_a_decision_on_its_scan(hand: "Hand") -> None:

@@ -128,18 +128,18 @@ def test_one_scan_stands_for_a_group() -> None:
     assert one_of_each([0, 0, 1, 2], ["b", "a", "c", "d"], 2) == [1, 2]
 
 
-def test_the_points_of_a_model_are_those_of_a_challenge() -> None:
+def test_the_points_of_a_model_are_those_of_a_comparison() -> None:
     rng = np.random.default_rng(4)
     common = rng.normal(size=40)
     one, two = (side(rng, 40, common, skill, m=20) for skill in (1.0, 1.5))
     figures = compare(one, two, TERMS).figures
-    for model, name in ((one, "champion"), (two, "challenger")):
+    for model, name in ((one, "current"), (two, "candidate")):
         found = points(model)
         assert found["auroc_implanted"] == pytest.approx(figures["implanted"][name])
         assert found["auroc_abnormal"] == pytest.approx(figures["abnormal"][name])
         assert found["flagged"] == figures["false_positives"][name]
     told = told_points(points(two), points(one))
-    assert f"against {figures['implanted']['champion']:.3f}" in told
+    assert f"against {figures['implanted']['current']:.3f}" in told
     assert "too few" not in told
 
 

@@ -20,7 +20,7 @@ def test_both_marks_must_be_reached() -> None:
 
 
 @given(scans, st.integers(0, 3))
-def test_what_either_model_learned_from_never_judges(
+def test_what_either_model_learned_from_is_never_compared_on(
     given_scans: list[tuple[int, Role | None, bool]], seed: int
 ) -> None:
     groups, before, healthy = (
@@ -49,7 +49,7 @@ def test_new_groups_are_dealt_in_shares_and_old_ones_keep_their_role() -> None:
     assert counts == {Role.TRAIN: 10, Role.VALIDATION: 2, Role.CALIBRATION: 4, Role.TEST: 4}
 
 
-def test_an_abnormal_scan_judges_unless_it_has_a_healthy_twin_that_teaches() -> None:
+def test_an_abnormal_scan_is_compared_on_unless_it_has_a_healthy_twin_that_teaches() -> None:
     groups = [0, 0, 1, 2]
     roles = roles_after_growth(
         groups,
@@ -64,7 +64,7 @@ def test_an_abnormal_scan_judges_unless_it_has_a_healthy_twin_that_teaches() -> 
     assert roles[3] is Role.TRAIN  # the only new group: something has to be learned
 
 
-def test_what_a_reviewer_called_healthy_teaches_and_never_judges() -> None:
+def test_what_a_reviewer_called_healthy_teaches_and_is_never_compared_on() -> None:
     """It was looked at because it was flagged: thresholds drawn through such would be too high."""
     n = 20
     reviewed = [number < 8 for number in range(n)]

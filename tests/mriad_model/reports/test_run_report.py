@@ -20,11 +20,11 @@ from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, FoldL
 from mriad_model.recipes import DEFAULT
 from mriad_model.reports.changes import (
     ActiveNow,
-    ChallengeLine,
     ChangeLine,
     Changes,
-    comparisons,
-    judges_in_words,
+    ModelComparison,
+    compared_figures,
+    comparison_scans_text,
     why_in_words,
 )
 from mriad_model.reports.evaluation_report import render_evaluation
@@ -341,26 +341,26 @@ FIGURES = {
     "needed": 15,
     "auroc_margin": 0.05,
     "rate_margin": 0.1,
-    "implanted": {"champion": 0.8, "challenger": 0.7, "difference": -0.1, "at_least": -0.125},
-    "abnormal": {"champion": 0.9, "challenger": 0.8, "difference": -0.1, "at_least": -0.3},
-    "false_positives": {"champion": 3, "challenger": 2, "n": 22, "at_most": 0.027},
-    "caught": {"champion": 0.46, "challenger": 0.31},
+    "implanted": {"current": 0.8, "candidate": 0.7, "difference": -0.1, "at_least": -0.125},
+    "abnormal": {"current": 0.9, "candidate": 0.8, "difference": -0.1, "at_least": -0.3},
+    "false_positives": {"current": 3, "candidate": 2, "n": 22, "at_most": 0.027},
+    "caught": {"current": 0.46, "candidate": 0.31},
 }
 CHANGES = Changes(
     lines=[ChangeLine("2026-11-20T01:00:00+00:00", "threshold 4 put in force", f"trained {EVIL}")],
-    challenges=[
-        ChallengeLine(
+    comparisons=[
+        ModelComparison(
             created_at="2026-11-20T03:00:00+00:00",
             promoted=False,
             in_force=False,
             why=f"it may be worse {EVIL}",
-            challenger_model=3,
-            challenger_threshold=5,
-            champion_model=2,
-            champion_threshold=4,
-            judges=judges_in_words(FIGURES),
+            candidate_model=3,
+            candidate_threshold=5,
+            current_model=2,
+            current_threshold=4,
+            scans=comparison_scans_text(FIGURES),
             confidence="90 %",
-            comparisons=comparisons(FIGURES),
+            figures=compared_figures(FIGURES),
         )
     ],
 )
@@ -393,13 +393,13 @@ def test_a_night_tells_what_changed_since_its_scans_were_decided() -> None:
     page = render_score_report(replace(night(), changes=CHANGES, in_force_now=now_in_force))
     text = " ".join(Page(page).text.split())
     assert "A new model was tried and refused" in text
-    assert "Model 2 was left in force" in text
+    assert "Model 2 stayed active" in text
     assert "Threshold 5 of model 3 is, since 2026-11-20 03:00:00 UTC" in text
-    assert "mriad activate 5 would put it in force all the same" in text
-    (tried,) = CHANGES.challenges
-    later = Changes(challenges=[replace(tried, promoted=True, in_force=False)])
+    assert "mriad activate 5 would activate it all the same" in text
+    (tried,) = CHANGES.comparisons
+    later = Changes(comparisons=[replace(tried, promoted=True, in_force=False)])
     text = Page(render_score_report(replace(night(), changes=later))).text
-    assert "It took the place of model 2, but is no longer in force." in text
+    assert "It took the place of model 2, but is no longer active." in text
     assert "mriad activate" not in text
     assert "A new model" not in Page(render_score_report(night())).text
 
@@ -418,7 +418,7 @@ def test_a_reason_is_told_without_the_figures_that_stand_beside_it() -> None:
     assert why_in_words(forced, promoted=True, compared=False) == forced
 
 
-def test_a_week_tells_its_runs_flags_warnings_challenges_and_reviews() -> None:
+def test_a_week_tells_its_runs_flags_warnings_comparisons_and_reviews() -> None:
     page = Page(render_week(week()))
     text = " ".join(page.text.split())
     assert "2 suspicious of 39 scans decided in the days to 2026-11-23" in text

@@ -4,8 +4,8 @@ import csv
 import io
 import json
 
-from db.entities import Challenge, RecordedWarning, Rejection, Review, RunEnd
-from db.repository.comparisons import append_challenge
+from db.entities import Comparison, RecordedWarning, Rejection, Review, RunEnd
+from db.repository.comparisons import append_comparison
 from db.repository.decisions import HistoryQuery, decisions
 from db.repository.models import append_threshold, threshold_by_id
 from db.repository.rejections import append_rejections
@@ -46,12 +46,12 @@ def test_a_week_is_told_from_the_record(bench: Bench) -> None:
     )
     again = append_threshold(engine, nights.again)
     dataset = threshold_by_id(engine, again).dataset_id
-    append_challenge(
+    append_comparison(
         engine,
-        Challenge(nights.threshold, again, dataset, 0, "refused: too few", "{}", run_id, now()),
+        Comparison(nights.threshold, again, dataset, 0, "refused: too few", "{}", run_id, now()),
     )
     night = {"new": 85, "scored": 85, "suspicious": n_suspicious}
-    growth = {"of_run": 1, "n_new": 25, "needed": 20, "challenge_id": 1, "promoted": 0}
+    growth = {"of_run": 1, "n_new": 25, "needed": 20, "comparison_id": 1, "promoted": 0}
     counts = json.dumps(night | growth)
     end_run(engine, RunEnd(run_id, RunStatus.COMPLETED, counts, now()))
 
