@@ -306,6 +306,18 @@ class RecordedWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """A page that was written: of which run, and between which moments it tells what changed."""
+
+    run_id: RunId  # whose page it is
+    path: str  # relative to the home
+    changes_since: str | None  # None: from the beginning
+    changes_until: str
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """A candidate model compared with the current one, on scans that neither learned from."""
 

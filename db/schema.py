@@ -146,5 +146,8 @@ comparison = _table(
     unique=["run_id", "candidate_threshold_id"],
     checks={"promoted": "promoted IN (0, 1)"},
 )
+report = _table(
+    "report", entities.Report, unique=["run_id", "changes_until"], indexes=[["changes_until"]]
+)
 link = _table("link", entities.Link, unique=["previous"])
 claim = _table("claim", entities.Claim, unique=["scan_id", "model_id"])

@@ -7,7 +7,6 @@ from pathlib import Path
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
-from db.repository.reports import REPORT_AGAIN
 from flows.ingest import CHUNK_SIZE, ingest_result
 from flows.private_flow import bounded_results, data, private_flow
 from flows.score_pipeline import TASKS_AT_ONCE, ScoringPipeline
@@ -167,7 +166,6 @@ def score_found(
         f"Scored {report.scored} scans, {report.suspicious} suspicious",
         {**run.counts, **intake.by_reason, "report": report.path},
     )
-    run.counts.update(report.told)
     return ScoringResult(
         new=intake.new,
         known=intake.known,
@@ -194,8 +192,7 @@ def report_again(
 ) -> None:
     """Write a run's page once more, with what has changed since the run ended.
 
-    A run of its own in the record, which says that the page has told it: killed before that, the
-    next report tells it.
+    A run of its own in the record. Killed before the page is written, the next report tells it.
     """
     counts = ScoreCounts(
         new=found.new,
@@ -206,8 +203,8 @@ def report_again(
         elsewhere=found.elsewhere,
         why_unreadable=found.why_unreadable,
     )
-    with recorded_run(database(str(home)), REPORT_AGAIN, None) as run:
-        report = write_score_report(
+    with recorded_run(database(str(home)), "report_again", None) as run:
+        write_score_report(
             str(home),
             run_id,
             found.threshold_id,
@@ -216,7 +213,7 @@ def report_again(
             data(found.rejected),
             data(outstanding),
         )
-        run.counts.update(of_run=run_id, **report.told)
+        run.counts.update(of_run=run_id)
 
 
 def _registered(work: ScoringPipeline, found: FoundScans) -> list[PendingScans]:

@@ -1,21 +1,17 @@
-"""Reads for reports: what came in a run, what it decided, and what happened in a week."""
+"""Reports that were written, and reads for them: what came in a run, what it decided."""
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import Engine, func, select
 
 from db import schema
-from db.engine.connect import reading
+from db.engine.connect import reading, writing
+from db.entities import Report
+from db.mapping import append_new, noun_of, values_of
 from db.repository.decisions import DecisionRow, decision_rows
 from mriad_model.enums import RunStatus, ScanKind, Verdict
-
-SCORING_FLOWS: Final = ("score_new_scans", "score_arrivals", "nightly")  # each run reports
-REPORT_AGAIN: Final = "report_again"  # writes the page of one of these once more
-OVERLAPPING: Final = 20  # runs, at most, that end out of the order in which they reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +84,34 @@ def latest_decisions(
         )
 
 
-def last_report_time(engine: Engine) -> str | None:
-    """Up to when reports have told what changed; None before the first.
+def append_report(engine: Engine, report: Report) -> None:
+    """Append that a page was written. The file is there before."""
+    with writing(engine) as connection:
+        append_new(connection, schema.report, [values_of(report)])
 
-    A report says so in the counts of the run that wrote it. One of before they did has told all up
-    to its run's end, as far as is known. Runs overlap, so the last to end need not be the one that
-    told most.
+
+def report_of_run(engine: Engine, run_id: int) -> Report | None:
+    """The last page that a run's report was written as; None where there is none."""
+    table = schema.report
+    query = select(table).where(table.c.run_id == run_id).order_by(table.c.id.desc()).limit(1)
+    with reading(engine) as connection:
+        row = connection.execute(query).mappings().first()
+    return None if row is None else noun_of(Report, row)
+
+
+def last_report_time(engine: Engine) -> str | None:
+    """Up to when reports of completed runs tell what changed; None before the first.
+
+    Runs overlap, so the last page written need not be the one that tells most. What the page of a
+    run that failed or was killed tells, the next one tells again.
     """
-    run, end = schema.run, schema.run_end
+    report, end = schema.report, schema.run_end
     query = (
-        select(end.c.counts, end.c.ended_at)
-        .join(run, run.c.id == end.c.run_id)
-        .where(
-            run.c.flow.in_((*SCORING_FLOWS, REPORT_AGAIN)),
-            end.c.status == RunStatus.COMPLETED.value,
-        )
-        .order_by(end.c.id.desc())
-        .limit(OVERLAPPING)
+        select(report.c.changes_until)
+        .join(end, end.c.run_id == report.c.run_id)
+        .where(end.c.status == RunStatus.COMPLETED.value)
+        .order_by(report.c.changes_until.desc())
+        .limit(1)
     )
     with reading(engine) as connection:
-        ended = connection.execute(query).tuples().all()
-    told = [json.loads(counts).get("told_until", ended_at) for counts, ended_at in ended]
-    return max(told, default=None)
+        return connection.execute(query).scalar()

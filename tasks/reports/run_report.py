@@ -11,9 +11,10 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from db.engine.chain_head import head
+from db.entities import Report
 from db.repository import reports as reports_records
 from db.repository.decisions import decided_in, tally
-from db.repository.reports import last_report_time
+from db.repository.reports import append_report, last_report_time, report_of_run
 from db.repository.runs import interrupted_runs, run_by_id, with_shards
 from db.repository.scans import scans_by_id
 from db.repository.warnings import warnings
@@ -72,7 +73,6 @@ class WrittenReport:
     suspicious: int
     recovered: int  # decisions of earlier runs that were cut off, listed here too
     recovered_suspicious: int  # of these
-    told: dict[str, str]  # since and until when it tells what changed, as runs record it
 
 
 @task(name="summarise", cache_policy=NO_CACHE)
@@ -101,7 +101,8 @@ def write_score_report(
     """
     engine, place = database(home), Path(home)
     _, end = run_by_id(engine, run_id)
-    since = last_report_time(engine) if end is None else _told_since(end.counts)
+    before = None if end is None else report_of_run(engine, run_id)
+    since = last_report_time(engine) if before is None else before.changes_since
     until = now()  # before anything is read: what happens from here on is the next report's
     run_ids = interrupted_runs(engine, run_id)
     own = tally(engine, with_shards(engine, [run_id]))
@@ -153,14 +154,13 @@ def write_score_report(
         )
     )
     path = write_page(place, name, page)
-    told = {"told_until": until} | ({"told_since": since} if since else {})
+    append_report(engine, Report(run_id, path, since, until, now()))
     return WrittenReport(
         path=path,
         scored=own.decisions,
         suspicious=own.suspicious,
         recovered=recovered,
         recovered_suspicious=listed.suspicious - own.suspicious,
-        told=told,
     )
 
 
@@ -195,12 +195,6 @@ def refusal_lines(rejected: Sequence[RejectedItem]) -> list[RejectionLine]:
         RejectionLine(each.path, RejectionReason(each.reason), each.detail)
         for each in group_by_folder(rejected)
     ]
-
-
-def _told_since(counts: str) -> str | None:
-    """Since when the page of a run that has ended tells what changed."""
-    since: str | None = json.loads(counts).get("told_since")
-    return since
 
 
 def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:

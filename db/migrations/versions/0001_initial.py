@@ -245,6 +245,15 @@ def _service() -> None:
         unique=["run_id", "kind", "subject"],
         words={"kind": ("drift", "scanner_drift", "calibration")},
     )
+    _table(
+        "report",
+        _of("run"),
+        _text("path"),
+        _text("changes_since", empty=True),
+        _text("changes_until", "created_at"),
+        unique=["run_id", "changes_until"],
+        indexes=[["changes_until"]],
+    )
     _table("link", _text("previous", "sha256", "rows", "created_at"), unique=["previous"])
 
 

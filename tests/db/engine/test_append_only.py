@@ -14,10 +14,11 @@ from sqlalchemy.exc import IntegrityError
 from db import schema
 from db.engine.connect import open_record, writing
 from db.engine.sqlite import DATABASE
-from db.entities import Arrival, Comparison, RecordedWarning, Rejection, Review, RunEnd
+from db.entities import Arrival, Comparison, RecordedWarning, Rejection, Report, Review, RunEnd
 from db.repository.arrivals import append_arrivals, end_arrivals
 from db.repository.comparisons import append_comparison
 from db.repository.rejections import append_rejections
+from db.repository.reports import append_report
 from db.repository.reviews import append_review
 from db.repository.runs import end_run
 from db.repository.scores import HeatmapFile, ScoredScan, append_scored
@@ -62,6 +63,8 @@ def full_home(
     append_warnings(hand.engine, [drift])
     met = Comparison(threshold_id, threshold_id, 1, 0, "Not better.", "{}", hand.run(), hand.noon)
     append_comparison(hand.engine, met)
+    page = Report(hand.run(), "reports/a.html", None, hand.noon, hand.noon)
+    append_report(hand.engine, page)
     hand.engine.dispose()
     return home
 

@@ -15,12 +15,13 @@ from sqlalchemy.exc import DBAPIError
 
 from db import schema
 from db.engine.connect import HEAD, engine, open_record, reading, writing
-from db.entities import Arrival, Comparison, RecordedWarning, Rejection, Review, RunEnd
+from db.entities import Arrival, Comparison, RecordedWarning, Rejection, Report, Review, RunEnd
 from db.repository.arrivals import append_arrivals, end_arrivals
 from db.repository.comparisons import append_comparison
 from db.repository.decisions import decisions
 from db.repository.models import activations
 from db.repository.rejections import append_rejections
+from db.repository.reports import append_report
 from db.repository.reviews import append_review
 from db.repository.runs import end_run
 from db.repository.scores import HeatmapFile, ScoredScan, append_scored
@@ -92,6 +93,8 @@ def full(
     append_warnings(opened, [drift])
     met = Comparison(threshold_id, threshold_id, 1, 0, "Not better.", "{}", hand.run(), hand.noon)
     append_comparison(opened, met)
+    page = Report(hand.run(), "reports/a.html", None, hand.noon, hand.noon)
+    append_report(opened, page)
     yield hand
     opened.dispose()
     postgresql.drop(url)

@@ -1,14 +1,20 @@
 """Reads for reports: what came, what was decided, what happened since."""
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from db.entities import Run, RunEnd
+from db.entities import Report, RunEnd
 from db.repository import reports as reports_records
 from db.repository.decisions import decided_in, verdicts_of
 from db.repository.models import model_by_id
-from db.repository.reports import last_report_time, latest_decisions
-from db.repository.runs import end_run, runs_ended, runs_since, start_run
+from db.repository.reports import (
+    append_report,
+    last_report_time,
+    latest_decisions,
+    report_of_run,
+)
+from db.repository.runs import end_run, runs_ended, runs_since
 from db.repository.scans import register_scans
 from db.repository.scores import append_decisions, recent_scores, stored_scores
 from mriad_model.enums import RunStatus, ScanKind, Verdict
@@ -67,26 +73,35 @@ def test_the_last_word_on_a_scan_counts(hand: "Hand") -> None:
     assert {row.threshold_id for row in back.worst} == {threshold_id}
 
 
-def report(hand: "Hand", flow: str, at: str, told: str | None) -> None:
-    counts = {} if told is None else {"told_until": told}
-    start = Run(flow, f"{flow} {at}", "0", None, "{}", "none", NOON)
-    run_id = start_run(hand.engine, start)
-    end_run(hand.engine, RunEnd(run_id, RunStatus.COMPLETED, json.dumps(counts), at))
+def report(hand: "Hand", name: str, until: str, *, since: str | None = None) -> Report:
+    made = Report(hand.run(name), f"reports/{name}.html", since, until, NOON)
+    append_report(hand.engine, made)
+    return made
 
 
-def test_what_has_been_told_is_what_the_furthest_report_told(hand: "Hand") -> None:
+def test_what_has_been_told_is_what_the_furthest_report_of_a_completed_run_told(
+    hand: "Hand",
+) -> None:
     assert last_report_time(hand.engine) is None
-    failed = hand.run("failed")
-    end(hand, failed, "2026-11-09", RunStatus.FAILED)
+    report(hand, "failed", "2026-11-09")
+    end(hand, hand.run("failed"), "2026-11-09", RunStatus.FAILED)
+    report(hand, "killed", "2026-11-10")
     assert last_report_time(hand.engine) is None
-    report(hand, "nightly", "2026-11-02", None)  # of a version that did not record it
-    assert last_report_time(hand.engine) == "2026-11-02"
-    report(hand, "score_arrivals", "2026-11-05", "2026-11-04")
-    report(hand, "nightly", "2026-11-06", "2026-11-03")  # it reported before the other did
+    report(hand, "one", "2026-11-04")
+    report(hand, "other", "2026-11-03")  # it reported before the other did, and ended after it
+    end(hand, hand.run("one"), "2026-11-05")
+    end(hand, hand.run("other"), "2026-11-06")
     assert last_report_time(hand.engine) == "2026-11-04"
-    report(hand, "report_again", "2026-11-08", "2026-11-07")
-    report(hand, "retrain_model", "2026-11-10", None)
+    report(hand, "other", "2026-11-07")  # its page, written once more
     assert last_report_time(hand.engine) == "2026-11-07"
+
+
+def test_the_report_of_a_run_is_the_last_page_that_was_written_of_it(hand: "Hand") -> None:
+    assert report_of_run(hand.engine, hand.run()) is None
+    report(hand, "one", "2026-11-04", since="2026-11-02")
+    report(hand, "other", "2026-11-05")
+    again = report(hand, "one", "2026-11-06", since="2026-11-02")
+    assert report_of_run(hand.engine, again.run_id) == replace(again, id=3)
 
 
 def test_a_run_that_began_before_a_moment_ended_after_it(hand: "Hand") -> None:
