@@ -151,12 +151,12 @@ class Stage:
         """What there is in the way of models, and which decides."""
         engine = open_record(self.home)
         current = current_threshold(engine)
-        assert current is not None, "the first model was put in force"
+        assert current is not None, "the first model was activated"
         put = current.activation
         return {
             "models": len(models(engine)),
             "comparisons": len(comparisons_records.comparisons(engine)),
-            "in_force": {
+            "active": {
                 "model": current.model.id,
                 "threshold": put.threshold_id,
                 "why": put.reason,

@@ -63,7 +63,7 @@ class Stage:
 
     work: Path
     server: postgresql.Server
-    template: str  # URL of a database in which a model is in force
+    template: str  # URL of a database in which a model is active
     home: Path  # that belongs to it
     n: int
 
@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def prepare(work: Path, server: postgresql.Server, n: int) -> Stage:
-    """A record with a model in force."""
+    """A record with an active model."""
     home, url = prepare_home(work / "home"), server.create()
     write_folder(work / "drawn", 40, 0, SEED + 1)
     (work / "drawn" / "no").rename(home / "healthy" / "drawn")

@@ -198,7 +198,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """Puts a threshold, and with it its model, in force. The last row is current."""
+    """Makes a threshold, and with it its model, the active one. The last row is current."""
 
     threshold_id: ThresholdId
     reason: str

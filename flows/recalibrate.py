@@ -11,12 +11,12 @@ from tasks.reports.run_report import publish_summary
 from tasks.runtime.connections import database
 from tasks.runtime.runs import recorded_run
 from tasks.training.recalibrate import activate, decide_again, draw_threshold
-from tasks.training.thresholds import Proposal, terms_in_force
+from tasks.training.thresholds import Proposal, recalibration_terms
 
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """A new threshold in force, and how many decisions it added."""
+    """A new active threshold, and how many decisions it added."""
 
     threshold_id: int
     proposal: Proposal
@@ -57,10 +57,10 @@ def recalibrate(
 
     Healthy scans that imports brought since count too.
 
-    Without `policy` and `k`, those in force, so that a schedule does not undo what people chose.
+    Without `policy` and `k`, the active ones, so that a schedule does not undo what people chose.
     """
     place = worker_context(home)
-    terms = terms_in_force(database(str(place.home)), policy, k, new_healthy=True)
+    terms = recalibration_terms(database(str(place.home)), policy, k, new_healthy=True)
     if not terms.changes:
         return None
     return recalibrate_threshold(place.home, terms.policy, terms.k, AUTHOR, new_healthy=True)

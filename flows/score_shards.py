@@ -55,7 +55,7 @@ def score_shard(
 
     Args:
         of_run: the flow run that is helped. This worker's record has to know it.
-        threshold_id: by which to decide, whatever has come in force since.
+        threshold_id: by which to decide, whatever was activated since.
         scan_ids: (first, last) of each stretch of ids, in the order to go through them.
         home: None for MRIAD_HOME, as on other machines.
     """

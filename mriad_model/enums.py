@@ -106,7 +106,7 @@ class RejectionReason(StrEnum):
     TIMED_OUT = "timed_out"
     READER_DIED = "reader_died"
     # Scans that are fine in themselves
-    OTHER_KIND = "other_kind"  # not what the model in force learned
+    OTHER_KIND = "other_kind"  # not what the active model learned
     NO_FRAME_OF_REFERENCE = "no_frame_of_reference"  # no DICOM output can be laid over it
 
 
@@ -122,4 +122,4 @@ class WarningKind(StrEnum):
 
     DRIFT = "drift"  # scores no longer look like the calibration scores
     SCANNER_DRIFT = "scanner_drift"  # those of one scanner do not
-    CALIBRATION = "calibration"  # the threshold in force should be drawn anew
+    CALIBRATION = "calibration"  # the active threshold should be drawn anew

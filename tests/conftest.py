@@ -98,7 +98,7 @@ def postgresql() -> Iterator[postgresql_server.Server]:
 
 @dataclass(frozen=True)
 class Trained:
-    """A home in which a small model is in force."""
+    """A home in which a small model is active."""
 
     home: Path
     heads: Path

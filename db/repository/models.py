@@ -84,9 +84,9 @@ def append_threshold(engine: Engine, threshold: Threshold) -> int:
 
 
 def activate(engine: Engine, threshold_id: int, reason: str, author: str) -> int:
-    """Put a threshold and its model in force; the id of the activation.
+    """Activate a threshold and its model; the id of the activation.
 
-    What is in force already stays so under its first activation.
+    What is active already stays so under its first activation.
     """
     table = schema.activation
     with writing(engine) as connection:
@@ -167,7 +167,7 @@ class CurrentThreshold:
 
 
 def current_threshold(engine: Engine) -> CurrentThreshold | None:
-    """What is in force; None before the first activation."""
+    """What is active; None before the first activation."""
     activation, threshold, model = schema.activation, schema.threshold, schema.model
     query = (
         select(
@@ -208,7 +208,7 @@ def thresholds(engine: Engine) -> list[Threshold]:
 
 
 def activations(engine: Engine) -> list[Activation]:
-    """All activations, oldest first; the last is in force."""
+    """All activations, oldest first; the last is active."""
     return _all(engine, schema.activation, Activation)
 
 

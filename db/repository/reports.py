@@ -41,7 +41,7 @@ def new_scans_by_kind(engine: Engine, run_ids: Sequence[int]) -> Came:
 
 @dataclass(frozen=True, slots=True)
 class LatestDecision:
-    """What runs decided, each scan once: by the threshold in force, else the last decision."""
+    """What runs decided, each scan once: by the active threshold, else the last decision."""
 
     scans: int
     suspicious: int
@@ -49,16 +49,16 @@ class LatestDecision:
 
 
 def latest_decisions(
-    engine: Engine, run_ids: Sequence[int], limit: int, in_force: int | None = None
+    engine: Engine, run_ids: Sequence[int], limit: int, active: int | None = None
 ) -> LatestDecision:
     """Scans that these runs decided; at most `limit` are listed.
 
     After a recalibration, or under another model, a scan is decided again; and where somebody
-    went back to the threshold `in_force` since, what that one said holds again.
+    went back to the threshold `active` since, what that one said holds again.
     """
     decision, score = schema.decision, schema.score
     newest = func.max(decision.c.id)
-    held = newest.filter(decision.c.threshold_id == in_force)
+    held = newest.filter(decision.c.threshold_id == active)
     last = (
         select(func.coalesce(held, newest).label("id"))
         .where(decision.c.run_id.in_(run_ids))

@@ -134,7 +134,7 @@ def retrain(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train again if the healthy pool grew enough; put the new model in force if no worse."""
+    """Train again if the healthy pool grew enough; activate the new model if no worse."""
     place = write_context(home, seed=seed, device=device)
     engine = database(str(place.home))
     current = active_model(engine)

@@ -178,11 +178,11 @@ def activate(
         database,
     )
     from tasks.runtime.runs import recorded_run  # noqa: PLC0415
-    from tasks.training.thresholds import decide_again, put_in_force  # noqa: PLC0415
+    from tasks.training.thresholds import decide_again, activate_threshold  # noqa: PLC0415
 
     engine = database(str(write_context(home).home))
     with recorded_run(engine, "activate", None) as run:
-        model_id = put_in_force(engine, threshold, reason, local_user())
+        model_id = activate_threshold(engine, threshold, reason, local_user())
         decisions = decide_again(engine, threshold, run.id)
         run.counts.update(threshold_id=threshold, decisions=decisions)
     if as_json:

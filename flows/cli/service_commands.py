@@ -134,7 +134,7 @@ def up(
 
     root = watched_root(place)
     planned = deployments(place.settings)
-    in_force = current_threshold(database(str(place.home))) is not None
+    active = current_threshold(database(str(place.home))) is not None
     pages = api.removesuffix("/api")
 
     def ready() -> None:
@@ -142,8 +142,8 @@ def up(
         for each in planned:
             say(f"  {each.name}: {f'{each.cron} ({each.timezone})' if each.cron else 'on demand'}")
         say(f"pages: {pages} (they ask for what stands in {place.home / SERVER_KEY})")
-        if not in_force:
-            say("no model is in force: scans wait until there is one (mriad train)")
+        if not active:
+            say("no model is active: scans wait until there is one (mriad train)")
         if as_json:
             show_json(output.up_document(escape_path(root), pages))
             sys.stdout.flush()

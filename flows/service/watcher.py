@@ -114,11 +114,11 @@ class Watcher:
             return None
         if not has_model(engine):
             if not self._without_model:
-                say(f"no model is in force; folders that wait for mriad train: {len(ready)}")
+                say(f"no model is active; folders that wait for mriad train: {len(ready)}")
             self._without_model = True
             return NO_MODEL_SECONDS
         if self._without_model:
-            say("a model is in force now; the folders that waited are scored")
+            say("a model is active now; the folders that waited are scored")
         self._without_model = False
         return self.hand_on(ready)
 

@@ -88,11 +88,11 @@ def incompatibility(
     if how is None:
         if kind is ScanKind.IMAGE:
             return None
-        return "the model in force learned picture files and cannot judge volumes"
+        return "the active model learned picture files and cannot judge volumes"
     if kind is ScanKind.IMAGE:
-        return "the model in force learned volumes and cannot judge picture files"
+        return "the active model learned volumes and cannot judge picture files"
     if how.contrast and contrast and how.contrast != contrast:
-        return f"the model in force learned {how.contrast} volumes and cannot judge {contrast} ones"
+        return f"the active model learned {how.contrast} volumes and cannot judge {contrast} ones"
     return _too_coarse(how.plane, grid) if grid else None
 
 
@@ -110,7 +110,7 @@ def _too_coarse(plane: Plane, grid: Mapping[str, Any]) -> str | None:
         return None
     return (
         f"its voxels are {max(across):.3g} mm long and {min(across):.3g} mm wide within "
-        f"{plane.value} slices, which the model in force judges"
+        f"{plane.value} slices, which the active model judges"
     )
 
 

@@ -33,7 +33,7 @@ class ModelComparison:
 
     created_at: str
     promoted: bool
-    in_force: bool  # the new model is, by now
+    active: bool  # the new model is, by now
     why: str
     candidate_model: int
     candidate_threshold: int

@@ -45,8 +45,8 @@ class ModelLine:
     recipe_name: str
     created_at: str
     of_volumes: bool = False  # its pictures are montages of many slices
-    in_force_since: str = ""
-    why: str = ""  # it is in force
+    active_since: str = ""
+    why: str = ""  # it is active
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class ScoreReport:
     steps: Sequence[tuple[str, float]] = ()  # (step, seconds of work)
     csv: str | None = None  # the name of the file beside the page
     changes: Changes = NO_CHANGES  # since the last report
-    in_force_now: ActiveNow | None = None  # None: what decided these scans
+    active_now: ActiveNow | None = None  # None: what decided these scans
 
 
 def render_score_report(report: ScoreReport) -> str:

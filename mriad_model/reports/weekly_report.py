@@ -75,7 +75,7 @@ class WeekReport:
     warnings: Sequence[WarningLine] = ()
     changes: Changes = NO_CHANGES
     reviews: ReviewTally = ReviewTally()
-    model: ModelLine | None = None  # in force now; None: nothing is
+    model: ModelLine | None = None  # active now; None: nothing is
     threshold: ThresholdLine | None = None
     csv: str | None = None
 

@@ -58,7 +58,7 @@ def changes_since(engine: Engine, since: str | None, until: str | None = None) -
     return Changes(sorted(put + failed, key=lambda each: each.created_at), met)
 
 
-def in_force_instead(engine: Engine, threshold_id: int) -> ActiveNow | None:
+def active_instead(engine: Engine, threshold_id: int) -> ActiveNow | None:
     """What decides now, if it is not this threshold."""
     current = current_threshold(engine)
     if current is None or current.threshold.id == threshold_id:
@@ -74,7 +74,7 @@ def _model_comparison(engine: Engine, comparison: Comparison) -> ModelComparison
     return ModelComparison(
         created_at=comparison.created_at,
         promoted=promoted,
-        in_force=current is not None and current.threshold.id == comparison.candidate_threshold_id,
+        active=current is not None and current.threshold.id == comparison.candidate_threshold_id,
         why=why_in_words(comparison.reason, promoted=promoted, compared=bool(lines)),
         candidate_model=_model_of(engine, comparison.candidate_threshold_id),
         candidate_threshold=comparison.candidate_threshold_id,

@@ -36,8 +36,8 @@ def kind_in_words(kind: ScanKind, n: int) -> str:
     return words if n == 1 or kind is ScanKind.DICOM else f"{words}s"
 
 
-def in_force_lines(home: str, threshold_id: int) -> tuple[ModelLine, ThresholdLine]:
-    """A threshold and its model, since when it has been in force, and why."""
+def active_lines(home: str, threshold_id: int) -> tuple[ModelLine, ThresholdLine]:
+    """A threshold and its model, since when it has been active, and why."""
     engine = database(home)
     threshold = threshold_by_id(engine, threshold_id)
     model = model_by_id(engine, threshold.model_id)
@@ -50,7 +50,7 @@ def in_force_lines(home: str, threshold_id: int) -> tuple[ModelLine, ThresholdLi
             recipe_name=recipe["name"],
             created_at=model.created_at,
             of_volumes=recipe.get("volumes") is not None,
-            in_force_since=put[-1].created_at if put else "",
+            active_since=put[-1].created_at if put else "",
             why=put[-1].reason if put else "",
         ),
         ThresholdLine(

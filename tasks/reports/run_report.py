@@ -37,10 +37,10 @@ from mriad_model.reports.run_report import (
     render_score_report,
 )
 from mriad_model.reports.table import worklist_csv
-from tasks.reports.changes import changes_since, in_force_instead
+from tasks.reports.changes import active_instead, changes_since
 from tasks.reports.rows import (
+    active_lines,
     decision_cells,
-    in_force_lines,
     kind_in_words,
     outstanding_cells,
     rejection_cells,
@@ -95,7 +95,7 @@ def write_score_report(
 ) -> WrittenReport:
     """Write the page of a scoring run: its decisions, and those of runs cut off before it.
 
-    `threshold_id` is what the run decided by; another may have come in force since. The page tells
+    `threshold_id` is what the run decided by; another may have been activated since. The page tells
     what changed since the last report had told. Written once more after the run, it holds also what
     has changed since then.
     """
@@ -112,7 +112,7 @@ def write_score_report(
     worst = [row for row in decided if row.verdict is Verdict.SUSPICIOUS][:MOST_ROWS]
     scans = scans_by_id(engine, [row.scan_id for row in decided])
     came = reports_records.new_scans_by_kind(engine, run_ids)
-    model, threshold = in_force_lines(home, threshold_id)
+    model, threshold = active_lines(home, threshold_id)
     name = f"score-run-{run_id}"
     rejected, left_out = split_rejections(refused)
     lines = [
@@ -150,7 +150,7 @@ def write_score_report(
             steps=list(seconds_by_step(run_id).items()),
             csv=Path(table).name,
             changes=changes_since(engine, since, until),
-            in_force_now=in_force_instead(engine, threshold_id),
+            active_now=active_instead(engine, threshold_id),
         )
     )
     path = write_page(place, name, page)

@@ -38,8 +38,8 @@ from mriad_model.reports.weekly_report import (
 from tasks.intake.rejections import as_listed, series_named
 from tasks.reports.changes import changes_since
 from tasks.reports.rows import (
+    active_lines,
     decision_cells,
-    in_force_lines,
     rejection_cells,
     suspicious_line,
     write_report,
@@ -78,15 +78,15 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WrittenWeek:
     runs = [each for each in runs_since(engine, since) if each[0].id != run_id]
     run_ids = [run.id for run, _ in runs if run.id is not None]
     current = current_threshold(engine)
-    in_force = current.activation.threshold_id if current else None
-    decided = latest_decisions(engine, run_ids, MOST_ROWS, in_force)
+    active = current.activation.threshold_id if current else None
+    decided = latest_decisions(engine, run_ids, MOST_ROWS, active)
     flagged = decided.worst
     scans = scans_by_id(engine, [row.scan_id for row in flagged])
     rejections = rejections_of(engine, run_ids)
     refused = series_named(home, [as_listed(each) for each in rejections])
     rejected, left_out = split_rejections(refused)
     warnings = warnings_records.warnings(engine, since)
-    model, threshold = in_force_lines(home, in_force) if in_force is not None else (None, None)
+    model, threshold = active_lines(home, active) if active is not None else (None, None)
     name = f"week-to-{written(until)[:10]}-run-{run_id}"
     lines = [*decision_cells(flagged, scans, threshold), *rejection_cells(refused)]
     table = write_report(place, f"{name}.csv", worklist_csv(lines))
@@ -173,7 +173,7 @@ def _growth_told(counts: Mapping[str, Any]) -> list[str]:
     if "of_run" in counts:
         told.append(f"the page of run {counts['of_run']}, with what came of its retraining")
     if "comparison_id" in counts:
-        told.append("new model " + ("put in force" if counts["promoted"] else "refused"))
+        told.append("new model " + ("activated" if counts["promoted"] else "refused"))
     return told
 
 

@@ -31,7 +31,7 @@ ENDED = ("Z", "X")  # killed, and its parent has not asked for how it ended
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """Who claims scans, for scoring by a threshold in force."""
+    """Who claims scans, for scoring by an active threshold."""
 
     owner: str
     model_id: int

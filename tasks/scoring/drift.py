@@ -49,7 +49,7 @@ def check_drift(home: str, run_id: int) -> list[str]:
     """Compare the last scans with the calibration scans, all and by scanner; what was warned of.
 
     Scans that a person called abnormal, and those of the model's own dataset, are left out. The
-    same warning is not given again within `QUIET_DAYS`, unless another threshold is in force.
+    same warning is not given again within `QUIET_DAYS`, unless another threshold is active.
     """
     engine = database(home)
     current = current_threshold(engine)

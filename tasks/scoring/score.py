@@ -29,7 +29,7 @@ from tasks.scoring.selection import ActiveModel, PendingScans
 
 @dataclass(frozen=True, slots=True)
 class ActiveThreshold:
-    """A threshold in force with the calibration scores behind it."""
+    """An active threshold with the calibration scores behind it."""
 
     value: float
     calibration: NDArray[np.float64]  # (n,)

@@ -63,7 +63,7 @@ def wanted_scans(pairs: Iterable[tuple[int, int]]) -> PendingScans:
 
 @task(name="find-model", cache_policy=NO_CACHE)
 def find_model(home: str, threshold_id: int | None = None) -> ActiveModel:
-    """The model and threshold in force, or another threshold and its model.
+    """The active model and threshold, or another threshold and its model.
 
     Raises:
         NotInRecord: there is no such threshold.
@@ -76,14 +76,14 @@ def find_model(home: str, threshold_id: int | None = None) -> ActiveModel:
     current = current_threshold(engine)
     if current is None or current.model.id is None or current.threshold.id is None:
         raise NoScans(
-            "no model is in force; ingest healthy scans with: mriad ingest FOLDER --label healthy,"
+            "no model is active; ingest healthy scans with: mriad ingest FOLDER --label healthy,"
             " then train with: mriad train"
         )
     return ActiveModel(current.model.id, current.threshold.id, current.model.recipe)
 
 
 def has_model(engine: Engine) -> bool:
-    """Whether a model is in force."""
+    """Whether a model is active."""
     return current_threshold(engine) is not None
 
 

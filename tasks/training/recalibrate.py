@@ -31,7 +31,7 @@ def draw_threshold(
 
 @task(name="activate", cache_policy=NO_CACHE)
 def activate(home: str, threshold_id: int, reason: str, author: str) -> None:
-    """Put a threshold and its model in force."""
+    """Activate a threshold and its model."""
     models_records.activate(database(home), threshold_id, reason, author)
 
 

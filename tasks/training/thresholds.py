@@ -60,18 +60,18 @@ class Proposal:
 
 
 def propose(engine: Engine, policy: Policy, k: float, *, new_healthy: bool = False) -> Proposal:
-    """Draw a threshold for the model in force through its stored calibration scores.
+    """Draw a threshold for the active model through its stored calibration scores.
 
     With `new_healthy` also through its scores of scans that were called healthy since; they
     become calibration scans of a dataset of their own.
 
     Raises:
-        NoScans: no model is in force.
+        NoScans: no model is active.
         ThresholdUndefined: the scores give no threshold.
     """
     current = current_threshold(engine)
     if current is None:
-        raise NoScans("no model is in force; train one first with: mriad train")
+        raise NoScans("no model is active; train one first with: mriad train")
     model_id, dataset_id = current.threshold.model_id, current.threshold.dataset_id
     healthy = calibration_scores(engine, model_id, dataset_id)
     members = None
@@ -91,32 +91,32 @@ def propose(engine: Engine, policy: Policy, k: float, *, new_healthy: bool = Fal
 
 @dataclass(frozen=True, slots=True)
 class RecalibrationTerms:
-    """How a threshold is to be drawn, and whether it would be another than the one in force."""
+    """How a threshold is to be drawn, and whether it would be another than the active one."""
 
     policy: Policy
     k: float
     changes: bool
 
 
-def terms_in_force(
+def recalibration_terms(
     engine: Engine, policy: Policy | None, k: float | None, *, new_healthy: bool
 ) -> RecalibrationTerms:
-    """The policy and k given, else those of the threshold in force.
+    """The policy and k given, else those of the active threshold.
 
     Raises:
-        NoScans: no model is in force.
+        NoScans: no model is active.
         SettingsError: a policy was given without its k.
     """
     current = current_threshold(engine)
     if current is None:
-        raise NoScans("no model is in force; train one first with: mriad train")
-    now_in_force = current.threshold
-    if k is None and policy not in (None, now_in_force.policy):
+        raise NoScans("no model is active; train one first with: mriad train")
+    active_now = current.threshold
+    if k is None and policy not in (None, active_now.policy):
         raise SettingsError("another policy needs its k")
-    policy = now_in_force.policy if policy is None else policy
-    k = now_in_force.k if k is None else k
+    policy = active_now.policy if policy is None else policy
+    k = active_now.k if k is None else k
     drawn = propose(engine, policy, k, new_healthy=new_healthy)
-    return RecalibrationTerms(policy, k, drawn.fit.value != now_in_force.value)
+    return RecalibrationTerms(policy, k, drawn.fit.value != active_now.value)
 
 
 def append_proposal(engine: Engine, proposal: Proposal, run_id: int) -> int:
@@ -145,7 +145,7 @@ def _calibration(engine: Engine, dataset_id: int) -> tuple[Member, ...]:
 
 
 def _healthy_since(engine: Engine, current: CurrentThreshold) -> list[tuple[StoredScore, Member]]:
-    """Scores of the model in force of healthy scans that are in no dataset of its own.
+    """Scores of the active model of healthy scans that are in no dataset of its own.
 
     Not of those that a reviewer called healthy: reviewers look at what was flagged, and a
     threshold drawn through such scores would be too high. Scans of a patient from whom the model
@@ -172,7 +172,7 @@ def _healthy_since(engine: Engine, current: CurrentThreshold) -> list[tuple[Stor
     ]
 
 
-def put_in_force(engine: Engine, threshold_id: int, reason: str, author: str) -> int:
+def activate_threshold(engine: Engine, threshold_id: int, reason: str, author: str) -> int:
     """Activate a threshold; the id of its model.
 
     Raises:

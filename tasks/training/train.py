@@ -108,7 +108,7 @@ def _of_one_contrast(pool: Sequence[LabelledScan], recipe: Recipe) -> list[Label
         there = ", ".join(f"{n} {contrast}" for contrast, n in sorted(known.items()))
         raise SettingsError(
             f"the healthy volumes are of several contrasts ({there}), and a model learns one: "
-            "choose it with --contrast; keep a home for each, for one model is in force in a home"
+            "choose it with --contrast; keep a home for each, for one model is active in a home"
         )
     return list(pool)
 

@@ -16,7 +16,7 @@ LINES = {
     "model": "select sha256, path, recipe from model",
     "threshold": """select m.sha256, policy, t.k, t.mean, t.sd, t.n, t.value from threshold t
         join model m on m.id = t.model_id""",
-    "in force": """select m.sha256, t.policy, t.k from activation a
+    "active": """select m.sha256, t.policy, t.k from activation a
         join threshold t on t.id = a.threshold_id join model m on m.id = t.model_id
         order by a.id desc limit 1""",
     "score": """select s.sha256, m.sha256, value from score c

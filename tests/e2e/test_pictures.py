@@ -77,7 +77,7 @@ def test_the_table_beside_the_report_lists_every_decision_worst_first(trained: T
     assert len(suspicious) == result.suspicious
     page = (trained.home / result.report).read_text()
     assert "prepare</dt>" in page
-    assert "trained by hand" in page  # why the threshold is in force
+    assert "trained by hand" in page  # why the threshold is active
 
 
 def test_each_heatmap_row_names_the_file_that_was_written(trained: Trained) -> None:
@@ -128,7 +128,7 @@ def test_what_a_run_decided_before_it_was_cut_off_is_in_the_next_report(
 def test_the_report_names_the_threshold_that_the_run_decided_by(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another may come in force while a long run is under way."""
+    """Another may be activated while a long run is under way."""
     write = write_score_report
 
     def write_after_recalibration(*arguments: object) -> object:

@@ -21,7 +21,7 @@ from mriad_model.phantom.write import write_folder
 from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.promotion.growth import HELD_OUT, Marks
 from tasks.intake.ingest import Labelling
-from tasks.training.thresholds import put_in_force
+from tasks.training.thresholds import activate_threshold
 from tests.conftest import N_HEALTHY, Trained
 
 MARKS = Marks(share=0.2, number=12)
@@ -52,7 +52,7 @@ def retrain(
     return retrain_model(trained.home, force, "tester", marks=MARKS, terms=terms, device="cpu")
 
 
-def in_force(trained: Trained) -> int:
+def active(trained: Trained) -> int:
     current = current_threshold(open_record(trained.home))
     assert current is not None
     return current.activation.threshold_id
@@ -78,14 +78,14 @@ def test_the_pool_grows_a_candidate_is_promoted_and_rolled_back(
     strict = retrain(trained, PromotionCriteria())
     assert not strict.activated
     assert "too few to tell" in strict.why
-    assert in_force(trained) == trained.threshold_id
+    assert active(trained) == trained.threshold_id
     assert len(thresholds(engine)) == 2  # kept, to be activated by hand
     again = retrain(trained)
     assert "nothing to do: 0 new healthy scans beside 36" in again.why
 
     promoted = retrain(trained, force=True)
     assert promoted.activated, promoted.why
-    assert in_force(trained) == promoted.threshold_id
+    assert active(trained) == promoted.threshold_id
     rows = comparisons(engine)
     assert [row.promoted for row in rows] == [0, 1]
     assert rows[1].reason == promoted.why
@@ -95,8 +95,8 @@ def test_the_pool_grows_a_candidate_is_promoted_and_rolled_back(
         == len(comparison_scans(trained, rows[1].dataset_id)) - figures["n_abnormal"]
     )
 
-    put_in_force(engine, trained.threshold_id, "rolled back", "tester")
-    assert in_force(trained) == trained.threshold_id
+    activate_threshold(engine, trained.threshold_id, "rolled back", "tester")
+    assert active(trained) == trained.threshold_id
     assert not retrain(trained).activated  # a rollback stands
 
 
@@ -112,7 +112,7 @@ def test_the_mornings_page_tells_of_the_new_model_that_the_same_night_tried(
     assert "A new model was tried and refused" in page
     assert "too few to tell which is better" in page
     assert f"mriad activate {comparison.candidate_threshold_id}" in page
-    assert "are in force" in page
+    assert "are active" in page
     page = (trained.home / nightly(trained.home).scoring.report).read_text()
     assert "A new model was tried" not in page  # told the morning before
 
@@ -125,8 +125,8 @@ def test_the_mornings_page_tells_of_the_new_model_that_the_same_night_tried(
     (_, promoted) = comparisons(open_record(trained.home))
     assert promoted.promoted, promoted.reason
     page = (trained.home / night.scoring.report).read_text()
-    assert "A new model was tried and put in force" in page
-    assert "No longer in force." in page
+    assert "A new model was tried and activated" in page
+    assert "No longer active." in page
     _, end = run_by_id(open_record(trained.home), promoted.run_id)
     assert end is not None
     assert json.loads(end.counts)["needed"] == 1

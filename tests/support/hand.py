@@ -91,7 +91,7 @@ class Hand:
         return append_threshold(self.engine, threshold)
 
     def ready(self) -> tuple[int, int]:
-        """A model and its threshold, in force: (model id, threshold id)."""
+        """A model and its active threshold: (model id, threshold id)."""
         train, calibration = self.scans("taught", "calibrates")
         dataset_id = self.dataset(train=[train], calibration=[calibration])
         model_id = self.model(dataset_id)

@@ -38,7 +38,7 @@ def write_head(
 
 
 def teach(bench: Bench, folder: Path, recipe: Recipe = QUICK) -> int:
-    """Train on a folder of healthy heads and put the model in force; its threshold's id."""
+    """Train on a folder of healthy heads and activate the model; its threshold's id."""
     seen = bench.ingest(folder).seen
     bench.label(folder, Labelling("me", LabelValue.HEALTHY), seen)
     home, run_id = str(bench.home), bench.run_id

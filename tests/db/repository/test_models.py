@@ -92,11 +92,11 @@ def test_a_scan_that_only_tests_or_trains_elsewhere_does_not_bar_a_threshold(han
     assert hand.count("threshold") == 2
 
 
-def test_nothing_is_in_force_before_the_first_activation(hand: "Hand") -> None:
+def test_nothing_is_active_before_the_first_activation(hand: "Hand") -> None:
     assert current_threshold(hand.engine) is None
 
 
-def test_the_last_activation_is_in_force_and_rolling_back_is_one_more_row(hand: "Hand") -> None:
+def test_the_last_activation_is_active_and_rolling_back_is_one_more_row(hand: "Hand") -> None:
     model_id, first = hand.ready()
     dataset_id = threshold_by_id(hand.engine, first).dataset_id
     second = hand.threshold(model_id, dataset_id, k=2.0, value=0.6)
@@ -115,7 +115,7 @@ def test_the_last_activation_is_in_force_and_rolling_back_is_one_more_row(hand: 
     ]
 
 
-def test_activating_what_is_in_force_adds_no_row(hand: "Hand") -> None:
+def test_activating_what_is_active_adds_no_row(hand: "Hand") -> None:
     _, threshold_id = hand.ready()
     again = activate(hand.engine, threshold_id, "again", "me")
     assert hand.count("activation") == 1

@@ -68,7 +68,7 @@ def test_the_last_word_on_a_scan_counts(hand: "Hand") -> None:
     assert [(row.scan_id, row.threshold_id) for row in found.worst] == [(a, later)]
     decided = {row.decision_id: row.verdict for row in found.worst}
     assert verdicts_of(hand.engine, decided) == decided
-    back = latest_decisions(hand.engine, [hand.run()], 10, in_force=threshold_id)
+    back = latest_decisions(hand.engine, [hand.run()], 10, active=threshold_id)
     assert (back.scans, back.suspicious) == (2, 2)
     assert {row.threshold_id for row in back.worst} == {threshold_id}
 

@@ -107,7 +107,7 @@ def test_folders_wait_for_a_model_and_both_is_said(
         assert not watching.handed
         trained.set()
         assert until(lambda: watching.handed) == [[1]]
-        assert "a model is in force now" in capsys.readouterr().err
+        assert "a model is active now" in capsys.readouterr().err
 
 
 def test_what_lay_there_before_the_start_is_found_and_what_was_recorded_is_not_again(

@@ -306,7 +306,7 @@ def test_the_morning_after_tells_what_came_what_warns_and_how_long_it_took() -> 
         since="2026-11-22T06:00:00.5+00:00",
         steps=[("prepare", 75.2), ("score", 0.4)],
         csv="score-run-3.csv",
-        model=replace(night().model, in_force_since="2026-11-22T01:00:00+00:00", why="better"),
+        model=replace(night().model, active_since="2026-11-22T01:00:00+00:00", why="better"),
     )
     page = Page(render_score_report(told))
     text = " ".join(page.text.split())
@@ -316,7 +316,7 @@ def test_the_morning_after_tells_what_came_what_warns_and_how_long_it_took() -> 
     assert "A warning 2026-11-23 05:59:00 UTC: Scores have drifted." in text
     assert "1 since the last report, 2026-11-22 06:00:00 UTC" in text
     assert "prepare1 min 15 s" in text
-    assert "In forcesince 2026-11-22 01:00:00 UTC: better" in text
+    assert "Activesince 2026-11-22 01:00:00 UTC: better" in text
     assert "score-run-3.csv" in page.addresses
     assert "script" not in page.tags
     quiet = " ".join(Page(night_page()).text.split())
@@ -347,12 +347,12 @@ FIGURES = {
     "caught": {"current": 0.46, "candidate": 0.31},
 }
 CHANGES = Changes(
-    lines=[ChangeLine("2026-11-20T01:00:00+00:00", "threshold 4 put in force", f"trained {EVIL}")],
+    lines=[ChangeLine("2026-11-20T01:00:00+00:00", "threshold 4 activated", f"trained {EVIL}")],
     comparisons=[
         ModelComparison(
             created_at="2026-11-20T03:00:00+00:00",
             promoted=False,
-            in_force=False,
+            active=False,
             why=f"it may be worse {EVIL}",
             candidate_model=3,
             candidate_threshold=5,
@@ -389,15 +389,15 @@ def week(**changes: object) -> WeekReport:
 
 
 def test_a_night_tells_what_changed_since_its_scans_were_decided() -> None:
-    now_in_force = ActiveNow(3, 5, "2026-11-20T03:00:00+00:00")
-    page = render_score_report(replace(night(), changes=CHANGES, in_force_now=now_in_force))
+    active_now = ActiveNow(3, 5, "2026-11-20T03:00:00+00:00")
+    page = render_score_report(replace(night(), changes=CHANGES, active_now=active_now))
     text = " ".join(Page(page).text.split())
     assert "A new model was tried and refused" in text
     assert "Model 2 stayed active" in text
     assert "Threshold 5 of model 3 is, since 2026-11-20 03:00:00 UTC" in text
     assert "mriad activate 5 would activate it all the same" in text
     (tried,) = CHANGES.comparisons
-    later = Changes(comparisons=[replace(tried, promoted=True, in_force=False)])
+    later = Changes(comparisons=[replace(tried, promoted=True, active=False)])
     text = Page(render_score_report(replace(night(), changes=later))).text
     assert "It took the place of model 2, but is no longer active." in text
     assert "mriad activate" not in text
@@ -423,7 +423,7 @@ def test_a_week_tells_its_runs_flags_warnings_comparisons_and_reviews() -> None:
     text = " ".join(page.text.split())
     assert "2 suspicious of 39 scans decided in the days to 2026-11-23" in text
     assert "2026-11-20314038" in text.replace(" ", "")  # the day's runs, failures, new, scored
-    assert "threshold 4 put in force" in text
+    assert "threshold 4 activated" in text
     assert "New model 3 refused, 2026-11-20 03:00:00 UTC" in text
     assert "22 healthy scans and 3 abnormal ones that neither learned from" in text
     cells = text.replace(" ", "")
@@ -435,7 +435,7 @@ def test_a_week_tells_its_runs_flags_warnings_comparisons_and_reviews() -> None:
     assert "under way or cut off" in text
     assert "1 min 2 s" in text
     assert "Scores have drifted." in text
-    assert "No model is in force." in text
+    assert "No model is active." in text
     assert "a.html" in page.addresses
     assert "script" not in page.tags
     assert NOTICE in text

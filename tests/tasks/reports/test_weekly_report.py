@@ -90,4 +90,4 @@ def test_a_scan_decided_again_counts_once_by_the_last_word(bench: Bench) -> None
 def test_an_empty_record_makes_an_empty_week(bench: Bench) -> None:
     found = write_weekly_report.fn(str(bench.home), bench.run_id, 7)
     assert (found.runs, found.suspicious, found.warnings) == (0, 0, 0)
-    assert "No model is in force." in (bench.home / found.path).read_text()
+    assert "No model is active." in (bench.home / found.path).read_text()

@@ -51,7 +51,7 @@ DCM2NIIX = shutil.which("dcm2niix")
 
 @pytest.fixture(scope="module")
 def taught_once(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """A home with a model of a few healthy heads in force."""
+    """A home with a model of a few healthy heads, active."""
     folder = tmp_path_factory.mktemp("taught")
     for number in range(N_HEALTHY):
         write_head(folder / "healthy" / f"sub-{number:02}_T1w.nii.gz", number)
@@ -182,7 +182,7 @@ class TestOtherKinds:
         again = score(taught, folder)
         assert (again.decided, len(again.known.incompatible)) == (0, 2)
 
-    def test_it_is_scored_when_a_model_of_its_kind_is_put_in_force(
+    def test_it_is_scored_when_a_model_of_its_kind_is_activated(
         self, taught: Bench, folder: Path, heads: Path
     ) -> None:
         shutil.copy(sorted((heads / "yes").iterdir())[0], folder / "picture.png")
