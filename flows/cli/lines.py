@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flows.weekly_report import WeeklyReport
     from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport
     from mriad_model.rejections import RejectedItem
-    from tasks.training.candidate_figures import Comparison
+    from tasks.training.candidate_figures import CandidateFigures
     from tasks.training.thresholds import Proposal
 
 FEW_TO_CALIBRATE = 30  # below it a threshold of mean + k sd is a guess
@@ -149,7 +149,7 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
     show_notice()
 
 
-def _compared(found: "Comparison") -> str:
+def _compared(found: "CandidateFigures") -> str:
     if found.active_model_id is None:
         return sentence(found.told)
     return COMPARED.format(model=found.active_model_id, text=found.told)
@@ -163,7 +163,7 @@ def show_retrain(found: "RetrainingResult", *, as_json: bool) -> None:
     if found.model_id is None:
         show_lines(sentence(found.why))
     else:
-        active = found.threshold_id if found.activated else found.champion_threshold_id
+        active = found.threshold_id if found.activated else found.current_threshold_id
         show_lines(
             RETRAINED.format(
                 model=found.model_id,

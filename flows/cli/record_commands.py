@@ -178,7 +178,7 @@ def activate(
         database,
     )
     from tasks.runtime.runs import recorded_run  # noqa: PLC0415
-    from tasks.training.thresholds import decide_again, activate_threshold  # noqa: PLC0415
+    from tasks.training.thresholds import activate_threshold, decide_again  # noqa: PLC0415
 
     engine = database(str(write_context(home).home))
     with recorded_run(engine, "activate", None) as run:
@@ -202,13 +202,13 @@ def _learned(recipe: str) -> str:
 
 def _list_thresholds(engine: Engine, *, as_json: bool) -> None:
     from tasks.training.threshold_figures import (  # noqa: PLC0415 - keeps the reading commands light
-        comparisons,
+        last_comparisons,
     )
 
     current = current_threshold(engine)
     active = None if current is None else current.threshold.id
     learned = {model.id: _learned(model.recipe) for model in models(engine)}
-    compared = comparisons(engine)
+    compared = last_comparisons(engine)
     rows = [(row, learned[row.model_id], compared.get(row.id or 0)) for row in thresholds(engine)]
     if as_json:
         show_json({"thresholds": [output.threshold_document(*row, active) for row in rows]})
