@@ -83,7 +83,7 @@ from tasks.maintenance.verify_report import (
     ReplayReport,
     Unreadable,
 )
-from tasks.training.candidate_figures import Comparison
+from tasks.training.candidate_figures import CandidateFigures
 from tasks.training.threshold_figures import Compared
 from tasks.training.thresholds import Proposal
 
@@ -123,7 +123,7 @@ TRAINED = TrainingResult(
     why="trained by hand",
     learned="scans",
     warnings=[],
-    comparison=Comparison("no model was active to compare with"),
+    comparison=CandidateFigures("no model was active to compare with"),
 )
 SCORED = ScoringResult(
     1, 0, REJECTED, *range(8), model_id=1, threshold_id=1, report="reports/a.html", warnings=[],
