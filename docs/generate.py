@@ -23,7 +23,7 @@ STAGES = (
     ("run", "run_end", "arrival", "arrival_end", "warning", "rejection"),
     ("scan", "sighting", "label", "review", "decision"),
     ("score", "slice_score", "heatmap", "dataset", "dataset_scan", "link"),
-    ("threshold", "model", "activation", "comparison", "challenge", "report"),
+    ("threshold", "model", "activation", "comparison", "report"),
 )
 BOX, GAP, ROW, HEAD = 212, 44, 17, 24  # pixels
 UNDRAWN = "run"  # nearly every row names its run: lines to it would cover all others
