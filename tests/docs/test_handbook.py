@@ -53,6 +53,20 @@ def test_files_and_settings_that_a_page_names_exist(page: Path) -> None:
     assert set(SETTING.findall(text)) - {"MRIAD_"} <= known
 
 
+def test_what_a_recipe_names_stands_in_the_files_that_it_names() -> None:
+    text = (generate.DOCS / "contributing.md").read_text().partition("## Add a file format")[2]
+    steps = [step for step in re.split(r"\n(?=\d\. )|\n\n", text) if FILE.search(step)]
+    assert len(steps) > 20
+    for step in steps:
+        places = [REPOSITORY / name for name in FILE.findall(step)]
+        files = [
+            f for place in places for f in (place.rglob("*.py") if place.is_dir() else [place])
+        ]
+        there = " ".join(file.read_text() for file in files)
+        asked = re.findall(r"`([A-Za-z_]{4,})`", step)
+        assert [name for name in asked if name not in there] == [], step
+
+
 def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
     text = README.read_text()
     assert len(text.splitlines()) <= 150
