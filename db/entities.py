@@ -341,13 +341,3 @@ class Link:
     rows: str  # JSON object: table -> [first id, last id, how many, their sha256]
     created_at: str
     id: int | None = None  # its place in the chain, from 1 and without a gap
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Work in hand: who is scoring a scan, until when. The one table that may change."""
-
-    scan_id: ScanId
-    model_id: ModelId
-    owner: str
-    expires_at: str

@@ -1,6 +1,6 @@
 """The tables of the record, one a dataclass of `db.entities`, whose fields are the columns.
 
-Here stand the keys, indexes and checks. Every table but `claim` is append-only: triggers refuse
+Here stand the keys, indexes and checks. Every table is append-only: triggers refuse
 UPDATE and DELETE (`db.engine.append_only`), and each transaction's rows are hashed into the chain
 of links (`db.engine.chain`). What is current is the latest row, never a flag. On SQLite the
 tables are STRICT: a column holds what its type says; on PostgreSQL text is compared byte by byte.
@@ -150,4 +150,3 @@ report = _table(
     "report", entities.Report, unique=["run_id", "changes_until"], indexes=[["changes_until"]]
 )
 link = _table("link", entities.Link, unique=["previous"])
-claim = _table("claim", entities.Claim, unique=["scan_id", "model_id"])

@@ -10,8 +10,9 @@ from flows.context import Context
 from flows.private_flow import AUTHOR, private_flow, worker_context
 from flows.retrain import retrain_model
 from flows.retrain_result import options_of
-from flows.score import ScoringResult, Sharing, report_again, score_found
+from flows.score import ScoringResult, report_again, score_found
 from flows.score_pipeline import TASKS_AT_ONCE
+from flows.turns import turn_at
 from mriad_model.delivery.pending import NOTHING, PendingFolders
 from mriad_model.paths import escape_path
 from tasks.intake.arrivals import Arrived, end_arrivals, find_arrived, sweep
@@ -46,7 +47,10 @@ def score_arrivals(
     """
     place = worker_context(home, device=device)
     device = device_in_use(place.settings.device)
-    with recorded_run(database(str(place.home)), "score_arrivals", flow_run.id, device) as run:
+    with (
+        turn_at(place.home),
+        recorded_run(database(str(place.home)), "score_arrivals", flow_run.id, device) as run,
+    ):
         return _score(place, run, arrival_ids)
 
 
@@ -59,7 +63,10 @@ def nightly(home: Path | None = None) -> ArrivalsScored:
     """
     place = worker_context(home)
     device = device_in_use(place.settings.device)
-    with recorded_run(database(str(place.home)), "nightly", flow_run.id, device) as run:
+    with (
+        turn_at(place.home),
+        recorded_run(database(str(place.home)), "nightly", flow_run.id, device) as run,
+    ):
         watched = place.watched
         swept = sweep(str(place.home), escape_path(watched), place.settings.quiet_seconds)
         run.counts.update(settled=swept.settled, unsettled=swept.outstanding.n)
@@ -99,13 +106,11 @@ def _score(
         arrived.folder,
         settings.device,
         settings.chunk_size,
-        sharing=Sharing(settings.shards, settings.lease_seconds),
+        shards=settings.shards,
         check=check,
         outstanding=outstanding,
     )
-    # Whoever else is at work on some scans may die of it: then their folders are still to do.
-    done = [] if scoring.elsewhere else arrived.done
-    end_arrivals(home, run.id, done)
+    end_arrivals(home, run.id, arrived.done)
     return ArrivalsScored(
-        scoring, arrived.folder, len(done), arrived.waiting, arrived.vanished, outstanding
+        scoring, arrived.folder, len(arrived.done), arrived.waiting, arrived.vanished, outstanding
     )

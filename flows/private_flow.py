@@ -39,7 +39,10 @@ class PrivateFlow(Flow[P, R]):
 
 
 def private_flow(
-    name: str, flow_run_name: str | Callable[[], str], workers: int = CHUNKS
+    name: str,
+    flow_run_name: str | Callable[[], str],
+    workers: int = CHUNKS,
+    retries: int = 0,
 ) -> Callable[[Callable[P, R]], PrivateFlow[P, R]]:
     """Like `prefect.flow`, for every flow of ours: it keeps names of folders, finds its record.
 
@@ -47,11 +50,16 @@ def private_flow(
         name: of the flow.
         flow_run_name: may name parameters in braces, but no folder; or what makes the name.
         workers: tasks at once.
+        retries: how often a run that fails is begun again, at once.
     """
 
     def decorate(function: Callable[P, R]) -> PrivateFlow[P, R]:
         flow = PrivateFlow(
-            function, name=name, flow_run_name=flow_run_name, task_runner=threads(workers)
+            function,
+            name=name,
+            flow_run_name=flow_run_name,
+            task_runner=threads(workers),
+            retries=retries,
         )
         flow.fn = _with_its_record(function)
         return flow

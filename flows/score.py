@@ -4,33 +4,26 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
+from db.repository.runs import recorded_by, with_shards
 from flows.ingest import CHUNK_SIZE, ingest_result
-from flows.private_flow import bounded_results, data, private_flow
-from flows.score_pipeline import TASKS_AT_ONCE, ScoringPipeline
-from flows.score_shards import shards_running
+from flows.private_flow import data, private_flow
+from flows.score_pipeline import TASKS_AT_ONCE, ScoringPipeline, score_chunks
+from flows.score_shards import score_in_shards
 from mriad_model.delivery.pending import NOTHING, PendingFolders
 from mriad_model.rejections import ALL_SCORED, NotScored, RejectedItem, not_scored, split_rejections
-from tasks.intake.find_files import FoundScans, ScanSources, chunked, find_files
-from tasks.intake.ingest import Ingested, ingest_chunk
+from tasks.intake.find_files import FoundScans, find_files
+from tasks.intake.ingest import Ingested
 from tasks.intake.rejections import all_refused, rejected_after
 from tasks.reports.run_report import ScoreCounts, publish_summary, write_score_report
 from tasks.runtime.connections import database
 from tasks.runtime.home import work_folder
 from tasks.runtime.model_cache import device_in_use
-from tasks.runtime.progress import tell
 from tasks.runtime.runs import RecordedRun, recorded_run
-from tasks.scoring.claiming import LEASE_SECONDS, claimant_of, renewed
+from tasks.scoring.chunks import chunks_of
 from tasks.scoring.drift import check_drift
-from tasks.scoring.selection import (
-    ActiveModel,
-    PendingScans,
-    all_undecided,
-    find_model,
-    find_undecided,
-)
+from tasks.scoring.selection import ActiveModel, find_model, find_undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +40,12 @@ class ScoringResult:
     training_scans: int  # left out: the model learned from them
     incompatible: int  # left out: of another kind than the model learned
     unreadable: int  # left out: their files vanished or changed, or they cannot be judged
-    elsewhere: int  # left out: another run is at work on them
     model_id: int
     threshold_id: int
     report: str  # path, relative to the home; the same as a table lies beside it, .csv
     warnings: list[str]  # of drift, said by this run
     seconds: float
     why_unreadable: NotScored = ALL_SCORED
-
-
-@dataclass(frozen=True, slots=True)
-class Sharing:
-    """How a run shares its scans with others."""
-
-    shards: int = 1  # runs, this one among them
-    lease_seconds: float = LEASE_SECONDS
-
-
-ALONE = Sharing()
 
 
 @private_flow(name="score_new_scans", flow_run_name="score", workers=TASKS_AT_ONCE)
@@ -74,7 +55,7 @@ def score_new_scans(
     device: str = "auto",
     glob: str = "*",
     chunk_size: int = CHUNK_SIZE,
-    sharing: Sharing = ALONE,
+    shards: int = 1,
 ) -> ScoringResult:
     """Score what is new in a folder. A second run over the same folder adds nothing."""
     place = str(home)
@@ -84,7 +65,7 @@ def score_new_scans(
         model = find_model(place)
         found = find_files(place, run.id, folder, glob)
         return score_found(
-            home, run, model, found, folder, device, chunk_size, sharing=sharing, check=True
+            home, run, model, found, folder, device, chunk_size, shards=shards, check=True
         )
 
 
@@ -97,35 +78,34 @@ def score_found(
     device: str,
     chunk_size: int,
     *,
-    sharing: Sharing = ALONE,
+    shards: int = 1,
     check: bool = False,
     outstanding: PendingFolders = NOTHING,
 ) -> ScoringResult:
     """Read what is new of what was found, score it and what is known but undecided; report.
 
-    `folder` (escaped) is what the report names as the source. With `check` it is looked whether
+    `folder` (escaped) is what the report names as the source. `shards` runs share the work, this
+    one among them. With `check` it is looked whether
     scores drift, before the report: once a night, for every look may be a false alarm.
     """
     started = time.monotonic()
     place = str(home)
     known = find_undecided(place, run.id, model, data(Ingested(found.known)))
-    claimant = claimant_of(run.id, model.model_id, model.threshold_id, sharing.lease_seconds)
-    with work_folder(home, run.id) as scratch, renewed(place, claimant):
-        work = ScoringPipeline(place, run.id, model, device, chunk_size, scratch, claimant)
-        if sharing.shards == 1:
-            work.score(known, found.unread)
-            elsewhere = work.take_over()
-        else:
-            registered = _registered(work, found)
-            wanted = all_undecided([known, *registered])
-            work.selected += registered
-            with shards_running(
-                home, flow_run.id, model.threshold_id, wanted.scan_ids, sharing.shards - 1
-            ) as helpers:
-                work.score(wanted, tend=helpers.tend)
-                elsewhere = work.take_over(helpers.are_busy)
-    intake = ingest_result(found, work.reads)
-    selected = [known, *work.selected]
+    chunks = chunks_of(known, found.unread, chunk_size)
+    with work_folder(home, run.id) as scratch:
+        pipeline = ScoringPipeline(place, run.id, model, device, scratch)
+        done = (
+            score_chunks(pipeline, chunks)
+            if min(shards, len(chunks)) < 2
+            else score_in_shards(home, flow_run.id, pipeline, chunks, shards)
+        )
+    intake = ingest_result(found, [each.read for each in done])
+    if shards > 1:  # a scan may be new in one run, and read in another too
+        engine = database(place)
+        new = recorded_by(engine, with_shards(engine, [run.id])).scans
+        intake = replace(intake, new=new, known=len(intake.seen) - new)
+    selected = [known, *(each.selected for each in done)]
+    unreadable = sum(each.scored.unreadable for each in done)
     left_out = [refused for each in selected for refused in each.refused]
     lost = rejected_after(place, run.id, [*intake.rejected, *left_out])
     rejected = all_refused(place, run.id, [*intake.rejected, *left_out])
@@ -136,9 +116,8 @@ def score_found(
         known=intake.known,
         training_scans=len({i for each in selected for i in each.training_scans}),
         incompatible=len({i for each in selected for i in each.incompatible}),
-        unreadable=work.unreadable,
-        elsewhere=len(elsewhere),
-        why_unreadable=not_scored(work.unreadable, lost),
+        unreadable=unreadable,
+        why_unreadable=not_scored(unreadable, lost),
     )
     drifted = check_drift(place, run.id) if check else []
     report = write_score_report(
@@ -157,8 +136,6 @@ def score_found(
         training_scans=counts.training_scans,
         incompatible=counts.incompatible,
         unreadable=counts.unreadable,
-        elsewhere=counts.elsewhere,
-        doubled=work.doubled,
         warnings=len(drifted),
     )
     publish_summary(
@@ -177,7 +154,6 @@ def score_found(
         training_scans=counts.training_scans,
         incompatible=counts.incompatible,
         unreadable=counts.unreadable,
-        elsewhere=counts.elsewhere,
         model_id=model.model_id,
         threshold_id=model.threshold_id,
         report=report.path,
@@ -200,7 +176,6 @@ def report_again(
         training_scans=found.training_scans,
         incompatible=found.incompatible,
         unreadable=found.unreadable,
-        elsewhere=found.elsewhere,
         why_unreadable=found.why_unreadable,
     )
     with recorded_run(database(str(home)), "report_again", None) as run:
@@ -214,23 +189,3 @@ def report_again(
             data(outstanding),
         )
         run.counts.update(of_run=run_id)
-
-
-def _registered(work: ScoringPipeline, found: FoundScans) -> list[PendingScans]:
-    """Read what is new and keep nothing of it: whoever comes to a scan reads it again."""
-    reads, selected = [], []
-
-    def submit(number: int, sources: ScanSources) -> PrefectFuture[PendingScans]:
-        workspace = str(work.folder / f"read-{number}")
-        read = ingest_chunk.submit(work.home, work.run_id, sources, workspace, keep=False)
-        reads.append(read)
-        return find_undecided.submit(work.home, work.run_id, work.model, read, return_state=False)
-
-    for number, wanted in bounded_results(
-        submit(*each) for each in chunked(found.unread, work.chunk_size)
-    ):
-        selected.append(wanted)
-        done = sum(each.result().n_sources for each in reads[:number])
-        tell("reading", done, len(found.unread))
-    work.reads += [each.result() for each in reads]
-    return selected

@@ -1,177 +1,132 @@
-"""One night's scans in several runs: the run that began it, and shards that help it.
+"""One night's scans in several runs: the run that begins it, and a shard for each other range."""
 
-All of them go through the same scans and claim them chunk by chunk, so whoever is quicker does
-more, a shard that starts late finds less to do, and what a dead one held is taken over.
-"""
-
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
+from db.repository.runs import shard_of
 from flows.messages import say
 from flows.private_flow import home_parameter, private_flow, worker_context
 from flows.score_pipeline import TASKS_AT_ONCE, ScoringPipeline
-from tasks.runtime.batching import numbers_in, ranges_of
 from tasks.runtime.connections import database
-from tasks.runtime.home import work_folder
+from tasks.runtime.home import work_folder, work_of
 from tasks.runtime.model_cache import device_in_use
-from tasks.runtime.runs import recorded_run, run_helped
-from tasks.scoring.claiming import claimant_of, renewed
-from tasks.scoring.selection import find_model, still_undecided
+from tasks.runtime.progress import tell
+from tasks.runtime.runs import recorded_run, run_shared
+from tasks.scoring.chunks import Chunk, ChunkResult, SharedChunks
+from tasks.scoring.selection import find_model
 
 SCORE_SHARD = "score_shard/score-shard"
-MOST_RANGES = 20_000  # of one run: Prefect refuses parameters over 512 KiB
-ATTEMPTS = 3  # at a shard whose run crashes or fails
-LOOK_AGAIN_SECONDS = 5.0
+SHARED = "shared"  # folder of the chunks, in the work folder of the run that begins the night
+NO_DEPLOYMENT = f"this Prefect server has no deployment {SCORE_SHARD}: scored by one process"
 UNREACHABLE = (ObjectNotFound, httpx.HTTPError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
 class ShardScored:
-    """What a shard came to."""
+    """Result of a shard."""
 
-    scored: int
+    scored: int  # decisions that it made
     unreadable: int
-    elsewhere: int  # left to others, who were at work on them
 
 
-@private_flow(name="score_shard", flow_run_name="shard", workers=TASKS_AT_ONCE)
+@private_flow(name="score_shard", flow_run_name="shard {shard}", workers=TASKS_AT_ONCE, retries=2)
 def score_shard(
-    of_run: str, threshold_id: int, scan_ids: list[tuple[int, int]], home: Path | None = None
+    of_run: str, threshold_id: int, shard: int, shards: int, home: Path | None = None
 ) -> ShardScored:
-    """Help a run to score its scans: claim, score and decide what nobody has claimed yet.
+    """Read, register and score a range of what another run found, then help with the rest.
 
     Args:
-        of_run: the flow run that is helped. This worker's record has to know it.
-        threshold_id: by which to decide, whatever was activated since.
-        scan_ids: (first, last) of each stretch of ids, in the order to go through them.
+        of_run: the flow run that found it. This worker's record has to know it.
+        threshold_id: to decide by, whatever has been activated since.
+        shard: number of this one, from 1; 0 is the run that found the scans.
+        shards: how many there are, that run included.
         home: None for MRIAD_HOME, as on other machines.
     """
     place = worker_context(home)
-    settings, at = place.settings, str(place.home)
-    helped = run_helped(at, of_run)
-    device = device_in_use(settings.device)
-    with recorded_run(database(at), helped, flow_run.id, device) as run:
+    at = str(place.home)
+    run_id = run_shared(at, of_run)
+    chunks = SharedChunks(place.home, work_of(place.home, run_id) / SHARED)
+    device = device_in_use(place.settings.device)
+    with (
+        recorded_run(database(at), shard_of(run_id), flow_run.id, device) as run,
+        work_folder(place.home, run.id) as scratch,
+    ):
         model = find_model(at, threshold_id)
-        claimant = claimant_of(run.id, model.model_id, threshold_id, settings.lease_seconds)
-        with work_folder(place.home, run.id) as scratch, renewed(at, claimant):
-            work = ScoringPipeline(
-                at, run.id, model, device, settings.chunk_size, scratch, claimant
-            )
-            work.score(still_undecided(at, threshold_id, numbers_in(scan_ids)))
-            elsewhere = work.take_over()
-        done = ShardScored(work.decided, work.unreadable, len(elsewhere))
-        run.counts.update(
-            scored=done.scored,
-            unreadable=done.unreadable,
-            elsewhere=done.elsewhere,
-            doubled=work.doubled,
-        )
-    return done
+        pipeline = ScoringPipeline(at, run.id, model, device, scratch)
+        decided, unreadable = 0, 0
+        for number, result in pipeline.score(chunks.left_for(shard, shards)):
+            chunks.finish(number, result)
+            decided += result.scored.decided
+            unreadable += result.scored.unreadable
+        run.counts.update(scored=decided, unreadable=unreadable)
+    return ShardScored(decided, unreadable)
 
 
-@dataclass(slots=True)
-class ShardPool:
-    """The shards of a run that is under way in this process."""
+def score_in_shards(
+    home: Path, of_run: str, pipeline: ScoringPipeline, chunks: Sequence[Chunk], shards: int
+) -> list[ChunkResult]:
+    """Score chunks together with shards; what came of each chunk, in order.
 
-    home: Path
-    of_run: str
-    threshold_id: int
-    _given: list[list[tuple[int, int]]] = field(default_factory=list)  # to each shard
-    _runs: list[UUID] = field(default_factory=list)  # of each, the last
-    _attempts: list[int] = field(default_factory=list)
-    _looked: float = 0.0
-
-    def start(self, scan_ids: Sequence[int], shards: int) -> None:
-        """Submit so many shards over these scans, each to begin at another place in them."""
-        try:
-            for number in range(1, shards + 1):
-                begin = len(scan_ids) * number // (shards + 1)
-                self._given.append(ranges_of([*scan_ids[begin:], *scan_ids[:begin]])[:MOST_RANGES])
-                self._attempts.append(1)
-                self._runs.append(self._submit(number - 1))
-        except ObjectNotFound:
-            say(f"this Prefect server has no deployment {SCORE_SHARD}: scored by one process")
-        except UNREACHABLE as error:
-            say(f"the Prefect server takes no shard ({type(error).__name__})")
-
-    def tend(self) -> None:
-        """Look after the shards now and then; one whose run has crashed is begun again."""
-        if time.monotonic() - self._looked > LOOK_AGAIN_SECONDS:
-            self.are_busy()
-
-    def are_busy(self) -> bool:
-        """Whether shards are at work; one whose run has crashed is begun again."""
-        self._looked = time.monotonic()
-        if not self._runs:
-            return False
-        try:
-            with get_client(sync_client=True) as client:
-                states = [_state(client, each) for each in self._runs]
-            for number, state in enumerate(states):
-                if state in (StateType.CRASHED, StateType.FAILED):
-                    self._begin_again(number)
-        except UNREACHABLE as error:
-            say(f"the Prefect server does not answer ({type(error).__name__})")
-            return False
-        return StateType.RUNNING in states
-
-    def end(self) -> None:
-        """Take back shards that nobody has begun: there is nothing left to do."""
-        try:
-            with get_client(sync_client=True) as client:
-                for each in self._runs:
-                    if _state(client, each) is StateType.SCHEDULED:
-                        client.set_flow_run_state(each, Cancelled(message="nothing was left"))
-        except UNREACHABLE as error:
-            say(f"shards not taken back ({type(error).__name__}); they will find nothing to do")
-
-    def _begin_again(self, number: int) -> None:
-        if self._attempts[number] < ATTEMPTS:
-            self._attempts[number] += 1
-            self._runs[number] = self._submit(number)
-
-    def _submit(self, number: int) -> UUID:
-        run = run_deployment(
-            SCORE_SHARD,
-            parameters={
-                **home_parameter(self.home),
-                "of_run": self.of_run,
-                "threshold_id": self.threshold_id,
-                "scan_ids": self._given[number],
-            },
-            timeout=0,
-            idempotency_key=f"{self.of_run} {number} {self._attempts[number]}",
-            as_subflow=False,
-        )
-        return cast(FlowRun, run).id  # its type also allows for callers that are coroutines
+    This run goes through all chunks like any shard, so that it also ends where no worker is free
+    and where shards die.
+    """
+    shared = SharedChunks(home, pipeline.folder / SHARED)
+    shared.write(chunks)
+    shards = min(shards, len(chunks))
+    n_scans = sum(each.n for each in chunks)
+    with _shards_running(home, of_run, pipeline.model.threshold_id, shards):
+        for number, result in pipeline.score(shared.left_for(0, shards)):
+            shared.finish(number, result)
+            tell("scoring", n_scans * shared.n_results // len(chunks), n_scans)
+    return shared.results()
 
 
 @contextmanager
-def shards_running(
-    home: Path, of_run: str, threshold_id: int, scan_ids: Sequence[int], shards: int
-) -> Iterator[ShardPool]:
-    """Helpers of a run over these scans; they are taken back at the end."""
-    helpers = ShardPool(home, of_run, threshold_id)
-    if scan_ids:
-        helpers.start(scan_ids, shards)
+def _shards_running(home: Path, of_run: str, threshold_id: int, shards: int) -> Iterator[None]:
+    """Runs of the other shards. Those that no worker has begun at the end are cancelled."""
+    runs: list[UUID] = []
     try:
-        yield helpers
+        for shard in range(1, shards):
+            parameters = {"of_run": of_run, "threshold_id": threshold_id}
+            runs.append(_submit(parameters | home_parameter(home), shard, shards))
+    except ObjectNotFound:
+        say(NO_DEPLOYMENT)
+    except UNREACHABLE as error:
+        say(f"the Prefect server takes no shard ({type(error).__name__})")
+    try:
+        yield
     finally:
-        helpers.end()
+        _cancel(runs)
 
 
-def _state(client: SyncPrefectClient, run: UUID) -> StateType | None:
-    return client.read_flow_run(run).state_type
+def _submit(parameters: dict[str, object], shard: int, shards: int) -> UUID:
+    run = run_deployment(
+        SCORE_SHARD,
+        parameters={**parameters, "shard": shard, "shards": shards},
+        timeout=0,
+        idempotency_key=f"{parameters['of_run']} {shard}",
+        as_subflow=False,
+    )
+    return cast(FlowRun, run).id  # its type also allows for callers that are coroutines
+
+
+def _cancel(runs: Sequence[UUID]) -> None:
+    try:
+        with get_client(sync_client=True) as client:
+            for each in runs:
+                if client.read_flow_run(each).state_type is StateType.SCHEDULED:
+                    client.set_flow_run_state(each, Cancelled(message="nothing was left"))
+    except UNREACHABLE as error:
+        say(f"shards not cancelled ({type(error).__name__}); they will find nothing to do")

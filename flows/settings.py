@@ -98,9 +98,6 @@ class Settings(BaseSettings):
     shards: int = Field(
         1, ge=1, le=64, description="runs that share a night's new scans, the first included"
     )
-    lease_seconds: float = Field(
-        120.0, ge=5, le=3600, description="a worker not heard of for so long has died"
-    )
     retrain_share: float = Field(
         0.2,
         ge=0,

@@ -5,7 +5,7 @@ rows, and the SHA-256 of the rows in their canonical form; and its own SHA-256, 
 and the link before. So whoever knows the last link, the head, knows whether any row before it
 has been changed, taken away or slipped in since (`db.engine.chain_check`). A table without an id of
 its own goes with the table that its first key names: its rows are written together with that
-row, never later. `claim` changes, and is in no link.
+row, never later.
 
 The canonical form of rows is a JSON array without blanks, in the order of their keys: each an
 object of its columns in the order of their names, those without a value left out, so that a
@@ -29,7 +29,6 @@ NOTHING_BEFORE: Final = "0" * 64
 TOO_HIGH: Final = 2**53  # from here on a double no longer tells one whole number from the next
 PAGE: Final = 5_000
 
-_NO_PART: Final = ("claim", "link")
 _encode: Final = JSONEncoder(separators=(",", ":")).encode
 
 Marks = Mapping[str, int]  # table -> its highest id
@@ -81,7 +80,7 @@ def shapes() -> tuple[Shape, ...]:
     return tuple(
         _shape(name, table)
         for name, table in sorted(schema.metadata.tables.items())
-        if name not in _NO_PART
+        if name != "link"
     )
 
 

@@ -34,15 +34,6 @@ def rejected_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, Re
     return {file: found[key] for file, key in keys.items() if key in found}
 
 
-def rejections(engine: Engine, run_id: int | None = None) -> list[Rejection]:
-    """The files rejected, in a run or ever, oldest first."""
-    query = select(schema.rejection).order_by(schema.rejection.c.id)
-    if run_id is not None:
-        query = query.where(schema.rejection.c.run_id == run_id)
-    with reading(engine) as connection:
-        return [noun_of(Rejection, row) for row in connection.execute(query).mappings()]
-
-
 def rejections_at(engine: Engine, path: str) -> list[Rejection]:
     """Why the file of this recorded path was rejected, oldest first."""
     table = schema.rejection

@@ -211,7 +211,7 @@ def score(
         lines.show_no_files(output.nothing_scored_document(*ids), as_json=as_json)
         return
     with flow_context(home, device=device) as place:
-        from flows.score import Sharing, score_new_scans
+        from flows.score import score_new_scans
 
         found = score_new_scans(
             place.home,
@@ -219,7 +219,7 @@ def score(
             device=place.settings.device,
             glob=files,
             chunk_size=place.settings.chunk_size,
-            sharing=Sharing(place.settings.shards, place.settings.lease_seconds),
+            shards=place.settings.shards,
         )
     lines.show_score(place.home, found, as_json=as_json)
 

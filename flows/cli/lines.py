@@ -66,7 +66,6 @@ RECOVERED = (
 )
 NOT_SCORED = "{n} not scored: {why}."
 TRAINING_SCANS = "the model was trained on them"
-ELSEWHERE = "another run is scoring them"
 INCOMPATIBLE = "not of the kind that the model was trained on"
 REJECTED, LIMITED = "Rejected", "Not scored, or without DICOM outputs"
 WEEK = "{runs} in {days}: {suspicious}, {warnings}."
@@ -228,7 +227,6 @@ def show_score(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     reasons = (
         (found.training_scans, TRAINING_SCANS),
         *found.why_unreadable.told(),
-        (found.elsewhere, ELSEWHERE),
         (found.incompatible, INCOMPATIBLE),
     )
     show_lines(*(NOT_SCORED.format(n=n, why=why) for n, why in reasons if n))

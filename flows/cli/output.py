@@ -105,7 +105,7 @@ def score_document(found: "ScoringResult") -> Document:
     """`mriad score`."""
     return {
         **_keys(found, "new known scored suspicious recovered recovered_suspicious"),
-        **_keys(found, "training_scans incompatible unreadable elsewhere"),
+        **_keys(found, "training_scans incompatible unreadable"),
         **_keys(found, "model_id threshold_id report warnings seconds"),
         "rejected": _rejected(found.rejected),
         "why_unreadable": _not_scored(found.why_unreadable),
@@ -115,7 +115,7 @@ def score_document(found: "ScoringResult") -> Document:
 def nothing_scored_document(model_id: int, threshold_id: int) -> Document:
     """`mriad score` on a folder without files, for which no run is started."""
     counts = "scored suspicious recovered recovered_suspicious"
-    not_scored = "training_scans incompatible unreadable elsewhere"
+    not_scored = "training_scans incompatible unreadable"
     return {
         **NO_RUN,
         **dict.fromkeys(f"{counts} {not_scored}".split(), 0),

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from db.entities import Rejection
-from db.repository.rejections import rejections
+from db.repository.rejections import rejections_of
+from db.repository.runs import with_shards
 from db.repository.sightings import n_files_at
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import NoScans, RejectedFile
@@ -25,14 +26,18 @@ def as_listed(rejection: Rejection) -> RejectedItem:
 def rejected_after(home: str, run_id: int, listed: Iterable[RejectedItem]) -> list[RejectedItem]:
     """What a run rejected beside what reading the folder listed, a line for each scan."""
     before = set(listed)
-    rows = (as_listed(row) for row in rejections(database(home), run_id))
-    return [each for each in rows if each not in before]
+    return [each for each in _rejected_in(home, run_id) if each not in before]
 
 
 def all_refused(home: str, run_id: int, listed: Sequence[RejectedItem]) -> list[RejectedItem]:
     """What a run listed, and what else it rejected on its way."""
-    rows = rejections(database(home), run_id)
-    return series_named(home, dict.fromkeys([*listed, *(as_listed(row) for row in rows)]))
+    return series_named(home, dict.fromkeys([*listed, *_rejected_in(home, run_id)]))
+
+
+def _rejected_in(home: str, run_id: int) -> list[RejectedItem]:
+    """What a run and its shards rejected."""
+    engine = database(home)
+    return [as_listed(row) for row in rejections_of(engine, with_shards(engine, [run_id]))]
 
 
 def series_named(home: str, refused: Iterable[RejectedItem]) -> list[RejectedItem]:

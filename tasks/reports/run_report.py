@@ -60,7 +60,6 @@ class ScoreCounts:
     training_scans: int
     incompatible: int
     unreadable: int
-    elsewhere: int = 0
     why_unreadable: NotScored = ALL_SCORED
 
 
@@ -203,6 +202,5 @@ def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:
         (counts.training_scans, "the model learned from them; their scores would be memories"),
         (counts.incompatible, "they are of another kind than the model learned; listed below"),
         *((n, f"{why}; tried again next time") for n, why in counts.why_unreadable.told()),
-        (counts.elsewhere, "another run was at work on them"),
     )
     return [(n, why) for n, why in reasons if n]

@@ -21,19 +21,3 @@ def in_chunks(
         filled += n
     if piece:
         yield number, piece
-
-
-def ranges_of(numbers: Iterable[int]) -> list[tuple[int, int]]:
-    """Numbers as (first, last) of each stretch without a gap, in their order."""
-    found: list[tuple[int, int]] = []
-    for number in numbers:
-        if found and number == found[-1][1] + 1:
-            found[-1] = (found[-1][0], number)
-        else:
-            found.append((number, number))
-    return found
-
-
-def numbers_in(ranges: Iterable[tuple[int, int]]) -> list[int]:
-    """The numbers that `ranges_of` was given."""
-    return [number for first, last in ranges for number in range(first, last + 1)]

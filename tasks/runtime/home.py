@@ -53,7 +53,7 @@ def work_folder(home: Path, run_id: int) -> Iterator[Path]:
     for old in work.iterdir():
         if _is_left_behind(old):
             shutil.rmtree(old, ignore_errors=True)
-    folder = work / f"run-{run_id}"
+    folder = work_of(home, run_id)
     shutil.rmtree(folder, ignore_errors=True)  # a flow that starts again keeps its run
     make_folder(folder)
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -64,6 +64,11 @@ def work_folder(home: Path, run_id: int) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def work_of(home: Path, run_id: int) -> Path:
+    """The folder for a run's intermediate files."""
+    return home / "work" / f"run-{run_id}"
 
 
 def _is_left_behind(folder: Path) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from db.engine.chain_head import head
 from db.entities import Run, RunEnd
-from db.repository.runs import end_run, run_by_flow_run, shard_of, start_run
+from db.repository.runs import end_run, run_by_flow_run, start_run
 from db.timestamps import now
 from mriad_model.enums import RunStatus
 from mriad_model.errors import NotInRecord, SettingsError
@@ -73,18 +73,18 @@ def recorded_run(
         logging.getLogger("mriad").info("run %d (%s) %s; head of the record %s", *told)
 
 
-def run_helped(home: str, flow_run_id: str) -> str:
-    """What a run is recorded as that helps the run of this flow run.
+def run_shared(home: str, flow_run_id: str) -> int:
+    """The id of the run that a shard belongs to, by its flow run.
 
     Raises:
         SettingsError: this home's record does not know that run.
     """
     engine = database(home)
     try:
-        return shard_of(run_by_flow_run(engine, flow_run_id))
+        return run_by_flow_run(engine, flow_run_id)
     except NotInRecord as error:
         raise SettingsError(
-            "the run to be helped is not in this worker's record: give MRIAD_HOME and "
+            "the run that the shard belongs to is not in this worker's record: give MRIAD_HOME and "
             "MRIAD_DATABASE_URL on all machines the same"
         ) from error
 

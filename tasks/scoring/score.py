@@ -20,7 +20,6 @@ from tasks.runtime.connections import database, release_memory
 from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import timed
 from tasks.runtime.workspace import Workspace
-from tasks.scoring.claiming import Claimant, release
 from tasks.scoring.export_dicom import DecisionValues, DicomExport, export
 from tasks.scoring.model_scores import ModelScore, score_scans
 from tasks.scoring.preprocess import load_prepared
@@ -66,20 +65,17 @@ def score_chunk(
     device: str,
     folder: str,
     wanted: PendingScans,
-    claimant: Claimant | None = None,
 ) -> ScoredChunk:
     """Score prepared slices, decide, paint, and append it all in one transaction.
 
     `folder` is the workspace that they lie in; it is removed. `wanted` are the scans that the
-    chunk began with; those lost on the way are counted. What the claimant held of them is free.
+    chunk began with; those lost on the way are counted.
     """
     workspace = Workspace(Path(folder))
     n_scored, n_decided = 0, 0
     if workspace.prepared.exists():  # a scan of the chunk could be prepared
         n_scored, n_decided = _score_prepared(home, run_id, model, device, workspace)
     workspace.discard()
-    if claimant is not None:
-        release(home, claimant, wanted.scan_ids)
     release_memory()
     return ScoredChunk(len(wanted.scan_ids), n_decided, len(wanted.scan_ids) - n_scored)
 

@@ -1,7 +1,7 @@
 """Which scans a run has to work on, read from the record."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -23,7 +23,6 @@ from tasks.intake.ingest import Ingested
 from tasks.intake.rejections import as_listed
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database
-from tasks.scoring.claiming import Claimant, claim
 
 TAUGHT = (Role.TRAIN, Role.VALIDATION)
 
@@ -46,7 +45,6 @@ class PendingScans:
     training_scans: list[int]  # left out: the model learned from them
     incompatible: list[int]  # left out: they are not what the model learned
     refused: list[RejectedItem] = field(default_factory=list)  # these, with the reason
-    elsewhere: list[int] = field(default_factory=list)  # left out: another run works on them
 
     def chunks(self, size: int) -> Iterator[tuple[int, "PendingScans"]]:
         """(number, piece) for pieces of about `size` slices; numbers start at 1."""
@@ -88,12 +86,8 @@ def has_model(engine: Engine) -> bool:
 
 
 @task(name="find-undecided", cache_policy=NO_CACHE)
-def find_undecided(
-    home: str, run_id: int, model: ActiveModel, read: Ingested, claimant: Claimant | None = None
-) -> PendingScans:
+def find_undecided(home: str, run_id: int, model: ActiveModel, read: Ingested) -> PendingScans:
     """Of the scans read, those that the threshold has not decided, in order and each once.
-
-    With a claimant they are claimed, and those that another works on are set apart.
 
     Scans that the model learned from are left out: their scores would be memories. So are those
     of another kind than it learned, which get a rejection row.
@@ -114,25 +108,12 @@ def find_undecided(
     left_out = {scan_id: text for scan_id, text in why.items() if text is not None}
     rejections = _incompatible(home, run_id, left_out)
     append_rejections(engine, rejections)
-    found = PendingScans(
+    return PendingScans(
         scan_ids=suited,
         n_slices=[scans[scan_id].n_slices for scan_id in suited],
         training_scans=[scan_id for scan_id in unique if scan_id in taught],
         incompatible=list(left_out),
         refused=[as_listed(each) for each in rejections],
-    )
-    return found if claimant is None else claimed(home, claimant, found)
-
-
-def claimed(home: str, claimant: Claimant, wanted: PendingScans) -> PendingScans:
-    """Of scans to score, those that are the claimant's now; others' are set apart."""
-    found = claim(home, claimant, wanted.scan_ids)
-    n_slices = dict(zip(wanted.scan_ids, wanted.n_slices, strict=True))
-    return replace(
-        wanted,
-        scan_ids=found.ours,
-        n_slices=[n_slices[scan_id] for scan_id in found.ours],
-        elsewhere=[each.scan_id for each in found.elsewhere],
     )
 
 
@@ -142,15 +123,6 @@ def still_undecided(home: str, threshold_id: int, scan_ids: Iterable[int]) -> Pe
     left = scores_records.undecided(engine, scan_ids, threshold_id)
     scans = scans_by_id(engine, left)
     return wanted_scans((scan_id, scans[scan_id].n_slices) for scan_id in left)
-
-
-def all_undecided(parts: Iterable[PendingScans]) -> PendingScans:
-    """Several as one, each scan once."""
-    parts = list(parts)
-    n_slices = dict[int, int]()
-    for part in parts:
-        n_slices |= zip(part.scan_ids, part.n_slices, strict=True)
-    return wanted_scans(n_slices.items())
 
 
 def _incompatible(home: str, run_id: int, why: Mapping[int, str]) -> list[Rejection]:

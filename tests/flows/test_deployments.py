@@ -124,7 +124,7 @@ def test_what_ends_runs_that_were_killed_is_what_prefect_takes() -> None:
     from prefect.settings.models.flows import FlowsSettings
 
     text = (REPOSITORY / "docs" / "zombies.yaml").read_text()
-    (found,) = map(AutomationCore.model_validate, yaml.safe_load(text)["automations"])
+    found, again = map(AutomationCore.model_validate, yaml.safe_load(text)["automations"])
     trigger = found.trigger.model_dump()
     beat, names = "prefect.flow-run.heartbeat", trigger["match_related"]["prefect.resource.name"]
     assert names == sorted(each.name for each in all_flows())
@@ -142,6 +142,12 @@ def test_what_ends_runs_that_were_killed_is_what_prefect_takes() -> None:
     told = action.model_dump()
     assert (told["type"], told["state"]) == ("change-flow-run-state", StateType.CRASHED)
     assert not told.get("force")  # what has ended well meanwhile stays so
+    trigger = again.trigger.model_dump()
+    assert trigger["expect"] == {"prefect.flow-run.Crashed"}
+    assert set(trigger["match_related"]["prefect.resource.name"]) < set(names)
+    (action,) = again.actions
+    told = action.model_dump()
+    assert (told["state"], told["name"]) == (StateType.SCHEDULED, "AwaitingRetry")
 
 
 def all_flows() -> list[PrivateFlow[..., Any]]:

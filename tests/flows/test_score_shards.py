@@ -1,6 +1,5 @@
 """A run and its shards: they share the scans, and what comes of it is one run's."""
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,25 +9,27 @@ from uuid import UUID, uuid4
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
-from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.states import Cancelled, Completed, Crashed, Failed, Running
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Crashed
 
 from db.engine.connect import open_record
 from db.entities import Run
+from db.repository.decisions import HistoryQuery, decisions
 from db.repository.models import dataset_roles
 from db.repository.runs import start_run, with_shards
 from db.repository.scans import scans_by_id
 from db.timestamps import now
-from flows import score_shards as sharing
+from flows import score_shards
 from flows.deployments import deployments
-from flows.score import ScoringResult, Sharing, score_new_scans
-from flows.score_shards import ShardPool, score_shard
+from flows.score import ScoringResult, score_new_scans
+from flows.score_shards import SHARED, score_shard
 from flows.settings import read_settings
 from mriad_model.errors import SettingsError
 from mriad_model.paths import escape_path
 from mriad_model.phantom.write import write_folder
-from tasks.runtime.batching import numbers_in, ranges_of
-from tasks.scoring.claiming import claim, claimant_of, renewed
+from tasks.runtime.home import work_folder
+from tasks.scoring.chunks import SharedChunks, chunks_of
+from tasks.scoring.selection import still_undecided
 from tests.conftest import Trained
 
 
@@ -51,17 +52,10 @@ class Shards:
         """In the order in which they were asked for."""
         only = DeploymentFilter(id=DeploymentFilterId(any_=[self.deployment]))
         found = self.client.read_flow_runs(deployment_filter=only)
-        return sorted(found, key=lambda each: each.idempotency_key or "")
+        return sorted(found, key=lambda each: each.parameters["shard"])
 
     def states(self) -> list[StateType | None]:
         return [each.state_type for each in self.runs()]
-
-    def scans(self) -> list[list[int]]:
-        """That each is to go through."""
-        return [numbers_in(each.parameters["scan_ids"]) for each in self.runs()]
-
-    def become(self, state: State[None], of: int = -1) -> None:
-        self.client.set_flow_run_state(self.runs()[of].id, state, force=True)
 
 
 @pytest.fixture
@@ -74,6 +68,15 @@ def shards(prefect_server: None) -> Iterator[Shards]:
         client.delete_deployment(deployment)
 
 
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    """Five files that nobody has read, and one that is no scan."""
+    folder = tmp_path / "new"
+    write_folder(folder, 0, 5, seed=97, size=128)
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno picture")
+    return folder
+
+
 def begin_night(trained: Trained) -> tuple[int, str]:
     """A run that is under way elsewhere: its row, and what Prefect knows it by."""
     flow_run_id = str(uuid4())
@@ -81,134 +84,100 @@ def begin_night(trained: Trained) -> tuple[int, str]:
     return start_run(open_record(trained.home), row), flow_run_id
 
 
-def score(trained: Trained, **options: object) -> ScoringResult:
-    return score_new_scans(trained.home, escape_path(trained.heads), device="cpu", **options)
+def score(trained: Trained, folder: Path | None = None, **options: object) -> ScoringResult:
+    where = escape_path(folder or trained.heads)
+    return score_new_scans(trained.home, where, device="cpu", **options)
 
 
-def test_scans_that_a_living_run_holds_are_left_to_it_and_counted(
+def decided(trained: Trained) -> list[tuple[str, float, str]]:
+    rows = decisions(open_record(trained.home), HistoryQuery(limit=None))
+    return sorted((str(row.path), row.score, row.verdict.value) for row in rows)
+
+
+def test_a_shards_decisions_are_in_the_report_of_the_night_after_its_own_died(
     trained: Trained, undecided: list[int]
 ) -> None:
-    home = str(trained.home)
-    other = claimant_of(99, trained.model_id, trained.threshold_id)  # of this process
-    with renewed(home, other):
-        assert claim(home, other, undecided[:3]).ours == undecided[:3]
-        found = score(trained)
-    assert (found.scored, found.elsewhere) == (len(undecided) - 3, 3)
-    assert "another run was at work on them" in (trained.home / found.report).read_text()
-    again = score(trained)
-    assert (again.scored, again.elsewhere) == (3, 0)
-
-
-def test_a_shards_decisions_are_in_the_report_of_the_run_it_helped(
-    trained: Trained, undecided: list[int]
-) -> None:
-    run_id, flow_run_id = begin_night(trained)  # and it dies
-    half = undecided[: len(undecided) // 2]
-    shard = score_shard(flow_run_id, trained.threshold_id, ranges_of(half), trained.home)
-    assert (shard.scored, shard.unreadable, shard.elsewhere) == (len(half), 0, 0)
-    engine = open_record(trained.home)
-    assert len(with_shards(engine, [run_id])) == 2
-    again = score_shard(flow_run_id, trained.threshold_id, ranges_of(undecided), trained.home)
-    assert again.scored == len(undecided) - len(half)
+    run_id, flow_run_id = begin_night(trained)
+    with work_folder(trained.home, run_id) as scratch:
+        wanted = still_undecided(str(trained.home), trained.threshold_id, undecided)
+        SharedChunks(trained.home, scratch / SHARED).write(chunks_of(wanted, [], 4))
+        shard = score_shard(flow_run_id, trained.threshold_id, 1, 2, trained.home)
+        assert (shard.scored, shard.unreadable) == (len(undecided), 0)
+        again = score_shard(flow_run_id, trained.threshold_id, 1, 2, trained.home)
+        assert again.scored == 0
+    assert len(with_shards(open_record(trained.home), [run_id])) == 3
     night = score(trained)
     assert (night.scored, night.recovered) == (0, len(undecided))
 
 
+def test_a_shard_that_comes_after_the_end_finds_nothing_to_do(trained: Trained) -> None:
+    _, flow_run_id = begin_night(trained)
+    shard = score_shard(flow_run_id, trained.threshold_id, 1, 2, trained.home)
+    assert (shard.scored, shard.unreadable) == (0, 0)
+
+
 def test_a_worker_with_another_record_refuses_to_help(trained: Trained) -> None:
     with pytest.raises(SettingsError, match="not in this worker's record"):
-        score_shard(str(uuid4()), trained.threshold_id, [(1, 30)], trained.home)
+        score_shard(str(uuid4()), trained.threshold_id, 1, 2, trained.home)
 
 
 def test_where_nobody_serves_shards_the_run_scores_all_itself(
     trained: Trained, undecided: list[int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = score(trained, sharing=Sharing(shards=3), chunk_size=4)
-    assert (found.scored, found.elsewhere, found.unreadable) == (len(undecided), 0, 0)
-    assert "no deployment score_shard/score-shard" in capsys.readouterr().err
+    found = score(trained, shards=3, chunk_size=4)
+    assert (found.scored, found.unreadable) == (len(undecided), 0)
+    assert score_shards.NO_DEPLOYMENT in capsys.readouterr().err
 
 
-def test_new_files_are_registered_before_they_are_shared(trained: Trained, tmp_path: Path) -> None:
-    scans = tmp_path / "new"
-    write_folder(scans, 0, 5, seed=97, size=128)
-    (scans / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno picture")
-    found = score_new_scans(
-        trained.home, escape_path(scans), device="cpu", chunk_size=2, sharing=Sharing(shards=2)
-    )
-    assert (found.new, found.scored, len(found.rejected)) == (5, 5, 1)
-
-
-def test_ids_travel_to_a_shard_as_ranges_in_their_order() -> None:
-    ids = [7, 8, 9, 3, 11, 12, 1]
-    assert ranges_of(ids) == [(7, 9), (3, 3), (11, 12), (1, 1)]
-    assert numbers_in(ranges_of(ids)) == ids
-    assert numbers_in(ranges_of([])) == []
-
-
-def test_a_shard_whose_run_crashed_is_begun_again_over_the_same_scans(
-    shards: Shards, tmp_path: Path
+@pytest.mark.parametrize("doer", ["the run itself", "its shard"])
+def test_a_shared_night_comes_to_what_one_run_alone_comes_to(
+    doer: str, trained: Trained, scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    helpers = ShardPool(tmp_path, str(uuid4()), threshold_id=1)
-    helpers.start(range(1, 10), shards=2)
-    first, second = shards.scans()
-    assert sorted(first) == sorted(second) == list(range(1, 10))
-    assert first[0] != second[0]  # each begins at another place
-    shards.become(Running(), of=0)
-    assert helpers.are_busy()
-    shards.become(Crashed(), of=0)
-    shards.become(Running(), of=1)
-    assert helpers.are_busy()
-    assert shards.scans() == [first, first, second]
-    assert shards.states() == [StateType.CRASHED, StateType.SCHEDULED, StateType.RUNNING]
-    helpers.end()
-    assert shards.states() == [StateType.CRASHED, StateType.CANCELLED, StateType.RUNNING]
+    def work(parameters: dict[str, object], shard: int, shards: int) -> UUID:
+        if doer == "its shard":
+            score_shard(**parameters, shard=shard, shards=shards)
+        return uuid4()
+
+    monkeypatch.setattr(score_shards, "_submit", work)
+    found = score(trained, scans, shards=2, chunk_size=2)
+    rows = decided(trained)
+    assert (found.new, found.known, found.scored) == (5, 0, 5)
+    assert [each.reason for each in found.rejected] == ["truncated"]
+    again = score(trained, scans, shards=2, chunk_size=2)
+    assert (again.new, again.known, again.scored, again.recovered) == (0, 5, 0, 0)
+    assert [each.reason for each in again.rejected] == ["truncated"]
+    assert decided(trained) == rows
+    assert len(rows) == 5
 
 
-@pytest.mark.parametrize("how", [Crashed, Failed])
-def test_a_shard_that_never_succeeds_is_tried_three_times_and_no_more(
-    shards: Shards, tmp_path: Path, how: type[State[None]]
+def test_shards_are_told_numbers_alone_and_cancelled_when_nothing_is_left(
+    trained: Trained, undecided: list[int], shards: Shards
 ) -> None:
-    helpers = ShardPool(tmp_path, str(uuid4()), threshold_id=1)
-    helpers.start(range(1, 10), shards=1)
-    for tried in (1, 2, 3, 3, 3):
-        assert len(shards.runs()) == tried
-        shards.become(how())
-        assert not helpers.are_busy()
-    helpers.end()
-    assert len(shards.runs()) == 3
+    found = score(trained, shards=3, chunk_size=4)
+    assert (found.scored, found.unreadable) == (len(undecided), 0)
+    assert shards.states() == [StateType.CANCELLED] * 2
+    for number, run in enumerate(shards.runs(), start=1):
+        assert {**run.parameters, "of_run": "", "home": ""} == {
+            "of_run": "",
+            "threshold_id": trained.threshold_id,
+            "shard": number,
+            "shards": 3,
+            "home": "",
+        }
+    assert list((trained.home / "work").iterdir()) == []
 
 
-@pytest.mark.parametrize("how", [Completed, Cancelled])
-def test_a_shard_that_is_done_or_was_called_off_is_not_begun_again(
-    shards: Shards, tmp_path: Path, how: type[State[None]]
-) -> None:
-    helpers = ShardPool(tmp_path, str(uuid4()), threshold_id=1)
-    helpers.start(range(1, 10), shards=1)
-    shards.become(how())
-    assert not helpers.are_busy()
-    assert len(shards.runs()) == 1
-
-
-def test_a_night_all_of_whose_shards_die_scores_everything_itself(
+def test_what_shards_that_died_have_not_done_the_run_does(
     trained: Trained, undecided: list[int], shards: Shards, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharing, "LOOK_AGAIN_SECONDS", 0.0)
-    over = threading.Event()
+    submit = score_shards._submit
 
-    def die() -> None:
-        with get_client(sync_client=True) as client:
-            seen = Shards(client, shards.deployment)
-            while not over.wait(0.02):
-                for number, state in enumerate(seen.states()):
-                    if state is StateType.SCHEDULED:
-                        seen.become(Crashed(), of=number)
+    def die(*given: object) -> UUID:
+        run = submit(*given)
+        shards.client.set_flow_run_state(run, Crashed(), force=True)
+        return run
 
-    death = threading.Thread(target=die)
-    death.start()
-    try:
-        found = score(trained, sharing=Sharing(shards=2), chunk_size=1)
-    finally:
-        over.set()
-        death.join()
-    assert (found.scored, found.elsewhere, found.unreadable) == (len(undecided), 0, 0)
-    assert 2 <= len(shards.runs()) <= 3
-    assert set(shards.states()) <= {StateType.CRASHED, StateType.CANCELLED}
+    monkeypatch.setattr(score_shards, "_submit", die)
+    found = score(trained, shards=2, chunk_size=1)
+    assert (found.scored, found.unreadable) == (len(undecided), 0)
+    assert shards.states() == [StateType.CRASHED]

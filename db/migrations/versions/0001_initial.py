@@ -216,14 +216,6 @@ def _decisions() -> None:
         words={"verdict": ("normal", "suspicious")},
         indexes=[["scan_id"]],
     )
-    _table(
-        "claim",
-        _of("scan", "model"),
-        _text("owner", "expires_at"),
-        unique=["scan_id", "model_id"],
-        has_id=False,
-        append_only=False,
-    )
 
 
 def _service() -> None:
@@ -287,7 +279,6 @@ def _table(
     checks: Mapping[str, str] | None = None,
     indexes: Sequence[Sequence[str]] = (),
     has_id: bool = True,
-    append_only: bool = True,
 ) -> None:
     """One table, its indexes and triggers. `unique` is the primary key of one without an id."""
     parts: list[SchemaItem] = [sa.Column("id", WHOLE, primary_key=True)] if has_id else []
@@ -305,11 +296,10 @@ def _table(
         op.execute(CreateIndex(sa.Index(None, *(made.c[column] for column in each))))
     dialect = op.get_context().dialect.name
     empty = [column for column in unique if made.c[column].nullable]
-    if append_only:
-        for statement in refuse_changes(
-            dialect, name, has_id=has_id, unique=[unique] if unique else [], empty=empty
-        ):
-            op.execute(statement)
+    for statement in refuse_changes(
+        dialect, name, has_id=has_id, unique=[unique] if unique else [], empty=empty
+    ):
+        op.execute(statement)
     if has_id:
         for statement in number_rows(dialect, name):
             op.execute(statement)

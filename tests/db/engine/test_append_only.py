@@ -35,14 +35,14 @@ from mriad_model.enums import (
 if TYPE_CHECKING:
     from tests.support.hand import Hand
 
-APPEND_ONLY = sorted(set(schema.metadata.tables) - {"claim"})
+APPEND_ONLY = sorted(schema.metadata.tables)
 
 
 @pytest.fixture(scope="module")
 def full_home(
     migrated: Path, tmp_path_factory: pytest.TempPathFactory, hand_of: "type[Hand]"
 ) -> Path:
-    """A home whose record has a row in every table but `claim`."""
+    """A home whose record has a row in every table."""
     home = tmp_path_factory.mktemp("full") / "home"
     shutil.copytree(migrated, home)
     hand = hand_of(open_record(home))
@@ -153,15 +153,6 @@ def test_an_upsert_changes_nothing(shell: sqlite3.Connection) -> None:
         " ON CONFLICT (scan_id, model_id) DO UPDATE SET value = excluded.value"
     )
     assert shell.execute("SELECT value FROM score").fetchall() == [(0.7,)]
-
-
-def test_a_claim_may_change_and_go(full: "Hand") -> None:
-    with writing(full.engine) as connection:
-        connection.execute(text("INSERT INTO claim VALUES (1, 1, 'a', '')"))
-        connection.execute(text("UPDATE claim SET owner = 'b'"))
-        assert connection.scalar(text("SELECT owner FROM claim")) == "b"
-        connection.execute(text("DELETE FROM claim"))
-    assert full.count("claim") == 0
 
 
 def test_a_word_outside_the_enum_is_refused(shell: sqlite3.Connection) -> None:

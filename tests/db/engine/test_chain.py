@@ -16,7 +16,6 @@ from db.engine.chain import NOTHING_BEFORE, Digest, shapes
 from db.engine.chain_check import broken_links
 from db.engine.chain_head import Head, does_not_continue, head, kept_head
 from db.engine.connect import open_record, reading, writing
-from db.repository.claims import claim_scans, release_claims, renew_claims
 from db.repository.models import activate
 from db.repository.scores import Appended, ScoredScan, append_scored
 from mriad_model.errors import SettingsError
@@ -72,9 +71,6 @@ def test_what_adds_nothing_adds_no_link(hand: "Hand") -> None:
     hand.scans("a")
     hand.decide(model_id, threshold_id, {scan_id: 0.7})
     activate(hand.engine, threshold_id, "again", "me")
-    claim_scans(hand.engine, [scan_id], model_id, "me", now=hand.noon, lease_seconds=60)
-    renew_claims(hand.engine, "me", now=hand.noon, lease_seconds=60)
-    release_claims(hand.engine, "me")
     with writing(hand.engine):
         pass
     assert links(hand.engine) == before

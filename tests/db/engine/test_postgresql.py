@@ -40,7 +40,7 @@ from tests.support.postgresql import Server
 if TYPE_CHECKING:
     from tests.support.hand import Hand
 
-APPEND_ONLY = sorted(set(schema.metadata.tables) - {"claim"})
+APPEND_ONLY = sorted(schema.metadata.tables)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def full(
     tmp_path_factory: pytest.TempPathFactory,
     hand_of: "type[Hand]",
 ) -> Iterator["Hand"]:
-    """A record with a row in every table but `claim`, which no test should be able to harm."""
+    """A record with a row in every table, which no test should be able to harm."""
     url = postgresql.clone(template)
     opened = open_record(tmp_path_factory.mktemp("home"), url)
     hand = hand_of(opened)

@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from db.entities import Label, Rejection, Run, RunEnd
 from db.repository.labels import append_labels, healthy_pool, labelled
-from db.repository.rejections import append_rejections, rejected_files, rejections
+from db.repository.rejections import append_rejections, rejected_files, rejections_of
 from db.repository.runs import end_run, run_by_id, start_run
 from db.repository.scans import register_scans
 from db.repository.sightings import FileKey, known_files, sighted_scans
@@ -133,8 +133,9 @@ def test_a_file_rejected_again_for_the_same_reason_adds_no_row(hand: "Hand") -> 
     other = rejection(hand, "b.png", RejectionReason.CORRUPT)
     assert append_rejections(hand.engine, [empty]) == 1
     assert append_rejections(hand.engine, [empty, other]) == 1
-    assert [each.path for each in rejections(hand.engine)] == ["a.png", "b.png"]
-    assert len(rejections(hand.engine, hand.run("another run"))) == 0
+    rows = rejections_of(hand.engine, [hand.run()])
+    assert [each.path for each in rows] == ["a.png", "b.png"]
+    assert rejections_of(hand.engine, [hand.run("another run")]) == []
 
 
 def test_a_rejected_file_is_known_with_its_last_reason_while_it_stands_unchanged(

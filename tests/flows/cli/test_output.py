@@ -126,7 +126,7 @@ TRAINED = TrainingResult(
     comparison=CandidateFigures("no model was active to compare with"),
 )
 SCORED = ScoringResult(
-    1, 0, REJECTED, *range(8), model_id=1, threshold_id=1, report="reports/a.html", warnings=[],
+    1, 0, REJECTED, *range(7), model_id=1, threshold_id=1, report="reports/a.html", warnings=[],
     seconds=1.0,
 )  # fmt: skip
 METRICS = Metrics(
@@ -253,7 +253,7 @@ KEYS = {
     ),
     "score": (
         f"new known {ITEM} scored suspicious recovered recovered_suspicious training_scans "
-        "incompatible unreadable elsewhere why_unreadable.vanished why_unreadable.unfit "
+        "incompatible unreadable why_unreadable.vanished why_unreadable.unfit "
         "why_unreadable.reasons model_id threshold_id report warnings seconds"
     ),
     "report": "report days runs suspicious warnings",

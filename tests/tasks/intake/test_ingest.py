@@ -7,7 +7,7 @@ import pytest
 
 from db.entities import Rejection
 from db.repository.labels import labelled
-from db.repository.rejections import append_rejections, rejections
+from db.repository.rejections import append_rejections, rejections_of
 from db.repository.sightings import sightings
 from db.timestamps import now
 from mriad_model.enums import LabelValue, RejectionReason
@@ -80,7 +80,7 @@ def test_what_is_no_scan_is_refused_with_a_reason_and_its_hash(bench: Bench, sca
 
 def _rejections(bench: Bench, folder: Path) -> list[Rejection]:
     bench.ingest(folder)
-    return rejections(bench.engine, bench.run_id)
+    return rejections_of(bench.engine, [bench.run_id])
 
 
 def test_a_refused_file_is_named_again_but_not_read_again(bench: Bench, scans: Path) -> None:

@@ -53,7 +53,7 @@ def series(folder: Path) -> list[Path]:
 
 def rejections(bench: Bench) -> dict[str, str]:
     """File name -> reason, of this run."""
-    rows = rejections_records.rejections(bench.engine, bench.run_id)
+    rows = rejections_records.rejections_of(bench.engine, [bench.run_id])
     return {Path(row.path).name: row.reason.value for row in rows}
 
 

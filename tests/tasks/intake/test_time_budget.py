@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import tasks.intake.ingest
-from db.repository.rejections import rejections
+from db.repository.rejections import rejections_of
 from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.readers.sandbox.time_budget import TimeBudget
 from mriad_model.readers.sandbox.worker import ChildLimits
@@ -42,7 +42,7 @@ def test_what_was_not_tried_is_tried_by_the_next_run_and_nothing_is_lost(
 
     def night(run: Bench) -> tuple[set[str], dict[str, str]]:
         seen = {Path(path).name for _, path in run.ingest(scans).seen}
-        rows = rejections(run.engine, run.run_id)
+        rows = rejections_of(run.engine, [run.run_id])
         return seen, {Path(row.path).name: row.reason.value for row in rows}
 
     assert night(bench) == (

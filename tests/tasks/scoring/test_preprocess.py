@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from db.repository.models import dataset_roles
-from db.repository.rejections import rejections
+from db.repository.rejections import rejections_of
 from db.repository.runs import run_by_id
 from mriad_model.enums import LabelValue, RejectionReason, Role, RunStatus
 from mriad_model.errors import HomeError, ModelFileError, RecordError, TooFewScans
@@ -39,7 +39,7 @@ def test_a_file_that_vanished_is_left_out_and_recorded(bench: Bench, scans: Path
     ids = [scan_id for scan_id, _ in bench.ingest(scans).seen]
     (scans / "1.png").unlink()
     assert [each.scan_id for each in bench.prepare(ids)] == [ids[0], ids[2]]
-    (row,) = rejections(bench.engine, bench.run_id)
+    (row,) = rejections_of(bench.engine, [bench.run_id])
     assert row.reason is RejectionReason.UNREADABLE
     assert row.path.endswith("1.png")
 

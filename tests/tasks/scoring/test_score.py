@@ -12,7 +12,7 @@ from pydicom import dcmread
 import tasks.scoring.export_dicom
 import tasks.scoring.model_scores
 from db.repository.models import current_threshold
-from db.repository.rejections import rejections
+from db.repository.rejections import rejections_of
 from db.repository.scan_details import decisions_for_replay
 from db.repository.sightings import sighted_scans
 from mriad_model.dicom_outputs import available
@@ -80,7 +80,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def reasons(night: Night) -> dict[str, RejectionReason]:
-    rows = rejections(night.bench.engine, night.bench.run_id)
+    rows = rejections_of(night.bench.engine, [night.bench.run_id])
     return {Path(row.path).name: row.reason for row in rows}
 
 

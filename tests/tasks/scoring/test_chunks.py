@@ -1,0 +1,96 @@
+"""Chunks that several runs share: their order, what each leaves, and that they travel whole."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mriad_model.phantom.render import phantom_volume
+from mriad_model.phantom.write import write_dicom_series
+from mriad_model.rejections import RejectedItem
+from tasks.intake.find_files import ScanSources
+from tasks.intake.ingest import Ingested
+from tasks.scoring.chunks import Chunk, ChunkResult, SharedChunks, chunks_of
+from tasks.scoring.score import ScoredChunk
+from tasks.scoring.selection import wanted_scans
+from tests.support.phantoms import CONTRAST, SHAPE
+from tests.tasks.conftest import Bench
+
+
+@pytest.fixture
+def ten(tmp_path: Path) -> SharedChunks:
+    """Ten chunks of a scan each."""
+    shared = SharedChunks(tmp_path, tmp_path / "shared")
+    shared.write(chunks_of(wanted_scans((i, 1) for i in range(10)), [], 1))
+    return shared
+
+
+def result(decided: int, path: str = "a.png") -> ChunkResult:
+    refused = [RejectedItem(path, "corrupt", "no picture")]
+    read = Ingested([(1, path)], 1, 2, refused)
+    return ChunkResult(read, wanted_scans([(1, 1)]), ScoredChunk(1, decided, 1 - decided))
+
+
+def order(shared: SharedChunks, shard: int, shards: int) -> list[int]:
+    return [number for number, _ in shared.left_for(shard, shards)]
+
+
+def test_a_shard_begins_with_its_own_range_and_helps_others_from_their_ends(
+    ten: SharedChunks,
+) -> None:
+    assert order(ten, 0, 2) == [0, 1, 2, 3, 4, 9, 8, 7, 6, 5]
+    assert order(ten, 1, 2) == [5, 6, 7, 8, 9, 4, 3, 2, 1, 0]
+    assert order(ten, 1, 3) == [3, 4, 5, 9, 8, 7, 6, 2, 1, 0]
+    assert order(ten, 0, 1) == list(range(10))
+
+
+def test_a_chunk_that_another_has_done_meanwhile_is_passed_over(ten: SharedChunks) -> None:
+    left = ten.left_for(0, 2)
+    assert next(left)[0] == 0
+    for number in (1, 2, 9):
+        ten.finish(number, result(1))
+    assert [number for number, _ in left] == [3, 4, 8, 7, 6, 5]  # 0 is in hand
+
+
+def test_of_two_results_of_a_chunk_the_first_stays(ten: SharedChunks) -> None:
+    strange = os.fsdecode(b"\xff scan.png")
+    ten.finish(3, result(1, strange))
+    ten.finish(3, result(0))
+    ten.finish(1, result(0))
+    assert ten.results() == [result(0), result(1, strange)]
+    assert ten.n_results == 2
+
+
+def test_shards_end_when_the_folder_has_gone_with_the_run_that_made_it(ten: SharedChunks) -> None:
+    left = ten.left_for(1, 2)
+    next(left)
+    shutil.rmtree(ten.folder)
+    ten.finish(5, result(1))
+    assert list(left) == list(ten.left_for(1, 2)) == []
+    assert not ten.folder.exists()
+
+
+def test_series_and_pictures_travel_whole_to_a_home_at_another_path(
+    bench: Bench, tmp_path: Path, heads: Path
+) -> None:
+    inbox, outside = bench.home / "inbox", tmp_path / "outside"
+    write_dicom_series(inbox / "series", phantom_volume(1, CONTRAST, None, SHAPE), patient="P-17")
+    shutil.copy(next((heads / "no").iterdir()), inbox / os.fsdecode(b"\xff head.png"))
+    shutil.copytree(heads / "yes", outside)
+    unread = [*bench.find(inbox).unread, *bench.find(outside).unread]
+    there = SharedChunks(bench.home, bench.home / "work" / "shared")
+    there.write(chunks_of(wanted_scans([]), unread, 4))
+    moved = tmp_path / "moved"
+    bench.home.rename(moved)
+    told = [chunk for _, chunk in SharedChunks(moved, moved / "work" / "shared").left_for(0, 1)]
+    moved.rename(bench.home)
+    assert all(path.is_relative_to(moved) or path.parent == outside for path in files(told))
+    assert told != chunks_of(wanted_scans([]), unread, 4)
+    assert [chunk for _, chunk in there.left_for(0, 1)] == chunks_of(wanted_scans([]), unread, 4)
+
+
+def files(chunks: list[Chunk]) -> list[Path]:
+    sources = ScanSources.of(each.unread for each in chunks)
+    of_volumes = [file for volume in sources.volumes for file in volume.files]
+    return [each.path for each in (*sources.pictures, *of_volumes)]
