@@ -1,4 +1,4 @@
-"""Between rows and nouns: a noun as a row's values, a row as a noun, long lists in pieces."""
+"""Between the tables' rows and dataclasses: rows read, values to append, long lists in pieces."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -7,38 +7,49 @@ from functools import cache
 from itertools import islice
 from typing import Any, ClassVar, Final, Protocol, TypeVar, get_type_hints
 
-from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Table, and_, func, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    and_,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mriad_model.errors import NotInRecord
 from mriad_model.plain_text import printable
 
 # Well under the 32,766 variables of a statement in SQLite, and the 65,535 in PostgreSQL.
 PIECE: Final = 10_000
 
 
-class Noun(Protocol):
-    """A dataclass of `db.entities`, or of values that a query returns."""
+class Row(Protocol):
+    """A dataclass of `db.entities`, or of the values that a query returns."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-N = TypeVar("N", bound=Noun)
+R = TypeVar("R", bound=Row)
 T = TypeVar("T")
 
 
-def values_of(noun: Noun) -> dict[str, object]:
-    """A noun's columns and their values, without an id, which the row is given.
+def values_of(row: Row) -> dict[str, object]:
+    """A row's columns and their values, without an id, which the database gives.
 
     Every append comes by here, so that no text enters the record that would not print as itself.
     """
-    values = ((name, getattr(noun, name)) for name in _enums(type(noun)) if name != "id")
+    values = ((name, getattr(row, name)) for name in _enums(type(row)) if name != "id")
     return {
         name: printable(str(value)) if isinstance(value, str) else value for name, value in values
     }
 
 
-def noun_of(kind: type[N], row: RowMapping | Mapping[str, Any], prefix: str = "") -> N:
-    """The noun that a row holds, its words made enums; `prefix` stands before the columns."""
+def row_of(kind: type[R], row: RowMapping | Mapping[str, Any], prefix: str = "") -> R:
+    """A found row as its dataclass, words made enums; `prefix` stands before the columns."""
     return kind(
         **{
             name: row[prefix + name] if enum is None else enum(row[prefix + name])
@@ -48,7 +59,7 @@ def noun_of(kind: type[N], row: RowMapping | Mapping[str, Any], prefix: str = ""
 
 
 @cache
-def _enums(kind: type[Noun]) -> dict[str, type[StrEnum] | None]:
+def _enums(kind: type[Row]) -> dict[str, type[StrEnum] | None]:
     """The fields of a dataclass, each with its enum if it holds one."""
     hints = get_type_hints(kind)
     enums = {
@@ -80,29 +91,43 @@ def lies_in(path: ColumnElement[str], folder: str) -> ColumnElement[bool]:
     return and_(func.substr(path, 1, len(folder)) == folder, name.not_like("%/%"))
 
 
-def by_id(connection: Connection, kind: type[N], table: Table, ids: Iterable[int]) -> dict[int, N]:
+def rows_of(connection: Connection, kind: type[R], query: Select[Any]) -> list[R]:
+    """What a query finds, in its order."""
+    return [row_of(kind, row) for row in connection.execute(query).mappings()]
+
+
+def row_by_id(connection: Connection, kind: type[R], table: Table, row_id: int) -> R:
+    """The row of this id. NotInRecord if there is none."""
+    for row in rows_of(connection, kind, select(table).where(table.c.id == row_id)):
+        return row
+    raise NotInRecord(f"There is no {table.name} {row_id} in the record")
+
+
+def rows_by_id(
+    connection: Connection, kind: type[R], table: Table, ids: Iterable[int]
+) -> dict[int, R]:
     """The rows of these ids, by id; an id without a row is left out."""
-    found: dict[int, N] = {}
+    found: dict[int, R] = {}
     for piece in pieces(ids):
         query = select(table).where(table.c.id.in_(piece))
         for row in connection.execute(query).mappings():
-            found[row["id"]] = noun_of(kind, row)
+            found[row["id"]] = row_of(kind, row)
     return found
 
 
-def grouped(
+def rows_by_key(
     connection: Connection,
-    kind: type[N],
+    kind: type[R],
     key: Column[int],
     keys: Iterable[int],
     order: ColumnElement[Any],
-) -> dict[int, list[N]]:
+) -> dict[int, list[R]]:
     """The rows that name these keys in a column, by key, in an order."""
-    found: dict[int, list[N]] = {}
+    found: dict[int, list[R]] = {}
     for piece in pieces(keys):
         query = select(key.table).where(key.in_(piece)).order_by(order)
         for row in connection.execute(query).mappings():
-            found.setdefault(row[key.name], []).append(noun_of(kind, row))
+            found.setdefault(row[key.name], []).append(row_of(kind, row))
     return found
 
 

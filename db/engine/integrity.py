@@ -12,7 +12,7 @@ from db import schema
 from db.engine.chain import TOO_HIGH
 from db.engine.connect import reading
 from db.entities import Run
-from db.mapping import noun_of
+from db.mapping import rows_of
 from db.timestamps import after, now
 from mriad_model.enums import Role
 
@@ -204,5 +204,4 @@ def unfinished_runs(engine: Engine) -> list[Run]:
     run, end = schema.run, schema.run_end
     query = select(run).outerjoin(end, end.c.run_id == run.c.id).where(end.c.id.is_(None))
     with reading(engine) as connection:
-        rows = connection.execute(query.order_by(run.c.id)).mappings()
-        return [noun_of(Run, row) for row in rows]
+        return rows_of(connection, Run, query.order_by(run.c.id))

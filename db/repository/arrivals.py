@@ -7,7 +7,7 @@ from sqlalchemy import Engine, func, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Arrival, ArrivalEnd
-from db.mapping import append_new, by_id, noun_of, pieces, values_of
+from db.mapping import append_new, pieces, row_of, rows_by_id, rows_of, values_of
 
 
 def append_arrivals(engine: Engine, arrivals: Sequence[Arrival]) -> list[int]:
@@ -44,7 +44,7 @@ def open_arrivals(engine: Engine) -> list[Arrival]:
         .order_by(arrival.c.id)
     )
     with reading(engine) as connection:
-        return [noun_of(Arrival, row) for row in connection.execute(query).mappings()]
+        return rows_of(connection, Arrival, query)
 
 
 def arrivals_by_path(engine: Engine, paths: Iterable[str]) -> dict[str, Arrival]:
@@ -56,11 +56,11 @@ def arrivals_by_path(engine: Engine, paths: Iterable[str]) -> dict[str, Arrival]
             newest = select(func.max(table.c.id)).where(table.c.path.in_(piece))
             query = select(table).where(table.c.id.in_(newest.group_by(table.c.path)))
             for row in connection.execute(query).mappings():
-                found[row["path"]] = noun_of(Arrival, row)
+                found[row["path"]] = row_of(Arrival, row)
     return found
 
 
 def arrivals_by_id(engine: Engine, arrival_ids: Iterable[int]) -> dict[int, Arrival]:
     """The arrivals of these ids, by id; an id without a row is left out."""
     with reading(engine) as connection:
-        return by_id(connection, Arrival, schema.arrival, arrival_ids)
+        return rows_by_id(connection, Arrival, schema.arrival, arrival_ids)

@@ -5,7 +5,7 @@ from sqlalchemy import Engine, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Comparison
-from db.mapping import append_new, noun_of, values_of
+from db.mapping import append_new, rows_of, values_of
 
 
 def append_comparison(engine: Engine, comparison: Comparison) -> int:
@@ -29,4 +29,4 @@ def comparisons(engine: Engine) -> list[Comparison]:
     """The comparisons, oldest first."""
     query = select(schema.comparison).order_by(schema.comparison.c.id)
     with reading(engine) as connection:
-        return [noun_of(Comparison, row) for row in connection.execute(query).mappings()]
+        return rows_of(connection, Comparison, query)

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, exists, func, or_, sel
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Label, Scan, Sighting
-from db.mapping import append_new, columns_of, noun_of, pieces, values_of
+from db.mapping import append_new, columns_of, pieces, row_of, values_of
 from mriad_model.enums import LabelSource, LabelValue, ScanKind
 
 
@@ -44,7 +44,7 @@ def last_labels(connection: Connection, scan_ids: Iterable[int]) -> dict[int, La
             .group_by(table.c.scan_id)
         )
         for row in connection.execute(select(table).where(table.c.id.in_(newest))).mappings():
-            found[row["scan_id"]] = noun_of(Label, row)
+            found[row["scan_id"]] = row_of(Label, row)
     return found
 
 
@@ -113,9 +113,9 @@ def labelled(
         return [
             LabelledScan(
                 row["s_id"],
-                noun_of(Scan, row, "s_"),
-                noun_of(Label, row, "l_"),
-                noun_of(Sighting, row, "f_"),
+                row_of(Scan, row, "s_"),
+                row_of(Label, row, "l_"),
+                row_of(Sighting, row, "f_"),
             )
             for row in connection.execute(query).mappings()
         ]

@@ -4,21 +4,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, Table, select
+from sqlalchemy import Connection, Engine, select
 
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Activation, Dataset, DatasetScan, Model, Threshold
-from db.mapping import (
-    Noun,
-    columns_of,
-    insert_new,
-    noun_of,
-    pieces,
-    values_of,
-)
+from db.mapping import columns_of, insert_new, pieces, row_by_id, row_of, rows_of, values_of
 from db.timestamps import now
 from mriad_model.enums import Role
 from mriad_model.errors import NotInRecord, RecordError
@@ -154,9 +146,6 @@ def _refuse_seen_scans(connection: Connection, threshold: Threshold) -> None:
         )
 
 
-N = TypeVar("N", bound=Noun)
-
-
 @dataclass(frozen=True, slots=True)
 class CurrentThreshold:
     """What decides now: the last activation, its threshold and that threshold's model."""
@@ -183,47 +172,43 @@ def current_threshold(engine: Engine) -> CurrentThreshold | None:
     if row is None:
         return None
     return CurrentThreshold(
-        noun_of(Activation, row, "a_"), noun_of(Threshold, row, "t_"), noun_of(Model, row, "m_")
+        row_of(Activation, row, "a_"), row_of(Threshold, row, "t_"), row_of(Model, row, "m_")
     )
 
 
 def model_by_id(engine: Engine, model_id: int) -> Model:
     """The model of this id. NotInRecord if there is none."""
-    return _one(engine, schema.model, Model, model_id)
+    with reading(engine) as connection:
+        return row_by_id(connection, Model, schema.model, model_id)
 
 
 def threshold_by_id(engine: Engine, threshold_id: int) -> Threshold:
     """The threshold of this id. NotInRecord if there is none."""
-    return _one(engine, schema.threshold, Threshold, threshold_id)
+    with reading(engine) as connection:
+        return row_by_id(connection, Threshold, schema.threshold, threshold_id)
 
 
 def models(engine: Engine) -> list[Model]:
     """All models, oldest first."""
-    return _all(engine, schema.model, Model)
+    query = select(schema.model).order_by(schema.model.c.id)
+    with reading(engine) as connection:
+        return rows_of(connection, Model, query)
 
 
 def thresholds(engine: Engine) -> list[Threshold]:
     """All thresholds, oldest first."""
-    return _all(engine, schema.threshold, Threshold)
+    with reading(engine) as connection:
+        return rows_of(
+            connection, Threshold, select(schema.threshold).order_by(schema.threshold.c.id)
+        )
 
 
 def activations(engine: Engine) -> list[Activation]:
     """All activations, oldest first; the last is active."""
-    return _all(engine, schema.activation, Activation)
-
-
-def _one(engine: Engine, table: Table, kind: type[N], row_id: int) -> N:
     with reading(engine) as connection:
-        row = connection.execute(select(table).where(table.c.id == row_id)).mappings().first()
-    if row is None:
-        raise NotInRecord(f"There is no {table.name} {row_id} in the record")
-    return noun_of(kind, row)
-
-
-def _all(engine: Engine, table: Table, kind: type[N]) -> list[N]:
-    with reading(engine) as connection:
-        rows = connection.execute(select(table).order_by(table.c.id)).mappings()
-        return [noun_of(kind, row) for row in rows]
+        return rows_of(
+            connection, Activation, select(schema.activation).order_by(schema.activation.c.id)
+        )
 
 
 def dataset_roles(engine: Engine, dataset_id: int) -> dict[int, Role]:

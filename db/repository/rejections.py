@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Rejection
-from db.mapping import append_new, noun_of, pieces, values_of
+from db.mapping import append_new, pieces, row_of, rows_of, values_of
 from db.repository.sightings import FileKey
 
 
@@ -27,7 +27,7 @@ def rejected_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, Re
         for paths in pieces(dict.fromkeys(file.path for file in wanted)):
             query = select(table).where(table.c.path.in_(paths)).order_by(table.c.id)
             for row in connection.execute(query).mappings():
-                rejection = noun_of(Rejection, row)
+                rejection = row_of(Rejection, row)
                 stat = (rejection.path, rejection.size, rejection.mtime_ns, rejection.ctime_ns)
                 found[stat] = rejection
     keys = {file: (file.path, file.size, file.mtime_ns, file.ctime_ns) for file in wanted}
@@ -39,7 +39,7 @@ def rejections_at(engine: Engine, path: str) -> list[Rejection]:
     table = schema.rejection
     query = select(table).where(table.c.path == path).order_by(table.c.id)
     with reading(engine) as connection:
-        return [noun_of(Rejection, row) for row in connection.execute(query).mappings()]
+        return rows_of(connection, Rejection, query)
 
 
 def rejections_of(engine: Engine, run_ids: Sequence[int]) -> list[Rejection]:
@@ -49,5 +49,5 @@ def rejections_of(engine: Engine, run_ids: Sequence[int]) -> list[Rejection]:
     with reading(engine) as connection:
         for piece in pieces(run_ids):
             query = select(table).where(table.c.run_id.in_(piece)).order_by(table.c.id)
-            found += [noun_of(Rejection, row) for row in connection.execute(query).mappings()]
+            found += rows_of(connection, Rejection, query)
     return found

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Report
-from db.mapping import append_new, noun_of, values_of
+from db.mapping import append_new, rows_of, values_of
 from db.repository.decisions import DecisionRow, decision_rows
 from mriad_model.enums import RunStatus, ScanKind, Verdict
 
@@ -95,8 +95,7 @@ def report_of_run(engine: Engine, run_id: int) -> Report | None:
     table = schema.report
     query = select(table).where(table.c.run_id == run_id).order_by(table.c.id.desc()).limit(1)
     with reading(engine) as connection:
-        row = connection.execute(query).mappings().first()
-    return None if row is None else noun_of(Report, row)
+        return next(iter(rows_of(connection, Report, query)), None)
 
 
 def last_report_time(engine: Engine) -> str | None:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, exists, 
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Label, Review
-from db.mapping import insert_new, noun_of, values_of
+from db.mapping import insert_new, row_of, rows_of, values_of
 from db.repository.labels import add_labels, last_labels
 from mriad_model.errors import NotInRecord, RecordError
 
@@ -55,7 +55,7 @@ def withdraw_review(
         row = connection.execute(query.limit(1)).mappings().first()
         if row is None:
             raise NotInRecord(f"Scan {scan_id} has no review that could be withdrawn")
-        last = noun_of(Review, row)
+        last = row_of(Review, row)
         taken_back = Review(
             scan_id, last.decision_id, reviewer, last.verdict, note, moment, withdrawn=last.id
         )
@@ -103,4 +103,4 @@ def _insert(connection: Connection, review: Review) -> int:
 
 def _found(engine: Engine, query: Select[Any]) -> list[Review]:
     with reading(engine) as connection:
-        return [noun_of(Review, row) for row in connection.execute(query).mappings()]
+        return rows_of(connection, Review, query)

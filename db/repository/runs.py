@@ -8,19 +8,17 @@ from sqlalchemy import ColumnElement, Engine, Table, func, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Run, RunEnd
-from db.mapping import columns_of, insert_new, noun_of, values_of
-from db.repository.models import _one
+from db.mapping import columns_of, insert_new, row_by_id, row_of, rows_of, values_of
 from mriad_model.enums import RunStatus, Verdict
 from mriad_model.errors import NotInRecord
 
 
 def run_by_id(engine: Engine, run_id: int) -> tuple[Run, RunEnd | None]:
     """The run of this id, and how it ended if it has. NotInRecord if there is none."""
-    run = _one(engine, schema.run, Run, run_id)
+    query = select(schema.run_end).where(schema.run_end.c.run_id == run_id)
     with reading(engine) as connection:
-        query = select(schema.run_end).where(schema.run_end.c.run_id == run_id)
-        row = connection.execute(query).mappings().first()
-    return run, None if row is None else noun_of(RunEnd, row)
+        run = row_by_id(connection, Run, schema.run, run_id)
+        return run, next(iter(rows_of(connection, RunEnd, query)), None)
 
 
 def run_by_flow_run(engine: Engine, flow_run_id: str) -> int:
@@ -121,7 +119,7 @@ def runs_ended(engine: Engine, since: str) -> list[tuple[Run, RunEnd]]:
     )
     with reading(engine) as connection:
         return [
-            (noun_of(Run, row, "r_"), noun_of(RunEnd, row, "e_"))
+            (row_of(Run, row, "r_"), row_of(RunEnd, row, "e_"))
             for row in connection.execute(query).mappings()
         ]
 
@@ -137,7 +135,7 @@ def runs_since(engine: Engine, since: str) -> list[tuple[Run, RunEnd | None]]:
     )
     with reading(engine) as connection:
         return [
-            (noun_of(Run, row, "r_"), noun_of(RunEnd, row, "e_") if row["e_id"] else None)
+            (row_of(Run, row, "r_"), row_of(RunEnd, row, "e_") if row["e_id"] else None)
             for row in connection.execute(query).mappings()
         ]
 

@@ -21,14 +21,14 @@ from db.entities import (
     SliceScore,
     Threshold,
 )
-from db.mapping import Noun, by_id, grouped, noun_of
+from db.mapping import Row, rows_by_id, rows_by_key, rows_of
 from db.repository.decisions import DecisionRow, HistoryQuery, decisions
 from db.repository.scans import scan_id_of
 from db.repository.sightings import RejectedBeside, rejected_beside
 from mriad_model.errors import NotInRecord
 
 REPLAY_PAGE: Final = 500
-N = TypeVar("N", bound=Noun)
+R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,11 @@ def scan_story(engine: Engine, scan: int | str) -> ScanDetails:
     """
     with reading(engine) as connection:
         scan_id = scan_id_of(connection, scan)
-        found = by_id(connection, Scan, schema.scan, [scan_id])[scan_id]
+        found = rows_by_id(connection, Scan, schema.scan, [scan_id])[scan_id]
         scores = _of(connection, Score, schema.score.c.scan_id, scan_id)
         story = ScanDetails(
             scan=found,
-            run=by_id(connection, Run, schema.run, [found.run_id])[found.run_id],
+            run=rows_by_id(connection, Run, schema.run, [found.run_id])[found.run_id],
             sightings=_of(connection, Sighting, schema.sighting.c.scan_id, scan_id),
             labels=_of(connection, Label, schema.label.c.scan_id, scan_id),
             scores=tuple(_score_stories(connection, scores).values()),
@@ -114,30 +114,32 @@ def decisions_for_replay(engine: Engine, scan_id: int | None = None) -> Iterator
     last = 0
     while True:
         with reading(engine) as connection:
-            rows = connection.execute(query.where(table.c.id > last)).mappings().all()
-            page = _replays(connection, [noun_of(Decision, row) for row in rows])
+            rows = rows_of(connection, Decision, query.where(table.c.id > last))
+            page = _replays(connection, rows)
         if scan_id is not None and not page and last == 0:
             raise NotInRecord(f"There is no decision on scan {scan_id} in the record")
         yield from page
         if len(rows) < REPLAY_PAGE:
             return
-        last = rows[-1]["id"]
+        last = rows[-1].id or 0
 
 
-def _of(connection: Connection, kind: type[N], key: Column[int], scan_id: int) -> tuple[N, ...]:
-    rows = grouped(connection, kind, key, [scan_id], key.table.c.id)
+def _of(connection: Connection, kind: type[R], key: Column[int], scan_id: int) -> tuple[R, ...]:
+    rows = rows_by_key(connection, kind, key, [scan_id], key.table.c.id)
     return tuple(rows.get(scan_id, ()))
 
 
 def _replays(connection: Connection, page: Sequence[Decision]) -> list[Replay]:
     seen = schema.sighting
     scan_ids = {each.scan_id for each in page}
-    scans = by_id(connection, Scan, schema.scan, scan_ids)
-    sightings = grouped(connection, Sighting, seen.c.scan_id, scan_ids, seen.c.id.desc())
-    scores = by_id(connection, Score, schema.score, {each.score_id for each in page})
+    scans = rows_by_id(connection, Scan, schema.scan, scan_ids)
+    sightings = rows_by_key(connection, Sighting, seen.c.scan_id, scan_ids, seen.c.id.desc())
+    scores = rows_by_id(connection, Score, schema.score, {each.score_id for each in page})
     stories = _score_stories(connection, list(scores.values()))
-    lines = by_id(connection, Threshold, schema.threshold, {each.threshold_id for each in page})
-    models = by_id(connection, Model, schema.model, {line.model_id for line in lines.values()})
+    lines = rows_by_id(
+        connection, Threshold, schema.threshold, {each.threshold_id for each in page}
+    )
+    models = rows_by_id(connection, Model, schema.model, {line.model_id for line in lines.values()})
     return [
         Replay(
             decision=each,
@@ -157,9 +159,9 @@ def _replays(connection: Connection, page: Sequence[Decision]) -> list[Replay]:
 def _score_stories(connection: Connection, scores: Sequence[Score]) -> dict[int, ScoreStory]:
     ids = [score.id for score in scores if score.id is not None]
     heatmap, slices = schema.heatmap, schema.slice_score
-    models = by_id(connection, Model, schema.model, {score.model_id for score in scores})
-    maps = grouped(connection, Heatmap, heatmap.c.score_id, ids, heatmap.c.id)
-    parts = grouped(connection, SliceScore, slices.c.score_id, ids, slices.c.position)
+    models = rows_by_id(connection, Model, schema.model, {score.model_id for score in scores})
+    maps = rows_by_key(connection, Heatmap, heatmap.c.score_id, ids, heatmap.c.id)
+    parts = rows_by_key(connection, SliceScore, slices.c.score_id, ids, slices.c.position)
     return {
         score_id: ScoreStory(
             score,

@@ -9,15 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Scan, Sighting
-from db.mapping import (
-    append_new,
-    by_id,
-    insert_new,
-    lies_in,
-    noun_of,
-    pieces,
-    values_of,
-)
+from db.mapping import append_new, insert_new, lies_in, pieces, row_of, rows_by_id, values_of
 from mriad_model.errors import NotInRecord, RecordError
 
 SHORTEST_PREFIX: Final = 4
@@ -28,7 +20,7 @@ LONGEST_ID: Final = 18  # digits that fit SQLite's integers
 def scans_by_id(engine: Engine, scan_ids: Iterable[int]) -> dict[int, Scan]:
     """The scans of these ids; an id without a scan is left out."""
     with reading(engine) as connection:
-        return by_id(connection, Scan, schema.scan, scan_ids)
+        return rows_by_id(connection, Scan, schema.scan, scan_ids)
 
 
 def scans_by_sha256(engine: Engine, names: Iterable[str]) -> dict[str, Scan]:
@@ -37,7 +29,7 @@ def scans_by_sha256(engine: Engine, names: Iterable[str]) -> dict[str, Scan]:
     with reading(engine) as connection:
         for piece in pieces(dict.fromkeys(names)):
             rows = connection.execute(select(table).where(table.c.sha256.in_(piece))).mappings()
-            found |= {row["sha256"]: noun_of(Scan, row) for row in rows}
+            found |= {row["sha256"]: row_of(Scan, row) for row in rows}
     return found
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, exists, func, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Decision, Heatmap, Score, SliceScore
-from db.mapping import append_new, by_id, grouped, noun_of, pieces, values_of
+from db.mapping import append_new, pieces, row_of, rows_by_id, rows_by_key, rows_of, values_of
 from mriad_model.enums import HeatmapKind, Role, Verdict
 from mriad_model.errors import NotInRecord, RecordError
 
@@ -243,7 +243,7 @@ def stored_scores(engine: Engine, model_id: int, scan_ids: Iterable[int]) -> dic
                 score.c.model_id == model_id, score.c.scan_id.in_(piece)
             )
             for row in connection.execute(query).mappings():
-                found[row["scan_id"]] = noun_of(StoredScore, row)
+                found[row["scan_id"]] = row_of(StoredScore, row)
     return found
 
 
@@ -251,8 +251,8 @@ def recorded_scores(engine: Engine, score_ids: Iterable[int]) -> dict[int, Recor
     """Scores with their slice scores, by id."""
     ids, parts = list(score_ids), schema.slice_score
     with reading(engine) as connection:
-        scores = by_id(connection, Score, schema.score, ids)
-        slices = grouped(connection, SliceScore, parts.c.score_id, ids, parts.c.position)
+        scores = rows_by_id(connection, Score, schema.score, ids)
+        slices = rows_by_key(connection, SliceScore, parts.c.score_id, ids, parts.c.position)
     return {
         score_id: RecordedScore(
             score,
@@ -275,7 +275,7 @@ def recent_scores(engine: Engine, threshold_id: int, limit: int) -> list[Decided
         .limit(limit)
     )
     with reading(engine) as connection:
-        return [noun_of(DecidedScore, row) for row in connection.execute(query).mappings()]
+        return rows_of(connection, DecidedScore, query)
 
 
 def calibration_scores(engine: Engine, model_id: int, dataset_id: int) -> list[StoredScore]:
@@ -292,7 +292,7 @@ def calibration_scores(engine: Engine, model_id: int, dataset_id: int) -> list[S
         .order_by(score.c.scan_id)
     )
     with reading(engine) as connection:
-        return [noun_of(StoredScore, row) for row in connection.execute(query).mappings()]
+        return rows_of(connection, StoredScore, query)
 
 
 def decided_scores(engine: Engine, model_id: int) -> Iterator[StoredScore]:
@@ -311,11 +311,11 @@ def decided_scores(engine: Engine, model_id: int) -> Iterator[StoredScore]:
     last = 0
     while True:
         with reading(engine) as connection:
-            rows = connection.execute(query.where(score.c.id > last)).mappings().all()
-        yield from (noun_of(StoredScore, row) for row in rows)
+            rows = rows_of(connection, StoredScore, query.where(score.c.id > last))
+        yield from rows
         if not rows:
             return
-        last = rows[-1]["score_id"]
+        last = rows[-1].score_id
 
 
 def undecided(engine: Engine, scan_ids: Iterable[int], threshold_id: int) -> list[int]:

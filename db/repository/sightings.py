@@ -9,13 +9,7 @@ from sqlalchemy import Engine, Select, func, select
 from db import schema
 from db.engine.connect import reading
 from db.entities import Rejection, Scan, Sighting
-from db.mapping import (
-    by_id,
-    grouped,
-    lies_in,
-    noun_of,
-    pieces,
-)
+from db.mapping import lies_in, pieces, rows_by_id, rows_by_key, rows_of
 from mriad_model.enums import ScanKind
 from mriad_model.errors import NotInRecord
 
@@ -99,9 +93,9 @@ def sighted_scans(engine: Engine, scan_ids: Iterable[int]) -> list[SightedScan]:
     """
     wanted = list(scan_ids)
     with reading(engine) as connection:
-        scans = by_id(connection, Scan, schema.scan, wanted)
+        scans = rows_by_id(connection, Scan, schema.scan, wanted)
         seen = schema.sighting.c
-        found = grouped(connection, Sighting, seen.scan_id, wanted, seen.id)
+        found = rows_by_key(connection, Sighting, seen.scan_id, wanted, seen.id)
     missing = set(wanted) - scans.keys()
     if missing:
         raise NotInRecord(f"There is no scan {min(missing)} in the record")
@@ -146,8 +140,7 @@ def rejected_beside(
             total += connection.execute(
                 select(func.count()).select_from(query.subquery())
             ).scalar_one()
-            rows = connection.execute(query.limit(limit)).mappings()
-            newest += [noun_of(Rejection, row) for row in rows]
+            newest += rows_of(connection, Rejection, query.limit(limit))
     newest.sort(key=lambda each: each.id or 0, reverse=True)
     return RejectedBeside(total, tuple(newest[:limit]))
 
@@ -212,7 +205,7 @@ def n_files_at(engine: Engine, paths: Iterable[str]) -> dict[str, int]:
         for piece in pieces(set(paths)):
             query = select(seen.path, seen.scan_id).where(seen.path.in_(piece)).order_by(seen.id)
             scan_ids |= dict(connection.execute(query).tuples().all())
-        scans = by_id(connection, Scan, schema.scan, scan_ids.values())
+        scans = rows_by_id(connection, Scan, schema.scan, scan_ids.values())
     return {path: scans[scan_id].n_files for path, scan_id in scan_ids.items()}
 
 
@@ -220,4 +213,4 @@ def sightings(engine: Engine, scan_ids: Iterable[int]) -> dict[int, list[Sightin
     """Where each of these scans was seen, newest first."""
     with reading(engine) as connection:
         newest = schema.sighting.c.id.desc()
-        return grouped(connection, Sighting, schema.sighting.c.scan_id, scan_ids, newest)
+        return rows_by_key(connection, Sighting, schema.sighting.c.scan_id, scan_ids, newest)

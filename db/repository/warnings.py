@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import RecordedWarning
-from db.mapping import append_new, noun_of, values_of
+from db.mapping import append_new, rows_of, values_of
 
 
 def append_warnings(engine: Engine, warnings: Sequence[RecordedWarning]) -> int:
@@ -27,4 +27,4 @@ def warnings(
     if run_id is not None:
         query = query.where(table.c.run_id == run_id)
     with reading(engine) as connection:
-        return [noun_of(RecordedWarning, row) for row in connection.execute(query).mappings()]
+        return rows_of(connection, RecordedWarning, query)
