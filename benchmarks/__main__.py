@@ -44,7 +44,7 @@ def main() -> None:
     say("reading in children over reading in process ...")
     reading.measure(READING_ROUNDS)
     say("one volume of 256 x 256 x 180, step by step on one thread ...")
-    _module("benchmarks.volumes", "--time")
+    _module("benchmarks.volumes")
 
 
 def _module(name: str, *arguments: str) -> None:

@@ -14,11 +14,12 @@ from pathlib import Path
 from time import perf_counter
 
 from mriad_model.detection.model import FittedModel
+from mriad_model.detection.scan_scores import score_scans
 from mriad_model.files import write_all_atomically
-from mriad_model.heatmaps.overlay import SUFFIX
-from mriad_model.preprocessing.slices import prepare, stack
+from mriad_model.heatmaps.scan_maps import draw_maps
+from mriad_model.preprocessing.scan_slices import prepare_scan
 from mriad_model.readers.images.reading import read_image
-from tasks.scoring.model_scores import PAINTERS, draw_heatmap
+from tasks.scoring.model_scores import PAINTERS
 
 CHUNK = 512
 
@@ -31,24 +32,19 @@ def run(folder: Path, model: Path, out: Path, n: int) -> None:
         chunk = files[start : start + CHUNK]
         with ThreadPoolExecutor(PAINTERS) as pool:
             scans = list(pool.map(read_image, chunk))
-            how = fitted.recipe.preprocessing
-            prepared = list(pool.map(lambda scan, how=how: prepare(scan.pixels, how), scans))
-            scored = fitted.score(stack(prepared))
-            pictures = pool.map(
-                lambda i, scans=scans, prepared=prepared, scored=scored: draw_heatmap(
-                    scans[i].pixels,
-                    scored.maps[i],
-                    prepared[i].placement,
-                    fitted,
-                    float(scored.scores[i]),
-                    1,
-                ),
-                range(len(chunk)),
+            prepared = list(pool.map(lambda scan: prepare_scan(scan, fitted.recipe), scans))
+            scored = score_scans(fitted, prepared)
+            drawn = pool.map(
+                lambda scan, slices, found: draw_maps(scan, slices, found, fitted, 1),
+                scans,
+                prepared,
+                scored,
             )
             write_all_atomically(
                 {
-                    out / scan.sha256[:2] / f"{scan.sha256}{SUFFIX}": picture
-                    for scan, picture in zip(scans, pictures, strict=True)
+                    out / scan.sha256[:2] / f"{scan.sha256}{file.suffix}": file.data
+                    for scan, maps in zip(scans, drawn, strict=True)
+                    for file in maps.files
                 }
             )
 

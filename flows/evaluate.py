@@ -1,4 +1,4 @@
-"""The flow that measures a recipe on labelled images, fold by fold."""
+"""The flow that measures a recipe on labelled scans, fold by fold."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,13 @@ from pathlib import Path
 from prefect.runtime import flow_run
 
 from flows.private_flow import FOLDS, private_flow
-from mriad_model.evaluation.protocol import EvaluationPlan, EvaluationProtocol
+from mriad_model.evaluation.protocol import (
+    EvaluationPlan,
+    EvaluationProtocol,
+    require_protocol,
+)
 from mriad_model.evaluation.summary import EvaluationReport
+from mriad_model.recipes import Recipe
 from mriad_model.rejections import RejectedItem
 from tasks.intake.ingest import Labelling
 from tasks.reports.run_report import publish_summary
@@ -43,15 +48,16 @@ def evaluate_model(
     seed: int = 0,
     device: str = "auto",
 ) -> EvaluationResult:
-    """Measure `recipe` (JSON) on the labelled images of a folder; activates nothing.
+    """Measure `recipe` (JSON) on the labelled scans of a folder; activates nothing.
 
-    The images do not enter the record: a fold's model is thrown away, and so are its scores.
+    The scans do not enter the record: a fold's model is thrown away, and so are its scores.
     """
+    require_protocol(protocol, Recipe.from_json(recipe))
     place = str(home)
     plan = EvaluationPlan(protocol, repeats, folds, seed, k=k)
     with recorded_run(database(place), "evaluate_model", flow_run.id, device_in_use(device)) as run:
         with work_folder(home, run.id) as scratch:
-            data = str(scratch / "images.safetensors")
+            data = str(scratch / "scans.safetensors")
             gathered = gather_labelled(folder, glob, labelling, recipe, data)
             paths = [str(scratch / f"fold-{repeat}-{fold}.json") for repeat, fold in plan.folds]
             folds_run = [

@@ -13,6 +13,10 @@ class ScanKind(StrEnum):
     NIFTI = "nifti"
 
 
+PICTURES = (ScanKind.IMAGE,)
+VOLUMES = (ScanKind.DICOM, ScanKind.NIFTI)
+
+
 class LabelValue(StrEnum):
     """What a person or an import says of a scan."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from mriad_model.enums import PICTURES, VOLUMES, ScanKind
 from mriad_model.errors import SettingsError
 from mriad_model.plain_text import printable
 
@@ -214,6 +215,10 @@ class VolumeRecipe:
         return self.slicing.plane
 
 
+PICTURE = VolumeRecipe(Slicing(), train_slices=1, scan_score=ScanScore.MAX)
+"""Of a picture file: its one slice is trained on, and the slice's score is the scan's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """All that makes a model, but the slices."""
@@ -248,13 +253,22 @@ class Recipe:
         return replace(self, volumes=replace(self.volumes, contrast=contrast))
 
     @property
+    def scans(self) -> VolumeRecipe:
+        """How a scan becomes slices and one score. A picture is a scan of one slice."""
+        return self.volumes or PICTURE
+
+    @property
+    def kinds(self) -> tuple[ScanKind, ...]:
+        """The kinds of scans that it is for."""
+        return VOLUMES if self.volumes else PICTURES
+
+    @property
     def kind_in_words(self) -> str:
         """What it is for: "pictures", "FLAIR volumes", "volumes of unknown contrast"."""
-        if self.volumes is None:
+        if self.kinds == PICTURES:
             return "pictures"
-        if self.volumes.contrast is None:
-            return "volumes of unknown contrast"
-        return f"{self.volumes.contrast} volumes"
+        contrast = self.scans.contrast
+        return f"{contrast} volumes" if contrast else "volumes of unknown contrast"
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces. The same recipe gives the same text.
@@ -279,9 +293,10 @@ class Recipe:
     def require_consistent(self) -> None:
         """Refuse values that do not go together. Raises SettingsError."""
         kinds = [part.kind for part in self.detectors]
-        windows: dict[str, Preprocessing | Slicing] = {"preprocessing": self.preprocessing}
-        if self.volumes is not None:
-            windows["volumes.slicing"] = self.volumes.slicing
+        windows: dict[str, Preprocessing | Slicing] = {
+            "preprocessing": self.preprocessing,
+            "volumes.slicing": self.scans.slicing,
+        }
         faults = [
             f"{name}.low_percentile must lie below {name}.high_percentile"
             for name, window in windows.items()

@@ -244,6 +244,7 @@ def evaluate(
         typer.Option(help="seed: train and test on the same images; heldout: never."),
     ] = "heldout",
     recipe: RecipeName = None,
+    contrast: Contrast = None,
     epochs: Epochs = None,
     repeats: Annotated[int, typer.Option(min=1, help="Repeat with other seeds.")] = 1,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the held-out protocol.")] = 5,
@@ -255,13 +256,13 @@ def evaluate(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a recipe on labelled images, beside baselines that need no model."""
+    """Measure a recipe on labelled scans, beside baselines that need no model."""
     folder, labels = folder_name(path), existing(labels)
     unmatched = unmatched_lines(labels, folder)
     if not holds_files(folder, files):
-        raise NoScans(f"{folder}: no files there; name a folder with labelled images")
+        raise NoScans(f"{folder}: no files there; name a folder with labelled scans")
     given = {"recipe": recipe, "seed": seed, "sigmas": sigmas, "device": device}
-    chosen = _recipe(read_context(home, **given), epochs)
+    chosen = _recipe(read_context(home, **given), epochs, contrast)
     with flow_context(home, **given) as place:
         from flows.evaluate import evaluate_model
         from mriad_model.evaluation.protocol import EvaluationProtocol

@@ -38,7 +38,7 @@ from mriad_model.detection.training import Epoch, TrainingSummary
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocessing.foreground import interiors
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import Levels, Recipe
+from mriad_model.recipes import Recipe
 
 USUAL = "usual"  # prefix of the tensors that standardise
 UNREADABLE = (  # what reading something that is no model may run into
@@ -219,13 +219,8 @@ def _combined(
     return maps, combine(maps, standards, inside)
 
 
-def _levels(recipe: Recipe) -> Levels | None:
-    """The levels that the recipe's standards tell apart, if they do."""
-    return None if recipe.volumes is None else recipe.volumes.levels
-
-
 def _heights(batch: SliceBatch, recipe: Recipe) -> SliceLevels | None:
-    levels = _levels(recipe)
+    levels = recipe.scans.levels
     if levels is None:
         return None
     if batch.levels is None:
@@ -242,7 +237,7 @@ def _colours(healthy: NDArray[np.float32], recipe: Recipe) -> tuple[float, float
 
 def _shapes(recipe: Recipe) -> Shapes:
     """The tensors that a model of this recipe consists of."""
-    size, levels = recipe.preprocessing.size, _levels(recipe)
+    size, levels = recipe.preprocessing.size, recipe.scans.levels
     usual = (size, size) if levels is None else (levels.number, size, size)
     shapes: Shapes = {}
     for part in recipe.detectors:

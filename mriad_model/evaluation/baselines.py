@@ -34,9 +34,12 @@ class FileFeatures:
 
 
 def file_features(
-    name: str, size_bytes: int, pixels: NDArray[np.uint8] | NDArray[np.uint16]
+    name: str, size_bytes: int, pixels: NDArray[np.uint8] | NDArray[np.uint16], n_slices: int = 1
 ) -> FileFeatures:
-    """The features of an image file, from its name, its size and its pixels (H, W)."""
+    """The features of a scan's files, from a name, their size and pixels (H, W).
+
+    The pixels are those of one slice; of several, of the one in the middle.
+    """
     grey = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
     height, width = pixels.shape
     shares = np.bincount(grey.ravel(), minlength=256) / grey.size
@@ -44,7 +47,7 @@ def file_features(
     return FileFeatures(
         extension=PurePosixPath(name).suffix,
         size_bytes=size_bytes,
-        bytes_per_pixel=size_bytes / pixels.size,
+        bytes_per_pixel=size_bytes / (pixels.size * n_slices),
         aspect_ratio=width / height,
         entropy=float(max(0.0, -(seen * np.log2(seen)).sum())),
         mean_intensity=float(grey.mean()),

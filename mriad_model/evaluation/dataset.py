@@ -1,7 +1,7 @@
-"""Labelled images, prepared for one recipe, with what the baselines need; one file holds all."""
+"""Labelled scans, prepared for one recipe, with what the baselines need; one file holds all."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,63 +11,88 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from mriad_model.datasets.duplicates import Fingerprint, fingerprint, twin_groups
+from mriad_model.datasets.roles import joined_groups
 from mriad_model.detection.anomaly_maps import detector_maps, slice_scores
 from mriad_model.detection.detectors.asymmetry import Asymmetry
+from mriad_model.detection.scan_scores import largest_of_scans
 from mriad_model.enums import LabelValue
 from mriad_model.errors import ModelFileError, NoScans
 from mriad_model.evaluation.baselines import FileFeatures, file_features
 from mriad_model.preprocessing.foreground import interiors
-from mriad_model.preprocessing.slices import Pixels, PreparedSlice, SliceBatch, prepare, stack
-from mriad_model.recipes import DEFAULT, Preprocessing
+from mriad_model.preprocessing.prepared_file import from_arrays, to_arrays
+from mriad_model.preprocessing.scan_slices import prepare_scan, shown_slice, training_slices
+from mriad_model.preprocessing.slices import PreparedScan, SliceBatch, joined
+from mriad_model.readers.scan_types import ReadScan
+from mriad_model.recipes import DEFAULT, VOLUME, Recipe
 
 METADATA_KEY = "mriad-evaluation"
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationImage:
-    """One labelled image as it was read."""
+@dataclass(frozen=True, slots=True, eq=False)
+class EvaluationScan:
+    """One labelled scan, prepared."""
 
     name: str  # escaped path, as the record keeps it
     label: LabelValue
-    twin_group: int
-    size_bytes: int  # of the file
-    pixels: Pixels  # (H, W)
+    patient: str | None  # as the source names it; it goes into no file
+    fingerprint: Fingerprint  # of the slice that stands for the scan
+    features: FileFeatures
+    prepared: PreparedScan
+    upright: PreparedScan  # as the built-in recipe of its kind has it, for the asymmetry
 
 
-@dataclass(frozen=True, slots=True)
+def evaluation_scan(
+    name: str,
+    label: LabelValue,
+    size_bytes: int,
+    scan: ReadScan,
+    recipe: Recipe,
+    patient: str | None = None,
+) -> EvaluationScan:
+    """Prepare a labelled scan. Raises RejectedFile where it holds nothing to judge."""
+    shown = shown_slice(scan, recipe)
+    prepared = prepare_scan(scan, recipe)
+    built_in = next(each for each in (DEFAULT, VOLUME) if each.kinds == recipe.kinds)
+    upright = prepared
+    if recipe.preprocessing != built_in.preprocessing:
+        upright = prepare_scan(scan, built_in)
+    features = file_features(name, size_bytes, shown, prepared.n_slices)
+    return EvaluationScan(name, label, patient, fingerprint(shown), features, prepared, upright)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EvaluationData:
-    """N labelled images, prepared once for one recipe. An image is known by its position."""
+    """N labelled scans, prepared once for one recipe. A scan is known by its position."""
 
-    images: NDArray[np.float32]  # (N, S, S) in [0, 1]
-    masks: NDArray[np.bool_]  # (N, S, S)
+    scans: tuple[PreparedScan, ...]
     asymmetry: NDArray[np.float64]  # (N,) left-right asymmetry, whatever the recipe
     names: tuple[str, ...]
     labels: tuple[LabelValue, ...]
-    groups: tuple[int, ...]  # near-duplicate group
+    groups: tuple[int, ...]  # of near-duplicates, and of scans of one patient
     features: tuple[FileFeatures, ...]
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def batch(self, items: Iterable[int]) -> SliceBatch:
-        """The prepared slices at these positions."""
-        chosen = np.fromiter(items, np.intp)
-        return SliceBatch(self.images[chosen], self.masks[chosen])
+    def training_slices(self, items: Iterable[int], recipe: Recipe) -> SliceBatch:
+        """What training sees of the scans at these positions."""
+        return joined([training_slices(self.scans[i], recipe) for i in items])
 
     def to_bytes(self) -> bytes:
         """The data as one safetensors file; nothing in it can run."""
+        arrays, scans = to_arrays(self.scans)
         about = {
             "names": self.names,
             "labels": self.labels,
             "groups": self.groups,
             "features": [asdict(features) for features in self.features],
+            "scans": scans,
         }
-        tensors = {
-            "images": np.ascontiguousarray(self.images),
-            "masks": np.ascontiguousarray(self.masks),
-            "asymmetry": np.ascontiguousarray(self.asymmetry),
-        }
-        return save(tensors, {METADATA_KEY: json.dumps(about, sort_keys=True)})
+        return save(
+            arrays | {"asymmetry": np.ascontiguousarray(self.asymmetry)},
+            {METADATA_KEY: json.dumps(about, sort_keys=True)},
+        )
 
     @classmethod
     def from_file(cls, path: Path) -> "EvaluationData":
@@ -75,9 +100,10 @@ class EvaluationData:
         try:
             with safe_open(path, framework="numpy") as file:
                 about = json.loads(file.metadata()[METADATA_KEY])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return cls(
-                **tensors,
+                scans=tuple(from_arrays(arrays, about["scans"])),
+                asymmetry=arrays["asymmetry"],
                 names=tuple(about["names"]),
                 labels=tuple(LabelValue(label) for label in about["labels"]),
                 groups=tuple(about["groups"]),
@@ -87,34 +113,28 @@ class EvaluationData:
             raise ModelFileError(f"{path.name} holds no evaluation data: {error}") from error
 
 
-def gather(images: Iterable[EvaluationImage], preprocessing: Preprocessing) -> EvaluationData:
-    """Prepare labelled images, one at a time, so that a generator may read them.
+def gather(scans: Sequence[EvaluationScan]) -> EvaluationData:
+    """Labelled scans as one, near-duplicates and scans of one patient in one group.
 
     Raises NoScans where there is none.
     """
-    seen: list[tuple[str, LabelValue, int]] = []
-    features: list[FileFeatures] = []
-    slices: list[PreparedSlice] = []
-    upright: list[PreparedSlice] = []
-    for image in images:
-        seen.append((image.name, image.label, image.twin_group))
-        features.append(file_features(image.name, image.size_bytes, image.pixels))
-        slices.append(prepare(image.pixels, preprocessing))
-        if preprocessing != DEFAULT.preprocessing:
-            upright.append(prepare(image.pixels, DEFAULT.preprocessing))
-    if not seen:
-        raise NoScans("no labelled images to evaluate on: label them by folders no/ and yes/")
-    names, labels, groups = zip(*seen, strict=True)
-    batch = stack(slices)
-    asymmetry = asymmetry_scores(stack(upright) if upright else batch)
+    if not scans:
+        raise NoScans("no labelled scans to evaluate on: label them by folders no/ and yes/")
+    groups = twin_groups([each.fingerprint for each in scans])
     return EvaluationData(
-        batch.images, batch.masks, asymmetry, names, labels, groups, tuple(features)
+        scans=tuple(each.prepared for each in scans),
+        asymmetry=asymmetry_scores([each.upright for each in scans]),
+        names=tuple(each.name for each in scans),
+        labels=tuple(each.label for each in scans),
+        groups=tuple(joined_groups(groups, [each.patient for each in scans])),
+        features=tuple(each.features for each in scans),
     )
 
 
-def asymmetry_scores(batch: SliceBatch) -> NDArray[np.float64]:
-    """Left-right asymmetry of slices prepared the default way, (N,); it needs no training."""
+def asymmetry_scores(scans: Sequence[PreparedScan]) -> NDArray[np.float64]:
+    """Left-right asymmetry of scans prepared the built-in way, (N,); it needs no training."""
     (part,) = (part for part in DEFAULT.detectors if part.kind == "asymmetry")
+    batch = joined([scan.batch for scan in scans])
     inside = interiors(batch.masks, DEFAULT.scoring.erosion)
     maps = detector_maps(Asymmetry(), part, batch.images, inside, torch.device("cpu"))
-    return slice_scores(maps, inside, DEFAULT.scoring.score)
+    return largest_of_scans(slice_scores(maps, inside, DEFAULT.scoring.score), scans)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mriad_model.detection.anomaly_maps import Scored
 from mriad_model.detection.model import fit
+from mriad_model.detection.scan_scores import ScanScores, largest_of_scans, scans_of_slices
 from mriad_model.detection.thresholds import ThresholdFit, fit_threshold
 from mriad_model.detection.training import Epoch, TrainingSummary
 from mriad_model.evaluation.baselines import baseline_scores, signed_scores
@@ -18,7 +19,7 @@ from mriad_model.evaluation.dataset import EvaluationData
 from mriad_model.evaluation.protocol import EvaluationPlan, Selection, Split, select, split
 from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind, ScoreRow
 from mriad_model.evaluation.roc import FoldScores, turns
-from mriad_model.preprocessing.slices import SliceBatch
+from mriad_model.preprocessing.slices import SliceBatch, joined
 from mriad_model.recipes import Recipe
 
 Scores = NDArray[np.float64]
@@ -78,18 +79,21 @@ def run_fold(
             progress(epoch)
 
     model = fit(
-        data.batch(parts.train),
-        data.batch(parts.validation) if parts.validation else None,
+        data.training_slices(parts.train, recipe),
+        data.training_slices(parts.validation, recipe) if parts.validation else None,
         recipe.with_training(seed=recipe.training.seed + plan.seed + at[0]),
         device,
         record,
     )
     table = _Table(plan, at, parts, chosen)
-    scored = model.score(data.batch(table.items))
-    rows = _rows(data, table, scored)
+    scans = [data.scans[i] for i in table.items]
+    scored = model.score(joined([scan.batch for scan in scans]))
+    found = scans_of_slices(scored, scans, recipe.scans)
+    detectors = {name: largest_of_scans(part, scans) for name, part in scored.parts.items()}
+    rows = _rows(data, table, [each.score for each in found], detectors)
     pictures: tuple[Picture, ...] = ()
     if paint is not None:
-        pictures = _pictures(data, table, scored, rows[0], model=model, paint=paint)
+        pictures = _pictures(data, table, found, rows[0], model=model, paint=paint)
     return FoldResult(
         plan.protocol,
         *at,
@@ -151,15 +155,20 @@ class _Table:
         return ScoreRow(name, kind, self.fold_scores(of_item, threshold))
 
 
-def _rows(data: EvaluationData, table: _Table, scored: Scored) -> tuple[ScoreRow, ...]:
+def _rows(
+    data: EvaluationData,
+    table: _Table,
+    of_model: Sequence[float],
+    detectors: Mapping[str, Scores],
+) -> tuple[ScoreRow, ...]:
     """The model, its detectors where it has several, and every baseline."""
     items = table.items
     training = [data.features[i] for i in table.parts.train]
     images = [data.features[i] for i in items]
-    rows = [table.row(MODEL_ROW, RowKind.MODEL, scored.scores)]
-    if len(scored.parts) > 1:
-        rows += [table.row(name, RowKind.DETECTOR, part) for name, part in scored.parts.items()]
-    if "asymmetry" not in scored.parts:
+    rows = [table.row(MODEL_ROW, RowKind.MODEL, of_model)]
+    if len(detectors) > 1:
+        rows += [table.row(name, RowKind.DETECTOR, part) for name, part in detectors.items()]
+    if "asymmetry" not in detectors:
         rows.append(table.row("asymmetry", RowKind.BASELINE, data.asymmetry[items]))
     for name, scores in baseline_scores(training, images).items():
         rows.append(table.row(name, RowKind.BASELINE, scores))
@@ -171,15 +180,16 @@ def _rows(data: EvaluationData, table: _Table, scored: Scored) -> tuple[ScoreRow
 def _pictures(
     data: EvaluationData,
     table: _Table,
-    scored: Scored,
+    scored: Sequence[ScanScores],
     row: ScoreRow,
     *,
     model: Fitted,
     paint: Paint,
 ) -> tuple[Picture, ...]:
-    """Heatmaps of the first images that this fold decides: chosen before anything is known.
+    """Heatmaps of the worst slices of the first scans that this fold decides.
 
-    Half healthy, half abnormal, of the first repeat alone, so that no image comes twice.
+    They are chosen before anything is known: half healthy, half abnormal, of the first repeat
+    alone, so that no scan comes twice.
     """
     repeat, fold = table.at
     if repeat > 0:
@@ -192,10 +202,12 @@ def _pictures(
     colours = (model.colour_low, model.colour_high)
     found = []
     for i in wanted:
-        at = table.items.index(i)
-        score = float(scored.scores[at])
+        found_in = scored[table.items.index(i)]
+        worst, score = int(found_in.slice_scores.argmax()), found_in.score
         sigmas = (score - scores.mean) / scores.sd
-        picture = paint(data.images[i], scored.maps[at], colours, f"{sigmas:+.1f} sigma")
+        picture = paint(
+            data.scans[i].batch.images[worst], found_in.maps[worst], colours, f"{sigmas:+.1f} sigma"
+        )
         suspicious = score > scores.threshold_value
         found.append(Picture(data.names[i], data.labels[i].value, sigmas, suspicious, picture))
     return tuple(found)

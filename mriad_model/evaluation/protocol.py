@@ -5,9 +5,10 @@ from enum import StrEnum
 
 from mriad_model.datasets.roles import RoleShares, assign_roles, grouped_folds
 from mriad_model.detection.thresholds import DEFAULT_SIGMAS
-from mriad_model.enums import LabelValue, Policy, Role
+from mriad_model.enums import PICTURES, LabelValue, Policy, Role
 from mriad_model.errors import SettingsError, TooFewScans
 from mriad_model.evaluation.dataset import EvaluationData
+from mriad_model.recipes import Recipe
 
 
 class EvaluationProtocol(StrEnum):
@@ -15,6 +16,19 @@ class EvaluationProtocol(StrEnum):
 
     SEED = "seed"  # memorisation: train, threshold and test are the same images
     HELDOUT = "heldout"  # train, threshold and test never share an image, nor a twin of one
+
+
+def require_protocol(protocol: EvaluationProtocol, recipe: Recipe) -> None:
+    """Refuse the `seed` protocol for volumes: it is that of a notebook on pictures.
+
+    Raises:
+        SettingsError: the recipe is for volumes.
+    """
+    if protocol is EvaluationProtocol.SEED and recipe.kinds != PICTURES:
+        raise SettingsError(
+            f"the seed protocol is for pictures, and the recipe {recipe.name!r} for volumes; "
+            "add --protocol heldout"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,15 @@
-"""What is kept of a scored volume for people: a montage of its worst slices, and a NIfTI map."""
+"""A montage of the worst slices of a scored volume."""
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mriad_model.detection.model import FittedModel
-from mriad_model.detection.volume_scores import ScoredVolume
+from mriad_model.detection.scan_scores import ScanScores
 from mriad_model.heatmaps.captions import FAINT_INK, INK, PAPER, footer, text_row
 from mriad_model.heatmaps.overlay import ColourScale, Picture, bar, blended, encode
-from mriad_model.preprocessing.slices import Placement, restore
-from mriad_model.preprocessing.slicing import LEVELS
-from mriad_model.preprocessing.volumes import PreparedVolume
+from mriad_model.preprocessing.slices import Placement, PreparedScan, restore
+from mriad_model.preprocessing.slicing import LEVELS, NativeSlices
 from mriad_model.recipes import Plane
 
 TILES, COLUMNS = 6, 3
@@ -23,7 +23,11 @@ DIRECTIONS = {Plane.AXIAL: "SI", Plane.CORONAL: "AP", Plane.SAGITTAL: "RL"}  # +
 
 
 def montage_picture(
-    scored: ScoredVolume, prepared: PreparedVolume, fitted: FittedModel, model_id: int
+    scored: ScanScores,
+    prepared: PreparedScan,
+    native: NativeSlices,
+    fitted: FittedModel,
+    model_id: int,
 ) -> bytes:
     """The worst slices under their maps, in order through the head, as a JPEG.
 
@@ -33,20 +37,20 @@ def montage_picture(
     belongs to a score, and a score knows no threshold: it gives no verdict.
     """
     scale = ColourScale(fitted.colour_low, fitted.colour_high)
-    shown = sorted(_worst(scored, prepared.slice_spacing))
-    cells = [_cell(scored, prepared, place, scale) for place in shown]
+    shown = sorted(_worst(scored, prepared.spacing))
+    cells = [_cell(scored, prepared, native, place, scale) for place in shown]
     cells += [np.full_like(cells[0], PAPER)] * (-len(cells) % COLUMNS)
     rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
     sheet = np.vstack(rows)
     caption = (
         f"score {scored.score:.3g}, model {model_id}: the most unusual of the judged "
-        f"{prepared.sliced.slicing.plane.value} slices, {scored.positions[0] + 1} to "
+        f"{native.plane.value} slices, {scored.positions[0] + 1} to "
         f"{scored.positions[-1] + 1} of {prepared.n_slices}"
     )
     return encode(np.vstack((sheet, footer(sheet.shape[1], bar(), caption))))
 
 
-def _worst(scored: ScoredVolume, slice_spacing: float) -> list[int]:
+def _worst(scored: ScanScores, slice_spacing: float) -> list[int]:
     """Places of the highest slice scores, none within `APART` of a higher one; highest first."""
     shown: list[int] = []
     for place in np.argsort(-scored.slice_scores, kind="stable").tolist():
@@ -59,10 +63,14 @@ def _worst(scored: ScoredVolume, slice_spacing: float) -> list[int]:
 
 
 def _cell(
-    scored: ScoredVolume, prepared: PreparedVolume, place: int, scale: ColourScale
+    scored: ScanScores,
+    prepared: PreparedScan,
+    native: NativeSlices,
+    place: int,
+    scale: ColourScale,
 ) -> Picture:
     """A tile with its two lines below, and a margin around."""
-    plane = prepared.sliced.slicing.plane
+    plane = native.plane
     position, where = scored.positions[place], round(prepared.places[place])
     side = DIRECTIONS[plane][0 if where >= 0 else 1]
     highest = " (highest)" if place == int(scored.slice_scores.argmax()) else ""
@@ -70,7 +78,7 @@ def _cell(
         f"slice {position + 1} of {prepared.n_slices}, {side} {abs(where)} mm",
         f"score {scored.slice_scores[place]:.3g}{highest}",
     )
-    tile = _tile(scored, prepared, place, scale)
+    tile = _tile(scored, prepared, native, place, scale)
     text = [
         text_row(line, TILE, TYPE, ink) for line, ink in zip(lines, (FAINT_INK, INK), strict=True)
     ]
@@ -79,23 +87,27 @@ def _cell(
 
 
 def _tile(
-    scored: ScoredVolume, prepared: PreparedVolume, place: int, scale: ColourScale
+    scored: ScanScores,
+    prepared: PreparedScan,
+    native: NativeSlices,
+    place: int,
+    scale: ColourScale,
 ) -> Picture:
     """One slice under its map, cut to the volume's box, with the side marked."""
     placement = prepared.placements[place]
-    gray = _windowed(prepared, scored.positions[place])
+    gray = _windowed(native.at(scored.positions[place]), prepared.window)
     picture = _boxed(blended(gray, restore(scored.maps[place], placement), scale), placement)
     tile = cv2.resize(picture, (TILE, TILE), interpolation=cv2.INTER_CUBIC)
-    side = LEFT_SIDE[prepared.sliced.slicing.plane]
+    side = LEFT_SIDE[native.plane]
     where = (GAP, TILE // 2)
     cv2.putText(tile, side, where, cv2.FONT_HERSHEY_SIMPLEX, 0.7, (INK,) * 3, 2, cv2.LINE_AA)
     return np.asarray(tile, np.uint8)
 
 
-def _windowed(prepared: PreparedVolume, position: int) -> Picture:
+def _windowed(native: NDArray[np.uint16], window: tuple[float, float]) -> Picture:
     """A slice in its own size as a screen shows it, (H, W) uint8; one window for the volume."""
-    low, high = prepared.window
-    pixels = prepared.sliced.slice_at(position).pixels.astype(np.float32) * np.float32(1 / LEVELS)
+    low, high = window
+    pixels = native.astype(np.float32) * np.float32(1 / LEVELS)
     shown = (pixels - np.float32(low)) * np.float32(255 / max(high - low, 1e-6))
     return np.asarray(np.clip(shown, 0, 255), np.uint8)
 

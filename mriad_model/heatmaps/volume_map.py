@@ -9,13 +9,30 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from mriad_model.detection.scan_scores import ScanScores
 from mriad_model.enums import NOTICE
 from mriad_model.heatmaps.montage import CAL_MAX, VOX_OFFSET
 from mriad_model.heatmaps.overlay import ColourScale
+from mriad_model.preprocessing.slices import PreparedScan, restore
+from mriad_model.preprocessing.slicing import onto_volume
 from mriad_model.readers.volumes import Volume
+from mriad_model.recipes import Plane
 
 COMPRESSION = 1  # of gzip: higher levels take several times as long for a few percent
 COMMENT = 6  # code of a NIfTI header extension that holds plain text
+
+
+def anomaly_volume(
+    scored: ScanScores, prepared: PreparedScan, volume: Volume, plane: Plane
+) -> NDArray[np.float32]:
+    """The map on the volume's own grid, (Z, Y, X); 0 where no slice was judged."""
+    maps = {
+        position: restore(anomaly_map, placement)
+        for position, anomaly_map, placement in zip(
+            scored.positions, scored.maps, prepared.placements, strict=True
+        )
+    }
+    return onto_volume(maps, volume, plane)
 
 
 def nifti_map(

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from mriad_model.errors import NoScans
 from mriad_model.preprocessing.foreground import Box, bounding_box, head_mask
-from mriad_model.readers.images.reading import StoredImage
 from mriad_model.recipes import Framing, Intensity, Preprocessing
 
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
@@ -55,6 +54,23 @@ class SliceBatch:
         chosen = np.asarray(items, np.intp)
         levels = None if self.levels is None else self.levels[chosen]
         return SliceBatch(self.images[chosen], self.masks[chosen], levels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedScan:
+    """The slices of a scan that are judged; of a picture, the one that it is."""
+
+    batch: SliceBatch  # N slices
+    placements: list[Placement]  # of each
+    positions: tuple[int, ...]  # of each in the scan, along the axis that is cut across, from 0
+    n_slices: int  # in the scan, judged or not
+    spacing: float = 1.0  # between slices, mm, as scores take it
+    places: tuple[float, ...] = ()  # of a volume's slices, RAS mm along that axis
+    window: tuple[float, float] = (0.0, 1.0)  # between these, of 0 to 1, lies a volume's head
+    grey: tuple[float, float] = (0.0, 1.0)  # a volume's intensities that become 0 and 1
+
+    def __len__(self) -> int:
+        return len(self.positions)
 
 
 def prepare(pixels: Pixels, preprocessing: Preprocessing) -> PreparedSlice:
@@ -191,9 +207,3 @@ def _scaled(
         return np.zeros_like(image)
     scaled = (image - np.float32(low)) / np.float32(high - low)
     return np.asarray(np.clip(scaled, 0, 1), np.float32)
-
-
-def prepare_stored(job: tuple[StoredImage, Preprocessing]) -> PreparedSlice:
-    """Prepare a stored picture. Runs in a child: its many short steps share no interpreter."""
-    stored, preprocessing = job
-    return prepare(stored.load().pixels, preprocessing)

@@ -38,6 +38,24 @@ class VolumeSlice:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class NativeSlices:
+    """The slices of a volume in their own size. They are made one at a time."""
+
+    plane: Plane
+    shape: tuple[int, int]  # with square pixels
+    grey: tuple[float, float]  # the intensities that become 0 and LEVELS
+    _view: Voxels = field(repr=False)  # (N, rows, columns), a view of the volume
+
+    def at(self, position: int) -> NDArray[np.uint16]:
+        """The pixels of one slice, (H, W), be it judged or not."""
+        low, high = self.grey
+        values = self._view[position].astype(np.float32)
+        scaled = (values - np.float32(low)) / np.float32(high - low)
+        pixels = _resized(np.clip(scaled, 0, 1), self.shape) * np.float32(LEVELS)
+        return np.asarray(np.rint(pixels), np.uint16)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SlicedVolume:
     """A volume cut into slices. The slices are made one at a time, as they are asked for."""
 
@@ -67,10 +85,15 @@ class SlicedVolume:
 
     def slice_at(self, position: int) -> VolumeSlice:
         """One slice, be it among `positions` or not."""
-        values = self._view[position].astype(np.float32)
-        scaled = (values - np.float32(self.low)) / np.float32(self.high - self.low)
-        pixels = _resized(np.clip(scaled, 0, 1), self.shape) * np.float32(LEVELS)
-        return VolumeSlice(position, np.rint(pixels).astype(np.uint16))
+        native = NativeSlices(self.slicing.plane, self.shape, (self.low, self.high), self._view)
+        return VolumeSlice(position, native.at(position))
+
+
+def native_slices(volume: Volume, plane: Plane, grey: tuple[float, float]) -> NativeSlices:
+    """The slices of a volume that was cut before, with the grey range that was found then."""
+    view = _plane_view(volume.voxels, volume, plane)
+    across, down, _ = _spacing(volume, plane)
+    return NativeSlices(plane, _shape(view, across, down), grey, view)
 
 
 def cut(volume: Volume, slicing: Slicing | None = None) -> SlicedVolume:
@@ -91,11 +114,9 @@ def cut(volume: Volume, slicing: Slicing | None = None) -> SlicedVolume:
     if not positions or not high > low:
         raise RejectedFile(RejectionReason.NO_SIGNAL, "nothing stands out of the air")
     across, down, along = _spacing(volume, slicing.plane)
-    rows, columns = view.shape[1:]
-    side = min(across, down)
     return SlicedVolume(
         slicing=slicing,
-        shape=(_stretched(rows, down / side), _stretched(columns, across / side)),
+        shape=_shape(view, across, down),
         slice_spacing=along,
         n_slices=len(view),
         positions=positions,
@@ -163,6 +184,13 @@ def _sample(view: Voxels) -> NDArray[Any]:
 
 def _step(view: Voxels) -> int:
     return max(1, int(np.ceil((view.size / SAMPLES) ** (1 / 3))))
+
+
+def _shape(view: Voxels, across: float, down: float) -> tuple[int, int]:
+    """Of slices with square pixels."""
+    rows, columns = view.shape[1:]
+    side = min(across, down)
+    return _stretched(rows, down / side), _stretched(columns, across / side)
 
 
 def _stretched(side: int, ratio: float) -> int:

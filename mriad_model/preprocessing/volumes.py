@@ -1,7 +1,5 @@
 """A volume's slices as the detectors see them: one scale and one window for the whole volume."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +7,7 @@ from mriad_model.errors import SettingsError
 from mriad_model.preprocessing.foreground import bounding_box, head_mask, interiors
 from mriad_model.preprocessing.head_coverage import require_head_size, require_top
 from mriad_model.preprocessing.slices import (
-    Placement,
+    PreparedScan,
     SliceBatch,
     framed,
     square_around,
@@ -25,28 +23,7 @@ SHOWN = (0.5, 99.8)  # percentiles of what is inside the head, for a screen
 FEWEST_HEADS = 0.1  # share of the slices; the box leaves out what fewer heads reach
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PreparedVolume:
-    """The slices of a volume that are judged."""
-
-    batch: SliceBatch  # N slices
-    placements: list[Placement]  # of each; all the same: one box for the volume
-    positions: tuple[int, ...]  # of each, along the plane's axis, from 0
-    n_slices: int  # in the volume
-    places: tuple[float, ...]  # of each slice's middle, RAS mm along the plane's axis
-    window: tuple[float, float]  # between these, of 0 to 1, lies what is inside the head
-    sliced: SlicedVolume  # gives the slices in their own size, for drawing
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    @property
-    def slice_spacing(self) -> float:
-        """Between slices, mm, as scores take it. See `rounded`."""
-        return rounded(self.sliced.slice_spacing)
-
-
-def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedVolume:
+def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedScan:
     """Cut a volume, and prepare the slices that the recipe judges.
 
     All slices are cut out by one square, so that a millimetre is the same everywhere; each keeps
@@ -58,7 +35,9 @@ def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedVolume:
             the head's top and it is not in the picture.
         SettingsError: the recipe is for picture files.
     """
-    how = volume_recipe(recipe)
+    if recipe.volumes is None:
+        raise SettingsError(f"the recipe {recipe.name!r} is for picture files, not for volumes")
+    how = recipe.volumes
     sliced = cut(volume, how.slicing)
     require_head_size(sliced)
     if how.reach is not None and how.plane is Plane.AXIAL:
@@ -78,37 +57,21 @@ def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedVolume:
     inside = interiors(batch.masks, recipe.scoring.erosion)
     low, high = np.percentile(batch.images[inside], SHOWN)
     below_top = rounded(sliced.slice_spacing) * (positions[-1] - np.array(positions))
-    return PreparedVolume(
+    return PreparedScan(
         batch=SliceBatch(batch.images, batch.masks, below_top.astype(np.float32)),
         placements=[placement] * len(slices),
         positions=positions,
         n_slices=sliced.n_slices,
         places=_places(volume, positions, how),
+        spacing=rounded(sliced.slice_spacing),
         window=(float(low), float(high)),
-        sliced=sliced,
+        grey=(sliced.low, sliced.high),
     )
-
-
-def training_slices(prepared: PreparedVolume, recipe: Recipe) -> SliceBatch:
-    """Of a volume's slices those that training sees: evenly spaced from end to end."""
-    return prepared.batch.take(evenly_spaced(len(prepared), volume_recipe(recipe).train_slices))
-
-
-def evenly_spaced(n: int, most: int) -> NDArray[np.intp]:
-    """At most `most` of n places, from end to end."""
-    return np.linspace(0, n - 1, min(most, n)).round().astype(np.intp)
 
 
 def rounded(spacing: float) -> float:
     """To 0.01 mm: DICOM and NIfTI store the same spacing to different digits."""
     return round(spacing, 2) or spacing
-
-
-def volume_recipe(recipe: Recipe) -> VolumeRecipe:
-    """The recipe's part on volumes. Raises SettingsError where it is for picture files."""
-    if recipe.volumes is None:
-        raise SettingsError(f"the recipe {recipe.name!r} is for picture files, not for volumes")
-    return recipe.volumes
 
 
 def _judged(sliced: SlicedVolume, how: VolumeRecipe) -> tuple[int, ...]:

@@ -22,6 +22,8 @@ from mriad_model.preprocessing.foreground import bounding_box, head_mask
 from mriad_model.preprocessing.slices import Pixels
 from mriad_model.preprocessing.slicing import cut
 from mriad_model.readers.geometry import voxel_spacing
+from mriad_model.readers.images.reading import ImageScan
+from mriad_model.readers.scan_types import ReadScan
 from mriad_model.readers.volumes import Volume
 from mriad_model.readers.voxel_grid import canonical, canonical_affine
 
@@ -41,6 +43,13 @@ class _Blob:
     axes: NDArray[np.float64]  # (D,) mm
     level: float  # 0 is the darkest of the brain, 1 the brightest; beyond is possible
     strength: float  # 0..1
+
+
+def implanted_scan(scan: ReadScan, kind: Lesion, seed: str) -> ReadScan:
+    """A scan with a lesion in it. Raises RejectedFile as `implanted_volume` does."""
+    if isinstance(scan, ImageScan):
+        return replace(scan, pixels=implanted_slice(scan.pixels, kind, seed)[0])
+    return implanted_volume(scan, kind, seed)[0]
 
 
 def implanted_slice(pixels: Pixels, kind: Lesion, seed: str) -> tuple[Pixels, NDArray[np.bool_]]:

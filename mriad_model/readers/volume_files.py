@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,11 +23,30 @@ class StoredVolume:
     affine_values: tuple[float, ...]  # 4x4, row by row
     origin: Origin
     identity: Identity
+    n_slices: int  # along the grid's last axis
 
     @property
     def sha256(self) -> str:
         """What tells the volume: its name in the record."""
         return self.identity.sha256
+
+    def geometry(self, n_files: int) -> dict[str, Any]:
+        """What the record keeps of its grid, and of the files that it was read from."""
+        volume, origin = self.load(), self.origin
+        geometry: dict[str, Any] = {
+            "shape": list(volume.voxels.shape),  # slices, rows, columns, as stored
+            "spacing": [round(each, 6) for each in volume.spacing],  # mm, along x, y, z
+            "affine": list(self.affine_values),  # 4x4, row by row: voxel -> RAS mm
+            "bits": 8 * volume.voxels.dtype.itemsize,
+            "contrast": origin.contrast,
+            "decoder": origin.decoder,
+            "files": n_files,
+        }
+        if origin.remarks:
+            geometry["remarks"] = list(origin.remarks)
+        if origin.session is not None:
+            geometry["bids"] = {"session": origin.session}
+        return geometry
 
     def load(self) -> Volume:
         """The volume, with its voxels mapped from the file, read-only: no memory is taken."""
@@ -52,7 +72,7 @@ def store_volume(job: tuple[VolumeSource, Path]) -> StoredVolume:
     with os.fdopen(descriptor, "wb") as file:
         np.save(file, volume.voxels, allow_pickle=False)
     affine = tuple(volume.affine.ravel().tolist())
-    return StoredVolume(path, affine, volume.origin, volume.identity)
+    return StoredVolume(path, affine, volume.origin, volume.identity, len(volume.voxels))
 
 
 def _volume(source: VolumeSource) -> Volume:

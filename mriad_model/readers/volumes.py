@@ -33,6 +33,12 @@ class Origin:
     decoder: str = "native"  # the library and version that decompressed the voxels
     remarks: tuple[str, ...] = ()  # what of the source contradicts itself, or was passed over
 
+    @property
+    def patient(self) -> str | None:
+        """The patient as the source names one; None where it names none, or blanks."""
+        named = self.patient_id is not None and self.patient_id.strip(" \0")
+        return self.patient_id if named else None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Volume:

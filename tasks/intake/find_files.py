@@ -46,6 +46,11 @@ class ScanSources:
     volumes: tuple[VolumeSource, ...] = ()
 
     @property
+    def files(self) -> list[tuple[FoundFile, ...]]:
+        """Those of each source, pictures first."""
+        return [*((each,) for each in self.pictures), *(each.files for each in self.volumes)]
+
+    @property
     def n_slices(self) -> int:
         """About how many slices they hold."""
         return len(self.pictures) + sum(_n_slices(each) for each in self.volumes)

@@ -4,10 +4,8 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
-import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -17,17 +15,17 @@ from db.repository.rejections import append_rejections
 from db.repository.scans import register_scans
 from db.timestamps import now
 from mriad_model.datasets.labels import label_from_folder, read_label_csv
-from mriad_model.enums import LabelSource, LabelValue, RejectionReason, ScanKind
+from mriad_model.enums import LabelSource, LabelValue, RejectionReason
 from mriad_model.errors import RejectedFile
 from mriad_model.paths import recorded_path, unescape_path
 from mriad_model.pseudonyms import pseudonym
 from mriad_model.readers.folders import FoundFile
-from mriad_model.readers.images.reading import StoredImage, store_image
-from mriad_model.readers.volume_files import StoredVolume, store_volume
+from mriad_model.readers.scan_types import StoredScan
 from mriad_model.rejections import RejectedItem
 from tasks.intake.find_files import ScanSources
+from tasks.intake.read_sources import read_sources
 from tasks.intake.rejections import as_listed, rejection_row
-from tasks.runtime.connections import database, reader_pool, time_budget
+from tasks.runtime.connections import database, time_budget
 from tasks.runtime.home import site_key
 from tasks.runtime.progress import timed
 from tasks.runtime.scan_names import as_recorded
@@ -35,7 +33,6 @@ from tasks.runtime.workspace import CachedScan, Workspace
 
 # What is not readable is tried again, and by then the file may rest.
 CHANGED = RejectedFile(RejectionReason.UNREADABLE, "changed while it was being read")
-TOGETHER = 16  # pictures in one message to a child
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +74,11 @@ def ingest_chunk(
     be kept.
     """
     engine, place, workspace = database(home), Path(home), Workspace(Path(folder))
-    scratch, budget = workspace.scratch(), time_budget(home, run_id)
-    pictures = reader_pool().map(
-        store_image,
-        [(each.path, scratch) for each in sources.pictures],
-        together=TOGETHER,
-        budget=budget,
-        folder_of=lambda job: str(job[0].parent),
-    )
-    volumes = reader_pool().map(
-        store_volume,
-        [(each, workspace.voxels(i, "read")) for i, each in enumerate(sources.volumes)],
-        budget=budget,
-        folder_of=lambda job: str(job[0].files[0].path.parent),
-    )
-    files = [*((each,) for each in sources.pictures), *(each.files for each in sources.volumes)]
+    outcomes = list(read_sources(sources, workspace, time_budget(home, run_id)))
     moment = now()
     rows, rejections, kept = [], [], []
     good = []
-    for of_scan, outcome in zip(files, chain(pictures, volumes), strict=True):
+    for of_scan, outcome in outcomes:
         if not all(each.stands for each in of_scan):
             outcome = CHANGED  # noqa: PLW2901 - what was read is not what was listed
         if isinstance(outcome, RejectedFile):
@@ -117,7 +100,7 @@ def ingest_chunk(
     return Ingested(
         seen=[(row.scan_id, str(each.source)) for row, each in zip(registered, kept, strict=True)],
         new=sum(each.new for each in registered),
-        n_sources=len(files),
+        n_sources=len(outcomes),
         rejected=[as_listed(each) for each in rejections],
     )
 
@@ -163,62 +146,19 @@ def labeller(folder: Path, labelling: Labelling) -> Callable[[Path], LabelValue 
 
 
 def scan_row(
-    read: StoredImage | StoredVolume,
-    n_files: int,
-    key: Callable[[], bytes],
-    run_id: int,
-    moment: str,
+    read: StoredScan, n_files: int, key: Callable[[], bytes], run_id: int, moment: str
 ) -> Scan:
     """The scan's row. `key` gives the site's key; it is asked only where a patient is named."""
-    if isinstance(read, StoredImage):
-        return _picture(read, run_id, moment)
-    return _volume(read, n_files, key, run_id, moment)
-
-
-def _picture(image: StoredImage, run_id: int, moment: str) -> Scan:
-    rows, columns = image.shape
-    geometry = {"rows": rows, "columns": columns, "bits": image.bits}
+    origin = read.origin
     return Scan(
-        sha256=image.sha256,
-        kind=ScanKind.IMAGE,
-        patient=None,
-        study_uid=None,
-        series_uid=None,
-        scanner=None,
-        geometry=json.dumps(geometry, sort_keys=True),
-        n_slices=1,
-        run_id=run_id,
-        created_at=moment,
-    )
-
-
-def _volume(
-    stored: StoredVolume, n_files: int, key: Callable[[], bytes], run_id: int, moment: str
-) -> Scan:
-    volume, origin = stored.load(), stored.origin
-    geometry = {
-        "shape": list(volume.voxels.shape),  # slices, rows, columns, as stored
-        "spacing": [round(each, 6) for each in volume.spacing],  # mm, along x, y, z of the grid
-        "affine": np.ravel(volume.affine).tolist(),  # 4x4, row by row: voxel -> RAS mm
-        "bits": 8 * volume.voxels.dtype.itemsize,
-        "contrast": origin.contrast,
-        "decoder": origin.decoder,
-        "files": n_files,
-    }
-    if origin.remarks:
-        geometry["remarks"] = list(origin.remarks)
-    if origin.session is not None:
-        geometry["bids"] = {"session": origin.session}
-    named = origin.patient_id is not None and origin.patient_id.strip(" \0")
-    return Scan(
-        sha256=stored.sha256,
+        sha256=read.sha256,
         kind=origin.kind,
-        patient=pseudonym(key(), origin.patient_id) if named else None,
+        patient=None if origin.patient is None else pseudonym(key(), origin.patient),
         study_uid=origin.study_uid,
         series_uid=origin.series_uid,
         scanner=origin.scanner,
-        geometry=json.dumps(geometry, sort_keys=True),
-        n_slices=volume.voxels.shape[0],
+        geometry=json.dumps(read.geometry(n_files), sort_keys=True),
+        n_slices=read.n_slices,
         run_id=run_id,
         created_at=moment,
     )

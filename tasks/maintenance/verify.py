@@ -36,9 +36,9 @@ from tasks.runtime.model_cache import forget_models, loaded_model
 from tasks.runtime.progress import tell
 from tasks.runtime.runs import library_versions
 from tasks.runtime.source_files import LocatedScan, read_again
-from tasks.runtime.workspace import Workspace, loaded
-from tasks.scoring.model_scores import ModelScore, score_scans
-from tasks.scoring.preprocess import PreparedScan, prepare_outcomes
+from tasks.runtime.workspace import Workspace
+from tasks.scoring.model_scores import ModelScore, score_and_draw
+from tasks.scoring.preprocess import PreparedItem, prepare_outcomes
 
 PAGE = 256  # slices
 
@@ -99,7 +99,7 @@ class _Page:
             self.report.mismatched += [_mismatch(each, str(error)) for each, _ in located]
             self.foundations.weak(located[0][0].threshold, located[0][0].model)
             return
-        judged = score_scans(fitted, self._prepared(located, fitted.recipe), self.model_id)
+        judged = score_and_draw(fitted, self._prepared(located, fitted.recipe), self.model_id)
         found = {each.scan_id: each for each in judged}
         for each, _ in located:
             if each.decision.scan_id in found:
@@ -117,19 +117,18 @@ class _Page:
             for each in replays
         }
         read = read_again(home, list(wanted.values()), workspace)
-        kept = loaded(list(read.values()))
         found = []
         for each in replays:
             sighted = wanted[each.decision.scan_id]
             if sighted.id in read:
-                found.append((each, LocatedScan(sighted.id, kept[sighted.scan.sha256])))
+                found.append((each, LocatedScan(sighted.id, read[sighted.id])))
             else:
                 self.report.unreadable.append(_unreadable(each.decision.id or 0, sighted, home))
         return found
 
     def _prepared(
         self, located: Sequence[tuple[Replay, LocatedScan]], recipe: Recipe
-    ) -> list[PreparedScan]:
+    ) -> list[PreparedItem]:
         """The slices of scans; one that cannot be prepared any more is a mismatch."""
         scans = {one.scan_id: one for _, one in located}
         outcomes = dict(zip(scans, prepare_outcomes(list(scans.values()), recipe), strict=True))
@@ -143,8 +142,8 @@ class _Page:
     def _compare(self, replay: Replay, judged: ModelScore) -> None:
         threshold = replay.threshold
         how = max(
-            alike(judged.score, replay.score.value),
-            all_alike(judged.slice_scores, replay.slice_values),
+            alike(judged.found.score, replay.score.value),
+            all_alike(judged.slice_values, replay.slice_values),
         )
         calibration = self.foundations.calibration(threshold.model_id, threshold.dataset_id)
         wrong = _wrong(replay, judged, calibration)
@@ -164,14 +163,15 @@ class _Page:
 def _wrong(replay: Replay, judged: ModelScore, calibration: Sequence[float]) -> list[str]:
     """What of a decision does not come out, on the threshold as recorded."""
     stored, line, decision = replay.score.value, replay.threshold.value, replay.decision
+    score = judged.found.score
     wrong = []
-    if alike(judged.score, stored) is Alike.OTHER:
-        wrong.append(f"score {judged.score!r}, recorded {stored!r}")
-    elif verdict(judged.score, line) is not verdict(stored, line):
-        wrong.append(f"score {judged.score!r}, on the other side of the threshold than recorded")
-    if judged.positions != replay.positions:
+    if alike(score, stored) is Alike.OTHER:
+        wrong.append(f"score {score!r}, recorded {stored!r}")
+    elif verdict(score, line) is not verdict(stored, line):
+        wrong.append(f"score {score!r}, on the other side of the threshold than recorded")
+    if judged.found.positions != replay.positions:
         wrong.append("which of its slices are judged")
-    elif all_alike(judged.slice_scores, replay.slice_values) is Alike.OTHER:
+    elif all_alike(judged.slice_values, replay.slice_values) is Alike.OTHER:
         wrong.append("its slice scores")
     if verdict(stored, line) is not decision.verdict:
         wrong.append("its verdict")

@@ -46,7 +46,7 @@ def wrong_maps(
 
     `how` the scores compare: where their last bits differ, so may all of a map.
     """
-    drawn = {file.kind: file.data for file in judged.files}
+    drawn = {file.kind: file.data for file in judged.maps.files}
     wrong = []
     for row in replay.heatmaps:
         try:
@@ -63,7 +63,7 @@ def wrong_maps(
         elif how is not Alike.IDENTICAL:
             report.leave("heatmaps", OTHER_BITS)
         else:
-            wrong += _drawn_again(home, row, drawn, judged.anomaly, report)
+            wrong += _drawn_again(home, row, drawn, judged.maps.anomaly, report)
     return wrong
 
 

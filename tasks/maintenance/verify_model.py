@@ -10,6 +10,7 @@ from db.entities import Model, Threshold
 from db.repository.scores import RecordedScore, StoredScore, calibration_scores, recorded_scores
 from db.repository.sightings import SightedScan, sighted_scans
 from mriad_model.detection.model import FittedModel
+from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.detection.thresholds import fit_threshold
 from mriad_model.errors import ModelFileError, RejectedFile, SettingsError, ThresholdUndefined
 from mriad_model.recipes import Recipe
@@ -19,23 +20,13 @@ from tasks.runtime.connections import database
 from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import tell
 from tasks.runtime.source_files import LocatedScan, read_again
-from tasks.runtime.workspace import Workspace, loaded
-from tasks.scoring.model_scores import scores_of
+from tasks.runtime.workspace import Workspace
 from tasks.scoring.preprocess import prepare_outcomes
 
 CHUNK = 256  # slices
 QUICK, GONE = "--quick leaves them out", "the files of the scans are gone or changed"
 UNPREPARED = "the scans hold nothing to judge any more"
 FROM_FILE = "taken from the model's file, for training is not repeated"
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A scan's score, and that of each slice, as computed now."""
-
-    value: float
-    positions: tuple[int, ...]
-    slice_values: tuple[float, ...]
 
 
 @dataclass(slots=True)
@@ -137,7 +128,7 @@ class Foundations:
             scans = [sighted[each.scan_id] for each in piece]
             found = self._found(scans, fitted, workspace)
             for row in piece:
-                again[row.scan_id] = found[row.scan_id].value if row.scan_id in found else None
+                again[row.scan_id] = found[row.scan_id].score if row.scan_id in found else None
                 if row.scan_id in found:
                     faults += self._compared(recorded[row.score_id], found[row.scan_id])
             workspace.discard()
@@ -147,34 +138,28 @@ class Foundations:
 
     def _found(
         self, scans: Sequence[SightedScan], fitted: FittedModel, workspace: Workspace
-    ) -> dict[int, Found]:
+    ) -> dict[int, ScanScores]:
         """Scores computed now; what cannot be read or prepared is left out, and said."""
         read = read_again(Path(self.home), scans, workspace)
         self.report_gone(len(scans) - len(read))
-        kept = loaded(list(read.values()))
-        located = [LocatedScan(i, kept[each.scan.sha256]) for i, each in read.items()]
+        located = [LocatedScan(i, each) for i, each in read.items()]
         outcomes = prepare_outcomes(located, fitted.recipe)
         prepared = [each for each in outcomes if not isinstance(each, RejectedFile)]
         if len(prepared) < len(outcomes):
             n = len(outcomes) - len(prepared)
             self.report.leave("calibration scores", UNPREPARED, n)
-        if not prepared:
-            return {}
-        return {
-            scan.scan_id: Found(value, scan.positions, slice_values)
-            for scan, (value, slice_values) in zip(
-                prepared, scores_of(fitted, prepared), strict=True
-            )
-        }
+        scored = score_scans(fitted, [each.slices for each in prepared])
+        return {each.scan_id: found for each, found in zip(prepared, scored, strict=True)}
 
     def report_gone(self, n: int) -> None:
         """Say of how many calibration scans the files are gone."""
         if n:
             self.report.leave("calibration scores", GONE, n)
 
-    def _compared(self, recorded: RecordedScore, found: Found) -> list[str]:
+    def _compared(self, recorded: RecordedScore, found: ScanScores) -> list[str]:
         row = recorded.score
-        how = max(alike(found.value, row.value), all_alike(found.slice_values, recorded.values))
+        slice_values = found.slice_scores.tolist()
+        how = max(alike(found.score, row.value), all_alike(slice_values, recorded.values))
         if found.positions != recorded.positions:
             how = Alike.OTHER
         self.report.calibration = self.report.calibration.plus(how)
@@ -183,8 +168,8 @@ class Foundations:
         if how is not Alike.OTHER:
             return []
         what = f"score of calibration scan {row.scan_id}"
-        if alike(found.value, row.value) is Alike.OTHER:
-            return [f"{what} is {found.value!r}, recorded {row.value!r}"]
+        if alike(found.score, row.value) is Alike.OTHER:
+            return [f"{what} is {found.score!r}, recorded {row.value!r}"]
         return [f"slice scores, the {what} being as recorded, are not"]
 
 

@@ -18,7 +18,7 @@ from mriad_model.readers.volume_files import store_volume
 from mriad_model.rejections import VANISHED
 from tasks.runtime.connections import database, reader_pool
 from tasks.runtime.scan_names import called
-from tasks.runtime.workspace import CachedScan, LoadedScan, Workspace, loaded
+from tasks.runtime.workspace import CachedScan, Workspace
 
 TOGETHER = 16  # pictures in one message to a child
 
@@ -28,7 +28,7 @@ class LocatedScan:
     """A scan of the record, as read."""
 
     scan_id: int
-    kept: LoadedScan
+    kept: CachedScan
 
 
 def load_scans(
@@ -46,7 +46,7 @@ def load_scans(
     if missing:
         again = read_again(Path(home), missing, workspace)
         workspace.keep(list(again.values()))
-        there |= loaded(list(again.values()))
+        there |= {each.scan.sha256: each for each in again.values()}
         gone = [each for each in missing if each.id not in again]
         append_rejections(engine, [_vanished(each, run_id) for each in gone])
     return [

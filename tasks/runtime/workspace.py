@@ -10,16 +10,15 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from mriad_model.enums import ScanKind
 from mriad_model.files import make_folder, write_atomically
-from mriad_model.readers.images.reading import ImageScan, StoredImage, map_bytes
+from mriad_model.readers.images.reading import StoredImage
+from mriad_model.readers.scan_types import StoredScan
 from mriad_model.readers.volume_files import StoredVolume
 from mriad_model.readers.volume_identity import Identity
 from mriad_model.readers.volumes import Origin
-
-ReadScan: TypeAlias = ImageScan | StoredVolume
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +26,7 @@ class CachedScan:
     """A scan that a child has read, and the first of the files that it was read from."""
 
     source: Path
-    scan: StoredImage | StoredVolume
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedScan:
-    """A scan that is there to be used, and the first of the files that it was read from."""
-
-    source: Path
-    scan: ReadScan
-    stored: StoredImage | StoredVolume
+    scan: StoredScan
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +62,10 @@ class Workspace:
         before = json.loads(self._index.read_text()) if self._index.exists() else []
         write_atomically(self.scratch() / self._index.name, json.dumps(before + entries).encode())
 
-    def kept(self) -> dict[str, LoadedScan]:
-        """The scans that `keep` named, by their sha256; pixels and voxels are mapped, not read."""
+    def kept(self) -> dict[str, CachedScan]:
+        """The scans that `keep` named, by their sha256."""
         entries = json.loads(self._index.read_text()) if self._index.exists() else []
-        return loaded([_stored(each) for each in entries])
+        return {each.scan.sha256: each for each in map(_stored, entries)}
 
     def forget(self) -> None:
         """Remove the scans as read; what was prepared of them stays."""
@@ -86,22 +76,6 @@ class Workspace:
     def discard(self) -> None:
         """Remove the folder and all in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def loaded(stored: Sequence[CachedScan]) -> dict[str, LoadedScan]:
-    """Scans by their sha256, with their pixels and voxels mapped."""
-    pictures = {each.scan.path for each in stored if isinstance(each.scan, StoredImage)}
-    mapped = {path: map_bytes(path) for path in pictures}
-    return {
-        each.scan.sha256: LoadedScan(
-            each.source,
-            each.scan.load(mapped[each.scan.path])
-            if isinstance(each.scan, StoredImage)
-            else each.scan,
-            each.scan,
-        )
-        for each in stored
-    }
 
 
 def _entry(stored: CachedScan) -> dict[str, Any]:

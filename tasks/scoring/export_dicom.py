@@ -13,7 +13,6 @@ from db.entities import Rejection
 from db.repository.models import model_by_id
 from db.repository.scores import HeatmapFile
 from db.repository.sightings import sighted_scans
-from mriad_model.detection.volume_scores import pixel_threshold
 from mriad_model.dicom_outputs import available, dicom_outputs
 from mriad_model.dicom_outputs.job import OutputJob
 from mriad_model.enums import HeatmapKind, ScanKind, Verdict
@@ -21,13 +20,12 @@ from mriad_model.errors import RejectedFile
 from mriad_model.files import sha256_of, write_once
 from mriad_model.readers.dicom.series import Series
 from mriad_model.readers.volume_files import StoredVolume
-from mriad_model.recipes import Recipe
 from tasks.intake.rejections import rejection_at
 from tasks.runtime.connections import database, reader_pool
 from tasks.runtime.source_files import volume_sources
 from tasks.runtime.workspace import Workspace
-from tasks.scoring.model_scores import ModelScore, map_path
-from tasks.scoring.preprocess import PreparedScan
+from tasks.scoring.model_scores import ModelScore
+from tasks.scoring.preprocess import PreparedItem
 from tasks.scoring.selection import ActiveModel
 
 SUFFIXES = {
@@ -59,7 +57,7 @@ def export(
     home: str,
     run_id: int,
     model: ActiveModel,
-    scan: PreparedScan,
+    scan: PreparedItem,
     judged: ModelScore,
     said: DecisionValues,
     workspace: Workspace,
@@ -68,23 +66,23 @@ def export(
 
     The source's headers are read again, in a child, which makes the objects too.
     """
-    stored = scan.scan
+    stored, map_of_scan = scan.stored, judged.maps.anomaly
     if not isinstance(stored, StoredVolume) or stored.origin.kind is not ScanKind.DICOM:
         return DicomExport()
-    if not available() or judged.anomaly is None:
+    if not available() or map_of_scan is None:
         return DicomExport()
     series = _series(home, scan.scan_id, stored)
     if series is None:
         return DicomExport()
     anomaly = workspace.voxels(scan.scan_id, "map")
-    np.save(anomaly, judged.anomaly, allow_pickle=False)
+    np.save(anomaly, map_of_scan, allow_pickle=False)
     newest = head(database(home))
     job = OutputJob(
         series=series,
         anomaly=anomaly,
-        map_threshold=pixel_threshold(Recipe.from_json(model.recipe), said.threshold),
-        montage=judged.files[0].data,
-        score=judged.score,
+        map_threshold=said.threshold,  # a scan score is a value of the map, on its scale
+        montage=judged.maps.files[0].data,
+        score=judged.found.score,
         threshold=said.threshold,
         p_value=said.p_value,
         verdict=said.verdict,
@@ -100,16 +98,16 @@ def export(
         return DicomExport(
             rejection=rejection_at(scan.source, Path(home), made, run_id, said.moment)
         )
-    return DicomExport(tuple(_written(Path(home), model, scan.sha256, made)))
+    return DicomExport(tuple(_written(Path(home), model, judged, made)))
 
 
 def _written(
-    home: Path, model: ActiveModel, sha256: str, made: dict[HeatmapKind, bytes]
+    home: Path, model: ActiveModel, judged: ModelScore, made: dict[HeatmapKind, bytes]
 ) -> Iterator[HeatmapFile]:
     """Write the objects. They bear the time: those of a run that was cut off stay as they are."""
     for kind, data in made.items():
         suffix = f"-threshold-{model.threshold_id}-{SUFFIXES[kind]}.dcm"
-        name = map_path(model.model_id, sha256, suffix)
+        name = judged.path(suffix)
         write_once(home / name, data)
         yield HeatmapFile(kind, 0, name, sha256_of(home / name))
 

@@ -21,7 +21,7 @@ from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import timed
 from tasks.runtime.workspace import Workspace
 from tasks.scoring.export_dicom import DecisionValues, DicomExport, export
-from tasks.scoring.model_scores import ModelScore, score_scans
+from tasks.scoring.model_scores import ModelScore, score_and_draw
 from tasks.scoring.preprocess import load_prepared
 from tasks.scoring.selection import ActiveModel, PendingScans
 
@@ -43,7 +43,7 @@ class ActiveThreshold:
 
     def p_values(self, judged: Sequence[ModelScore]) -> list[float]:
         """The chance of such a score among healthy scans, for each."""
-        scores = np.array([each.score for each in judged])
+        scores = np.array([each.found.score for each in judged])
         return [float(chance) for chance in p_value(scores, self.calibration)]
 
 
@@ -86,14 +86,18 @@ def _score_prepared(
     """How many scans were scored, and how many decisions are new."""
     fitted = loaded_model(home, model.model_id, device)
     prepared = {each.scan_id: each for each in load_prepared(workspace)}
-    judged = score_scans(fitted, [*prepared.values()], model.model_id)
+    judged = score_and_draw(fitted, [*prepared.values()], model.model_id)
     write_all_atomically(
-        {Path(home) / file.path: file.data for each in judged for file in each.files}
+        {
+            Path(home) / each.path(file.suffix): file.data
+            for each in judged
+            for file in each.maps.files
+        }
     )
     moment, line = now(), ActiveThreshold.of(home, model.threshold_id)
     rows, rejections = [], []
     for each, chance in zip(judged, line.p_values(judged), strict=True):
-        said = DecisionValues(verdict(each.score, line.value), chance, line.value, moment)
+        said = DecisionValues(verdict(each.found.score, line.value), chance, line.value, moment)
         exported = export(home, run_id, model, prepared[each.scan_id], each, said, workspace)
         rows.append(_row(each, said, exported))
         rejections += [exported.rejection] if exported.rejection else []
@@ -107,13 +111,14 @@ def _score_prepared(
 
 def _row(judged: ModelScore, said: DecisionValues, exported: DicomExport) -> ScoredScan:
     maps = [
-        HeatmapFile(file.kind, 0, file.path, sha256(file.data).hexdigest()) for file in judged.files
+        HeatmapFile(file.kind, 0, judged.path(file.suffix), sha256(file.data).hexdigest())
+        for file in judged.maps.files
     ]
     return ScoredScan(
         scan_id=judged.scan_id,
-        value=judged.score,
-        slice_values=judged.slice_scores,
-        positions=judged.positions,
+        value=judged.found.score,
+        slice_values=judged.slice_values,
+        positions=judged.found.positions,
         heatmaps=[*maps, *exported.files],
         verdict=said.verdict,
         p_value=said.p_value,

@@ -14,7 +14,7 @@ from db.repository.rejections import append_rejections
 from db.repository.scans import scans_by_id
 from db.repository.sightings import sighted_scans
 from db.timestamps import now
-from mriad_model.detection.volume_scores import incompatibility
+from mriad_model.detection.compatibility import incompatibility
 from mriad_model.enums import RejectionReason, Role
 from mriad_model.errors import NoScans
 from mriad_model.recipes import Recipe

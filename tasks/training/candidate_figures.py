@@ -18,7 +18,7 @@ from db.repository.models import (
     threshold_by_id,
 )
 from db.repository.scans import scans_by_id
-from mriad_model.detection.volume_scores import incompatibility
+from mriad_model.detection.compatibility import incompatibility
 from mriad_model.enums import LabelValue, Role
 from mriad_model.errors import ModelFileError, ThresholdUndefined
 from mriad_model.promotion.comparison import one_of_each, points, told_points

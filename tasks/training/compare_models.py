@@ -4,22 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from db.repository.scores import ScoredScan, append_scored
 from db.timestamps import now
 from mriad_model.detection.model import FittedModel
-from mriad_model.detection.volume_scores import score_volume
+from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.errors import RejectedFile
 from mriad_model.phantom.lesions import Lesion
-from mriad_model.preprocessing.slices import prepare, stack
-from mriad_model.preprocessing.volumes import prepare_volume
-from mriad_model.promotion.implants import implanted_slice, implanted_volume
-from mriad_model.readers.images.reading import ImageScan
-from mriad_model.readers.volumes import Volume
+from mriad_model.preprocessing.scan_slices import prepare_scan
+from mriad_model.promotion.implants import implanted_scan
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database
 from tasks.runtime.model_cache import loaded_model
@@ -52,9 +47,7 @@ class ComparedScans:
 class _Found:
     """What a model finds in one scan as it is, and in it with each lesion."""
 
-    value: float
-    slice_values: NDArray[np.float64]
-    positions: tuple[int, ...]
+    plain: ScanScores
     implanted: list[float]
 
 
@@ -111,16 +104,19 @@ def _add(compared: ComparedScans, scan_id: int, found: Mapping[int, _Found], *, 
     for model_id, each in found.items():
         scores = compared.scores[model_id]
         if ill:
-            scores.abnormal.append(each.value)
+            scores.abnormal.append(each.plain.score)
         else:
-            scores.healthy.append(each.value)
+            scores.healthy.append(each.plain.score)
             scores.implanted.append(each.implanted)
 
 
 def _append(home: str, run_id: int, scan_id: int, found: Mapping[int, _Found]) -> None:
     engine = database(home)
     for model_id, each in found.items():
-        row = ScoredScan(scan_id, each.value, each.slice_values.tolist(), positions=each.positions)
+        plain = each.plain
+        row = ScoredScan(
+            scan_id, plain.score, plain.slice_scores.tolist(), positions=plain.positions
+        )
         append_scored(engine, model_id, None, [row], run_id=run_id, now=now())
 
 
@@ -128,37 +124,15 @@ def _found(
     located: LocatedScan, models: Mapping[int, FittedModel], kinds: Sequence[Lesion]
 ) -> dict[int, _Found] | None:
     """What each model finds; None where there is nothing to score."""
-    scan, seed = located.kept.scan, located.kept.scan.sha256
-    if isinstance(scan, ImageScan):
-        return _in_picture(scan, models, kinds, seed)
+    scan, seed = located.kept.scan.load(), located.kept.scan.sha256
     try:
-        return _in_volume(scan.load(), models, kinds, seed)
+        scans = [scan, *(implanted_scan(scan, kind, seed) for kind in kinds)]
+        recipes = {fitted.recipe for fitted in models.values()}
+        prepared = {how: [prepare_scan(each, how) for each in scans] for how in recipes}
     except RejectedFile:
         return None
-
-
-def _in_picture(
-    scan: ImageScan, models: Mapping[int, FittedModel], kinds: Sequence[Lesion], seed: str
-) -> dict[int, _Found]:
-    pictures = [scan.pixels, *(implanted_slice(scan.pixels, kind, seed)[0] for kind in kinds)]
     found = {}
     for model_id, fitted in models.items():
-        batch = stack([prepare(each, fitted.recipe.preprocessing) for each in pictures])
-        scores = fitted.score(batch).scores
-        found[model_id] = _Found(float(scores[0]), scores[:1], (0,), scores[1:].tolist())
-    return found
-
-
-def _in_volume(
-    volume: Volume, models: Mapping[int, FittedModel], kinds: Sequence[Lesion], seed: str
-) -> dict[int, _Found]:
-    volumes = [volume, *(implanted_volume(volume, kind, seed)[0] for kind in kinds)]
-    recipes = {fitted.recipe for fitted in models.values()}
-    prepared = {how: [prepare_volume(each, how) for each in volumes] for how in recipes}
-    found = {}
-    for model_id, fitted in models.items():
-        plain, *implanted = (score_volume(fitted, each) for each in prepared[fitted.recipe])
-        found[model_id] = _Found(
-            plain.score, plain.slice_scores, plain.positions, [each.score for each in implanted]
-        )
+        plain, *implanted = score_scans(fitted, prepared[fitted.recipe])
+        found[model_id] = _Found(plain, [each.score for each in implanted])
     return found

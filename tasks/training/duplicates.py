@@ -8,15 +8,12 @@ from db.entities import Scan
 from mriad_model.datasets.duplicates import Fingerprint, fingerprint, twin_groups
 from mriad_model.datasets.roles import joined_groups
 from mriad_model.errors import RejectedFile
-from mriad_model.preprocessing.slices import Pixels
-from mriad_model.preprocessing.slicing import cut
-from mriad_model.preprocessing.volumes import volume_recipe
-from mriad_model.readers.images.reading import ImageScan
+from mriad_model.preprocessing.scan_slices import shown_slice
 from mriad_model.recipes import Recipe
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.progress import tell
 from tasks.runtime.source_files import load_scans
-from tasks.runtime.workspace import ReadScan, Workspace
+from tasks.runtime.workspace import Workspace
 
 CHUNK = 512
 
@@ -44,23 +41,13 @@ def grouped(
     for number, chunk in in_chunks(list(scans), CHUNK, lambda each: scans[each].n_slices):
         workspace = Workspace(folder / f"twins-{number}")
         for each in load_scans(home, run_id, chunk, workspace):
-            pixels = _shown(each.kept.scan, recipe)
-            if pixels is not None:
-                ids.append(each.scan_id)
-                prints.append(fingerprint(pixels))
+            try:
+                prints.append(fingerprint(shown_slice(each.kept.scan.load(), recipe)))
+            except RejectedFile:  # nothing in it could be judged
+                continue
+            ids.append(each.scan_id)
         workspace.discard()
         done += len(chunk)
         tell("looking for twins", done, len(scans))
     groups = joined_groups(twin_groups(prints), [scans[each].patient for each in ids])
     return Grouped(ids, [scans[each].sha256 for each in ids], groups)
-
-
-def _shown(scan: ReadScan, recipe: Recipe) -> Pixels | None:
-    """The slice that stands for a scan where twins are looked for: of a volume, the middle one."""
-    if isinstance(scan, ImageScan):
-        return scan.pixels
-    try:
-        sliced = cut(scan.load(), volume_recipe(recipe).slicing)
-    except RejectedFile:
-        return None
-    return sliced.slice_at(sliced.positions[len(sliced.positions) // 2]).pixels

@@ -1,4 +1,4 @@
-"""Evaluation: labelled images gathered into one file, folds run over it, a report at the end."""
+"""Evaluation: labelled scans gathered into one file, folds run over it, a report at the end."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,33 +8,39 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from mriad_model.datasets.duplicates import Fingerprint, fingerprint, twin_groups
+from mriad_model.detection.compatibility import KINDS, incompatibility, require_one_contrast
 from mriad_model.detection.training import Epoch
-from mriad_model.enums import LabelValue, RejectionReason
+from mriad_model.enums import PICTURES, VOLUMES, LabelValue, RejectionReason
 from mriad_model.errors import NoScans, RejectedFile
-from mriad_model.evaluation.dataset import EvaluationData, EvaluationImage, gather
+from mriad_model.evaluation.dataset import (
+    EvaluationData,
+    EvaluationScan,
+    evaluation_scan,
+    gather,
+)
 from mriad_model.evaluation.folds import run_fold
 from mriad_model.evaluation.protocol import EvaluationPlan
 from mriad_model.evaluation.results import FoldResult
 from mriad_model.evaluation.summary import EvaluationReport, summarise
-from mriad_model.files import make_folder, write_atomically
+from mriad_model.files import write_atomically
 from mriad_model.heatmaps.overlay import paint
 from mriad_model.paths import escape_path, unescape_path
 from mriad_model.readers.contents import group_files
 from mriad_model.readers.folders import FoundFile, list_files
-from mriad_model.readers.images.reading import StoredImage, store_image
+from mriad_model.readers.scan_types import StoredScan
 from mriad_model.recipes import Recipe
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.evaluation_report import render_evaluation
-from tasks.intake.ingest import TOGETHER, Labelling, labeller
+from tasks.intake.find_files import ScanSources
+from tasks.intake.ingest import Labelling, labeller
+from tasks.intake.read_sources import read_sources
 from tasks.intake.rejections import refusal
 from tasks.reports.run_report import provenance, refusal_lines, write_page
 from tasks.runtime.connections import reader_pool
 from tasks.runtime.progress import tell
+from tasks.runtime.workspace import Workspace
 
-_VOLUME = RejectedFile(
-    RejectionReason.UNSUPPORTED, "a DICOM file or NIfTI volume; an evaluation takes pictures"
-)
+OTHER_KIND = "not of the kind that the recipe {!r} is for ({})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,48 +53,47 @@ class Gathered:
     rejected: list[RejectedItem]
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledImage:
-    """A picture that reads, with its label and fingerprint."""
-
-    file: FoundFile
-    label: LabelValue
-    picture: StoredImage
-    fingerprint: Fingerprint
-
-
 @task(name="preprocess", cache_policy=NO_CACHE)
 def gather_labelled(
     folder: str, glob: str, labelling: Labelling, recipe: str, path: str
 ) -> Gathered:
-    """Read and prepare the labelled images of a folder into the file `path`.
+    """Read and prepare the labelled scans of a folder into the file `path`.
 
     Raises:
-        NoScans: there is no healthy image, or no abnormal one.
-        SettingsError: the label CSV cannot be read.
+        NoScans: there is no healthy scan, or no abnormal one.
+        SettingsError: the label CSV cannot be read; or the healthy scans are of several contrasts.
     """
-    root = Path(unescape_path(folder))
+    root, how = Path(unescape_path(folder)), Recipe.from_json(recipe)
     say = labeller(root, labelling)
-    files = list(list_files(root, glob))
-    labels = [say(file.path) for file in files]
-    rejected: list[RejectedItem] = []
-    found: list[LabelledImage] = []
-    wanted = [(f, label) for f, label in zip(files, labels, strict=True) if label is not None]
-    scratch = Path(path).parent / "pictures"
-    make_folder(scratch)
-    outcomes = _read([file for file, _ in wanted], scratch)
-    for (file, label), outcome in zip(wanted, outcomes, strict=True):
+    labels = {file: say(file.path) for file in list_files(root, glob)}
+    wanted = {file: label for file, label in labels.items() if label is not None}
+    refused: dict[FoundFile, RejectedFile] = {}
+    found: list[EvaluationScan] = []
+    contrasts: list[str | None] = []
+    for files, outcome in _read(list(wanted), how, Path(path).parent / "scans"):
+        label = wanted[files[0]]
+        made: EvaluationScan | RejectedFile
         if isinstance(outcome, RejectedFile):
-            name = _name(file, root)
-            rejected.append(RejectedItem(name, outcome.reason.value, outcome.detail))
+            made = outcome
         else:
-            found.append(LabelledImage(file, label, outcome, fingerprint(outcome.load().pixels)))
-        tell("reading", len(found) + len(rejected), len(wanted))
+            contrasts += [outcome.origin.contrast] if label is LabelValue.HEALTHY else []
+            made = _prepared(files, _name(files[0], root), label, outcome, how)
+        if isinstance(made, RejectedFile):
+            refused |= dict.fromkeys(files, made)
+        else:
+            found.append(made)
+        tell("reading", len(found) + len(refused), len(wanted))
+    require_one_contrast(contrasts, how)
     healthy = sum(each.label is LabelValue.HEALTHY for each in found)
-    _require_both(healthy, len(found) - healthy, labels.count(None))
-    data = gather(_images(found, root), Recipe.from_json(recipe).preprocessing)
-    write_atomically(Path(path), data.to_bytes())
-    return Gathered(healthy, len(found) - healthy, labels.count(None), rejected)
+    unlabelled = len(labels) - len(wanted)
+    _require_both(healthy, len(found) - healthy, unlabelled)
+    write_atomically(Path(path), gather(found).to_bytes())
+    rejected = [
+        RejectedItem(_name(file, root), refused[file].reason.value, refused[file].detail)
+        for file in wanted
+        if file in refused
+    ]
+    return Gathered(healthy, len(found) - healthy, unlabelled, rejected)
 
 
 @task(name="fold", task_run_name="repeat {repeat} fold {fold}", cache_policy=NO_CACHE)
@@ -119,26 +124,37 @@ def write_evaluation_report(
     return report, write_page(Path(home), f"evaluation-run-{run_id}", page)
 
 
-def _read(files: Sequence[FoundFile], scratch: Path) -> Iterator[StoredImage | RejectedFile]:
-    """Each file as a picture, read in a child; or why it is none."""
+def _read(
+    files: Sequence[FoundFile], recipe: Recipe, scratch: Path
+) -> Iterator[tuple[tuple[FoundFile, ...], StoredScan | RejectedFile]]:
+    """The scans in files, each read in a child; or why they are none that the recipe is for."""
+    yield from (((each,), refusal(each.refused)) for each in files if each.refused is not None)
     contents = group_files(reader_pool(), [each for each in files if each.refused is None])
-    pictures = set(contents.pictures)
-    refused = {each.found: RejectedFile(each.reason, each.detail) for each in contents.refusals}
-    jobs = [(each.path, scratch) for each in files if each in pictures]
-    stored = reader_pool().map(store_image, jobs, together=TOGETHER)
-    for each in files:
-        if each.refused is not None:
-            yield refusal(each.refused)
-        else:
-            yield next(stored) if each in pictures else refused.get(each, _VOLUME)
+    for each in contents.refusals:
+        yield (each.found,), RejectedFile(each.reason, each.detail)
+    of_kinds = {
+        PICTURES: ScanSources(pictures=contents.pictures),
+        VOLUMES: ScanSources(volumes=contents.volumes),
+    }
+    yield from read_sources(of_kinds.pop(recipe.kinds), Workspace(scratch))
+    other = RejectedFile(
+        RejectionReason.UNSUPPORTED, OTHER_KIND.format(recipe.name, KINDS[recipe.kinds])
+    )
+    yield from ((of_scan, other) for left in of_kinds.values() for of_scan in left.files)
 
 
-def _images(found: Sequence[LabelledImage], root: Path) -> Iterator[EvaluationImage]:
-    """The images, one at a time: fingerprints and groups need all, preparing does not."""
-    groups = twin_groups([each.fingerprint for each in found])
-    for each, group in zip(found, groups, strict=True):
-        pixels = each.picture.load().pixels
-        yield EvaluationImage(_name(each.file, root), each.label, group, each.file.size, pixels)
+def _prepared(
+    files: tuple[FoundFile, ...], name: str, label: LabelValue, stored: StoredScan, recipe: Recipe
+) -> EvaluationScan | RejectedFile:
+    origin = stored.origin
+    why = incompatibility(recipe, origin.kind, origin.contrast, stored.geometry(len(files)))
+    if why is not None:
+        return RejectedFile(RejectionReason.OTHER_KIND, why)
+    size = sum(each.size for each in files)
+    try:
+        return evaluation_scan(name, label, size, stored.load(), recipe, origin.patient)
+    except RejectedFile as rejection:
+        return rejection
 
 
 def _name(file: FoundFile, root: Path) -> str:
@@ -149,7 +165,7 @@ def _require_both(healthy: int, abnormal: int, unlabelled: int) -> None:
     if healthy and abnormal:
         return
     raise NoScans(
-        f"{healthy} healthy and {abnormal} abnormal images there ({unlabelled} without a label); "
+        f"{healthy} healthy and {abnormal} abnormal scans there ({unlabelled} without a label); "
         "an evaluation needs both: put them in folders no/ and yes/ (or healthy/ and abnormal/), "
         "or name a CSV with --labels"
     )

@@ -10,7 +10,7 @@ from db.repository.labels import healthy_pool
 from db.repository.models import dataset_roles, model_by_id, threshold_by_id
 from db.repository.rejections import rejected_files
 from db.repository.sightings import FileKey, known_files
-from mriad_model.detection.volume_scores import incompatibility
+from mriad_model.detection.compatibility import incompatibility
 from mriad_model.enums import RejectionReason
 from mriad_model.paths import recorded_path
 from mriad_model.promotion.growth import Growth, Marks

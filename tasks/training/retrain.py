@@ -22,7 +22,7 @@ from db.repository.models import (
 from db.repository.scans import scans_by_id
 from db.repository.scores import calibration_scores
 from db.timestamps import now
-from mriad_model.detection.volume_scores import incompatibility
+from mriad_model.detection.compatibility import incompatibility
 from mriad_model.enums import LabelSource, LabelValue, Policy, Role
 from mriad_model.errors import ThresholdUndefined
 from mriad_model.promotion.comparison import (

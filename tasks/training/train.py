@@ -1,7 +1,6 @@
 """Training: from the healthy pool to a stored model, its calibration scores and a threshold."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -16,22 +15,22 @@ from db.repository.models import append_model, append_threshold, freeze_dataset
 from db.repository.scores import ScoredScan, append_scored, calibration_scores
 from db.timestamps import now
 from mriad_model.datasets.roles import RoleShares, assign_roles
+from mriad_model.detection.compatibility import KINDS, incompatibility, require_one_contrast
 from mriad_model.detection.model import fit
+from mriad_model.detection.scan_scores import score_scans
 from mriad_model.detection.thresholds import fit_threshold
 from mriad_model.detection.training import Epoch
-from mriad_model.detection.volume_scores import incompatibility
 from mriad_model.enums import Policy, Role
-from mriad_model.errors import SettingsError, TooFewScans
+from mriad_model.errors import TooFewScans
 from mriad_model.files import write_atomically
 from mriad_model.paths import recorded_path
+from mriad_model.preprocessing.scan_slices import training_slices
 from mriad_model.preprocessing.slices import SliceBatch, joined
-from mriad_model.preprocessing.volumes import evenly_spaced
-from mriad_model.recipes import Recipe
+from mriad_model.recipes import DEFAULT, VOLUME, Recipe
 from tasks.runtime.connections import database
 from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import tell
 from tasks.runtime.workspace import Workspace
-from tasks.scoring.model_scores import scores_of
 from tasks.scoring.preprocess import load_prepared
 from tasks.training.duplicates import grouped
 
@@ -74,6 +73,7 @@ def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) 
 
     Raises:
         TooFewScans: there are not enough distinct healthy scans to train and calibrate.
+        SettingsError: they are of several contrasts, and the recipe names none.
     """
     pool = healthy_pool(database(home))
     how = Recipe.from_json(recipe)
@@ -82,7 +82,9 @@ def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) 
         for each in pool
         if incompatibility(how, each.scan.kind, each.scan.contrast, each.scan.grid) is None
     ]
-    suited = _of_one_contrast(suited, how)
+    if how.scans.contrast is not None:
+        suited = [each for each in suited if each.scan.contrast == how.scans.contrast]
+    require_one_contrast((each.scan.contrast for each in suited), how)
     if not suited:
         raise TooFewScans(_none_healthy(pool, how))
     # In the order of their content: what is learned does not depend on which was met first.
@@ -91,26 +93,6 @@ def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) 
     roles = assign_roles(found.groups, RoleShares(), seed, found.keys)
     members = list(zip(found.scan_ids, roles, found.groups, strict=True))
     return frozen_dataset(home, run_id, members, scans)
-
-
-def _of_one_contrast(pool: Sequence[LabelledScan], recipe: Recipe) -> list[LabelledScan]:
-    """The scans of the contrast that the recipe names, or of the only one that there is.
-
-    Raises:
-        SettingsError: there are several, and the recipe names none.
-    """
-    if recipe.volumes is None:
-        return list(pool)
-    if recipe.volumes.contrast is not None:
-        return [each for each in pool if each.scan.contrast == recipe.volumes.contrast]
-    known = Counter(each.scan.contrast for each in pool if each.scan.contrast is not None)
-    if len(known) > 1:
-        there = ", ".join(f"{n} {contrast}" for contrast, n in sorted(known.items()))
-        raise SettingsError(
-            f"the healthy volumes are of several contrasts ({there}), and a model learns one: "
-            "choose it with --contrast; keep a home for each, for one model is active in a home"
-        )
-    return list(pool)
 
 
 def frozen_dataset(
@@ -127,11 +109,10 @@ def frozen_dataset(
 def _none_healthy(pool: Sequence[LabelledScan], recipe: Recipe) -> str:
     if not pool:
         return "no healthy scans in the record; add some with: mriad ingest FOLDER --label healthy"
-    kind = "picture files" if recipe.volumes is None else "volumes"
-    other = "volume" if recipe.volumes is None else "default"
+    other = next(each.name for each in (DEFAULT, VOLUME) if each.kinds != recipe.kinds)
     return (
         f"none of the {len(pool)} healthy scans in the record is of the kind that the recipe "
-        f"{recipe.name!r} is for ({kind}); try --recipe {other}"
+        f"{recipe.name!r} is for ({KINDS[recipe.kinds]}); try --recipe {other}"
     )
 
 
@@ -187,11 +168,12 @@ def calibrate(
     fitted = loaded_model(home, model_id, device)
     for folder in folders:
         prepared = load_prepared(Workspace(Path(folder)))
+        scored = score_scans(fitted, [each.slices for each in prepared])
         rows = [
-            ScoredScan(scan.scan_id, value, slice_values, positions=scan.positions)
-            for scan, (value, slice_values) in zip(
-                prepared, scores_of(fitted, prepared), strict=True
+            ScoredScan(
+                each.scan_id, found.score, found.slice_scores.tolist(), positions=found.positions
             )
+            for each, found in zip(prepared, scored, strict=True)
         ]
         append_scored(engine, model_id, None, rows, run_id=run_id, now=now())
     healthy = calibration_scores(engine, model_id, dataset_id)
@@ -202,15 +184,13 @@ def calibrate(
 
 def _slices(folders: Sequence[str], recipe: Recipe) -> SliceBatch:
     """The slices that training sees, of all scans in these workspaces."""
-    batches = []
-    for folder in folders:
-        for scan in load_prepared(Workspace(Path(folder))):
-            if recipe.volumes is None:
-                batches.append(scan.batch)
-            else:
-                places = evenly_spaced(len(scan.positions), recipe.volumes.train_slices)
-                batches.append(scan.batch.take(places))
-    return joined(batches)
+    return joined(
+        [
+            training_slices(scan.slices, recipe)
+            for folder in folders
+            for scan in load_prepared(Workspace(Path(folder)))
+        ]
+    )
 
 
 def _tell_epoch(epoch: Epoch) -> None:

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mriad_model.detection.model import FittedModel, fit
+from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.detection.thresholds import ThresholdFit, fit_threshold
-from mriad_model.detection.volume_scores import ScoredVolume, score_volume
 from mriad_model.enums import ScanKind, Verdict
 from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import SHAPE, phantom_affine
+from mriad_model.preprocessing.scan_slices import prepare_scan, training_slices
 from mriad_model.preprocessing.slices import joined
-from mriad_model.preprocessing.volumes import prepare_volume, training_slices
 from mriad_model.readers.dicom.reading import read_series, survey
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.volumes import Origin, Volume, volume_of
@@ -38,8 +38,9 @@ class Judge:
     model: FittedModel
     threshold: ThresholdFit
 
-    def scored(self, volume: Volume) -> ScoredVolume:
-        return score_volume(self.model, prepare_volume(volume, RECIPE))
+    def scored(self, volume: Volume) -> ScanScores:
+        (found,) = score_scans(self.model, [prepare_scan(volume, RECIPE)])
+        return found
 
     def verdict(self, volume: Volume) -> Verdict:
         suspicious = self.scored(volume).score > self.threshold.value
@@ -73,12 +74,8 @@ def flair_head(number: int, lesion: Lesion | None = None) -> Volume:
 def trained_judge() -> Judge:
     """Train and calibrate: half a minute."""
     heads = range(FIRST, FIRST + N_TRAIN + N_VALIDATION)
-    slices = [
-        training_slices(prepare_volume(flair_head(number), RECIPE), RECIPE) for number in heads
-    ]
+    slices = [training_slices(prepare_scan(flair_head(number), RECIPE), RECIPE) for number in heads]
     model = fit(joined(slices[:N_TRAIN]), joined(slices[N_TRAIN:]), RECIPE, "cpu")
     others = range(heads.stop, heads.stop + N_CALIBRATION)
-    scores = [
-        score_volume(model, prepare_volume(flair_head(number), RECIPE)).score for number in others
-    ]
-    return Judge(model, fit_threshold(scores))
+    prepared = [prepare_scan(flair_head(number), RECIPE) for number in others]
+    return Judge(model, fit_threshold([each.score for each in score_scans(model, prepared)]))

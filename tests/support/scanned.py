@@ -4,8 +4,8 @@ import numpy as np
 
 from mriad_model.detection.model import fit
 from mriad_model.enums import ScanKind
+from mriad_model.preprocessing.scan_slices import prepare_scan, training_slices
 from mriad_model.preprocessing.slices import joined
-from mriad_model.preprocessing.volumes import prepare_volume, training_slices
 from mriad_model.readers.volumes import Origin, volume_of
 from mriad_model.recipes import VOLUME
 
@@ -54,9 +54,7 @@ def scanned(affine, shape, cube=False, seed=0, scalp=True):
 def fitted_on_heads(recipe=RECIPE, scalp=True):
     """A model of a few healthy heads."""
     slices = [
-        training_slices(
-            prepare_volume(scanned(*grid_affine(), seed=n, scalp=scalp), recipe), recipe
-        )
+        training_slices(prepare_scan(scanned(*grid_affine(), seed=n, scalp=scalp), recipe), recipe)
         for n in range(1, 5)
     ]
     return fit(joined(slices[:2]), joined(slices[2:]), recipe, "cpu")

@@ -18,7 +18,7 @@ from tasks.intake.ingest import Ingested, LabelCounts, Labelling, ingest_chunk, 
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
 from tasks.runtime.workspace import Workspace
-from tasks.scoring.preprocess import PreparedScan, load_prepared, preprocess_chunk
+from tasks.scoring.preprocess import PreparedItem, load_prepared, preprocess_chunk
 from tasks.scoring.selection import wanted_scans
 from tasks.training.train import FrozenDataset, freeze_healthy
 
@@ -49,7 +49,7 @@ class Bench:
             str(self.home), self.run_id, 0, recipe.to_json(), str(self.home / "work")
         )
 
-    def prepare(self, scan_ids: Sequence[int], recipe: Recipe = DEFAULT) -> list[PreparedScan]:
+    def prepare(self, scan_ids: Sequence[int], recipe: Recipe = DEFAULT) -> list[PreparedItem]:
         """What the preprocessing step leaves for the next, read again."""
         workspace = Workspace(self.home / "work" / "chunk")
         wanted = wanted_scans((scan_id, 1) for scan_id in scan_ids)

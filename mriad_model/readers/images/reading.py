@@ -5,11 +5,11 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mriad_model.enums import RejectionReason
+from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import RejectedFile
 from mriad_model.files import PRIVATE_FILE, NotRegularFileError, open_regular
 from mriad_model.readers.images.decoding import Gray, gray_pixels
@@ -21,6 +21,7 @@ from mriad_model.readers.images.formats import (
     require_one_frame,
 )
 from mriad_model.readers.signatures import GZIP
+from mriad_model.readers.volumes import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,21 +145,26 @@ class StoredImage:
     bits: int  # 8 or 16
     sha256: str
 
-    def load(self, mapped: NDArray[np.uint8] | None = None) -> ImageScan:
-        """The picture, its pixels mapped from the file, read-only.
+    @property
+    def n_slices(self) -> int:
+        """A picture is a scan of one slice."""
+        return 1
 
-        Args:
-            mapped: the file's bytes, where many pictures of it are loaded.
-        """
-        found = map_bytes(self.path) if mapped is None else mapped
+    @property
+    def origin(self) -> Origin:
+        """A picture says nothing of where it is from."""
+        return Origin(ScanKind.IMAGE)
+
+    def geometry(self, n_files: int) -> dict[str, Any]:  # noqa: ARG002 - a picture is one file
+        """What the record keeps of its grid."""
         rows, columns = self.shape
-        raw = found[self.offset : self.offset + rows * columns * self.bits // 8]
-        return ImageScan(raw.view(f"u{self.bits // 8}").reshape(rows, columns), self.sha256)
+        return {"rows": rows, "columns": columns, "bits": self.bits}
 
-
-def map_bytes(path: Path) -> NDArray[np.uint8]:
-    """A file's bytes, (n,), mapped."""
-    return np.memmap(path, np.uint8, "r").view(np.ndarray)
+    def load(self) -> ImageScan:
+        """The picture, its pixels read from the file."""
+        rows, columns = self.shape
+        raw = np.fromfile(self.path, f"u{self.bits // 8}", rows * columns, offset=self.offset)
+        return ImageScan(raw.reshape(rows, columns), self.sha256)
 
 
 def store_image(job: tuple[Path, Path]) -> StoredImage:

@@ -1,14 +1,17 @@
 """The two protocols, told apart, on small images with a stand-in for training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from mriad_model.detection.anomaly_maps import Scored
+from mriad_model.detection.model import FittedModel, fit
+from mriad_model.detection.scan_scores import score_scans
 from mriad_model.detection.training import Epoch, TrainingSummary
 from mriad_model.enums import LabelValue
 from mriad_model.errors import (
@@ -19,25 +22,41 @@ from mriad_model.errors import (
     TooFewScans,
 )
 from mriad_model.evaluation.baselines import NUMERIC
-from mriad_model.evaluation.dataset import EvaluationData, EvaluationImage, gather
+from mriad_model.evaluation.dataset import (
+    EvaluationData,
+    EvaluationScan,
+    evaluation_scan,
+)
+from mriad_model.evaluation.dataset import gather as gathered
 from mriad_model.evaluation.folds import run_fold
-from mriad_model.evaluation.protocol import EvaluationPlan, EvaluationProtocol, select, split
+from mriad_model.evaluation.protocol import (
+    EvaluationPlan,
+    EvaluationProtocol,
+    require_protocol,
+    select,
+    split,
+)
 from mriad_model.evaluation.results import FoldResult, RowKind
 from mriad_model.evaluation.summary import MEMORISATION, summarise
 from mriad_model.heatmaps.overlay import paint
+from mriad_model.preprocessing.prepared_file import BESIDE_PIXELS
 from mriad_model.preprocessing.slices import SliceBatch
+from mriad_model.readers.images.reading import ImageScan
 from mriad_model.recipes import (
     DEFAULT,
     SEED,
+    VOLUME,
     Framing,
     Intensity,
     NetworkShape,
     Preprocessing,
     Recipe,
 )
+from tests.support.scanned import grid_affine, scanned
 
-SMALL = Preprocessing(16, Framing.WHOLE, Intensity.FULL_RANGE)
+SMALL = replace(SEED, preprocessing=Preprocessing(16, Framing.WHOLE, Intensity.FULL_RANGE))
 HELDOUT, MEMORY = EvaluationProtocol.HELDOUT, EvaluationProtocol.SEED
+BESIDE = (*BESIDE_PIXELS, "placements")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +96,33 @@ class FakeFit:
         return FakeModel(float(train.images.mean()), summary)
 
 
-def image_of(number: int, label: LabelValue, group: int | None = None) -> EvaluationImage:
+@dataclass(frozen=True, slots=True)
+class DrawnImage:
+    """A labelled picture; `group` is told, not found."""
+
+    name: str
+    label: LabelValue
+    group: int
+    size: int
+    pixels: np.ndarray
+
+    def prepared(self, recipe: Recipe) -> EvaluationScan:
+        scan = ImageScan(self.pixels, self.name)
+        return evaluation_scan(self.name, self.label, self.size, scan, recipe)
+
+
+def gather(images: Sequence[DrawnImage], recipe: Recipe) -> EvaluationData:
+    data = gathered([each.prepared(recipe) for each in images])
+    return replace(data, groups=tuple(each.group for each in images))
+
+
+def image_of(number: int, label: LabelValue, group: int | None = None) -> DrawnImage:
     rng = np.random.default_rng(number)
     bright = 60 if label is LabelValue.HEALTHY else 90
     pixels = rng.integers(0, bright, (20, 24)).astype(np.uint8)
     word = "no" if label is LabelValue.HEALTHY else "yes"
     name = f"{word}/{number:03}.jpg"
-    return EvaluationImage(name, label, number if group is None else group, 300 + number, pixels)
+    return DrawnImage(name, label, number if group is None else group, 300 + number, pixels)
 
 
 def data_of(n_healthy: int = 20, n_abnormal: int = 11) -> EvaluationData:
@@ -226,7 +265,8 @@ def test_no_abnormal_image_leaves_the_rank_metrics_null() -> None:
 
 def test_a_model_that_scores_all_alike_has_no_threshold_but_a_constant_baseline_has() -> None:
     data = data_of()
-    same = replace(data, images=np.ones_like(data.images))
+    one = data.scans[0]
+    same = replace(data, scans=(one,) * len(data))
     with pytest.raises(ThresholdUndefined):
         run_fold(same, EvaluationPlan(HELDOUT), (0, 0), SEED, "cpu", fit=FakeFit())
     result = run_fold(data, EvaluationPlan(HELDOUT), (0, 0), SEED, "cpu", fit=FakeFit())
@@ -242,7 +282,7 @@ def test_too_few_healthy_images_are_named(n: int, protocol: EvaluationProtocol) 
 
 def test_no_images_and_no_folds_are_named() -> None:
     with pytest.raises(NoScans):
-        gather([], SMALL)
+        gathered([])
     with pytest.raises(NoScans):
         summarise([])
 
@@ -252,8 +292,13 @@ def test_data_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "data.safetensors"
     path.write_bytes(data.to_bytes())
     again = EvaluationData.from_file(path)
-    for name in ("images", "masks", "asymmetry"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(data, name))
+    np.testing.assert_array_equal(again.asymmetry, data.asymmetry)
+    for ours, theirs in zip(again.scans, data.scans, strict=True):
+        np.testing.assert_array_equal(ours.batch.images, theirs.batch.images)
+        np.testing.assert_array_equal(ours.batch.masks, theirs.batch.masks)
+        assert [getattr(ours, name) for name in BESIDE] == [
+            getattr(theirs, name) for name in BESIDE
+        ]
     assert again.features == data.features
     assert (again.names, again.labels, again.groups) == (data.names, data.labels, data.groups)
 
@@ -289,7 +334,7 @@ def test_real_training_fills_every_row_and_picture_of_a_page() -> None:
     )
     images = [image_of(n, LabelValue.HEALTHY) for n in range(12)]
     images += [image_of(100 + n, LabelValue.ABNORMAL) for n in range(4)]
-    data = gather(images, small.preprocessing)
+    data = gather(images, small)
     plan = EvaluationPlan(HELDOUT, n_folds=2, n_pictures=4)
     folds = [run_fold(data, plan, at, small, "cpu", paint=paint) for at in plan.folds]
     assert run_fold(data, plan, (0, 0), small, "cpu", paint=paint).rows == folds[0].rows
@@ -311,6 +356,74 @@ def test_real_training_fills_every_row_and_picture_of_a_page() -> None:
 def test_seed_and_default_are_measured_beside_the_same_asymmetry() -> None:
     images = [image_of(n, LabelValue.HEALTHY) for n in range(3)]
     np.testing.assert_array_equal(
-        gather(images, SEED.preprocessing).asymmetry,
-        gather(images, DEFAULT.preprocessing).asymmetry,
+        gather(images, SEED).asymmetry,
+        gather(images, DEFAULT).asymmetry,
     )
+
+
+def test_the_seed_protocol_is_refused_for_volumes() -> None:
+    require_protocol(MEMORY, SEED)
+    require_protocol(HELDOUT, VOLUME)
+    with pytest.raises(SettingsError, match="--protocol heldout"):
+        require_protocol(MEMORY, VOLUME)
+
+
+SMALL_VOLUME = replace(
+    VOLUME.with_training(max_epochs=1),
+    detectors=tuple(
+        replace(part, network=part.network and NetworkShape((4, 8), 8)) for part in VOLUME.detectors
+    ),
+)
+
+
+def head(seed: int, cube: bool = False) -> EvaluationScan:
+    label = LabelValue.ABNORMAL if cube else LabelValue.HEALTHY
+    patient = f"P-{min(seed, 6)}" if seed < 100 else None  # the last two are of one patient
+    volume = scanned(*grid_affine(spacing=(4.0, 4.0, 8.0), n=(50, 60, 22)), cube=cube, seed=seed)
+    name = f"{'yes' if cube else 'no'}/{seed}.nii.gz"
+    return evaluation_scan(name, label, 1000 + seed, volume, SMALL_VOLUME, patient)
+
+
+@pytest.fixture(scope="module")
+def heads_gathered() -> EvaluationData:
+    healthy = [head(seed) for seed in range(8)]
+    return gathered([*healthy, *(head(seed, cube=True) for seed in range(100, 103))])
+
+
+class TestVolumes:
+    """A scan is N slices: volumes are evaluated as pictures are."""
+
+    def test_scans_of_one_patient_count_once(self, heads_gathered: EvaluationData) -> None:
+        of_patient = [heads_gathered.groups[n] for n in (6, 7)]
+        assert of_patient[0] == of_patient[1]
+        assert 7 not in select(heads_gathered, HELDOUT).healthy
+
+    def test_a_scan_has_the_score_that_scoring_gives_it(
+        self, heads_gathered: EvaluationData
+    ) -> None:
+        models: list[FittedModel] = []
+
+        def remembered(*given: Any) -> FittedModel:
+            models.append(fit(*given))
+            return models[0]
+
+        data = replace(heads_gathered, groups=tuple(range(len(heads_gathered))))
+        plan = EvaluationPlan(HELDOUT, n_folds=2, n_pictures=4)
+        result = run_fold(data, plan, (0, 0), SMALL_VOLUME, "cpu", fit=remembered, paint=paint)
+        scores = result.rows[0].scores
+        expected = score_scans(models[0], [data.scans[i] for i in scores.abnormal_ids])
+        assert scores.abnormal_scores == tuple(each.score for each in expected)
+        slices = data.training_slices(range(result.n_train), SMALL_VOLUME)
+        assert models[0].training.n_train == len(slices)
+        assert {row.name for row in result.rows} >= {"model", "autoencoder", "asymmetry"}
+        assert len(result.pictures) == 2
+
+    def test_its_data_survives_the_journey_through_a_file(
+        self, heads_gathered: EvaluationData, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "data.safetensors"
+        path.write_bytes(heads_gathered.to_bytes())
+        again = EvaluationData.from_file(path)
+        for ours, theirs in zip(again.scans, heads_gathered.scans, strict=True):
+            np.testing.assert_array_equal(ours.batch.levels, theirs.batch.levels)
+            assert (ours.positions, ours.grey) == (theirs.positions, theirs.grey)

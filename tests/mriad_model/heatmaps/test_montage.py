@@ -7,13 +7,15 @@ import nibabel
 import numpy as np
 import pytest
 
-from mriad_model.detection.volume_scores import anomaly_volume, score_volume
+from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import NOTICE
 from mriad_model.heatmaps.montage import montage_picture
 from mriad_model.heatmaps.overlay import ColourScale
-from mriad_model.heatmaps.volume_map import map_of_before, nifti_map
+from mriad_model.heatmaps.volume_map import anomaly_volume, map_of_before, nifti_map
+from mriad_model.preprocessing.slicing import native_slices
 from mriad_model.preprocessing.volumes import prepare_volume
 from mriad_model.readers.nifti.reading import read_nifti
+from mriad_model.recipes import Plane
 from tests.support.older_maps import map_of_version_0_1
 from tests.support.scanned import CUBE, fitted_on_heads, grid_affine, scanned
 
@@ -35,7 +37,13 @@ def prepared(volume, model):
 
 @pytest.fixture(scope="module")
 def found(model, prepared):
-    return score_volume(model, prepared)
+    (scores,) = score_scans(model, [prepared])
+    return scores
+
+
+@pytest.fixture(scope="module")
+def native(volume, prepared):
+    return native_slices(volume, Plane.AXIAL, prepared.grey)
 
 
 def coloured(picture):
@@ -43,9 +51,10 @@ def coloured(picture):
     return np.ptp(picture.astype(int), axis=2) > 60
 
 
-def test_the_montage_shows_the_finding_on_the_side_it_is_on(found, prepared, model):
+def test_the_montage_shows_the_finding_on_the_side_it_is_on(found, prepared, native, model):
     picture = cv2.imdecode(
-        np.frombuffer(montage_picture(found, prepared, model, 3), np.uint8), cv2.IMREAD_COLOR
+        np.frombuffer(montage_picture(found, prepared, native, model, 3), np.uint8),
+        cv2.IMREAD_COLOR,
     )
     height, width = picture.shape[:2]
     assert width > height > width / 2
@@ -55,17 +64,19 @@ def test_the_montage_shows_the_finding_on_the_side_it_is_on(found, prepared, mod
     assert np.median(columns) < width / 6
 
 
-def test_the_same_montage_has_the_same_bytes(found, prepared, model):
-    one, two = (montage_picture(found, prepared, model, 3) for _ in range(2))
+def test_the_same_montage_has_the_same_bytes(found, prepared, native, model):
+    one, two = (montage_picture(found, prepared, native, model, 3) for _ in range(2))
     assert one == two
-    assert one != montage_picture(found, prepared, model, 4)
+    assert one != montage_picture(found, prepared, native, model, 4)
 
 
 def test_a_volume_of_few_slices_has_a_smaller_montage(model):
     volume = scanned(*grid_affine(spacing=(2.5, 2.5, 20.0), n=(80, 96, 8)), seed=9)
     prepared = prepare_volume(volume, model.recipe)
     assert len(prepared) < 6
-    data = montage_picture(score_volume(model, prepared), prepared, model, 3)
+    (found,) = score_scans(model, [prepared])
+    native = native_slices(volume, Plane.AXIAL, prepared.grey)
+    data = montage_picture(found, prepared, native, model, 3)
     assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[1] > 900
 
 
@@ -73,7 +84,7 @@ SCALE = ColourScale(1.5, 6.0)
 
 
 def test_the_map_lies_where_the_source_lies(found, prepared, volume, tmp_path):
-    anomaly = anomaly_volume(found, prepared, volume)
+    anomaly = anomaly_volume(found, prepared, volume, Plane.AXIAL)
     path = tmp_path / "map.nii.gz"
     path.write_bytes(nifti_map(anomaly, volume, SCALE, "mriad model 3"))
     read = read_nifti(path)
@@ -83,7 +94,7 @@ def test_the_map_lies_where_the_source_lies(found, prepared, volume, tmp_path):
 
 def test_a_viewer_is_told_the_models_scale_and_never_the_maps_own(found, prepared, volume):
     """Or every healthy head lights up. What is ordinary, or was not judged, is 0."""
-    anomaly = anomaly_volume(found, prepared, volume)
+    anomaly = anomaly_volume(found, prepared, volume, Plane.AXIAL)
     assert anomaly.min() < 0 < anomaly.max()
     for each in (anomaly, anomaly / 8):
         data = gzip.decompress(nifti_map(each, volume, SCALE, "mriad model 3"))
@@ -96,7 +107,7 @@ def test_a_viewer_is_told_the_models_scale_and_never_the_maps_own(found, prepare
 
 
 def test_what_a_version_of_before_wrote_is_known_from_what_is_written_now(found, prepared, volume):
-    anomaly = anomaly_volume(found, prepared, volume)
+    anomaly = anomaly_volume(found, prepared, volume, Plane.AXIAL)
     now = nifti_map(anomaly, volume, SCALE, "mriad model 3")
     before = gzip.decompress(map_of_version_0_1(anomaly, volume, SCALE, "mriad model 3"))
     assert gzip.decompress(now) != before

@@ -12,7 +12,7 @@ from pydicom import dcmread
 from pydicom.uid import generate_uid
 from sqlalchemy import text
 
-import tasks.intake.ingest
+import tasks.intake.read_sources
 from db.engine.connect import reading
 from db.repository import rejections as rejections_records
 from db.repository.models import dataset_roles
@@ -20,15 +20,13 @@ from db.repository.scans import scans_by_id
 from db.repository.sightings import sightings
 from mriad_model.enums import LabelValue, ScanKind
 from mriad_model.errors import SettingsError
-from mriad_model.paths import escape_path
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import write_dicom_series, write_nifti
 from mriad_model.readers.orientation import in_words
 from mriad_model.readers.sandbox.pool import ReaderPool
-from mriad_model.recipes import DEFAULT, VOLUME
+from mriad_model.recipes import VOLUME
 from tasks.intake.ingest import Labelling
-from tasks.training.evaluate import gather_labelled
 from tests.mriad_model.conftest import SeriesWriter, drawn_head, oblique_affine
 from tests.support.deadly import store_or_die
 from tests.support.phantoms import CONTRAST, SHAPE, write_head
@@ -270,7 +268,7 @@ class TestFormats:
         for number in range(4):
             volume = phantom_volume(number, CONTRAST, None, SHAPE)
             write_nifti(folder / f"head{number}.nii.gz", volume.voxels, volume)
-        monkeypatch.setattr(tasks.intake.ingest, "store_volume", store_or_die)
+        monkeypatch.setattr(tasks.intake.read_sources, "store_volume", store_or_die)
         (folder / "head2.nii.gz").rename(folder / "deadly.nii.gz")
         read = bench.ingest(folder)
         assert rejections(bench) == {"deadly.nii.gz": "reader_died"}
@@ -372,20 +370,6 @@ def test_what_the_json_file_beside_it_says_is_kept_with_the_scan(
     scan = scans_by_id(bench.engine, [scan_id])[scan_id]
     remark = "named T1w, but the JSON file beside it describes bold"
     assert (scan.contrast, scan.grid["remarks"]) == ("bold", [remark])
-
-
-def test_an_evaluation_says_that_it_takes_pictures(folder: Path, heads: Path) -> None:
-    volume = phantom_volume(3, CONTRAST, None, SHAPE)
-    shutil.copytree(heads / "no", folder / "no")
-    shutil.copytree(heads / "yes", folder / "yes")
-    write_nifti(folder / "no" / "head.nii.gz", volume.voxels, volume)
-    labelling = Labelling("me", from_folders=True)
-    found = gather_labelled.fn(
-        escape_path(folder), "*", labelling, DEFAULT.to_json(), str(folder.parent / "data")
-    )
-    (refused,) = found.rejected
-    assert refused.path == "no/head.nii.gz"
-    assert "an evaluation takes pictures" in refused.detail
 
 
 class TestContrasts:

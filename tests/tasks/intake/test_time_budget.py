@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import tasks.intake.ingest
+import tasks.intake.read_sources
 from db.repository.rejections import rejections_of
 from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.readers.sandbox.time_budget import TimeBudget
@@ -24,9 +25,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return budgets.setdefault(run_id, TimeBudget(4, quick_seconds=3, n_late=1, n_put_off=1))
 
     with ReaderPool(1, ChildLimits(seconds=4)) as children:
-        monkeypatch.setattr(tasks.intake.ingest, "reader_pool", lambda: children)
+        monkeypatch.setattr(tasks.intake.read_sources, "reader_pool", lambda: children)
         monkeypatch.setattr(tasks.intake.ingest, "time_budget", of_run)
-        monkeypatch.setattr(tasks.intake.ingest, "store_image", store_or_loop)
+        monkeypatch.setattr(tasks.intake.read_sources, "store_image", store_or_loop)
         yield
 
 

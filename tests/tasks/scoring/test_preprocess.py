@@ -30,9 +30,11 @@ def test_prepared_slices_come_back_from_their_file(bench: Bench, scans: Path) ->
     prepared = bench.prepare(ids)
     side = DEFAULT.preprocessing.size
     assert [each.scan_id for each in prepared] == ids
-    assert [each.batch.images.shape for each in prepared] == [(1, side, side)] * 3
+    assert [each.slices.batch.images.shape for each in prepared] == [(1, side, side)] * 3
     assert [each.source.name for each in prepared] == ["0.png", "1.png", "2.png"]
-    assert {(p.height, p.width) for each in prepared for p in each.placements} == {(128, 128)}
+    assert {(p.height, p.width) for each in prepared for p in each.slices.placements} == {
+        (128, 128)
+    }
 
 
 def test_a_file_that_vanished_is_left_out_and_recorded(bench: Bench, scans: Path) -> None:

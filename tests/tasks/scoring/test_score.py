@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+import mriad_model.heatmaps.scan_maps
 import tasks.scoring.export_dicom
-import tasks.scoring.model_scores
 from db.repository.models import current_threshold
 from db.repository.rejections import rejections_of
 from db.repository.scan_details import decisions_for_replay
@@ -108,7 +108,7 @@ def test_maps_that_an_older_version_wrote_are_known_in_replay(
     taught: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as before:
-        before.setattr(tasks.scoring.model_scores, "nifti_map", map_of_version_0_1)
+        before.setattr(mriad_model.heatmaps.scan_maps, "nifti_map", map_of_version_0_1)
         assert score(taught, folder).decided == 2
     report = replayed(taught)
     assert (report.identical, report.older_maps, report.mismatched) == (2, 2, [])
@@ -125,7 +125,7 @@ def test_maps_that_differ_in_their_last_bits_alone_are_no_mismatch(
         return nifti_map(anomaly * np.float32(1.000001), *others)  # type: ignore[arg-type]
 
     with monkeypatch.context() as before:
-        before.setattr(tasks.scoring.model_scores, "nifti_map", nearly)
+        before.setattr(mriad_model.heatmaps.scan_maps, "nifti_map", nearly)
         assert score(taught, folder).decided == 2
     report = replayed(taught)
     assert (report.identical, report.mismatched) == (2, [])
@@ -139,7 +139,7 @@ def test_a_map_that_was_exchanged_with_its_hash_is_a_mismatch(
         return nifti_map(anomaly * np.float32(0.5), *others)  # type: ignore[arg-type]
 
     with monkeypatch.context() as before:
-        before.setattr(tasks.scoring.model_scores, "nifti_map", paler)
+        before.setattr(mriad_model.heatmaps.scan_maps, "nifti_map", paler)
         assert score(taught, folder).decided == 2
     report = replayed(taught)
     assert ["drawn otherwise now" in each.what for each in report.mismatched] == [True, True]

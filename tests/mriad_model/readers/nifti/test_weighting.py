@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mriad_model.detection.volume_scores import incompatibility
+from mriad_model.detection.compatibility import incompatibility
 from mriad_model.enums import ScanKind
 from mriad_model.readers.nifti.reading import read_nifti
 from mriad_model.recipes import recipe_named

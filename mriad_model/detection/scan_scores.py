@@ -1,0 +1,96 @@
+"""From prepared scans to one score each: slices joined, scored once, split, put together."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mriad_model.detection.anomaly_maps import Scored
+from mriad_model.detection.model import FittedModel
+from mriad_model.preprocessing.slices import PreparedScan, joined
+from mriad_model.recipes import ScanScore, VolumeRecipe
+
+REACH = 3.0  # sigmas at which the Gaussian across slices is cut off
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScanScores:
+    """What a model says of a scan. Higher is more anomalous everywhere."""
+
+    score: float
+    slice_scores: NDArray[np.float64]  # (N,)
+    positions: tuple[int, ...]  # of the slices, as in the prepared scan
+    maps: NDArray[np.float32]  # (N, S, S); 0 is an ordinary pixel
+
+
+def score_scans(fitted: FittedModel, prepared: Sequence[PreparedScan]) -> list[ScanScores]:
+    """Score scans; each result depends on nothing but the scan and the model, bit for bit."""
+    if not prepared:
+        return []
+    scored = fitted.score(joined([scan.batch for scan in prepared]))
+    return scans_of_slices(scored, prepared, fitted.recipe.scans)
+
+
+def scans_of_slices(
+    scored: Scored, prepared: Sequence[PreparedScan], how: VolumeRecipe
+) -> list[ScanScores]:
+    """The scores of slices, side by side, as those of the scans that they are of, in order.
+
+    A scan score is a value of the scan's maps, or a mean of such values, on the same scale; so
+    is a threshold of it, which tells pixels apart as well.
+    """
+    found, start = [], 0
+    for scan in prepared:
+        mine = slice(start, start + len(scan))
+        start += len(scan)
+        maps, scores = scored.maps[mine], scored.scores[mine]
+        if how.scan_score is ScanScore.SMOOTHED_MAX:
+            maps = _smoothed(maps, scan, how.extent)
+            scores = maps.max(axis=(1, 2)).astype(np.float64)
+        found.append(ScanScores(_scan_score(scores, scan, how), scores, scan.positions, maps))
+    return found
+
+
+def largest_of_scans(
+    values: NDArray[np.float64], prepared: Sequence[PreparedScan]
+) -> NDArray[np.float64]:
+    """Of a number for each slice, side by side, the largest of each scan, (scans,)."""
+    ends = np.cumsum([len(scan) for scan in prepared])
+    return np.maximum.reduceat(values, [0, *ends[:-1]])
+
+
+def _scan_score(
+    slice_scores: NDArray[np.float64], prepared: PreparedScan, how: VolumeRecipe
+) -> float:
+    if how.scan_score is ScanScore.TOP_MEAN:
+        n_top = max(1, round(how.extent / prepared.spacing))
+        top = np.sort(slice_scores)[-n_top:]
+        return math.fsum(top) / len(top)
+    return float(slice_scores.max())
+
+
+def _smoothed(
+    maps: NDArray[np.float32], prepared: PreparedScan, sigma: float
+) -> NDArray[np.float32]:
+    """Maps (N, S, S) under a Gaussian of `sigma` mm across slices; at the ends, of those there."""
+    heights = np.asarray(prepared.positions, np.float64) * prepared.spacing
+    smoothed = np.empty_like(maps)
+    for place, height in enumerate(heights):
+        away = np.abs(heights - height)
+        near = np.flatnonzero(away <= REACH * sigma)
+        weights = np.exp(-0.5 * (away[near] / sigma) ** 2) if sigma > 0 else np.ones(len(near))
+        weights /= weights.sum()
+        smoothed[place] = _weighted(maps, near, weights)
+    return smoothed
+
+
+def _weighted(
+    maps: NDArray[np.float32], near: Iterable[np.intp], weights: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """The sum of some of the maps, added up in their order, so that it is the same everywhere."""
+    total = np.zeros(maps.shape[1:], np.float32)
+    for neighbour, weight in zip(near, weights, strict=True):
+        total += maps[neighbour] * np.float32(weight)
+    return total

@@ -1,0 +1,84 @@
+"""The files that show where a scan is unlike healthy ones: of a picture one, of a volume two."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mriad_model.detection.model import FittedModel
+from mriad_model.detection.scan_scores import ScanScores
+from mriad_model.enums import HeatmapKind
+from mriad_model.heatmaps.montage import montage_picture
+from mriad_model.heatmaps.overlay import SUFFIX, ColourScale, encode, overlay
+from mriad_model.heatmaps.volume_map import anomaly_volume, nifti_map
+from mriad_model.preprocessing.slices import PreparedScan, restore
+from mriad_model.preprocessing.slicing import native_slices
+from mriad_model.readers.images.reading import ImageScan
+from mriad_model.readers.scan_types import ReadScan
+from mriad_model.readers.volumes import Volume
+
+NIFTI_SUFFIX = ".nii.gz"
+
+
+@dataclass(frozen=True, slots=True)
+class MapFile:
+    """One file, not yet written."""
+
+    kind: HeatmapKind
+    suffix: str  # of its name
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScanMaps:
+    """All files of one scan."""
+
+    files: tuple[MapFile, ...]  # the picture first
+    anomaly: NDArray[np.float32] | None = None  # (Z, Y, X) on a volume's own grid
+
+
+def draw_maps(
+    scan: ReadScan, prepared: PreparedScan, scored: ScanScores, fitted: FittedModel, model_id: int
+) -> ScanMaps:
+    """Draw a scan's maps on the model's colour scale.
+
+    A heatmap belongs to a score, and a score knows no threshold: no caption gives a verdict,
+    which a later threshold could turn.
+    """
+    scale = ColourScale(fitted.colour_low, fitted.colour_high)
+    if isinstance(scan, ImageScan):
+        return _of_picture(scan, prepared, scored, scale, model_id)
+    return _of_volume(scan, prepared, scored, fitted, scale, model_id)
+
+
+def _of_picture(
+    scan: ImageScan, prepared: PreparedScan, scored: ScanScores, scale: ColourScale, model_id: int
+) -> ScanMaps:
+    """The picture under its map."""
+    laid = restore(scored.maps[0], prepared.placements[0])
+    caption = f"score {scored.score:.3g}, model {model_id}"
+    data = encode(overlay(scan.pixels, laid, scale, caption))
+    return ScanMaps((MapFile(HeatmapKind.SLICE, SUFFIX, data),))
+
+
+def _of_volume(
+    volume: Volume,
+    prepared: PreparedScan,
+    scored: ScanScores,
+    fitted: FittedModel,
+    scale: ColourScale,
+    model_id: int,
+) -> ScanMaps:
+    """A montage of the worst slices, and the map on the volume's grid."""
+    plane = fitted.recipe.scans.plane
+    anomaly = anomaly_volume(scored, prepared, volume, plane)
+    native = native_slices(volume, plane, prepared.grey)
+    sheet = montage_picture(scored, prepared, native, fitted, model_id)
+    about = f"mriad anomaly map, score {scored.score:.4g}, model {model_id}"
+    return ScanMaps(
+        files=(
+            MapFile(HeatmapKind.MONTAGE, SUFFIX, sheet),
+            MapFile(HeatmapKind.VOLUME, NIFTI_SUFFIX, nifti_map(anomaly, volume, scale, about)),
+        ),
+        anomaly=anomaly,
+    )

@@ -1,0 +1,47 @@
+"""Prepared scans as arrays side by side, and as text all that is no array: what a file holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mriad_model.preprocessing.slices import Placement, PreparedScan, SliceBatch, joined
+
+BESIDE_PIXELS: Final = ("positions", "n_slices", "spacing", "places", "window", "grey")
+
+
+def to_arrays(
+    prepared: Sequence[PreparedScan],
+) -> tuple[dict[str, NDArray[np.generic]], list[dict[str, Any]]]:
+    """The slices of all scans, (N, ...) by name, and for each scan what JSON can hold."""
+    batch = joined([scan.batch for scan in prepared])
+    arrays: dict[str, NDArray[np.generic]] = {"images": batch.images, "masks": batch.masks}
+    if batch.levels is not None:
+        arrays["levels"] = batch.levels
+    about = [
+        {name: getattr(scan, name) for name in BESIDE_PIXELS}
+        | {"placements": [astuple(placement) for placement in scan.placements]}
+        for scan in prepared
+    ]
+    return arrays, about
+
+
+def from_arrays(
+    arrays: Mapping[str, NDArray[Any]], about: Sequence[Mapping[str, Any]]
+) -> list[PreparedScan]:
+    """What `to_arrays` was given, to the last bit. Raises KeyError or TypeError on other input."""
+    batch = SliceBatch(arrays["images"], arrays["masks"], arrays.get("levels"))
+    found, start = [], 0
+    for each in about:
+        places = np.arange(start, start + len(each["positions"]))
+        start += len(places)
+        beside = {name: _frozen(each[name]) for name in BESIDE_PIXELS}
+        placements = [Placement(*row) for row in each["placements"]]
+        found.append(PreparedScan(batch=batch.take(places), placements=placements, **beside))
+    return found
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

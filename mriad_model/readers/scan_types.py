@@ -1,0 +1,10 @@
+"""Scans under one name: pictures and volumes, as read and as they lie in scratch files."""
+
+from typing import TypeAlias
+
+from mriad_model.readers.images.reading import ImageScan, StoredImage
+from mriad_model.readers.volume_files import StoredVolume
+from mriad_model.readers.volumes import Volume
+
+ReadScan: TypeAlias = ImageScan | Volume
+StoredScan: TypeAlias = StoredImage | StoredVolume
