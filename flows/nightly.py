@@ -13,7 +13,7 @@ from flows.retrain_result import options_of
 from flows.score import ScoringResult, report_again, score_found
 from flows.score_pipeline import TASKS_AT_ONCE
 from flows.turns import turn_at
-from mriad_model.delivery.pending import NOTHING, PendingFolders
+from mriad_model.delivery.pending import NO_FOLDERS, PendingFolders
 from mriad_model.paths import escape_path
 from tasks.intake.arrivals import Arrived, end_arrivals, find_arrived, sweep
 from tasks.runtime.connections import database
@@ -31,7 +31,7 @@ class ArrivalsScored:
     arrivals: int  # that it is done with
     waiting: int  # folders that changed after they had settled: left for their next state
     vanished: int  # folders that are gone
-    outstanding: PendingFolders  # folders not scored yet, as the report lists them
+    pending: PendingFolders  # folders not scored yet, as the report lists them
 
 
 @private_flow(name="score_arrivals", flow_run_name="arrivals", workers=TASKS_AT_ONCE)
@@ -69,17 +69,17 @@ def nightly(home: Path | None = None) -> ArrivalsScored:
     ):
         watched = place.watched
         swept = sweep(str(place.home), escape_path(watched), place.settings.quiet_seconds)
-        run.counts.update(settled=swept.settled, unsettled=swept.outstanding.n)
+        run.counts.update(settled=swept.settled, unsettled=swept.pending.n)
         if not swept.present:
             run.counts["watched_folder"] = "missing"
-        scored = _score(place, run, None, swept.outstanding, check=True)
+        scored = _score(place, run, None, swept.pending, check=True)
     try:
         retrained = retrain_model(place.home, author=AUTHOR, **options_of(place.settings))
     except Exception:
-        report_again(place.home, run.id, scored.folder, scored.scoring, scored.outstanding)
+        report_again(place.home, run.id, scored.folder, scored.scoring, scored.pending)
         raise
     if retrained.comparison_id is not None:
-        report_again(place.home, run.id, scored.folder, scored.scoring, scored.outstanding)
+        report_again(place.home, run.id, scored.folder, scored.scoring, scored.pending)
     return scored
 
 
@@ -87,7 +87,7 @@ def _score(
     place: Context,
     run: RecordedRun,
     arrival_ids: Sequence[int] | None,
-    swept: PendingFolders = NOTHING,
+    swept: PendingFolders = NO_FOLDERS,
     *,
     check: bool = False,
 ) -> ArrivalsScored:
@@ -97,7 +97,7 @@ def _score(
     run.counts.update(
         arrivals=len(arrived.done), waiting=arrived.waiting, vanished=arrived.vanished
     )
-    outstanding = swept.and_also(arrived.outstanding)
+    pending = swept.and_also(arrived.pending)
     scoring = score_found(
         place.home,
         run,
@@ -108,9 +108,9 @@ def _score(
         settings.chunk_size,
         shards=settings.shards,
         check=check,
-        outstanding=outstanding,
+        pending=pending,
     )
     end_arrivals(home, run.id, arrived.done)
     return ArrivalsScored(
-        scoring, arrived.folder, len(arrived.done), arrived.waiting, arrived.vanished, outstanding
+        scoring, arrived.folder, len(arrived.done), arrived.waiting, arrived.vanished, pending
     )

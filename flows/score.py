@@ -11,7 +11,7 @@ from flows.ingest import CHUNK_SIZE, ingest_result
 from flows.private_flow import data, private_flow
 from flows.score_pipeline import TASKS_AT_ONCE, ScoringPipeline, score_chunks
 from flows.score_shards import score_in_shards
-from mriad_model.delivery.pending import NOTHING, PendingFolders
+from mriad_model.delivery.pending import NO_FOLDERS, PendingFolders
 from mriad_model.rejections import ALL_SCORED, NotScored, RejectedItem, not_scored, split_rejections
 from tasks.intake.find_files import FoundScans, find_files
 from tasks.intake.ingest import Ingested
@@ -37,9 +37,9 @@ class ScoringResult:
     suspicious: int
     recovered: int  # decided by an earlier run that was cut off; in this report too
     recovered_suspicious: int  # of these
-    training_scans: int  # left out: the model learned from them
-    incompatible: int  # left out: of another kind than the model learned
-    unreadable: int  # left out: their files vanished or changed, or they cannot be judged
+    training_scans: int  # not scored: the model was trained on them
+    incompatible: int  # not scored: not of the model's kind
+    unreadable: int  # not scored: files gone or changed, or nothing to score
     model_id: int
     threshold_id: int
     report: str  # path, relative to the home; the same as a table lies beside it, .csv
@@ -80,7 +80,7 @@ def score_found(
     *,
     shards: int = 1,
     check: bool = False,
-    outstanding: PendingFolders = NOTHING,
+    pending: PendingFolders = NO_FOLDERS,
 ) -> ScoringResult:
     """Read what is new of what was found, score it and what is known but undecided; report.
 
@@ -127,7 +127,7 @@ def score_found(
         folder,
         counts,
         data(intake.rejected),
-        data(outstanding),
+        data(pending),
     )
     run.counts.update(
         scored=report.scored,
@@ -164,7 +164,7 @@ def score_found(
 
 
 def report_again(
-    home: Path, run_id: int, folder: str, found: ScoringResult, outstanding: PendingFolders
+    home: Path, run_id: int, folder: str, found: ScoringResult, pending: PendingFolders
 ) -> None:
     """Write a run's page once more, with what has changed since the run ended.
 
@@ -186,6 +186,6 @@ def report_again(
             folder,
             counts,
             data(found.rejected),
-            data(outstanding),
+            data(pending),
         )
         run.counts.update(of_run=run_id)

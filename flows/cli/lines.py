@@ -226,7 +226,7 @@ def show_score(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
         show_lines(RECOVERED.format(n=found.recovered, suspicious=found.recovered_suspicious))
     reasons = (
         (found.training_scans, TRAINING_SCANS),
-        *found.why_unreadable.told(),
+        *found.why_unreadable.texts(),
         (found.incompatible, INCOMPATIBLE),
     )
     show_lines(*(NOT_SCORED.format(n=n, why=why) for n, why in reasons if n))

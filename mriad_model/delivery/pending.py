@@ -1,4 +1,4 @@
-"""Folders that came and are not scored yet: why, and since when. On the standard library alone."""
+"""Folders that are not scored yet: why, and since when. Standard library only."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,46 +18,46 @@ class PendingReason(StrEnum):
     VANISHED = "vanished"
 
 
-TOLD = {
-    PendingReason.COPYING: "a copy is under way (*.part or *.tmp in it); if it broke off, "
-    "copy anew or remove what it left",
+TEXTS = {
+    PendingReason.COPYING: "being copied (*.part or *.tmp in it); if the copy broke off, "
+    "repeat it or remove these files",
     PendingReason.CHANGING: "still changing; scored once it has settled",
     PendingReason.NEIGHBOURS: "waits for other folders of its delivery, "
     "which still change or are copied",
     PendingReason.CHANGED: "changed after it had settled; scored once it has settled again",
     PendingReason.CLOSED: "cannot be read; check its permissions",
-    PendingReason.VANISHED: "gone before it was scored; given up seven days after it had settled",
+    PendingReason.VANISHED: "gone before it was scored; dropped seven days after it had settled",
 }
-HAD_SETTLED = frozenset({PendingReason.CHANGED, PendingReason.CLOSED, PendingReason.VANISHED})
+SETTLED_BEFORE = frozenset({PendingReason.CHANGED, PendingReason.CLOSED, PendingReason.VANISHED})
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingFolder:
     """A folder that is not scored yet."""
 
     path: str  # as recorded: relative to the home where inside it, escaped
     why: PendingReason
-    n_files: int  # in it that no run has taken in, unfinished copies among them
+    n_files: int  # in it that no run has ingested, unfinished copies among them
     since: str | None  # when it last changed, or had settled, where known
 
     @property
-    def told(self) -> str:
-        """Why, in words."""
-        return TOLD[self.why]
+    def text(self) -> str:
+        """Why, for a person."""
+        return TEXTS[self.why]
 
     @property
     def moment(self) -> str:
         """What happened at `since`."""
-        return "settled" if self.why in HAD_SETTLED else "last changed"
+        return "settled" if self.why in SETTLED_BEFORE else "last changed"
 
 
 @dataclass(frozen=True, slots=True)
 class PendingFolders:
-    """What a run left for another time."""
+    """Folders that a run did not score."""
 
-    folders: Sequence[Waiting] = ()  # those waiting longest first; at most MOST_NAMED
+    folders: Sequence[PendingFolder] = ()  # those waiting longest first; at most MOST_NAMED
     n: int = 0  # folders in all
-    missing: str | None = None  # the watched folder, where it is not there; as recorded
+    missing: str | None = None  # the watched folder, if it is missing; as recorded
 
     def and_also(self, other: "PendingFolders") -> "PendingFolders":
         """Both; a folder that is in both stands once, as here."""
@@ -70,9 +70,9 @@ class PendingFolders:
         )
 
 
-NOTHING = PendingFolders()
+NO_FOLDERS = PendingFolders()
 
 
-def longest_first(folders: Iterable[Waiting]) -> list[Waiting]:
+def longest_first(folders: Iterable[PendingFolder]) -> list[PendingFolder]:
     """Those that have waited longest first, and no more than can be named."""
     return sorted(folders, key=lambda each: (each.since or "", each.path))[:MOST_NAMED]

@@ -1,11 +1,11 @@
-"""When a folder has settled: whoever delivers into it has done, as far as can be told.
+"""When a folder has settled: its sender has finished, as far as can be seen.
 
 A folder has settled when it is marked complete, or when nothing in it has changed for a quiet
 period, and nothing in its delivery has. A delivery is the folder above (the study of a DICOM
 tree patient/study/series) with all below it; a folder that lies directly in the watched one is
 a delivery by itself. So the series of a study that is still copied wait for each other, and two
-scans dropped side by side do not. A folder that has stood unchanged for PATIENCE quiet periods
-waits for its neighbours no more: where scans trickle into one folder a month, they are scored.
+scans dropped side by side do not. A folder that has not changed for PATIENCE quiet periods no
+longer waits for its neighbours, so scans that trickle into one folder a month are scored.
 
 A folder with a copy under way in it (`*.part`, `*.tmp`) has not settled, however old it is.
 """
@@ -23,9 +23,9 @@ PATIENCE = 10  # quiet periods
 
 @dataclass(frozen=True, slots=True)
 class SettledFolder:
-    """A folder in a state that will do to be scored."""
+    """A folder that is ready to be scored."""
 
-    look: FolderSnapshot
+    snapshot: FolderSnapshot
     by: SettledBy
 
 
@@ -33,96 +33,98 @@ class SettledFolder:
 class Unsettled:
     """A folder that is not to be scored yet."""
 
-    look: FolderSnapshot
+    snapshot: FolderSnapshot
     why: PendingReason
-    taken: bool  # its files have settled: what is unfinished in it came later
+    taken: bool  # its files have settled: the unfinished copy is newer
 
 
 @dataclass(frozen=True, slots=True)
 class SettleResult:
-    """What a look over the watched folder comes to."""
+    """Result of one observation of the watched folder."""
 
-    settled: list[SettledFolder]  # those that had not when looked at before
-    due: float | None  # when the next will have, if nothing changes
+    settled: list[SettledFolder]  # those that had not at the last observation
+    due: float | None  # when the next one settles, if nothing changes
     unsettled: list[Unsettled]
 
 
 @dataclass(slots=True)
 class SettleTracker:
-    """What was seen before of the folders below a watched one."""
+    """What earlier observations saw of the folders below a watched one."""
 
     root: str  # absolute
     quiet: float  # seconds
-    _since: dict[str, tuple[str, float]] = field(default_factory=dict)  # path -> stir, since when
+    _since: dict[str, tuple[str, float]] = field(default_factory=dict)  # path -> change key, when
     _taken: dict[str, str] = field(default_factory=dict)  # path -> fingerprint that settled
 
     def known(self, path: str, fingerprint: str) -> None:
-        """Say that a folder had settled in this state, before this process began."""
+        """Note that a folder had settled in this state before this process began."""
         self._taken[path] = fingerprint
 
-    def stands(self, path: str, fingerprint: str) -> bool:
-        """Whether a folder has settled in this state, and was in it when last looked at."""
+    def has_settled(self, path: str, fingerprint: str) -> bool:
+        """Whether a folder has settled in this state, and was in it at the last observation."""
         return self._taken.get(path) == fingerprint
 
-    def observe(self, looks: Iterable[FolderSnapshot], now: float) -> SettleResult:
-        """Take in a look over the watched folder at a moment of a clock that never goes back."""
-        there = {look.path: look for look in looks}
-        self._since = {path: self._unchanged(look, now) for path, look in there.items()}
+    def observe(self, snapshots: Iterable[FolderSnapshot], now: float) -> SettleResult:
+        """Add the snapshots taken at one moment of a clock that never goes back."""
+        there = {snapshot.path: snapshot for snapshot in snapshots}
+        self._since = {path: self._unchanged(snapshot, now) for path, snapshot in there.items()}
         self._taken = {
             path: taken
             for path, taken in self._taken.items()
             if path in there and there[path].fingerprint == taken
         }
-        stirred, busy = self._deliveries(there)
+        last_change, busy = self._deliveries(there)
         settled, due, unsettled = [], list[float](), []
-        for path, look in there.items():
-            if look.unfinished:
-                unsettled.append(Unsettled(look, PendingReason.COPYING, path in self._taken))
+        for path, snapshot in there.items():
+            if snapshot.unfinished:
+                unsettled.append(Unsettled(snapshot, PendingReason.COPYING, path in self._taken))
                 continue
             if path in self._taken:
                 continue
-            if look.is_marked:
-                settled.append(SettledFolder(look, SettledBy.COMPLETE))
+            if snapshot.is_marked:
+                settled.append(SettledFolder(snapshot, SettledBy.COMPLETE))
             else:
-                when = self._when(path, stirred, busy)
+                when = self._when(path, last_change, busy)
                 if when <= now:
-                    settled.append(SettledFolder(look, SettledBy.QUIET))
+                    settled.append(SettledFolder(snapshot, SettledBy.QUIET))
                 else:
                     due.append(when)
                     own = self._since[path][1] + self.quiet
                     why = PendingReason.CHANGING if own > now else PendingReason.NEIGHBOURS
-                    unsettled.append(Unsettled(look, why, taken=False))
-        self._taken |= {each.look.path: each.look.fingerprint for each in settled}
+                    unsettled.append(Unsettled(snapshot, why, taken=False))
+        self._taken |= {each.snapshot.path: each.snapshot.fingerprint for each in settled}
         return SettleResult(settled, min(due, default=None), unsettled)
 
-    def _unchanged(self, look: FolderSnapshot, now: float) -> tuple[str, float]:
+    def _unchanged(self, snapshot: FolderSnapshot, now: float) -> tuple[str, float]:
         """The state of a folder, and since when it has been so."""
-        before = self._since.get(look.path)
+        before = self._since.get(snapshot.path)
         return (
             before
-            if before is not None and before[0] == look.change_key
-            else (look.change_key, now)
+            if before is not None and before[0] == snapshot.change_key
+            else (snapshot.change_key, now)
         )
 
-    def _when(self, path: str, stirred: dict[str, float], busy: set[str]) -> float:
+    def _when(self, path: str, last_change: dict[str, float], busy: set[str]) -> float:
         """When a folder will have settled, if nothing changes."""
         own = self._since[path][1]
         delivery = self._delivery(path)
         patient = own + PATIENCE * self.quiet
-        return patient if delivery in busy else min(stirred[delivery] + self.quiet, patient)
+        return patient if delivery in busy else min(last_change[delivery] + self.quiet, patient)
 
-    def _deliveries(self, looks: dict[str, FolderSnapshot]) -> tuple[dict[str, float], set[str]]:
-        """When each delivery last stirred, and those with a copy under way."""
-        deliveries = {self._delivery(path) for path in looks}
-        stirred: dict[str, float] = {}
+    def _deliveries(
+        self, snapshots: dict[str, FolderSnapshot]
+    ) -> tuple[dict[str, float], set[str]]:
+        """When each delivery last changed, and those with a copy under way."""
+        deliveries = {self._delivery(path) for path in snapshots}
+        last_change: dict[str, float] = {}
         busy = set()
-        for path, look in looks.items():
+        for path, snapshot in snapshots.items():
             for above in self._above(path):
                 if above in deliveries:
-                    stirred[above] = max(stirred.get(above, 0.0), self._since[path][1])
-                    if look.unfinished:
+                    last_change[above] = max(last_change.get(above, 0.0), self._since[path][1])
+                    if snapshot.unfinished:
                         busy.add(above)
-        return stirred, busy
+        return last_change, busy
 
     def _delivery(self, path: str) -> str:
         parent = os.path.dirname(path)  # noqa: PTH120 - names of any bytes, thousands of them

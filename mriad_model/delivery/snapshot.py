@@ -1,9 +1,9 @@
-"""Looks at a watched folder: each folder in it that holds files, as it stands at one moment.
+"""Snapshots of a watched folder: each folder in it that holds files, at one moment.
 
-The unit is the folder that directly holds files, for that is where the files of one DICOM series
-lie, and where pictures delivered together do. What makes it the same as before is its
-fingerprint: the set of (name, size, mtime_ns, ctime_ns, inode, permissions) of its files; so one
-that could not be read is tried again once it can be.
+The unit is the folder that directly holds files: the files of one DICOM series lie in one folder,
+and so do pictures delivered together. Its fingerprint is the set of (name, size, mtime_ns,
+ctime_ns, inode, permissions) of its files; so a file that could not be read is tried again once it
+can be.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from mriad_model.readers.folders import UNFINISHED, FoundFile, found_file, is_passed_over
 
-MARK = ".complete"  # what a sender leaves in a folder, or in one above it, when all is there
-CANNOT_TELL = (-1, -1, -1, -1, -1)
+MARK = ".complete"  # a sender makes it in a folder, or in one above it, when all files are there
+UNKNOWN = (-1, -1, -1, -1, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class FolderSnapshot:
     path: str  # absolute, as the os functions take it
     n_files: int
     fingerprint: str  # of the files that scans are read from
-    change_key: str  # of all that lies in it, names that are passed over too
+    change_key: str  # of all entries, names that are passed over too
     n_unfinished: int  # copies under way: `*.part`, `*.tmp`
     changed_ns: int  # when the newest of its files last changed in any way (ctime)
-    touched_ns: int  # when the newest of all that lies in it did
+    touched_ns: int  # when the newest of all entries did
     mark_ns: int | None  # when `.complete` was last made in it, or in a folder above (ctime)
 
     @property
@@ -39,12 +39,12 @@ class FolderSnapshot:
 
     @property
     def is_marked(self) -> bool:
-        """Whether the sender said that all is there, and nothing came after."""
+        """Whether `.complete` is newer than all files."""
         return self.mark_ns is not None and self.mark_ns >= self.changed_ns
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class UnfinishedFolder:
     """A folder that bears the name of a copy under way."""
 
     path: str
@@ -62,8 +62,8 @@ class _Entry:
 def take_snapshot(root: str) -> Iterator[FolderSnapshot]:
     """Every folder at or below `root` that directly holds files. Links are not followed.
 
-    `.complete` speaks for its own folder and those below it; in the root, for the root's own
-    files alone, or it would speak for all that is ever delivered.
+    `.complete` counts for its own folder and those below it; in the root, only for the root's own
+    files, or it would count for every later delivery.
 
     Raises:
         OSError: the root itself cannot be read.
@@ -85,12 +85,12 @@ def take_snapshot(root: str) -> Iterator[FolderSnapshot]:
             ]
         files = [each for each in entries if not is_passed_over(each.name)]
         if files or _unfinished(entries):
-            yield _look(folder, entries, files, mark)
+            yield _snapshot(folder, entries, files, mark)
         stack += [(path, None if folder == root else mark) for path in below]
 
 
-def copies_below(root: str) -> Iterator[Copy]:
-    """Folders right in `root` that are themselves copied under such a name: no look sees them.
+def copies_below(root: str) -> Iterator[UnfinishedFolder]:
+    """Folders directly in `root` that are themselves copied under such a name; snapshots omit them.
 
     Raises:
         OSError: the root itself cannot be read.
@@ -106,8 +106,8 @@ def copies_below(root: str) -> Iterator[Copy]:
                 times.append(os.lstat(folder).st_ctime_ns)
                 n_files += len(names)
         except FileNotFoundError:
-            continue  # renamed meanwhile: then it is one to look at
-        yield Copy(each.path, n_files, max(times))
+            continue  # renamed meanwhile: the next snapshot has it
+        yield UnfinishedFolder(each.path, n_files, max(times))
 
 
 def files_in(folder: Path) -> list[FoundFile]:
@@ -132,7 +132,7 @@ def fingerprint(files: Iterable[FoundFile]) -> str:
     )
 
 
-def _look(
+def _snapshot(
     folder: str, entries: list[_Entry], files: list[_Entry], mark: int | None
 ) -> FolderSnapshot:
     of_files = _digest((each.name, each.key) for each in files)
@@ -154,7 +154,7 @@ def _unfinished(entries: list[_Entry]) -> int:
 
 
 def _listed(folder: str) -> tuple[list[_Entry], list[str]]:
-    """What lies in a folder: its entries that are no folders, and the folders to go into."""
+    """A folder's entries that are no folders, and the folders to go into."""
     entries, below = [], []
     with os.scandir(folder) as listing:
         for each in listing:
@@ -163,7 +163,7 @@ def _listed(folder: str) -> tuple[list[_Entry], list[str]]:
             except FileNotFoundError:
                 continue
             except OSError:
-                entries.append(_Entry(each.name, CANNOT_TELL, 0))
+                entries.append(_Entry(each.name, UNKNOWN, 0))
                 continue
             if not stat.S_ISDIR(status.st_mode):
                 mode = stat.S_IMODE(status.st_mode)
@@ -176,7 +176,7 @@ def _listed(folder: str) -> tuple[list[_Entry], list[str]]:
             elif os.access(each.path, os.R_OK | os.X_OK):
                 below.append(each.path)
             else:
-                entries.append(_Entry(each.name, CANNOT_TELL, status.st_ctime_ns))
+                entries.append(_Entry(each.name, UNKNOWN, status.st_ctime_ns))
     return entries, below
 
 

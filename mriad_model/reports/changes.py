@@ -1,4 +1,4 @@
-"""What changed: thresholds that were activated, and candidates compared with the current model."""
+"""What changed: activated thresholds, and candidates compared with the current model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ChangeLine:
-    """A threshold activated, or a retraining that failed."""
+    """An activated threshold, or a retraining that failed."""
 
     created_at: str
     what: str
@@ -21,7 +21,7 @@ class ComparedFigure:
     what: str
     candidate: str
     current: str
-    shown: str  # with the stated confidence
+    difference: str  # with the stated confidence
     allowed: str
     result: str
     failed: bool
@@ -46,7 +46,7 @@ class ModelComparison:
 
 @dataclass(frozen=True, slots=True)
 class ActiveNow:
-    """What decides, where it is no longer what decided the scans of a page."""
+    """The active threshold, where another one decided the scans of a page."""
 
     model_id: int
     threshold_id: int
@@ -55,7 +55,7 @@ class ActiveNow:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What changed in a while, oldest first."""
+    """What changed between two times, oldest first."""
 
     lines: Sequence[ChangeLine] = ()
     comparisons: Sequence[ModelComparison] = ()
@@ -67,16 +67,16 @@ NO_CHANGES = Changes()
 def comparison_scans_text(figures: Mapping[str, Any]) -> str:
     """How many comparison scans there were, in words."""
     healthy, abnormal = figures.get("n_healthy", 0), figures.get("n_abnormal", 0)
-    told = f"{healthy} healthy scan{'' if healthy == 1 else 's'}"
+    text = f"{healthy} healthy scan{'' if healthy == 1 else 's'}"
     if abnormal:
-        told += f" and {abnormal} abnormal one{'' if abnormal == 1 else 's'}"
-    return told
+        text += f" and {abnormal} abnormal one{'' if abnormal == 1 else 's'}"
+    return text
 
 
 def why_in_words(reason: str, *, promoted: bool, compared: bool) -> str:
     """A comparison's reason without the figures that the table beside it shows."""
     if compared and promoted:
-        return "it was shown to be no worse than the margins below allow"
+        return "it is no worse than the margins below allow"
     bare = reason.removeprefix("refused: ").removeprefix("promoted: ")
     return bare.partition(";")[0] if compared else bare
 
@@ -100,7 +100,7 @@ def compared_figures(figures: Mapping[str, Any]) -> list[ComparedFigure]:
             what="Healthy scans flagged",
             candidate=f"{rates['candidate']} of {rates['n']}",
             current=f"{rates['current']} of {rates['n']}",
-            shown=f"at most {_signed(100 * rates['at_most'], 1)} %",
+            difference=f"at most {_signed(100 * rates['at_most'], 1)} %",
             allowed=f"at most {_signed(100 * margin, 1)} %",
             result=_result(failed=failed),
             failed=failed,
@@ -112,9 +112,9 @@ def compared_figures(figures: Mapping[str, Any]) -> list[ComparedFigure]:
                 what="Drawn lesions flagged",
                 candidate=f"{100 * caught['candidate']:.1f} %",
                 current=f"{100 * caught['current']:.1f} %",
-                shown=f"{_signed(100 * (caught['candidate'] - caught['current']), 1)} %",
+                difference=f"{_signed(100 * (caught['candidate'] - caught['current']), 1)} %",
                 allowed="–",  # noqa: RUF001 - nothing to name
-                result="told, decides nothing",
+                result="for information only",
                 failed=False,
             )
         )
@@ -129,7 +129,7 @@ def _aurocs(figures: Mapping[str, Any], name: str, what: str) -> ComparedFigure:
         what=what,
         candidate=f"{found['candidate']:.3f}",
         current=f"{found['current']:.3f}",
-        shown=f"at least {_signed(found['at_least'], 3)}",
+        difference=f"at least {_signed(found['at_least'], 3)}",
         allowed=f"at least {_signed(-margin, 3)}",
         result="too few to decide" if few else _result(failed=failed),
         failed=failed,

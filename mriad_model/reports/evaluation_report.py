@@ -8,9 +8,9 @@ from mriad_model.evaluation.metrics import Interval
 from mriad_model.evaluation.plots import confusion_plot, roc_plot, score_histogram, training_plot
 from mriad_model.evaluation.results import RowKind
 from mriad_model.evaluation.summary import MEMORISATION, EvaluatedRow, EvaluationReport
+from mriad_model.rejections import RejectedItem
 from mriad_model.reports.page import (
     Provenance,
-    RejectionLine,
     address,
     by_reason,
     capped,
@@ -29,7 +29,7 @@ NAMES = {
     "mean_intensity": "Mean intensity",
     "sharpness": "Sharpness",
 }
-"""Row name -> what the reader sees."""
+"""Row name -> its title on the page."""
 
 
 COLUMNS = {
@@ -45,7 +45,7 @@ COLUMNS = {
 
 GROUPS = {
     RowKind.MODEL: None,
-    RowKind.DETECTOR: "Its detectors, each standing alone",
+    RowKind.DETECTOR: "Its detectors, each alone",
     RowKind.BASELINE: "Baselines that need no model",
 }
 
@@ -53,7 +53,7 @@ GROUPS = {
 def render_evaluation(
     report: EvaluationReport,
     provenance: Provenance,
-    rejections: Sequence[RejectionLine] = (),
+    rejections: Sequence[RejectedItem] = (),
 ) -> str:
     """The HTML page of an evaluation."""
     metrics = report.model.metrics
@@ -99,13 +99,13 @@ def _plots(report: EvaluationReport) -> dict[str, str | None]:
 
 def _headline(model: EvaluatedRow) -> list[tuple[str, dict[str, str]]]:
     titles = COLUMNS | {"auroc": "AUROC", "sensitivity_at_90_specificity": "Sens. at 90 % spec."}
-    shown = [name for name in COLUMNS if name != "average_precision"]
+    names = [name for name in COLUMNS if name != "average_precision"]
     values, intervals = model.metrics.values, model.metrics.intervals
-    return [(titles[name], _figure(values[name], intervals[name])) for name in shown]
+    return [(titles[name], _figure(values[name], intervals[name])) for name in names]
 
 
 def _groups(rows: Sequence[EvaluatedRow]) -> list[dict[str, Any]]:
-    """The table's rows by kind; kinds without rows are left out."""
+    """The table's rows by kind; kinds without rows are omitted."""
     found = [
         {"title": title, "rows": [_table_row(row) for row in rows if row.kind is kind]}
         for kind, title in GROUPS.items()
@@ -119,11 +119,11 @@ def _table_row(row: EvaluatedRow) -> dict[str, Any]:
         "name": NAMES.get(row.name, row.name),
         "is_model": row.kind is RowKind.MODEL,
         "figures": [_figure(values[name], intervals[name]) for name in COLUMNS],
-        "told": row.auroc_direction_from_labels,
+        "from_labels": row.auroc_direction_from_labels,
     }
 
 
 def _figure(value: float | None, interval: Interval | None) -> dict[str, str]:
-    told = "n/a" if value is None else f"{value:.3f}"
+    text = "n/a" if value is None else f"{value:.3f}"
     between = "" if interval is None else f"{interval.low:.2f} to {interval.high:.2f}"
-    return {"value": told, "interval": between}
+    return {"value": text, "interval": between}

@@ -1,8 +1,8 @@
-"""What the reports share.
+"""What all report pages share: provenance, tables, units of time, pictures, escaping.
 
-All text goes through the templates' escaping, so a file named `<script>` is only a name; and what
-would not print as itself is written as an escape, so that no name shows a word backwards.
-Pictures stand in the page as `data:` addresses, and the page forbids everything else.
+All text goes through the templates' escaping, so a file named `<script>` is only a name. Characters
+that do not print as themselves are written as escapes, so that no name reverses the text around it.
+Pictures are `data:` addresses; the page's policy forbids all other sources.
 """
 
 import base64
@@ -15,27 +15,19 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from mriad_model.enums import NOTICE, RejectionReason
+from mriad_model.enums import NOTICE
 from mriad_model.plain_text import printable
+from mriad_model.rejections import RejectedItem
 
 MOST_ROWS = 1000  # lines in any one table; the record holds the rest
 
 
 @dataclass(frozen=True, slots=True)
-class RejectionLine:
-    """A file that was no scan."""
-
-    path: str
-    reason: RejectionReason
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a report comes from: what ran, with what, when."""
+    """What ran, with what, when."""
 
     created_at: str  # UTC ISO-8601
-    source: str  # the folder or file looked at
+    source: str  # the folder or file that was read
     software_version: str
     git_sha: str | None
     libraries: Mapping[str, str]
@@ -46,14 +38,14 @@ class Provenance:
     head: str | None = None  # of the record, as the page was written
 
 
-def by_reason(rejections: Sequence[RejectionLine]) -> list[tuple[str, int]]:
+def by_reason(rejections: Sequence[RejectedItem]) -> list[tuple[str, int]]:
     """How many files were rejected for each reason, most frequent first."""
     return Counter(line.reason.value for line in rejections).most_common()
 
 
 def capped(lines: Sequence[Any], most: int = MOST_ROWS) -> dict[str, Any]:
-    """The first lines of a table that may be long, and how many are left out."""
-    return {"lines": lines[:most], "n": len(lines), "left_out": max(0, len(lines) - most)}
+    """The first lines of a table that may be long, and how many more there are."""
+    return {"lines": lines[:most], "n": len(lines), "more": max(0, len(lines) - most)}
 
 
 def to_the_second(moment: str) -> str:
@@ -94,7 +86,7 @@ def render(name: str, **values: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """What a template is filled in with; what is markup already is ours."""
+    """A value as it is filled in; markup is of this package, and stays."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

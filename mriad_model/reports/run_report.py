@@ -1,22 +1,22 @@
-"""The page of a scoring run: what came, what is suspicious, what could not be read."""
+"""The page of a scoring run: new scans, suspicious ones, rejected files, warnings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mriad_model.delivery.pending import NOTHING, PendingFolders
+from mriad_model.delivery.pending import NO_FOLDERS, PendingFolders
 from mriad_model.detection.thresholds import calibration_needed
+from mriad_model.rejections import RejectedItem
 from mriad_model.reports.changes import NO_CHANGES, ActiveNow, Changes
 from mriad_model.reports.page import (
     MOST_ROWS,
     Provenance,
-    RejectionLine,
     address,
     by_reason,
     capped,
     render,
 )
 
-MOST_PICTURES = 60  # suspicious scans shown with their heatmap
+MOST_PICTURES = 60  # suspicious scans with their heatmap
 MOST_FOLDERS = 20
 MOST_WAITING = 100  # folders that are not scored yet
 
@@ -31,14 +31,14 @@ class SuspiciousScan:
     score: float
     p_value: float
     heatmap: bytes | None = None  # a picture file's bytes
-    several_slices: bool = False  # in the picture, which is then shown larger
+    several_slices: bool = False  # in the picture, which is then larger
     kind: str = ""
     scanner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelLine:
-    """The model that decides, or decided."""
+    """The model that decided the scans of a page, or the active one."""
 
     id: int
     sha256: str
@@ -46,12 +46,12 @@ class ModelLine:
     created_at: str
     of_volumes: bool = False  # its pictures are montages of many slices
     active_since: str = ""
-    why: str = ""  # it is active
+    why: str = ""  # it was activated
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdLine:
-    """The threshold that decides, or decided."""
+    """The threshold that decided the scans of a page, or the active one."""
 
     id: int
     policy: str
@@ -72,7 +72,7 @@ class WarningLine:
 
 @dataclass(frozen=True, slots=True)
 class ScoreReport:
-    """What one scoring run came to. Counts are of scans; `rejections` are of files."""
+    """Result of one scoring run. Counts are of scans; `rejections` are of files."""
 
     provenance: Provenance
     model: ModelLine
@@ -82,25 +82,25 @@ class ScoreReport:
     scored: int
     n_suspicious: int
     suspicious: Sequence[SuspiciousScan]
-    rejections: Sequence[RejectionLine] = ()
+    rejections: Sequence[RejectedItem] = ()
     skipped: Sequence[tuple[int, str]] = ()  # (how many scans, why)
-    left_out: Sequence[RejectionLine] = ()  # scans among these, or without DICOM outputs
-    outstanding: PendingFolders = NOTHING  # folders that are not scored yet
-    recovered: int = 0  # of the decisions: made by earlier runs that were cut off
+    limited: Sequence[RejectedItem] = ()  # incompatible scans, and series without DICOM outputs
+    pending: PendingFolders = NO_FOLDERS  # folders that are not scored yet
+    recovered: int = 0  # of the decisions: made by earlier runs that were interrupted
     kinds: Sequence[tuple[str, int]] = ()  # (kind, how many new scans)
-    folders: Sequence[tuple[str, int]] = ()  # (folder, how many scans came in it), most first
+    folders: Sequence[tuple[str, int]] = ()  # (folder, new scans in it), most first
     warnings: Sequence[WarningLine] = ()  # since the last report
-    since: str | None = None  # up to when the last report told
+    since: str | None = None  # the time of the last report
     steps: Sequence[tuple[str, float]] = ()  # (step, seconds of work)
     csv: str | None = None  # the name of the file beside the page
     changes: Changes = NO_CHANGES  # since the last report
-    active_now: ActiveNow | None = None  # None: what decided these scans
+    active_now: ActiveNow | None = None  # None: the one that decided these scans
 
 
 def render_score_report(report: ScoreReport) -> str:
     """The HTML page of a scoring run, worst scans first."""
     worst = sorted(report.suspicious, key=lambda scan: (-scan.score, scan.scan_id))
-    shown = [
+    lines = [
         {
             "scan": scan,
             "sigmas": _sigmas(scan.score, report.threshold),
@@ -113,16 +113,16 @@ def render_score_report(report: ScoreReport) -> str:
         "score_report.html.j2",
         report=report,
         provenance=report.provenance,
-        worst=shown,
-        pictured=[item for item in shown if item["address"]],
+        worst=lines,
+        pictured=[item for item in lines if item["address"]],
         calibration_needed=needed,
         calibration_too_small=report.scored > 0 and report.threshold.n < needed,
-        n_left_out=report.n_suspicious - len(shown),
+        n_more=report.n_suspicious - len(lines),
         rejections=by_reason(report.rejections),
         rejected=capped(report.rejections),
-        left_out=capped(report.left_out),
-        waiting=capped(report.outstanding.folders, MOST_WAITING),
-        n_waiting=report.outstanding.n,
+        limited=capped(report.limited),
+        waiting=capped(report.pending.folders, MOST_WAITING),
+        n_waiting=report.pending.n,
         n_skipped=sum(n for n, _ in report.skipped),
         folders=capped(report.folders, MOST_FOLDERS),
     )

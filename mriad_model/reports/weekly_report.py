@@ -1,12 +1,12 @@
-"""The page of a week: its runs, what they flagged and rejected, what warned and what changed."""
+"""The page of a week: runs, suspicious scans, rejected files, warnings, changes, reviews."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mriad_model.rejections import RejectedItem
 from mriad_model.reports.changes import NO_CHANGES, Changes
 from mriad_model.reports.page import (
     Provenance,
-    RejectionLine,
     address,
     by_reason,
     capped,
@@ -20,7 +20,7 @@ MOST_LISTED = 200  # lines of the tables of scans and of runs
 
 @dataclass(frozen=True, slots=True)
 class DayLine:
-    """What the runs that began on one day came to."""
+    """Counts of the runs that began on one day."""
 
     day: str  # 2026-11-23, UTC
     runs: int
@@ -46,7 +46,7 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True)
 class ReviewTally:
-    """What people said of decisions."""
+    """Reviews counted, by what they say of the decision."""
 
     agreed: int = 0
     called_normal: int = 0  # of what was suspicious
@@ -60,7 +60,7 @@ class ReviewTally:
 
 @dataclass(frozen=True, slots=True)
 class WeekReport:
-    """What a week came to."""
+    """What the page of a week holds."""
 
     provenance: Provenance
     since: str
@@ -69,13 +69,13 @@ class WeekReport:
     scans: int  # decided, each counted once, by the last decision on it
     n_suspicious: int
     runs: Sequence[RunLine]  # newest first
-    suspicious: Sequence[SuspiciousScan]  # the likeliest first
-    rejections: Sequence[RejectionLine] = ()
-    left_out: Sequence[RejectionLine] = ()  # good scans
+    suspicious: Sequence[SuspiciousScan]  # the most anomalous first
+    rejections: Sequence[RejectedItem] = ()
+    limited: Sequence[RejectedItem] = ()  # incompatible scans, and series without DICOM outputs
     warnings: Sequence[WarningLine] = ()
     changes: Changes = NO_CHANGES
     reviews: ReviewTally = ReviewTally()
-    model: ModelLine | None = None  # active now; None: nothing is
+    model: ModelLine | None = None  # active now; None: there is none
     threshold: ThresholdLine | None = None
     csv: str | None = None
 
@@ -103,5 +103,5 @@ def render_week(report: WeekReport) -> str:
         runs=capped(report.runs, MOST_LISTED),
         rejections=by_reason(report.rejections),
         rejected=capped(report.rejections),
-        left_out=capped(report.left_out),
+        limited=capped(report.limited),
     )

@@ -17,10 +17,10 @@ from db.repository.arrivals import append_arrivals, arrivals_by_path, open_arriv
 from db.repository.rejections import append_rejections
 from db.timestamps import now, written
 from mriad_model.delivery.pending import (
-    NOTHING,
+    NO_FOLDERS,
+    PendingFolder,
     PendingFolders,
     PendingReason,
-    Waiting,
     longest_first,
 )
 from mriad_model.delivery.settling import SettledFolder, SettleTracker, Unsettled
@@ -50,9 +50,7 @@ class Arrived:
     folder: str  # that all of them lie in, escaped
     waiting: int  # folders that changed again: their next state is to settle first
     vanished: int  # folders that are gone
-    outstanding: (
-        PendingFolders  # both of these, but for the gone that are given up: a rejection each
-    )
+    pending: PendingFolders  # both of these, but for the gone that are given up: a rejection each
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +58,12 @@ class Swept:
     """What one look over the watched folder came to."""
 
     settled: int = 0  # folders recorded
-    outstanding: PendingFolders = NOTHING  # that still change, or hold a copy under way
+    pending: PendingFolders = NO_FOLDERS  # that still change, or hold a copy under way
 
     @property
     def present(self) -> bool:
         """Whether the folder is there."""
-        return self.outstanding.missing is None
+        return self.pending.missing is None
 
 
 def known_states(
@@ -84,9 +82,9 @@ def record_settled(engine: Engine, home: Path, settled: Sequence[SettledFolder])
         engine,
         [
             Arrival(
-                path=recorded_path(Path(each.look.path), home),
-                fingerprint=each.look.fingerprint,
-                n_files=each.look.n_files,
+                path=recorded_path(Path(each.snapshot.path), home),
+                fingerprint=each.snapshot.fingerprint,
+                n_files=each.snapshot.n_files,
                 settled_by=each.by,
                 settled_at=moment,
             )
@@ -107,7 +105,7 @@ def open_states(engine: Engine, home: Path, watched: SettleTracker) -> list[int]
         arrival.id
         for arrival in open_arrivals(engine)
         if arrival.id is not None
-        and watched.stands(os.fspath(source_path(arrival.path, home)), arrival.fingerprint)
+        and watched.has_settled(os.fspath(source_path(arrival.path, home)), arrival.fingerprint)
     ]
 
 
@@ -129,7 +127,7 @@ def find_arrived(home: str, run_id: int, arrival_ids: Sequence[int] | None) -> A
     done: list[Arrival] = []
     gone: list[Arrival] = []
     taken: list[str] = []
-    waiting: list[Waiting] = []
+    waiting: list[PendingFolder] = []
     for path, arrivals in states.items():
         if wanted is not None and wanted.isdisjoint(each.id for each in arrivals):
             continue
@@ -141,13 +139,13 @@ def find_arrived(home: str, run_id: int, arrival_ids: Sequence[int] | None) -> A
         elif held or held is None:
             why = PendingReason.CLOSED if held is None else PendingReason.CHANGED
             n_files = arrivals[-1].n_files if held is None else len(held)
-            waiting.append(Waiting(path, why, n_files, arrivals[-1].settled_at))
+            waiting.append(PendingFolder(path, why, n_files, arrivals[-1].settled_at))
         else:
             gone += arrivals
     given_up = _given_up(gone)
     over = {each.path for each in given_up}
     lost = {
-        each.path: Waiting(each.path, PendingReason.VANISHED, each.n_files, each.settled_at)
+        each.path: PendingFolder(each.path, PendingReason.VANISHED, each.n_files, each.settled_at)
         for each in gone
         if each.path not in over
     }
@@ -158,9 +156,7 @@ def find_arrived(home: str, run_id: int, arrival_ids: Sequence[int] | None) -> A
         folder=_common(taken, place),
         waiting=len(waiting),
         vanished=len({each.path for each in gone}),
-        outstanding=PendingFolders(
-            longest_first([*waiting, *lost.values()]), len(waiting) + len(lost)
-        ),
+        pending=PendingFolders(longest_first([*waiting, *lost.values()]), len(waiting) + len(lost)),
     )
 
 
@@ -180,7 +176,7 @@ def sweep(home: str, folder: str, quiet: float) -> Swept:
     watched = SettleTracker(root, quiet)
     looks = look_all_over(root)
     if looks is None:
-        return Swept(outstanding=PendingFolders(missing=recorded_path(Path(root), place)))
+        return Swept(pending=PendingFolders(missing=recorded_path(Path(root), place)))
     known_states(engine, place, looks, watched)
     seen = watched.observe(looks, time.monotonic())
     settled = seen.settled
@@ -201,18 +197,18 @@ def look_all_over(root: str) -> list[FolderSnapshot] | None:
         return None
 
 
-def _waiting(unsettled: Unsettled, home: Path) -> Waiting:
-    look = unsettled.look
+def _waiting(unsettled: Unsettled, home: Path) -> PendingFolder:
+    look = unsettled.snapshot
     n_files = look.n_unfinished + (0 if unsettled.taken else look.n_files)
     path = recorded_path(Path(look.path), home)
-    return Waiting(path, unsettled.why, n_files, _moment(look.touched_ns))
+    return PendingFolder(path, unsettled.why, n_files, _moment(look.touched_ns))
 
 
-def _copied(root: str, home: Path) -> list[Waiting]:
+def _copied(root: str, home: Path) -> list[PendingFolder]:
     """Folders that are copied into the watched one under another name."""
     try:
         return [
-            Waiting(
+            PendingFolder(
                 recorded_path(Path(each.path), home),
                 PendingReason.COPYING,
                 each.n_files,

@@ -14,13 +14,13 @@ from mriad_model.files import sha256_of
 from mriad_model.paths import recorded_path
 from mriad_model.readers.folders import FoundFile, list_files
 from mriad_model.readers.images.reading import ReadLimits
-from mriad_model.rejections import LEFT_OUT, RejectedItem
+from mriad_model.rejections import LIMITATIONS, RejectedItem
 from tasks.runtime.connections import database
 
 
 def as_listed(rejection: Rejection) -> RejectedItem:
     """A row of the record as the commands list it."""
-    return RejectedItem(rejection.path, rejection.reason.value, rejection.detail)
+    return RejectedItem(rejection.path, rejection.reason, rejection.detail)
 
 
 def rejected_after(home: str, run_id: int, listed: Iterable[RejectedItem]) -> list[RejectedItem]:
@@ -40,21 +40,23 @@ def _rejected_in(home: str, run_id: int) -> list[RejectedItem]:
     return [as_listed(row) for row in rejections_of(engine, with_shards(engine, [run_id]))]
 
 
-def series_named(home: str, refused: Iterable[RejectedItem]) -> list[RejectedItem]:
-    """The same list, with a series that was left out by its folder, as all its files are.
+def series_named(home: str, items: Iterable[RejectedItem]) -> list[RejectedItem]:
+    """The same list, with a limited series named by its folder.
 
-    Its row in the record bears the name of one of them.
+    Its row in the record has the name of one of its files.
     """
-    lines = list(refused)
-    n_files = n_files_at(database(home), [each.path for each in lines if each.reason in LEFT_OUT])
+    lines = list(items)
+    n_files = n_files_at(
+        database(home), [each.path for each in lines if each.reason in LIMITATIONS]
+    )
     return [_as_series(each, n_files.get(each.path, 1)) for each in lines]
 
 
-def _as_series(refused: RejectedItem, n_files: int) -> RejectedItem:
-    folder = refused.path.rpartition("/")[0]
+def _as_series(item: RejectedItem, n_files: int) -> RejectedItem:
+    folder = item.path.rpartition("/")[0]
     if n_files == 1 or not folder:
-        return refused
-    return replace(refused, path=f"{folder}/", detail=f"{refused.detail} ({n_files} files)")
+        return item
+    return replace(item, path=f"{folder}/", detail=f"{item.detail} ({n_files} files)")
 
 
 def refusal(reason: RejectionReason) -> RejectedFile:

@@ -1,4 +1,4 @@
-"""What changed since a moment, from the record, as reports tell it."""
+"""What changed since a moment, from the record, as reports list it."""
 
 import json
 
@@ -24,7 +24,7 @@ def changes_since(engine: Engine, since: str | None, until: str | None = None) -
     """Thresholds activated, candidates compared, and retrainings that failed.
 
     From the beginning where `since` is None, to now where `until` is. What happened at `since` is
-    told, what happened at `until` is not: it is the next report's.
+    included, what happened at `until` is not: it is the next report's.
     """
     since = since or ""
 
@@ -38,9 +38,7 @@ def changes_since(engine: Engine, since: str | None, until: str | None = None) -
             each.created_at,
             f"threshold {each.threshold_id} of model {_model_of(engine, each.threshold_id)} "
             f"activated by {each.author}",
-            "the new model was shown to be no worse, see below"
-            if each.reason in tried
-            else each.reason,
+            "the new model is no worse, see below" if each.reason in tried else each.reason,
         )
         for each in activations(engine)
         if between(each.created_at)
@@ -49,7 +47,7 @@ def changes_since(engine: Engine, since: str | None, until: str | None = None) -
         ChangeLine(
             end.ended_at,
             f"retraining failed, run {run.id}",
-            "no new model came of it; Prefect's page of the run says why",
+            "no new model; Prefect's page of the run says why",
         )
         for run, end in runs_ended(engine, since)
         if run.flow == "retrain_model" and end.status is RunStatus.FAILED and between(end.ended_at)
@@ -59,7 +57,7 @@ def changes_since(engine: Engine, since: str | None, until: str | None = None) -
 
 
 def active_instead(engine: Engine, threshold_id: int) -> ActiveNow | None:
-    """What decides now, if it is not this threshold."""
+    """The active threshold, if it is another one."""
     current = current_threshold(engine)
     if current is None or current.threshold.id == threshold_id:
         return None

@@ -1,4 +1,4 @@
-"""What reports say of decisions: lines with pictures for the page, cells for the table."""
+"""Rows of reports: decisions with their pictures for the page, cells for the CSV."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,13 +36,13 @@ def kind_in_words(kind: ScanKind, n: int) -> str:
     return words if n == 1 or kind is ScanKind.DICOM else f"{words}s"
 
 
-def active_lines(home: str, threshold_id: int) -> tuple[ModelLine, ThresholdLine]:
+def threshold_lines(home: str, threshold_id: int) -> tuple[ModelLine, ThresholdLine]:
     """A threshold and its model, since when it has been active, and why."""
     engine = database(home)
     threshold = threshold_by_id(engine, threshold_id)
     model = model_by_id(engine, threshold.model_id)
     recipe = json.loads(model.recipe)
-    put = [a for a in activations(engine) if a.threshold_id == threshold_id]
+    activated = [a for a in activations(engine) if a.threshold_id == threshold_id]
     return (
         ModelLine(
             id=threshold.model_id,
@@ -50,8 +50,8 @@ def active_lines(home: str, threshold_id: int) -> tuple[ModelLine, ThresholdLine
             recipe_name=recipe["name"],
             created_at=model.created_at,
             of_volumes=recipe.get("volumes") is not None,
-            active_since=put[-1].created_at if put else "",
-            why=put[-1].reason if put else "",
+            active_since=activated[-1].created_at if activated else "",
+            why=activated[-1].reason if activated else "",
         ),
         ThresholdLine(
             id=threshold_id,
@@ -66,7 +66,7 @@ def active_lines(home: str, threshold_id: int) -> tuple[ModelLine, ThresholdLine
 
 
 def suspicious_line(home: Path, row: DecisionRow, scan: Scan, *, pictured: bool) -> SuspiciousScan:
-    """A decision as the page lists it, with its picture where it is to be shown and is there."""
+    """A decision as the page lists it, with its picture if wanted and there."""
     heatmap = source_path(row.heatmap_path, home) if pictured and row.heatmap_path else None
     return SuspiciousScan(
         path=row.path or "",
@@ -110,43 +110,43 @@ def decision_cells(
         }
 
 
-def rejection_cells(refused: Sequence[RejectedItem]) -> Iterator[dict[str, Any]]:
-    """A line of the table for each file that is no scan, and each scan that was left out.
+def rejection_cells(items: Sequence[RejectedItem]) -> Iterator[dict[str, Any]]:
+    """A line of the table for each file that is no scan, and each incompatible scan.
 
     A series without a frame of reference is scored; what it lacks are its DICOM outputs.
     """
-    rejected, left_out = split_rejections(refused)
+    rejected, limited = split_rejections(items)
     for each in rejected:
-        yield _refusal_cells("rejected", each)
-    for each in left_out:
+        yield _rejection_cells("rejected", each)
+    for each in limited:
         scored = each.reason == RejectionReason.NO_FRAME_OF_REFERENCE
-        yield _refusal_cells("no_dicom_outputs" if scored else "left_out", each)
+        yield _rejection_cells("no_dicom_outputs" if scored else "incompatible", each)
 
 
-def outstanding_cells(outstanding: PendingFolders) -> Iterator[dict[str, Any]]:
+def pending_cells(pending: PendingFolders) -> Iterator[dict[str, Any]]:
     """A line of the table for each folder that is not scored yet."""
-    if outstanding.missing is not None:
+    if pending.missing is not None:
         yield {
             "result": "not_scored",
-            "path": outstanding.missing,
+            "path": pending.missing,
             "reason": "watched_folder_missing",
             "detail": "not there, or cannot be read",
         }
-    for each in outstanding.folders:
+    for each in pending.folders:
         since = f"; {each.moment} {each.since}" if each.since else ""
         files = f"{each.n_files} file{'' if each.n_files == 1 else 's'}"
         yield {
             "result": "not_scored",
             "path": f"{each.path}/",
             "reason": each.why.value,
-            "detail": f"{each.told} ({files}{since})",
+            "detail": f"{each.text} ({files}{since})",
         }
 
 
-def _refusal_cells(result: str, refused: RejectedItem) -> dict[str, Any]:
+def _rejection_cells(result: str, item: RejectedItem) -> dict[str, Any]:
     return {
         "result": result,
-        "path": refused.path,
-        "reason": str(refused.reason),
-        "detail": refused.detail,
+        "path": item.path,
+        "reason": item.reason.value,
+        "detail": item.detail,
     }

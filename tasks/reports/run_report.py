@@ -20,7 +20,7 @@ from db.repository.scans import scans_by_id
 from db.repository.warnings import warnings
 from db.timestamps import now
 from mriad_model.delivery.pending import PendingFolders
-from mriad_model.enums import NOTICE, RejectionReason, Verdict
+from mriad_model.enums import NOTICE, Verdict
 from mriad_model.paths import recorded_path, unescape_path
 from mriad_model.rejections import (
     ALL_SCORED,
@@ -29,7 +29,7 @@ from mriad_model.rejections import (
     group_by_folder,
     split_rejections,
 )
-from mriad_model.reports.page import MOST_ROWS, Provenance, RejectionLine
+from mriad_model.reports.page import MOST_ROWS, Provenance
 from mriad_model.reports.run_report import (
     MOST_PICTURES,
     ScoreReport,
@@ -39,12 +39,12 @@ from mriad_model.reports.run_report import (
 from mriad_model.reports.table import worklist_csv
 from tasks.reports.changes import active_instead, changes_since
 from tasks.reports.rows import (
-    active_lines,
     decision_cells,
     kind_in_words,
-    outstanding_cells,
+    pending_cells,
     rejection_cells,
     suspicious_line,
+    threshold_lines,
     write_report,
 )
 from tasks.runtime.connections import database
@@ -70,7 +70,7 @@ class WrittenReport:
     path: str  # relative to the home
     scored: int
     suspicious: int
-    recovered: int  # decisions of earlier runs that were cut off, listed here too
+    recovered: int  # decisions of interrupted runs, listed here too
     recovered_suspicious: int  # of these
 
 
@@ -89,10 +89,10 @@ def write_score_report(
     threshold_id: int,
     folder: str,
     counts: ScoreCounts,
-    refused: Sequence[RejectedItem],
-    outstanding: PendingFolders,
+    items: Sequence[RejectedItem],
+    pending: PendingFolders,
 ) -> WrittenReport:
-    """Write the page of a scoring run: its decisions, and those of runs cut off before it.
+    """Write the page of a scoring run: its decisions, and those of runs interrupted before it.
 
     `threshold_id` is what the run decided by; another may have been activated since. The page tells
     what changed since the last report had told. Written once more after the run, it holds also what
@@ -110,14 +110,14 @@ def write_score_report(
     decided = decided_in(engine, run_ids)
     worst = [row for row in decided if row.verdict is Verdict.SUSPICIOUS][:MOST_ROWS]
     scans = scans_by_id(engine, [row.scan_id for row in decided])
-    came = reports_records.new_scans_by_kind(engine, run_ids)
-    model, threshold = active_lines(home, threshold_id)
+    new = reports_records.new_scans_by_kind(engine, run_ids)
+    model, threshold = threshold_lines(home, threshold_id)
     name = f"score-run-{run_id}"
-    rejected, left_out = split_rejections(refused)
+    rejected, limited = split_rejections(items)
     lines = [
         *decision_cells(decided, scans, threshold),
-        *outstanding_cells(outstanding),
-        *rejection_cells(refused),
+        *pending_cells(pending),
+        *rejection_cells(items),
     ]
     table = write_report(place, f"{name}.csv", worklist_csv(lines))
     page = render_score_report(
@@ -134,12 +134,12 @@ def write_score_report(
                 suspicious_line(place, row, scans[row.scan_id], pictured=i < MOST_PICTURES)
                 for i, row in enumerate(worst)
             ],
-            rejections=refusal_lines(rejected),
+            rejections=group_by_folder(rejected),
             skipped=_skipped(counts),
-            left_out=refusal_lines(left_out),
-            outstanding=outstanding,
-            kinds=[(kind_in_words(kind, n), n) for kind, n in sorted(came.kinds.items())],
-            folders=list(came.folders.items()),
+            limited=group_by_folder(limited),
+            pending=pending,
+            kinds=[(kind_in_words(kind, n), n) for kind, n in sorted(new.kinds.items())],
+            folders=list(new.folders.items()),
             warnings=[
                 WarningLine(each.created_at, each.text)
                 for each in warnings(engine, since)
@@ -188,19 +188,11 @@ def provenance(home: str, run_id: int, source: str) -> Provenance:
     )
 
 
-def refusal_lines(rejected: Sequence[RejectedItem]) -> list[RejectionLine]:
-    """Refused files as the reports list them."""
-    return [
-        RejectionLine(each.path, RejectionReason(each.reason), each.detail)
-        for each in group_by_folder(rejected)
-    ]
-
-
 def _skipped(counts: ScoreCounts) -> list[tuple[int, str]]:
     """How many scans were not scored, and why."""
     reasons = (
-        (counts.training_scans, "the model learned from them; their scores would be memories"),
-        (counts.incompatible, "they are of another kind than the model learned; listed below"),
-        *((n, f"{why}; tried again next time") for n, why in counts.why_unreadable.told()),
+        (counts.training_scans, "the model was trained on them"),
+        (counts.incompatible, "not of the kind that the model was trained on; listed below"),
+        *((n, f"{why}; tried again next time") for n, why in counts.why_unreadable.texts()),
     )
     return [(n, why) for n, why in reasons if n]

@@ -23,7 +23,7 @@ from db.repository.runs import runs_since
 from db.repository.scans import scans_by_id
 from db.timestamps import written
 from mriad_model.enums import RunStatus, Verdict
-from mriad_model.rejections import LEFT_OUT, split_rejections
+from mriad_model.rejections import LIMITATIONS, group_by_folder, split_rejections
 from mriad_model.reports.page import MOST_ROWS
 from mriad_model.reports.run_report import WarningLine
 from mriad_model.reports.table import worklist_csv
@@ -38,17 +38,17 @@ from mriad_model.reports.weekly_report import (
 from tasks.intake.rejections import as_listed, series_named
 from tasks.reports.changes import changes_since
 from tasks.reports.rows import (
-    active_lines,
     decision_cells,
     rejection_cells,
     suspicious_line,
+    threshold_lines,
     write_report,
 )
-from tasks.reports.run_report import provenance, refusal_lines, write_page
+from tasks.reports.run_report import provenance, write_page
 from tasks.runtime.connections import database
 
 Runs = Sequence[tuple[Run, RunEnd | None]]
-TOLD = {  # counts of runs -> what they are called
+COUNT_NAMES = {  # counts of runs -> what they are called
     "new": "new",
     "scored": "scored",
     "suspicious": "suspicious",
@@ -61,7 +61,7 @@ TOLD = {  # counts of runs -> what they are called
 
 @dataclass(frozen=True, slots=True)
 class WrittenWeek:
-    """Where the page lies, relative to the home, and what stands on it."""
+    """The page's path, relative to the home, and its counts."""
 
     path: str
     runs: int
@@ -83,12 +83,12 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WrittenWeek:
     flagged = decided.worst
     scans = scans_by_id(engine, [row.scan_id for row in flagged])
     rejections = rejections_of(engine, run_ids)
-    refused = series_named(home, [as_listed(each) for each in rejections])
-    rejected, left_out = split_rejections(refused)
+    items = series_named(home, [as_listed(each) for each in rejections])
+    rejected, limited = split_rejections(items)
     warnings = warnings_records.warnings(engine, since)
-    model, threshold = active_lines(home, active) if active is not None else (None, None)
+    model, threshold = threshold_lines(home, active) if active is not None else (None, None)
     name = f"week-to-{written(until)[:10]}-run-{run_id}"
-    lines = [*decision_cells(flagged, scans, threshold), *rejection_cells(refused)]
+    lines = [*decision_cells(flagged, scans, threshold), *rejection_cells(items)]
     table = write_report(place, f"{name}.csv", worklist_csv(lines))
     page = render_week(
         WeekReport(
@@ -97,7 +97,7 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WrittenWeek:
             until=written(until),
             days=_days(
                 runs,
-                Counter(each.run_id for each in rejections if each.reason.value not in LEFT_OUT),
+                Counter(each.run_id for each in rejections if each.reason not in LIMITATIONS),
             ),
             scans=decided.scans,
             n_suspicious=decided.suspicious,
@@ -106,8 +106,8 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WrittenWeek:
                 suspicious_line(place, row, scans[row.scan_id], pictured=i < MOST_SHOWN)
                 for i, row in enumerate(flagged)
             ],
-            rejections=refusal_lines(rejected),
-            left_out=refusal_lines(left_out),
+            rejections=group_by_folder(rejected),
+            limited=group_by_folder(limited),
             warnings=[WarningLine(each.created_at, each.text) for each in warnings],
             changes=changes_since(engine, since),
             reviews=review_tally(engine, since),
@@ -155,38 +155,39 @@ def _run_line(home: Path, run: Run, end: RunEnd | None) -> RunLine:
         flow=run.flow.replace("_", " "),
         started_at=run.started_at,
         seconds=seconds,
-        status=end.status.value if end else "under way or cut off",
+        status=end.status.value if end else "running or interrupted",
         figures=", ".join(
-            [f"{counts[n]} {told}" for n, told in TOLD.items() if counts.get(n)]
-            + _growth_told(counts)
+            [f"{counts[n]} {text}" for n, text in COUNT_NAMES.items() if counts.get(n)]
+            + _retraining_figures(counts)
         ),
         report=page if (home / "reports" / page).exists() else None,
     )
 
 
-def _growth_told(counts: Mapping[str, Any]) -> list[str]:
-    """What a retraining found, and which page tells it; nothing where no healthy scan was new."""
-    told = []
+def _retraining_figures(counts: Mapping[str, Any]) -> list[str]:
+    """What a retraining found; nothing where no healthy scan was new."""
+    texts = []
     if counts.get("n_new"):
         needed = f" ({counts['needed']} needed)" if "needed" in counts else ""
-        told.append(f"{counts['n_new']} new healthy ones{needed}")
+        texts.append(f"{counts['n_new']} new healthy ones{needed}")
     if "of_run" in counts:
-        told.append(f"the page of run {counts['of_run']}, with what came of its retraining")
+        texts.append(f"the page of run {counts['of_run']}, with the result of its retraining")
     if "comparison_id" in counts:
-        told.append("new model " + ("activated" if counts["promoted"] else "refused"))
-    return told
+        texts.append("new model " + ("activated" if counts["promoted"] else "not activated"))
+    return texts
 
 
 def review_tally(engine: Engine, since: str) -> ReviewTally:
-    """The last word on each decision that holds, beside what was decided."""
+    """The last review of each decision, counted by whether it agrees."""
     standing = standing_reviews(engine)
     last: dict[int, Review] = {
         each.decision_id: each for each in standing if each.created_at >= since
     }
     decided = verdicts_of(engine, last)
-    said = [(decided[number], each.verdict) for number, each in last.items()]
+    pairs = [(decided[number], each.verdict) for number, each in last.items()]
+    differ = [verdict for before, verdict in pairs if before is not verdict]
     return ReviewTally(
-        agreed=sum(was is word for was, word in said),
-        called_normal=sum(was is not word and word is Verdict.NORMAL for was, word in said),
-        called_suspicious=sum(was is not word and word is Verdict.SUSPICIOUS for was, word in said),
+        agreed=len(pairs) - len(differ),
+        called_normal=differ.count(Verdict.NORMAL),
+        called_suspicious=differ.count(Verdict.SUSPICIOUS),
     )

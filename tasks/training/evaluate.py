@@ -29,13 +29,13 @@ from mriad_model.readers.contents import group_files
 from mriad_model.readers.folders import FoundFile, list_files
 from mriad_model.readers.scan_types import StoredScan
 from mriad_model.recipes import Recipe
-from mriad_model.rejections import RejectedItem
+from mriad_model.rejections import RejectedItem, group_by_folder
 from mriad_model.reports.evaluation_report import render_evaluation
 from tasks.intake.find_files import ScanSources
 from tasks.intake.ingest import Labelling, labeller
 from tasks.intake.read_sources import read_sources
 from tasks.intake.rejections import refusal
-from tasks.reports.run_report import provenance, refusal_lines, write_page
+from tasks.reports.run_report import provenance, write_page
 from tasks.runtime.connections import reader_pool
 from tasks.runtime.progress import tell
 from tasks.runtime.workspace import Workspace
@@ -89,7 +89,7 @@ def gather_labelled(
     _require_both(healthy, len(found) - healthy, unlabelled)
     write_atomically(Path(path), gather(found).to_bytes())
     rejected = [
-        RejectedItem(_name(file, root), refused[file].reason.value, refused[file].detail)
+        RejectedItem(_name(file, root), refused[file].reason, refused[file].detail)
         for file in wanted
         if file in refused
     ]
@@ -120,7 +120,7 @@ def write_evaluation_report(
     """Put the folds together and write the page; its path, relative to the home, comes second."""
     results = [FoldResult.from_json(Path(path).read_text()) for path in paths]
     report = summarise(results)
-    page = render_evaluation(report, provenance(home, run_id, folder), refusal_lines(rejected))
+    page = render_evaluation(report, provenance(home, run_id, folder), group_by_folder(rejected))
     return report, write_page(Path(home), f"evaluation-run-{run_id}", page)
 
 

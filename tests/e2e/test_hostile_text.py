@@ -28,7 +28,7 @@ from flows.cli import console
 from flows.cli import main as cli
 from flows.cli.console import show_table
 from mriad_model.enums import NOTICE, LabelSource, LabelValue, RejectionReason
-from mriad_model.reports.page import RejectionLine
+from mriad_model.rejections import RejectedItem
 from mriad_model.reports.run_report import render_score_report
 from mriad_model.reports.table import worklist_csv
 from tests.mriad_model.reports.test_run_report import night
@@ -160,7 +160,7 @@ def test_a_csv_of_the_history_holds_no_formula_and_its_numbers_stay_numbers(
 def test_a_run_s_table_and_page_hold_no_formula_and_no_control_character() -> None:
     (row,) = csv.DictReader(io.StringIO(worklist_csv([{"path": HOSTILE, "score": -0.5}])))
     assert (row["path"], row["score"], row["notice"]) == (f"'{TOLD}", "-0.5", NOTICE)
-    lines = [RejectionLine(HOSTILE, RejectionReason.CORRUPT, "<b>" + HOSTILE)]
+    lines = [RejectedItem(HOSTILE, RejectionReason.CORRUPT, "<b>" + HOSTILE)]
     page = render_score_report(replace(night(), rejections=lines))
     assert "&lt;b&gt;" + TOLD in page
     assert_plain(page)

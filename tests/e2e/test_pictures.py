@@ -293,13 +293,13 @@ def test_a_series_of_another_kind_is_left_out_once_and_named_as_a_series(
         result = score_new_scans(trained.home, escape_path(scans), device="cpu")
         text = (trained.home / result.report).with_suffix(".csv").read_text()
         rows = {row["result"]: row for row in csv.DictReader(io.StringIO(text))}
-        assert rows.keys() == {"left_out", "rejected"}
-        assert rows["left_out"]["path"] == f"{scans}/series/"
-        assert rows["left_out"]["detail"].endswith("(8 files)")
+        assert rows.keys() == {"incompatible", "rejected"}
+        assert rows["incompatible"]["path"] == f"{scans}/series/"
+        assert rows["incompatible"]["detail"].endswith("(8 files)")
         assert rows["rejected"]["path"] == f"{scans}/note.txt"
         page = (trained.home / result.report).read_text()
         assert 'Rejected files<b class="flag">1</b>' in page
-        assert 'Left out<b class="flag">1</b>' in page
+        assert 'Not scored<b class="flag">1</b>' in page
         assert page.index("listed below") < page.index(f"{scans}/series/")
         show_score(trained.home, result, as_json=False)
         out = capsys.readouterr().out

@@ -15,7 +15,7 @@ from db.engine.connect import open_record, reading
 from db.repository.models import dataset_roles, model_by_id
 from db.repository.scan_details import Replay, decisions_for_replay
 from flows.cli import main as cli
-from flows.cli.lines import show_score
+from flows.cli.lines import NOT_SCORED, show_score
 from flows.recalibrate import recalibrate_threshold
 from flows.score import ScoringResult, score_new_scans
 from flows.train import TrainingResult, train_model
@@ -150,13 +150,13 @@ def test_a_head_without_its_top_is_told_as_one_that_cannot_be_judged(
     write_nifti(tmp_path / "cut" / "61_T1w.nii.gz", whole.voxels[: SHAPE[0] // 2], whole)
     result = score_new_scans(site.home, escape_path(tmp_path / "cut"), device="cpu")
     assert result.why_unreadable == NotScored(unfit=1, reasons=("incomplete",))
-    told = "it cannot be judged (incomplete), see the rejected files"
+    text = "it cannot be scored (incomplete), see the rejected files"
     show_score(site.home, result, as_json=False)
     out = capsys.readouterr().out
-    assert f"1 left out: {told}." in out
+    assert NOT_SCORED.format(n=1, why=text) in out
     assert "vanished" not in out
     page = (site.home / result.report).read_text()
-    assert f"{told}; tried again next time" in page
+    assert f"{text}; tried again next time" in page
     assert "vanished" not in page
 
 

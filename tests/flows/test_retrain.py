@@ -109,12 +109,12 @@ def test_the_mornings_page_tells_of_the_new_model_that_the_same_night_tried(
     night = nightly(trained.home)
     (comparison,) = comparisons(open_record(trained.home))
     page = (trained.home / night.scoring.report).read_text()
-    assert "A new model was tried and refused" in page
+    assert "A new model was trained and not activated" in page
     assert "too few to tell which is better" in page
     assert f"mriad activate {comparison.candidate_threshold_id}" in page
-    assert "are active" in page
+    assert "Active model and threshold" in page
     page = (trained.home / nightly(trained.home).scoring.report).read_text()
-    assert "A new model was tried" not in page  # told the morning before
+    assert "A new model was trained" not in page  # told the morning before
 
     for name in ("margin", "rate_margin"):
         monkeypatch.setenv(f"MRIAD_RETRAIN_{name.upper()}", "0.45")
@@ -125,7 +125,7 @@ def test_the_mornings_page_tells_of_the_new_model_that_the_same_night_tried(
     (_, promoted) = comparisons(open_record(trained.home))
     assert promoted.promoted, promoted.reason
     page = (trained.home / night.scoring.report).read_text()
-    assert "A new model was tried and activated" in page
+    assert "A new model was trained and activated" in page
     assert "No longer active." in page
     _, end = run_by_id(open_record(trained.home), promoted.run_id)
     assert end is not None
@@ -170,7 +170,7 @@ def test_what_the_mornings_page_could_not_tell_any_more_the_next_one_does(
         with pytest.raises(RuntimeError, match="the power went"):
             nightly(trained.home)
     page = (trained.home / nightly(trained.home).scoring.report).read_text()
-    assert "A new model was tried and refused" in page
+    assert "A new model was trained and not activated" in page
 
 
 def comparison_scans(trained: Trained, dataset_id: int) -> dict[int, Role]:

@@ -88,7 +88,7 @@ from tasks.training.threshold_figures import Compared
 from tasks.training.thresholds import Proposal
 
 NOON = "2026-11-23T12:00:00.000000+00:00"
-REJECTED = [RejectedItem("inbox/a.txt", "unsupported", "not a picture")]
+REJECTED = [RejectedItem("inbox/a.txt", RejectionReason.UNSUPPORTED, "not a picture")]
 UNMATCHED = [Unmatched(2, "b.png")]
 
 RUN = Run("train_model", "x", "0.1.0", None, '{"numpy": "2"}', "cpu", NOON, '{"torch": "2"}', 1)

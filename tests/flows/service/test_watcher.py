@@ -297,12 +297,12 @@ def test_the_morning_names_the_folders_that_are_not_scored_and_says_why(
     assert "3 deliveries are not scored yet" in page
     assert page.index("inbox/halfway") < page.index("Suspicious scans, worst first")
     assert "No scan was left out.<" not in page
-    assert {each.path: each.n_files for each in night.outstanding.folders} == {
+    assert {each.path: each.n_files for each in night.pending.folders} == {
         "inbox/gone": 1,
         "inbox/halfway": 2,
         "inbox/study.part": 1,
     }
-    assert all(each.since for each in night.outstanding.folders)
+    assert all(each.since for each in night.pending.folders)
 
 
 def test_a_folder_that_changed_after_it_had_settled_is_named(
@@ -324,7 +324,7 @@ def test_a_folder_that_still_changes_is_named_once(
     settled(a=0)
     drop(trained.home / "inbox/a", "2.png.tmp")
     drop(trained.home / "inbox/a", "3.png")
-    (folder,) = nightly(trained.home).outstanding.folders
+    (folder,) = nightly(trained.home).pending.folders
     assert (folder.path, folder.why, folder.n_files) == ("inbox/a", PendingReason.COPYING, 3)
 
 

@@ -34,7 +34,7 @@ class Room:
     def look(self, after: float = 0.0) -> list[str]:
         self.now += after
         self.seen = self.watched.observe(take_snapshot(str(self.root)), self.now)
-        return sorted(os.path.relpath(each.look.path, self.root) for each in self.seen.settled)
+        return sorted(os.path.relpath(each.snapshot.path, self.root) for each in self.seen.settled)
 
     def wait(self, seconds: float, step: float = 10.0) -> list[str]:
         found = []
@@ -66,7 +66,7 @@ def test_a_copy_that_stalls_and_goes_on_starts_the_clock_again(room: Room) -> No
     room.file("a/2.png")
     assert room.wait(60) == []
     assert room.look(10) == ["a"]
-    assert room.seen.settled[0].look.n_files == 2
+    assert room.seen.settled[0].snapshot.n_files == 2
 
 
 @pytest.mark.parametrize("name", ["2.png.part", "2.PART", "2.tmp", "2.part/1.dcm"])
@@ -104,7 +104,7 @@ def test_a_folder_marked_complete_settles_at_once(room: Room) -> None:
     room.file("a/.complete")
     assert room.look() == ["a"]
     assert room.seen.settled[0].by is SettledBy.COMPLETE
-    assert room.seen.settled[0].look.n_files == 1
+    assert room.seen.settled[0].snapshot.n_files == 1
 
 
 def test_a_mark_speaks_for_the_folders_below_it_but_not_from_the_root(room: Room) -> None:
@@ -153,7 +153,7 @@ def test_what_stood_so_before_the_start_is_not_new(room: Room) -> None:
     room.start()
     room.watched.known(known.path, known.fingerprint)
     room.look()
-    assert room.watched.stands(known.path, known.fingerprint)
+    assert room.watched.has_settled(known.path, known.fingerprint)
     assert room.look(QUIET) == ["b"]
 
 
@@ -187,7 +187,7 @@ def test_a_folder_that_waits_says_for_what(room: Room) -> None:
     room.file("study/2/a.dcm")
     room.file("study/3/a.dcm.part")
     assert room.look(QUIET) == []
-    assert {Path(each.look.path).name: each.why for each in room.seen.unsettled} == {
+    assert {Path(each.snapshot.path).name: each.why for each in room.seen.unsettled} == {
         "1": PendingReason.NEIGHBOURS,
         "2": PendingReason.CHANGING,
         "3": PendingReason.COPYING,
@@ -227,8 +227,8 @@ def test_names_may_hold_any_bytes(room: Room) -> None:
     room.look()
     room.look(QUIET)
     (settled,) = room.seen.settled
-    assert os.fsencode(settled.look.path).endswith(b"f\xfcr \xff\n")
-    assert fingerprint(files_in(Path(settled.look.path))) == settled.look.fingerprint
+    assert os.fsencode(settled.snapshot.path).endswith(b"f\xfcr \xff\n")
+    assert fingerprint(files_in(Path(settled.snapshot.path))) == settled.snapshot.fingerprint
 
 
 def test_the_fingerprint_is_the_same_by_either_road(room: Room) -> None:

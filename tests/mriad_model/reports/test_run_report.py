@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mriad_model.delivery.pending import PendingFolders, PendingReason, Waiting
+from mriad_model.delivery.pending import PendingFolder, PendingFolders, PendingReason
 from mriad_model.detection.training import TrainingSummary
 from mriad_model.enums import NOTICE, RejectionReason
 from mriad_model.evaluation.metrics import Advantage, Interval, measure, roc_band
@@ -18,6 +18,7 @@ from mriad_model.evaluation.results import Picture, RowKind
 from mriad_model.evaluation.roc import FoldScores
 from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, FoldLine, Rival, Sigmas
 from mriad_model.recipes import DEFAULT
+from mriad_model.rejections import RejectedItem
 from mriad_model.reports.changes import (
     ActiveNow,
     ChangeLine,
@@ -28,7 +29,7 @@ from mriad_model.reports.changes import (
     why_in_words,
 )
 from mriad_model.reports.evaluation_report import render_evaluation
-from mriad_model.reports.page import MOST_ROWS, Provenance, RejectionLine
+from mriad_model.reports.page import MOST_ROWS, Provenance
 from mriad_model.reports.run_report import (
     MOST_FOLDERS,
     MOST_PICTURES,
@@ -111,7 +112,7 @@ def night(n_suspicious: int = 2, rejections: int = 1) -> ScoreReport:
         n_suspicious=n_suspicious,
         suspicious=scans,
         rejections=[
-            RejectionLine(f"inbox/broken{i}.jpg", RejectionReason.TRUNCATED, EVIL)
+            RejectedItem(f"inbox/broken{i}.jpg", RejectionReason.TRUNCATED, EVIL)
             for i in range(rejections)
         ],
         skipped=[(71, EVIL), (2, "no model of this kind")],
@@ -194,14 +195,14 @@ def test_memorisation_is_shouted_in_the_seed_protocol_and_only_there() -> None:
 
 
 def test_an_evaluation_shows_rows_folds_rejections_and_recipe() -> None:
-    lines = [RejectionLine("no/x.jpg", RejectionReason.TRUNCATED, "ends early")] * 2
+    lines = [RejectedItem("no/x.jpg", RejectionReason.TRUNCATED, "ends early")] * 2
     text = Page(render_evaluation(evaluation(), PROVENANCE, lines)).text
     for expected in (
         "Autoencoder alone",
         "Grey-level entropy",
-        "area if labels told the direction: 0.763",
-        "5 folded away",
-        "2 left out, in groups labelled both ways",
+        "area with the direction taken from the labels: 0.763",
+        "5 counted once per group",
+        "2 excluded: their group has both labels",
         "2 truncated.",
         "max_minus_median",
         "torch 2.13.0",
@@ -213,7 +214,7 @@ def test_a_lead_that_could_be_chance_is_said_to_be_none() -> None:
     for low, unsure in ((-0.02, True), (0.02, False)):
         rival = Rival("entropy", True, 0.763, Advantage(0.05, Interval(low, 0.12)))
         text = Page(render_evaluation(replace(evaluation(), rival=rival), PROVENANCE)).text
-        assert "had the labels told which way it leans" in text
+        assert "with its direction taken from the labels" in text
         assert ("neither is shown to be better" in text) == unsure
 
 
@@ -229,40 +230,41 @@ def test_the_worst_scan_comes_first_with_its_distance_from_healthy() -> None:
     assert "+6.0" in text  # (2 - 0.5) / 0.25
 
 
-def test_a_night_of_thousands_stays_a_page_and_says_what_it_left_out() -> None:
+def test_a_run_of_thousands_stays_a_page_and_says_how_many_more_there_are() -> None:
     html = render_score_report(night(MOST_ROWS + 50, MOST_ROWS + 7))
     assert Page(html).tags.count("img") == MOST_PICTURES
     assert "50 more suspicious scans are in the record" in html
     assert "7 more are in the record" in html
 
 
-def test_scans_left_out_are_counted_with_the_reason() -> None:
+def test_scans_not_scored_are_counted_with_the_reason() -> None:
     text = Page(night_page()).text
-    assert "Leftout73" in "".join(text.split())
+    assert "Notscored73" in "".join(text.split())
     assert "no model of this kind" in text
 
 
 def test_a_night_that_left_folders_for_another_time_is_no_silent_one() -> None:
     waiting = [
-        Waiting(f"inbox/{i:03}{EVIL}", PendingReason.COPYING, 2, None)
+        PendingFolder(f"inbox/{i:03}{EVIL}", PendingReason.COPYING, 2, None)
         for i in range(MOST_WAITING + 9)
     ]
     left = PendingFolders(waiting, 1200, missing=f"/srv/{EVIL}")
-    report = replace(night(0, 0), new=0, scored=0, skipped=(), outstanding=left)
+    report = replace(night(0, 0), new=0, scored=0, skipped=(), pending=left)
     page = Page(render_score_report(report))
     text = " ".join(page.text.split())
-    assert "The watched folder is not there /srv/" in text
+    assert "The watched folder is missing /srv/" in text
     assert "1200 deliveries are not scored yet inbox/000" in text
     assert "and 1197 more" in text
     assert f"And 1100 more; the table beside this page holds {MOST_WAITING + 9}." in text
     assert "not known" in text
-    assert "Nothing new: the watched folder is not there." in text
+    assert "None: the watched folder is missing." in text
     assert "script" not in page.tags
 
 
 def test_the_longest_waiting_stand_first_and_each_folder_once() -> None:
     old, new = (
-        Waiting(n, PendingReason.COPYING, 1, f"2026-11-0{i}") for i, n in ((1, "old"), (2, "new"))
+        PendingFolder(name, PendingReason.COPYING, 1, f"2026-11-0{day}")
+        for day, name in ((1, "old"), (2, "new"))
     )
     both = PendingFolders([new], 1).and_also(
         PendingFolders([old, replace(new, why=PendingReason.CHANGED)], 2)
@@ -279,8 +281,11 @@ def test_a_silent_night_is_not_an_empty_page() -> None:
 
 def test_a_calibration_too_small_for_so_many_looks_is_said_to_be() -> None:
     report = night()
-    assert "would take" not in Page(night_page()).text  # 7 looks, 98 scans: 69 are enough
-    assert "would take 999 healthy" in Page(render_score_report(replace(report, scored=100))).text
+    assert "that takes" not in Page(night_page()).text  # 7 looks, 98 scans: 69 are enough
+    assert (
+        "that takes 999 calibration scans"
+        in Page(render_score_report(replace(report, scored=100))).text
+    )
 
 
 def test_a_quantile_threshold_is_named_as_one() -> None:
@@ -298,7 +303,7 @@ def test_pictures_are_declared_as_what_they_are() -> None:
 
 
 def test_the_morning_after_tells_what_came_what_warns_and_how_long_it_took() -> None:
-    told = replace(
+    report = replace(
         night(),
         kinds=[("picture files", 7)],
         folders=[(f"inbox/ward-{i}", 30 - i) for i in range(MOST_FOLDERS + 2)],
@@ -308,7 +313,7 @@ def test_the_morning_after_tells_what_came_what_warns_and_how_long_it_took() -> 
         csv="score-run-3.csv",
         model=replace(night().model, active_since="2026-11-22T01:00:00+00:00", why="better"),
     )
-    page = Page(render_score_report(told))
+    page = Page(render_score_report(report))
     text = " ".join(page.text.split())
     assert "7 picture files" in text
     assert "inbox/ward-0" in text
@@ -320,7 +325,7 @@ def test_the_morning_after_tells_what_came_what_warns_and_how_long_it_took() -> 
     assert "score-run-3.csv" in page.addresses
     assert "script" not in page.tags
     quiet = " ".join(Page(night_page()).text.split())
-    assert "Nothing new." in quiet
+    assert "New scans None." in quiet
     assert "None. Recent scores are compared" in quiet
 
 
@@ -367,7 +372,7 @@ CHANGES = Changes(
 
 
 def week(**changes: object) -> WeekReport:
-    told = WeekReport(
+    report = WeekReport(
         provenance=PROVENANCE,
         since="2026-11-16T06:00:00.000000+00:00",
         until="2026-11-23T06:00:00.000000+00:00",
@@ -378,39 +383,39 @@ def week(**changes: object) -> WeekReport:
             RunLine(
                 9, "nightly", "2026-11-21T02:00:00+00:00", 62.0, "completed", "2 new", "a.html"
             ),
-            RunLine(8, "nightly", "2026-11-20T02:00:00+00:00", None, "under way or cut off", ""),
+            RunLine(8, "nightly", "2026-11-20T02:00:00+00:00", None, "running or interrupted", ""),
         ],
         suspicious=list(night().suspicious),
         warnings=[WarningLine("2026-11-20T02:01:00+00:00", "Scores have drifted.")],
         changes=CHANGES,
         reviews=ReviewTally(agreed=3, called_normal=2),
     )
-    return replace(told, **changes)
+    return replace(report, **changes)
 
 
 def test_a_night_tells_what_changed_since_its_scans_were_decided() -> None:
     active_now = ActiveNow(3, 5, "2026-11-20T03:00:00+00:00")
     page = render_score_report(replace(night(), changes=CHANGES, active_now=active_now))
     text = " ".join(Page(page).text.split())
-    assert "A new model was tried and refused" in text
+    assert "A new model was trained and not activated" in text
     assert "Model 2 stayed active" in text
-    assert "Threshold 5 of model 3 is, since 2026-11-20 03:00:00 UTC" in text
-    assert "mriad activate 5 would activate it all the same" in text
+    assert "Threshold 5 of model 3 is active since 2026-11-20 03:00:00 UTC" in text
+    assert "to activate it: mriad activate 5" in text
     (tried,) = CHANGES.comparisons
     later = Changes(comparisons=[replace(tried, promoted=True, active=False)])
     text = Page(render_score_report(replace(night(), changes=later))).text
-    assert "It took the place of model 2, but is no longer active." in text
+    assert "It replaced model 2, but is no longer active." in text
     assert "mriad activate" not in text
     assert "A new model" not in Page(render_score_report(night())).text
 
 
-def test_a_reason_is_told_without_the_figures_that_stand_beside_it() -> None:
+def test_a_reason_stands_without_the_figures_beside_it() -> None:
     told = "AUROC on implanted lesions 0.700 against 0.800, 2 of 22 healthy scans flagged"
     refused = f"refused: it may flag more healthy scans than the margin allows; {told}"
     plain = "it may flag more healthy scans than the margin allows"
     assert why_in_words(refused, promoted=False, compared=True) == plain
     assert why_in_words(f"promoted: {told}", promoted=True, compared=True).startswith(
-        "it was shown to be no worse"
+        "it is no worse than"
     )
     few = "refused: 6 healthy scans are too few to tell; 15 are needed"
     assert why_in_words(few, promoted=False, compared=False) == few.removeprefix("refused: ")
@@ -424,15 +429,15 @@ def test_a_week_tells_its_runs_flags_warnings_comparisons_and_reviews() -> None:
     assert "2 suspicious of 39 scans decided in the days to 2026-11-23" in text
     assert "2026-11-20314038" in text.replace(" ", "")  # the day's runs, failures, new, scored
     assert "threshold 4 activated" in text
-    assert "New model 3 refused, 2026-11-20 03:00:00 UTC" in text
-    assert "22 healthy scans and 3 abnormal ones that neither learned from" in text
+    assert "New model 3 not activated, 2026-11-20 03:00:00 UTC" in text
+    assert "22 healthy scans and 3 abnormal ones that neither was trained on" in text
     cells = text.replace(" ", "")
     assert "healthyscans0.7000.800atleast−0.125atleast−0.050maybeworsethanallowed" in cells  # noqa: RUF001
     assert "abnormalscans0.8000.900atleast−0.300atleast−0.050toofewtodecide" in cells  # noqa: RUF001
     assert "flagged2of223of22atmost+2.7%atmost+10.0%withinthemargin" in cells
-    assert "Drawnlesionsflagged31.0%46.0%−15.0%–told,decidesnothing" in cells  # noqa: RUF001
+    assert "Drawnlesionsflagged31.0%46.0%−15.0%–forinformationonly" in cells  # noqa: RUF001
     assert "5 decisions reviewed: 3 agreed with, 2 suspicious ones called normal" in text
-    assert "under way or cut off" in text
+    assert "running or interrupted" in text
     assert "1 min 2 s" in text
     assert "Scores have drifted." in text
     assert "No model is active." in text
@@ -447,6 +452,6 @@ def test_a_week_in_which_nothing_happened_says_so() -> None:
         reviews=ReviewTally(),
     )  # fmt: skip
     text = " ".join(Page(render_week(quiet)).text.split())
-    assert "Nothing ran." in text
+    assert "No runs." in text
     assert "No decision was reviewed" in text
-    assert "no new model was tried" in text
+    assert "no new model was trained" in text

@@ -63,12 +63,13 @@ def test_a_week_is_told_from_the_record(bench: Bench) -> None:
         "They drift.",
         "Why: too few.",
         "<b>1</b> suspicious ones called normal",
-        "25 new healthy ones (20 needed), the page of run 1, with what came of its retraining, new",
+        "25 new healthy ones (20 needed)",
+        "the page of run 1, with the result of its retraining, new",
     ):
         assert said in page
     table = csv.DictReader(io.StringIO((bench.home / found.path).with_suffix(".csv").read_text()))
     results = [row["result"] for row in table]
-    assert results == ["suspicious"] * n_suspicious + ["rejected", "left_out"]
+    assert results == ["suspicious"] * n_suspicious + ["rejected", "incompatible"]
     assert 'Rejected files<b class="flag">1</b>' in page
     assert "inbox/b</td><td><code>other_kind" in page
 
