@@ -25,7 +25,6 @@ from mriad_model.readers.sandbox.worker import (
     ChildLimits,
     Done,
     Outcome,
-    Rejected,
     pack,
     run_batch,
 )
@@ -144,7 +143,7 @@ class _Child:
         """An outcome for each item; a single `Raised` may stand for all."""
         allowed = [time.allowed(item) for item in items]
         if len(items) == 1 and not allowed[0]:
-            return [NOT_TRIED]
+            return [RejectedFile(RejectionReason.UNREADABLE, NOT_TRIED)]
         if all(allowed):
             with tempfile.NamedTemporaryFile(prefix="mriad-") as progress:
                 try:
@@ -154,7 +153,7 @@ class _Child:
                     return self._without_the_late(function, items, in_hand, allowed, time)
                 except _DiedError:
                     if len(items) == 1:
-                        return [Rejected(RejectionReason.READER_DIED, "the decoder died of it")]
+                        return [RejectedFile(RejectionReason.READER_DIED, "the decoder died of it")]
         return [self.outcomes(function, [item], time)[0] for item in items]
 
     def _without_the_late(
@@ -264,9 +263,9 @@ class _Time:
             return self._seconds
         return self._budget.allowed(self._folder_of(item))
 
-    def late(self, item: object, allowed: float) -> Rejected:
+    def late(self, item: object, allowed: float) -> RejectedFile:
         if self._budget is None:
-            return Rejected(RejectionReason.TIMED_OUT, f"took longer than {allowed:g} s")
+            return RejectedFile(RejectionReason.TIMED_OUT, f"took longer than {allowed:g} s")
         return self._budget.late(self._folder_of(item), allowed)
 
 
@@ -279,7 +278,7 @@ def _results(future: Future[list[Outcome]]) -> Iterator[Any]:
     for outcome in future.result():
         if isinstance(outcome, Done):
             yield outcome.value
-        elif isinstance(outcome, Rejected):
-            yield RejectedFile(outcome.reason, outcome.detail)
+        elif isinstance(outcome, RejectedFile):
+            yield outcome
         else:
             raise outcome.error

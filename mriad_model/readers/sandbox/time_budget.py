@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from mriad_model.enums import RejectionReason
-from mriad_model.readers.sandbox.worker import Rejected
+from mriad_model.errors import RejectedFile
 
 # What is unreadable is tried again by the next run. It comes further, for it leaves out those
 # that had the whole time and took longer.
-NOT_TRIED = Rejected(
-    RejectionReason.UNREADABLE,
+NOT_TRIED = (
     "not tried: files that took too long have spent this run's time for the folder;"
-    " the next run tries it",
+    " the next run tries it"
 )
 
 
@@ -42,15 +41,15 @@ class TimeBudget:
             whole = self._late[folder] < self.n_late and self._late.total() < self.n_late_in_all
             return self.seconds if whole else self.quick_seconds
 
-    def late(self, folder: str, allowed: float) -> Rejected:
+    def late(self, folder: str, allowed: float) -> RejectedFile:
         """Count an item that took longer than it was allowed; why it is refused."""
         took = f"took longer than {allowed:g} s"
         with self._lock:
             if allowed >= self.seconds:
                 self._late[folder] += 1
-                return Rejected(RejectionReason.TIMED_OUT, took)
+                return RejectedFile(RejectionReason.TIMED_OUT, took)
             self._put_off[folder] += 1
-        return Rejected(
+        return RejectedFile(
             RejectionReason.UNREADABLE,
             f"{took}, as files before it did; the next run gives it more time",
         )

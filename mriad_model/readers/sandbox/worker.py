@@ -23,21 +23,13 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
-    """The item is no usable scan."""
-
-    reason: RejectionReason
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class Raised:
     """The function raised something else: a mistake of ours, or a full disk."""
 
     error: Exception
 
 
-Outcome = Done | Rejected | Raised
+Outcome = Done | RejectedFile | Raised
 
 
 def pack(
@@ -78,9 +70,9 @@ def _outcome(function: Callable[[Any], object], item: object, seconds: float) ->
     try:
         return _packed(Done(function(item)))
     except RejectedFile as error:
-        return _packed(Rejected(error.reason, error.detail))
+        return _packed(RejectedFile(error.reason, error.detail))  # without its traceback
     except MemoryError:
-        return _packed(Rejected(RejectionReason.TOO_LARGE, "more memory than a child may take"))
+        return _packed(RejectedFile(RejectionReason.TOO_LARGE, "more memory than a child may take"))
     except Exception as error:
         return _packed(_raised(error))
     finally:
