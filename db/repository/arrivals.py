@@ -7,7 +7,7 @@ from sqlalchemy import Engine, func, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Arrival, ArrivalEnd
-from db.mapping import append_new, pieces, row_of, rows_by_id, rows_of, values_of
+from db.mapping import append_new, pieces, row_of, rows_of, values_of
 
 
 def append_arrivals(engine: Engine, arrivals: Sequence[Arrival]) -> list[int]:
@@ -58,9 +58,3 @@ def arrivals_by_path(engine: Engine, paths: Iterable[str]) -> dict[str, Arrival]
             for row in connection.execute(query).mappings():
                 found[row["path"]] = row_of(Arrival, row)
     return found
-
-
-def arrivals_by_id(engine: Engine, arrival_ids: Iterable[int]) -> dict[int, Arrival]:
-    """The arrivals of these ids, by id; an id without a row is left out."""
-    with reading(engine) as connection:
-        return rows_by_id(connection, Arrival, schema.arrival, arrival_ids)

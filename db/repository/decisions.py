@@ -112,20 +112,6 @@ def count_admitted(engine: Engine, query: HistoryQuery) -> int:
         return connection.execute(counted).scalar_one()
 
 
-def worst_of_runs(engine: Engine, run_ids: Sequence[int], limit: int) -> list[DecisionRow]:
-    """The suspicious decisions that these runs made, highest score first."""
-    decision, score = schema.decision, schema.score
-    query = (
-        select(decision.c.id)
-        .join(score, score.c.id == decision.c.score_id)
-        .where(decision.c.run_id.in_(run_ids), decision.c.verdict == Verdict.SUSPICIOUS.value)
-        .order_by(score.c.value.desc(), decision.c.id)
-        .limit(limit)
-    )
-    with reading(engine) as connection:
-        return decision_rows(connection, connection.execute(query).scalars().all())
-
-
 def tally(engine: Engine, run_ids: Sequence[int]) -> Tally:
     """How many decisions these runs made."""
     verdict = schema.decision.c.verdict

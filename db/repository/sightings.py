@@ -10,7 +10,6 @@ from db import schema
 from db.engine.connect import reading
 from db.entities import Rejection, Scan, Sighting
 from db.mapping import lies_in, pieces, rows_by_id, rows_by_key, rows_of
-from mriad_model.enums import ScanKind
 from mriad_model.errors import NotInRecord
 
 FEW_REJECTIONS: Final = 20
@@ -67,16 +66,6 @@ class SightedScan:
 
 
 @dataclass(frozen=True, slots=True)
-class ScanSource:
-    """What it takes to read a scan again, and to know that it is the same."""
-
-    scan_id: int
-    sha256: str  # of the pixels
-    kind: ScanKind
-    paths: tuple[str, ...]  # one file: each it was seen as, newest first; a series: its files
-
-
-@dataclass(frozen=True, slots=True)
 class RejectedBeside:
     """Rejected files in the folders that a scan was seen in."""
 
@@ -115,19 +104,6 @@ def sighted_together(sightings: Iterable[Sighting]) -> tuple[SightedTogether, ..
     return tuple(SightedTogether(run, tuple(files)) for run, files in reversed(runs.items()))
 
 
-def scan_sources(engine: Engine, scan_ids: Iterable[int]) -> list[ScanSource]:
-    """Where each of these scans can be read, in this order.
-
-    Raises:
-        NotInRecord: there is no scan of one of these ids.
-
-    """
-    return [
-        ScanSource(each.id, each.scan.sha256, each.scan.kind, _source_paths(each))
-        for each in sighted_scans(engine, scan_ids)
-    ]
-
-
 def rejected_beside(
     engine: Engine, paths: Iterable[str], limit: int | None = FEW_REJECTIONS
 ) -> RejectedBeside:
@@ -143,12 +119,6 @@ def rejected_beside(
             newest += rows_of(connection, Rejection, query.limit(limit))
     newest.sort(key=lambda each: each.id or 0, reverse=True)
     return RejectedBeside(total, tuple(newest[:limit]))
-
-
-def _source_paths(sighted: SightedScan) -> tuple[str, ...]:
-    if sighted.scan.n_files == 1:
-        return sighted.paths
-    return tuple(file.path for file in sighted.newest_files)
 
 
 def _in_folder(folder: str) -> Select[tuple[int]]:

@@ -59,7 +59,6 @@ FAULT = "does not hold: {what}: {why}"
 MISMATCH = "mismatch: scan {scan}, decision {decision}: {what}"
 SOURCE_GONE = "{why}: decision {decision}: {path}"
 MISSING = "missing: scan {scan}, decision {decision}: {path}"
-OLDER_MAPS = "{maps} drawn as an older version drew them: the same picture."
 NOT_RECOMPUTED = "Not recomputed: {what}; {why}."
 LAST_BITS = "{scores} of run {run} {verb} last bits: {why}"
 DIFFERENCE = "recorded with {name} {before}, now {now}"
@@ -271,8 +270,6 @@ def show_verify(report: "ReplayReport", *, as_json: bool) -> None:
         ]
     )
     show_lines(*(_last_bits(each) for each in report.last_bits))
-    if report.older_maps:
-        show_lines(OLDER_MAPS.format(maps=counted(report.older_maps, "map")))
     show_lines(*(_not_recomputed(each) for each in report.not_recomputed))
     show_notice()
 

@@ -301,7 +301,7 @@ def verify_document(report: "ReplayReport") -> Document:
     mismatched, unreadable = "decision_id scan_id what", "decision_id path why"
     last_bits, not_recomputed = "run_id n recorded differs", "what why n"
     return {
-        **_keys(report, "checked identical within_tolerance older_maps"),
+        **_keys(report, "checked identical within_tolerance"),
         "mismatched": [_keys(each, mismatched) for each in report.mismatched],
         "unreadable": [_keys(each, unreadable) for each in report.unreadable],
         "missing": [_keys(each, "decision_id scan_id path") for each in report.missing],

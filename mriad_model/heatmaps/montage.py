@@ -17,7 +17,6 @@ TILE = 320  # pixels a side
 GAP = 6  # pixels between tiles
 TYPE = 17  # pixels, size of the type under a tile
 APART = 8.0  # mm between slices that are shown: neighbours show the same
-VOX_OFFSET, CAL_MAX = 108, 124  # of the NIfTI-1 header, bytes; cal_min comes after cal_max
 LEFT_SIDE = {Plane.AXIAL: "R", Plane.CORONAL: "R", Plane.SAGITTAL: "A"}  # of the picture
 DIRECTIONS = {Plane.AXIAL: "SI", Plane.CORONAL: "AP", Plane.SAGITTAL: "RL"}  # + and - of RAS
 

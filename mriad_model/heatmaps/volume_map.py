@@ -1,7 +1,6 @@
 """The anomaly map of a volume as NIfTI, on the source's own grid."""
 
 import gzip
-import struct
 from collections.abc import Iterable
 from io import BytesIO
 
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from mriad_model.detection.scan_scores import ScanScores
 from mriad_model.enums import NOTICE
-from mriad_model.heatmaps.montage import CAL_MAX, VOX_OFFSET
 from mriad_model.heatmaps.overlay import ColourScale
 from mriad_model.preprocessing.slices import PreparedScan, restore
 from mriad_model.preprocessing.slicing import onto_volume
@@ -56,18 +54,6 @@ def nifti_map(
     text = f"{NOTICE}\n{description}".encode()
     image.header.extensions.append(nib.nifti1.Nifti1Extension(COMMENT, text))
     return gzip.compress(image.to_bytes(), COMPRESSION, mtime=0)
-
-
-def map_of_before(data: bytes, anomaly: NDArray[np.float32]) -> bytes:
-    """What versions up to 0.1 wrote where `nifti_map` writes `data`, both unpacked.
-
-    The map was as computed, below 0 too, and its own largest value was where colour ended.
-    """
-    raw = bytearray(gzip.decompress(data))
-    starts = round(struct.unpack_from("<f", raw, VOX_OFFSET)[0])
-    struct.pack_into("<ff", raw, CAL_MAX, float(anomaly.max(initial=0)), 0.0)
-    raw[starts:] = anomaly.astype("<f4").tobytes()
-    return bytes(raw)
 
 
 def on_one_grid(maps: Iterable[bytes]) -> bool:

@@ -9,13 +9,12 @@ from pathlib import Path
 import cv2
 import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
 
 from db.entities import Heatmap
 from db.repository.scan_details import Replay
 from mriad_model.enums import HeatmapKind
 from mriad_model.files import sha256_of
-from mriad_model.heatmaps.volume_map import map_of_before, on_one_grid
+from mriad_model.heatmaps.volume_map import on_one_grid
 from mriad_model.paths import source_path
 from tasks.maintenance.verify_report import TOLERANCE, Alike, Missing, ReplayReport
 from tasks.scoring.model_scores import ModelScore
@@ -33,7 +32,6 @@ class Drawing(StrEnum):
     """How a file compares with what is drawn now."""
 
     SAME = "same"
-    OLDER = "older"  # as an older version drew it
     NEARLY = "nearly"  # but for last bits
     OTHER_GRID = "other_grid"  # cannot be compared
     OTHERWISE = "otherwise"
@@ -63,7 +61,7 @@ def wrong_maps(
         elif how is not Alike.IDENTICAL:
             report.leave("heatmaps", OTHER_BITS)
         else:
-            wrong += _drawn_again(home, row, drawn, judged.maps.anomaly, report)
+            wrong += _drawn_again(home, row, drawn, report)
     return wrong
 
 
@@ -71,15 +69,12 @@ def _drawn_again(
     home: Path,
     row: Heatmap,
     drawn: Mapping[HeatmapKind, bytes],
-    anomaly: NDArray[np.float32] | None,
     report: ReplayReport,
 ) -> list[str]:
     if row.kind not in drawn:
         return [f"heatmap {row.path} is of a kind that is not drawn of such a scan"]
-    how = _compared(home, row, drawn[row.kind], anomaly)
-    if how is Drawing.OLDER:
-        report.older_maps += 1
-    elif how is Drawing.OTHER_GRID:
+    how = _compared(home, row, drawn[row.kind])
+    if how is Drawing.OTHER_GRID:
         report.leave("NIfTI maps", OTHER_GRID)
     elif how is Drawing.NEARLY:
         report.leave("heatmaps", LAST_BITS)
@@ -88,9 +83,7 @@ def _drawn_again(
     return []
 
 
-def _compared(
-    home: Path, row: Heatmap, data: bytes, anomaly: NDArray[np.float32] | None
-) -> Drawing:
+def _compared(home: Path, row: Heatmap, data: bytes) -> Drawing:
     """How a file that is as recorded compares with what is drawn now.
 
     A series and the NIfTI file made of it are one scan, but may lie on grids that differ in the
@@ -99,23 +92,20 @@ def _compared(
     if sha256(data).hexdigest() == row.sha256:
         return Drawing.SAME
     there = source_path(row.path, home).read_bytes()
-    if row.kind is HeatmapKind.VOLUME and anomaly is not None:
-        return _volumes_compared(there, data, anomaly)
+    if row.kind is HeatmapKind.VOLUME:
+        return _volumes_compared(there, data)
     return Drawing.NEARLY if _one_picture(there, data) else Drawing.OTHERWISE
 
 
-def _volumes_compared(there: bytes, data: bytes, anomaly: NDArray[np.float32]) -> Drawing:
+def _volumes_compared(there: bytes, data: bytes) -> Drawing:
     """The same of NIfTI maps, unpacked: another zlib packs the same otherwise."""
     try:
         content, now = gzip.decompress(there), gzip.decompress(data)
-        before = map_of_before(data, anomaly)
-        for drawn, how in ((now, Drawing.SAME), (before, Drawing.OLDER)):
-            if content == drawn:
-                return how
+        if content == now:
+            return Drawing.SAME
         if not on_one_grid((data, there)):
             return Drawing.OTHER_GRID
-        near = _one_map(content, now) or _one_map(content, before)
-        return Drawing.NEARLY if near else Drawing.OTHERWISE
+        return Drawing.NEARLY if _one_map(content, now) else Drawing.OTHERWISE
     except (OSError, EOFError, ValueError, ArithmeticError):
         return Drawing.OTHERWISE  # it is no map of ours
 

@@ -113,7 +113,6 @@ class ReplayReport:
     missing: list[Missing] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     calibration: Compared = Compared()  # scores that thresholds are drawn through
-    older_maps: int = 0  # drawn as an older version drew them, of the same values
     last_bits: list[LastBits] = field(default_factory=list)
     not_recomputed: list[NotRecomputed] = field(default_factory=list)
 

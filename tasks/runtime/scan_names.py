@@ -1,15 +1,13 @@
 """Scans as read, under the names that the record has for them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from sqlalchemy import Engine
 
-from db.entities import Scan
 from db.repository.scans import scans_by_sha256
 from mriad_model.readers.images.reading import StoredImage
 from mriad_model.readers.volume_files import StoredVolume
-from mriad_model.readers.volume_identity import Identity
 
 Read = StoredImage | StoredVolume
 
@@ -31,7 +29,8 @@ def as_recorded(engine: Engine, read: Iterable[Read]) -> list[Read]:
         if isinstance(each, StoredImage):
             named.append(each)
             continue
-        sha256 = _name(each.identity, there, taken)
+        known = (name for name in each.identity.names if name in there or name in taken)
+        sha256 = next(known, each.sha256)
         taken.add(sha256)
         named.append(called(each, sha256))
     return named
@@ -40,12 +39,3 @@ def as_recorded(engine: Engine, read: Iterable[Read]) -> list[Read]:
 def called(volume: StoredVolume, sha256: str) -> StoredVolume:
     """The same volume under a name that it answers to."""
     return replace(volume, identity=volume.identity.recorded_as(sha256))
-
-
-def _name(identity: Identity, there: Mapping[str, Scan], taken: set[str]) -> str:
-    for name in identity.names:
-        if name in there and identity.is_scan(name, there[name].grid):
-            return name
-        if name in taken and name != identity.voxels_sha256:
-            return name
-    return identity.sha256

@@ -114,9 +114,7 @@ def _pictures(wanted: Mapping[int, _Wanted], workspace: Workspace) -> dict[int, 
 def _volume(sighted: SightedScan, home: Path, scratch: Path) -> CachedScan | None:
     for source in volume_sources(sighted, home):
         (outcome,) = reader_pool().map(store_volume, [(source, scratch)])
-        if not isinstance(outcome, RejectedFile) and outcome.identity.is_scan(
-            sighted.scan.sha256, sighted.scan.grid
-        ):
+        if not isinstance(outcome, RejectedFile) and sighted.scan.sha256 in outcome.identity.names:
             return CachedScan(source.files[0].path, called(outcome, sighted.scan.sha256))
     return None
 

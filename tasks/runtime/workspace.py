@@ -94,8 +94,6 @@ def _stored(entry: dict[str, Any]) -> CachedScan:
     volume = entry | {
         "affine_values": tuple(entry["affine_values"]),
         "origin": Origin(**entry["origin"] | {"kind": ScanKind(entry["origin"]["kind"])}),
-        "identity": Identity(
-            **identity | {"near": tuple(identity["near"]), "spacing": tuple(identity["spacing"])}
-        ),
+        "identity": Identity(**identity | {"near": tuple(identity["near"])}),
     }
     return CachedScan(source, StoredVolume(**volume))

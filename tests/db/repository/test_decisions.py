@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from db.engine.connect import reading
-from db.repository.decisions import HistoryQuery, decisions, worst_of_runs
+from db.repository.decisions import HistoryQuery, decisions
 from db.repository.scan_details import scan_story
 from db.repository.scores import undecided
 from mriad_model.enums import ScanKind, Verdict
@@ -286,18 +286,3 @@ def test_a_reader_sees_one_state_while_others_write(hand: "Hand") -> None:
         hand.decide(*ready, {b: 0.1})
         assert connection.scalar(count) == before == 1
     assert len(decisions(hand.engine)) == 2
-
-
-def test_the_worst_of_a_run_are_its_suspicious_scans_highest_score_first(hand: "Hand") -> None:
-    from db.repository.scores import ScoredScan, append_scored
-
-    model_id, threshold_id = hand.ready()
-    a, b, c, d = hand.scans("a", "b", "c", "d")
-    hand.decide(model_id, threshold_id, {a: 0.6, b: 0.9, c: 0.1})
-    rows = [ScoredScan(d, 0.95, (), (), SUSPICIOUS, 0.1)]
-    other = hand.run("another run")
-    append_scored(hand.engine, model_id, threshold_id, rows, other, at(1))
-    worst = worst_of_runs(hand.engine, [hand.run()], 10)
-    assert [line.scan_id for line in worst] == [b, a]
-    assert [line.scan_id for line in worst_of_runs(hand.engine, [hand.run()], 1)] == [b]
-    assert [line.scan_id for line in worst_of_runs(hand.engine, [other], 10)] == [d]

@@ -13,7 +13,6 @@ from db.repository.sightings import (
     SightedFile,
     SightedScan,
     rejected_beside,
-    scan_sources,
     sighted_scans,
 )
 from mriad_model.enums import RejectionReason, ScanKind
@@ -21,17 +20,6 @@ from mriad_model.errors import NotInRecord
 
 if TYPE_CHECKING:
     from tests.support.hand import Hand
-
-
-def test_a_scan_can_be_read_where_it_was_seen_last_first(hand: "Hand") -> None:
-    a, b = hand.scans("a", "b")
-    register_scans(hand.engine, [hand.seen("a", path="archive/a.png")])
-    sources = scan_sources(hand.engine, [b, a])
-    assert [each.scan_id for each in sources] == [b, a]
-    assert sources[1].paths == ("archive/a.png", "inbox/a.png")
-    assert sources[1].sha256 == hand.sha("a")
-    with pytest.raises(NotInRecord, match="no scan 999"):
-        scan_sources(hand.engine, [a, 999])
 
 
 def seen_by_runs(hand: "Hand", *runs: list[str], n_files: int = 3) -> SightedScan:
@@ -58,8 +46,7 @@ def test_a_series_tells_its_files_by_the_run_that_saw_them_newest_first(hand: "H
 
 def test_a_series_is_read_where_it_was_seen_whole_last(hand: "Hand") -> None:
     found = seen_by_runs(hand, INBOX, ARCHIVE)
-    (source,) = scan_sources(hand.engine, [found.id])
-    assert [file.path for file in found.newest_files] == ARCHIVE == list(source.paths)
+    assert [file.path for file in found.newest_files] == ARCHIVE
 
 
 def test_a_file_that_changed_place_alone_is_joined_by_the_others(hand: "Hand") -> None:
@@ -80,8 +67,17 @@ def test_a_file_seen_again_after_it_was_touched_stands_once(hand: "Hand") -> Non
 
 def test_a_volume_in_one_file_is_read_at_any_of_its_paths(hand: "Hand") -> None:
     found = seen_by_runs(hand, ["inbox/v.nii"], ["archive/v.nii"], n_files=1)
-    (source,) = scan_sources(hand.engine, [found.id])
-    assert source.paths == ("archive/v.nii", "inbox/v.nii")
+    assert found.paths == ("archive/v.nii", "inbox/v.nii")
+
+
+def test_scans_are_told_in_the_order_asked_for_and_a_missing_one_is_named(hand: "Hand") -> None:
+    a, b = hand.scans("a", "b")
+    register_scans(hand.engine, [hand.seen("a", path="archive/a.png")])
+    found = sighted_scans(hand.engine, [b, a])
+    assert [each.id for each in found] == [b, a]
+    assert found[1].paths == ("archive/a.png", "inbox/a.png")
+    with pytest.raises(NotInRecord, match="no scan 999"):
+        sighted_scans(hand.engine, [a, 999])
 
 
 def reject(hand: "Hand", *paths: str) -> None:

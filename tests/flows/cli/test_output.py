@@ -293,7 +293,7 @@ KEYS = {
         "withdrawn label_now"
     ),
     "verify": (
-        "checked identical within_tolerance older_maps mismatched.decision_id mismatched.scan_id "
+        "checked identical within_tolerance mismatched.decision_id mismatched.scan_id "
         "mismatched.what unreadable.decision_id unreadable.path unreadable.why "
         "missing.decision_id missing.scan_id missing.path faults.what faults.why "
         "calibration.identical calibration.within_tolerance calibration.mismatched "

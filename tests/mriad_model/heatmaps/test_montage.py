@@ -11,12 +11,11 @@ from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import NOTICE
 from mriad_model.heatmaps.montage import montage_picture
 from mriad_model.heatmaps.overlay import ColourScale
-from mriad_model.heatmaps.volume_map import anomaly_volume, map_of_before, nifti_map
+from mriad_model.heatmaps.volume_map import anomaly_volume, nifti_map
 from mriad_model.preprocessing.slicing import native_slices
 from mriad_model.preprocessing.volumes import prepare_volume
 from mriad_model.readers.nifti.reading import read_nifti
 from mriad_model.recipes import Plane
-from tests.support.older_maps import map_of_version_0_1
 from tests.support.scanned import CUBE, fitted_on_heads, grid_affine, scanned
 
 
@@ -104,15 +103,6 @@ def test_a_viewer_is_told_the_models_scale_and_never_the_maps_own(found, prepare
         assert values.min() == 0
         assert values.max() == pytest.approx(each.max())
         assert not values[each.transpose(2, 1, 0) <= 0].any()
-
-
-def test_what_a_version_of_before_wrote_is_known_from_what_is_written_now(found, prepared, volume):
-    anomaly = anomaly_volume(found, prepared, volume, Plane.AXIAL)
-    now = nifti_map(anomaly, volume, SCALE, "mriad model 3")
-    before = gzip.decompress(map_of_version_0_1(anomaly, volume, SCALE, "mriad model 3"))
-    assert gzip.decompress(now) != before
-    assert map_of_before(now, anomaly) == before
-    assert map_of_before(now, anomaly + np.float32(1e-6)) != before
 
 
 def test_the_map_says_that_it_is_for_research(volume):

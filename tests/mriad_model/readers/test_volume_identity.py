@@ -1,15 +1,11 @@
 """What is one volume and what are two: voxels and spacing tell, where it lies does not."""
 
-import json
-
 import nibabel
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.entities import Scan
-from mriad_model.enums import ScanKind
 from mriad_model.readers.nifti.reading import read_nifti
 from mriad_model.readers.volume_identity import STEP, TOLERANCE, identity_of
 from tests.mriad_model.conftest import drawn_head, oblique_affine
@@ -28,18 +24,11 @@ def answers(one, other):
     return other.sha256 in (one.sha256, *one.near)
 
 
-def recorded(sha256, spacing=(1.1, 0.9, 2.5), **geometry):
-    grid = {"shape": list(HEAD.shape), "affine": np.ravel(oblique_affine(spacing)).tolist()}
-    text = json.dumps(grid | geometry)
-    return Scan(sha256, ScanKind.NIFTI, None, None, None, None, text, len(HEAD), 1, "")
-
-
 @pytest.mark.parametrize("axis", range(3))
 def test_another_spacing_along_any_axis_is_another_scan(axis):
     spacing = [1.1, 0.9, 2.5]
     spacing[axis] += 0.1
     assert not answers(identity(), identity(spacing))
-    assert identity().voxels_sha256 == identity(spacing).voxels_sha256
 
 
 def test_where_it_lies_and_how_it_is_turned_is_not_part_of_it():
@@ -93,24 +82,8 @@ def test_float32_affines_and_quaternions_make_no_other_scan(tmp_path):
     assert identity_of(HEAD, affine).sha256 in names
 
 
-def is_scan(found, scan):
-    return found.is_scan(scan.sha256, scan.grid)
-
-
-class TestARecordOfBefore:
-    def test_holds_the_scan_where_its_grid_has_the_spacing(self):
-        found = identity()
-        assert is_scan(found, recorded(found.voxels_sha256))
-        assert is_scan(found, recorded(found.sha256))
-
-    def test_holds_another_where_its_grid_has_another_or_says_nothing(self):
-        found = identity()
-        assert not is_scan(found, recorded(found.voxels_sha256, (1.1, 0.9, 3.0)))
-        assert not is_scan(found, recorded(found.voxels_sha256, affine=None, shape=None))
-        assert not is_scan(found, recorded("0" * 64))
-
-    def test_gives_the_name_that_it_has(self):
-        found = identity()
-        named = found.recorded_as(found.voxels_sha256)
-        assert named.sha256 == found.voxels_sha256
-        assert found.sha256 in named.names
+def test_a_volume_keeps_its_names_under_the_one_that_the_record_has():
+    found = identity((1.125, 1, 5))
+    named = found.recorded_as(found.near[0])
+    assert named.sha256 == found.near[0]
+    assert set(named.names) == set(found.names)

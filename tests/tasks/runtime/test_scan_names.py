@@ -1,15 +1,12 @@
-"""A volume whose spacing is corrected is another scan, in a home of today and in one of before."""
+"""A volume whose spacing is corrected is another scan; another file of the same volume is not."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import text
 
-from db.engine.connect import writing
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.write import phantom_affine, write_dicom_series
-from mriad_model.readers.nifti.reading import read_nifti
 from tasks.runtime.source_files import load_scans
 from tasks.runtime.workspace import Workspace
 from tests.mriad_model.readers.nifti.test_reading import nifti_bytes
@@ -27,21 +24,6 @@ def write_spaced(path: Path, slice_spacing: float | None = None, float_noise: fl
         affine[:3, 2] *= slice_spacing / np.linalg.norm(affine[:3, 2])
     affine[:3, :3] *= 1 + float_noise
     path.write_bytes(nifti_bytes(HEAD.voxels, affine))
-
-
-def as_before(bench: Bench, path: Path) -> None:
-    """Name the scan of a file by its voxels alone, as homes of before do."""
-    identity = read_nifti(path).identity
-    names = {"now": identity.sha256, "before": identity.voxels_sha256}
-    triggers = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'scan'"
-    with writing(bench.engine) as connection:
-        there = connection.execute(text(triggers)).all()
-        for name, _ in there:
-            connection.execute(text(f"DROP TRIGGER {name}"))
-        update = text("UPDATE scan SET sha256 = :before WHERE sha256 = :now")
-        assert connection.execute(update, names).rowcount == 1
-        for _, sql in there:
-            connection.execute(text(sql))
 
 
 @pytest.fixture
@@ -90,33 +72,3 @@ def test_two_files_on_an_edge_of_rounding_are_one_scan(
         str(bench.home), bench.run_id, [known], Workspace(bench.home / "work" / "w")
     )
     assert [each.scan_id for each in located] == [known]
-
-
-class TestAHomeOfBefore:
-    def test_knows_the_scan_again_when_its_file_is_read_again(
-        self, bench: Bench, folder: Path
-    ) -> None:
-        write_spaced(folder / "a.nii")
-        ((scan_id, _),) = bench.ingest(folder).seen
-        as_before(bench, folder / "a.nii")
-        write_spaced(folder / "copy.nii")
-        read = bench.next_night().ingest(folder)
-        assert (read.new, read.seen) == (0, [(scan_id, str(folder / "copy.nii"))])
-
-    def test_takes_a_corrected_file_for_a_new_scan(self, bench: Bench, folder: Path) -> None:
-        write_spaced(folder / "a.nii", 2.0)
-        ((scan_id, _),) = bench.ingest(folder).seen
-        as_before(bench, folder / "a.nii")
-        write_spaced(folder / "a.nii", 5.0)
-        write_spaced(folder / "as-it-was.nii", 2.0)
-        read = bench.next_night().ingest(folder)
-        found = {Path(path).name: known for known, path in read.seen}
-        assert (read.new, found["as-it-was.nii"]) == (1, scan_id)
-        assert found["a.nii"] != scan_id
-
-    def test_replays_its_decisions(self, taught: Bench, folder: Path) -> None:  # noqa: F811
-        write_spaced(folder / "head_T1w.nii")
-        night = score(taught, folder)
-        assert night.decided == 1
-        as_before(taught, folder / "head_T1w.nii")
-        assert replayed(taught).identical == 1

@@ -31,7 +31,6 @@ from tasks.runtime.source_files import read_again
 from tasks.runtime.workspace import Workspace
 from tasks.training.recalibrate import activate
 from tests.conftest import REPOSITORY
-from tests.support.older_maps import map_of_version_0_1
 from tests.support.phantoms import (
     CONTRAST,
     N_HEALTHY,
@@ -102,18 +101,6 @@ def test_volumes_are_decided_once_and_their_maps_are_where_the_record_says(
         assert each.positions == tuple(range(each.positions[0], SHAPE[0]))[: len(each.positions)]
         assert max(each.slice_values) == each.score.value
     assert list((taught.home / "work").glob("[0-9]*")) == []  # chunks leave nothing behind
-
-
-def test_maps_that_an_older_version_wrote_are_known_in_replay(
-    taught: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as before:
-        before.setattr(mriad_model.heatmaps.scan_maps, "nifti_map", map_of_version_0_1)
-        assert score(taught, folder).decided == 2
-    report = replayed(taught)
-    assert (report.identical, report.older_maps, report.mismatched) == (2, 2, [])
-    assert report.calibration.identical > 1
-    assert report.whole
 
 
 def test_maps_that_differ_in_their_last_bits_alone_are_no_mismatch(
