@@ -13,12 +13,13 @@ import pytest
 from db.repository.scans import scans_by_id
 from mriad_model.dicom_outputs import available, dicom_outputs
 from mriad_model.phantom.lesions import Lesion
-from mriad_model.readers.dicom.reading import read_series, survey
+from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from tests.conftest import REPOSITORY
 from tests.mriad_model.conftest import SeriesWriter
 from tests.mriad_model.dicom_outputs.conftest import Decisions
 from tests.support.phantoms import N_HEALTHY, score, teach, write_head
+from tests.support.survey import survey
 from tests.support.waiting import until
 from tests.tasks.conftest import new_bench
 

@@ -16,9 +16,10 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from mriad_model.readers.dicom.reading import Survey, read_series, survey
+from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.volumes import Volume, VolumeLimits
+from tests.support.survey import Survey, survey
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 SYNTAXES = {

@@ -17,11 +17,12 @@ from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import SHAPE, phantom_affine
 from mriad_model.preprocessing.scan_slices import prepare_scan, training_slices
 from mriad_model.preprocessing.slices import joined
-from mriad_model.readers.dicom.reading import read_series, survey
+from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.volumes import Origin, Volume, volume_of
 from mriad_model.recipes import VOLUME
 from tests.support.places import SHARED
+from tests.support.survey import survey
 
 ARCHIVE = SHARED / "cases/cases.tar.xz"
 WHY_NOT = "shared/data/cases is absent"

@@ -7,7 +7,6 @@ by slice into the volume they belong to. A series takes its own size, and one sl
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,58 +14,17 @@ from numpy.typing import NDArray
 from pydicom.pixels.utils import iter_pixels
 
 from mriad_model.enums import RejectionReason, ScanKind
-from mriad_model.errors import RejectedFile
 from mriad_model.readers.checks import Refusal, refusing, require
 from mriad_model.readers.dicom.copies import namesakes
 from mriad_model.readers.dicom.file import pixel_source, read_header
 from mriad_model.readers.dicom.frames import Frame, Instance
 from mriad_model.readers.dicom.header import frames_of, without_padding
-from mriad_model.readers.dicom.series import Series, series_of
+from mriad_model.readers.dicom.series import Series
 from mriad_model.readers.dicom.transfer_syntax import PLUGINS, decoder_of
 from mriad_model.readers.folders import FoundFile
-from mriad_model.readers.signatures import opened, volume_kind
+from mriad_model.readers.signatures import opened
 from mriad_model.readers.volumes import Origin, Volume, VolumeLimits, storage_type, volume_of
 from mriad_model.readers.voxel_grid import Voxels
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What lies in a folder: every file is in a series, refused, or no DICOM file."""
-
-    series: tuple[Series, ...]
-    refusals: tuple[Refusal, ...]
-    others: tuple[FoundFile, ...]
-
-
-def survey(files: Iterable[FoundFile], limits: VolumeLimits | None = None) -> Survey:
-    """Read the headers of a folder's files, and sort them into series.
-
-    Args:
-        files: as `mriad_model.readers.folders.list_files` gives them. Names mean nothing.
-        limits: what a file may ask for.
-    """
-    limits = limits or VolumeLimits()
-    frames: list[Frame] = []
-    refusals: list[Refusal] = []
-    others: list[FoundFile] = []
-    for found in files:
-        try:
-            _require_listed(found)
-            if volume_kind(found.path) is ScanKind.DICOM:
-                frames.extend(read_frames(found, limits))
-            else:
-                others.append(found)
-        except RejectedFile as error:
-            refusals.append(Refusal(found, error.reason, error.detail))
-    digests: dict[FoundFile, str] = {}
-    for job in digest_jobs(frames):
-        try:
-            digests[job[0].instance.found] = pixel_digest(job)
-        except RejectedFile as error:
-            refusals.append(Refusal(job[0].instance.found, error.reason, error.detail))
-    sound = without_refused(frames, refusals)
-    series, refused = series_of(sound, limits, digests)
-    return Survey(tuple(series), (*refusals, *refused), tuple(others))
 
 
 def read_frames(found: FoundFile, limits: VolumeLimits) -> tuple[Frame, ...]:
@@ -125,11 +83,6 @@ def read_series(series: Series) -> Volume:
     if padded is not None:
         without_padding(voxels, padded)
     return volume_of(voxels, series.affine, _origin(series))
-
-
-def _require_listed(found: FoundFile) -> None:
-    if found.refused is not None:
-        raise RejectedFile(found.refused, found.refused.value.replace("_", " "))
 
 
 def _decoded(instance: Instance, indices: Sequence[int]) -> Iterator[NDArray[Any]]:

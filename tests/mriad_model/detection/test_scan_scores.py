@@ -17,12 +17,13 @@ from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import write_dicom_series, write_nifti
 from mriad_model.preprocessing.scan_slices import prepare_scan
 from mriad_model.preprocessing.slices import joined
-from mriad_model.readers.dicom.reading import read_series, survey
+from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.nifti.reading import read_nifti
 from mriad_model.recipes import Plane, ScanScore
 from tests.support.places import SHARED
 from tests.support.scanned import CUBE, HALF_SIDE, fitted_on_heads, grid_affine, scanned
+from tests.support.survey import survey
 
 DICOM_T1 = SHARED / "volumes/dicom_t1"
 DCM2NIIX = shutil.which("dcm2niix")

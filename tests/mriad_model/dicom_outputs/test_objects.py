@@ -12,10 +12,10 @@ from pydicom import dcmread
 from mriad_model.dicom_outputs import dicom_outputs
 from mriad_model.enums import NOTICE, HeatmapKind, Verdict
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.dicom.reading import survey
 from mriad_model.readers.folders import list_files
 from tests.mriad_model.conftest import item
 from tests.mriad_model.dicom_outputs.conftest import DICOM_T1, SOURCES, THRESHOLD, Decisions
+from tests.support.survey import survey
 
 highdicom = pytest.importorskip("highdicom")
 

@@ -13,10 +13,11 @@ from mriad_model.phantom.write import (
     write_nifti,
     write_volume,
 )
-from mriad_model.readers.dicom.reading import read_series, survey
+from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.nifti.reading import read_nifti
 from mriad_model.readers.voxel_grid import canonical
+from tests.support.survey import survey
 
 SHAPE = (18, 64, 56)
 

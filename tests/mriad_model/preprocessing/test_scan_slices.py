@@ -11,13 +11,14 @@ from mriad_model.heatmaps.volume_map import anomaly_volume
 from mriad_model.preprocessing.scan_slices import prepare_scan, training_slices
 from mriad_model.preprocessing.slices import prepare, restore
 from mriad_model.preprocessing.slicing import cut, native_slices
-from mriad_model.readers.dicom.reading import read_series, survey
+from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.images.reading import ImageScan
 from mriad_model.readers.nifti.reading import read_nifti
 from mriad_model.recipes import DEFAULT, VOLUME, Plane
 from tests.support.places import SHARED
 from tests.support.scanned import RECIPE, fitted_on_heads, grid_affine, scanned
+from tests.support.survey import survey
 
 DICOM_T1 = SHARED / "volumes/dicom_t1"
 DCM2NIIX = shutil.which("dcm2niix")

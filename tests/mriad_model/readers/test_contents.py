@@ -12,13 +12,14 @@ from PIL import Image
 from mriad_model.enums import ScanKind
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.contents import group_files
-from mriad_model.readers.dicom.reading import read_series, survey
+from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.nifti.reading import read_nifti
 from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.readers.volume_files import store_volume
 from tests.mriad_model.conftest import drawn_head, oblique_affine
 from tests.support.places import REPOSITORY
+from tests.support.survey import survey
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def test_a_series_of_a_thousand_slices_takes_little_more_than_its_size(series, t
         "from pathlib import Path\n"
         "from mriad_model.readers.folders import list_files\n"
         "from mriad_model.readers.contents import VolumeSource\n"
-        "from mriad_model.readers.dicom.reading import survey\n"
+        "from tests.support.survey import survey\n"
         "from mriad_model.readers.volume_files import store_volume\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
         "before = peak()\n"

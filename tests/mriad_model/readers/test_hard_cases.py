@@ -4,10 +4,10 @@ import pytest
 
 from mriad_model.enums import Verdict
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.dicom.reading import survey
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.nifti.reading import read_nifti
 from tests.support.cases import refused_in, series_in
+from tests.support.survey import survey
 
 SAME_VOXELS = (
     "11-mim/in", "17-enh/shuffled", "28-ge382/in", "42-mixedorient/in",

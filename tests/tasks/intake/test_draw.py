@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from mriad_model.errors import SettingsError
-from mriad_model.readers.dicom.reading import read_series, survey
+from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.nifti.reading import read_nifti
 from tasks.intake.draw import draw
 from tasks.runtime.progress import listening
+from tests.support.survey import survey
 
 
 def test_pictures_stand_in_folders_that_label_them_and_masks_apart(tmp_path):

@@ -14,10 +14,11 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.dicom.reading import read_series, survey
+from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.volumes import VolumeLimits
 from tests.mriad_model.conftest import SYNTAXES, drawn_head
+from tests.support.survey import survey
 
 ZEROS = ["0"] * 6
 

@@ -7,10 +7,11 @@ import pytest
 from pydicom import dcmread
 
 from mriad_model.readers.contents import group_files
-from mriad_model.readers.dicom.reading import read_series, survey
+from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.sandbox.pool import ReaderPool
 from tests.mriad_model.conftest import SeriesWriter, drawn_head
+from tests.support.survey import survey
 
 
 def twin(series, voxels, edit=None, folder=None):

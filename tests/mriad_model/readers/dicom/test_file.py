@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from mriad_model.readers.dicom.reading import survey
 from mriad_model.readers.folders import list_files
 from tests.mriad_model.conftest import drawn_head, oblique_affine
 from tests.mriad_model.readers.dicom.test_series import DCM2NIIX, as_converted, assert_same_volume
+from tests.support.survey import survey
 
 OPTIONAL = (
     "EchoTime", "RepetitionTime", "InversionTime", "FlipAngle", "MagneticFieldStrength",

@@ -7,11 +7,12 @@ import nibabel
 import numpy as np
 import pytest
 
-from mriad_model.readers.dicom.reading import read_series, survey
+from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.voxel_grid import canonical, canonical_affine
 from tests.mriad_model.readers.dicom.test_series import DCM2NIIX, needs_dcm2niix
 from tests.support.places import SHARED
+from tests.support.survey import survey
 
 PUBLIC = SHARED / "dicom_public"
 FIELD_MAP = "2001_WIP_fcMRI_Field_Mapping_e2_phMag"
