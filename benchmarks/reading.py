@@ -24,12 +24,14 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from mriad_model.readers.contents import VolumeSource, group_files
-from mriad_model.readers.dicom.reading import read_series, survey
+from mriad_model.readers.dicom.reading import read_frames, read_series
+from mriad_model.readers.dicom.series import Series, series_of
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.images.reading import StoredImage, read_image, store_image
 from mriad_model.readers.nifti.reading import read_nifti
 from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.readers.volume_files import StoredVolume, store_volume
+from mriad_model.readers.volumes import VolumeLimits
 
 SEED = 7
 PICTURES = 400
@@ -126,13 +128,20 @@ def _ways(work: Path) -> list[Way]:
         pictures(f"{PICTURES} JPEG 256x256", jpeg),
         Way(
             "DICOM series 256x256x180",
-            lambda: len([read_series(each) for each in survey(list_files(folder)).series]),
+            lambda: len([read_series(each) for each in series_in(folder)]),
             None,
             lambda readers: _store_all(readers, folder, 1, work),
         ),
         nifti("NIfTI 256x256x180", plain),
         nifti("NIfTI 256x256x180, gzip", zipped),
     ]
+
+
+def series_in(folder: Path) -> list[Series]:
+    """The DICOM series of a folder, their headers read in this process."""
+    limits = VolumeLimits()
+    frames = [frame for found in list_files(folder) for frame in read_frames(found, limits)]
+    return list(series_of(frames, limits, {})[0])
 
 
 def _store_pictures(readers: ReaderPool, paths: list[Path], work: Path) -> int:

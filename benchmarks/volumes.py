@@ -16,6 +16,7 @@ from typing import TypeVar
 import torch
 
 from benchmarks.__main__ import say
+from benchmarks.reading import series_in
 from mriad_model.detection.model import fit
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import ScanKind
@@ -32,8 +33,7 @@ from mriad_model.phantom.write import (
 )
 from mriad_model.preprocessing.scan_slices import prepare_scan, training_slices
 from mriad_model.preprocessing.slices import joined
-from mriad_model.readers.dicom.reading import read_series, survey
-from mriad_model.readers.folders import list_files
+from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.nifti.reading import read_nifti
 from mriad_model.readers.volumes import Origin, Volume, volume_of
 from mriad_model.recipes import VOLUME
@@ -54,7 +54,7 @@ def main() -> None:
         write_dicom_series(folder, drawn, patient="P-1")
 
         def from_series() -> Volume:
-            (series,) = survey(list_files(folder)).series
+            (series,) = series_in(folder)
             return read_series(series)
 
         _timed("read DICOM series", from_series)
