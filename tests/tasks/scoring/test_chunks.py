@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mriad_model.enums import RejectionReason
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.write import write_dicom_series
 from mriad_model.rejections import RejectedItem
@@ -27,7 +28,7 @@ def ten(tmp_path: Path) -> SharedChunks:
 
 
 def result(decided: int, path: str = "a.png") -> ChunkResult:
-    refused = [RejectedItem(path, "corrupt", "no picture")]
+    refused = [RejectedItem(path, RejectionReason.CORRUPT, "no picture")]
     read = Ingested([(1, path)], 1, 2, refused)
     return ChunkResult(read, wanted_scans([(1, 1)]), ScoredChunk(1, decided, 1 - decided))
 
