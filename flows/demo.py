@@ -45,7 +45,7 @@ def draw_demo_heads(folder: str, seed: int = 0) -> None:
 def run_demo(
     home: Path, data: str | None, settings: Settings, epochs: int | None = None
 ) -> DemoResult:
-    """Ingest, train, score what was not learned from, replay, evaluate.
+    """Ingest, train, score what was not trained on, replay, evaluate.
 
     Args:
         home: where everything goes; may be used again, then only what is new is done.

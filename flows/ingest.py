@@ -23,14 +23,14 @@ CHUNK_SIZE = 512
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """What a folder held."""
+    """Result of ingesting a folder."""
 
     new: int
     known: int
     rejected: list[RejectedItem]
     seen: list[tuple[int, str]]  # (scan id, path)
     labelled: int = 0  # labels added
-    unlabelled: int = 0  # files of which the labelling said nothing
+    unlabelled: int = 0  # files that the labelling does not mention
 
     @property
     def counts(self) -> dict[str, int]:
@@ -74,8 +74,8 @@ def ingest_folder(
             tell("reading", done, len(found.unread))
     intake = ingest_result(found, reads)
     if labelling is not None:
-        said = label_scans(str(home), folder, labelling, data(intake.seen))
-        intake = replace(intake, labelled=said.added, unlabelled=said.unlabelled)
+        labels = label_scans(str(home), folder, labelling, data(intake.seen))
+        intake = replace(intake, labelled=labels.added, unlabelled=labels.unlabelled)
     run.counts.update(intake.counts)
     return intake
 

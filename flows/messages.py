@@ -1,4 +1,4 @@
-"""One line to the person at the terminal, and where an error happened, without its words."""
+"""Messages on stderr, counted nouns, and tracebacks without the errors' own text."""
 
 import os
 import sys
@@ -13,17 +13,17 @@ def say(line: str) -> None:
     try:
         sys.stderr.write(f"mriad: {printable(line)}\n")
         sys.stderr.flush()
-    except BrokenPipeError:  # whoever listened has gone, which is no reason to stop the work
+    except BrokenPipeError:  # the reader has gone, which is no reason to stop
         leave_to_nobody(sys.stderr)
 
 
 def leave_to_nobody(stream: TextIO) -> None:
-    """Send what else is written to a stream nowhere; else Python would complain at exit."""
+    """Discard further output to a stream; Python would raise at exit otherwise."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def where_it_happened(error: BaseException) -> str:
-    """The traceback without the errors' own words, which may name a patient's file."""
+    """The traceback without the errors' messages, which may name a patient's file."""
     parts: list[str] = []
     cause: BaseException | None = error
     while cause is not None:

@@ -24,7 +24,7 @@ from tasks.scoring.selection import find_model
 
 @dataclass(frozen=True, slots=True)
 class ArrivalsScored:
-    """What a run over arrivals came to."""
+    """Result of a run over arrivals."""
 
     scoring: ScoringResult
     folder: str  # that all of them lie in, escaped

@@ -30,12 +30,12 @@ R = TypeVar("R")
 
 
 class PrivateFlow(Flow[P, R]):
-    """A flow whose server is not told the names of folders and files that it works on."""
+    """A flow that hides the names of its folders and files from the Prefect server."""
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """What Prefect stores of a run's parameters; the run itself has them as given."""
-        told: dict[str, Any] = _hidden(super().serialize_parameters(parameters))
-        return told
+        hidden: dict[str, Any] = _hidden(super().serialize_parameters(parameters))
+        return hidden
 
 
 def private_flow(
@@ -80,14 +80,14 @@ def _with_its_record(function: Callable[P, R]) -> Callable[P, R]:
     return begun
 
 
-def _hidden(told: dict[str, Any]) -> dict[str, Any]:
+def _hidden(parameters: dict[str, Any]) -> dict[str, Any]:
     return {
         name: HIDDEN
         if name in NAMES_OF_FILES and value not in (None, "*")
         else _hidden(value)
         if isinstance(value, dict)
         else value
-        for name, value in told.items()
+        for name, value in parameters.items()
     }
 
 
@@ -130,7 +130,7 @@ def worker_context(home: Path | None, **given: object) -> Context:
     """The settings and the home of a flow: the home given, else MRIAD_HOME.
 
     Raises:
-        SettingsError: no home is given, and MRIAD_HOME is none that holds wherever one stands.
+        SettingsError: no home is given, and MRIAD_HOME is not an absolute path.
     """
     if not read_settings(home=home).home.is_absolute():
         raise SettingsError("a flow that a worker runs needs an absolute path in MRIAD_HOME")
@@ -142,7 +142,7 @@ def worker_context(home: Path | None, **given: object) -> Context:
 
 
 def home_parameter(home: Path) -> dict[str, str]:
-    """The parameter by which a worker is told of a home, as `worker_context` takes it.
+    """The parameter that names the home to a worker, as `worker_context` takes it.
 
     None where this is MRIAD_HOME: a worker elsewhere may have it at another place.
     """

@@ -14,7 +14,7 @@ from tasks.training.growth import GrowthCheck, growth_of_pool, holds_new_files
 
 @dataclass(frozen=True, slots=True)
 class RetrainingResult:
-    """What came of a retraining. Where nothing was trained, what a training would give is None."""
+    """Result of a retraining. The fields of a training are None where nothing was trained."""
 
     activated: bool
     why: str

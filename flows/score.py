@@ -1,4 +1,4 @@
-"""The flow of every night: ingest what is new, score it, decide, paint, report."""
+"""The scoring flow: ingest new files, score, decide, draw heatmaps, report."""
 
 import time
 from dataclasses import dataclass, replace
@@ -28,14 +28,14 @@ from tasks.scoring.selection import ActiveModel, find_model, find_undecided
 
 @dataclass(frozen=True, slots=True)
 class ScoringResult:
-    """What a scoring run came to."""
+    """Result of a scoring run."""
 
     new: int
     known: int
     rejected: list[RejectedItem]
     scored: int
     suspicious: int
-    recovered: int  # decided by an earlier run that was cut off; in this report too
+    recovered: int  # decided by an interrupted run; in this report too
     recovered_suspicious: int  # of these
     training_scans: int  # not scored: the model was trained on them
     incompatible: int  # not scored: not of the model's kind
@@ -43,7 +43,7 @@ class ScoringResult:
     model_id: int
     threshold_id: int
     report: str  # path, relative to the home; the same as a table lies beside it, .csv
-    warnings: list[str]  # of drift, said by this run
+    warnings: list[str]  # of drift, by this run
     seconds: float
     why_unreadable: NotScored = ALL_SCORED
 
@@ -106,9 +106,9 @@ def score_found(
         intake = replace(intake, new=new, known=len(intake.seen) - new)
     selected = [known, *(each.selected for each in done)]
     unreadable = sum(each.scored.unreadable for each in done)
-    left_out = [refused for each in selected for refused in each.refused]
-    lost = rejected_after(place, run.id, [*intake.rejected, *left_out])
-    rejected = all_refused(place, run.id, [*intake.rejected, *left_out])
+    limited = [item for each in selected for item in each.refused]
+    lost = rejected_after(place, run.id, [*intake.rejected, *limited])
+    rejected = all_refused(place, run.id, [*intake.rejected, *limited])
     intake = replace(intake, rejected=rejected)
     run.counts.update({**intake.counts, "rejected": len(split_rejections(rejected)[0])})
     counts = ScoreCounts(

@@ -1,4 +1,4 @@
-"""A scoring run under way: its chunks read, prepared and scored, two at a time."""
+"""A scoring run: its chunks are read, prepared and scored, two at a time."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,7 +38,7 @@ class _Submitted:
 
 
 def score_chunks(pipeline: "ScoringPipeline", chunks: Sequence[Chunk]) -> list[ChunkResult]:
-    """What came of each chunk, in order."""
+    """The result of each chunk, in order."""
     results = []
     done, n_scans = 0, sum(each.n for each in chunks)
     for number, result in pipeline.score(enumerate(chunks)):

@@ -77,7 +77,7 @@ def score_shard(
 def score_in_shards(
     home: Path, of_run: str, pipeline: ScoringPipeline, chunks: Sequence[Chunk], shards: int
 ) -> list[ChunkResult]:
-    """Score chunks together with shards; what came of each chunk, in order.
+    """Score chunks together with shards; the result of each chunk, in order.
 
     This run goes through all chunks like any shard, so that it also ends where no worker is free
     and where shards die.

@@ -1,8 +1,8 @@
 """Settings, read once: from the environment (prefix `MRIAD_`), then the command line.
 
 This is the one module that reads or sets environment variables. Everything else gets what it
-needs as arguments. (`tasks.runtime.environment` writes down what libraries were told, and
-`mriad_model.readers.sandbox.preload` says something to those of a child.)
+needs as arguments. (`tasks.runtime.environment` records the variables that libraries read, and
+`mriad_model.readers.sandbox.preload` sets some for a child.)
 """
 
 import os
@@ -218,7 +218,7 @@ def point_prefect(home: Path, api_url: str, secret: str | None, *, temporary: bo
 
 
 def take_no_code_from_this_folder() -> None:
-    """For the processes that this one starts: Python looks for modules where one stands, first.
+    """For the processes that this one starts: Python looks for modules in the current folder first.
 
     That may be anybody's folder: a `multiprocessing.py` in it would run as us.
     """
@@ -227,7 +227,7 @@ def take_no_code_from_this_folder() -> None:
 
 @contextmanager
 def no_settings_of_this_folder(home: Path) -> Iterator[None]:
-    """For the import of Prefect: it reads settings from the folder one stands in.
+    """For the import of Prefect: it reads settings from the current folder.
 
     That may be anybody's, and the settings (`.env`, `prefect.toml`, `pyproject.toml`) name code.
     """

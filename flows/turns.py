@@ -20,7 +20,7 @@ LEASE_SECONDS = 60.0  # after which the turn of a run that was killed is over; P
 def turn_at(home: Path) -> Iterator[None]:
     """Hold the one slot of a concurrency limit of Prefect's, named after the home.
 
-    For runs of deployments. A command that somebody typed begins at once: where it meets another
+    For runs of deployments. A command begins at once: where it meets another
     run both may score a scan, and the record keeps one score.
     """
     if deployment.id is None:

@@ -16,7 +16,7 @@ DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class WeeklyReport:
-    """Where the report lies, and what stands on it."""
+    """The report's path and its counts."""
 
     report: str  # path, relative to the home; the same as a table lies beside it, .csv
     days: int

@@ -1,7 +1,7 @@
-"""What a person sees: rich tables and progress on a terminal, plain lines otherwise.
+"""Output: rich tables and progress on a terminal, plain lines otherwise.
 
-Results go to stdout; progress, notices and errors to stderr. All text is made printable on its
-way: a tag or a name of a file moves no cursor, makes no line, and is no markup.
+Results go to stdout; progress, notices and errors to stderr. All text is made printable: a
+DICOM tag or a file name moves no cursor, makes no line, and is no markup.
 """
 
 import csv
@@ -124,7 +124,7 @@ def formatted(cell: Cell) -> str:
 
 @contextmanager
 def progress_shown() -> Iterator[None]:
-    """Show what tasks tell of their progress, on stderr."""
+    """Show the progress of tasks on stderr."""
     if sys.stderr.isatty():
         with _bars() as bars, listening(_Drawn(bars)):
             yield
@@ -166,11 +166,11 @@ class _Written:
     """A line when a step is done, and each minute of a long one: a nightly log stays short."""
 
     def __init__(self) -> None:
-        self._said = time.monotonic()
+        self._last = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
         done = progress.total and progress.done >= progress.total
-        if done or time.monotonic() - self._said >= SECONDS_BETWEEN_LINES:
-            self._said = time.monotonic()
+        if done or time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
             note = f" ({progress.note})" if progress.note else ""
             say(f"{progress.step}: {progress.done} of {progress.total}{note}")

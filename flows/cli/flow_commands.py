@@ -1,4 +1,4 @@
-"""Commands that work: each chooses a Prefect server, runs a flow, and shows what came of it.
+"""Commands that run a flow: each chooses a Prefect server, runs it, and prints the result.
 
 Flows are imported inside the commands: Prefect reads its settings on import, and `--help`
 should not wait for torch.
@@ -52,7 +52,7 @@ FolderArgument = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, 
 
 def ingest(
     path: FolderArgument,
-    label: Annotated[LabelValue | None, typer.Option(help="Say this of every scan.")] = None,
+    label: Annotated[LabelValue | None, typer.Option(help="The label of every scan.")] = None,
     labels: Labels = None,
     labels_from_folders: Annotated[
         bool, typer.Option(help="Take labels from folder names: no/yes, healthy/abnormal.")
@@ -61,7 +61,7 @@ def ingest(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register the scans of a folder; say what is new, known and rejected."""
+    """Register the scans of a folder; print what is new, known and rejected."""
     if sum((label is not None, labels is not None, labels_from_folders)) > 1:
         raise SettingsError("give one of --label, --labels and --labels-from-folders")
     folder, labels = folder_name(path), existing(labels)
@@ -160,13 +160,15 @@ def recalibrate(
     ] = None,
     new_healthy: Annotated[
         bool,
-        typer.Option("--new-healthy", help="Draw it also from scans called healthy since."),
+        typer.Option("--new-healthy", help="Use scans labelled healthy since, too."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print what would change.")
+    ] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a new threshold from stored scores, and decide again; nothing is scored anew."""
+    """Draw a new threshold from stored scores, and decide again, without scoring."""
     if sigmas is not None and quantile is not None:
         raise SettingsError("give --sigmas or --quantile, not both")
     policy = Policy.SIGMAS if quantile is None else Policy.QUANTILE
@@ -200,7 +202,7 @@ def score(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score what is new in a folder: ingest, score, decide, paint, report."""
+    """Score the new scans of a folder: ingest, score, decide, draw heatmaps, report."""
     given = None if path is None else folder_name(path)
     before = write_context(home, device=device)
     engine = database(str(before.home))
@@ -299,8 +301,8 @@ def demo(
     """Do the whole job once: ingest, train, calibrate, score, evaluate, report.
 
     Everything goes to ./demo-home, or for a folder NAME to ./demo-home-NAME, unless --home says
-    otherwise; the record too, never to a database. A home that holds healthy scans of another data
-    set is refused.
+    otherwise; the record too, never to a database. A home with healthy scans of another data
+    set is an error.
     """
     given = None if data is None else folder_name(data)
     if given is not None and not holds_files(given):

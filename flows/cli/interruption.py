@@ -1,4 +1,4 @@
-"""What a command says that is stopped, by Ctrl-C or SIGTERM: what stands, and how to go on."""
+"""The message of a stopped command (Ctrl-C, SIGTERM): what was recorded, and how to go on."""
 
 import sys
 from pathlib import Path
@@ -6,19 +6,26 @@ from pathlib import Path
 from db.repository.runs import Standing, recorded_by, with_shards
 from flows.messages import counted
 
-SERVICE = "stopped; what its runs recorded stays, and mriad up goes on with the rest"
+SERVICE = "stopped; what its runs recorded stays; mriad up goes on with the rest"
 NOTHING = "stopped; nothing was recorded"
-AGAIN = "run the same command again to go on"
-_serving: list[bool] = []  # not empty: this command keeps others running, whose runs record
+KEPT = "stopped; what run {run} recorded stays; run the same command again to go on"
+NO_DECISIONS = (
+    "stopped; run {run} had decided nothing yet, so nothing is lost; "
+    "run the same command again to go on"
+)
+RECORDED = (
+    "stopped; run {run} has recorded {counts}, and that stays; run the same command again to go on"
+)
+_serving: list[bool] = []  # not empty: this command runs others, whose runs record
 
 
 def serving() -> None:
-    """From now on this command is a service: what is recorded is its children's."""
+    """From now on this command is a service: its children record."""
     _serving.append(True)
 
 
-def what_stands(home: Path | None) -> str:
-    """The line. Never fails: whatever else is wrong, the command was stopped."""
+def interruption_text(home: Path | None) -> str:
+    """The message. Never raises: whatever else is wrong, the command was stopped."""
     if _serving:
         return SERVICE
     if home is None or "tasks.runtime.runs" not in sys.modules:  # no run was begun
@@ -36,19 +43,19 @@ def what_stands(home: Path | None) -> str:
         engine = database(str(home))
         found = recorded_by(engine, with_shards(engine, run_ids))
     except Exception:
-        return f"stopped; what run {number} recorded stays; {AGAIN}"
-    stands = _in_words(found)
-    if not stands:
-        return f"stopped; run {number} had decided nothing yet, so nothing is lost; {AGAIN}"
-    return f"stopped; run {number} has recorded {stands}, and that stays; {AGAIN}"
+        return KEPT.format(run=number)
+    counts = _counts_text(found)
+    if not counts:
+        return NO_DECISIONS.format(run=number)
+    return RECORDED.format(run=number, counts=counts)
 
 
-def _in_words(found: Standing) -> str:
-    told = [
+def _counts_text(found: Standing) -> str:
+    texts = [
         counted(found.scans, "new scan"),
         counted(found.rejections, "rejected file"),
         counted(found.models, "model"),
         counted(found.decisions, "decision") + f" ({found.suspicious} suspicious)",
     ]
     numbers = (found.scans, found.rejections, found.models, found.decisions)
-    return ", ".join(text for n, text in zip(numbers, told, strict=True) if n)
+    return ", ".join(text for n, text in zip(numbers, texts, strict=True) if n)

@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 
 from flows.cli import flow_commands, maintenance_commands, record_commands, service_commands
 from flows.cli.draw import draw
-from flows.cli.interruption import what_stands
+from flows.cli.interruption import interruption_text
 from flows.cli.review import review
 from flows.context import home_in_use
 from flows.messages import leave_to_nobody, say, where_it_happened
@@ -57,30 +57,30 @@ for command in (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; any error becomes one plain line on stderr, and an exit status."""
-    os.umask(0o077)  # what is written is the owner's alone
+    os.umask(0o077)  # files are readable by their owner alone
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         command = typer.main.get_command(app)
         status = command.main(given, prog_name="mriad", standalone_mode=False)
-        sys.stdout.flush()  # here, where a reader who has gone is answered
+        sys.stdout.flush()  # here, where a closed pipe is handled
     except BaseException as error:  # also a termination inside a flow
-        return _told(error)
-    if status == INTERRUPTED:  # so the option parser answers Ctrl-C
-        return _told(KeyboardInterrupt())
+        return _report_error(error)
+    if status == INTERRUPTED:  # the option parser's answer to Ctrl-C
+        return _report_error(KeyboardInterrupt())
     return status if isinstance(status, int) else SUCCESS
 
 
 class _Terminated(BaseException):
-    """SIGTERM came."""
+    """The process got SIGTERM."""
 
 
 def _stop(_signal: int, _frame: object) -> None:
-    """Unwind on SIGTERM as on Ctrl-C, so that a run is recorded as failed and nothing is left."""
+    """Unwind on SIGTERM as on Ctrl-C, so that a run is recorded as failed and cleans up."""
     raise _Terminated
 
 
-def _told(error: BaseException) -> int:
-    """Say an error in one line; the exit status that goes with it."""
+def _report_error(error: BaseException) -> int:
+    """Print an error as one line; the exit status for it."""
     line, status = str(error), FAILURE
     match error:
         case TyperException():
@@ -90,10 +90,10 @@ def _told(error: BaseException) -> int:
         case MriadError():
             pass
         case KeyboardInterrupt() | typer.Abort() | _Terminated():
-            line = what_stands(home_in_use())
+            line = interruption_text(home_in_use())
             status = STOPPED if isinstance(error, _Terminated) else INTERRUPTED
         case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):
-            # Whoever read our output has had enough; the option parser exits on it.
+            # The reader of our output has gone; the option parser exits on it.
             leave_to_nobody(sys.__stdout__ or sys.stdout)
             return SUCCESS
         case OSError(errno=int()):
@@ -105,7 +105,7 @@ def _told(error: BaseException) -> int:
 
 
 def _misuse(error: TyperException) -> str:
-    """What is wrong with the arguments, and whose help says how they are given."""
+    """What is wrong with the arguments, and which help to read."""
     text = error.format_message() if hasattr(error, "format_message") else str(error)
     text = " ".join(text.split()).replace("Value error, ", "").rstrip(".")
     context = getattr(error, "ctx", None)
@@ -117,7 +117,7 @@ def _misuse(error: TyperException) -> str:
 
 
 def _unexpected(error: BaseException) -> str:
-    """One line for what we did not foresee; where it happened goes to the log."""
+    """One line for an unexpected error; its traceback goes to the log."""
     home, where = home_in_use(), ""
     if home is not None:
         if shutil.disk_usage(home).free < ALMOST_FULL_BYTES:
@@ -132,7 +132,7 @@ def _unexpected(error: BaseException) -> str:
 def run() -> None:
     """The command `mriad`."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started us
+        if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - as long as we live
     signal.signal(signal.SIGTERM, _stop)
     take_no_code_from_this_folder()

@@ -52,7 +52,7 @@ Sigmas = Annotated[
 
 Reviewer = Annotated[
     str | None,
-    typer.Option("--reviewer", metavar="NAME", help="Who says so (default: your login name)."),
+    typer.Option("--reviewer", metavar="NAME", help="Who reviews (default: your login name)."),
 ]
 
 
@@ -69,7 +69,7 @@ Labels = Annotated[
 
 @contextmanager
 def flow_context(home: Path | None, **given: object) -> Iterator[Context]:
-    """For commands that run a flow: a Prefect server is chosen, and progress is shown."""
+    """For commands that run a flow: chooses a Prefect server, shows progress."""
     place = write_context(home, **given)
     with prefect_server(place.home, place.settings), progress_shown():
         yield place

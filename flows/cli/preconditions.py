@@ -1,6 +1,6 @@
-"""What a command looks at before any server is started: folder, CSV, healthy pool, model.
+"""Checks before any server is started: folder, CSV, healthy pool, model.
 
-A mistake costs no server's start, and what there is nothing to do for starts none.
+A mistake, or nothing to do, then starts no server.
 """
 
 import os
@@ -39,7 +39,7 @@ def holds_files(folder: str, glob: str = "*") -> bool:
 
 
 def unmatched_lines(csv: Path | None, folder: str) -> list[Unmatched]:
-    """The lines of a CSV of labels that name no file of a folder (escaped); each is said.
+    """The lines of a CSV of labels that name no file of a folder (escaped); each is printed.
 
     Raises:
         SettingsError: the CSV cannot be read.
@@ -51,7 +51,7 @@ def unmatched_lines(csv: Path | None, folder: str) -> list[Unmatched]:
     for file in list_files(root):
         names |= {os.path.relpath(file.path, root), file.path.name}
     missing = [each for each in lines if each.file not in names]
-    _say(csv, folder, missing)
+    _print_missing(csv, folder, missing)
     return [Unmatched(each.line, each.file) for each in missing]
 
 
@@ -71,7 +71,7 @@ def active_model(engine: Engine) -> CurrentThreshold:
 
 
 def require_healthy(engine: Engine, home: Path) -> None:
-    """Refuse to train on nothing.
+    """Check that there are healthy scans.
 
     Raises:
         TooFewScans: there is no healthy scan in the record, and no file in `healthy/`.
@@ -83,11 +83,11 @@ def require_healthy(engine: Engine, home: Path) -> None:
 
 
 def nothing_to_score(engine: Engine, folder: str, glob: str) -> bool:
-    """Whether a folder is empty, and no run was cut off that a report should tell of."""
+    """Whether a folder is empty, and no interrupted run waits for a report."""
     return not holds_files(folder, glob) and not was_cut_off(engine, "score_new_scans")
 
 
-def _say(csv: Path, folder: str, missing: Sequence[LabelLine]) -> None:
+def _print_missing(csv: Path, folder: str, missing: Sequence[LabelLine]) -> None:
     for each in missing[:MOST_NAMED]:
         say(f"{escape_path(csv)}, line {each.line}: there is no file {each.file!r} in {folder}")
     if len(missing) > MOST_NAMED:

@@ -1,4 +1,4 @@
-"""Commands that run unattended: `mriad watch` and `mriad up`."""
+"""Commands that run until stopped: `mriad watch` and `mriad up`."""
 
 # ruff: noqa: PLC0415 - Prefect reads its settings on import
 
@@ -33,10 +33,14 @@ Quiet = Annotated[
     typer.Option("--quiet", min=0, help="Seconds without a change until a folder has settled."),
 ]
 Poll = Annotated[
-    bool | None, typer.Option("--poll", help="Ask for changes: network shares tell of none.")
+    bool | None,
+    typer.Option("--poll", help="Poll: network shares send no change events."),
 ]
 
 END_SECONDS = 10.0
+
+UNKNOWN_SETTING = "{name} is no setting of mriad and has no effect; is it misspelt?"
+PAGES = "pages: {pages} (log in with the line in {key})"
 
 
 def watch(
@@ -52,7 +56,7 @@ def watch(
     Where a Prefect server serves the deployment on-new-scans, that is triggered; otherwise
     scoring is done in this process. Ends with Ctrl-C or SIGTERM.
     """
-    _say_unknown_settings()
+    _warn_of_unknown_settings()
     with flow_context(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device) as place:
         from flows.service.triggers import Deployed, is_served
         from flows.service.watcher import Watcher, pace_of
@@ -72,10 +76,10 @@ def watch(
             _score_here(place, root)
 
 
-def _say_unknown_settings() -> None:
-    """A misspelt schedule would else be found out after nights."""
+def _warn_of_unknown_settings() -> None:
+    """A misspelt schedule would otherwise go unnoticed for nights."""
     for name in unknown_settings():
-        say(f"{name} is no setting of mriad's and does nothing; is it misspelt?")
+        say(UNKNOWN_SETTING.format(name=name))
 
 
 def _score_here(place: Context, root: Path) -> None:
@@ -123,7 +127,7 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Run everything: Prefect server, schedules, and the watcher. Ends with Ctrl-C or SIGTERM."""
-    _say_unknown_settings()
+    _warn_of_unknown_settings()
     place = write_context(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device)
     port, secret = own_server(place.home, place.settings)
     api = local_api(port)
@@ -141,7 +145,7 @@ def up(
         say(f"ready; watching {escape_path(root)}")
         for each in planned:
             say(f"  {each.name}: {f'{each.cron} ({each.timezone})' if each.cron else 'on demand'}")
-        say(f"pages: {pages} (they ask for what stands in {place.home / SERVER_KEY})")
+        say(PAGES.format(pages=pages, key=place.home / SERVER_KEY))
         if not active:
             say("no model is active: scans wait until there is one (mriad train)")
         if as_json:

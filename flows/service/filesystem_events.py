@@ -1,4 +1,4 @@
-"""What a file system tells of a watched folder. It only shortens the wait for the next sweep.
+"""File-system events of a watched folder. They only bring the next sweep forward.
 
 Events are missed: of files there before the start, of a folder renamed in (its files), on
 network shares, where the kernel's watches run out, and after the root was deleted and made again
@@ -39,6 +39,7 @@ TOLD: list[type[FileSystemEvent]] = [
     FileMovedEvent,
 ]
 STOP_SECONDS = 5.0
+NO_EVENTS = "no change events from the watched folder ({why}); it is swept at intervals"
 
 
 class Events(FileSystemEventHandler):
@@ -65,7 +66,7 @@ class Events(FileSystemEventHandler):
         self._wake.set()
 
     def keep(self) -> None:
-        """Watch the root, and begin again where what watched it has died or it is another."""
+        """Watch the root; start again if the observer has stopped or the root is another folder."""
         there = _identity(self._root)
         if self._observer is not None and self._is_well() and there == self._watched:
             return
@@ -78,8 +79,8 @@ class Events(FileSystemEventHandler):
         try:
             observer.schedule(self, self._root, recursive=True, event_filter=TOLD)
             observer.start()
-        except OSError as error:  # the kernel has no more watches to give, most likely
-            say(f"no events from the watched folder ({error.strerror}); sweeps alone will do")
+        except OSError as error:  # most likely the kernel's limit of watches
+            say(NO_EVENTS.format(why=error.strerror))
             with contextlib.suppress(RuntimeError):
                 observer.stop()
         self._observer, self._watched = observer, there
@@ -104,7 +105,7 @@ class Events(FileSystemEventHandler):
         self.close()
 
     def _is_well(self) -> bool:
-        """Whether events still come; where none could be had, that is as well as it gets."""
+        """Whether the observer works, as far as it could be started."""
         observer = self._observer
         if observer is None:
             return False

@@ -28,7 +28,7 @@ def first_start(prefect_home: Path) -> Iterator[Callable[[], None]]:
         HomeError: the lock can't be made.
     """
     made = f"{version('prefect')}\n"
-    if _says(prefect_home) == made:
+    if _made_by(prefect_home) == made:
         yield lambda: None
         return
     try:
@@ -49,7 +49,7 @@ def first_start(prefect_home: Path) -> Iterator[Callable[[], None]]:
     try:
         with suppress(OSError):  # a file system without locks
             fcntl.flock(lock, fcntl.LOCK_EX)
-        if _says(prefect_home) == made:  # by whom we waited for
+        if _made_by(prefect_home) == made:  # by whom we waited for
             let_go()
             yield lambda: None
         else:
@@ -58,7 +58,7 @@ def first_start(prefect_home: Path) -> Iterator[Callable[[], None]]:
         let_go()
 
 
-def _says(prefect_home: Path) -> str | None:
+def _made_by(prefect_home: Path) -> str | None:
     """The version of Prefect that has made the database; None while none has."""
     try:
         if (prefect_home / DATABASE).stat().st_size == 0:

@@ -53,8 +53,8 @@ def prefect_server(home: Path, settings: Settings) -> Iterator[None]:
         HomeError: the temporary server did not start; its log's words are in the message.
     """
     secret = server_secret(home)
-    if (standing := _standing(settings, secret)) is not None:
-        point_prefect(home, *standing)
+    if (found := _running_server(settings, secret)) is not None:
+        point_prefect(home, *found)
         _import_prefect(home)
         yield
         return
@@ -76,8 +76,8 @@ def prefect_server(home: Path, settings: Settings) -> Iterator[None]:
             _stop(server)
 
 
-def _standing(settings: Settings, secret: str) -> tuple[str, str | None] | None:
-    """A server that is there to be used: its address, and the secret where it's the home's own."""
+def _running_server(settings: Settings, secret: str) -> tuple[str, str | None] | None:
+    """A running server to use: its address, and the secret if it is the home's own."""
     api = settings.prefect_api_url
     port, found = local_port(api), PortOwner.NOTHING
     if port is not None:
@@ -99,17 +99,17 @@ def _standing(settings: Settings, secret: str) -> tuple[str, str | None] | None:
 
 
 def answers(api_url: str, timeout: float = HEALTH_TIMEOUT_SECONDS) -> bool:
-    """Whether a server at this address says in time that it is well. Anybody can say so."""
+    """Whether a server at this address answers in time that it is healthy. Any server may."""
     if not api_url.startswith(("http://", "https://")):
         return False
-    said: list[bytes] = []
+    answers: list[bytes] = []
 
     def ask() -> None:
         try:
             with urllib.request.urlopen(  # noqa: S310 - the scheme is checked above
                 f"{api_url.rstrip('/')}/health", timeout=timeout
             ) as answer:
-                said.append(answer.read(16) if answer.status == 200 else b"")
+                answers.append(answer.read(16) if answer.status == 200 else b"")
         except (OSError, ValueError, HTTPException):
             pass
 
@@ -117,7 +117,7 @@ def answers(api_url: str, timeout: float = HEALTH_TIMEOUT_SECONDS) -> bool:
     asking = threading.Thread(target=ask, name="ask a server", daemon=True)
     asking.start()
     asking.join(timeout)
-    return said == [b"true"]
+    return answers == [b"true"]
 
 
 def listen(port: int) -> socket.socket:
@@ -174,7 +174,7 @@ def _import_prefect(home: Path) -> None:
 
 @contextmanager
 def _no_heartbeats() -> Iterator[None]:
-    """Nobody watches a temporary server for runs that died, and each flow would wait a second."""
+    """No heartbeats to a temporary server: nothing reads them, and each costs a flow a second."""
     from prefect.settings import (  # noqa: PLC0415 - Prefect reads its settings on import
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         temporary_settings,
@@ -185,7 +185,7 @@ def _no_heartbeats() -> Iterator[None]:
 
 
 def _drain_events() -> None:
-    """Let what happened reach the server before it ends; Prefect would try on for 20 seconds."""
+    """Wait for events to reach the server before it ends; Prefect would retry for 20 seconds."""
     if "prefect.events.worker" in sys.modules:
         from prefect.events.worker import EventsWorker  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Child processes that are kept alive: what dies is started again, what stops leaves nothing."""
+"""Child processes of `mriad up`: restarts those that exit; stops each with its whole session."""
 
 import contextlib
 import logging
@@ -18,26 +18,25 @@ from flows.service.roles import READY
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
-STEADY_SECONDS = 300.0  # a child that lived so long had a good start
+STEADY_SECONDS = 300.0  # a process that ran so long had a good start
 
 # The last line of a traceback, which may name a folder.
-_ERRORS_WORDS = re.compile(r"^([\s|+-]*(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Group|File|Scans))\b.*")
+_MESSAGE = re.compile(r"^([\s|+-]*(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Group|File|Scans))\b.*")
 
 
 @dataclass(slots=True)
-class Child:
-    """One of our own processes, started again with a growing pause whenever it ends.
+class ManagedProcess:
+    """A child process that is restarted when it exits, after a growing pause.
 
-    It leads a session of its own: Ctrl-C does not reach it, and what it started can be ended
-    with it.
+    It leads its own session: Ctrl-C does not reach it, and its own children end with it.
     """
 
     role: str
     environment: dict[str, str]
-    log: logging.Logger  # takes what the child says, line by line
+    log: logging.Logger  # takes the process's output, line by line
     stop_seconds: float
-    folder: Path | None = None  # that it starts in
-    listener: socket.socket | None = None  # that it takes over
+    folder: Path | None = None  # its working directory
+    listener: socket.socket | None = None  # a socket that it takes over
     ready: threading.Event = field(default_factory=threading.Event)
     failures: int = 0  # in a row
     _process: subprocess.Popen[bytes] | None = None
@@ -45,7 +44,7 @@ class Child:
     _not_before: float = 0.0
 
     def keep(self) -> str | None:
-        """Start the child where it does not run; what there is to say of it, if anything."""
+        """Start the process if it does not run; a message if it has exited."""
         now = time.monotonic()
         if self._process is not None:
             status = self._process.poll()
@@ -56,23 +55,23 @@ class Child:
             pause = min(FIRST_PAUSE_SECONDS * 2 ** (self.failures - 1), LONGEST_PAUSE_SECONDS)
             self._not_before = now + pause
             self._sweep_up()
-            return f"{self.role} ended ({_told(status)}); starting it again in {pause:g} s"
+            return f"{self.role} ended ({_exit_text(status)}); restarting it in {pause:g} s"
         if now >= self._not_before:
             self._start()
         return None
 
     @property
     def pid(self) -> int | None:
-        """Of the process, while it runs."""
+        """Process id, while it runs."""
         return None if self._process is None else self._process.pid
 
     def terminate(self) -> None:
-        """Ask the child to end; `stop` sees to it."""
+        """Send SIGTERM; `stop` makes sure that it ends."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
 
     def stop(self) -> None:
-        """End the child, and whatever it leaves behind."""
+        """End the process and its whole session."""
         process = self._process
         if process is None:
             return
@@ -105,17 +104,17 @@ class Child:
         assert self._process.stdout is not None
         threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
 
-    def _listen(self, said: IO[bytes]) -> None:
-        with said:
-            for line in said:
+    def _listen(self, output: IO[bytes]) -> None:
+        with output:
+            for line in output:
                 text = line.decode("utf-8", "replace").rstrip()
                 if text == READY:
                     self.ready.set()
                 elif text:
-                    self.log.info("%s: %s", self.role, _ERRORS_WORDS.sub(r"\1", text))
+                    self.log.info("%s: %s", self.role, _MESSAGE.sub(r"\1", text))
 
     def _sweep_up(self) -> None:
-        """Kill what is left of the child's session, itself too, and forget it."""
+        """Kill the session, and forget the process."""
         process, self._process = self._process, None
         assert process is not None
         with contextlib.suppress(ProcessLookupError):
@@ -123,6 +122,6 @@ class Child:
         process.wait()
 
 
-def _told(status: int) -> str:
-    """How a process ended, in words."""
+def _exit_text(status: int) -> str:
+    """How a process ended: its status, or the signal."""
     return f"status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"

@@ -1,4 +1,4 @@
-"""The processes that `mriad up` keeps: `python -m flows.service.roles ROLE PARENT [DESCRIPTOR]`.
+"""The child processes of `mriad up`: `python -m flows.service.roles ROLE PARENT [DESCRIPTOR]`.
 
 Settings come as `mriad up` was given them; the descriptor is the server's, a listening socket.
 
@@ -51,7 +51,7 @@ GRACE_SECONDS = 25.0  # a little more than a run is given to end in order
 
 
 def main(role: str, parent: int, descriptor: int | None = None) -> None:
-    """Play the role until told to stop."""
+    """Run the role until SIGTERM."""
     signal_with_parent(signal.SIGTERM)
     if os.getppid() != parent:  # it went before the kernel was asked to tell us
         return
@@ -66,7 +66,7 @@ def main(role: str, parent: int, descriptor: int | None = None) -> None:
     except MriadError as error:
         sys.exit(str(error))
     except Exception as error:
-        sys.exit(where_it_happened(error))  # without its words, which may name a folder
+        sys.exit(where_it_happened(error))  # without its message, which may name a folder
 
 
 def _await_end(parent: int) -> None:
@@ -141,7 +141,7 @@ def _is_up(place: Context) -> bool:
 
 @contextmanager
 def _scratch_in(home: Path) -> Iterator[None]:
-    """Where a runner takes its scratch folder: in the home, not in the folder of everybody.
+    """Put a runner's scratch folder in the home, not in the shared temporary folder.
 
     There another user may have made `runner_storage` before us, and would own what lies in it.
     """
@@ -156,7 +156,7 @@ UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 
 
 async def crash_stale_runs(deployment_ids: Sequence[UUID]) -> int:
-    """Mark as crashed what nobody runs any more, or its deployment would wait for it; how many.
+    """Mark runs without a process as crashed, or deployments would wait for them; how many.
 
     For the one process that runs these deployments, before it begins.
     """

@@ -33,7 +33,7 @@ class Guard:
     """Answers challenges; lets through what was meant for this server and comes from no other page.
 
     Attributes:
-        app: what stands behind it.
+        app: the guarded application.
         secret: what the home's servers and clients know.
         port: that it listens on.
     """
@@ -47,18 +47,18 @@ class Guard:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        refused = self._refused(scope)
-        if scope["type"] == "websocket" and refused:
+        refusal = self._refusal(scope)
+        if scope["type"] == "websocket" and refusal:
             await receive()
-            await send({"type": "websocket.close", "code": VIOLATION, "reason": refused[1]})
-        elif refused:
-            await _answer(send, *refused)
+            await send({"type": "websocket.close", "code": VIOLATION, "reason": refusal[1]})
+        elif refusal:
+            await _answer(send, *refusal)
         elif scope["type"] == "http" and scope["path"].startswith(PROOF_PATH):
             await self._prove(scope["path"].removeprefix(PROOF_PATH), send)
         else:
             await self.app(scope, receive, send)
 
-    def _refused(self, scope: Scope) -> tuple[int, str] | None:
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         hosts = _values(scope, b"host")
         names = [f"{name}:{self.port}" for name in (LOOPBACK, "localhost")]
         names += [LOOPBACK, "localhost"] if self.port == HTTP_PORT else []
@@ -91,7 +91,7 @@ def guarded(port: int) -> Guard:
 
 
 def serve(descriptor: int) -> None:
-    """Serve until told to stop, on a socket that listens already.
+    """Serve until stopped, on a socket that listens already.
 
     Raises:
         SystemExit: it did not come up.

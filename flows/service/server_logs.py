@@ -31,10 +31,10 @@ def new_log(logs: Path) -> Path:
 def cause_in(log: Path) -> str | None:
     """The error that a server ended with, in its own words; None where it gave none."""
     try:
-        said = log.read_bytes()[-LAST_BYTES:].decode("utf-8", "replace")
+        text = log.read_bytes()[-LAST_BYTES:].decode("utf-8", "replace")
     except OSError:
         return None
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [found[1] for line in lines if (found := _ERROR.match(line))]
     cause = errors[-1] if errors else lines[-1] if lines else None
     return None if cause is None else " ".join(_LINKS.sub("", cause).split())[:300]

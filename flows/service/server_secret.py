@@ -1,4 +1,4 @@
-"""How a Prefect server of ours is told from any other process on its port: it knows the secret.
+"""Recognises the home's own Prefect server among other processes on its port: by a secret.
 
 Whoever asks sends a number that was never used before, and gets it back signed. So nobody is told
 the secret who does not have it, and no answer that was overheard is worth anything. The signature
@@ -35,7 +35,7 @@ def proof(secret: str, port: int, challenge: str) -> str:
 
 
 def find_server(port: int, secret: str, seconds: float) -> PortOwner:
-    """What listens at the port, told within so many seconds whatever it does."""
+    """What listens at the port; answers within so many seconds."""
     challenge = secrets.token_hex(32)
     try:
         answer = _asked(port, f"{PROOF_PATH}{challenge}", seconds)

@@ -28,23 +28,27 @@ from flows.private_flow import home_parameter
 from mriad_model.errors import MriadError
 
 ON_NEW_SCANS = "score_arrivals/on-new-scans"
-UNDER_WAY = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
+UNFINISHED = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 ENDED = (StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED)
 LOOK_AGAIN_SECONDS = 2.0
 FIRST_PAUSE_SECONDS = 15.0
 LONGEST_PAUSE_SECONDS = 3600.0
 
+NO_RUN = "the Prefect server accepts no run ({error}); trying again"
+RUN_FAILED = "a run over new scans ended as {how}; the server's pages say why"
+RUN_STARTED = "a run is asked for; folders that have settled: {n}"
+
 
 @dataclass(slots=True)
 class Pauses:
-    """Longer and longer, as long as runs leave arrivals open that they were to score."""
+    """Pauses that grow as long as runs leave arrivals open that they should have scored."""
 
     _tried: frozenset[int] = frozenset()
     _failures: int = 0
     _until: float = 0.0
 
     def ended(self, still_open: Sequence[int], now: float) -> None:
-        """A run has ended, well or not."""
+        """A run has ended, successfully or not."""
         failed = not self._tried.isdisjoint(still_open)
         self._failures = self._failures + 1 if failed else 0
         if failed:
@@ -62,31 +66,31 @@ class Pauses:
 
 @dataclass(slots=True)
 class Deployed:
-    """Triggers the deployment, one run after the other: what comes meanwhile goes into the next.
+    """Triggers the deployment, one run at a time; later arrivals go into the next run.
 
-    A run that another had queued would wait half a minute for its turn, with what was known then.
+    A queued run would wait half a minute, with the arrivals known when it was queued.
     """
 
     home: Path
-    known: Callable[[], bool] = lambda: True  # whether the server is still who it was
+    known: Callable[[], bool] = lambda: True  # whether the server is still the same one
     _pauses: Pauses = field(default_factory=Pauses)
-    _refused: bool = False  # said already
+    _refused: bool = False  # the message was printed
     _last: UUID | None = None  # the last run that was seen to have ended
-    _client: SyncPrefectClient | None = None  # kept: each new one costs 8 KB that never come back
+    _client: SyncPrefectClient | None = None  # kept: each new one leaks 8 KB
 
     def close(self) -> None:
-        """Let go of the server."""
+        """Close the connection to the server."""
         client, self._client = self._client, None
         if client is not None:
             client.__exit__(None, None, None)
 
     def __call__(self, arrival_ids: Sequence[int]) -> float:
-        """Start a run over these, unless one is under way; seconds until to ask again."""
+        """Start a run over these, unless one is unfinished; seconds until to ask again."""
         try:
             again = self._trigger(arrival_ids)
         except (ObjectNotFound, httpx.HTTPError, OSError, RuntimeError) as error:
             if not self._refused:
-                say(f"the Prefect server takes no run ({type(error).__name__}); trying again")
+                say(NO_RUN.format(error=type(error).__name__))
             self._refused = True
             self.close()
             return LOOK_AGAIN_SECONDS
@@ -94,31 +98,31 @@ class Deployed:
         return again
 
     def _trigger(self, ids: Sequence[int]) -> float:
-        if not self.known():  # another may have taken its port, and is told nothing
+        if not self.known():  # another server may have taken its port
             raise ConnectionError
         if self._client is None:
             self._client = get_client(sync_client=True).__enter__()
         client = self._client
         deployment = client.read_deployment_by_name(ON_NEW_SCANS)
-        if _runs(client, deployment.id, UNDER_WAY):
+        if _runs(client, deployment.id, UNFINISHED):
             return LOOK_AGAIN_SECONDS
         ended = _runs(client, deployment.id, ENDED)
         if ended and ended[0].id != self._last:
             self._last = ended[0].id
             if ended[0].state_type in (StateType.FAILED, StateType.CRASHED):
                 how = str(ended[0].state_name).lower()
-                say(f"a run over new scans ended as {how}; the server's pages say why")
+                say(RUN_FAILED.format(how=how))
             self._pauses.ended(ids, time.monotonic())
         if pause := self._pauses.left(time.monotonic()):
             return pause
-        # It takes all that are open when it begins, seconds from now: these and later ones.
+        # The run takes all that are open when it begins: these and later ones.
         client.create_flow_run_from_deployment(
             deployment.id,
             parameters=home_parameter(self.home),
             state=Scheduled(),
             idempotency_key=idempotency_key(ids, self._last),
         )
-        say(f"a run is asked for; folders that have settled: {len(ids)}")
+        say(RUN_STARTED.format(n=len(ids)))
         self._pauses.begun(ids)
         return LOOK_AGAIN_SECONDS
 
@@ -133,7 +137,7 @@ class InProcess:
     _there: threading.Condition = field(default_factory=threading.Condition)
 
     def __call__(self, arrival_ids: Sequence[int]) -> float:
-        """Leave these to be scored next; seconds until to ask again."""
+        """Score these next; seconds until to ask again."""
         with self._there:
             if pause := self._pauses.left(time.monotonic()):
                 return pause
@@ -142,7 +146,7 @@ class InProcess:
         return LOOK_AGAIN_SECONDS
 
     def work(self, still_open: Callable[[], list[int]], stopped: Callable[[], bool]) -> None:
-        """Score what is left here, until told to stop. Errors are said, and tried again."""
+        """Score the arrivals given, until stopped. Errors are printed, and scans tried again."""
         while not stopped():
             with self._there:
                 self._there.wait_for(lambda: self._given, timeout=1.0)
@@ -161,7 +165,7 @@ class InProcess:
 
 
 def is_served() -> bool:
-    """Whether the server knows the deployment, and somebody is there to run it."""
+    """Whether the server has the deployment, and a runner for it."""
     with get_client(sync_client=True) as client, contextlib.suppress(ObjectNotFound):
         status = client.read_deployment_by_name(ON_NEW_SCANS).status
         return status is not None and status.value == "READY"
@@ -171,7 +175,7 @@ def is_served() -> bool:
 def idempotency_key(arrival_ids: Sequence[int], after: UUID | None) -> str:
     """The same for the same arrivals, as long as no run has ended since.
 
-    A run that was killed leaves its arrivals open, and they need another.
+    A killed run leaves its arrivals open, and they need another run.
     """
     text = f"{after} " + " ".join(str(each) for each in sorted(arrival_ids))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -15,7 +15,7 @@ from pathlib import Path
 from flows.context import LOG_BYTES, LOG_FILES, Context, PlainLines
 from flows.messages import say
 from flows.service.prefect_server import HEALTH_TIMEOUT_SECONDS, listen, own_server
-from flows.service.process import Child
+from flows.service.process import ManagedProcess
 from flows.service.roles import SERVE, SERVER, WATCH
 from flows.service.server_secret import PortOwner, find_server
 from flows.settings import PREFECT_FOLDER, SAYS_ERRORS, local_api, service_environment
@@ -24,7 +24,7 @@ from mriad_model.errors import HomeError, SettingsError
 LOCK = "service.lock"
 READY_SECONDS = 120.0
 START_ATTEMPTS = 3  # at each child
-PORT_SECONDS = 20.0  # for a service that was killed to let go of its port
+PORT_SECONDS = 20.0  # for the port of a killed service to become free
 LOOK_SECONDS = 0.2
 START_LOOK_SECONDS = 1.0
 HEALTH_SECONDS = 30.0
@@ -32,26 +32,26 @@ UNHEALTHY = 4  # times in a row
 
 
 def run_service(place: Context, ready: Callable[[], None]) -> None:
-    """Keep everything running until an exception (SIGTERM, Ctrl-C) comes.
+    """Run everything until an exception (SIGTERM, Ctrl-C) is raised.
 
     Args:
         place: the home, prepared, and the settings.
-        ready: called once, when scans that are dropped in are scored.
+        ready: called once, when new scans would be scored.
 
     Raises:
-        SettingsError: the server's address is none of this machine, or is taken.
-        HomeError: a service runs on this home already, or this one does not come up.
+        SettingsError: the server's address is not on this machine, or is taken.
+        HomeError: a service runs on this home already, or this one does not start.
     """
     home = place.home
     port, secret = own_server(home, place.settings)
     with only_one(home), held_port(port) as listener:
         log = _log(home)
         environment = service_environment(home, place.settings, local_api(port), secret)
-        # Not in the folder one stands in: Prefect would take settings from there.
+        # Not in the current folder: Prefect would read settings from there.
         folder = home / PREFECT_FOLDER
-        server = Child(SERVER, environment | SAYS_ERRORS, log, 10.0, folder, listener)
-        serve = Child(SERVE, environment, log, 40.0, folder)
-        watch = Child(WATCH, environment, log, 10.0, folder)
+        server = ManagedProcess(SERVER, environment | SAYS_ERRORS, log, 10.0, folder, listener)
+        serve = ManagedProcess(SERVE, environment, log, 40.0, folder)
+        watch = ManagedProcess(WATCH, environment, log, 10.0, folder)
         children = (server, serve, watch)
         up = partial(_is_up, port, secret)
         try:
@@ -66,7 +66,7 @@ def run_service(place: Context, ready: Callable[[], None]) -> None:
 
 @contextmanager
 def only_one(home: Path) -> Iterator[None]:
-    """Hold the home's lock; the kernel lets go of it however we end.
+    """Hold the home's lock; the kernel releases it however the process ends.
 
     Raises:
         HomeError: another holds it.
@@ -91,11 +91,11 @@ def only_one(home: Path) -> Iterator[None]:
 def held_port(port: int) -> Iterator[socket.socket]:
     """Hold the server's port from before it starts until after it ends.
 
-    A server that is started again takes it over, and nobody can listen there in its stead. It may
-    take a moment to be free, after a service that was killed.
+    A restarted server takes it over, and no other process can listen there meanwhile. After a
+    service that was killed, the port may take a moment to become free.
 
     Raises:
-        SettingsError: it stays taken.
+        SettingsError: another process keeps the port.
     """
     deadline = time.monotonic() + PORT_SECONDS
     while True:
@@ -104,7 +104,7 @@ def held_port(port: int) -> Iterator[socket.socket]:
         except OSError as error:
             if time.monotonic() > deadline:
                 raise SettingsError(
-                    f"port {port} is taken, by another Prefect server perhaps; stop that, or set "
+                    f"port {port} is taken, perhaps by another Prefect server; stop that, or set "
                     "MRIAD_PREFECT_API_URL=http://127.0.0.1:PORT/api"
                 ) from error
             time.sleep(LOOK_SECONDS)
@@ -119,16 +119,19 @@ def _is_up(port: int, secret: str, seconds: float) -> bool:
 
 
 def start_children(
-    children: tuple[Child, ...], up: Callable[[float], bool], home: Path, log: logging.Logger
+    children: tuple[ManagedProcess, ...],
+    up: Callable[[float], bool],
+    home: Path,
+    log: logging.Logger,
 ) -> None:
-    """Start all at once, for they load for seconds and wait for each other themselves.
+    """Start all at once: each loads for seconds, and they wait for each other.
 
     Raises:
-        HomeError: one of them ends again and again, or they are not ready in time.
+        HomeError: one of them keeps exiting, or they are not ready in time.
     """
     deadline = time.monotonic() + READY_SECONDS
     started = False
-    others = children[1:]  # the server says by its answers that it is ready
+    others = children[1:]  # the server is ready when it answers
     while not (started and all(each.ready.is_set() for each in others) and up(START_LOOK_SECONDS)):
         for child in children:
             if (news := child.keep()) is None:
@@ -146,8 +149,10 @@ def start_children(
         time.sleep(LOOK_SECONDS)
 
 
-def _keep(children: tuple[Child, ...], up: Callable[[float], bool], log: logging.Logger) -> None:
-    """Start again what dies, and the server also where it no longer answers."""
+def _keep(
+    children: tuple[ManagedProcess, ...], up: Callable[[float], bool], log: logging.Logger
+) -> None:
+    """Restart child processes that exit, and a server that no longer answers."""
     unhealthy, looked = 0, time.monotonic()
     server = children[0]
     while True:
@@ -159,14 +164,14 @@ def _keep(children: tuple[Child, ...], up: Callable[[float], bool], log: logging
             unhealthy = 0 if up(HEALTH_TIMEOUT_SECONDS) else unhealthy + 1
             looked = time.monotonic()
             if unhealthy == UNHEALTHY and server.pid is not None:
-                log.warning("the server answers no more")
+                log.warning("the server no longer answers; restarting it")
                 os.kill(server.pid, signal.SIGKILL)
                 unhealthy = 0
         time.sleep(LOOK_SECONDS)
 
 
-def _stop(children: tuple[Child, ...]) -> None:
-    """End the children in this order, each with what it leaves behind. A second Ctrl-C waits."""
+def _stop(children: tuple[ManagedProcess, ...]) -> None:
+    """Stop the children in this order. A second Ctrl-C waits."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in _STOPPING}
     try:
         for child in children:
@@ -180,7 +185,7 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def _log(home: Path) -> logging.Logger:
-    """What the children say, kept small. Their own words name no folder."""
+    """The log of the children's output, without error messages: they may name a folder."""
     logger = logging.getLogger("mriad.service")
     if not logger.handlers:
         handler = RotatingFileHandler(

@@ -1,8 +1,8 @@
-"""The watcher: folders that settle become arrivals in the record, and are handed on to be scored.
+"""The watcher: records folders that have settled as arrivals, and asks for them to be scored.
 
-A sweep over the watched folder, recorded in the database, is the truth; events of the file
-system only bring the next one forward. Whatever is handed on and comes to nothing is handed on
-again, and what this process never learns of is found by the next, or by the nightly run.
+It sweeps the watched folder and records what has settled; file-system events only bring the next
+sweep forward. Arrivals that are not scored are asked for again; folders that this process misses
+are found by the next one, or by the nightly run.
 """
 
 import threading
@@ -19,17 +19,22 @@ from tasks.intake.arrivals import known_states, look_all_over, open_states, reco
 from tasks.runtime.connections import database
 from tasks.scoring.selection import has_model
 
-GATHER_SECONDS = 0.5  # events come in crowds
+GATHER_SECONDS = 0.5  # events come in bursts
 SHARE = 5  # of the time at most one part in so many is spent sweeping, while events come
 IDLE_SHARE = 20  # and one in so many where nothing happens
 NO_MODEL_SECONDS = 30.0
+
+FOLDER_MISSING = "the watched folder is missing or cannot be read; waiting for it"
+FOLDER_BACK = "the watched folder is there again"
+NO_MODEL = "no model is active; folders waiting for mriad train: {n}"
+MODEL_ACTIVE = "a model is active now; scoring the folders that waited"
 
 HandOn = Callable[[Sequence[int]], float]  # arrival ids -> seconds after which to ask again
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often to look, and how long a folder must rest. Seconds."""
+    """How often to sweep, and how long a folder must be unchanged. Seconds."""
 
     quiet: float
     sweep: float
@@ -37,14 +42,14 @@ class Pace:
 
 
 def pace_of(place: Context) -> Pace:
-    """What the settings say."""
+    """The pace that the settings give."""
     settings = place.settings
     return Pace(settings.quiet_seconds, settings.sweep_seconds, settings.poll)
 
 
 @dataclass(slots=True)
 class Watcher:
-    """Looks over one folder again and again, until told to stop."""
+    """Sweeps one folder until `stop` is set."""
 
     home: Path
     root: str
@@ -54,11 +59,11 @@ class Watcher:
     wake: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
     _open: bool = True  # whether arrivals may be there that are still to be scored
-    _without_model: bool = False  # said already
-    _away: bool = False  # said already
+    _without_model: bool = False  # the message was printed
+    _away: bool = False  # the message was printed
 
     def run(self) -> None:
-        """Watch until `stop` is set (and `wake`, to be quick about it)."""
+        """Watch until `stop` is set (set `wake` as well to end at once)."""
         watched = SettleTracker(self.root, self.pace.quiet)
         fresh = True
         every = self.pace.sweep
@@ -79,32 +84,32 @@ class Watcher:
                 self._rest(min(waits), least=max(GATHER_SECONDS, SHARE * took))
 
     def end(self) -> None:
-        """Have `run` return soon. For other threads."""
+        """Make `run` return soon. For other threads."""
         self.stop.set()
         self.wake.set()
 
     def _sweep(self, watched: SettleTracker, *, fresh: bool) -> float | None:
-        """Look the folder over and record what has settled; when the next will have."""
-        looks = look_all_over(self.root)
-        if looks is None:
+        """Record the folders that have settled; when the next one will have."""
+        snapshots = look_all_over(self.root)
+        if snapshots is None:
             if not self._away:
-                say("the watched folder is not there, or cannot be read; waiting for it")
+                say(FOLDER_MISSING)
             self._away = True
             return None
         if self._away:
-            say("the watched folder is there again")
+            say(FOLDER_BACK)
         self._away = False
         engine = database(str(self.home))
         if fresh:
-            known_states(engine, self.home, looks, watched)
-        seen = watched.observe(looks, time.monotonic())
+            known_states(engine, self.home, snapshots, watched)
+        seen = watched.observe(snapshots, time.monotonic())
         if seen.settled:
             record_settled(engine, self.home, seen.settled)
             self._open = True
         return seen.due
 
     def _hand_on(self, watched: SettleTracker) -> float | None:
-        """Hand on the arrivals that are still to be scored; when to do so again, if at all."""
+        """Ask for open arrivals to be scored; seconds until to ask again, if at all."""
         if not self._open:
             return None
         engine = database(str(self.home))
@@ -114,16 +119,16 @@ class Watcher:
             return None
         if not has_model(engine):
             if not self._without_model:
-                say(f"no model is active; folders that wait for mriad train: {len(ready)}")
+                say(NO_MODEL.format(n=len(ready)))
             self._without_model = True
             return NO_MODEL_SECONDS
         if self._without_model:
-            say("a model is active now; the folders that waited are scored")
+            say(MODEL_ACTIVE)
         self._without_model = False
         return self.hand_on(ready)
 
     def _rest(self, seconds: float, least: float) -> None:
-        """Wait, less where something happens; a moment in any case, for more of it to come."""
+        """Wait; at least a moment, and less if an event comes."""
         self.stop.wait(least)
         if not self.stop.is_set():
             self.wake.wait(max(0.0, seconds - least))

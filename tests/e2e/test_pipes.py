@@ -12,7 +12,7 @@ import pytest
 from db.engine.connect import open_record
 from db.repository.scores import ScoredScan, append_scored
 from flows.cli import main as cli
-from flows.cli.interruption import NOTHING, what_stands
+from flows.cli.interruption import NOTHING, interruption_text
 from flows.cli.record_commands import past_decisions
 from flows.messages import counted
 from tasks.runtime import runs
@@ -126,21 +126,21 @@ def test_a_stopped_command_says_what_stands(
     model_id, threshold_id = hand.ready()
     ids = hand.scans("a", "b", "c")
     monkeypatch.setattr(runs, "_BEGUN", [])
-    assert what_stands(home) == NOTHING
+    assert interruption_text(home) == NOTHING
     with pytest.raises(KeyboardInterrupt), runs.recorded_run(hand.engine, "score", None) as run:
         raise KeyboardInterrupt
-    told = what_stands(home)
+    told = interruption_text(home)
     assert told.startswith(f"stopped; run {run.id} had decided nothing yet")
     rows = [
         ScoredScan(each, 0.9, (0.9,), verdict=verdict, p_value=0.5)
         for each, verdict in zip(ids, ("normal", "normal", "suspicious"), strict=True)
     ]
     append_scored(hand.engine, model_id, threshold_id, rows, run_id=run.id, now=hand.noon)
-    assert what_stands(home) == (
+    assert interruption_text(home) == (
         f"stopped; run {run.id} has recorded 3 decisions (1 suspicious), and that stays; "
         "run the same command again to go on"
     )
-    assert what_stands(None) == NOTHING
+    assert interruption_text(None) == NOTHING
 
 
 def test_an_interrupt_before_anything_begins_is_one_line_and_130(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ import pytest
 
 from flows.context import child_context, write_context
 from flows.service.first_start import first_start
-from flows.service.prefect_server import _standing, answers, listen
+from flows.service.prefect_server import _running_server, answers, listen
 from flows.service.server_logs import cause_in, new_log
 from flows.service.server_secret import PortOwner, find_server, proof
 from flows.settings import (
@@ -423,7 +423,7 @@ def test_which_server_is_used(
 
     def chosen(port: int, own: bool = False) -> Any:
         settings = read_settings(prefect_api_url=local_api(port), own_prefect=own)
-        return _standing(settings, server.secret)
+        return _running_server(settings, server.secret)
 
     assert chosen(server.port) == (local_api(server.port), server.secret)
     assert chosen(server.port, own=True) == (local_api(server.port), server.secret)

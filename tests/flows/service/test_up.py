@@ -22,7 +22,8 @@ from db.engine.connect import open_record
 from db.repository.arrivals import open_arrivals
 from db.repository.decisions import HistoryQuery, decisions
 from flows.cli.interruption import SERVICE
-from flows.service.process import Child
+from flows.cli.service_commands import UNKNOWN_SETTING
+from flows.service.process import ManagedProcess
 from flows.service.server_secret import PortOwner, find_server
 from flows.service.up import held_port, only_one, start_children
 from mriad_model.errors import HomeError, SettingsError
@@ -200,7 +201,7 @@ def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
         )
         assert second.returncode == 1
         assert f"as process {up.pid}" in second.stderr
-        assert "MRIAD_NIGHTY is no setting of mriad's" in second.stderr
+        assert UNKNOWN_SETTING.format(name="MRIAD_NIGHTY") in second.stderr
 
         delivery = home / "inbox" / os.fsdecode(b"DOE^JANE \xfc")
         delivery.mkdir()
@@ -269,7 +270,7 @@ def test_a_service_whose_child_always_ends_is_not_started(
     monkeypatch.setattr("flows.service.process.FIRST_PAUSE_SECONDS", 0.1)
     environment = {**os.environ, "MRIAD_HOME": str(tmp_path / "home")}
     logger = logging.getLogger("test.children")
-    child = Child("no such role", environment, logger, stop_seconds=5.0)
+    child = ManagedProcess("no such role", environment, logger, stop_seconds=5.0)
     with pytest.raises(HomeError, match=r"ended \(status 1\), 3 times; .*service.log says why"):
         start_children((child,), lambda _: False, tmp_path, logger)
 
@@ -280,13 +281,13 @@ def test_a_child_that_dies_is_started_again_and_its_words_are_not_logged(
     monkeypatch.setattr("flows.service.process.FIRST_PAUSE_SECONDS", 0.2)
     environment = {**os.environ, "MRIAD_HOME": str(tmp_path / "home")}
     logger = logging.getLogger("test.children")
-    child = Child("DOE^JANE", environment, logger, stop_seconds=5.0)
+    child = ManagedProcess("DOE^JANE", environment, logger, stop_seconds=5.0)
     with caplog.at_level(logging.INFO, logger.name):
         assert child.keep() is None
-        assert until(child.keep) == "DOE^JANE ended (status 1); starting it again in 0.2 s"
+        assert until(child.keep) == "DOE^JANE ended (status 1); restarting it in 0.2 s"
         assert child.pid is None
         until(lambda: child.keep() is None and child.pid)
-        assert until(child.keep) == "DOE^JANE ended (status 1); starting it again in 0.4 s"
+        assert until(child.keep) == "DOE^JANE ended (status 1); restarting it in 0.4 s"
         child.stop()
     said = [line.removeprefix("DOE^JANE: ") for line in caplog.messages]
     assert "KeyError" in said

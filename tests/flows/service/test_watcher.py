@@ -21,7 +21,7 @@ from flows.deployments import deployments
 from flows.nightly import nightly, score_arrivals
 from flows.service.filesystem_events import Events
 from flows.service.triggers import FIRST_PAUSE_SECONDS, Deployed, InProcess, Pauses, idempotency_key
-from flows.service.watcher import Pace, Watcher
+from flows.service.watcher import FOLDER_BACK, FOLDER_MISSING, NO_MODEL, Pace, Watcher
 from flows.settings import read_settings
 from mriad_model.delivery.pending import PendingReason
 from mriad_model.enums import RejectionReason, SettledBy
@@ -103,7 +103,7 @@ def test_folders_wait_for_a_model_and_both_is_said(
     drop(home / "inbox/a")
     with Watching(home, home / "inbox") as watching:
         until(watching.arrived)
-        until(lambda: "folders that wait for mriad train: 1" in capsys.readouterr().err)
+        until(lambda: NO_MODEL.format(n=1) in capsys.readouterr().err)
         assert not watching.handed
         trained.set()
         assert until(lambda: watching.handed) == [[1]]
@@ -132,10 +132,10 @@ def test_a_root_that_is_deleted_and_made_again_is_watched_again(
     with Watching(home, root, poll=poll, sweep=0.3) as watching:
         until(lambda: watching.paths() == [b"a"])
         shutil.rmtree(root)
-        until(lambda: "not there" in capsys.readouterr().err)
+        until(lambda: FOLDER_MISSING in capsys.readouterr().err)
         drop(root / "b")
         until(lambda: watching.paths() == [b"a", b"b"])
-    assert "there again" in capsys.readouterr().err
+    assert FOLDER_BACK in capsys.readouterr().err
 
 
 def test_events_are_those_of_the_root_that_is_there(tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_the_morning_names_the_folders_that_are_not_scored_and_says_why(
     ]
     assert "3 deliveries are not scored yet" in page
     assert page.index("inbox/halfway") < page.index("Suspicious scans, worst first")
-    assert "No scan was left out.<" not in page
+    assert "<h2>Scans not scored</h2>\n<p>None.</p>" not in page
     assert {each.path: each.n_files for each in night.pending.folders} == {
         "inbox/gone": 1,
         "inbox/halfway": 2,
@@ -334,7 +334,7 @@ def test_the_morning_says_that_the_watched_folder_is_not_there(
     monkeypatch.setenv("MRIAD_WATCH", str(tmp_path / "share"))
     page, rows = page_and_table(trained.home, nightly(trained.home).scoring.report)
     assert rows == [(str(tmp_path / "share"), "watched_folder_missing")]
-    assert "The watched folder is not there" in page
+    assert "The watched folder is missing" in page
 
 
 def test_scoring_in_this_process_takes_the_newest_and_goes_on_after_errors() -> None:
