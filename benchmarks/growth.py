@@ -33,8 +33,8 @@ from benchmarks.service import free_address, plain_environment, running_service
 from db.engine.connect import open_record
 from db.entities import Comparison, Run, RunEnd
 from db.repository import comparisons as comparisons_records
-from db.repository import decisions as decisions_records
-from db.repository.decisions import HistoryQuery
+from db.repository import history as history_records
+from db.repository.history import HistoryQuery
 from db.repository.models import current_threshold, models
 from db.repository.runs import runs_since
 from db.timestamps import now
@@ -129,7 +129,7 @@ class Stage:
 
     def decisions(self) -> list[dict[str, Any]]:
         """All decisions, oldest first."""
-        rows = decisions_records.decisions(open_record(self.home), HistoryQuery(limit=None))
+        rows = history_records.decisions(open_record(self.home), HistoryQuery(limit=None))
         return [
             {
                 "decision": row.decision_id,

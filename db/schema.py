@@ -128,7 +128,7 @@ decision = _table(
     entities.Decision,
     unique=["scan_id", "threshold_id"],
     checks={"p_value": "p_value > 0 AND p_value <= 1"},
-    # The history walks these newest first, see db.repository.decisions.
+    # The history walks these newest first, see db.repository.history.
     indexes=[["verdict", "created_at"], ["threshold_id", "verdict", "created_at"]],
 )
 review = _table("review", entities.Review, indexes=[["scan_id"]])

@@ -10,7 +10,7 @@ from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Report
 from db.mapping import append_new, rows_of, values_of
-from db.repository.decisions import DecisionRow, decision_rows
+from db.repository.history import DecisionRow, decision_rows
 from mriad_model.enums import RunStatus, ScanKind, Verdict
 
 

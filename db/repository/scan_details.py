@@ -22,7 +22,7 @@ from db.entities import (
     Threshold,
 )
 from db.mapping import Row, rows_by_id, rows_by_key, rows_of
-from db.repository.decisions import DecisionRow, HistoryQuery, decisions
+from db.repository.history import DecisionRow, HistoryQuery, decisions
 from db.repository.scans import scan_id_of
 from db.repository.sightings import RejectedBeside, rejected_beside
 from mriad_model.errors import NotInRecord

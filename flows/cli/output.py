@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from db.entities import Heatmap, Label, Model, Run, Threshold
-from db.repository.decisions import DecisionRow
+from db.repository.history import DecisionRow
 from mriad_model.rejections import ALL_SCORED, NotScored, RejectedItem
 
 if TYPE_CHECKING:

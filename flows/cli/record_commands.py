@@ -8,8 +8,8 @@ import typer
 
 from db.engine.connect import Engine
 from db.entities import Rejection, Threshold
-from db.repository import decisions as decisions_records
-from db.repository.decisions import DEFAULT_LIMIT, DecisionRow, HistoryQuery, count_admitted
+from db.repository import history as history_records
+from db.repository.history import DEFAULT_LIMIT, DecisionRow, HistoryQuery, count_admitted
 from db.repository.models import current_threshold, models, threshold_by_id, thresholds
 from db.repository.rejections import rejections_at
 from db.repository.scan_details import ScanDetails, scan_story
@@ -108,7 +108,7 @@ def history(
     now = None if current is None else current.threshold.id
     by = (now or 0) if active else None  # 0: none is active, so none decides
     query = HistoryQuery(verdict, since, until, scanner, model, by, limit=limit)
-    rows = decisions_records.decisions(engine, query)
+    rows = history_records.decisions(engine, query)
     more = max(0, count_admitted(engine, query) - len(rows)) if len(rows) == limit else 0
     if more:
         say(MORE.format(limit=limit, all=limit + more, more=more))
@@ -174,9 +174,7 @@ def activate(
         _list_thresholds(engine, as_json=as_json)
         return
     threshold_by_id(engine, threshold)  # raises where there is none
-    from tasks.runtime.connections import (  # noqa: PLC0415 - keeps the reading commands light
-        database,
-    )
+    from tasks.runtime.connections import database  # noqa: PLC0415
     from tasks.runtime.runs import recorded_run  # noqa: PLC0415
     from tasks.training.thresholds import activate_threshold, decide_again  # noqa: PLC0415
 
@@ -201,9 +199,7 @@ def _learned(recipe: str) -> str:
 
 
 def _list_thresholds(engine: Engine, *, as_json: bool) -> None:
-    from tasks.training.threshold_figures import (  # noqa: PLC0415 - keeps the reading commands light
-        last_comparisons,
-    )
+    from tasks.training.threshold_figures import last_comparisons  # noqa: PLC0415
 
     current = current_threshold(engine)
     active = None if current is None else current.threshold.id

@@ -8,7 +8,7 @@ import typer
 
 from db.engine.connect import Engine
 from db.entities import Label, Review
-from db.repository.decisions import DecisionRow
+from db.repository.history import DecisionRow
 from db.repository.models import current_threshold
 from db.repository.reviews import append_review, standing_label, withdraw_review
 from db.repository.scan_details import ScanDetails
@@ -97,9 +97,7 @@ def review(
     details, current = details_of(engine, place.home, scan), current_threshold(engine)
     if not details.decisions:
         raise NotInRecord(NO_DECISION.format(scan=details.scan.id))
-    from tasks.runtime.connections import (  # noqa: PLC0415 - keeps the reading commands light
-        database,
-    )
+    from tasks.runtime.connections import database  # noqa: PLC0415
 
     engine = database(str(write_context(home).home))
     if verdict is Answer.WITHDRAW:

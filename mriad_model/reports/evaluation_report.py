@@ -58,7 +58,7 @@ def render_evaluation(
     """The HTML page of an evaluation."""
     metrics = report.model.metrics
     return render(
-        "evaluation.html.j2",
+        "evaluation_report.html.j2",
         report=report,
         metrics=metrics,
         provenance=provenance,

@@ -110,7 +110,7 @@ def render_score_report(report: ScoreReport) -> str:
     ]
     needed = calibration_needed(report.scored)
     return render(
-        "score_report.html.j2",
+        "run_report.html.j2",
         report=report,
         provenance=report.provenance,
         worst=lines,

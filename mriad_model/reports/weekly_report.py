@@ -94,7 +94,7 @@ def render_week(report: WeekReport) -> str:
         name: sum(getattr(day, name) for day in report.days) for name in ("runs", "failed", "new")
     }
     return render(
-        "week.html.j2",
+        "weekly_report.html.j2",
         report=report,
         provenance=report.provenance,
         totals=totals,

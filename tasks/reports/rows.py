@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from db.entities import Scan
-from db.repository.decisions import DecisionRow
+from db.repository.history import DecisionRow
 from db.repository.models import activations, model_by_id, threshold_by_id
 from mriad_model.delivery.pending import PendingFolders
 from mriad_model.enums import RejectionReason, ScanKind

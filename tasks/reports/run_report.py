@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from db.engine.chain_head import head
 from db.entities import Report
 from db.repository import reports as reports_records
-from db.repository.decisions import decided_in, tally
+from db.repository.history import decided_in, tally
 from db.repository.reports import append_report, last_report_time, report_of_run
 from db.repository.runs import interrupted_runs, run_by_id, with_shards
 from db.repository.scans import scans_by_id

@@ -10,8 +10,8 @@ import numpy as np
 
 from db.engine.chain_head import head
 from db.entities import Rejection
+from db.repository.decisions import HeatmapFile
 from db.repository.models import model_by_id
-from db.repository.scores import HeatmapFile
 from db.repository.sightings import sighted_scans
 from mriad_model.dicom_outputs import available, dicom_outputs
 from mriad_model.dicom_outputs.job import OutputJob

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
 from db.repository.models import threshold_by_id
 from db.repository.rejections import append_rejections
-from db.repository.scores import HeatmapFile, ScoredScan, append_scored, calibration_scores
+from db.repository.scores import calibration_scores
 from db.timestamps import now
 from mriad_model.detection.thresholds import p_value, verdict
 from mriad_model.files import write_all_atomically

@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from db.repository.scores import ScoredScan, append_scored
+from db.repository.decisions import ScoredScan, append_scored
 from db.timestamps import now
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores, score_scans

@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy import Engine
 
 from db.entities import Threshold
+from db.repository.decisions import append_decisions
 from db.repository.labels import healthy_pool
 from db.repository.models import (
     CurrentThreshold,
@@ -25,13 +26,7 @@ from db.repository.models import (
     threshold_by_id,
 )
 from db.repository.scans import scans_by_id
-from db.repository.scores import (
-    StoredScore,
-    append_decisions,
-    calibration_scores,
-    decided_scores,
-    stored_scores,
-)
+from db.repository.scores import StoredScore, calibration_scores, decided_scores, stored_scores
 from db.timestamps import now
 from mriad_model.detection.thresholds import (
     Flips,

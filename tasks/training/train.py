@@ -10,9 +10,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from db.entities import Model, Scan, Threshold
+from db.repository.decisions import ScoredScan, append_scored
 from db.repository.labels import LabelledScan, healthy_pool
 from db.repository.models import append_model, append_threshold, freeze_dataset
-from db.repository.scores import ScoredScan, append_scored, calibration_scores
+from db.repository.scores import calibration_scores
 from db.timestamps import now
 from mriad_model.datasets.roles import RoleShares, assign_roles
 from mriad_model.detection.compatibility import KINDS, incompatibility, require_one_contrast

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from db.engine.connect import open_record
-from db.repository.scores import ScoredScan, append_scored
+from db.repository.decisions import ScoredScan, append_scored
 from flows.cli import main as cli
 from flows.cli.interruption import NOTHING, interruption_text
 from flows.cli.record_commands import past_decisions

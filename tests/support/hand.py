@@ -9,11 +9,11 @@ from sqlalchemy import Engine, text
 
 from db.engine.connect import reading
 from db.entities import Label, Model, Run, Scan, Sighting, Threshold
+from db.repository.decisions import Appended, ScoredScan, append_scored
 from db.repository.labels import append_labels
 from db.repository.models import activate, append_model, append_threshold, freeze_dataset
 from db.repository.runs import start_run
 from db.repository.scans import register_scans
-from db.repository.scores import Appended, ScoredScan, append_scored
 from mriad_model.enums import LabelSource, LabelValue, Policy, Role, ScanKind, Verdict
 
 NOON = "2026-11-01T12:00:00.000000+00:00"

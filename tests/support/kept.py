@@ -8,9 +8,9 @@ from sqlalchemy import Engine
 
 from db.engine.connect import open_record
 from db.entities import Model, RunEnd
+from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
 from db.repository.models import activate, append_model
 from db.repository.runs import end_run
-from db.repository.scores import HeatmapFile, ScoredScan, append_scored
 from mriad_model.enums import HeatmapKind, RunStatus, Verdict
 from mriad_model.files import write_atomically
 from tasks.runtime.home import prepare_home

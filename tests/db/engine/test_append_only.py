@@ -17,11 +17,11 @@ from db.engine.sqlite import DATABASE
 from db.entities import Arrival, Comparison, RecordedWarning, Rejection, Report, Review, RunEnd
 from db.repository.arrivals import append_arrivals, end_arrivals
 from db.repository.comparisons import append_comparison
+from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
 from db.repository.rejections import append_rejections
 from db.repository.reports import append_report
 from db.repository.reviews import append_review
 from db.repository.runs import end_run
-from db.repository.scores import HeatmapFile, ScoredScan, append_scored
 from db.repository.warnings import append_warnings
 from mriad_model.enums import (
     HeatmapKind,

@@ -16,8 +16,8 @@ from db.engine.chain import NOTHING_BEFORE, Digest, shapes
 from db.engine.chain_check import broken_links
 from db.engine.chain_head import Head, does_not_continue, head, kept_head
 from db.engine.connect import open_record, reading, writing
+from db.repository.decisions import Appended, ScoredScan, append_scored
 from db.repository.models import activate
-from db.repository.scores import Appended, ScoredScan, append_scored
 from mriad_model.errors import SettingsError
 from tests.support.places import REPOSITORY
 from tests.support.postgresql import Server

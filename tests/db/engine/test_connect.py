@@ -15,7 +15,7 @@ from sqlalchemy import Engine, event, text
 
 from db.engine.connect import HEAD, engine, open_record, reading, writing
 from db.engine.sqlite import DATABASE
-from db.repository.decisions import decisions
+from db.repository.history import decisions
 from mriad_model.errors import HomeError, MriadError, NotInRecord, RecordError
 from tests.support.places import REPOSITORY
 
@@ -137,7 +137,7 @@ def test_a_record_up_to_date_opens_without_alembic(home: Path) -> None:
 def test_reading_the_history_loads_neither_torch_nor_prefect_nor_numpy() -> None:
     out = finished(
         python(
-            "import sys, db.repository.decisions, db.repository.scan_details, db.repository.models",
+            "import sys, db.repository.history, db.repository.scan_details, db.repository.models",
             "print(sorted({'torch', 'prefect', 'numpy', 'alembic', 'cv2'} & set(sys.modules)))",
         )
     )

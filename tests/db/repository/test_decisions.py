@@ -1,288 +1,233 @@
-"""The history of decisions: newest first, filtered, quick over any number of them."""
+"""What was found: a chunk all or none, each scan once, whoever scores beside us."""
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import text
 
 from db.engine.connect import reading
-from db.repository.decisions import HistoryQuery, decisions
+from db.repository.decisions import (
+    Appended,
+    HeatmapFile,
+    ScoredScan,
+    append_decisions,
+    append_scored,
+    count_decisions,
+)
+from db.repository.models import threshold_by_id
 from db.repository.scan_details import scan_story
-from db.repository.scores import undecided
-from mriad_model.enums import ScanKind, Verdict
-from mriad_model.errors import NotInRecord, RecordError, SettingsError
+from db.repository.scores import calibration_scores, decided_scores, undecided
+from db.timestamps import now
+from mriad_model.enums import HeatmapKind, Verdict
+from mriad_model.errors import NotInRecord, RecordError
+from tests.support.places import REPOSITORY
 
 if TYPE_CHECKING:
     from tests.support.hand import Hand
 
 NORMAL, SUSPICIOUS = Verdict.NORMAL, Verdict.SUSPICIOUS
 
-KEYS = [
-    "scan_id",
-    "decision_id",
-    "path",
-    "kind",
-    "model_id",
-    "threshold_id",
-    "score",
-    "threshold",
-    "p_value",
-    "verdict",
-    "heatmap_path",
-    "decided_at",
-    "review",
-]
+
+def picture(name: str) -> HeatmapFile:
+    return HeatmapFile(HeatmapKind.SLICE, 0, f"heatmaps/{name}.png", "f00")
 
 
-def at(day: int, hour: int = 12) -> str:
-    return f"2026-11-{day:02d}T{hour:02d}:00:00.000000+00:00"
+def score_id(hand: "Hand", scan_id: int) -> int:
+    (story,) = scan_story(hand.engine, scan_id).scores
+    assert story.score.id is not None
+    return story.score.id
 
 
-def listed(hand: "Hand", **query: Any) -> list[int]:
-    """The scans of the decisions a query lists, in its order."""
-    lines = decisions(hand.engine, HistoryQuery(**query))
-    return [line.scan_id for line in lines]
+def test_a_chunk_appends_scores_slices_heatmaps_and_decisions(hand: "Hand") -> None:
+    model_id, threshold_id = hand.ready()
+    a, b = hand.scans("a", "b")
+    rows = [
+        ScoredScan(a, 0.7, (0.1, 0.7), (picture("a0"), picture("a1")), SUSPICIOUS, 0.1),
+        ScoredScan(b, 0.2, (0.2,), (picture("b"),), NORMAL, 0.9),
+    ]
+    added = append_scored(hand.engine, model_id, threshold_id, rows, hand.run(), hand.noon)
+    assert added == Appended(scores=2, slice_scores=3, heatmaps=3, decisions=2)
+    again = append_scored(hand.engine, model_id, threshold_id, rows, hand.run("again"), now())
+    assert again == Appended(0, 0, 0, 0)
 
 
-def test_an_empty_record_has_no_history(hand: "Hand") -> None:
-    assert decisions(hand.engine) == []
+def test_a_chunk_without_a_threshold_is_scored_and_not_decided(hand: "Hand") -> None:
+    model_id, _ = hand.ready()
+    (a,) = hand.scans("a")
+    rows = [ScoredScan(a, 0.7, verdict=SUSPICIOUS, p_value=0.1)]
+    added = append_scored(hand.engine, model_id, None, rows, hand.run(), hand.noon)
+    assert added == Appended(scores=1)
 
 
-def test_a_line_tells_all_of_its_decision(hand: "Hand") -> None:
-    from db.repository.scans import register_scans
-    from db.repository.scores import HeatmapFile, ScoredScan, append_scored
-    from mriad_model.enums import HeatmapKind
+def test_an_empty_chunk_appends_nothing(hand: "Hand") -> None:
+    model_id, threshold_id = hand.ready()
+    assert hand.decide(model_id, threshold_id, {}) == Appended()
 
+
+def test_one_bad_row_leaves_nothing_of_its_chunk(hand: "Hand") -> None:
     model_id, threshold_id = hand.ready()
     (a,) = hand.scans("a")
-    register_scans(hand.engine, [hand.seen("a", path="archive/a.png")])
-    pictures = [HeatmapFile(HeatmapKind.SLICE, n, f"heatmaps/a{n}.png", "f00") for n in (0, 1)]
-    row = ScoredScan(a, 0.7, (0.7,), pictures, SUSPICIOUS, 0.25)
-    append_scored(hand.engine, model_id, threshold_id, [row], hand.run(), at(3))
-    (line,) = decisions(hand.engine)
-    assert [field.name for field in fields(line)] == KEYS
-    assert asdict(line) == {
-        "decision_id": line.decision_id,
-        "scan_id": a,
-        "path": "archive/a.png",
-        "kind": ScanKind.IMAGE,
-        "model_id": model_id,
-        "threshold_id": threshold_id,
-        "score": 0.7,
-        "threshold": 0.5,
-        "p_value": 0.25,
-        "verdict": SUSPICIOUS,
-        "heatmap_path": "heatmaps/a0.png",
-        "decided_at": at(3),
-        "review": None,
-    }
+    with pytest.raises(RecordError, match="not there"):
+        hand.decide(model_id, threshold_id, {a: 0.1, 12345: 0.2})
+    assert hand.count("score") == hand.count("decision") == 0
 
 
-def test_the_newest_decisions_come_first_and_no_more_than_the_limit(hand: "Hand") -> None:
-    ready = hand.ready()
-    a, b, c, d = hand.scans("a", "b", "c", "d")
-    hand.decide(*ready, {a: 0.1}, at(2))
-    hand.decide(*ready, {b: 0.9}, at(3))
-    hand.decide(*ready, {c: 0.1}, at(1))
-    hand.decide(*ready, {d: 0.1}, at(3))
-    assert listed(hand) == [d, b, a, c]
-    assert listed(hand, limit=2) == [d, b]
-    assert listed(hand, limit=None) == [d, b, a, c]
-    assert listed(hand, limit=0) == []
-
-
-def test_days_are_included_to_their_end_and_moments_excluded(hand: "Hand") -> None:
-    ready = hand.ready()
-    a, b, c = hand.scans("a", "b", "c")
-    for scan_id, moment in ((a, at(1, 23)), (b, at(2, 0)), (c, at(2, 23))):
-        hand.decide(*ready, {scan_id: 0.1}, moment)
-    assert listed(hand, since="2026-11-02") == [c, b]
-    assert listed(hand, until="2026-11-01") == [a]
-    assert listed(hand, since="2026-11-02", until="2026-11-02") == [c, b]
-    assert listed(hand, since="2026-11-02T23:00:00") == [c]
-    assert listed(hand, until="2026-11-02T23:00:00") == [b, a]
-    assert listed(hand, since="2026-11-03T00:30:00+02:00") == [c]
-    assert listed(hand, until="2026-11-02T01:00:00+01:00") == [a]
-
-
-@pytest.mark.parametrize("wrong", [{"since": "yesterday"}, {"until": "2026-13-01"}])
-def test_what_is_no_date_is_said_plainly(hand: "Hand", wrong: dict[str, str]) -> None:
-    with pytest.raises(SettingsError, match="is no date: write 2026-11-23"):
-        listed(hand, **wrong)
-
-
-def test_a_scan_is_named_by_id_hash_or_path(hand: "Hand") -> None:
-    ready = hand.ready()
-    a, b = hand.scans("a", "b")
-    hand.decide(*ready, {a: 0.1, b: 0.9})
-    for name in (a, str(a), hand.sha("a"), hand.sha("a")[:8].upper(), "inbox/a.png"):
-        assert listed(hand, scan=name) == [a]
-    assert listed(hand, scan=a, verdict=SUSPICIOUS) == []
-    for name in (99, "99", "zzzz", "inbox/c.png", "", "9" * 40):
-        with pytest.raises(NotInRecord, match=f"no scan {name}"):
-            listed(hand, scan=name)
-    with pytest.raises(NotInRecord, match=r"no scan 'a\\udcff\\n'"):
-        listed(hand, scan="a\udcff\n")
-
-
-def test_the_beginning_of_several_hashes_names_no_scan(hand: "Hand") -> None:
-    from dataclasses import replace
-
-    from db.repository.scans import register_scans
-
-    twins = [hand.seen("a"), hand.seen("b")]
-    seen = [(replace(scan, sha256=f"abcdef{n}"), where) for n, (scan, where) in enumerate(twins)]
-    register_scans(hand.engine, seen)
-    with pytest.raises(RecordError, match="Several scans begin with abcd"):
-        scan_story(hand.engine, "abcd")
-    assert scan_story(hand.engine, "abcdef1").scan.sha256 == "abcdef1"
-
-
-@pytest.fixture(params=[(2_000, 20_000), (3, 40)], ids=["few decisions", "many decisions"])
-def depths(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Search as over a small record, and as if this one were large."""
-    few, deep = request.param
-    monkeypatch.setattr("db.repository.decisions.FEW_SCANS", few)
-    monkeypatch.setattr("db.repository.decisions.SEARCH_DEPTH", deep)
-
-
-@pytest.mark.usefixtures("depths")
-def test_every_mix_of_filters_lists_what_a_plain_search_would(hand: "Hand") -> None:
-    rng = random.Random(5)
-    lines = []
-    scans = {
-        scanner: hand.scans(*(f"{scanner}{n}" for n in range(count)), scanner=scanner or None)
-        for scanner, count in {"GE": 60, "Philips": 40, "rare": 2, "": 10}.items()
-    }
-    models = []
-    for m in range(3):
-        train, calibration = hand.scans(f"train {m}", f"calibrate {m}")
-        dataset_id = hand.dataset(train=[train], calibration=[calibration])
-        model_id = hand.model(dataset_id, f"weights {m}")
-        models.append((model_id, [hand.threshold(model_id, dataset_id, k) for k in (1.0, 2.0)]))
-    for model_id, thresholds in models:
-        for threshold_id in thresholds:
-            for scanner, ids in scans.items():
-                if scanner == "GE" and model_id == models[-1][0]:
-                    continue  # retired before the last model
-                for day in rng.sample(range(1, 28), 4):
-                    some = {
-                        scan_id: random.Random(scan_id * 10 + model_id).random()
-                        for scan_id in ids[day % 4 :: 4]
-                    }
-                    if not undecided(hand.engine, some, threshold_id):
-                        continue
-                    hand.decide(model_id, threshold_id, some, at(day))
-                    for scan_id, value in some.items():
-                        verdict = SUSPICIOUS if value > 0.5 else NORMAL
-                        lines.append((at(day), scan_id, scanner, model_id, verdict))
-    order = sorted(range(len(lines)), key=lambda n: (lines[n][0], n), reverse=True)
-    for _ in range(60):
-        query: dict[str, Any] = {
-            "verdict": rng.choice([None, NORMAL, SUSPICIOUS]),
-            "scanner": rng.choice([None, "GE", "Philips", "rare", "none of ours"]),
-            "model_id": rng.choice([None, *(model_id for model_id, _ in models), 99]),
-            "since": rng.choice([None, "2026-11-09"]),
-            "until": rng.choice([None, "2026-11-18"]),
-            "limit": rng.choice([None, 5, 50]),
-        }
-        expected = [
-            lines[n][1]
-            for n in order
-            if query["verdict"] in (None, lines[n][4])
-            and query["scanner"] in (None, lines[n][2])
-            and query["model_id"] in (None, lines[n][3])
-            and (query["since"] is None or lines[n][0] >= at(9, 0))
-            and (query["until"] is None or lines[n][0] < at(19, 0))
-        ][: query["limit"]]
-        assert listed(hand, **query) == expected, query
-
-
-@contextmanager
-def statements(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
-    seen: list[tuple[str, Any]] = []
-
-    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        seen.append((statement, parameters))
-
-    event.listen(engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(engine, "before_cursor_execute", note)
-
-
-def plans(engine: Engine, **query: Any) -> list[str]:
-    """What SQLite does for a history query, step by step."""
-    with statements(engine) as seen:
-        decisions(engine, HistoryQuery(**query))
-    steps = []
-    with reading(engine) as connection:
-        for statement, parameters in seen:
-            if statement.startswith("SELECT"):
-                rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-                steps += [row.detail for row in rows]
-    assert any("decision" in step for step in steps)
-    return steps
-
-
-QUERIES: dict[str, dict[str, Any]] = {
-    "all": {},
-    "verdict": {"verdict": SUSPICIOUS},
-    "since": {"since": "2026-11-01"},
-    "until": {"until": "2026-11-01"},
-    "night": {"since": "2026-11-01", "until": "2026-11-01", "verdict": NORMAL},
-    "model": {"model_id": 1},
-    "model and verdict": {"model_id": 1, "verdict": SUSPICIOUS, "since": "2026-11-01"},
-}
-
-
-@pytest.mark.usefixtures("home")  # SQLite alone explains itself so
-@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
-def test_the_history_walks_an_index_and_never_scans_or_sorts_all_decisions(
-    hand: "Hand", query: dict[str, Any]
-) -> None:
-    hand.ready()
-    for step in plans(hand.engine, **query):
-        assert not step.startswith("SCAN decision"), step
-        assert "FOR ORDER BY" not in step or "LAST TERM" in step or "RIGHT PART" in step, step
-        if step.startswith("SEARCH decision"):
-            assert "USING" in step
-
-
-@pytest.mark.usefixtures("home")  # SQLite alone explains itself so
-def test_a_scanners_history_is_led_by_its_scans_or_walks_an_index(
-    hand: "Hand", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hand.decide(*hand.ready(), dict.fromkeys(hand.scans("a", "b", scanner="GE"), 0.1))
-    for filters in ({}, {"verdict": NORMAL}, {"model_id": 1}, {"since": "2026-11-01"}):
-        few = plans(hand.engine, scanner="GE", **filters)
-        assert any("COVERING INDEX ix_scan_scanner" in step for step in few)
-        assert not any("SCAN decision" in step or "ix_decision" in step for step in few), few
-    monkeypatch.setattr("db.repository.decisions.FEW_SCANS", 2)
-    many = plans(hand.engine, scanner="GE", limit=1)
-    assert any("ix_decision_verdict_created_at" in step for step in many)
-    assert not any(step.startswith(("SCAN decision", "SCAN scan")) for step in many)
-
-
-@pytest.mark.usefixtures("home")  # SQLite alone explains itself so
-def test_the_history_of_a_scan_is_found_by_its_scan(hand: "Hand") -> None:
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_score_that_is_no_finite_number_is_refused(hand: "Hand", value: float) -> None:
+    model_id, threshold_id = hand.ready()
     (a,) = hand.scans("a")
-    hand.decide(*hand.ready(), {a: 0.1})
-    steps = plans(hand.engine, scan=a, verdict=NORMAL, model_id=1)
-    assert any("uq_decision" in step or "scan_id=?" in step for step in steps)
-    assert not any(step.startswith("SCAN") for step in steps)
+    with pytest.raises(RecordError, match=f"score of scan {a} is not a finite number"):
+        hand.decide(model_id, threshold_id, {a: value})
 
 
-def test_a_reader_sees_one_state_while_others_write(hand: "Hand") -> None:
-    ready = hand.ready()
+def test_a_threshold_decides_its_own_models_scores_only(hand: "Hand") -> None:
+    model_id, threshold_id = hand.ready()
+    other = hand.model(hand.dataset(train=hand.scans("x")), "other weights")
+    (a,) = hand.scans("a")
+    with pytest.raises(RecordError, match=f"says nothing of model {other}"):
+        hand.decide(other, threshold_id, {a: 0.1})
+    hand.decide(other, None, {a: 0.1})
+    rows = [(a, score_id(hand, a), NORMAL, 0.5)]
+    with pytest.raises(RecordError, match=f"says nothing of model {other}"):
+        append_decisions(hand.engine, threshold_id, rows, hand.run(), hand.noon)
+    with pytest.raises(NotInRecord, match="no threshold 99"):
+        hand.decide(model_id, 99, {a: 0.1})
+
+
+def test_stored_scores_are_decided_again_by_another_threshold(hand: "Hand") -> None:
+    model_id, threshold_id = hand.ready()
     a, b = hand.scans("a", "b")
-    hand.decide(*ready, {a: 0.1})
+    hand.decide(model_id, threshold_id, {a: 0.1, b: 0.7})
+    dataset_id = threshold_by_id(hand.engine, threshold_id).dataset_id
+    stricter = hand.threshold(model_id, dataset_id, k=0.5, value=0.05)
+    stored = list(decided_scores(hand.engine, model_id))
+    assert [(each.scan_id, each.value) for each in stored] == [(a, 0.1), (b, 0.7)]
+    assert undecided(hand.engine, [b, a], stricter) == [b, a]
+    rows = [(each.scan_id, each.score_id, SUSPICIOUS, 0.5) for each in stored]
+    assert append_decisions(hand.engine, stricter, rows, hand.run(), hand.noon) == 2
+    assert append_decisions(hand.engine, stricter, rows, hand.run(), hand.noon) == 0
+    assert undecided(hand.engine, [b, a], stricter) == []
+    assert hand.count("score") == 2
+
+
+def test_a_decision_on_another_scans_score_is_refused(hand: "Hand") -> None:
+    model_id, threshold_id = hand.ready()
+    a, b = hand.scans("a", "b")
+    hand.decide(model_id, None, {a: 0.1, b: 0.7})
+    for other in (score_id(hand, b), 99):
+        with pytest.raises(RecordError, match=f"no score {other} of scan {a}"):
+            append_decisions(
+                hand.engine, threshold_id, [(a, other, NORMAL, 0.5)], hand.run(), hand.noon
+            )
+
+
+def test_where_another_found_a_different_score_first_its_parts_alone_stand(hand: "Hand") -> None:
+    """Two devices may differ in the last bit; a verdict must be on the score that is stored."""
+    model_id, threshold_id = hand.ready()
+    (a,) = hand.scans("a")
+    hand.decide(model_id, None, {a: 0.1})
+    row = ScoredScan(a, 0.2, (0.2, 0.3), (picture("a"),), SUSPICIOUS, 0.1)
+    added = append_scored(hand.engine, model_id, threshold_id, [row], hand.run(), hand.noon)
+    assert added == Appended()
+    assert undecided(hand.engine, [a], threshold_id) == [a]
+
+
+def test_what_was_killed_between_score_and_decision_is_decided_next_time(hand: "Hand") -> None:
+    model_id, threshold_id = hand.ready()
+    (a,) = hand.scans("a")
+    hand.decide(model_id, None, {a: 0.1})
+    assert hand.decide(model_id, threshold_id, {a: 0.1}) == Appended(decisions=1)
+
+
+def test_the_scans_still_to_decide_come_in_the_order_asked(hand: "Hand") -> None:
+    model_id, threshold_id = hand.ready()
+    a, b, c = hand.scans("a", "b", "c")
+    hand.decide(model_id, threshold_id, {b: 0.1})
+    assert undecided(hand.engine, [c, b, a], threshold_id) == [c, a]
+
+
+def test_calibration_scores_are_those_of_the_datasets_calibration_scans(hand: "Hand") -> None:
+    a, b, c, d = hand.scans("a", "b", "c", "d")
+    dataset_id = hand.dataset(train=[a], calibration=[d, b])
+    model_id = hand.model(dataset_id)
+    hand.decide(model_id, None, {d: 0.4, c: 0.3, b: 0.2, a: 0.1})
+    found = calibration_scores(hand.engine, model_id, dataset_id)
+    assert [(each.scan_id, each.value) for each in found] == [(b, 0.2), (d, 0.4)]
+
+
+SCORER = """
+import sys
+from pathlib import Path
+from db.engine.connect import open_record
+from db.repository import scores
+from db.timestamps import now
+from mriad_model.enums import HeatmapKind, Verdict
+home, model_id, threshold_id, run_id = Path(sys.argv[1]), *map(int, sys.argv[2:5])
+scans = [int(each) for each in sys.argv[5].split(",")]
+engine = open_record(home)
+print("ready", flush=True)
+sys.stdin.readline()
+total = 0
+for start in range(0, len(scans), 8):
+    rows = [
+        scores.ScoredScan(
+            scan, scan / 1000, (scan / 1000,),
+            (scores.HeatmapFile(HeatmapKind.SLICE, 0, f"heatmaps/{scan}.png", "f00"),),
+            Verdict.NORMAL, 0.5,
+        )
+        for scan in scans[start : start + 8]
+    ]
+    total += scores.append_scored(
+        engine, model_id, threshold_id, rows, run_id, now()
+    ).decisions
+print(total)
+"""
+
+
+def test_two_processes_that_score_the_same_scans_at_once_decide_each_once(
+    hand: "Hand", home: Path
+) -> None:
+    model_id, threshold_id = hand.ready()
+    scans = hand.scans(*(f"scan {n}" for n in range(240)))
+    numbers = [str(each) for each in (model_id, threshold_id, hand.run())]
+    several = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCORER, str(home), *numbers, ",".join(map(str, order))],
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for order in (scans, scans)
+    ]
+    for process in several:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    done = []
+    for process in several:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in several:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        done.append(int(out))
+    assert sum(done) == 240
     with reading(hand.engine) as connection:
-        count = text("SELECT count(*) FROM decision")
-        before = connection.scalar(count)
-        hand.decide(*ready, {b: 0.1})
-        assert connection.scalar(count) == before == 1
-    assert len(decisions(hand.engine)) == 2
+        for table in ("score", "slice_score", "heatmap", "decision"):
+            assert connection.scalar(text(f"SELECT count(*) FROM {table}")) == 240
+        assert connection.scalar(text("SELECT count(DISTINCT scan_id) FROM decision")) == 240
+
+
+def test_only_scores_that_were_decided_are_decided_again(hand: "Hand") -> None:
+    model_id, threshold_id = hand.ready()
+    a, b, c = hand.scans("a", "b", "c")
+    hand.decide(model_id, None, {a: 0.1, b: 0.7})
+    hand.decide(model_id, threshold_id, {b: 0.7, c: 0.2})
+    found = decided_scores(hand.engine, model_id)
+    assert [(each.scan_id, each.value) for each in found] == [(b, 0.7), (c, 0.2)]
+    assert count_decisions(hand.engine) == 2

@@ -6,17 +6,13 @@ from typing import TYPE_CHECKING
 
 from db.entities import Report, RunEnd
 from db.repository import reports as reports_records
-from db.repository.decisions import decided_in, verdicts_of
+from db.repository.decisions import append_decisions, verdicts_of
+from db.repository.history import decided_in
 from db.repository.models import model_by_id
-from db.repository.reports import (
-    append_report,
-    last_report_time,
-    latest_decisions,
-    report_of_run,
-)
+from db.repository.reports import append_report, last_report_time, latest_decisions, report_of_run
 from db.repository.runs import end_run, runs_ended, runs_since
 from db.repository.scans import register_scans
-from db.repository.scores import append_decisions, recent_scores, stored_scores
+from db.repository.scores import recent_scores, stored_scores
 from mriad_model.enums import RunStatus, ScanKind, Verdict
 
 if TYPE_CHECKING:

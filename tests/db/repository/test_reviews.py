@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from db.entities import Label, Review
-from db.repository.decisions import decisions
+from db.repository.history import decisions
 from db.repository.labels import append_labels, healthy_pool, labelled
 from db.repository.reviews import (
     append_review,

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
 from db.repository.models import threshold_by_id
 from db.repository.scan_details import decisions_for_replay, scan_story
 from db.repository.scans import register_scans
-from db.repository.scores import HeatmapFile, ScoredScan, append_scored, decided_scores
+from db.repository.scores import decided_scores
 from mriad_model.enums import HeatmapKind, LabelValue, Verdict
 from mriad_model.errors import NotInRecord
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from db.entities import Comparison, RecordedWarning, Review
-from db.repository import decisions as decisions_records
+from db.repository import history as history_records
 from db.repository.comparisons import append_comparison, comparisons
 from db.repository.reviews import append_review, reviews
 from db.repository.warnings import append_warnings, warnings
@@ -58,9 +58,7 @@ def test_a_comparison_names_both_thresholds_and_the_scans(hand: "Hand") -> None:
 def test_a_review_is_of_a_decision_on_its_scan(hand: "Hand") -> None:
     a, b = hand.scans("a", "b")
     hand.decide(*hand.ready(), {a: 0.9, b: 0.1})
-    decisions = {
-        each.scan_id: each.decision_id for each in decisions_records.decisions(hand.engine)
-    }
+    decisions = {each.scan_id: each.decision_id for each in history_records.decisions(hand.engine)}
     first = Review(a, decisions[a], "me", Verdict.NORMAL, "a flow artefact", hand.noon)
     second = Review(b, decisions[b], "you", Verdict.NORMAL, "", hand.noon)
     ids = [append_review(hand.engine, each) for each in (first, second, first)]

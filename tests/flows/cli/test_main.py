@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from db.engine.connect import open_record
-from db.repository.decisions import HistoryQuery, decisions
+from db.repository.history import HistoryQuery, decisions
 from db.repository.runs import runs_since
 from flows.cli import main as cli
 from tests.conftest import N_ABNORMAL, REPOSITORY, Trained
@@ -117,7 +117,7 @@ def test_the_packages_imported_are_this_checkouts(package: str) -> None:
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("db.repository.decisions", {"torch", "prefect", "numpy", "alembic"}),
+        ("db.repository.history", {"torch", "prefect", "numpy", "alembic"}),
         ("flows.cli.main", {"torch", "prefect", "cv2", "matplotlib"}),
     ],
 )

@@ -26,7 +26,7 @@ from db.entities import (
     Sighting,
     Threshold,
 )
-from db.repository.decisions import DecisionRow
+from db.repository.history import DecisionRow
 from db.repository.scan_details import ScanDetails, ScoreStory
 from db.repository.sightings import RejectedBeside
 from flows.cli import main as cli
@@ -62,13 +62,7 @@ from mriad_model.evaluation.metrics import (
 )
 from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.evaluation.results import RowKind
-from mriad_model.evaluation.summary import (
-    EvaluatedRow,
-    EvaluationReport,
-    FoldLine,
-    Rival,
-    Sigmas,
-)
+from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, FoldLine, Rival, Sigmas
 from mriad_model.phantom.write import DrawnScan
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.table import COLUMNS as WORKLIST_COLUMNS

@@ -10,7 +10,7 @@ import pytest
 
 from db.engine.connect import open_record
 from db.repository import reviews as reviews_records
-from db.repository.decisions import decisions
+from db.repository.history import decisions
 from db.repository.labels import healthy_pool, labelled
 from db.repository.reviews import standing_reviews
 from flows import settings

@@ -10,12 +10,12 @@ import pytest
 
 from db.engine.connect import open_record
 from db.entities import Label, Model, Rejection, Run, Scan, Sighting, Threshold
+from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
 from db.repository.labels import append_labels
 from db.repository.models import append_model, append_threshold, freeze_dataset
 from db.repository.rejections import append_rejections
 from db.repository.runs import start_run
 from db.repository.scans import register_scans
-from db.repository.scores import HeatmapFile, ScoredScan, append_scored
 from flows.cli import main as cli
 from flows.cli.console import sparkline
 from flows.cli.show import NOT_SCORED, SLICES

@@ -20,7 +20,7 @@ import pytest
 
 from db.engine.connect import open_record
 from db.repository.arrivals import open_arrivals
-from db.repository.decisions import HistoryQuery, decisions
+from db.repository.history import HistoryQuery, decisions
 from flows.cli.interruption import SERVICE
 from flows.cli.service_commands import UNKNOWN_SETTING
 from flows.service.process import ManagedProcess

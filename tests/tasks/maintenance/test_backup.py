@@ -14,7 +14,7 @@ import pytest
 from db.engine import chain_head as heads
 from db.engine.connect import open_record
 from db.engine.sqlite import DATABASE
-from db.repository.decisions import decisions
+from db.repository.history import decisions
 from db.repository.sightings import FileKey, known_files
 from mriad_model.errors import HomeError, RecordError
 from tasks.maintenance.backup import back_up

@@ -6,13 +6,14 @@ import json
 
 from db.entities import Comparison, RecordedWarning, Rejection, Review, RunEnd
 from db.repository.comparisons import append_comparison
-from db.repository.decisions import HistoryQuery, decisions
+from db.repository.decisions import append_decisions
+from db.repository.history import HistoryQuery, decisions
 from db.repository.models import append_threshold, threshold_by_id
 from db.repository.rejections import append_rejections
 from db.repository.reports import latest_decisions
 from db.repository.reviews import append_review
 from db.repository.runs import end_run
-from db.repository.scores import append_decisions, stored_scores
+from db.repository.scores import stored_scores
 from db.repository.warnings import append_warnings
 from db.timestamps import now
 from mriad_model.enums import RejectionReason, RunStatus, Verdict, WarningKind

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from db.entities import Label, Model, Scan, Sighting, Threshold
+from db.repository.decisions import ScoredScan, append_scored
 from db.repository.labels import append_labels
 from db.repository.models import (
     activate,
@@ -18,7 +19,7 @@ from db.repository.models import (
     threshold_by_id,
 )
 from db.repository.scans import register_scans
-from db.repository.scores import ScoredScan, append_scored, calibration_scores
+from db.repository.scores import calibration_scores
 from db.repository.warnings import warnings
 from db.timestamps import now
 from mriad_model.detection.thresholds import fit_threshold
