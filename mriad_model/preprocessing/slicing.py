@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
 from mriad_model.preprocessing.air import without_padding
-from mriad_model.readers.geometry import voxel_spacing
+from mriad_model.readers.geometry import Voxels, canonical, canonical_affine, voxel_spacing
 from mriad_model.readers.volumes import Volume
-from mriad_model.readers.voxel_grid import Voxels, canonical, canonical_affine
 from mriad_model.recipes import Plane, Slicing
 
 # Of a canonical volume (R, A, S): the axis that is cut across, the slice's rows, its columns.

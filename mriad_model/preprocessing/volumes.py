@@ -15,8 +15,8 @@ from mriad_model.preprocessing.slices import (
     working_size,
 )
 from mriad_model.preprocessing.slicing import AXES, SlicedVolume, cut
+from mriad_model.readers.geometry import canonical, canonical_affine
 from mriad_model.readers.volumes import Volume
-from mriad_model.readers.voxel_grid import canonical, canonical_affine
 from mriad_model.recipes import Plane, Recipe, VolumeRecipe
 
 SHOWN = (0.5, 99.8)  # percentiles of what is inside the head, for a screen

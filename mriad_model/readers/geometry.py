@@ -6,9 +6,10 @@ Right, Anterior and Superior. An affine takes (column, row, slice, 1) of a grid 
 
 import itertools
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
+from nibabel import orientations
 from numpy.typing import NDArray
 
 from mriad_model.enums import RejectionReason
@@ -16,6 +17,7 @@ from mriad_model.readers.checks import require
 
 Affine: TypeAlias = NDArray[np.float64]
 Vector: TypeAlias = NDArray[np.float64]
+Voxels: TypeAlias = NDArray[Any]  # (Z, Y, X), one of volumes.KEPT_TYPES
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 UNIT_TOLERANCE = 1e-2  # of direction cosines: length, and cosine of the angle between them
@@ -140,3 +142,15 @@ def require_affine(affine: Affine) -> None:
     require(volume > UNIT_TOLERANCE, reason, "affine is singular")
     require(max(cosines) <= UNIT_TOLERANCE, reason, "affine is sheared")
     require_spacing(spacing.tolist())
+
+
+def canonical(voxels: Voxels, affine: Affine) -> Voxels:
+    """A view of the voxels (Z, Y, X) along the patient's closest axes, (R, A, S)."""
+    to_ras = cast("NDArray[np.float64]", orientations.io_orientation(affine))
+    return cast("Voxels", orientations.apply_orientation(voxels.transpose(2, 1, 0), to_ras))
+
+
+def canonical_affine(shape: tuple[int, int, int], affine: Affine) -> Affine:
+    """The affine of `canonical` voxels, for a grid of `shape` (Z, Y, X)."""
+    to_ras = orientations.io_orientation(affine)
+    return np.asarray(affine @ orientations.inv_ornt_aff(to_ras, shape[::-1]), np.float64)

@@ -14,8 +14,7 @@ from math import floor
 
 import numpy as np
 
-from mriad_model.readers.geometry import Affine, voxel_spacing
-from mriad_model.readers.voxel_grid import Voxels, canonical, canonical_affine
+from mriad_model.readers.geometry import Affine, Voxels, canonical, canonical_affine, voxel_spacing
 
 STEP = 0.01  # mm; spacings of the same voxels that are further apart than this are two scans
 TOLERANCE = 0.003  # mm; spacings within this of each other are one scan's

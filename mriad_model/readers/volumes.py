@@ -9,9 +9,8 @@ import numpy as np
 from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.checks import require
-from mriad_model.readers.geometry import Affine, require_field, voxel_spacing
+from mriad_model.readers.geometry import Affine, Voxels, require_field, voxel_spacing
 from mriad_model.readers.volume_identity import Identity, identity_of
-from mriad_model.readers.voxel_grid import Voxels
 
 # Storage types that are held as they are where nothing scales them; others become float32.
 KEPT_TYPES = tuple(np.dtype(code) for code in ("u1", "i1", "u2", "i2"))

@@ -24,8 +24,8 @@ from mriad_model.readers.dicom.file import Header
 from mriad_model.readers.dicom.frames import Frame, Instance
 from mriad_model.readers.dicom.image_kind import image_type, objection_to
 from mriad_model.readers.folders import FoundFile
+from mriad_model.readers.geometry import Voxels
 from mriad_model.readers.volumes import VolumeLimits
-from mriad_model.readers.voxel_grid import Voxels
 
 ACQUIRED = (
     "StudyDate", "StudyTime", "SeriesTime", "AcquisitionNumber",

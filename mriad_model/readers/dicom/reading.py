@@ -22,9 +22,9 @@ from mriad_model.readers.dicom.header import frames_of, without_padding
 from mriad_model.readers.dicom.series import Series
 from mriad_model.readers.dicom.transfer_syntax import PLUGINS, decoder_of
 from mriad_model.readers.folders import FoundFile
+from mriad_model.readers.geometry import Voxels
 from mriad_model.readers.signatures import opened
 from mriad_model.readers.volumes import Origin, Volume, VolumeLimits, storage_type, volume_of
-from mriad_model.readers.voxel_grid import Voxels
 
 
 def read_frames(found: FoundFile, limits: VolumeLimits) -> tuple[Frame, ...]:

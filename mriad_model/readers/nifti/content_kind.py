@@ -19,8 +19,8 @@ from mriad_model.readers.dicom.image_kind import (
     PARTS,
     PHASE_UNITS,
 )
+from mriad_model.readers.geometry import Voxels
 from mriad_model.readers.nifti.sidecar import Sidecar, stem_of
-from mriad_model.readers.voxel_grid import Voxels
 
 # Intent codes of nifti1.h.
 STATISTICS = range(2, 25)

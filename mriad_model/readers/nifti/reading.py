@@ -17,6 +17,7 @@ from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.bids import bids_name
 from mriad_model.readers.checks import refusing, require
+from mriad_model.readers.geometry import Voxels
 from mriad_model.readers.nifti.content_kind import require_picture
 from mriad_model.readers.nifti.header import NiftiHeader, parse_header
 from mriad_model.readers.nifti.sidecar import Sidecar, read_sidecar
@@ -30,7 +31,6 @@ from mriad_model.readers.volumes import (
     storage_type,
     volume_of,
 )
-from mriad_model.readers.voxel_grid import Voxels
 
 HEADER_BYTES = 540
 PIECE = 2**20  # bytes that are skipped at a time

@@ -18,7 +18,7 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile, SettingsError
-from mriad_model.readers.sandbox.process import ChildContext, enter_child
+from mriad_model.readers.sandbox.children import ChildContext, enter_child
 from mriad_model.readers.sandbox.time_budget import NOT_TRIED, TimeBudget
 from mriad_model.readers.sandbox.worker import (
     PLACE,

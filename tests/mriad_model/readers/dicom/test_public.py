@@ -9,7 +9,7 @@ import pytest
 
 from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
-from mriad_model.readers.voxel_grid import canonical, canonical_affine
+from mriad_model.readers.geometry import canonical, canonical_affine
 from tests.mriad_model.readers.dicom.test_series import DCM2NIIX, needs_dcm2niix
 from tests.support.places import SHARED
 from tests.support.survey import survey

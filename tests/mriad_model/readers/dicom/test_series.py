@@ -14,8 +14,8 @@ from mriad_model.enums import ScanKind
 from mriad_model.preprocessing.slicing import cut
 from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
+from mriad_model.readers.geometry import canonical, canonical_affine
 from mriad_model.readers.nifti.reading import read_nifti
-from mriad_model.readers.voxel_grid import canonical, canonical_affine
 from mriad_model.recipes import Plane, Slicing
 from tests.mriad_model.conftest import SYNTAXES, drawn_head, item, oblique_affine
 from tests.support.places import SHARED
