@@ -151,7 +151,7 @@ def test_the_mornings_page_tells_that_the_retraining_failed(
     assert "the disk is full" not in page.read_text()  # an error may name a file
     night = nightly(trained.home)  # and it is tried again
     page = (trained.home / night.scoring.report).read_text()
-    assert "A new model was tried" in page
+    assert "A new model was trained and" in page
     assert "retraining failed" not in page  # told the morning before
 
 

@@ -221,7 +221,7 @@ READER = """
 import os, sys
 from pathlib import Path
 from db.engine.connect import open_record
-from db.repository.decisions import decisions
+from db.repository.history import decisions
 home = Path(sys.argv[1])
 if os.getuid() == 0:
     os.setgid(65534); os.setuid(65534)

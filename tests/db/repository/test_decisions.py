@@ -162,7 +162,7 @@ SCORER = """
 import sys
 from pathlib import Path
 from db.engine.connect import open_record
-from db.repository import scores
+from db.repository import decisions
 from db.timestamps import now
 from mriad_model.enums import HeatmapKind, Verdict
 home, model_id, threshold_id, run_id = Path(sys.argv[1]), *map(int, sys.argv[2:5])
@@ -173,14 +173,14 @@ sys.stdin.readline()
 total = 0
 for start in range(0, len(scans), 8):
     rows = [
-        scores.ScoredScan(
+        decisions.ScoredScan(
             scan, scan / 1000, (scan / 1000,),
-            (scores.HeatmapFile(HeatmapKind.SLICE, 0, f"heatmaps/{scan}.png", "f00"),),
+            (decisions.HeatmapFile(HeatmapKind.SLICE, 0, f"heatmaps/{scan}.png", "f00"),),
             Verdict.NORMAL, 0.5,
         )
         for scan in scans[start : start + 8]
     ]
-    total += scores.append_scored(
+    total += decisions.append_scored(
         engine, model_id, threshold_id, rows, run_id, now()
     ).decisions
 print(total)

@@ -67,7 +67,7 @@ class Watching:
 
 @pytest.fixture
 def with_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.scoring.selection.has_model", lambda _: True)
+    monkeypatch.setattr("flows.service.watcher.has_model", lambda _: True)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_folders_wait_for_a_model_and_both_is_said(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained = threading.Event()
-    monkeypatch.setattr("tasks.scoring.selection.has_model", lambda _: trained.is_set())
+    monkeypatch.setattr("flows.service.watcher.has_model", lambda _: trained.is_set())
     monkeypatch.setattr("flows.service.watcher.NO_MODEL_SECONDS", 0.1)
     drop(home / "inbox/a")
     with Watching(home, home / "inbox") as watching:
@@ -244,7 +244,7 @@ def test_a_folder_that_stays_away_is_given_up_with_a_rejection(
     settled(a=0)
     shutil.rmtree(trained.home / "inbox/a")
     assert score_arrivals(trained.home, None, "cpu").arrivals == 0
-    monkeypatch.setattr("db.timestamps.now", lambda: "2099-01-01T00:00:00.000000+00:00")
+    monkeypatch.setattr("tasks.intake.arrivals.now", lambda: "2099-01-01T00:00:00.000000+00:00")
     done = score_arrivals(trained.home, None, "cpu")
     assert done.arrivals == 1
     (refused,) = done.scoring.rejected
