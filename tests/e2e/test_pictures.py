@@ -113,7 +113,7 @@ def test_what_a_run_decided_before_it_was_cut_off_is_in_the_next_report(
     result = score(trained)
     assert (result.scored, result.recovered) == (0, decided)
     page = (trained.home / result.report).read_text()
-    assert f"{decided} of these scans were decided by earlier runs without a report" in page
+    assert "decided by earlier runs without a report" in page
     suspicious = HistoryQuery(verdict=Verdict.SUSPICIOUS, limit=None)
     flagged = len(decisions(open_record(trained.home), suspicious))
     assert flagged == result.recovered_suspicious > 0
