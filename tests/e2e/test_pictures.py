@@ -16,7 +16,7 @@ from db.repository.models import current_threshold, dataset_roles, model_by_id
 from db.repository.runs import run_by_id, runs_since
 from db.repository.scan_details import decisions_for_replay
 from db.repository.sightings import sightings
-from flows.cli.lines import NO_FILES, show_score
+from flows.cli.lines import NO_FILES, RECOVERED, show_score
 from flows.cli.output import evaluate_document
 from flows.evaluate import evaluate_model
 from flows.ingest import ingest_scans
@@ -121,8 +121,7 @@ def test_what_a_run_decided_before_it_was_cut_off_is_in_the_next_report(
     capsys.readouterr()
     show_score(trained.home, result, as_json=False)
     out = capsys.readouterr().out
-    assert f"{decided} more were decided by runs that have not" in out
-    assert f", {flagged} suspicious; listed here too." in out
+    assert RECOVERED.format(n=decided, suspicious=flagged) in out
     assert (again := score(trained)).recovered == 0, again
 
 
