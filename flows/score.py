@@ -85,8 +85,8 @@ def score_found(
     """Read what is new of what was found, score it and what is known but undecided; report.
 
     `folder` (escaped) is what the report names as the source. `shards` runs share the work, this
-    one among them. With `check` it is looked whether
-    scores drift, before the report: once a night, for every look may be a false alarm.
+    one among them. With `check`, drift of the scores is looked for before the report: once a
+    night, as every look may be a false alarm.
     """
     started = time.monotonic()
     place = str(home)

@@ -54,6 +54,10 @@ class StoredVolume:
         affine = np.array(self.affine_values, np.float64).reshape(4, 4)
         return Volume(voxels, affine, self.origin, self.identity)
 
+    def discard(self) -> None:
+        """Remove the voxels, once nobody will load them any more."""
+        self.path.unlink(missing_ok=True)
+
 
 def store_volume(job: tuple[VolumeSource, Path]) -> StoredVolume:
     """Read a volume and write its voxels to a scratch file, 0600. Runs in a child.

@@ -78,6 +78,7 @@ def gather_labelled(
         else:
             contrasts += [outcome.origin.contrast] if label is LabelValue.HEALTHY else []
             made = _prepared(files, _name(files[0], root), label, outcome, how)
+            outcome.discard()  # a volume takes tens of megabytes, and a folder may hold hundreds
         if isinstance(made, RejectedFile):
             refused |= dict.fromkeys(files, made)
         else:

@@ -166,6 +166,9 @@ class StoredImage:
         raw = np.fromfile(self.path, f"u{self.bits // 8}", rows * columns, offset=self.offset)
         return ImageScan(raw.reshape(rows, columns), self.sha256)
 
+    def discard(self) -> None:
+        """Nothing: other pictures lie in the file too."""
+
 
 def store_image(job: tuple[Path, Path]) -> StoredImage:
     """Read a picture and append its pixels to a scratch file of this process. Runs in a child.

@@ -44,7 +44,8 @@ def put(path: Path, number: int) -> None:
 @pytest.fixture
 def gather(bench: Bench, folder: Path) -> Gather:
     def gathered(recipe: Recipe) -> tuple[Gathered, EvaluationData]:
-        path = folder.parent / "data.safetensors"
+        path = folder.parent / "work" / "data.safetensors"
+        path.parent.mkdir(exist_ok=True)
         labelling = Labelling("me", from_folders=True)
         found = gather_labelled.fn(escape_path(folder), "*", labelling, recipe.to_json(), str(path))
         return found, EvaluationData.from_file(path)
@@ -61,6 +62,13 @@ def test_an_evaluation_of_volumes_takes_files_and_series_and_leaves_pictures(
     assert {Path(each.path).suffix for each in found.rejected} == {".png"}
     assert sum(label is LabelValue.HEALTHY for label in data.labels) == 3
     assert all(len(scan) > 1 for scan in data.scans)
+
+
+def test_the_voxels_of_a_volume_go_as_soon_as_its_slices_are_prepared(
+    gather: Gather, folder: Path
+) -> None:
+    gather(VOLUME)
+    assert list((folder.parent / "work").rglob("*.npy")) == []
 
 
 def test_an_evaluation_of_pictures_leaves_volumes_and_says_so(gather: Gather) -> None:
