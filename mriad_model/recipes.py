@@ -76,6 +76,7 @@ class SliceScoreMethod(StrEnum):
     """How a map becomes one number; higher is more anomalous."""
 
     MEAN = "mean"  # over the whole square
+    MAX = "max"  # inside the eroded foreground
     MAX_MINUS_MEDIAN = "max_minus_median"  # inside the eroded foreground
 
 
@@ -102,7 +103,7 @@ class NetworkShape:
 class DetectorRecipe:
     """One detector, and how differences from what it expects become a map.
 
-    All lengths are in pixels of the prepared slice; 0 for none.
+    All lengths are in pixels of the map; 0 for none.
     """
 
     kind: ShortText  # a key of `mriad_model.detection.detectors.DETECTORS`
@@ -147,13 +148,17 @@ class Scoring:
     """From maps to one map and one number."""
 
     score: SliceScoreMethod
-    # Pixels of the prepared slice taken off the foreground's edge
+    # Pixels of the map taken off the foreground's edge
     erosion: Annotated[int, between(0, 512)]
     standardise: bool  # each detector's maps by healthy validation slices, before adding
-    # Gaussian sigma of the usual map, pixels: heads differ in shape
+    # Gaussian sigma of the usual map, its pixels: heads differ in shape
     usual_sigma: Annotated[float, between(0, 1024)] = 3.0
     # Of its mean, added to it: where nothing is usual, little is odd
     usual_floor: Annotated[float, between(0, 100)] = 0.5
+    # Pixels a side of the maps, a whole part of the prepared slice's; None: as many as it has
+    size: Annotated[int, between(8, 1024)] | None = None
+    # The one detector whose map gives the score, while the map is the sum of all; None: the sum
+    scored_by: ShortText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +220,9 @@ class VolumeRecipe:
         return self.slicing.plane
 
 
+LATER = ("volumes", "scoring.size", "scoring.scored_by")
+"""Fields that recipes did not have at first; None means as before there was such a field."""
+
 PICTURE = VolumeRecipe(Slicing(), train_slices=1, scan_score=ScanScore.MAX)
 """Of a picture file: its one slice is trained on, and the slice's score is the scan's."""
 
@@ -253,6 +261,11 @@ class Recipe:
         return replace(self, volumes=replace(self.volumes, contrast=contrast))
 
     @property
+    def map_size(self) -> int:
+        """Pixels a side of the maps."""
+        return self.scoring.size or self.preprocessing.size
+
+    @property
     def scans(self) -> VolumeRecipe:
         """How a scan becomes slices and one score. A picture is a scan of one slice."""
         return self.volumes or PICTURE
@@ -273,11 +286,17 @@ class Recipe:
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces. The same recipe gives the same text.
 
-        A recipe for picture files has no key `volumes`, as it had none before there were volumes.
+        What recipes did not have at first is written only where it says something, so a recipe
+        made before is written as it was.
         """
         fields = asdict(self)
-        if self.volumes is None:
-            del fields["volumes"]
+        for path in LATER:
+            *parents, name = path.split(".")
+            part = fields
+            for parent in parents:
+                part = part[parent]
+            if part[name] is None:
+                del part[name]
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -306,6 +325,12 @@ class Recipe:
             faults.append("a recipe has one detector or more, each kind once")
         if len(kinds) > 1 and not self.scoring.standardise:
             faults.append("scoring.standardise must be true where there are several detectors")
+        if self.preprocessing.size % self.map_size:
+            faults.append("scoring.size must be a whole part of preprocessing.size")
+        if self.scoring.scored_by not in (None, *kinds):
+            faults.append("scoring.scored_by must be one of the detectors")
+        if self.scoring.scored_by is not None and not self.scoring.standardise:
+            faults.append("scoring.standardise must be true where one detector scores")
         if faults:
             raise SettingsError(f"this is no recipe: {faults[0]}")
 

@@ -2,24 +2,12 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mriad_model.detection.detectors.detector import Detector
-from mriad_model.detection.devices import repeatable
-from mriad_model.recipes import (
-    DetectorRecipe,
-    Levels,
-    Residual,
-    Scoring,
-    SliceScoreMethod,
-)
-
-# Kernels for matrices pick their way of adding up by the batch's size; so every batch that a
-# detector meets has this size, padded with empty slices.
-BATCH = 16
+from mriad_model.detection.smoothing import blurred
+from mriad_model.recipes import Levels, Scoring, SliceScoreMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,59 +36,6 @@ class Scored:
     parts: dict[str, NDArray[np.float64]]  # detector's name -> (N,), on its own scale
 
 
-def detector_maps(
-    detector: Detector,
-    part: DetectorRecipe,
-    images: NDArray[np.float32],
-    inside: NDArray[np.bool_],
-    device: torch.device,
-) -> NDArray[np.float32]:
-    """How far `images` (N, S, S) are from what the detector expects; 0 outside `inside`."""
-    expected = _expected(detector, images, device)
-    maps = np.empty_like(images)
-    for i, where in enumerate(inside):
-        residual = _residual(images[i], expected[i], part)
-        maps[i] = _blurred(residual * where, part.gathering) * where
-    return maps
-
-
-def _residual(
-    image: NDArray[np.float32], expected: NDArray[np.float32], part: DetectorRecipe
-) -> NDArray[np.float32]:
-    """What of `image` (S, S) is not to be found in `expected`, at the place or near it; >= 0."""
-    image, expected = _blurred(image, part.smoothing), _blurred(expected, part.smoothing)
-    if part.tolerance:
-        side = 2 * part.tolerance + 1
-        near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-        expected = np.clip(image, cv2.erode(expected, near), cv2.dilate(expected, near))
-    difference = image - expected
-    if part.residual is Residual.SQUARED:
-        return difference * difference
-    return np.asarray(np.abs(difference), np.float32)
-
-
-def _expected(
-    detector: Detector, images: NDArray[np.float32], device: torch.device
-) -> NDArray[np.float32]:
-    """The detector's healthy version of `images` (N, S, S), in batches of one size."""
-    expected = np.empty_like(images)
-    for start in range(0, len(images), BATCH):
-        chunk = images[start : start + BATCH]
-        padded = torch.zeros((BATCH, *images.shape[1:]))
-        padded[: len(chunk)] = torch.from_numpy(chunk)
-        with torch.inference_mode(), repeatable(device):
-            found = detector.expected(padded.to(device))[: len(chunk)]
-        expected[start : start + len(chunk)] = found.cpu().numpy()
-    return expected
-
-
-def _blurred(pixels: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """`pixels` (S, S) under a Gaussian of that many pixels."""
-    if sigma == 0:
-        return pixels
-    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma), np.float32)
-
-
 def slice_scores(
     maps: NDArray[np.float32], inside: NDArray[np.bool_], score: SliceScoreMethod
 ) -> NDArray[np.float64]:
@@ -108,7 +43,7 @@ def slice_scores(
     if score is SliceScoreMethod.MEAN:
         return np.asarray(maps.mean(axis=(1, 2), dtype=np.float64))
     peaks, medians = _peaks_and_medians(maps, inside)
-    return peaks - medians
+    return peaks if score is SliceScoreMethod.MAX else peaks - medians
 
 
 def standard_of(
@@ -116,9 +51,17 @@ def standard_of(
     inside: NDArray[np.bool_],
     scoring: Scoring,
     heights: SliceLevels | None = None,
+    *,
+    relative: bool = True,
 ) -> Normalisation:
-    """The standard that healthy `maps` (N, S, S) set; sd 1 where they have no spread."""
-    if heights is None:
+    """The standard that healthy `maps` (N, S, S) set; sd 1 where they have no spread.
+
+    Where they are not `relative` to a place, as much is usual everywhere.
+    """
+    if not relative:
+        usual = np.ones((1 if heights is None else heights.levels.number, *maps.shape[1:]))
+        usual = (usual[0] if heights is None else usual).astype(np.float32)
+    elif heights is None:
         usual = _floored(_usual(maps, inside, scoring), scoring)
     else:
         usual = _usual_by_level(maps, inside, heights, scoring)
@@ -155,6 +98,19 @@ def combine(
     return np.where(inside, total, np.float32(0))
 
 
+def anchored(
+    maps: NDArray[np.float32], scores: NDArray[np.float64], inside: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Maps (N, S, S) moved up or down so that the largest value inside is the slice's score (N,).
+
+    So a score that comes from one detector is a value of the map that several have painted, and
+    a threshold of it tells pixels apart too. What comes to lie below 0 is ordinary, 0.
+    """
+    peaks, _ = _peaks_and_medians(maps, inside)
+    moved = maps + (scores - peaks).astype(np.float32)[:, None, None]
+    return np.where(inside, np.maximum(moved, np.float32(0)), np.float32(0))
+
+
 def _of_slices(usual: NDArray[np.float32], heights: SliceLevels | None) -> NDArray[np.float32]:
     """The usual map of each slice's level, (N, S, S), or the one of all, (S, S)."""
     if heights is None:
@@ -180,7 +136,7 @@ def _usual(
         found = np.einsum("n,nyx->yx", weights, maps)
         covered = np.einsum("n,nyx->yx", weights, inside.astype(np.float32))
     found, covered = found + found[:, ::-1], covered + covered[:, ::-1]
-    found, covered = (_blurred(sums, scoring.usual_sigma) for sums in (found, covered))
+    found, covered = (blurred(sums, scoring.usual_sigma) for sums in (found, covered))
     usual = np.asarray(found / np.maximum(covered, np.float32(0.2)), np.float32)
     return usual, np.asarray(covered > 0, np.bool_)
 

@@ -15,8 +15,8 @@ from mriad_model.detection.anomaly_maps import (
     Normalisation,
     Scored,
     SliceLevels,
+    anchored,
     combine,
-    detector_maps,
     slice_scores,
     standard_of,
     standardised,
@@ -37,8 +37,8 @@ from mriad_model.detection.model_file import (
 from mriad_model.detection.training import Epoch, TrainingSummary
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocessing.foreground import interiors
-from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import Recipe
+from mriad_model.preprocessing.slices import SliceBatch, shrunk
+from mriad_model.recipes import Recipe, Scoring
 
 USUAL = "usual"  # prefix of the tensors that standardise
 UNREADABLE = (  # what reading something that is no model may run into
@@ -71,9 +71,10 @@ class FittedModel:
             return self._score(batch)
 
     def _score(self, batch: SliceBatch) -> Scored:
-        inside = interiors(batch.masks, self.recipe.scoring.erosion)
-        maps = _maps(self.recipe, self.detectors, batch.images, inside, self.device)
-        maps, combined = _combined(maps, self.standards, inside, _heights(batch, self.recipe))
+        inside = _interiors(batch, self.recipe)
+        maps = _maps(self.recipe, self.detectors, batch, inside, self.device)
+        heights = _heights(batch, self.recipe)
+        maps, combined = _combined(maps, self.standards, inside, heights, self.recipe.scoring)
         how = self.recipe.scoring.score
         return Scored(
             scores=slice_scores(combined, inside, how),
@@ -168,15 +169,17 @@ def fit(
     where = resolve_device(device)
     detectors, training = _fit_detectors(HealthySlices(recipe, train, validation, where, progress))
     healthy = train if validation is None else validation
-    inside = interiors(healthy.masks, recipe.scoring.erosion)
-    maps = _maps(recipe, detectors, healthy.images, inside, where)
+    inside = _interiors(healthy, recipe)
+    maps = _maps(recipe, detectors, healthy, inside, where)
     standards, heights = {}, _heights(healthy, recipe)
     if recipe.scoring.standardise:
         standards = {
-            kind: standard_of(found, inside, recipe.scoring, heights)
+            kind: standard_of(
+                found, inside, recipe.scoring, heights, relative=detectors[kind].relative
+            )
             for kind, found in maps.items()
         }
-    _, combined = _combined(maps, standards, inside, heights)
+    _, combined = _combined(maps, standards, inside, heights, recipe.scoring)
     low, high = _colours(combined[inside], recipe)
     return FittedModel(recipe, detectors, standards, low, high, training, where)
 
@@ -195,14 +198,19 @@ def _fit_detectors(healthy: HealthySlices) -> tuple[dict[str, Detector], Trainin
 def _maps(
     recipe: Recipe,
     detectors: dict[str, Detector],
-    images: NDArray[np.float32],
+    slices: SliceBatch,
     inside: NDArray[np.bool_],
     device: torch.device,
 ) -> dict[str, NDArray[np.float32]]:
     return {
-        part.kind: detector_maps(detectors[part.kind], part, images, inside, device)
+        part.kind: detectors[part.kind].maps(part, slices, inside, device)
         for part in recipe.detectors
     }
+
+
+def _interiors(slices: SliceBatch, recipe: Recipe) -> NDArray[np.bool_]:
+    """Where maps of the slices count, (N, M, M)."""
+    return interiors(shrunk(slices, recipe.map_size).masks, recipe.scoring.erosion)
 
 
 def _combined(
@@ -210,13 +218,18 @@ def _combined(
     standards: dict[str, Normalisation],
     inside: NDArray[np.bool_],
     heights: SliceLevels | None,
+    scoring: Scoring,
 ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
     """The detectors' maps, standardised where the recipe does so, and the one map of all."""
     if not standards:
         (found,) = maps.values()
         return maps, found
     maps = standardised(maps, standards, heights)
-    return maps, combine(maps, standards, inside)
+    combined, alone = combine(maps, standards, inside), scoring.scored_by
+    if alone is not None:
+        scores = slice_scores(maps[alone], inside, scoring.score) / standards[alone].sd
+        combined = anchored(combined, scores, inside)
+    return maps, combined
 
 
 def _heights(batch: SliceBatch, recipe: Recipe) -> SliceLevels | None:
@@ -237,7 +250,7 @@ def _colours(healthy: NDArray[np.float32], recipe: Recipe) -> tuple[float, float
 
 def _shapes(recipe: Recipe) -> Shapes:
     """The tensors that a model of this recipe consists of."""
-    size, levels = recipe.preprocessing.size, recipe.scans.levels
+    size, levels = recipe.map_size, recipe.scans.levels
     usual = (size, size) if levels is None else (levels.number, size, size)
     shapes: Shapes = {}
     for part in recipe.detectors:

@@ -61,7 +61,7 @@ def train_autoencoder(
     settings = recipe.training
     started = time.perf_counter()
     generator = torch.Generator().manual_seed(settings.seed)
-    network = build_network(part.network, recipe.preprocessing.size, generator).to(device)
+    network = build_network(part.network, recipe.map_size, generator).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
     images = _images(train, device)
     held_out = None if validation is None else _images(validation, device)

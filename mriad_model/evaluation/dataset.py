@@ -13,7 +13,7 @@ from safetensors.numpy import save
 
 from mriad_model.datasets.duplicates import Fingerprint, fingerprint, twin_groups
 from mriad_model.datasets.roles import joined_groups
-from mriad_model.detection.anomaly_maps import detector_maps, slice_scores
+from mriad_model.detection.anomaly_maps import slice_scores
 from mriad_model.detection.detectors.asymmetry import Asymmetry
 from mriad_model.detection.scan_scores import largest_of_scans
 from mriad_model.enums import LabelValue
@@ -136,5 +136,5 @@ def asymmetry_scores(scans: Sequence[PreparedScan]) -> NDArray[np.float64]:
     (part,) = (part for part in DEFAULT.detectors if part.kind == "asymmetry")
     batch = joined([scan.batch for scan in scans])
     inside = interiors(batch.masks, DEFAULT.scoring.erosion)
-    maps = detector_maps(Asymmetry(), part, batch.images, inside, torch.device("cpu"))
+    maps = Asymmetry().maps(part, batch, inside, torch.device("cpu"))
     return largest_of_scans(slice_scores(maps, inside, DEFAULT.scoring.score), scans)

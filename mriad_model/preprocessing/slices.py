@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.errors import NoScans
+from mriad_model.errors import NoScans, SettingsError
 from mriad_model.preprocessing.foreground import Box, bounding_box, head_mask
 from mriad_model.recipes import Framing, Intensity, Preprocessing
 
@@ -96,6 +96,23 @@ def joined(batches: Sequence[SliceBatch]) -> SliceBatch:
         np.concatenate([batch.images for batch in batches]),
         np.concatenate([batch.masks for batch in batches]),
         np.concatenate(levels) if len(levels) == len(batches) else None,
+    )
+
+
+def shrunk(batch: SliceBatch, size: int) -> SliceBatch:
+    """Slices (N, S, S) at `size` pixels a side, a whole part of S: means of blocks.
+
+    A block is of the head where its first pixel is. Raises SettingsError for another size.
+    """
+    own = batch.images.shape[-1]
+    if own == size:
+        return batch
+    step, rest = divmod(own, size)
+    if rest or step < 1:
+        raise SettingsError(f"slices of {own} pixels cannot be shrunk to {size}")
+    blocks = batch.images.reshape(len(batch), size, step, size, step)
+    return SliceBatch(
+        blocks.mean(axis=(2, 4), dtype=np.float32), batch.masks[:, ::step, ::step], batch.levels
     )
 
 

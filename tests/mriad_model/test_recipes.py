@@ -48,7 +48,7 @@ def test_every_number_of_a_recipe_has_its_limits():
         for name, hint in get_type_hints(part).items()
         if {int, float} & {hint, *get_args(hint)}
     ]
-    assert len(numbers) == 33
+    assert len(numbers) == 34
     for part, name in numbers:
         limits = repr(get_type_hints(part, include_extras=True)[name])
         assert "Ge(ge=" in limits, (part, name)
@@ -61,6 +61,8 @@ def test_every_number_of_a_recipe_has_its_limits():
         ("preprocessing", {"low_percentile": 99.5}, "low_percentile must lie below"),
         ("scoring", {"standardise": False}, "standardise must be true"),
         ("scoring", {"colour": 1}, "scoring.colour: unexpected"),
+        ("scoring", {"size": 48}, "scoring.size must be a whole part"),
+        ("scoring", {"scored_by": "telepathy"}, "scored_by must be one of the detectors"),
         ("name", "x" * 201, "name: string should have at most 200"),
         ("name", "a\nb", "name: must be printable"),
         ("detectors", [], "one detector or more"),
@@ -91,6 +93,21 @@ def test_training_can_be_lengthened_and_reseeded_without_touching_the_rest():
 def test_no_epochs_are_refused():
     with pytest.raises(SettingsError, match="at least 1"):
         SEED.with_training(max_epochs=0)
+
+
+BEFORE = """{"detectors":[{"gathering":0.0,"kind":"autoencoder","network":{"channels":[32,64,128],
+"latent":256},"residual":"squared","smoothing":0.0,"tolerance":0}],"heatmap":{"high_factor":4.0,
+"low_percentile":98.0},"name":"seed","preprocessing":{"framing":"whole","high_percentile":99.5,
+"intensity":"full_range","low_percentile":0.5,"size":128},"scoring":{"erosion":0,"score":"mean",
+"standardise":false,"usual_floor":0.5,"usual_sigma":3.0},"training":{"augmentation":{"degrees":0.0,
+"flip":false,"gamma":0.0,"scale":0.0,"shift":0.0},"batch_size":32,"learning_rate":0.001,
+"max_epochs":50,"patience":10,"seed":0}}""".replace("\n", "")
+
+
+def test_a_recipe_written_before_is_read_and_written_as_it_was():
+    """Its text is part of a model's file, whose hash names the model."""
+    assert Recipe.from_json(BEFORE) == SEED
+    assert Recipe.from_json(BEFORE).to_json() == BEFORE
 
 
 @pytest.mark.parametrize("recipe", [SEED, DEFAULT])

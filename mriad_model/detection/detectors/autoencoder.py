@@ -5,16 +5,18 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from mriad_model.detection.detectors.detector import Detector, HealthySlices, Shapes
+from mriad_model.detection.detectors.detector import HealthySlices, Shapes
+from mriad_model.detection.detectors.reconstruction import Reconstruction
 from mriad_model.detection.networks import ConvAutoencoder, bare_network, stored_network
 from mriad_model.detection.training import TrainingSummary, train_autoencoder
 from mriad_model.errors import SettingsError
+from mriad_model.preprocessing.slices import shrunk
 from mriad_model.recipes import DetectorRecipe, NetworkShape, Recipe
 
 DEEPEST = 10  # convolutions one after the other
 
 
-class Autoencoder(Detector):
+class Autoencoder(Reconstruction):
     """Expects its own reconstruction: it has not learned to draw what healthy slices lack.
 
     After van Hespen et al. 2021, https://doi.org/10.1038/s41598-021-87013-4.
@@ -36,12 +38,13 @@ class Autoencoder(Detector):
 
     @classmethod
     def fit(cls, part: DetectorRecipe, healthy: HealthySlices) -> tuple[Self, TrainingSummary]:
-        """Train the network on healthy slices."""
+        """Train the network on healthy slices, at the maps' size."""
+        size = healthy.recipe.map_size
         network, summary = train_autoencoder(
             healthy.recipe,
             part,
-            healthy.train,
-            healthy.validation,
+            shrunk(healthy.train, size),
+            None if healthy.validation is None else shrunk(healthy.validation, size),
             device=healthy.device,
             progress=healthy.progress,
         )
@@ -52,13 +55,13 @@ class Autoencoder(Detector):
         cls, recipe: Recipe, part: DetectorRecipe, tensors: dict[str, Tensor], device: torch.device
     ) -> Self:
         """The network with its weights. Raises RuntimeError where they are not of its shape."""
-        network = stored_network(_shape(part), recipe.preprocessing.size, tensors)
+        network = stored_network(_shape(part), recipe.map_size, tensors)
         return cls(network.to(device))
 
     @classmethod
     def shapes(cls, recipe: Recipe, part: DetectorRecipe) -> Shapes:
         """The shapes of the weights."""
-        network = bare_network(_shape(part), recipe.preprocessing.size)
+        network = bare_network(_shape(part), recipe.map_size)
         return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
 
     @classmethod

@@ -1,15 +1,18 @@
 # ruff: noqa: ARG003 - a detector without state needs nothing of what the others take
-"""The interface of a detector: it says what a slice would look like if it were healthy.
+"""The interface of a detector: from slices to maps of how unlike healthy ones they are.
 
-What the slice has beyond that is the anomaly; `anomaly_maps` makes maps and numbers of it.
+`anomaly_maps` standardises the maps of several, adds them up and makes numbers of them. A detector
+that says what a slice would look like if it were healthy is a `reconstruction.Reconstruction`.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mriad_model.detection.training import Epoch, TrainingSummary
@@ -34,9 +37,27 @@ class HealthySlices:
 class Detector(ABC):
     """Base of all detectors. As it stands, it has nothing to fit and nothing to store."""
 
+    relative: ClassVar[bool] = True
+    """Whether what it finds counts relative to what it usually finds at that place."""
+
     @abstractmethod
-    def expected(self, images: Tensor) -> Tensor:
-        """The healthy version of each of `images` (N, S, S) in [0, 1]; the same shape."""
+    def maps(
+        self,
+        part: DetectorRecipe,
+        slices: SliceBatch,
+        inside: NDArray[np.bool_],
+        device: torch.device,
+    ) -> NDArray[np.float32]:
+        """How anomalous each place of the slices is, (N, M, M), >= 0; 0 outside `inside`.
+
+        A slice's map depends on nothing but the slice, to the last bit.
+
+        Args:
+            part: of the recipe, what the detector is asked to do.
+            slices: N prepared slices.
+            inside: where maps count, (N, M, M); M, the maps' size, may be less than the slices'.
+            device: to work on.
+        """
 
     def tensors(self) -> dict[str, Tensor]:
         """What has to be stored to build the detector again, float32."""

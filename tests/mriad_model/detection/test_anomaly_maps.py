@@ -3,85 +3,17 @@ import pytest
 
 from mriad_model.detection.anomaly_maps import (
     SliceLevels,
+    anchored,
     combine,
     slice_scores,
     standard_of,
     standardised,
 )
-from mriad_model.detection.anomaly_maps import detector_maps as maps_of
 from mriad_model.preprocessing.foreground import interiors
-from mriad_model.recipes import (
-    DEFAULT,
-    DetectorRecipe,
-    Levels,
-    Residual,
-    Scoring,
-    SliceScoreMethod,
-)
+from mriad_model.recipes import DEFAULT, Levels, Scoring, SliceScoreMethod
 
 KIND = "asymmetry"
 ALL = np.ones((1, 32, 32), np.bool_)
-
-
-class Flat:
-    """Expects a flat grey slice."""
-
-    def expected(self, images):
-        return images * 0 + 0.5
-
-    def tensors(self):
-        return {}
-
-
-def spotted(size=32, at=(10, 20), value=1.0):
-    images = np.full((1, size, size), 0.5, np.float32)
-    images[0, at[0] - 2 : at[0] + 3, at[1] - 2 : at[1] + 3] = value
-    return images
-
-
-@pytest.fixture(scope="module")
-def cpu():
-    import torch
-
-    return torch.device("cpu")
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0], ids=["dark", "bright"])
-def test_a_map_peaks_on_what_was_not_expected(cpu, value):
-    part = DetectorRecipe(KIND, smoothing=1.0, gathering=2.0)
-
-    maps = maps_of(Flat(), part, spotted(value=value), ALL, cpu)
-
-    assert np.unravel_index(maps[0].argmax(), (32, 32)) == (10, 20)
-    assert maps.min() >= 0
-
-
-def test_a_squared_residual_without_blur_is_the_squared_error(cpu):
-    part = DetectorRecipe(KIND, residual=Residual.SQUARED)
-
-    maps = maps_of(Flat(), part, spotted(), ALL, cpu)
-
-    np.testing.assert_array_equal(maps, (spotted() - 0.5) ** 2)
-
-
-def test_a_structure_a_little_off_its_place_is_tolerated(cpu):
-    class Shifted(Flat):
-        def expected(self, images):
-            return images.roll(2, dims=2)
-
-    strict, tolerant = DetectorRecipe(KIND), DetectorRecipe(KIND, tolerance=2)
-
-    assert maps_of(Shifted(), strict, spotted(), ALL, cpu).any()
-    assert not maps_of(Shifted(), tolerant, spotted(), ALL, cpu).any()
-
-
-def test_nothing_is_found_outside_the_interior(cpu):
-    inside = ALL.copy()
-    inside[0, :16] = False
-
-    maps = maps_of(Flat(), DetectorRecipe(KIND, gathering=3.0), spotted(), inside, cpu)
-
-    assert not maps[~inside].any()
 
 
 def test_an_interior_is_the_mask_less_its_edge():
@@ -115,6 +47,13 @@ def test_the_peak_above_the_median_is_the_score():
 
     assert slice_scores(maps, ALL, SliceScoreMethod.MAX_MINUS_MEDIAN) == [7.0]
     assert slice_scores(maps, ALL, SliceScoreMethod.MEAN) == [pytest.approx(maps.mean())]
+
+
+def test_the_peak_alone_may_be_the_score():
+    maps = np.full((1, 32, 32), 2.0, np.float32)
+    maps[0, 3, 3] = 9.0
+
+    assert slice_scores(maps, ALL, SliceScoreMethod.MAX) == [9.0]
 
 
 def test_what_lies_outside_does_not_enter_the_score():
@@ -151,6 +90,34 @@ def test_at_levels_where_much_is_usual_the_same_finding_counts_less():
     assert standard.usual.shape == (4, 32, 32)
     assert relative[1].max() < 0.6 * relative[0].min()
     np.testing.assert_array_equal(relative[1], relative[2])  # below the last level
+
+
+def test_what_is_not_relative_is_usual_alike_everywhere():
+    healthy = np.random.default_rng(0).random((4, 32, 32), np.float32)
+    inside = np.repeat(ALL, 4, axis=0)
+    heights = SliceLevels(Levels(number=3, step=10.0, sigma=5.0), np.zeros(4, np.float32))
+
+    flat = standard_of(healthy, inside, DEFAULT.scoring, relative=False)
+    levelled = standard_of(healthy, inside, DEFAULT.scoring, heights, relative=False)
+
+    assert (flat.usual == 1).all()
+    assert flat.usual.dtype == levelled.usual.dtype == np.float32
+    assert levelled.usual.shape == (3, 32, 32)
+
+
+def test_a_score_of_one_detector_is_the_peak_of_the_map_of_all():
+    maps = np.random.default_rng(0).random((3, 32, 32), np.float32)
+    inside = np.repeat(ALL, 3, axis=0)
+    inside[:, :8] = False
+    scores = np.array([5.0, 0.25, 40.0])
+
+    moved = anchored(maps, scores, inside)
+
+    assert slice_scores(moved, inside, SliceScoreMethod.MAX) == pytest.approx(scores)
+    assert moved.min() == 0
+    assert not moved[~inside].any()
+    for before, after in zip(maps[:, 8:], moved[:, 8:], strict=True):
+        assert before.argmax() == after.argmax()
 
 
 def test_the_standard_is_alike_on_both_sides():

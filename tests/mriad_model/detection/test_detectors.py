@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,13 +13,13 @@ from tests.support.drawn_slices import drawn_slices
 
 
 class Darkness(Detector):
-    """Expects the darkest of the slices that it was fitted to, everywhere."""
+    """Paints how much darker a place is than the darkest of the slices that it was fitted to."""
 
     def __init__(self, level):
         self.level = level
 
-    def expected(self, images):
-        return torch.zeros_like(images) + self.level
+    def maps(self, part, slices, inside, device):
+        return np.maximum(float(self.level) - slices.images, 0) * inside
 
     def tensors(self):
         return {"level": self.level}

@@ -14,7 +14,7 @@ from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.model_file import LARGEST_HEADER
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import DEFAULT, SEED, VOLUME
+from mriad_model.recipes import DEFAULT, SEED, VOLUME, SliceScoreMethod
 from tests.support.drawn_slices import drawn_slices
 
 
@@ -314,6 +314,20 @@ def test_one_healthy_slice_is_enough_to_scale_by():
 def test_an_unknown_device_is_refused(device):
     with pytest.raises(SettingsError, match="device"):
         fit(drawn_slices(1, SEED), None, SEED, device=device)
+
+
+def test_one_detector_may_score_while_all_paint():
+    recipe = DEFAULT.with_training(max_epochs=1)
+    alone = replace(recipe.scoring, scored_by="autoencoder", size=32, score=SliceScoreMethod.MAX)
+    recipe = replace(recipe, scoring=alone)
+    slices = drawn_slices(6, recipe)
+
+    scored = fit(slices, slices, recipe, device="cpu").score(drawn_slices(5, recipe, seed=1))
+
+    own = scored.parts["autoencoder"]
+    assert np.corrcoef(scored.scores, own)[0, 1] == pytest.approx(1)
+    assert scored.maps.shape == (5, 32, 32)
+    np.testing.assert_array_equal(scored.scores, scored.maps.max(axis=(1, 2)))
 
 
 def test_a_volume_recipe_does_not_learn_from_pictures():

@@ -2,8 +2,15 @@ import cv2
 import numpy as np
 import pytest
 
-from mriad_model.errors import NoScans
-from mriad_model.preprocessing.slices import SliceBatch, joined, prepare, restore, stack
+from mriad_model.errors import NoScans, SettingsError
+from mriad_model.preprocessing.slices import (
+    SliceBatch,
+    joined,
+    prepare,
+    restore,
+    shrunk,
+    stack,
+)
 from mriad_model.recipes import DEFAULT, SEED
 
 HEAD = DEFAULT.preprocessing
@@ -134,3 +141,26 @@ def test_batches_are_joined_in_their_order_with_their_levels():
     assert joined([one, two]).levels is None
     with pytest.raises(NoScans):
         joined([])
+
+
+def test_slices_are_shrunk_to_the_means_of_their_blocks():
+    images = np.arange(2 * 8 * 8, dtype=np.float32).reshape(2, 8, 8)
+    masks = images > 60
+
+    small = shrunk(SliceBatch(images, masks, np.array([1, 2], np.float32)), 4)
+
+    assert small.images[0, 0, 0] == images[0, :2, :2].mean()
+    np.testing.assert_array_equal(small.masks, masks[:, ::2, ::2])
+    np.testing.assert_array_equal(small.levels, [1, 2])
+
+
+def test_slices_of_the_size_asked_for_are_left_alone():
+    batch = SliceBatch(np.zeros((1, 8, 8), np.float32), np.ones((1, 8, 8), np.bool_))
+    assert shrunk(batch, 8) is batch
+
+
+@pytest.mark.parametrize("size", [3, 16])
+def test_slices_are_not_shrunk_to_a_size_that_is_no_whole_part(size):
+    batch = SliceBatch(np.zeros((1, 8, 8), np.float32), np.ones((1, 8, 8), np.bool_))
+    with pytest.raises(SettingsError, match=f"8 pixels cannot be shrunk to {size}"):
+        shrunk(batch, size)

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from mriad_model.detection.detectors.asymmetry import Asymmetry, find_midline, reflect
+from mriad_model.detection.detectors.asymmetry import Asymmetry
+from mriad_model.detection.midline import find_midline, reflect
 
 
 def drawn_heads(degrees, shift, size=128):
