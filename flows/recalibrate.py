@@ -33,29 +33,24 @@ def recalibrate_threshold(
     """
     place = str(home)
     with recorded_run(database(place), "recalibrate_threshold", flow_run.id) as run:
-        drawn = draw_threshold(place, run.id, policy, k, new_healthy=new_healthy)
-        activate(place, drawn.threshold_id, f"recalibrated: {policy.value} {k:g}", author)
-        decisions = decide_again(place, run.id, drawn.threshold_id)
-        turned = drawn.proposal.flips
+        threshold_id, proposal = draw_threshold(place, run.id, policy, k, new_healthy=new_healthy)
+        activate(place, threshold_id, f"recalibrated: {policy.value} {k:g}", author)
+        decisions = decide_again(place, run.id, threshold_id)
         run.counts.update(
-            threshold_id=drawn.threshold_id,
+            threshold_id=threshold_id,
             decisions=decisions,
-            to_suspicious=turned.to_suspicious,
-            to_normal=turned.to_normal,
+            to_suspicious=proposal.flips.to_suspicious,
+            to_normal=proposal.flips.to_normal,
         )
-        publish_summary("recalibrate-summary", f"Threshold {drawn.threshold_id}", run.counts)
-    return Recalibration(drawn.threshold_id, drawn.proposal, decisions)
+        publish_summary("recalibrate-summary", f"Threshold {threshold_id}", run.counts)
+    return Recalibration(threshold_id, proposal, decisions)
 
 
 @private_flow(name="recalibrate", flow_run_name="recalibrate")
 def recalibrate(
     home: Path | None = None, policy: Policy | None = None, k: float | None = None
 ) -> Recalibration | None:
-    """Draw the threshold anew, also from scans that people called healthy since.
-
-    None where it comes out as it is; else the activation says that it was drawn by schedule.
-
-    Healthy scans that imports brought since count too.
+    """Draw the threshold anew, also from scans labelled healthy since; None if it does not change.
 
     Without `policy` and `k`, the active ones, so that a schedule does not undo what people chose.
     """

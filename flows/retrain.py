@@ -7,7 +7,7 @@ from prefect.runtime import flow_run
 from flows.ingest import CHUNK_SIZE, ingest_folder
 from flows.private_flow import AUTHOR, private_flow, worker_context
 from flows.retrain_result import RetrainingResult, not_retrained, options_of, too_little
-from flows.train import prepared_role
+from flows.train import fit_and_calibrate
 from mriad_model.enums import LabelValue, Role
 from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.promotion.growth import Marks
@@ -28,10 +28,8 @@ from tasks.training.retrain import (
     decide_promotion,
     measure_growth,
 )
-from tasks.training.train import Trained, calibrate, train
+from tasks.training.train import Trained
 
-TEACH = (Role.TRAIN, Role.VALIDATION)
-CALIBRATES = (Role.CALIBRATION,)
 MARKS = Marks()
 TERMS = PromotionCriteria()
 
@@ -70,20 +68,9 @@ def retrain_model(
             trial = deal_roles(place, run.id, current, seed, str(folder))
             if not trial.anything_new:
                 return _nothing(run, current, timing, "nothing to do: no scan is new")
-            learned, held_out = _prepared(home, run, current, trial, folder, chunk_size, TEACH)
-            trained = train(
-                place, run.id, trial.dataset.id, current.recipe, learned, held_out, device
-            )
-            (calibration,) = _prepared(home, run, current, trial, folder, chunk_size, CALIBRATES)
-            threshold_id = calibrate(
-                place,
-                run.id,
-                trained.model_id,
-                trial.dataset.id,
-                calibration,
-                trial.policy,
-                trial.k,
-                device,
+            recipe, policy, k = current.recipe, trial.policy, trial.k
+            trained, threshold_id = fit_and_calibrate(
+                place, run.id, trial.dataset, recipe, policy, k, device, folder, chunk_size
             )
             compared = score_comparison_scans(
                 place,
@@ -112,26 +99,9 @@ def retrain_model(
     return result
 
 
-def _prepared(
-    home: Path,
-    run: RecordedRun,
-    current: ActiveModel,
-    trial: ComparisonPlan,
-    folder: Path,
-    chunk_size: int,
-    roles: tuple[Role, ...],
-) -> list[list[str]]:
-    """Prepare the slices of these roles; the folders that they lie in, by role."""
-    return [
-        prepared_role(str(home), run.id, current.recipe, trial.dataset, role, folder, chunk_size)
-        for role in roles
-    ]
-
-
 def _nothing(
     run: RecordedRun, current: ActiveModel, timing: GrowthCheck, why: str
 ) -> RetrainingResult:
-    """Nothing was activated, and no comparison recorded."""
     publish_summary("retrain-summary", "No retraining", {**run.counts, "why": why})
     return not_retrained(current.threshold_id, timing, why)
 

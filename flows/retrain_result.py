@@ -68,7 +68,7 @@ def not_retrained(threshold_id: int, timing: GrowthCheck, why: str) -> Retrainin
 
 def too_little(timing: GrowthCheck) -> str:
     """Why nothing is trained, in words."""
-    return f"nothing to do: {timing.told}"
+    return f"nothing to do: {timing.text}"
 
 
 def marks_of(settings: Settings) -> Marks:

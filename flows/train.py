@@ -20,7 +20,7 @@ from tasks.scoring.selection import wanted_scans
 from tasks.training.candidate_figures import CandidateFigures, compare_candidate
 from tasks.training.mixtures import mixed_pool
 from tasks.training.recalibrate import activate
-from tasks.training.train import FrozenDataset, calibrate, freeze_healthy, train
+from tasks.training.train import FrozenDataset, Trained, calibrate, freeze_healthy, train
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +71,8 @@ def train_model(
         with work_folder(home, run.id) as folder:
             dataset = freeze_healthy(place, run.id, seed, recipe, str(folder))
             recipe = Recipe.from_json(recipe).with_contrast(dataset.contrasts).to_json()
-            folders = {
-                role: prepared_role(place, run.id, recipe, dataset, role, folder, chunk_size)
-                for role in (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION)
-            }
-            trained = train(
-                place,
-                run.id,
-                dataset.id,
-                recipe,
-                folders[Role.TRAIN],
-                folders[Role.VALIDATION],
-                device,
-            )
-            threshold_id = calibrate(
-                place,
-                run.id,
-                trained.model_id,
-                dataset.id,
-                folders[Role.CALIBRATION],
-                Policy.SIGMAS,
-                k,
-                device,
+            trained, threshold_id = fit_and_calibrate(
+                place, run.id, dataset, recipe, Policy.SIGMAS, k, device, folder, chunk_size
             )
             compared = compare_candidate(place, run.id, dataset, threshold_id, str(folder), device)
         why = "trained by hand" if activating else "left inactive, as was asked"
@@ -128,7 +108,31 @@ def train_model(
     return result
 
 
-def prepared_role(
+def fit_and_calibrate(
+    home: str,
+    run_id: int,
+    dataset: FrozenDataset,
+    recipe: str,
+    policy: Policy,
+    k: float,
+    device: str,
+    folder: Path,
+    chunk_size: int,
+) -> tuple[Trained, int]:
+    """Train a recipe (JSON) on a frozen dataset, draw a threshold; its id comes second."""
+
+    def prepared(role: Role) -> list[str]:
+        return _prepared_role(home, run_id, recipe, dataset, role, folder, chunk_size)
+
+    slices = prepared(Role.TRAIN), prepared(Role.VALIDATION)
+    trained = train(home, run_id, dataset.id, recipe, *slices, device)
+    healthy = prepared(Role.CALIBRATION)
+    return trained, calibrate(
+        home, run_id, trained.model_id, dataset.id, healthy, policy, k, device
+    )
+
+
+def _prepared_role(
     home: str,
     run_id: int,
     recipe: str,

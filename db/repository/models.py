@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Final
 
 from sqlalchemy import Connection, Engine, select
 
@@ -13,9 +14,13 @@ from db.entities import Activation, Dataset, DatasetScan, Model, Threshold
 from db.mapping import columns_of, insert_new, pieces, row_by_id, row_of, rows_of, values_of
 from db.timestamps import now
 from mriad_model.enums import Role
-from mriad_model.errors import NotInRecord, RecordError
+from mriad_model.errors import NoScans, NotInRecord, RecordError
 
 Member = tuple[int, Role, int]  # scan id, role, near-duplicate group
+NO_MODEL: Final = (
+    "no model is active; ingest healthy scans with: mriad ingest FOLDER --label healthy,"
+    " then train with: mriad train"
+)
 
 
 def freeze_dataset(engine: Engine, members: Sequence[Member], run_id: int) -> int:
@@ -174,6 +179,14 @@ def current_threshold(engine: Engine) -> CurrentThreshold | None:
     return CurrentThreshold(
         row_of(Activation, row, "a_"), row_of(Threshold, row, "t_"), row_of(Model, row, "m_")
     )
+
+
+def active_threshold(engine: Engine) -> CurrentThreshold:
+    """What is active. NoScans before the first activation."""
+    current = current_threshold(engine)
+    if current is None:
+        raise NoScans(NO_MODEL)
+    return current
 
 
 def model_by_id(engine: Engine, model_id: int) -> Model:

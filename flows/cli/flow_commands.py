@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from db.repository.models import active_threshold
 from flows.cli import lines, output
 from flows.cli.options import (
     AsJson,
@@ -26,7 +27,6 @@ from flows.cli.options import (
     flow_context,
 )
 from flows.cli.preconditions import (
-    active_model,
     holds_files,
     nothing_to_score,
     require_healthy,
@@ -137,7 +137,7 @@ def retrain(
     """Train again if the healthy pool grew enough; activate the new model if no worse."""
     place = write_context(home, seed=seed, device=device)
     engine = database(str(place.home))
-    current = active_model(engine)
+    current = active_threshold(engine)
     if not force:
         from flows.retrain_result import nothing_to_retrain
 
@@ -184,7 +184,7 @@ def recalibrate(
         proposal = propose(place.record_to_read(), policy, k, new_healthy=new_healthy)
         lines.show_recalibrate(proposal, None, as_json=as_json)
         return
-    active_model(database(str(write_context(home, sigmas=sigmas).home)))
+    active_threshold(database(str(write_context(home, sigmas=sigmas).home)))
     with flow_context(home, sigmas=sigmas) as place:
         from flows.recalibrate import recalibrate_threshold
 
@@ -206,7 +206,7 @@ def score(
     given = None if path is None else folder_name(path)
     before = write_context(home, device=device)
     engine = database(str(before.home))
-    active = active_model(engine)
+    active = active_threshold(engine)
     folder = given or folder_name(before.home / "inbox")
     if nothing_to_score(engine, folder, files):
         ids = active.threshold.model_id, active.activation.threshold_id

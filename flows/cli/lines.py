@@ -150,8 +150,8 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
 
 def _compared(found: "CandidateFigures") -> str:
     if found.active_model_id is None:
-        return sentence(found.told)
-    return COMPARED.format(model=found.active_model_id, text=found.told)
+        return sentence(found.text)
+    return COMPARED.format(model=found.active_model_id, text=found.text)
 
 
 def show_retrain(found: "RetrainingResult", *, as_json: bool) -> None:

@@ -73,8 +73,7 @@ def train_document(found: "TrainingResult") -> Document:
         **_keys(found, "epochs best_epoch validation_loss seconds activated why"),
         **_keys(found, "learned warnings"),
         "comparison": {
-            "text": found.comparison.told,
-            **_keys(found.comparison, "model active active_model_id"),
+            **_keys(found.comparison, "text model active active_model_id"),
         },
     }
 

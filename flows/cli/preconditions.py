@@ -10,11 +10,10 @@ from pathlib import Path
 
 from db.engine.connect import Engine
 from db.repository.labels import healthy_pool
-from db.repository.models import CurrentThreshold, current_threshold
 from db.repository.runs import was_cut_off
 from flows.messages import say
 from mriad_model.datasets.labels import LabelLine, read_label_lines
-from mriad_model.errors import NoScans, TooFewScans
+from mriad_model.errors import TooFewScans
 from mriad_model.paths import escape_path, unescape_path
 from mriad_model.readers.folders import list_files
 
@@ -53,21 +52,6 @@ def unmatched_lines(csv: Path | None, folder: str) -> list[Unmatched]:
     missing = [each for each in lines if each.file not in names]
     _print_missing(csv, folder, missing)
     return [Unmatched(each.line, each.file) for each in missing]
-
-
-def active_model(engine: Engine) -> CurrentThreshold:
-    """The active threshold and its model.
-
-    Raises:
-        NoScans: there is none.
-    """
-    current = current_threshold(engine)
-    if current is None:
-        raise NoScans(
-            "no model is active; ingest healthy scans with: mriad ingest FOLDER --label healthy,"
-            " then train with: mriad train"
-        )
-    return current
 
 
 def require_healthy(engine: Engine, home: Path) -> None:

@@ -9,6 +9,7 @@ import typer
 from db.engine.connect import Engine
 from db.entities import Rejection, Threshold
 from db.repository import history as history_records
+from db.repository import models as models_records
 from db.repository.history import DEFAULT_LIMIT, DecisionRow, HistoryQuery, count_admitted
 from db.repository.models import current_threshold, models, threshold_by_id, thresholds
 from db.repository.rejections import rejections_at
@@ -173,14 +174,14 @@ def activate(
     if threshold is None:
         _list_thresholds(engine, as_json=as_json)
         return
-    threshold_by_id(engine, threshold)  # raises where there is none
+    model_id = threshold_by_id(engine, threshold).model_id  # raises where there is none
     from tasks.runtime.connections import database  # noqa: PLC0415
     from tasks.runtime.runs import recorded_run  # noqa: PLC0415
-    from tasks.training.thresholds import activate_threshold, decide_again  # noqa: PLC0415
+    from tasks.training.thresholds import decide_again  # noqa: PLC0415
 
     engine = database(str(write_context(home).home))
     with recorded_run(engine, "activate", None) as run:
-        model_id = activate_threshold(engine, threshold, reason, local_user())
+        models_records.activate(engine, threshold, reason, local_user())
         decisions = decide_again(engine, threshold, run.id)
         run.counts.update(threshold_id=threshold, decisions=decisions)
     if as_json:

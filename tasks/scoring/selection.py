@@ -9,14 +9,19 @@ from sqlalchemy import Engine
 
 from db.entities import Rejection
 from db.repository import scores as scores_records
-from db.repository.models import current_threshold, dataset_roles, model_by_id, threshold_by_id
+from db.repository.models import (
+    active_threshold,
+    current_threshold,
+    dataset_roles,
+    model_by_id,
+    threshold_by_id,
+)
 from db.repository.rejections import append_rejections
 from db.repository.scans import scans_by_id
 from db.repository.sightings import sighted_scans
 from db.timestamps import now
 from mriad_model.detection.compatibility import incompatibility
 from mriad_model.enums import RejectionReason, Role
-from mriad_model.errors import NoScans
 from mriad_model.recipes import Recipe
 from mriad_model.rejections import RejectedItem
 from tasks.intake.ingest import Ingested
@@ -24,7 +29,7 @@ from tasks.intake.rejections import as_listed
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database
 
-TAUGHT = (Role.TRAIN, Role.VALIDATION)
+LEARNS = (Role.TRAIN, Role.VALIDATION)  # roles of the scans that a model learns from
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,12 @@ class ActiveModel:
 
 @dataclass(frozen=True, slots=True)
 class PendingScans:
-    """Scans to score, and those that are left out."""
+    """Scans to score, and those that this model does not score."""
 
     scan_ids: list[int]
     n_slices: list[int]  # of each
-    training_scans: list[int]  # left out: the model learned from them
-    incompatible: list[int]  # left out: they are not what the model learned
+    training_scans: list[int]  # not scored: the model learned from them
+    incompatible: list[int]  # not scored: of another kind than the model's
     refused: list[RejectedItem] = field(default_factory=list)  # these, with the reason
 
     def chunks(self, size: int) -> Iterator[tuple[int, "PendingScans"]]:
@@ -65,19 +70,15 @@ def find_model(home: str, threshold_id: int | None = None) -> ActiveModel:
 
     Raises:
         NotInRecord: there is no such threshold.
-        NoScans: none is, for nothing was trained yet.
+        NoScans: no model is active.
     """
     engine = database(home)
     if threshold_id is not None:
         model_id = threshold_by_id(engine, threshold_id).model_id
         return ActiveModel(model_id, threshold_id, model_by_id(engine, model_id).recipe)
-    current = current_threshold(engine)
-    if current is None or current.model.id is None or current.threshold.id is None:
-        raise NoScans(
-            "no model is active; ingest healthy scans with: mriad ingest FOLDER --label healthy,"
-            " then train with: mriad train"
-        )
-    return ActiveModel(current.model.id, current.threshold.id, current.model.recipe)
+    current = active_threshold(engine)
+    threshold = current.threshold
+    return ActiveModel(threshold.model_id, threshold.id or 0, current.model.recipe)
 
 
 def has_model(engine: Engine) -> bool:
@@ -89,14 +90,14 @@ def has_model(engine: Engine) -> bool:
 def find_undecided(home: str, run_id: int, model: ActiveModel, read: Ingested) -> PendingScans:
     """Of the scans read, those that the threshold has not decided, in order and each once.
 
-    Scans that the model learned from are left out: their scores would be memories. So are those
-    of another kind than it learned, which get a rejection row.
+    Without scans that the model learned from, and without those of another kind than its own,
+    which get a rejection row.
     """
     engine = database(home)
     roles = dataset_roles(engine, model_by_id(engine, model.model_id).dataset_id)
-    taught = {scan_id for scan_id, role in roles.items() if role in TAUGHT}
+    learned = {scan_id for scan_id, role in roles.items() if role in LEARNS}
     unique = list(dict.fromkeys(scan_id for scan_id, _ in read.seen))
-    fresh = [scan_id for scan_id in unique if scan_id not in taught]
+    fresh = [scan_id for scan_id in unique if scan_id not in learned]
     undecided = scores_records.undecided(engine, fresh, model.threshold_id)
     scans = scans_by_id(engine, undecided)
     recipe = Recipe.from_json(model.recipe)
@@ -111,7 +112,7 @@ def find_undecided(home: str, run_id: int, model: ActiveModel, read: Ingested) -
     return PendingScans(
         scan_ids=suited,
         n_slices=[scans[scan_id].n_slices for scan_id in suited],
-        training_scans=[scan_id for scan_id in unique if scan_id in taught],
+        training_scans=[scan_id for scan_id in unique if scan_id in learned],
         incompatible=list(left_out),
         refused=[as_listed(each) for each in rejections],
     )

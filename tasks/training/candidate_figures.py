@@ -1,4 +1,4 @@
-"""What a model just trained comes to, beside the active one, before it is activated."""
+"""Figures of a model just trained and of the active one, on scans that neither learned from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,29 +24,28 @@ from mriad_model.errors import ModelFileError, ThresholdUndefined
 from mriad_model.promotion.comparison import one_of_each, points, told_points
 from mriad_model.recipes import Recipe
 from tasks.runtime.connections import database
-from tasks.scoring.selection import TAUGHT
-from tasks.training.compare_models import compared_scans
+from tasks.scoring.selection import LEARNS
+from tasks.training.compare_models import score_comparison_scans
 from tasks.training.retrain import side_of
 from tasks.training.train import FrozenDataset
 
-MOST = 50  # healthy scans, and as many abnormal ones: each is scored with every lesion in it
+MOST_SCANS = 50  # healthy, and as many abnormal; a healthy one is scored with every lesion too
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateFigures:
     """The figures of a new model, and those of the active one on the same scans."""
 
-    told: str  # one plain sentence
+    text: str  # one plain sentence
     model: dict[str, Any] | None = None  # see `mriad_model.promotion.comparison.points`
     active: dict[str, Any] | None = None
     active_model_id: int | None = None
 
     def as_counts(self) -> dict[str, int | float | str]:
         """The figures, flat, as the run's row keeps them."""
-        sides = {"compared": self.model, "active_compared": self.active}
         return {
             f"{name}_{figure}": value
-            for name, side in sides.items()
+            for name, side in (("compared", self.model), ("active_compared", self.active))
             for figure, value in (side or {}).items()
             if value is not None
         }
@@ -76,7 +75,7 @@ def compare_candidate(
     lines = [threshold] if current is None else [current.threshold, threshold]
     models = [each.model_id for each in lines]
     try:
-        compared = compared_scans(
+        compared = score_comparison_scans.fn(
             home, run_id, models, healthy, abnormal, folder, device, keep=False
         )
         if not compared.healthy:
@@ -85,7 +84,7 @@ def compare_candidate(
     except (ModelFileError, ThresholdUndefined) as error:
         return CandidateFigures(not_compared(current is not None, why, error))
     return CandidateFigures(
-        told=told_points(sides[-1], sides[0] if current else None) + why,
+        text=told_points(sides[-1], sides[0] if current else None) + why,
         model=sides[-1],
         active=sides[0] if current else None,
         active_model_id=current.model.id if current else None,
@@ -93,13 +92,7 @@ def compare_candidate(
 
 
 def not_compared(active: bool, why: str, error: Exception) -> str:
-    """Why there are no figures, in words.
-
-    Args:
-        active: a model is active that the new one could be compared with.
-        why: else the reason why not, after a semicolon; empty where none was active.
-        error: what came of it.
-    """
+    """Why there are no figures: the error, or `why` no active model could be compared."""
     if not active:
         return why.removeprefix("; ") or "no model was active to compare with"
     if isinstance(error, ThresholdUndefined):
@@ -109,11 +102,10 @@ def not_compared(active: bool, why: str, error: Exception) -> str:
 
 def _learned(engine: Engine, dataset: FrozenDataset, current: CurrentThreshold | None) -> set[int]:
     """The scans that the new model, or the active one, learned from."""
-    found = {i for role in TAUGHT for i, _ in dataset.scans[role]}
-    if current is not None:
-        before = dataset_roles(engine, current.model.dataset_id)
-        found |= {i for i, role in before.items() if role in TAUGHT}
-    return found
+    before = dataset_roles(engine, current.model.dataset_id) if current else {}
+    return {i for role in LEARNS for i, _ in dataset.scans[role]} | {
+        i for i, role in before.items() if role in LEARNS
+    }
 
 
 def _comparable(engine: Engine, model_id: int) -> tuple[CurrentThreshold | None, str]:
@@ -143,7 +135,7 @@ def _healthy(
         for each in sorted(members)
         if groups[each] not in of_group and scans[each].patient not in patients
     ]
-    places = one_of_each([groups[i] for i in free], [scans[i].sha256 for i in free], MOST)
+    places = one_of_each([groups[i] for i in free], [scans[i].sha256 for i in free], MOST_SCANS)
     return [(free[place], members[free[place]]) for place in places]
 
 
@@ -158,5 +150,5 @@ def _abnormal(engine: Engine, recipe: Recipe, learned: set[int]) -> list[tuple[i
         and each.scan.patient not in patients
         and incompatibility(recipe, each.scan.kind, each.scan.contrast, each.scan.grid) is None
     ]
-    chosen = sorted(ill, key=lambda each: each.scan.sha256)[:MOST]
+    chosen = sorted(ill, key=lambda each: each.scan.sha256)[:MOST_SCANS]
     return [(each.id, each.scan.n_slices) for each in chosen]

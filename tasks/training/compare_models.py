@@ -43,14 +43,6 @@ class ComparedScans:
     scores: dict[int, ComparisonScores]  # by model
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What a model finds in one scan as it is, and in it with each lesion."""
-
-    plain: ScanScores
-    implanted: list[float]
-
-
 @task(name="score-comparison-scans", cache_policy=NO_CACHE)
 def score_comparison_scans(
     home: str,
@@ -60,25 +52,12 @@ def score_comparison_scans(
     abnormal: Sequence[tuple[int, int]],
     folder: str,
     device: str,
-) -> ComparedScans:
-    """Score scans, (scan id, slices), under each model; see `compared_scans`."""
-    return compared_scans(home, run_id, model_ids, healthy, abnormal, folder, device, keep=True)
-
-
-def compared_scans(
-    home: str,
-    run_id: int,
-    model_ids: Sequence[int],
-    healthy: Sequence[tuple[int, int]],
-    abnormal: Sequence[tuple[int, int]],
-    folder: str,
-    device: str,
     *,
-    keep: bool,
+    keep: bool = True,
 ) -> ComparedScans:
-    """Score scans, (scan id, slices), under each model, and keep scores of the scans as they are.
+    """Score scans, (scan id, slices), under each model; with `keep`, append those of plain scans.
 
-    A scan that cannot be read or compared is left out for all models. `folder` is a scratch folder.
+    A scan that one model cannot score is skipped for all. `folder` is a scratch folder.
     """
     compared = ComparedScans([], [], {each: ComparisonScores() for each in model_ids})
     done, total = 0, len(healthy) + len(abnormal)
@@ -88,42 +67,39 @@ def compared_scans(
             workspace = Workspace(Path(folder) / f"compared-{int(ill)}-{number}")
             for located in load_scans(home, run_id, [scan_id for scan_id, _ in chunk], workspace):
                 models = {each: loaded_model(home, each, device) for each in model_ids}
-                found = _found(located, models, kinds)
-                if found is not None:
+                scored = _scored(located, models, kinds)
+                if scored is not None:
                     if keep:
-                        _append(home, run_id, located.scan_id, found)
-                    _add(compared, located.scan_id, found, ill=ill)
+                        _append(home, run_id, located.scan_id, scored)
+                    _add(compared, located.scan_id, scored, ill=ill)
             workspace.discard()
             done += len(chunk)
             tell("comparing", done, total)
     return compared
 
 
-def _add(compared: ComparedScans, scan_id: int, found: Mapping[int, _Found], *, ill: bool) -> None:
+def _add(
+    compared: ComparedScans, scan_id: int, scored: Mapping[int, list[ScanScores]], *, ill: bool
+) -> None:
     (compared.abnormal if ill else compared.healthy).append(scan_id)
-    for model_id, each in found.items():
+    for model_id, (plain, *implanted) in scored.items():
         scores = compared.scores[model_id]
-        if ill:
-            scores.abnormal.append(each.plain.score)
-        else:
-            scores.healthy.append(each.plain.score)
-            scores.implanted.append(each.implanted)
+        (scores.abnormal if ill else scores.healthy).append(plain.score)
+        if not ill:
+            scores.implanted.append([each.score for each in implanted])
 
 
-def _append(home: str, run_id: int, scan_id: int, found: Mapping[int, _Found]) -> None:
-    engine = database(home)
-    for model_id, each in found.items():
-        plain = each.plain
-        row = ScoredScan(
-            scan_id, plain.score, plain.slice_scores.tolist(), positions=plain.positions
-        )
-        append_scored(engine, model_id, None, [row], run_id=run_id, now=now())
+def _append(home: str, run_id: int, scan_id: int, scored: Mapping[int, list[ScanScores]]) -> None:
+    for model_id, (plain, *_) in scored.items():
+        values = plain.slice_scores.tolist()
+        row = ScoredScan(scan_id, plain.score, values, positions=plain.positions)
+        append_scored(database(home), model_id, None, [row], run_id=run_id, now=now())
 
 
-def _found(
+def _scored(
     located: LocatedScan, models: Mapping[int, FittedModel], kinds: Sequence[Lesion]
-) -> dict[int, _Found] | None:
-    """What each model finds; None where there is nothing to score."""
+) -> dict[int, list[ScanScores]] | None:
+    """Each model's scores of the scan as it is, then with each lesion; None if it has no slice."""
     scan, seed = located.kept.scan.load(), located.kept.scan.sha256
     try:
         scans = [scan, *(implanted_scan(scan, kind, seed) for kind in kinds)]
@@ -131,8 +107,7 @@ def _found(
         prepared = {how: [prepare_scan(each, how) for each in scans] for how in recipes}
     except RejectedFile:
         return None
-    found = {}
-    for model_id, fitted in models.items():
-        plain, *implanted = score_scans(fitted, prepared[fitted.recipe])
-        found[model_id] = _Found(plain, [each.score for each in implanted])
-    return found
+    return {
+        model_id: score_scans(fitted, prepared[fitted.recipe])
+        for model_id, fitted in models.items()
+    }

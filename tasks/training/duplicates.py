@@ -1,4 +1,4 @@
-"""What the twins of scans are told by, read from their files chunk by chunk."""
+"""Near-duplicates among scans, found by fingerprints read from their files chunk by chunk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,10 +30,9 @@ class Grouped:
 def grouped(
     home: str, run_id: int, scans: Mapping[int, Scan], recipe: Recipe, folder: Path
 ) -> Grouped:
-    """Read scans (by id) and tell which are twins or of one patient.
+    """Group scans (by id) that are near-duplicates or of one patient. `folder` is for scratch.
 
-    Those whose files have vanished get a rejection row and are left out. `folder` is a scratch
-    folder.
+    A scan whose files are gone is in no group, and gets a rejection row.
     """
     ids: list[int] = []
     prints: list[Fingerprint] = []
@@ -43,7 +42,7 @@ def grouped(
         for each in load_scans(home, run_id, chunk, workspace):
             try:
                 prints.append(fingerprint(shown_slice(each.kept.scan.load(), recipe)))
-            except RejectedFile:  # nothing in it could be judged
+            except RejectedFile:  # it has no slice to compare
                 continue
             ids.append(each.scan_id)
         workspace.discard()

@@ -24,34 +24,27 @@ class GrowthCheck:
 
     due: bool
     growth: Growth
-    told: str
+    text: str
 
 
 def growth_of_pool(engine: Engine, model_id: int, recipe: str, marks: Marks) -> GrowthCheck:
     """Compare the healthy pool with what the active model, and its candidates, were made of.
 
-    Candidates count too: one that was refused, or rolled back, is not made again of the same
-    scans night after night.
-
-    Args:
-        engine: of the record.
-        model_id: of the active model.
-        recipe: the model's, as JSON; scans of another kind than it judges do not count.
-        marks: how much is enough.
+    Candidates count too, or one that was rejected would be trained again of the same scans every
+    night. `recipe` is the active model's, as JSON: scans of another kind do not count.
     """
     tried = [each.candidate_threshold_id for each in comparisons(engine)]
     model_ids = {threshold_by_id(engine, each).model_id for each in tried}
     before: set[int] = set()
     for each in model_ids | {model_id}:
-        dataset_id = model_by_id(engine, each).dataset_id
-        before |= dataset_roles(engine, dataset_id).keys()
+        before |= dataset_roles(engine, model_by_id(engine, each).dataset_id).keys()
     active = Recipe.from_json(recipe)
-    pool = [
+    pool = {
         each.id
         for each in healthy_pool(engine)
         if incompatibility(active, each.scan.kind, each.scan.contrast) is None
-    ]
-    growth = Growth(n_before=len(before), n_new=len(set(pool) - before))
+    }
+    growth = Growth(n_before=len(before), n_new=len(pool - before))
     return GrowthCheck(growth.reaches(marks), growth, growth.told(marks))
 
 

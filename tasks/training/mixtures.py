@@ -1,4 +1,4 @@
-"""What of the scans of a dataset may not belong together, from the record."""
+"""Scans of a dataset that may not belong together: of several sources, sizes or contrasts."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -12,7 +12,7 @@ from mriad_model.enums import ScanKind
 from tasks.runtime.connections import database
 
 DRAWN_FOLDER: Final = "demo-scans"  # in a home, where `mriad demo` draws its heads
-DRAWN_SCANNER: Final = "phantom"  # what drawn series say made them
+DRAWN_SCANNER: Final = "phantom"  # the scanner that drawn series name
 
 
 def mixed_pool(home: str, scan_ids: Iterable[int]) -> list[str]:

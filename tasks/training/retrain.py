@@ -1,4 +1,4 @@
-"""Retraining on growth: whether it is time, who does what, and which model is to decide."""
+"""Retraining on growth: whether the pool has grown enough, roles, and which model is promoted."""
 
 import json
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from db.entities import Comparison, Threshold
+from db.entities import Comparison, Label, Scan, Threshold
 from db.repository.comparisons import append_comparison
 from db.repository.labels import labelled
 from db.repository.models import (
+    Member,
     current_threshold,
     dataset_groups,
     dataset_roles,
@@ -23,7 +24,7 @@ from db.repository.scans import scans_by_id
 from db.repository.scores import calibration_scores
 from db.timestamps import now
 from mriad_model.detection.compatibility import incompatibility
-from mriad_model.enums import LabelSource, LabelValue, Policy, Role
+from mriad_model.enums import LabelSource, LabelValue, Policy
 from mriad_model.errors import ThresholdUndefined
 from mriad_model.promotion.comparison import (
     ModelScores,
@@ -79,66 +80,60 @@ def deal_roles(
 ) -> ComparisonPlan:
     """Freeze the candidate's dataset, and the comparison scans.
 
-    Twins and patients are found among all that the current model was made of, the healthy pool
-    and the abnormal scans, so that no comparison scan has a twin among what either model learns
-    from. A scan whose file has vanished can have no new twin.
+    Near-duplicates and patients are grouped over the current dataset, the healthy pool and the
+    abnormal scans, so that no model learns from a near-duplicate of a comparison scan.
     """
     engine, recipe = database(home), Recipe.from_json(current.recipe)
-    taught_by = model_by_id(engine, current.model_id).dataset_id
-    before = dataset_roles(engine, taught_by)
-    line = threshold_by_id(engine, current.threshold_id)
-    said = {each.id: each.label for each in labelled(engine)}
-    labels = {scan_id: label.value for scan_id, label in said.items()}
-    reviewed = {i for i, label in said.items() if label.source is LabelSource.REVIEWER}
-    scans = scans_by_id(engine, labels.keys() | before.keys())
+    own_dataset_id = model_by_id(engine, current.model_id).dataset_id
+    before = dataset_roles(engine, own_dataset_id)
+    threshold = threshold_by_id(engine, current.threshold_id)
+    labels = {each.id: each.label for each in labelled(engine)}
     scans = {
         i: scan
-        for i, scan in sorted(scans.items())
+        for i, scan in sorted(scans_by_id(engine, labels.keys() | before.keys()).items())
         if incompatibility(recipe, scan.kind, scan.contrast) is None
     }
     found = grouped(home, run_id, scans, recipe, Path(folder))
-    healthy = [labels.get(each) is LabelValue.HEALTHY for each in found.scan_ids]
+    given = [labels.get(each) for each in found.scan_ids]
+    healthy = [each is not None and each.value is LabelValue.HEALTHY for each in given]
     roles = roles_after_growth(
         found.groups,
         [before.get(each) for each in found.scan_ids],
         healthy,
-        [well and each in reviewed for each, well in zip(found.scan_ids, healthy, strict=True)],
+        [
+            well and label is not None and label.source is LabelSource.REVIEWER
+            for label, well in zip(given, healthy, strict=True)
+        ],
         seed,
         found.keys,
     )
     everyone = list(zip(found.scan_ids, roles, found.groups, strict=True))
     members = [each for each, well in zip(everyone, healthy, strict=True) if well]
-    chosen = {
-        value: _comparison_scans(
-            [
-                (member, key)
-                for member, key in zip(everyone, found.keys, strict=True)
-                if labels.get(member[0]) is value
-            ]
-        )
-        for value in LabelValue
-    }
-    comparison_scans = [*chosen[LabelValue.HEALTHY], *chosen[LabelValue.ABNORMAL]]
+    abnormal = [each for each in everyone if _is_abnormal(labels.get(each[0]))]
+    to_compare = [_comparison_scans(each, scans) for each in (members, abnormal)]
     dataset = frozen_dataset(home, run_id, members, scans)
+    slices = [[(i, scans[i].n_slices) for i, _, _ in each] for each in to_compare]
     return ComparisonPlan(
         dataset=dataset,
-        comparison_dataset_id=freeze_dataset(engine, comparison_scans, run_id),
-        healthy=[(i, scans[i].n_slices) for i, _, _ in chosen[LabelValue.HEALTHY]],
-        abnormal=[(i, scans[i].n_slices) for i, _, _ in chosen[LabelValue.ABNORMAL]],
-        anything_new=dataset.id != taught_by,
-        policy=line.policy,
-        k=line.k,
+        comparison_dataset_id=freeze_dataset(engine, [*to_compare[0], *to_compare[1]], run_id),
+        healthy=slices[0],
+        abnormal=slices[1],
+        anything_new=dataset.id != own_dataset_id,
+        policy=threshold.policy,
+        k=threshold.k,
     )
 
 
-def _comparison_scans(
-    members: list[tuple[tuple[int, Role, int], str]],
-) -> list[tuple[int, Role, int]]:
+def _is_abnormal(label: Label | None) -> bool:
+    return label is not None and label.value is LabelValue.ABNORMAL
+
+
+def _comparison_scans(members: list[Member], scans: dict[int, Scan]) -> list[Member]:
     """One scan of each group that no model learns from."""
-    held_out = [each for each in members if each[0][1] in HELD_OUT]
-    groups, keys = [m[2] for m, _ in held_out], [key for _, key in held_out]
-    places = one_of_each(groups, keys, MOST_COMPARISON_SCANS)
-    return [held_out[place][0] for place in places]
+    held_out = [each for each in members if each[1] in HELD_OUT]
+    keys = [scans[i].sha256 for i, _, _ in held_out]
+    places = one_of_each([group for _, _, group in held_out], keys, MOST_COMPARISON_SCANS)
+    return [held_out[place] for place in places]
 
 
 @task(name="decide-promotion", cache_policy=NO_CACHE)
@@ -195,14 +190,14 @@ def decide_promotion(
 def side_of(
     home: str, threshold: Threshold, groups: dict[int, int], compared: ComparedScans
 ) -> ModelScores:
-    """What a model and its threshold say of the comparison scans."""
+    """A model's scores of the comparison scans, and which of them its threshold flags."""
     stored = calibration_scores(database(home), threshold.model_id, threshold.dataset_id)
     calibration = {each.scan_id: each.value for each in stored}
     scores = compared.scores[threshold.model_id]
-    said = verdicts_left_out(
+    flagged = verdicts_left_out(
         dict(zip(compared.healthy, scores.healthy, strict=True)),
         calibration,
-        {i: -i for i in calibration} | groups,  # of what is healthy no more no group is known
+        {i: -i for i in calibration} | groups,  # a scan no longer healthy has no group
         threshold.policy,
         threshold.k,
     )
@@ -211,6 +206,6 @@ def side_of(
         healthy=np.array(scores.healthy),
         implanted=implanted,
         abnormal=np.array(scores.abnormal),
-        flagged=np.array([said[each] for each in compared.healthy], np.bool_),
+        flagged=np.array([flagged[each] for each in compared.healthy], np.bool_),
         caught=implanted > threshold.value,
     )

@@ -1,8 +1,8 @@
-"""What one chooses a threshold by: its model's figures on comparison scans, and when made."""
+"""Figures to choose a threshold by: how its model did on comparison scans, and when."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Engine
@@ -30,26 +30,16 @@ def last_comparisons(engine: Engine) -> dict[int, Compared]:
 
     Of another threshold of the model, the AUROC holds, but not which scans are flagged.
     """
-    found, of_model = _compared(engine), dict[int, Compared]()
-    for threshold in thresholds(engine):
-        threshold_id = threshold.id or 0
-        if threshold_id not in found:
-            trained = _trained(engine, threshold)
-            if trained is not None:
-                found[threshold_id] = trained
-        if threshold_id in found:
-            of_model[threshold.model_id] = found[threshold_id]
-    for threshold in thresholds(engine):
-        other = of_model.get(threshold.model_id)
-        if other is not None and threshold.id not in found:
-            found[threshold.id or 0] = Compared(
-                other.at,
-                other.n_healthy,
-                other.n_abnormal,
-                None,
-                other.auroc_implanted,
-                other.auroc_abnormal,
-            )
+    by_retraining = _compared(engine)
+    found, of_model = dict[int, Compared](), dict[int, Compared]()
+    every = [(each.id or 0, each) for each in thresholds(engine)]
+    for threshold_id, threshold in every:
+        own = by_retraining.get(threshold_id) or _trained(engine, threshold)
+        if own is not None:
+            found[threshold_id] = of_model[threshold.model_id] = own
+    for threshold_id, threshold in every:
+        if threshold_id not in found and threshold.model_id in of_model:
+            found[threshold_id] = replace(of_model[threshold.model_id], flagged=None)
     return found
 
 
@@ -59,7 +49,7 @@ def _compared(engine: Engine) -> dict[int, Compared]:
     for each in comparisons(engine):
         figures = json.loads(each.figures)
         if "false_positives" not in figures:
-            continue  # too few scans told anything
+            continue  # there were too few scans to compare
         for side, threshold_id in (
             ("current", each.current_threshold_id),
             ("candidate", each.candidate_threshold_id),

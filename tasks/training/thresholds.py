@@ -1,25 +1,20 @@
-"""Thresholds and verdicts from stored scores alone: no inference, no workflow engine.
+"""Thresholds and verdicts from stored scores alone: no inference, no workflow engine."""
 
-`recalibrate --dry-run` and `activate` call these directly; `tasks.training.recalibrate` makes tasks
-of them.
-"""
-
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import count, islice
+from itertools import count
 
 import numpy as np
 from sqlalchemy import Engine
 
 from db.entities import Threshold
+from db.mapping import pieces
 from db.repository.decisions import append_decisions
 from db.repository.labels import healthy_pool
 from db.repository.models import (
     CurrentThreshold,
     Member,
-    activate,
+    active_threshold,
     append_threshold,
-    current_threshold,
     dataset_groups,
     dataset_roles,
     freeze_dataset,
@@ -37,7 +32,7 @@ from mriad_model.detection.thresholds import (
     verdict,
 )
 from mriad_model.enums import LabelSource, Policy, Role
-from mriad_model.errors import NoScans, SettingsError
+from mriad_model.errors import SettingsError
 
 PAGE = 5_000
 
@@ -57,16 +52,14 @@ class Proposal:
 def propose(engine: Engine, policy: Policy, k: float, *, new_healthy: bool = False) -> Proposal:
     """Draw a threshold for the active model through its stored calibration scores.
 
-    With `new_healthy` also through its scores of scans that were called healthy since; they
-    become calibration scans of a dataset of their own.
+    With `new_healthy` also through its scores of scans labelled healthy since; they become
+    calibration scans of a dataset of their own.
 
     Raises:
         NoScans: no model is active.
         ThresholdUndefined: the scores give no threshold.
     """
-    current = current_threshold(engine)
-    if current is None:
-        raise NoScans("no model is active; train one first with: mriad train")
+    current = active_threshold(engine)
     model_id, dataset_id = current.threshold.model_id, current.threshold.dataset_id
     healthy = calibration_scores(engine, model_id, dataset_id)
     members = None
@@ -102,10 +95,7 @@ def recalibration_terms(
         NoScans: no model is active.
         SettingsError: a policy was given without its k.
     """
-    current = current_threshold(engine)
-    if current is None:
-        raise NoScans("no model is active; train one first with: mriad train")
-    active_now = current.threshold
+    active_now = active_threshold(engine).threshold
     if k is None and policy not in (None, active_now.policy):
         raise SettingsError("another policy needs its k")
     policy = active_now.policy if policy is None else policy
@@ -119,13 +109,8 @@ def append_proposal(engine: Engine, proposal: Proposal, run_id: int) -> int:
     dataset_id = proposal.dataset_id
     if proposal.calibration is not None:
         dataset_id = freeze_dataset(engine, proposal.calibration, run_id)
-    row = Threshold(
-        proposal.model_id,
-        dataset_id,
-        run_id=run_id,
-        created_at=now(),
-        **asdict(proposal.fit),
-    )
+    fit = asdict(proposal.fit)
+    row = Threshold(proposal.model_id, dataset_id, run_id=run_id, created_at=now(), **fit)
     return append_threshold(engine, row)
 
 
@@ -140,11 +125,11 @@ def _calibration(engine: Engine, dataset_id: int) -> tuple[Member, ...]:
 
 
 def _healthy_since(engine: Engine, current: CurrentThreshold) -> list[tuple[StoredScore, Member]]:
-    """Scores of the active model of healthy scans that are in no dataset of its own.
+    """The active model's scores of healthy scans that are in no dataset of its own.
 
-    Not of those that a reviewer called healthy: reviewers look at what was flagged, and a
-    threshold drawn through such scores would be too high. Scans of a patient from whom the model
-    learned are left out. Twins in other files cannot be told without reading them, and are not.
+    Without scans that a reviewer labelled: reviewers see what was flagged, so a threshold drawn
+    through these would be too high. Without patients in its datasets. Near-duplicates in other
+    files are not looked for, which would take reading them.
     """
     groups: dict[int, int] = {}
     for dataset_id in (current.model.dataset_id, current.threshold.dataset_id):
@@ -167,23 +152,13 @@ def _healthy_since(engine: Engine, current: CurrentThreshold) -> list[tuple[Stor
     ]
 
 
-def activate_threshold(engine: Engine, threshold_id: int, reason: str, author: str) -> int:
-    """Activate a threshold; the id of its model.
-
-    Raises:
-        NotInRecord: there is no such threshold.
-    """
-    activate(engine, threshold_id, reason, author)
-    return threshold_by_id(engine, threshold_id).model_id
-
-
 def decide_again(engine: Engine, threshold_id: int, run_id: int) -> int:
     """Append this threshold's verdict on every scan that its model has decided; how many."""
     threshold = threshold_by_id(engine, threshold_id)
     healthy = calibration_scores(engine, threshold.model_id, threshold.dataset_id)
     calibration = np.array([each.value for each in healthy])
     added = 0
-    for page in _pages(decided_scores(engine, threshold.model_id)):
+    for page in pieces(decided_scores(engine, threshold.model_id), PAGE):
         chances = p_value(np.array([each.value for each in page]), calibration)
         rows = [
             (each.scan_id, each.score_id, verdict(each.value, threshold.value), float(chance))
@@ -191,8 +166,3 @@ def decide_again(engine: Engine, threshold_id: int, run_id: int) -> int:
         ]
         added += append_decisions(engine, threshold_id, rows, run_id=run_id, now=now())
     return added
-
-
-def _pages(scores: Iterator[StoredScore]) -> Iterator[list[StoredScore]]:
-    while page := list(islice(scores, PAGE)):
-        yield page

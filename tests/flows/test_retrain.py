@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import flows.nightly
-import flows.retrain
+import flows.train
 from db.engine.connect import open_record
 from db.repository.comparisons import comparisons
-from db.repository.models import current_threshold, dataset_roles, model_by_id, thresholds
+from db.repository.models import activate, current_threshold, dataset_roles, model_by_id, thresholds
 from db.repository.runs import run_by_id
 from flows.ingest import ingest_scans
 from flows.nightly import nightly
@@ -21,7 +21,6 @@ from mriad_model.phantom.write import write_folder
 from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.promotion.growth import HELD_OUT, Marks
 from tasks.intake.ingest import Labelling
-from tasks.training.thresholds import activate_threshold
 from tests.conftest import N_HEALTHY, Trained
 
 MARKS = Marks(share=0.2, number=12)
@@ -95,7 +94,7 @@ def test_the_pool_grows_a_candidate_is_promoted_and_rolled_back(
         == len(comparison_scans(trained, rows[1].dataset_id)) - figures["n_abnormal"]
     )
 
-    activate_threshold(engine, trained.threshold_id, "rolled back", "tester")
+    activate(engine, trained.threshold_id, "rolled back", "tester")
     assert active(trained) == trained.threshold_id
     assert not retrain(trained).activated  # a rollback stands
 
@@ -143,7 +142,7 @@ def test_the_mornings_page_tells_that_the_retraining_failed(
         raise RuntimeError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(flows.retrain, "train", fail)
+        patch.setattr(flows.train, "train", fail)
         with pytest.raises(RuntimeError, match="the disk is full"):
             nightly(trained.home)
     (page,) = (trained.home / "reports").glob("*.html")
