@@ -7,7 +7,11 @@ from mriad_model.preprocessing.slices import SliceBatch
 
 def drawn_slices(n, recipe, seed=0):
     """Ellipses of smooth noise, of the size that the recipe asks for, with their masks."""
-    size = recipe.preprocessing.size
+    return ellipses(n, recipe.preprocessing.size, seed)
+
+
+def ellipses(n, size, seed=0):
+    """Ellipses of smooth noise, `size` pixels a side, with their masks."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
     masks = np.stack([np.hypot(y / rng.uniform(0.7, 0.95), x / 0.7) < 1 for _ in range(n)])

@@ -1,0 +1,1 @@
+"""Anomalies implanted in healthy slices on the fly, with exact masks: what a network trains on."""
