@@ -220,7 +220,7 @@ class VolumeRecipe:
         return self.slicing.plane
 
 
-LATER = ("volumes", "scoring.size", "scoring.scored_by")
+LATER = ("calibrate_by_group", "volumes", "scoring.size", "scoring.scored_by")
 """Fields that recipes did not have at first; None means as before there was such a field."""
 
 PICTURE = VolumeRecipe(Slicing(), train_slices=1, scan_score=ScanScore.MAX)
@@ -240,6 +240,8 @@ class Recipe:
     scoring: Scoring
     heatmap: HeatmapScale = HeatmapScale()
     volumes: VolumeRecipe | None = None  # None: for picture files
+    # Near-duplicates and scans of one patient count as one where a threshold is drawn
+    calibrate_by_group: bool = False
 
     def with_training(self, *, max_epochs: int | None = None, seed: int | None = None) -> "Recipe":
         """The same recipe with another length of training or another random seed."""
@@ -295,7 +297,7 @@ class Recipe:
             part = fields
             for parent in parents:
                 part = part[parent]
-            if part[name] is None:
+            if part[name] in (None, False):
                 del part[name]
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
@@ -377,6 +379,7 @@ DEFAULT = Recipe(
         augmentation=Augmentation(flip=True, degrees=8.0, scale=0.08, shift=0.03, gamma=0.3),
     ),
     scoring=Scoring(SliceScoreMethod.MAX_MINUS_MEDIAN, erosion=4, standardise=True),
+    calibrate_by_group=True,
 )
 
 

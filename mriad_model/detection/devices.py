@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import cv2
 import torch
 
 from mriad_model.errors import SettingsError
@@ -29,7 +30,12 @@ def repeatable(device: torch.device) -> Iterator[None]:
     costs little, for threads waiting for each other spin; work is spread over cores by running
     slices, chunks or folds side by side. On an accelerator it takes deterministic convolutions.
     The settings are torch's own (of the calling thread, and global ones); they are put back.
+
+    OpenCV works on one thread from here on: how it splits an image changes the last bits too, from
+    run to run, and slices are too small to gain by it. That is left so, for it has one setting for
+    all threads of the process.
     """
+    cv2.setNumThreads(1)
     if device.type == "cuda":
         with torch.backends.cudnn.flags(
             enabled=True, benchmark=False, deterministic=True, allow_tf32=False

@@ -3,12 +3,17 @@
 Numpy only, so that a recalibration starts as quickly as a query. Scores are "higher is more
 anomalous"; a scan is suspicious when its score lies strictly above the threshold's value. All
 sums are exactly rounded (`math.fsum`), so stored scores give the same bits in any order.
+
+Near-duplicates, and scans of one patient, say the same thing several times. Where their groups are
+given, a group counts once however many scans it has: each of n scans counts 1/n.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from typing import overload
 
 import numpy as np
@@ -41,74 +46,94 @@ class Flips:
 
 
 def fit_threshold(
-    scores: ArrayLike, policy: Policy = Policy.SIGMAS, k: float = DEFAULT_SIGMAS
+    scores: ArrayLike,
+    policy: Policy = Policy.SIGMAS,
+    k: float = DEFAULT_SIGMAS,
+    groups: Sequence[int] | None = None,
 ) -> ThresholdFit:
     """The threshold that calibration scores (n,) give under a policy.
 
     `sigmas`: mean + k * sd. `quantile`: the smallest calibration score that at least a share k
-    of healthy scans stay at or below, see `conformal_quantile`.
+    of healthy scans stay at or below, see `conformal_quantile`. `groups` are those of the scores.
 
     Raises ThresholdUndefined for fewer than two scores, scores that are not finite, or scores
     that are all the same, and SettingsError for a k that the policy cannot use.
     """
     values = _checked(scores)
     check_k(policy, k)
-    mean, sd = mean_and_sd(values)
+    mean, sd = mean_and_sd(values, groups)
     if values.max() == values.min():
         raise ThresholdUndefined(
             f"all {values.size} calibration scores are {values[0]:g}, so they have no spread: "
             "calibrate on healthy scans that differ, or check the model"
         )
-    value = mean + k * sd if policy is Policy.SIGMAS else conformal_quantile(values, k)
+    value = mean + k * sd if policy is Policy.SIGMAS else conformal_quantile(values, k, groups)
     return ThresholdFit(policy, mean, sd, int(values.size), k, value)
 
 
-def mean_and_sd(scores: ArrayLike) -> tuple[float, float]:
+def mean_and_sd(scores: ArrayLike, groups: Sequence[int] | None = None) -> tuple[float, float]:
     """Mean and population standard deviation (ddof 0), independent of the scores' order."""
     values = np.asarray(scores, dtype=np.float64).ravel().tolist()
-    mean = math.fsum(values) / len(values)
-    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+    counts = [float(count) for count in _counts(len(values), groups)]
+    total = math.fsum(counts)
+    mean = math.fsum(c * value for c, value in zip(counts, values, strict=True)) / total
+    squares = (c * (value - mean) ** 2 for c, value in zip(counts, values, strict=True))
+    return mean, math.sqrt(math.fsum(squares) / total)
 
 
-def conformal_quantile(scores: ArrayLike, quantile: float) -> float:
-    """The ceil((n + 1) * quantile)-th smallest score.
+def conformal_quantile(
+    scores: ArrayLike, quantile: float, groups: Sequence[int] | None = None
+) -> float:
+    """The ceil((n + 1) * quantile)-th smallest score; with groups, n and ranks count those.
 
     A new healthy scan exceeds it with probability at most 1 - quantile (split conformal
     prediction, Vovk, Gammerman and Shafer 2005). A score lies above it
     exactly when its `p_value` is at most 1 - quantile. Raises ThresholdUndefined where there
     are too few scores to promise so much.
     """
-    ordered = np.sort(np.asarray(scores, dtype=np.float64).ravel())
+    values = np.asarray(scores, dtype=np.float64).ravel()
+    counts = _counts(values.size, groups)
     share = Fraction(repr(float(quantile)))  # 0.07 * 100 is 7.000000000000001 in floats
-    rank = math.ceil((ordered.size + 1) * share)
-    if rank > ordered.size:
-        needed = math.ceil(share / (1 - share))
-        raise ThresholdUndefined(
-            f"{ordered.size} calibration scores cannot hold the quantile {quantile:g}: "
-            f"give at least {needed} healthy scans or a lower quantile"
-        )
-    return float(ordered[rank - 1])
+    wanted, reached = (sum(counts) + 1) * share, Fraction(0)
+    for place in np.argsort(values, kind="stable").tolist():
+        reached += counts[place]
+        if reached >= wanted:
+            return float(values[place])
+    needed = math.ceil(share / (1 - share))
+    raise ThresholdUndefined(
+        f"{_said(values.size, groups)} cannot hold the quantile {quantile:g}: "
+        f"give at least {needed} healthy scans or a lower quantile"
+    )
 
 
-@overload
-def p_value(scores: float, calibration_scores: ArrayLike) -> float: ...
 @overload
 def p_value(
-    scores: Sequence[float] | NDArray[np.floating], calibration_scores: ArrayLike
+    scores: float, calibration_scores: ArrayLike, groups: Sequence[int] | None = None
+) -> float: ...
+@overload
+def p_value(
+    scores: Sequence[float] | NDArray[np.floating],
+    calibration_scores: ArrayLike,
+    groups: Sequence[int] | None = None,
 ) -> NDArray[np.float64]: ...
 def p_value(
-    scores: float | Sequence[float] | NDArray[np.floating], calibration_scores: ArrayLike
+    scores: float | Sequence[float] | NDArray[np.floating],
+    calibration_scores: ArrayLike,
+    groups: Sequence[int] | None = None,
 ) -> float | NDArray[np.float64]:
     """How unusual a score is among healthy ones: (1 + #{calibration >= score}) / (n + 1).
 
+    With the calibration scores' `groups`, those are counted, a group of n scans 1/n for each.
     Never 0, and at most alpha for at most a share alpha of healthy scans (conformal p-value,
     Vovk et al. 2005; the + 1 counts the scan itself). A score that is not a number ranks
     above all others, as in `verdict`.
     """
-    calibration = np.sort(_checked(calibration_scores, at_least=1))
+    values = _checked(calibration_scores, at_least=1)
+    order = np.argsort(values, kind="stable")
+    tails = _tails(order, groups)
     given = np.asarray(scores, dtype=np.float64)
-    at_or_above = calibration.size - np.searchsorted(calibration, given, side="left")
-    p = (1.0 + at_or_above) / (calibration.size + 1.0)
+    at_or_above = tails[np.searchsorted(values[order], given, side="left")]
+    p = (1.0 + at_or_above) / (tails[0] + 1.0)
     return float(p) if given.ndim == 0 else np.asarray(p, dtype=np.float64)
 
 
@@ -134,6 +159,29 @@ def flips(old: Sequence[Verdict], new: Sequence[Verdict]) -> Flips:
     changes = [(was, now) for was, now in zip(old, new, strict=True) if was is not now]
     to_suspicious = sum(now is Verdict.SUSPICIOUS for _, now in changes)
     return Flips(to_suspicious, len(changes) - to_suspicious)
+
+
+def _counts(n: int, groups: Sequence[int] | None) -> list[Fraction]:
+    """How much each of n scores counts."""
+    if groups is None:
+        return [Fraction(1)] * n
+    sizes = Counter(groups)
+    return [Fraction(1, sizes[group]) for group in groups]
+
+
+def _tails(order: NDArray[np.intp], groups: Sequence[int] | None) -> NDArray[np.float64]:
+    """How many scores lie at or above the i-th of this order, for i of 0 to n, (n + 1,)."""
+    if groups is None:
+        return np.arange(order.size, -1.0, -1.0)
+    counts = _counts(order.size, groups)
+    above = accumulate((counts[i] for i in order[::-1].tolist()), initial=Fraction(0))
+    return np.array([float(count) for count in above])[::-1]
+
+
+def _said(n: int, groups: Sequence[int] | None) -> str:
+    if groups is None or len(set(groups)) == n:
+        return f"{n} calibration scores"
+    return f"{n} calibration scores of {len(set(groups))} groups of near-duplicates or patients"
 
 
 def _checked(scores: ArrayLike, at_least: int = 2) -> NDArray[np.float64]:

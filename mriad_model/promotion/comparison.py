@@ -152,6 +152,8 @@ def verdicts_left_out(
     groups: Mapping[int, int],
     policy: Policy,
     k: float,
+    *,
+    by_group: bool = False,
 ) -> dict[int, bool]:
     """Whether each scan is suspicious by the threshold that calibration scores draw.
 
@@ -163,6 +165,7 @@ def verdicts_left_out(
         groups: of all these scans; twins, and scans of one patient, share one.
         policy: the threshold's.
         k: the threshold's.
+        by_group: whether a group counts once where the threshold is drawn.
 
     Raises:
         ThresholdUndefined: what is left draws no threshold.
@@ -172,13 +175,18 @@ def verdicts_left_out(
     of_group: dict[int, list[int]] = {}
     for scan_id in calibration:
         of_group.setdefault(groups[scan_id], []).append(scan_id)
-    whole = fit_threshold(list(calibration.values()), policy, k).value
+
+    def drawn(left_out: set[int]) -> float:
+        left = [scan_id for scan_id in calibration if scan_id not in left_out]
+        of_left = [groups[scan_id] for scan_id in left] if by_group else None
+        return fit_threshold([calibration[i] for i in left], policy, k, of_left).value
+
+    whole = drawn(set())
     said = {}
     for scan_id, score in scores.items():
         value, left_out = whole, set(of_group.get(groups[scan_id], ()))
         if left_out:
-            others = [each for i, each in calibration.items() if i not in left_out]
-            value = fit_threshold(others, policy, k).value
+            value = drawn(left_out)
         said[scan_id] = verdict(score, value) is Verdict.SUSPICIOUS
     return said
 

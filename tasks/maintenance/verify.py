@@ -37,6 +37,7 @@ from tasks.runtime.progress import tell
 from tasks.runtime.runs import library_versions
 from tasks.runtime.source_files import LocatedScan, read_again
 from tasks.runtime.workspace import Workspace
+from tasks.scoring.calibration import Calibration
 from tasks.scoring.model_scores import ModelScore, score_and_draw
 from tasks.scoring.preprocess import PreparedItem, prepare_outcomes
 
@@ -160,7 +161,7 @@ class _Page:
             self.foundations.runs[replay.score.run_id] += 1
 
 
-def _wrong(replay: Replay, judged: ModelScore, calibration: Sequence[float]) -> list[str]:
+def _wrong(replay: Replay, judged: ModelScore, calibration: Calibration) -> list[str]:
     """What of a decision does not come out, on the threshold as recorded."""
     stored, line, decision = replay.score.value, replay.threshold.value, replay.decision
     score = judged.found.score
@@ -175,7 +176,8 @@ def _wrong(replay: Replay, judged: ModelScore, calibration: Sequence[float]) -> 
         wrong.append("its slice scores")
     if verdict(stored, line) is not decision.verdict:
         wrong.append("its verdict")
-    if not calibration or float(p_value(stored, calibration)) != decision.p_value:
+    values, groups = calibration.values, calibration.groups
+    if not values or p_value(stored, values, groups) != decision.p_value:
         wrong.append("its p-value")
     return wrong
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from db.entities import Model, Threshold
-from db.repository.scores import RecordedScore, StoredScore, calibration_scores, recorded_scores
+from db.repository.scores import RecordedScore, StoredScore, recorded_scores
 from db.repository.sightings import SightedScan, sighted_scans
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores, score_scans
@@ -21,6 +21,7 @@ from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import tell
 from tasks.runtime.source_files import LocatedScan, read_again
 from tasks.runtime.workspace import Workspace
+from tasks.scoring.calibration import Calibration, calibration_of
 from tasks.scoring.preprocess import prepare_outcomes
 
 CHUNK = 256  # slices
@@ -41,7 +42,7 @@ class Foundations:
     runs: Counter[int] = field(default_factory=Counter)  # run -> scores with other last bits
     _models: dict[int, bool] = field(default_factory=dict)
     _thresholds: dict[int, bool] = field(default_factory=dict)
-    _calibrations: dict[tuple[int, int], tuple[float, ...]] = field(default_factory=dict)
+    _calibrations: dict[tuple[int, int], Calibration] = field(default_factory=dict)
     _again: dict[int, dict[int, float | None]] = field(default_factory=dict)  # model -> scan
 
     def weak(self, threshold: Threshold, model: Model) -> list[str]:
@@ -57,12 +58,11 @@ class Foundations:
         }
         return [name for name, well in holds.items() if not well]
 
-    def calibration(self, model_id: int, dataset_id: int) -> tuple[float, ...]:
+    def calibration(self, model_id: int, dataset_id: int) -> Calibration:
         """The recorded scores that a threshold is drawn through."""
         key = (model_id, dataset_id)
         if key not in self._calibrations:
-            rows = calibration_scores(database(self.home), *key)
-            self._calibrations[key] = tuple(each.value for each in rows)
+            self._calibrations[key] = calibration_of(database(self.home), *key)
         return self._calibrations[key]
 
     def _model_holds(self, model_id: int, model: Model) -> bool:
@@ -94,9 +94,9 @@ class Foundations:
         return not faults
 
     def _threshold_faults(self, threshold: Threshold) -> list[str]:
-        engine = database(self.home)
-        rows = calibration_scores(engine, threshold.model_id, threshold.dataset_id)
-        faults = _fit_faults(threshold, [each.value for each in rows], Alike.IDENTICAL)
+        healthy = self.calibration(threshold.model_id, threshold.dataset_id)
+        rows, groups = healthy.scores, healthy.groups
+        faults = _fit_faults(threshold, healthy.values, groups, Alike.IDENTICAL)
         if self.quick:
             self.report.leave("calibration scores", QUICK, len(rows))
             return faults
@@ -107,7 +107,7 @@ class Foundations:
             return faults  # told of the model
         values = [each.value if (v := before[each.scan_id]) is None else v for each in rows]
         if not faults:
-            faults += _fit_faults(threshold, values, Alike.CLOSE)
+            faults += _fit_faults(threshold, values, groups, Alike.CLOSE)
         return faults
 
     def _score_again(
@@ -173,10 +173,12 @@ class Foundations:
         return [f"slice scores, the {what} being as recorded, are not"]
 
 
-def _fit_faults(threshold: Threshold, scores: Sequence[float], allowed: Alike) -> list[str]:
+def _fit_faults(
+    threshold: Threshold, scores: Sequence[float], groups: Sequence[int] | None, allowed: Alike
+) -> list[str]:
     """What of a threshold does not follow from calibration scores."""
     try:
-        drawn = fit_threshold(scores, threshold.policy, threshold.k)
+        drawn = fit_threshold(scores, threshold.policy, threshold.k, groups)
     except (ThresholdUndefined, SettingsError) as error:
         return [f"its calibration scores draw none: {error}"]
     names = ("mean", "sd", "n", "value")

@@ -6,14 +6,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
 from db.repository.models import threshold_by_id
 from db.repository.rejections import append_rejections
-from db.repository.scores import calibration_scores
 from db.timestamps import now
 from mriad_model.detection.thresholds import p_value, verdict
 from mriad_model.files import write_all_atomically
@@ -21,6 +19,7 @@ from tasks.runtime.connections import database, release_memory
 from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import timed
 from tasks.runtime.workspace import Workspace
+from tasks.scoring.calibration import Calibration, calibration_of
 from tasks.scoring.export_dicom import DecisionValues, DicomExport, export
 from tasks.scoring.model_scores import ModelScore, score_and_draw
 from tasks.scoring.preprocess import load_prepared
@@ -32,20 +31,21 @@ class ActiveThreshold:
     """An active threshold with the calibration scores behind it."""
 
     value: float
-    calibration: NDArray[np.float64]  # (n,)
+    calibration: Calibration
 
     @classmethod
     def of(cls, home: str, threshold_id: int) -> "ActiveThreshold":
         """What a stored threshold draws."""
         engine = database(home)
         row = threshold_by_id(engine, threshold_id)
-        healthy = calibration_scores(engine, row.model_id, row.dataset_id)
-        return cls(row.value, np.array([each.value for each in healthy]))
+        return cls(row.value, calibration_of(engine, row.model_id, row.dataset_id))
 
     def p_values(self, judged: Sequence[ModelScore]) -> list[float]:
         """The chance of such a score among healthy scans, for each."""
         scores = np.array([each.found.score for each in judged])
-        return [float(chance) for chance in p_value(scores, self.calibration)]
+        healthy = self.calibration
+        chances = p_value(scores, healthy.values, healthy.groups)
+        return [float(chance) for chance in chances]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from db.repository.models import (
     threshold_by_id,
 )
 from db.repository.scans import scans_by_id
-from db.repository.scores import calibration_scores
 from db.timestamps import now
 from mriad_model.detection.compatibility import incompatibility
 from mriad_model.enums import LabelSource, LabelValue, Policy
@@ -37,6 +36,7 @@ from mriad_model.promotion.comparison import (
 from mriad_model.promotion.growth import HELD_OUT, Marks, roles_after_growth
 from mriad_model.recipes import Recipe
 from tasks.runtime.connections import database
+from tasks.scoring.calibration import calibration_of
 from tasks.scoring.selection import ActiveModel
 from tasks.training.compare_models import ComparedScans
 from tasks.training.duplicates import grouped
@@ -191,8 +191,8 @@ def side_of(
     home: str, threshold: Threshold, groups: dict[int, int], compared: ComparedScans
 ) -> ModelScores:
     """A model's scores of the comparison scans, and which of them its threshold flags."""
-    stored = calibration_scores(database(home), threshold.model_id, threshold.dataset_id)
-    calibration = {each.scan_id: each.value for each in stored}
+    stored = calibration_of(database(home), threshold.model_id, threshold.dataset_id)
+    calibration = {each.scan_id: each.value for each in stored.scores}
     scores = compared.scores[threshold.model_id]
     flagged = verdicts_left_out(
         dict(zip(compared.healthy, scores.healthy, strict=True)),
@@ -200,6 +200,7 @@ def side_of(
         {i: -i for i in calibration} | groups,  # a scan no longer healthy has no group
         threshold.policy,
         threshold.k,
+        by_group=stored.groups is not None,
     )
     implanted = np.array(scores.implanted).reshape(len(compared.healthy), -1)
     return ModelScores(

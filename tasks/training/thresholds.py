@@ -33,6 +33,7 @@ from mriad_model.detection.thresholds import (
 )
 from mriad_model.enums import LabelSource, Policy, Role
 from mriad_model.errors import SettingsError
+from tasks.scoring.calibration import calibration_of, counted
 
 PAGE = 5_000
 
@@ -61,20 +62,20 @@ def propose(engine: Engine, policy: Policy, k: float, *, new_healthy: bool = Fal
     """
     current = active_threshold(engine)
     model_id, dataset_id = current.threshold.model_id, current.threshold.dataset_id
-    healthy = calibration_scores(engine, model_id, dataset_id)
-    members = None
-    if new_healthy:
-        more = _healthy_since(engine, current)
-        healthy += [score for score, _ in more]
-        if more:
-            members = _calibration(engine, dataset_id) + tuple(member for _, member in more)
-    fit = fit_threshold([each.value for each in healthy], policy, k)
+    scores = calibration_scores(engine, model_id, dataset_id)
+    members = _calibration(engine, dataset_id)
+    more = _healthy_since(engine, current) if new_healthy else []
+    scores += [score for score, _ in more]
+    members += tuple(member for _, member in more)
+    groups = {scan_id: group for scan_id, _, group in members}
+    healthy = counted(engine, model_id, scores, groups)
+    fit = fit_threshold(healthy.values, policy, k, healthy.groups)
     values = [each.value for each in decided_scores(engine, model_id)]
     turned = flips(
         [verdict(value, current.threshold.value) for value in values],
         [verdict(value, fit.value) for value in values],
     )
-    return Proposal(model_id, dataset_id, members, fit, len(values), turned)
+    return Proposal(model_id, dataset_id, members if more else None, fit, len(values), turned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +156,11 @@ def _healthy_since(engine: Engine, current: CurrentThreshold) -> list[tuple[Stor
 def decide_again(engine: Engine, threshold_id: int, run_id: int) -> int:
     """Append this threshold's verdict on every scan that its model has decided; how many."""
     threshold = threshold_by_id(engine, threshold_id)
-    healthy = calibration_scores(engine, threshold.model_id, threshold.dataset_id)
-    calibration = np.array([each.value for each in healthy])
+    healthy = calibration_of(engine, threshold.model_id, threshold.dataset_id)
     added = 0
     for page in pieces(decided_scores(engine, threshold.model_id), PAGE):
-        chances = p_value(np.array([each.value for each in page]), calibration)
+        given = np.array([each.value for each in page])
+        chances = p_value(given, healthy.values, healthy.groups)
         rows = [
             (each.scan_id, each.score_id, verdict(each.value, threshold.value), float(chance))
             for each, chance in zip(page, chances, strict=True)

@@ -13,7 +13,6 @@ from db.entities import Model, Scan, Threshold
 from db.repository.decisions import ScoredScan, append_scored
 from db.repository.labels import LabelledScan, healthy_pool
 from db.repository.models import append_model, append_threshold, freeze_dataset
-from db.repository.scores import calibration_scores
 from db.timestamps import now
 from mriad_model.datasets.roles import RoleShares, assign_roles
 from mriad_model.detection.compatibility import KINDS, incompatibility, require_one_contrast
@@ -32,6 +31,7 @@ from tasks.runtime.connections import database
 from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import tell
 from tasks.runtime.workspace import Workspace
+from tasks.scoring.calibration import calibration_of
 from tasks.scoring.preprocess import load_prepared
 from tasks.training.duplicates import grouped
 
@@ -177,8 +177,8 @@ def calibrate(
             for each, found in zip(prepared, scored, strict=True)
         ]
         append_scored(engine, model_id, None, rows, run_id=run_id, now=now())
-    healthy = calibration_scores(engine, model_id, dataset_id)
-    drawn = fit_threshold([each.value for each in healthy], policy, k)
+    healthy = calibration_of(engine, model_id, dataset_id)
+    drawn = fit_threshold(healthy.values, policy, k, healthy.groups)
     row = Threshold(model_id, dataset_id, run_id=run_id, created_at=now(), **asdict(drawn))
     return append_threshold(engine, row)
 

@@ -17,6 +17,7 @@ from mriad_model.detection.thresholds import (
     conformal_quantile,
     fit_threshold,
     flips,
+    mean_and_sd,
     p_value,
     verdict,
 )
@@ -145,3 +146,40 @@ def test_importing_thresholds_loads_neither_torch_nor_scipy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+TWINS = [1.0, 3.0, 3.0, 3.0, 8.0]
+GROUPS = [7, 2, 2, 2, 5]
+
+
+def test_a_group_counts_once_however_many_scans_it_has():
+    alone = [1.0, 3.0, 8.0]
+    assert mean_and_sd(TWINS, GROUPS) == pytest.approx(mean_and_sd(alone))
+    for policy, k in ((Policy.SIGMAS, 1.0), (Policy.QUANTILE, 0.5)):
+        many, few = fit_threshold(TWINS, policy, k, GROUPS), fit_threshold(alone, policy, k)
+        assert many.value == pytest.approx(few.value)
+        assert many.n == 5
+    for score in (0.0, 1.0, 2.0, 3.0, 5.0, 9.0):
+        assert p_value(score, TWINS, GROUPS) == pytest.approx(p_value(score, alone))
+
+
+def test_groups_of_one_scan_each_change_no_bit():
+    scores = np.random.default_rng(0).normal(size=37)
+    groups = list(range(37))
+    for policy, k in ((Policy.SIGMAS, 1.3), (Policy.QUANTILE, 0.9)):
+        assert fit_threshold(scores, policy, k, groups) == fit_threshold(scores, policy, k)
+    given = np.random.default_rng(1).normal(size=50)
+    np.testing.assert_array_equal(p_value(given, scores, groups), p_value(given, scores))
+
+
+def test_a_score_lies_above_a_grouped_quantile_exactly_where_its_p_value_is_small():
+    rng = np.random.default_rng(3)
+    scores, groups = rng.normal(size=60).round(1), rng.integers(0, 25, 60).tolist()
+    value = conformal_quantile(scores, 0.9, groups)
+    for score in np.unique(scores):
+        assert (score > value) == (p_value(float(score), scores, groups) <= 0.1 + 1e-12)
+
+
+def test_too_few_groups_cannot_hold_a_quantile():
+    with pytest.raises(ThresholdUndefined, match="30 calibration scores of 3 groups"):
+        conformal_quantile(np.arange(30), 0.9, [0, 1, 2] * 10)

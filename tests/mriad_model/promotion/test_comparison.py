@@ -123,6 +123,17 @@ def test_a_scan_is_not_judged_by_a_threshold_that_it_drew_itself() -> None:
         verdicts_left_out({1: 1.0}, {1: 1.0, 2: 2.0}, groups, Policy.SIGMAS, 1.0)
 
 
+def test_a_group_counts_once_in_the_threshold_that_judges_the_others() -> None:
+    calibration = {1: 1.0, 2: 1.2, 3: 5.0, 4: 5.0, 5: 5.0}
+    groups = {1: 1, 2: 2, 3: 3, 4: 3, 5: 3, 6: 6}
+    policy, scores = Policy.SIGMAS, {6: 5.0}
+    assert verdicts_left_out(scores, calibration, groups, policy, 1.0) == {6: False}
+    by_group = verdicts_left_out(scores, calibration, groups, policy, 1.0, by_group=True)
+    one_each = fit_threshold([1.0, 1.2, 5.0], policy, 1.0).value
+    assert by_group == {6: one_each < 5.0}
+    assert by_group != {6: False}
+
+
 def test_one_scan_stands_for_a_group() -> None:
     assert one_of_each([0, 0, 1, 2], ["b", "a", "c", "d"], 10) == [1, 2, 3]
     assert one_of_each([0, 0, 1, 2], ["b", "a", "c", "d"], 2) == [1, 2]
