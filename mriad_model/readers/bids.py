@@ -1,7 +1,7 @@
 """Subject and session from BIDS names (Brain Imaging Data Structure 1.10, "File name structure").
 
-`sub-01/ses-02/anat/sub-01_ses-02_acq-mprage_T1w.nii.gz`: the file name carries all; folders
-speak where it does not, as they do for DICOM files under `sourcedata/sub-01/ses-02/`.
+`sub-01/ses-02/anat/sub-01_ses-02_acq-mprage_T1w.nii.gz`: the file name counts first; folders fill
+in what it lacks, as for DICOM files under `sourcedata/sub-01/ses-02/`.
 """
 
 import re
@@ -22,10 +22,7 @@ class BidsName:
 
 
 def bids_name(path: Path) -> BidsName:
-    """What the path says by the rules of BIDS. A path that follows none says nothing.
-
-    A session without a subject means nothing, and one of another subject's folder is not ours.
-    """
+    """The labels in a path. A session without a subject, or of another one's folder, is ignored."""
     parts = [_entities(part) for part in path.name.split("_")]
     own = {key: label for entities in parts for key, label in entities.items()}
     folders: dict[str, str] = {}

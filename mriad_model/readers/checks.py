@@ -1,35 +1,23 @@
-"""How the readers of volumes say no."""
+"""Rejections of the readers of volumes."""
 
 import logging
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
 from mriad_model.paths import escape_path
-from mriad_model.readers.folders import FoundFile
 
 LOGGER = logging.getLogger("pydicom")
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A file, or some of its frames, that is part of no volume; and why."""
-
-    found: FoundFile
-    reason: RejectionReason
-    detail: str
-
-
 @contextmanager
-def refusing() -> Iterator[None]:
+def rejecting() -> Iterator[None]:
     """Turn whatever a parser of hostile bytes raises into RejectedFile, and silence the parser.
 
-    Only the kind of an error is told: its text, like pydicom's warnings and log, may quote names
-    out of the file.
+    Only the kind of an error is kept: its text, like pydicom's warnings, may quote names.
     """
     try:
         with _silence():

@@ -1,4 +1,4 @@
-"""What a file is, told by its bytes; a folder's files sorted by what they are."""
+"""What a file is, by its bytes; a folder's files sorted by that."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,14 +6,8 @@ from typing import TypeAlias
 
 from mriad_model.enums import ScanKind
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.checks import Refusal
 from mriad_model.readers.dicom.frames import Frame
-from mriad_model.readers.dicom.reading import (
-    digest_jobs,
-    pixel_digest,
-    read_frames,
-    without_refused,
-)
+from mriad_model.readers.dicom.reading import digest_jobs, pixel_digest, read_frames
 from mriad_model.readers.dicom.series import Series, series_of
 from mriad_model.readers.folders import FoundFile
 from mriad_model.readers.sandbox.pool import ReaderPool
@@ -22,7 +16,7 @@ from mriad_model.readers.volumes import VolumeLimits
 
 TOGETHER = 32  # files in one message: a header takes a millisecond, a message a third of one
 
-Look: TypeAlias = tuple[Frame, ...] | ScanKind | None  # of a DICOM file; NIfTI; anything else
+Content: TypeAlias = tuple[Frame, ...] | ScanKind | None  # of DICOM; NIfTI; of other files
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,39 +30,33 @@ class VolumeSource:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Every file of a folder: a picture, in a volume, or refused. Some are in several volumes."""
+    """Every file of a folder: a picture, in a volume, or rejected. Some are in several volumes."""
 
     pictures: tuple[FoundFile, ...]  # unknown files too: `read_image` says what is wrong with them
     volumes: tuple[VolumeSource, ...]
-    refusals: tuple[Refusal, ...]
+    rejections: tuple[tuple[FoundFile, RejectedFile], ...]
 
 
 def group_files(readers: ReaderPool, files: Iterable[FoundFile]) -> Contents:
-    """Sort a folder's files by what is in them.
-
-    A file counts as DICOM or NIfTI by its bytes; what its name says means nothing.
-
-    Args:
-        readers: where files are opened. No byte of one is parsed in this process.
-        files: as `mriad_model.readers.folders.list_files` gives them.
-    """
+    """Sort a folder's files by their bytes, which are parsed in children; names mean nothing."""
     pictures: list[FoundFile] = []
     volumes: list[VolumeSource] = []
     frames: list[Frame] = []
-    refusals: list[Refusal] = []
+    rejections: list[tuple[FoundFile, RejectedFile]] = []
     openable: list[FoundFile] = []
     for found in files:
         if found.refused is None:
             openable.append(found)
         else:
-            refusals.append(Refusal(found, found.refused, found.refused.value.replace("_", " ")))
-    looks = readers.map(look_at, openable, together=TOGETHER)
-    for found, look in zip(openable, looks, strict=True):
-        if isinstance(look, RejectedFile):
-            refusals.append(Refusal(found, look.reason, look.detail))
-        elif isinstance(look, tuple):
-            frames.extend(look)
-        elif look is ScanKind.NIFTI:
+            detail = found.refused.value.replace("_", " ")
+            rejections.append((found, RejectedFile(found.refused, detail)))
+    contents = readers.map(content_of, openable, together=TOGETHER)
+    for found, content in zip(openable, contents, strict=True):
+        if isinstance(content, RejectedFile):
+            rejections.append((found, content))
+        elif isinstance(content, tuple):
+            frames.extend(content)
+        elif content is ScanKind.NIFTI:
             volumes.append(VolumeSource(ScanKind.NIFTI, (found,)))
         else:
             pictures.append(found)
@@ -77,16 +65,17 @@ def group_files(readers: ReaderPool, files: Iterable[FoundFile]) -> Contents:
     for job, digest in zip(jobs, readers.map(pixel_digest, jobs), strict=True):
         found = job[0].instance.found
         if isinstance(digest, RejectedFile):
-            refusals.append(Refusal(found, digest.reason, digest.detail))
+            rejections.append((found, digest))
         else:
             digests[found] = digest
-    sound = without_refused(frames, refusals)
-    series, refused = series_of(sound, VolumeLimits(), digests)
+    rejected = {found for found, _ in rejections}
+    sound = [frame for frame in frames if frame.instance.found not in rejected]
+    series, unsuited = series_of(sound, VolumeLimits(), digests)
     volumes.extend(VolumeSource(ScanKind.DICOM, each.files, each) for each in series)
-    return Contents(tuple(pictures), tuple(volumes), (*refusals, *refused))
+    return Contents(tuple(pictures), tuple(volumes), (*rejections, *unsuited))
 
 
-def look_at(found: FoundFile) -> Look:
-    """What a file is; of DICOM, the frames that its header tells of. Raises RejectedFile."""
+def content_of(found: FoundFile) -> Content:
+    """The kind of a file, or the frames of its DICOM header. Raises RejectedFile."""
     kind = volume_kind(found.path)
     return read_frames(found, VolumeLimits()) if kind is ScanKind.DICOM else kind

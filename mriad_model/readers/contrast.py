@@ -1,8 +1,8 @@
-"""A hint at what a volume is weighted by: from BIDS suffixes, descriptions, or timing.
+"""A volume's contrast: a hint from BIDS suffixes, descriptions, or timing.
 
 Descriptions are free text, and one may stand over two echoes. Where the timing of a spin echo
-says something else, it is believed, and the contradiction is kept as a remark. BIDS suffixes are
-used as names (BIDS 1.10, "Anatomy imaging data"), and T1c for T1 after a contrast agent.
+contradicts one, the timing is believed, and the contradiction kept as a remark. Names are BIDS
+suffixes (BIDS 1.10, "Anatomy imaging data"), and T1c for T1 after a contrast agent.
 """
 
 import re
@@ -99,31 +99,19 @@ def timing_of(sequence: Sequence[str], **numbers: float | None) -> Timing:
     )
 
 
-def dicom_contrast(dataset: Dataset, timing: Timing | None = None) -> Hint:
-    """What the header says: by its timing where that is plain, else by its descriptions.
-
-    Args:
-        dataset: of the file.
-        timing: of the frame; by default that of a classic file.
-    """
-    timing = classic_timing(dataset) if timing is None else timing
+def dicom_contrast(dataset: Dataset, timing: Timing) -> Hint:
+    """The contrast of a frame: by its timing where that is plain, else by its descriptions."""
     agent = tags.optional_text(dataset, "ContrastBolusAgent") is not None
-    named = _by_description(dataset, agent)
-    if named is None:
-        stated = STATED.get(tags.optional_text(dataset, "AcquisitionContrast") or "")
-        return Hint(by_timing(timing, agent) or stated)
-    return weighed(named, timing, agent)
+    for keyword in ("SeriesDescription", "ProtocolName"):
+        named = text_contrast(tags.optional_text(dataset, keyword) or "", agent)
+        if named:
+            return weighed(named, timing, agent)
+    stated = STATED.get(tags.optional_text(dataset, "AcquisitionContrast") or "")
+    return Hint(by_timing(timing, agent) or stated)
 
 
 def weighed(named: str, timing: Timing, agent: bool = False, said: str = "described as") -> Hint:
-    """A name against the timing, which is believed where it is plain.
-
-    Args:
-        named: a contrast.
-        timing: of the same picture.
-        agent: whether a contrast agent was given.
-        said: how it was named; the remark begins so.
-    """
+    """A name against the timing, which is believed where it is plain; `said` begins the remark."""
     timed = by_timing(timing, agent)
     if timed is None or named not in WEIGHTINGS:
         return Hint(named)
@@ -149,14 +137,6 @@ def by_timing(timing: Timing, agent: bool = False) -> str | None:
     if repetition <= SHORT_REPETITION or FAT_NULLING <= inversion < FLUID_NULLING:
         return t1
     return "PDw" if repetition >= LONG_REPETITION and not inversion else None
-
-
-def _by_description(dataset: Dataset, agent: bool) -> str | None:
-    for keyword in ("SeriesDescription", "ProtocolName"):
-        named = text_contrast(tags.optional_text(dataset, keyword) or "", agent)
-        if named:
-            return named
-    return None
 
 
 def _is_spoiled(timing: Timing, repetition: float, echo: float) -> bool:

@@ -1,4 +1,4 @@
-"""What lies in a folder: every file, in one fixed order, and nothing followed out of it."""
+"""The files in a folder: every one, in one fixed order; no link is followed out of it."""
 
 import fnmatch
 import os
@@ -15,9 +15,9 @@ UNFINISHED = (".part", ".tmp")  # names that a copy under way bears
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file as the folder lists it: what `lstat` says, and whether it can be a scan at all.
+    """A file as the folder lists it: what `lstat` returns, and whether it can be a scan at all.
 
-    Size, times, inode and mode are -1 where the file could not be looked at.
+    Size, times, inode and mode are -1 where the file could not be read.
     """
 
     path: Path
@@ -32,27 +32,22 @@ class FoundFile:
     def stands(self) -> bool:
         """Whether the file is there as it was listed: not written to, replaced or taken away."""
         try:
-            now = self.path.lstat()
+            return self.is_of(self.path.lstat())
         except OSError:
             return False
-        found = (now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
-        return found == (self.size, self.mtime_ns, self.ctime_ns, self.inode)
+
+    def is_of(self, status: os.stat_result) -> bool:
+        """Whether a file's status is the one that was listed."""
+        now = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        return now == (self.size, self.mtime_ns, self.ctime_ns, self.inode)
 
 
 def list_files(folder: Path, glob: str = "*") -> Iterator[FoundFile]:
-    """Every file below `folder` (or `folder` itself, if it is a file), sorted by name.
+    """Every file below `folder` (or `folder` itself, if it is a file) by `glob`, sorted by name.
 
-    Dotfiles, `*.part` and `*.tmp` are left out. Symbolic links are listed as refused and never
-    followed, so there is no way out of the folder and no loop; FIFOs, sockets and devices are
-    listed as refused; a folder that cannot be opened is listed as unreadable. Only `folder`
-    itself may be a link: the user named it.
-
-    Args:
-        folder: where to look, recursively.
-        glob: a pattern for the file's name, in any case of letters.
-
-    Raises:
-        NoScans: there is nothing at `folder`.
+    Dotfiles, `*.part` and `*.tmp` are passed over. Symbolic links, FIFOs, sockets and devices are
+    listed as rejected, folders that cannot be opened as unreadable, so there is no way out of the
+    folder and no loop. Only `folder` itself may be a link. Raises NoScans where it is missing.
     """
     try:
         status = folder.stat()
@@ -69,7 +64,7 @@ def _walk(folder: Path, pattern: str) -> Iterator[FoundFile]:
     try:
         stack = _entries(folder)
     except OSError:
-        yield FoundFile(folder, -1, -1, -1, -1, RejectionReason.UNREADABLE)
+        yield unlisted(folder)
         return
     while stack:
         entry = stack.pop()
@@ -81,7 +76,7 @@ def _walk(folder: Path, pattern: str) -> Iterator[FoundFile]:
         except FileNotFoundError:
             continue  # it went away while we were looking
         except OSError:
-            yield FoundFile(Path(entry.path), -1, -1, -1, -1, RejectionReason.UNREADABLE)
+            yield unlisted(Path(entry.path))
             continue
         if fnmatch.fnmatchcase(entry.name.lower(), pattern):
             yield _found(Path(entry.path), status)
@@ -102,17 +97,17 @@ def is_passed_over(name: str) -> bool:
 
 
 def found_file(path: Path) -> FoundFile:
-    """A file as a folder lists it; one that cannot be opened or looked at is refused.
-
-    Of a folder, which only an unreadable one may be asked about here, that it is unreadable.
-    """
+    """A file as a folder lists it; unreadable where it is a folder or cannot be listed."""
     try:
         status = path.lstat()
     except OSError:
-        return FoundFile(path, -1, -1, -1, -1, RejectionReason.UNREADABLE)
-    if stat.S_ISDIR(status.st_mode):
-        return FoundFile(path, -1, -1, -1, -1, RejectionReason.UNREADABLE)
-    return _found(path, status)
+        return unlisted(path)
+    return unlisted(path) if stat.S_ISDIR(status.st_mode) else _found(path, status)
+
+
+def unlisted(path: Path) -> FoundFile:
+    """A file, or a folder, whose status cannot be read."""
+    return FoundFile(path, -1, -1, -1, -1, RejectionReason.UNREADABLE)
 
 
 def _found(path: Path, status: os.stat_result) -> FoundFile:
@@ -121,13 +116,5 @@ def _found(path: Path, status: os.stat_result) -> FoundFile:
         refused = RejectionReason.SYMLINK
     elif not stat.S_ISREG(status.st_mode):
         refused = RejectionReason.NOT_REGULAR
-    mode = stat.S_IMODE(status.st_mode)
-    return FoundFile(
-        path,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ino,
-        mode,
-        refused,
-        ctime_ns=status.st_ctime_ns,
-    )
+    mode, times = stat.S_IMODE(status.st_mode), (status.st_mtime_ns, status.st_ctime_ns)
+    return FoundFile(path, status.st_size, times[0], status.st_ino, mode, refused, times[1])

@@ -30,7 +30,7 @@ SMALLEST_SPACING = 1e-3  # mm
 
 
 def require_orientation(orientation: Sequence[float]) -> None:
-    """Refuse direction cosines (row x, y, z, column x, y, z) that span no right-angled plane."""
+    """Reject direction cosines (row x, y, z, column x, y, z) that span no right-angled plane."""
     row, column = np.asarray(orientation[:3]), np.asarray(orientation[3:])
     lengths = np.array([np.linalg.norm(row), np.linalg.norm(column)])
     sound = np.abs(lengths - 1).max() <= UNIT_TOLERANCE and abs(row @ column) <= UNIT_TOLERANCE
@@ -38,13 +38,13 @@ def require_orientation(orientation: Sequence[float]) -> None:
 
 
 def require_spacing(spacing: Sequence[float]) -> None:
-    """Refuse distances between voxels that no scanner makes."""
+    """Reject distances between voxels that no scanner makes."""
     sound = all(SMALLEST_SPACING <= each <= LARGEST_SPACING for each in spacing)
     require(sound, RejectionReason.BAD_GEOMETRY, "voxel spacing out of range")
 
 
 def require_field(shape: Sequence[int], affine: Affine) -> None:
-    """Refuse a grid (Z, Y, X) that is too small or too large for any scanner's field of view."""
+    """Reject a grid (Z, Y, X) that is too small or too large for any scanner's field of view."""
     sides = [n * each for n, each in zip(reversed(shape), voxel_spacing(affine), strict=True)]
     detail = f"a field of view of {max(sides):.3g} mm; see to its spacing and units"
     require(FIELD[0] <= max(sides) <= FIELD[1], RejectionReason.BAD_GEOMETRY, detail)
@@ -62,40 +62,32 @@ def mean_step(positions: NDArray[np.float64]) -> float:
 
 
 def require_even_stack(positions: NDArray[np.float64], normal: Vector) -> None:
-    """Refuse slices that are no stack: shared positions, gaps, or a drift along the slices.
+    """Reject slices that are no stack: shared positions, gaps, or a drift along the slices.
 
-    Args:
-        positions: of the first voxel of each slice, (N, 3), sorted along `normal`; N >= 2.
-        normal: unit normal of all slices, (3,).
+    `positions`, (N, 3), are those of first voxels, sorted along the unit `normal` (3,).
     """
     heights = positions @ normal
     steps = np.diff(heights)
     step = float(np.median(steps))
     shared = int(np.count_nonzero(steps <= max(GAP_TOLERANCE * step, SMALLEST_SPACING)))
-    require(
-        shared == 0,
-        RejectionReason.SHARED_POSITIONS,
-        f"{shared + 1} or more of {len(positions)} slices share a position",
-    )
+    detail = f"{shared + 1} or more of {len(positions)} slices share a position"
+    require(shared == 0, RejectionReason.SHARED_POSITIONS, detail)
     off = np.abs(steps - step)
     slack = _rounding(positions, normal)
     if slack > 0:
         mean = float(heights[-1] - heights[0]) / (len(positions) - 1)
         off = np.minimum(off, np.maximum(np.abs(steps - mean) - slack, 0))
     worst = int(off.argmax())
-    require(
-        bool(off[worst] <= GAP_TOLERANCE * step),
-        RejectionReason.GAP,
+    detail = (
         f"slices {worst + 1} and {worst + 2} of {len(positions)} are {steps[worst]:.3g} mm apart, "
-        f"most others {step:.3g} mm",
+        f"most others {step:.3g} mm"
     )
+    require(bool(off[worst] <= GAP_TOLERANCE * step), RejectionReason.GAP, detail)
     drift = positions - positions[0] - np.outer(heights - heights[0], normal)  # (N, 3), in plane
     allowed = SHEAR_TOLERANCE * (heights - heights[0]) + GAP_TOLERANCE * step + slack
-    require(
-        bool((np.linalg.norm(drift, axis=1) <= allowed).all()),
-        RejectionReason.BAD_GEOMETRY,
-        "slices are sheared: each is shifted within its plane",
-    )
+    upright = bool((np.linalg.norm(drift, axis=1) <= allowed).all())
+    detail = "slices are sheared: each is shifted within its plane"
+    require(upright, RejectionReason.BAD_GEOMETRY, detail)
 
 
 def _rounding(positions: NDArray[np.float64], normal: Vector) -> float:
@@ -108,12 +100,9 @@ def _rounding(positions: NDArray[np.float64], normal: Vector) -> float:
 def stack_affine(
     positions: NDArray[np.float64], orientation: Sequence[float], spacing: Sequence[float]
 ) -> Affine:
-    """The affine of slices in order, from where their first voxels lie.
+    """The affine of slices in order, N >= 2, from where their first voxels lie, (N, 3) LPS.
 
-    Args:
-        positions: ImagePositionPatient of each slice, (N, 3) LPS; N >= 2.
-        orientation: ImageOrientationPatient.
-        spacing: PixelSpacing: between rows, between columns.
+    `orientation` is ImageOrientationPatient, `spacing` PixelSpacing (between rows, columns).
     """
     between_rows, between_columns = spacing
     affine = np.eye(4)
@@ -131,7 +120,7 @@ def voxel_spacing(affine: Affine) -> tuple[float, float, float]:
 
 
 def require_affine(affine: Affine) -> None:
-    """Refuse an affine that is not finite, is singular, sheared or of impossible spacing."""
+    """Reject an affine that is not finite, is singular, sheared or of impossible spacing."""
     reason = RejectionReason.BAD_GEOMETRY
     require(bool(np.isfinite(affine).all()), reason, "affine is not finite")
     spacing = np.asarray(voxel_spacing(affine))

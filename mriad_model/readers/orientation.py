@@ -1,4 +1,4 @@
-"""A scan's geometry, as the record keeps it, in words. On the standard library alone."""
+"""A scan's geometry from the record, in words. Standard library only."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -54,7 +54,7 @@ def slices_across(grid: Mapping[str, Any], plane: str | None) -> int | None:
 
 
 def in_words(grid: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What a person wants to know of a grid: (name, words). What is not there is left out."""
+    """What a person wants to know of a grid: (name, words) of what it has."""
     bits = f", {grid['bits']} bit" if "bits" in grid else ""
     if "rows" in grid:
         yield "size", f"{grid['columns']} x {grid['rows']} pixels{bits}"

@@ -1,4 +1,4 @@
-"""Scans under one name: pictures and volumes, as read and as they lie in scratch files."""
+"""Pictures and volumes under one name, as read and as stored in scratch files."""
 
 from typing import TypeAlias
 

@@ -1,4 +1,4 @@
-"""What a file is, told by its bytes; and files opened without surprises."""
+"""What a file is, by its first bytes; and files opened safely."""
 
 import os
 import zlib
@@ -11,7 +11,6 @@ from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import RejectedFile
 from mriad_model.files import NotRegularFileError, open_regular
 from mriad_model.readers.folders import FoundFile
-from mriad_model.readers.volumes import VolumeLimits
 
 DICM = slice(128, 132)  # PS3.10, 7.1
 SOP_CLASS = b"1.2.840.10008.5.1.4."  # PS3.6, A: roots of all storage classes
@@ -24,11 +23,7 @@ LONGEST_LOOK = 1024  # bytes
 
 
 def volume_kind(path: Path) -> ScanKind | None:
-    """DICOM or NIfTI, whatever the name says; None for anything else.
-
-    Raises:
-        RejectedFile: the file cannot be opened, or is not a regular one.
-    """
+    """DICOM or NIfTI by content, else None. Raises RejectedFile where it cannot be opened."""
     with opened(path) as file:
         start = file.read(LONGEST_LOOK)
     if start[DICM] == b"DICM" or begins_bare(start):
@@ -41,10 +36,9 @@ def volume_kind(path: Path) -> ScanKind | None:
 
 
 def begins_bare(start: bytes) -> bool:
-    """Whether a file begins as a DICOM dataset does, without the preamble that it should have.
+    """Whether a file begins as a DICOM dataset without its preamble.
 
-    Either with the file meta (group 0002), or with group 0008, of which the SOP class is the
-    sign: nothing else begins so and names a class of DICOM's.
+    With the file meta (group 0002), or with group 0008 and the SOP class of a storage class.
     """
     meta = start[:2] == b"\x02\0" and start[4:6] in (b"UL", b"OB", b"UI")
     identifying = start[:2] == b"\x08\0" and b"\x08\0\x16\0" in start and SOP_CLASS in start
@@ -53,12 +47,7 @@ def begins_bare(start: bytes) -> bool:
 
 @contextmanager
 def opened(path: Path, found: FoundFile | None = None) -> Iterator[BinaryIO]:
-    """A regular file for reading. Symbolic links, FIFOs and the like are refused.
-
-    Args:
-        path: the file.
-        found: how it was listed; refused if it has changed since.
-    """
+    """A regular file for reading, as it was `found`. Raises RejectedFile where it is neither."""
     try:
         descriptor = open_regular(path)
     except NotRegularFileError as error:
@@ -68,20 +57,17 @@ def opened(path: Path, found: FoundFile | None = None) -> Iterator[BinaryIO]:
         reason = RejectionReason.SYMLINK if link else RejectionReason.UNREADABLE
         raise RejectedFile(reason, error.strerror or type(error).__name__) from error
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        now = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        if found is not None and now != (found.size, found.mtime_ns, found.ctime_ns, found.inode):
+        if found is not None and not found.is_of(os.fstat(file.fileno())):
             raise RejectedFile(RejectionReason.UNREADABLE, "changed while it was being read")
         yield file
 
 
-def require_size(size: int, limits: VolumeLimits) -> None:
-    """Refuse a file of no bytes, or of too many."""
+def require_size(size: int, most: int) -> None:
+    """Reject a file of no bytes, or of too many."""
     if size == 0:
         raise RejectedFile(RejectionReason.EMPTY, "no bytes")
-    if size > limits.max_file_bytes:
-        detail = f"{size:,} bytes, more than {limits.max_file_bytes:,}"
-        raise RejectedFile(RejectionReason.TOO_LARGE, detail)
+    if size > most:
+        raise RejectedFile(RejectionReason.TOO_LARGE, f"{size:,} bytes, more than {most:,}")
 
 
 def _inflated(start: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""A volume decoded in a child and read in the parent: it travels as a file, not through a pipe."""
+"""A volume decoded in a child and used in the parent: it travels as a file, not through a pipe."""
 
 import os
 from dataclasses import dataclass
@@ -60,27 +60,15 @@ class StoredVolume:
 
 
 def store_volume(job: tuple[VolumeSource, Path]) -> StoredVolume:
-    """Read a volume and write its voxels to a scratch file, 0600. Runs in a child.
+    """Read a volume and write its voxels to a scratch file, 0600, which its owner removes.
 
-    Args:
-        job: what to read, and the file to write, which its owner removes. One that is there is
-            overwritten: the child before may have died of it.
-
-    Raises:
-        RejectedFile: the source is no good volume.
-        OSError: the scratch file cannot be written.
+    Runs in a child; a file left by a killed one is overwritten. Raises RejectedFile where the
+    source is no good volume, OSError where the file cannot be written.
     """
     source, path = job
-    volume = _volume(source)
+    volume = read_series(source.series) if source.series else read_nifti(source.files[0].path)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE_FILE)
     with os.fdopen(descriptor, "wb") as file:
         np.save(file, volume.voxels, allow_pickle=False)
     affine = tuple(volume.affine.ravel().tolist())
     return StoredVolume(path, affine, volume.origin, volume.identity, len(volume.voxels))
-
-
-def _volume(source: VolumeSource) -> Volume:
-    if source.series is not None:
-        return read_series(source.series)
-    (found,) = source.files
-    return read_nifti(found.path)

@@ -1,10 +1,10 @@
-"""What tells a volume: its voxels, and how far apart they lie.
+"""The identity of a volume: its voxels, and the distances between them.
 
-Where the grid lies in the room is not part of it, nor how it is turned: the voxels are taken
-along the patient's closest axes, so a mirrored head is another scan. A DICOM series and the
-NIfTI file made of it are the same scan, though they store a spacing to other digits. So the
-spacing is rounded, and a volume whose spacing lies near the edge of rounding answers to the
-names on both sides of it: no two spacings within TOLERANCE of each other are ever parted.
+Position and rotation of the grid are no part of it: the voxels are taken along the patient's
+closest axes, so a mirrored head is another scan. A DICOM series and the NIfTI file made of it are
+the same scan, though they store a spacing to other digits. So the spacing is rounded, and one near
+the edge of rounding has the names on both sides: spacings within TOLERANCE of each other are never
+parted.
 """
 
 import hashlib
@@ -38,10 +38,7 @@ class Identity:
 
 
 def identity_of(voxels: Voxels, affine: Affine) -> Identity:
-    """The identity of voxels (Z, Y, X): SHA-256 of shape, voxels as float32 in RAS order, spacing.
-
-    The spacing comes last, so that all names are made in one pass over the voxels.
-    """
+    """SHA-256 of shape, voxels (Z, Y, X) as float32 in RAS order, and (last) rounded spacings."""
     across = canonical(voxels, affine)  # (R, A, S)
     digest = hashlib.sha256(f"volume {across.shape}\n".encode())
     for plane in across.transpose(2, 1, 0):

@@ -1,6 +1,5 @@
 """A volume: voxels on a grid, where the grid lies in the patient, and what a volume may measure."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ MOST_LABELS = 32  # different values in a volume; a scan has hundreds
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What the source says of itself. Identifiers are raw: whoever stores them makes pseudonyms."""
+    """What the source states of itself. Identifiers are raw: pseudonyms are made in storing."""
 
     kind: ScanKind
     patient_id: str | None = None
@@ -60,20 +59,14 @@ class Volume:
 
 
 def volume_of(voxels: Voxels, affine: Affine, origin: Origin) -> Volume:
-    """A volume with its identity.
-
-    Raises RejectedFile where voxels are not finite or constant, or the grid is no scanner's.
-    """
+    """A volume with its identity. RejectedFile: not finite, constant, an impossible field."""
     require_field(voxels.shape, affine)
     _require_signal(voxels)
     return Volume(voxels, affine, origin, identity_of(voxels, affine))
 
 
 def require_grey_levels(voxels: Voxels) -> None:
-    """Refuse a mask or label map: a volume of finite voxels with few different values.
-
-    Segmentations lie beside scans in most collections of NIfTI files, and look like scans.
-    """
+    """Reject a volume of few values: masks lie beside scans in most collections of NIfTI files."""
     seen: set[float] = set()
     for plane in voxels:
         seen.update(np.unique(plane).tolist())
@@ -90,17 +83,12 @@ def storage_type(stored: np.dtype[Any], scaled: bool) -> np.dtype[Any]:
 
 
 def _require_signal(voxels: Voxels) -> None:
-    low, high = zip(*_extremes(voxels), strict=True)
+    low, high = zip(*((float(plane.min()), float(plane.max())) for plane in voxels), strict=True)
     lowest, highest = min(low), max(high)
-    # One NaN makes its plane's extremes NaN, so they are looked at before they are compared.
+    # One NaN makes its plane's extremes NaN, so they are checked before they are compared.
     finite = bool(np.isfinite(low).all() and np.isfinite(high).all())
     require(finite, RejectionReason.NOT_FINITE, "voxels are not a number or infinite")
     require(lowest < highest, RejectionReason.NO_SIGNAL, f"every voxel is {lowest:g}")
-
-
-def _extremes(voxels: Voxels) -> Iterator[tuple[float, float]]:
-    for plane in voxels:
-        yield float(plane.min()), float(plane.max())
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,9 +187,9 @@ def _refused(
     for file in new:
         if file.refused is not None:
             yield file, refusal(file.refused)
-    for each in contents.refusals:
-        if each.found in new:
-            yield each.found, RejectedFile(each.reason, each.detail)
+    for file, error in contents.rejections:
+        if file in new:
+            yield file, error
 
 
 def _n_slices(source: VolumeSource) -> int:

@@ -12,7 +12,7 @@ from mriad_model.enums import RejectionReason
 from mriad_model.errors import NoScans, RejectedFile
 from mriad_model.files import sha256_of
 from mriad_model.paths import recorded_path
-from mriad_model.readers.folders import FoundFile, list_files
+from mriad_model.readers.folders import FoundFile, list_files, unlisted
 from mriad_model.readers.images.reading import ReadLimits
 from mriad_model.rejections import LIMITATIONS, RejectedItem
 from tasks.runtime.connections import database
@@ -95,7 +95,7 @@ def rejection_at(
     try:
         file = next(list_files(path))
     except (NoScans, StopIteration):
-        file = FoundFile(path, -1, -1, -1, -1, RejectionReason.UNREADABLE)
+        file = unlisted(path)
     return rejection_row(file, home, error, run_id, moment)
 
 

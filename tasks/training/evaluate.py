@@ -131,8 +131,8 @@ def _read(
     """The scans in files, each read in a child; or why they are none that the recipe is for."""
     yield from (((each,), refusal(each.refused)) for each in files if each.refused is not None)
     contents = group_files(reader_pool(), [each for each in files if each.refused is None])
-    for each in contents.refusals:
-        yield (each.found,), RejectedFile(each.reason, each.detail)
+    for file, error in contents.rejections:
+        yield (file,), error
     of_kinds = {
         PICTURES: ScanSources(pictures=contents.pictures),
         VOLUMES: ScanSources(volumes=contents.volumes),

@@ -15,7 +15,7 @@ import numpy as np
 
 from mriad_model.enums import ScanKind
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.contents import VolumeSource, look_at
+from mriad_model.readers.contents import VolumeSource, content_of
 from mriad_model.readers.dicom.series import series_of
 from mriad_model.readers.folders import FoundFile, list_files
 from mriad_model.readers.images.formats import PNG_SIGNATURE
@@ -53,22 +53,22 @@ def _read(files: list[FoundFile], scratch: Path) -> Iterator[str]:
     frames, told = [], set[Path]()
     for found in files:
         try:
-            look = look_at(found)
-            if look is None:
+            content = content_of(found)
+            if content is None:
                 read_image(found.path)
-            elif look is ScanKind.NIFTI:
+            elif content is ScanKind.NIFTI:
                 _store(VolumeSource(ScanKind.NIFTI, (found,)), scratch)
             else:
-                frames.extend(look)
+                frames.extend(content)
                 continue
             yield SCAN
         except RejectedFile as error:
             yield error.reason.value
         told.add(found.path)
-    series, refusals = series_of(frames, VolumeLimits())
-    for refusal in refusals:
-        yield refusal.reason.value
-        told.add(refusal.found.path)
+    series, rejections = series_of(frames, VolumeLimits())
+    for file, error in rejections:
+        yield error.reason.value
+        told.add(file.path)
     for each in series:
         told |= {found.path for found in each.files}
         try:

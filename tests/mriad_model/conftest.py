@@ -237,7 +237,7 @@ def volume(surveyed) -> Callable[[], Volume]:
 
     def read() -> Volume:
         found = surveyed()
-        assert (len(found.series), found.refusals, found.others) == (1, (), ())
+        assert (len(found.series), found.rejections, found.others) == (1, (), ())
         return read_series(found.series[0])
 
     return read
@@ -250,7 +250,7 @@ def refused(surveyed) -> Callable[..., set[str]]:
     def look(limits: VolumeLimits | None = None) -> set[str]:
         found = surveyed(limits)
         assert not found.series
-        assert all(refusal.detail for refusal in found.refusals)
-        return {refusal.reason.value for refusal in found.refusals}
+        assert all(error.detail for _, error in found.rejections)
+        return {error.reason.value for _, error in found.rejections}
 
     return look

@@ -62,7 +62,7 @@ def series_in(folder: Path) -> list[Volume]:
 
 def refused_in(folder: Path) -> set[str]:
     """The reasons for which files of a folder are in no series."""
-    return {refusal.reason.value for refusal in survey(list_files(folder)).refusals}
+    return {error.reason.value for _, error in survey(list_files(folder)).rejections}
 
 
 def flair_head(number: int, lesion: Lesion | None = None) -> Volume:

@@ -6,7 +6,6 @@ from typing import Any, cast
 from unittest.mock import patch
 
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.checks import Refusal
 from mriad_model.readers.contents import group_files
 from mriad_model.readers.dicom.series import Series
 from mriad_model.readers.folders import FoundFile
@@ -32,7 +31,7 @@ class Survey:
     """What lies in a folder: every file is in a series, refused, or no DICOM file."""
 
     series: tuple[Series, ...]
-    refusals: tuple[Refusal, ...]
+    rejections: tuple[tuple[FoundFile, RejectedFile], ...]
     others: tuple[FoundFile, ...]
 
 
@@ -43,4 +42,4 @@ def survey(files: Iterable[FoundFile], limits: VolumeLimits | None = None) -> Su
         found = group_files(readers, files)
     niftis = [file for each in found.volumes if each.series is None for file in each.files]
     series = tuple(each.series for each in found.volumes if each.series is not None)
-    return Survey(series, found.refusals, (*found.pictures, *niftis))
+    return Survey(series, found.rejections, (*found.pictures, *niftis))

@@ -18,7 +18,7 @@ WIDTHS = (8, 16, 32)  # bits allocated
 
 
 def require_grey_mr(dataset: Dataset) -> None:
-    """Refuse what is no MR, a localizer, coloured, written on, or not plain grey values."""
+    """Reject what is no MR, a localizer, coloured, written on, or not plain grey values."""
     modality = tags.text(dataset, "Modality")
     require(modality == "MR", RejectionReason.WRONG_MODALITY, f"modality {shown(modality)}, not MR")
     require_image(dataset)
@@ -36,7 +36,7 @@ def require_grey_mr(dataset: Dataset) -> None:
 
 
 def require_readable_size(instance: Instance, limits: VolumeLimits) -> None:
-    """Refuse slices too large, too small, or of bits that no scanner stores."""
+    """Reject slices too large, too small, or of bits that no scanner stores."""
     rows, columns, frames = instance.rows, instance.columns, instance.n_frames
     size = f"{columns}x{rows}, {frames} frames"
     small = max(rows, columns) <= limits.max_side and frames <= limits.max_frames
@@ -50,7 +50,7 @@ def require_readable_size(instance: Instance, limits: VolumeLimits) -> None:
 
 
 def require_whole_pixels(instance: Instance, header: Header) -> None:
-    """Refuse pixel data that are cut short, or compressed to another size than stated."""
+    """Reject pixel data that are cut short, or compressed to another size than stated."""
     there = header.pixel_bytes
     if there is None:
         raise RejectedFile(RejectionReason.TRUNCATED, "the file ends before its pixel data")
@@ -78,7 +78,7 @@ def _agree(codestream: Codestream, instance: Instance) -> bool:
 
 
 def require_sound(frame: Frame) -> None:
-    """Refuse a frame that lies nowhere, or shows nothing."""
+    """Reject a frame that lies nowhere, or shows nothing."""
     require_orientation(frame.orientation)
     require_spacing(frame.spacing)
     require(frame.slope != 0, RejectionReason.NO_SIGNAL, "RescaleSlope is 0")

@@ -1,8 +1,7 @@
 """Files that bear one UID: copies of each other, or slices of different exams.
 
-A copy is the same series, the same SOP instance and the same pixels. Other pixels under one UID
-are those of another exam whose identifiers were made alike, or of a slice that was changed. Which
-slices belong together is then told by when they were acquired, or not at all.
+Copies share series, SOP instance and pixels. Other pixels under one UID are another exam's or a
+changed slice; then only the times and numbers of the acquisition show which slices belong together.
 """
 
 from collections import defaultdict
@@ -11,14 +10,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mriad_model.enums import RejectionReason
-from mriad_model.readers.checks import Refusal
+from mriad_model.errors import RejectedFile
 from mriad_model.readers.dicom.frames import Frame, Instance
 from mriad_model.readers.folders import FoundFile
 
 Name: TypeAlias = tuple[Hashable, ...]  # what copies share
 SERIES = 3  # the first of a name's parts are its series'
 
-UNTOLD = (
+UNDECIDED = (
     "other files hold other pixels under the same SOP instance UID, and no time or number of "
     "acquisition tells which slices belong together"
 )
@@ -30,14 +29,11 @@ class Pools:
 
     originals: tuple[tuple[Frame, ...], ...]
     copies: tuple[tuple[Frame, ...], ...]
-    refusals: tuple[Refusal, ...]
+    rejections: list[tuple[FoundFile, RejectedFile]]
 
 
 def namesakes(frames: Iterable[Frame]) -> tuple[FoundFile, ...]:
-    """The files that hold an SOP instance which another file of the series holds too.
-
-    Whether they are copies is told by their pixels, which nothing else here looks at.
-    """
+    """The files that hold an SOP instance which another file of the series holds too."""
     files = defaultdict[Name, dict[FoundFile, None]](dict)
     for frame in frames:
         files[_name(frame.instance)][frame.instance.found] = None
@@ -47,12 +43,7 @@ def namesakes(frames: Iterable[Frame]) -> tuple[FoundFile, ...]:
 
 
 def pooled(frames: Sequence[Frame], digests: Mapping[FoundFile, str]) -> Pools:
-    """Part copies from originals, and exams that share their UIDs from each other.
-
-    Args:
-        frames: of a folder, in the order of its files.
-        digests: of the pixels of `namesakes`.
-    """
+    """Part copies from originals, and exams that share UIDs, by the `digests` of `namesakes`."""
     holders = defaultdict[Name, dict[str, dict[FoundFile, int]]](lambda: defaultdict(dict))
     for instance in {frame.instance.found: frame.instance for frame in frames}.values():
         same = holders[_name(instance)][digests.get(instance.found, "")]
@@ -62,14 +53,15 @@ def pooled(frames: Sequence[Frame], digests: Mapping[FoundFile, str]) -> Pools:
         rivals[name[:SERIES]] = max(rivals[name[:SERIES]], len(by_digest))
     by_series = defaultdict[Name, list[Frame]](list)
     for frame in frames:
-        by_series[_series(frame.instance)].append(frame)
+        by_series[frame.instance.series_key].append(frame)
     pools = defaultdict[tuple[int, Hashable], list[Frame]](list)
-    refusals: list[Refusal] = []
+    rejections: list[tuple[FoundFile, RejectedFile]] = []
     for series, mixed in by_series.items():
         parts = [mixed] if rivals[series] == 1 else _parted(mixed, rivals[series], digests)
         if parts is None:
             files = dict.fromkeys(frame.instance.found for frame in mixed)
-            refusals += [Refusal(found, RejectionReason.DUPLICATE, UNTOLD) for found in files]
+            error = RejectedFile(RejectionReason.DUPLICATE, UNDECIDED)
+            rejections += [(found, error) for found in files]
             continue
         for number, part in enumerate(parts):
             exam = None if len(parts) == 1 else (series, number)
@@ -80,7 +72,7 @@ def pooled(frames: Sequence[Frame], digests: Mapping[FoundFile, str]) -> Pools:
     return Pools(
         originals=tuple(tuple(pool) for (rank, _), pool in pools.items() if rank == 0),
         copies=tuple(tuple(pool) for (rank, _), pool in pools.items() if rank > 0),
-        refusals=tuple(refusals),
+        rejections=rejections,
     )
 
 
@@ -92,10 +84,7 @@ def _parted(
         parts = defaultdict[str | None, list[Frame]](list)
         for frame in frames:
             parts[frame.instance.acquired[which]].append(frame)
-        told = len(parts) == n_exams and not any(
-            _has_rivals(part, digests) for part in parts.values()
-        )
-        if told:
+        if len(parts) == n_exams and not any(_has_rivals(part, digests) for part in parts.values()):
             return list(parts.values())
     return None
 
@@ -109,10 +98,6 @@ def _has_rivals(frames: Iterable[Frame], digests: Mapping[FoundFile, str]) -> bo
     return False
 
 
-def _series(instance: Instance) -> Name:
-    return instance.patient_id, instance.study_uid, instance.series_uid
-
-
 def _name(instance: Instance) -> Name:
-    """What a copy shares. The number tells slices apart that all bear one UID."""
-    return (*_series(instance), instance.sop_instance_uid, instance.number)
+    """What copies share. The number parts slices that all bear one UID."""
+    return (*instance.series_key, instance.sop_instance_uid, instance.number)

@@ -1,7 +1,6 @@
 """One DICOM file: its header, and whether its pixel data are all there, without decoding them.
 
-The transfer syntax is read from the file meta first, by hand: pydicom inflates a whole deflated
-file before it looks at anything.
+The file meta is parsed by hand first: pydicom inflates a whole deflated file before it checks it.
 """
 
 import struct
@@ -16,7 +15,7 @@ from pydicom.uid import UID
 
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.checks import refusing, require
+from mriad_model.readers.checks import rejecting, require
 from mriad_model.readers.dicom.transfer_syntax import (
     BIG_ENDIAN,
     EXPLICIT,
@@ -75,24 +74,15 @@ class Header:
 def read_header(
     found: FoundFile, limits: VolumeLimits, wanted: Sequence[str | int] = WANTED
 ) -> Header:
-    """Read a file up to its pixel data, and walk over those.
+    """Read a file up to its pixel data (the `wanted` tags), and walk over those.
 
-    Args:
-        found: the file as it was listed; one that has changed since is refused.
-        limits: what a file may ask for.
-        wanted: keywords, or numbers, of the tags to keep.
-
-    Raises:
-        RejectedFile: unsupported, too large, truncated or corrupt.
+    Raises RejectedFile: unsupported, too large, truncated, corrupt, or changed since listed.
     """
-    with opened(found.path, found) as file, refusing():
-        require_size(found.size, limits)
+    with opened(found.path, found) as file, rejecting():
+        require_size(found.size, limits.max_file_bytes)
         meta, meta_end = _file_meta(file.read(META_END))
-        require(
-            meta.get((2, 2)) != DICOMDIR,
-            RejectionReason.UNSUPPORTED,
-            "a DICOMDIR is an index; the files themselves are read",
-        )
+        detail = "a DICOMDIR is an index; the files themselves are read"
+        require(meta.get((2, 2)) != DICOMDIR, RejectionReason.UNSUPPORTED, detail)
         syntax = meta.get((2, 0x10), "")
         require_readable(syntax)
         file.seek(meta_end)
@@ -114,10 +104,8 @@ def read_header(
         if length is None:
             return Header(dataset, syntax, None, ())
         if length == UNDEFINED:
-            fragments = _walk_fragments(file, found.size)
-            return Header(dataset, syntax, 0, fragments)
-        size = min(length, found.size - file.tell())
-        return Header(dataset, syntax, size, ())
+            return Header(dataset, syntax, 0, _walk_fragments(file, found.size))
+        return Header(dataset, syntax, min(length, found.size - file.tell()), ())
 
 
 def pixel_source(file: BinaryIO, syntax: str) -> BinaryIO | Dataset:
@@ -147,10 +135,7 @@ def _pixel_length(file: BinaryIO, implicit: bool, little: bool) -> int | None:
 
 
 def _walk_fragments(file: BinaryIO, file_size: int) -> tuple[Codestream | None, ...]:
-    """The fragments of compressed pixel data (PS3.5, A.4).
-
-    Raises RejectedFile where the file ends before the sequence does.
-    """
+    """Fragments of compressed pixel data (PS3.5, A.4). Raises RejectedFile where cut short."""
     fragments: list[Codestream | None] = []
     while True:
         item = file.read(8)
@@ -185,7 +170,7 @@ class _Rationed:
         return self._read(size)
 
     def require_left(self) -> None:
-        """Refuse the file once more was asked for than it may have."""
+        """Reject the file once more was asked for than it may have."""
         enough = min(self._reads, self._bytes) >= 0
         require(enough, RejectionReason.TOO_LARGE, "a header of too many bytes or elements")
 
@@ -201,10 +186,9 @@ def _require_few_items(dataset: Dataset, most: int) -> None:
 
 
 def _file_meta(start: bytes) -> tuple[dict[tuple[int, int], str], int]:
-    """The UIDs of the file meta (PS3.10, 7.1): explicit VR little endian, group 0002.
+    """The UIDs of the file meta (PS3.10, 7.1: explicit VR little endian, group 0002), and its end.
 
-    And where it ends. Where there is none, old files are uncompressed and little endian (PS3.5,
-    10.1); their first element tells whether its type is written out.
+    Files without one are uncompressed little endian; the first element shows the VR (PS3.5, 10.1).
     """
     prefixed = start[DICM] == b"DICM"
     bare = begins_bare(start)

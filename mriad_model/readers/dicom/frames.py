@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from mriad_model.errors import RejectedFile
 from mriad_model.readers.contrast import Hint
-from mriad_model.readers.dicom.image_kind import Objection
 from mriad_model.readers.folders import FoundFile
 
 
@@ -35,6 +35,11 @@ class Instance:
     inverted: bool  # MONOCHROME1: the lowest value is white
     padding: tuple[int, int] | None  # stored values, lowest and highest, that show nothing
 
+    @property
+    def series_key(self) -> tuple[str | None, str | None, str]:
+        """A series; its patient and study too, as UIDs are reused."""
+        return self.patient_id, self.study_uid, self.series_uid
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -55,4 +60,4 @@ class Frame:
     thickness: float | None  # mm
     stated_step: float | None  # mm, from slice to slice as the file says
     hint: Hint  # at the contrast
-    objection: Objection | None  # why it is no magnitude anatomy
+    objection: RejectedFile | None  # why it is no magnitude anatomy

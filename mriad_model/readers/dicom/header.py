@@ -1,17 +1,17 @@
-"""From a DICOM header to its frames; or why there are none.
+"""From a DICOM header to its frames, or the reason why there are none.
 
 Classic files hold one frame. Enhanced MR files (PS3.3, A.36) hold many, whose place, scaling and
 timing stand in functional groups.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from mriad_model.enums import RejectionReason
-from mriad_model.readers.checks import refusing, require
+from mriad_model.readers.checks import rejecting, require
 from mriad_model.readers.contrast import Timing, classic_timing, dicom_contrast
 from mriad_model.readers.dicom import tags
 from mriad_model.readers.dicom.acceptance import (
@@ -34,12 +34,8 @@ ACQUIRED = (
 
 
 def frames_of(found: FoundFile, header: Header, limits: VolumeLimits) -> tuple[Frame, ...]:
-    """All frames of a file.
-
-    Raises:
-        RejectedFile: it is no MR image, or one that cannot be placed or read.
-    """
-    with refusing():
+    """All frames of a file. Raises RejectedFile unless it is a readable MR image with a place."""
+    with rejecting():
         dataset = header.dataset
         require_grey_mr(dataset)
         instance = _instance(found, header)
@@ -54,7 +50,8 @@ def frames_of(found: FoundFile, header: Header, limits: VolumeLimits) -> tuple[F
 def _instance(found: FoundFile, header: Header) -> Instance:
     dataset = header.dataset
     several = tags.raw_text(dataset, "NumberOfFrames") is not None
-    bits, signed = tags.whole(dataset, "BitsAllocated"), tags.whole(dataset, "PixelRepresentation")
+    bits = tags.whole(dataset, "BitsAllocated")
+    signed = tags.whole(dataset, "PixelRepresentation") == 1
     return Instance(
         found=found,
         transfer_syntax=header.transfer_syntax,
@@ -65,7 +62,8 @@ def _instance(found: FoundFile, header: Header) -> Instance:
         patient_id=tags.raw_text(dataset, "PatientID"),
         frame_of_reference_uid=tags.optional_text(dataset, "FrameOfReferenceUID"),
         scanner=_scanner(dataset),
-        description=_description(dataset),
+        description=tags.optional_text(dataset, "SeriesDescription")
+        or tags.optional_text(dataset, "ProtocolName"),
         series_number=_whole_or_none(dataset, "SeriesNumber"),
         acquired=tuple(tags.optional_text(dataset, keyword) for keyword in ACQUIRED),
         acquisition=tags.optional_text(dataset, "AcquisitionNumber"),
@@ -76,15 +74,10 @@ def _instance(found: FoundFile, header: Header) -> Instance:
         n_frames=tags.whole(dataset, "NumberOfFrames") if several else 1,
         bits_allocated=bits,
         bits_stored=tags.whole(dataset, "BitsStored"),
-        signed=signed == 1,
+        signed=signed,
         inverted=tags.text(dataset, "PhotometricInterpretation") == "MONOCHROME1",
-        padding=stated_padding(dataset, bits, signed=signed == 1),
+        padding=stated_padding(dataset, bits, signed=signed),
     )
-
-
-def _description(dataset: Dataset) -> str | None:
-    said = tags.optional_text(dataset, "SeriesDescription")
-    return said or tags.optional_text(dataset, "ProtocolName")
 
 
 def _scanner(dataset: Dataset) -> str | None:
@@ -102,60 +95,39 @@ def _frames(dataset: Dataset, instance: Instance) -> Iterator[Frame]:
     if len(own) == 0:
         several = instance.n_frames > 1
         require(not several, RejectionReason.MULTI_FRAME, "frames without a place of their own")
-        yield _classic_frame(dataset, instance)
+        yield _frame(dataset, instance, 0, ())
         return
     counted = len(own) == instance.n_frames
     require(counted, RejectionReason.CORRUPT, "as many functional groups as frames are needed")
     shared = list(tags.items(dataset, "SharedFunctionalGroupsSequence"))[:1]
     for index, groups in enumerate(own):
-        yield _enhanced_frame(dataset, instance, index, [groups, *shared])
+        yield _frame(dataset, instance, index, [groups, *shared])
 
 
-def _classic_frame(dataset: Dataset, instance: Instance) -> Frame:
-    hint = dicom_contrast(dataset)
-    return Frame(
-        instance=instance,
-        index=0,
-        position=tags.numbers(dataset, "ImagePositionPatient", 3),
-        orientation=tags.numbers(dataset, "ImageOrientationPatient", 6),
-        spacing=tags.numbers(dataset, "PixelSpacing", 2),
-        slope=tags.number_or(dataset, "RescaleSlope", 1.0),
-        intercept=tags.number_or(dataset, "RescaleIntercept", 0.0),
-        image_type=image_type(dataset, ()),
-        echo_time=classic_timing(dataset).echo,
-        temporal_position=_whole_or_none(dataset, "TemporalPositionIdentifier"),
-        stack=None,
-        place=None,
-        thickness=tags.optional_number(dataset, "SliceThickness"),
-        stated_step=tags.optional_number(dataset, "SpacingBetweenSlices"),
-        hint=hint,
-        objection=objection_to(dataset, (), hint),
-    )
+def _frame(dataset: Dataset, instance: Instance, index: int, groups: Sequence[Dataset]) -> Frame:
+    """A frame by its functional groups, or, where it has none, by the dataset of a classic file."""
 
+    def part(keyword: str) -> Dataset:
+        return tags.functional_group(groups, keyword) if groups else dataset
 
-def _enhanced_frame(
-    dataset: Dataset, instance: Instance, index: int, groups: list[Dataset]
-) -> Frame:
-    position = tags.functional_group(groups, "PlanePositionSequence")
-    orientation = tags.functional_group(groups, "PlaneOrientationSequence")
-    measures = tags.functional_group(groups, "PixelMeasuresSequence")
-    scaling = tags.functional_group(groups, "PixelValueTransformationSequence")
-    content = tags.functional_group(groups, "FrameContentSequence")
-    timing = _enhanced_timing(dataset, groups)
+    measures, content = part("PixelMeasuresSequence"), part("FrameContentSequence")
+    scaling = part("PixelValueTransformationSequence")
+    time = "TemporalPositionIndex" if groups else "TemporalPositionIdentifier"
+    timing = _enhanced_timing(dataset, groups) if groups else classic_timing(dataset)
     hint = dicom_contrast(dataset, timing)
     return Frame(
         instance=instance,
         index=index,
-        position=tags.numbers(position, "ImagePositionPatient", 3),
-        orientation=tags.numbers(orientation, "ImageOrientationPatient", 6),
+        position=tags.numbers(part("PlanePositionSequence"), "ImagePositionPatient", 3),
+        orientation=tags.numbers(part("PlaneOrientationSequence"), "ImageOrientationPatient", 6),
         spacing=tags.numbers(measures, "PixelSpacing", 2),
         slope=tags.number_or(scaling, "RescaleSlope", 1.0),
         intercept=tags.number_or(scaling, "RescaleIntercept", 0.0),
         image_type=image_type(dataset, groups),
         echo_time=timing.echo,
-        temporal_position=_whole_or_none(content, "TemporalPositionIndex"),
-        stack=tags.optional_text(content, "StackID"),
-        place=_whole_or_none(content, "InStackPositionNumber"),
+        temporal_position=_whole_or_none(content, time),
+        stack=tags.optional_text(content, "StackID") if groups else None,
+        place=_whole_or_none(content, "InStackPositionNumber") if groups else None,
         thickness=tags.optional_number(measures, "SliceThickness"),
         stated_step=tags.optional_number(measures, "SpacingBetweenSlices"),
         hint=hint,
@@ -163,7 +135,7 @@ def _enhanced_frame(
     )
 
 
-def _enhanced_timing(dataset: Dataset, groups: list[Dataset]) -> Timing:
+def _enhanced_timing(dataset: Dataset, groups: Sequence[Dataset]) -> Timing:
     timing = tags.functional_group(groups, "MRTimingAndRelatedParametersSequence")
     modifier = tags.functional_group(groups, "MRModifierSequence")
     echo = tags.functional_group(groups, "MREchoSequence")
@@ -192,30 +164,16 @@ NEAR = 0.02  # of the range of all other values: so near to the lowest, padding 
 
 
 def stated_padding(dataset: Dataset, bits: int, *, signed: bool) -> tuple[int, int] | None:
-    """The lowest and highest stored value that is padding; None where none is stated.
-
-    Args:
-        dataset: of the file.
-        bits: that are allocated to a stored value.
-        signed: whether stored values are signed. The tags often are the other way.
-    """
-    values = [
-        _stored(dataset, keyword, bits, signed)
-        for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
-    ]
-    value, limit = values
+    """The lowest and highest stored value of `bits` that is padding; None where none is stated."""
+    value = _stored(dataset, "PixelPaddingValue", bits, signed)
+    limit = _stored(dataset, "PixelPaddingRangeLimit", bits, signed)
     if value is None:
         return None
     return (value, value) if limit is None else (min(value, limit), max(value, limit))
 
 
 def without_padding(voxels: Voxels, padded: NDArray[np.bool_]) -> None:
-    """Give padded voxels the grey of air, unless they are near the lowest value of the others.
-
-    Args:
-        voxels: (Z, Y, X), changed in place.
-        padded: where padding was stored, (Z, Y, X).
-    """
+    """Give padded voxels (Z, Y, X) the grey of air in place, unless all are near the lowest."""
     others = voxels[~padded]
     if others.size in (0, voxels.size):
         return
@@ -233,7 +191,7 @@ def _stored(dataset: Dataset, keyword: str, bits: int, signed: bool) -> int | No
     number: float | None
     if isinstance(value, bytes) and len(value) == SHORT and element.VR in AMBIGUOUS:
         little = getattr(element, "is_little_endian", True)
-        number = float(int.from_bytes(value, "little" if little else "big"))
+        number = int.from_bytes(value, "little" if little else "big")
     else:
         number = tags.optional_number(dataset, keyword)
     if number is None:

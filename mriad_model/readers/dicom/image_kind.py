@@ -1,13 +1,12 @@
-"""What a DICOM picture shows: magnitude anatomy, or something else that is no scan to us.
+"""What a DICOM image shows: magnitude anatomy, or something that is no scan.
 
-Read together: ImageType or FrameType (PS3.3, C.7.6.1.1.2, C.8.3.1.1.1 and C.8.13.3.1.1, and what
-the makers write there), the complex component, the technique of a derivation, and units. The
-description is asked of derived images alone: it often stands over magnitude and phase alike.
+Evidence: ImageType or FrameType (PS3.3, C.7.6.1.1.2, C.8.3.1.1.1 and C.8.13.3.1.1, and makers' own
+words), the complex component, the technique of a derivation, and units. The description counts for
+derived images alone: it often stands over magnitude and phase alike.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 from pydicom.dataset import Dataset
 
@@ -50,6 +49,16 @@ MAP_WORDS = (
 )
 DERIVED_WORDS = r"(?<![a-z])(?:m(?:in)?ip|mnip)(?![a-z])|subtract|projection"
 
+WORD_REASONS = (
+    (f"{PARTS}|{FIELDS}", RejectionReason.NOT_MAGNITUDE),
+    (MAPS, RejectionReason.QUANTITATIVE_MAP),
+    (DERIVED, RejectionReason.DERIVED),
+)
+UNIT_REASONS = (
+    (PHASE_UNITS, RejectionReason.NOT_MAGNITUDE),
+    (MAP_UNITS, RejectionReason.QUANTITATIVE_MAP),
+)
+
 # Classes whose files hold no picture of anatomy, by the root of their UID (PS3.6, A).
 STORAGE = "1.2.840.10008.5.1.4.1.1."
 CLASSES = (
@@ -64,35 +73,29 @@ CLASSES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Objection:
-    """Why a picture is no magnitude anatomy."""
-
-    reason: RejectionReason
-    detail: str
-
-
 def require_image(dataset: Dataset) -> None:
-    """Refuse files of a class that holds no picture of anatomy, whatever else they lack."""
+    """Reject files of a class that holds no picture of anatomy, whatever else they lack."""
     uid = tags.optional_text(dataset, "SOPClassUID") or ""
     for root, reason, detail in CLASSES:
         require(not f"{uid}.".startswith(f"{root}."), reason, detail)
 
 
-def objection_to(dataset: Dataset, groups: Sequence[Dataset], hint: Hint) -> Objection | None:
-    """What speaks against a frame as a scan; None where nothing does.
-
-    Args:
-        dataset: of the file.
-        groups: the frame's functional groups, its own first; none of a classic file.
-        hint: what it is weighted by.
-    """
+def objection_to(dataset: Dataset, groups: Sequence[Dataset], hint: Hint) -> RejectedFile | None:
+    """Why a frame is no scan, or None. `groups` are its functional groups, its own first."""
     try:
         for ask in (_component, _type, _units, _technique, _description):
             ask(dataset, groups, hint)
     except RejectedFile as error:
-        return Objection(error.reason, error.detail)
+        return error.with_traceback(None)
     return None
+
+
+def require_no_match(
+    patterns: Iterable[tuple[str, RejectionReason]], text: str, detail: str
+) -> None:
+    """Reject a text that is one of the patterns, for the reason of the first that fits."""
+    for pattern, reason in patterns:
+        require(re.fullmatch(pattern, text) is None, reason, detail)
 
 
 def image_type(dataset: Dataset, groups: Sequence[Dataset]) -> str | None:
@@ -119,27 +122,16 @@ def _component(dataset: Dataset, groups: Sequence[Dataset], _: Hint) -> None:
 def _type(dataset: Dataset, groups: Sequence[Dataset], hint: Hint) -> None:
     for word in (image_type(dataset, groups) or "").upper().split("\\")[2:]:
         plain = word.replace("_", " ").strip()
-        said = f"ImageType says {shown(word)}"
-        for pattern, reason in (
-            (f"{PARTS}|{FIELDS}", RejectionReason.NOT_MAGNITUDE),
-            (MAPS, RejectionReason.QUANTITATIVE_MAP),
-            (DERIVED, RejectionReason.DERIVED),
-            (SCREENS, RejectionReason.SCREENSHOT),
-        ):
-            require(re.fullmatch(pattern, plain) is None, reason, said)
-        # A map of perfusion has no inversion of a FLAIR and no name of one: two against one.
-        perfusion = re.fullmatch(PERFUSION_MAPS, plain) is not None and not hint.sure
-        require(not perfusion, RejectionReason.QUANTITATIVE_MAP, said)
+        detail = f"ImageType says {shown(word)}"
+        require_no_match((*WORD_REASONS, (SCREENS, RejectionReason.SCREENSHOT)), plain, detail)
+        if not hint.sure:  # by description and timing: a map of perfusion has not both of a FLAIR
+            require_no_match(((PERFUSION_MAPS, RejectionReason.QUANTITATIVE_MAP),), plain, detail)
 
 
 def _units(dataset: Dataset, groups: Sequence[Dataset], _: Hint) -> None:
     for unit in _stated_units(dataset, groups):
         plain = re.sub(r"\s+", "", unit.lower())
-        said = f"values in {shown(unit)}"
-        phase = re.fullmatch(PHASE_UNITS, plain) is not None
-        require(not phase, RejectionReason.NOT_MAGNITUDE, said)
-        quantity = re.fullmatch(MAP_UNITS, plain) is not None
-        require(not quantity, RejectionReason.QUANTITATIVE_MAP, said)
+        require_no_match(UNIT_REASONS, plain, f"values in {shown(unit)}")
 
 
 def _technique(dataset: Dataset, groups: Sequence[Dataset], _: Hint) -> None:
@@ -157,13 +149,13 @@ def _description(dataset: Dataset, groups: Sequence[Dataset], _: Hint) -> None:
         return
     for keyword in ("SeriesDescription", "ProtocolName"):
         words = (tags.optional_text(dataset, keyword) or "").lower()
-        said = f"a derived image, described as {{}} in {keyword}"
         for pattern, reason in (
             (MAP_WORDS, RejectionReason.QUANTITATIVE_MAP),
             (DERIVED_WORDS, RejectionReason.DERIVED),
         ):
-            found = re.search(pattern, words)
-            require(found is None, reason, said.format(shown(found[0])) if found else "")
+            if found := re.search(pattern, words):
+                detail = f"a derived image, described as {shown(found[0])} in {keyword}"
+                raise RejectedFile(reason, detail)
 
 
 def _stated_units(dataset: Dataset, groups: Sequence[Dataset]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """DICOM: a folder's files into series, and a series into a volume.
 
-Headers are read one file after the other, and little is kept of each; voxels are decoded slice
-by slice into the volume they belong to. A series takes its own size, and one slice.
+Headers are read file by file and little is kept of each. Voxels are decoded slice by slice into the
+volume, which takes the memory of the series and one slice.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydicom.pixels.utils import iter_pixels
 
 from mriad_model.enums import RejectionReason, ScanKind
-from mriad_model.readers.checks import Refusal, refusing, require
+from mriad_model.readers.checks import rejecting, require
 from mriad_model.readers.dicom.copies import namesakes
 from mriad_model.readers.dicom.file import pixel_source, read_header
 from mriad_model.readers.dicom.frames import Frame, Instance
@@ -33,7 +33,7 @@ def read_frames(found: FoundFile, limits: VolumeLimits) -> tuple[Frame, ...]:
 
 
 def digest_jobs(frames: Sequence[Frame]) -> list[tuple[Frame, ...]]:
-    """For `pixel_digest`: the frames of each file that bears the UID of another one."""
+    """For `pixel_digest`: the frames of each file that shares a UID with another one."""
     by_file = defaultdict[FoundFile, list[Frame]](list)
     for frame in frames:
         by_file[frame.instance.found].append(frame)
@@ -41,7 +41,7 @@ def digest_jobs(frames: Sequence[Frame]) -> list[tuple[Frame, ...]]:
 
 
 def pixel_digest(frames: tuple[Frame, ...]) -> str:
-    """What tells the pixels of a file, however they are compressed. Raises RejectedFile."""
+    """SHA-256 of the pixels of a file, however they are compressed. Raises RejectedFile."""
     digest = hashlib.sha256()
     indices = [frame.index for frame in frames]
     for frame, stored in zip(frames, _decoded(frames[0].instance, indices), strict=True):
@@ -50,20 +50,11 @@ def pixel_digest(frames: tuple[Frame, ...]) -> str:
     return digest.hexdigest()
 
 
-def without_refused(frames: Iterable[Frame], refusals: Iterable[Refusal]) -> list[Frame]:
-    """The frames of files that are not refused."""
-    refused = {refusal.found for refusal in refusals}
-    return [frame for frame in frames if frame.instance.found not in refused]
-
-
 def read_series(series: Series) -> Volume:
-    """Decode the slices of a series into a volume.
+    """Decode the slices of a series into a volume. MONOCHROME1 is inverted; padding becomes air.
 
-    MONOCHROME1 is inverted, slope and intercept are applied, stated padding becomes air.
-
-    Raises:
-        RejectedFile: a file changed since it was listed, or its pixels cannot be decoded, are
-            all the same, or become infinite.
+    Raises RejectedFile where a file changed since it was listed, or pixels cannot be decoded, are
+    all the same, or become infinite.
     """
     voxels = np.empty(series.shape, _storage_type(series.frames))
     states_padding = any(frame.instance.padding is not None for frame in series.frames)
@@ -87,7 +78,7 @@ def read_series(series: Series) -> Volume:
 
 def _decoded(instance: Instance, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
     """The stored values of some frames of one file, each (rows, columns)."""
-    with opened(instance.found.path, instance.found) as file, refusing():
+    with opened(instance.found.path, instance.found) as file, rejecting():
         plugin = PLUGINS[instance.transfer_syntax]
         source = pixel_source(file, instance.transfer_syntax)
         for stored in iter_pixels(source, indices=indices, raw=True, decoding_plugin=plugin):
@@ -102,7 +93,7 @@ def _fill(plane: Voxels, stored: NDArray[Any], frame: Frame) -> None:
     if not _is_scaled(frame):
         plane[:] = values
         return
-    with np.errstate(over="ignore"):  # what becomes infinite is refused with the volume
+    with np.errstate(over="ignore"):  # what becomes infinite is rejected with the volume
         plane[:] = values * np.float64(frame.slope) + frame.intercept
 
 

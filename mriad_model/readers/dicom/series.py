@@ -8,7 +8,7 @@ import numpy as np
 
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.checks import Refusal, require
+from mriad_model.readers.checks import require
 from mriad_model.readers.dicom.copies import pooled
 from mriad_model.readers.dicom.frames import Frame
 from mriad_model.readers.dicom.series_checks import (
@@ -16,7 +16,7 @@ from mriad_model.readers.dicom.series_checks import (
     require_as_many,
     require_no_localizer,
 )
-from mriad_model.readers.dicom.stacks import Stack, in_direction, series_key, stacks_of
+from mriad_model.readers.dicom.stacks import Stack, in_direction, stacks_of
 from mriad_model.readers.folders import FoundFile
 from mriad_model.readers.geometry import (
     Affine,
@@ -62,40 +62,36 @@ class Series:
 
 def series_of(
     frames: Iterable[Frame], limits: VolumeLimits, digests: Mapping[FoundFile, str] | None = None
-) -> tuple[list[Series], list[Refusal]]:
-    """Sort frames into series. Each frame ends in one series, or its file in a refusal.
+) -> tuple[list[Series], list[tuple[FoundFile, RejectedFile]]]:
+    """Sort a folder's frames into series. Each frame ends in a series, or its file in a rejection.
 
-    A whole copy of a series, in other files, is a series too: it is the same scan, and is still
-    there when the first copy is gone. Other files of an SOP instance that there is are refused.
-
-    Args:
-        frames: of a folder, in the order of its files.
-        limits: what a volume may ask for.
-        digests: of the pixels of `copies.namesakes`; without them namesakes are taken for copies.
+    A whole copy of a series in other files is a series too: the same scan, still there when the
+    first copy is gone. Other files of a known SOP instance are rejected. `digests` are those of the
+    pixels of `copies.namesakes`; without them, namesakes are taken for copies.
     """
     pools = pooled(tuple(frames), digests or {})
-    outcome = _Outcome(limits, refusals=list(pools.refusals))
+    outcome = _Outcome(limits, rejections=pools.rejections)
     for pool in pools.originals:
         outcome.add(pool, whole=None)
     originals = frozenset(_instances(each.frames) for each in outcome.series)
     for pool in pools.copies:
         outcome.add(pool, whole=originals)
-    return outcome.series, outcome.refusals
+    return outcome.series, outcome.rejections
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What has become of frames so far."""
+    """Series and rejections of frames so far."""
 
     limits: VolumeLimits
     series: list[Series] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
+    rejections: list[tuple[FoundFile, RejectedFile]] = field(default_factory=list)
 
     def add(self, pool: Sequence[Frame], whole: frozenset[Hashable] | None) -> None:
         """Stack frames; where `whole` is given, only into copies of what is in it."""
         kin = defaultdict[Hashable, list[Frame]](list)
         for frame in pool:
-            kin[series_key(frame)].append(frame)
+            kin[frame.instance.series_key].append(frame)
         found: list[Series] = []
         for stack in stacks_of(pool):
             try:
@@ -103,10 +99,10 @@ class _Outcome:
                     copy = _instances(stack.frames) in whole
                     detail = "another file holds the same SOP instance"
                     require(copy, RejectionReason.DUPLICATE, detail)
-                keys = dict.fromkeys(series_key(frame) for frame in stack.frames)
+                keys = dict.fromkeys(frame.instance.series_key for frame in stack.frames)
                 found.append(_ordered(stack, [f for key in keys for f in kin[key]], self.limits))
             except RejectedFile as error:
-                self._refuse(stack.frames, error)
+                self._reject(stack.frames, error)
         for each in found:
             try:
                 for other in found:
@@ -114,31 +110,29 @@ class _Outcome:
                         require_as_many(each.frames, other.frames)
                 self.series.append(each)
             except RejectedFile as error:
-                self._refuse(each.frames, error)
+                self._reject(each.frames, error)
 
-    def _refuse(self, frames: Iterable[Frame], error: RejectedFile) -> None:
-        self.refusals.extend(Refusal(f, error.reason, error.detail) for f in _files(frames))
+    def _reject(self, frames: Iterable[Frame], error: RejectedFile) -> None:
+        self.rejections.extend((file, error.with_traceback(None)) for file in _files(frames))
 
 
 def _instances(frames: Iterable[Frame]) -> frozenset[Hashable]:
     return frozenset(
-        (series_key(f), f.instance.sop_instance_uid, f.instance.number, f.index) for f in frames
+        (f.instance.series_key, f.instance.sop_instance_uid, f.instance.number, f.index)
+        for f in frames
     )
 
 
 def _are_of_one_series(one: Series, other: Series) -> bool:
-    first, second = one.frames[0], other.frames[0]
-    return series_key(first) == series_key(second) and first.stack == second.stack
+    keys = {(each.frames[0].instance.series_key, each.frames[0].stack) for each in (one, other)}
+    return len(keys) == 1
 
 
 def _ordered(stack: Stack, kin: Sequence[Frame], limits: VolumeLimits) -> Series:
-    """The frames of a stack as a series.
-
-    Raises RejectedFile where they are no anatomy, no evenly spaced stack, or not all of it.
-    """
+    """The frames of a stack as a series. RejectedFile unless it is anatomy, even and complete."""
     group = stack.frames
     if stack.objection is not None:
-        raise RejectedFile(stack.objection.reason, stack.objection.detail)
+        raise stack.objection
     ordered, positions = in_direction(group)
     require_no_localizer(ordered, mean_step(positions), kin)
     enough = len(group) >= limits.min_slices
@@ -146,10 +140,8 @@ def _ordered(stack: Stack, kin: Sequence[Frame], limits: VolumeLimits) -> Series
     require(enough, RejectionReason.TOO_FEW_SLICES, detail)
     instance = group[0].instance
     n_voxels = len(group) * instance.rows * instance.columns
-    fits = n_voxels <= limits.max_voxels
-    require(
-        fits, RejectionReason.TOO_LARGE, f"{n_voxels:,} voxels, more than {limits.max_voxels:,}"
-    )
+    detail = f"{n_voxels:,} voxels, more than {limits.max_voxels:,}"
+    require(n_voxels <= limits.max_voxels, RejectionReason.TOO_LARGE, detail)
     require_even_stack(positions, slice_normal(group[0].orientation))
     affine = stack_affine(positions, group[0].orientation, group[0].spacing)
     require_affine(affine)

@@ -1,4 +1,4 @@
-"""Whether a stack is all that was scanned, and no localizer."""
+"""Whether a stack is complete, and no localizer."""
 
 import re
 from collections import Counter
@@ -19,18 +19,10 @@ HEAD = 100.0  # mm; stacks that reach as far hold most of a head
 
 
 def require_all(frames: Sequence[Frame], step: float, kin: Iterable[Frame]) -> tuple[str, ...]:
-    """Refuse a stack of which slices are missing.
+    """Reject a stack with missing slices; return remarks: what its headers state wrongly.
 
-    Args:
-        frames: in order.
-        step: from slice to slice, mm.
-        kin: all frames of the series, these among them.
-
-    Returns:
-        Remarks: what the headers state, and is not so.
-
-    Raises:
-        RejectedFile: `gap` or `incomplete`, with the numbers.
+    `frames` are in order, `step` is from slice to slice in mm, `kin` all frames of the series.
+    Raises RejectedFile (`gap`, `incomplete`) with the numbers.
     """
     kin = tuple(kin)
     _require_stated_count(frames, step, kin)
@@ -40,7 +32,7 @@ def require_all(frames: Sequence[Frame], step: float, kin: Iterable[Frame]) -> t
 
 
 def require_as_many(frames: Sequence[Frame], fuller: Sequence[Frame]) -> None:
-    """Refuse a stack that another one of its series reaches beyond: a scan that was halted."""
+    """Reject a stack that another one of its series reaches beyond: a scan that was halted."""
     wanted = {tuple(round(each, 1) for each in frame.position) for frame in fuller}
     ours = {tuple(round(each, 1) for each in frame.position) for frame in frames}
     detail = f"{len(ours)} of {len(wanted)} slices that another volume of the series has"
@@ -100,7 +92,7 @@ def _by_first_number(frames: Sequence[Frame], kin: Sequence[Frame]) -> str | Non
 
 
 def _number_run(frames: Sequence[Frame]) -> int | None:
-    """By how much instance numbers grow from slice to slice; None where they do not evenly."""
+    """By how much instance numbers grow from slice to slice; None where unevenly."""
     numbers = [frame.instance.number for frame in frames if frame.instance.number is not None]
     steps = {abs(after - before) for before, after in pairwise(numbers)}
     return steps.pop() if len(numbers) == len(frames) and len(steps) == 1 else None
@@ -132,13 +124,7 @@ PLANES = 3
 
 
 def require_no_localizer(frames: Sequence[Frame], step: float, kin: Sequence[Frame]) -> None:
-    """Refuse a localizer.
-
-    Args:
-        frames: of one stack, in order.
-        step: from slice to slice, mm.
-        kin: all frames of the series, these among them.
-    """
+    """Reject a localizer, by its description, coverage or planes. Arguments as of `require_all`."""
     reason = RejectionReason.LOCALIZER
     named = NAMES.search((frames[0].instance.description or "").lower())
     require(named is None, reason, "a localizer, by its description")

@@ -1,13 +1,13 @@
-"""Frames that belong together: one stack each volume, whatever their headers split it by.
+"""Frames that belong together: one stack a volume, whatever their headers split it by.
 
-Frames are parted by series, grid, echo, type and time. Headers also part what is one volume: a
-frame of reference or a series UID for each slice, a time for each, types or echoes that change
-from slice to slice. Such parts lie between or beside each other, and fill one even stack.
+Frames are parted by series, grid, echo, type and time. Headers also part single volumes: a frame of
+reference, series UID or time for each slice, types or echoes that change from slice to slice. Such
+parts lie between each other or side by side, and fill one even stack.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.dicom.frames import Frame
-from mriad_model.readers.dicom.image_kind import Objection
 from mriad_model.readers.geometry import require_even_stack, slice_normal
 
 SAME_DIRECTION = 1e-3  # largest difference of direction cosines within one stack
@@ -29,7 +28,7 @@ class Stack:
     """Frames of one volume, in any order, or why they are none."""
 
     frames: tuple[Frame, ...]
-    objection: Objection | None = None
+    objection: RejectedFile | None = None
     remarks: tuple[str, ...] = ()
 
 
@@ -37,24 +36,21 @@ def stacks_of(frames: Iterable[Frame]) -> list[Stack]:
     """Sort frames into stacks."""
     found: list[Stack] = []
     alone: list[Frame] = []  # the only ones of their series
-    for kin in _keyed(frames, series_key):
+    for kin in _keyed(frames, lambda frame: frame.instance.series_key):
         if len(kin) == 1:
             alone += kin
         else:
             found += _of_series(kin)
     for kin in _grouped(alone, _without_series):
         if len(kin) >= FEWEST and _is_even(kin):
-            found.append(_joined([[frame] for frame in kin]))
+            found.append(_joined(kin))
         else:
             found += [_plain([frame]) for frame in kin]
     return found
 
 
 def in_direction(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], NDArray[np.float64]]:
-    """Frames in order along their normal (PS3.3, C.7.6.2.1.1), and their positions, (N, 3) mm.
-
-    Names and numbers are not asked.
-    """
+    """Frames in order along their normal (PS3.3, C.7.6.2.1.1), and their positions, (N, 3) mm."""
     positions = np.array([frame.position for frame in frames], np.float64)
     order = np.argsort(positions @ slice_normal(frames[0].orientation), kind="stable")
     return tuple(frames[i] for i in order), positions[order]
@@ -77,17 +73,17 @@ def _filled(parts: Sequence[list[Frame]]) -> Iterator[Stack]:
     stated = [part[0].echo_time for part in parts if part[0].echo_time is not None]
     same = not stated or max(stated) - min(stated) <= SAME_ECHO * max(stated)
     if same and not objected:
-        yield _joined(parts)
+        yield _joined([frame for part in parts for frame in part])
         return
     differ = "are no magnitude images" if objected else "have another EchoTime"
     for part in parts:
         detail = f"{len(part)} of {n} slices of one stack: the others {differ}"
-        missing = Objection(RejectionReason.INCOMPLETE, detail)
+        missing = RejectedFile(RejectionReason.INCOMPLETE, detail)
         yield Stack(tuple(part), part[0].objection or missing)
 
 
-def _joined(parts: Sequence[list[Frame]]) -> Stack:
-    frames = tuple(frame for part in parts for frame in part)
+def _joined(frames: Sequence[Frame]) -> Stack:
+    """One stack, with a remark for each tag that differs within it."""
     remarks = tuple(
         f"{name} differs from slice to slice"
         for name, values in (
@@ -98,13 +94,12 @@ def _joined(parts: Sequence[list[Frame]]) -> Stack:
         )
         if len(values) > 1
     )
-    objections = [frame.objection for frame in frames if frame.objection is not None]
-    return Stack(frames, objections[0] if objections else None, remarks)
+    return replace(_plain(frames), remarks=remarks)
 
 
 def _plain(frames: Sequence[Frame]) -> Stack:
-    objections = [frame.objection for frame in frames if frame.objection is not None]
-    return Stack(tuple(frames), objections[0] if objections else None)
+    objections = (frame.objection for frame in frames if frame.objection is not None)
+    return Stack(tuple(frames), next(objections, None))
 
 
 def _is_even(frames: Sequence[Frame]) -> bool:
@@ -129,20 +124,13 @@ def _grouped(frames: Iterable[Frame], key: Callable[[Frame], Hashable]) -> list[
     for keyed in _keyed(frames, key):
         groups: list[list[Frame]] = []
         for frame in keyed:
-            for group in groups:
-                if _same_direction(frame, group[0]):
-                    group.append(frame)
-                    break
-            else:
+            group = next((each for each in groups if _same_direction(frame, each[0])), None)
+            if group is None:
                 groups.append([frame])
+            else:
+                group.append(frame)
         found += groups
     return found
-
-
-def series_key(frame: Frame) -> Hashable:
-    """Patient and study too: UIDs get reused."""
-    instance = frame.instance
-    return instance.series_uid, instance.study_uid, instance.patient_id
 
 
 def _grid(frame: Frame) -> Hashable:

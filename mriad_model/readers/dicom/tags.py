@@ -1,7 +1,4 @@
-"""Tags of a DICOM dataset as plain values. What is absent, and what is nonsense, have names.
-
-A tag that nothing needs loses no scan: its nonsense is as if it were absent.
-"""
+"""Tags of a DICOM dataset as plain values. Unusable values of optional tags count as absent."""
 
 import math
 import re
@@ -79,12 +76,7 @@ def items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
 
 
 def functional_group(groups: Sequence[Dataset], keyword: str) -> Dataset:
-    """The first item of a functional group macro (PS3.3, C.7.6.16), the frame's own first.
-
-    Args:
-        groups: of the frame, and those shared by all frames.
-        keyword: of the macro's sequence. An empty dataset where no group has it.
-    """
+    """The first item of a functional group macro (PS3.3, C.7.6.16); empty where no group has it."""
     for group in groups:
         found = items(group, keyword)
         if len(found) > 0:

@@ -1,6 +1,6 @@
-"""Which transfer syntaxes (PS3.5, 10) are read, and by which decoder: one each, so it is pinned.
+"""Transfer syntaxes (PS3.5, 10) that are read, each by one pinned decoder.
 
-Deflated syntaxes are refused: 2 MB of them hold 2 GB, and no parser looks before it inflates.
+Deflated ones are rejected: 2 MB of them hold 2 GB, and no parser checks before it inflates.
 """
 
 import struct
@@ -41,7 +41,7 @@ PACKAGES = {"": "native", "pydicom": "pydicom", "gdcm": "python-gdcm", "pylibjpe
 
 
 def require_readable(syntax: str) -> None:
-    """Refuse a transfer syntax that is deflated, unknown, or has no decoder installed."""
+    """Reject a transfer syntax that is deflated, unknown, or has no decoder installed."""
     unsupported = RejectionReason.UNSUPPORTED
     if not syntax:
         raise RejectedFile(RejectionReason.MISSING_TAGS, "no transfer syntax in the file meta")
@@ -89,15 +89,7 @@ class Codestream:
 
 
 def codestream_at(file: BinaryIO, length: int) -> Codestream | None:
-    """The JPEG, JPEG-LS or JPEG 2000 codestream that begins at the file's position.
-
-    Args:
-        file: positioned at a fragment; left anywhere.
-        length: of the fragment, bytes.
-
-    Returns:
-        None where no codestream begins here, or it has no size within `length`.
-    """
+    """The JPEG, JPEG-LS or JPEG 2000 codestream at a fragment of so many bytes, or None."""
     end = file.tell() + length
     (marker,) = _unpacked(">H", file)
     if marker == START_OF_CODESTREAM:

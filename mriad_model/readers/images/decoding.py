@@ -33,10 +33,7 @@ Depth = TypeVar("Depth", npt.NDArray[np.uint8], npt.NDArray[np.uint16])
 
 
 def gray_pixels(picture: ImageFile, data: bytes) -> Gray:
-    """Decode to (H, W) uint8 or uint16, upright, by the rules above.
-
-    Raises RejectedFile for what the rules refuse, and whatever Pillow raises.
-    """
+    """Decode to (H, W) uint8 or uint16, upright, by these rules. Raises whatever Pillow raises."""
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
         return _gray_tiff(picture, data)
     pixels: Gray

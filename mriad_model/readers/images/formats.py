@@ -1,4 +1,4 @@
-"""Picture files, strictly: told by content, opened by their header, checked to their last byte."""
+"""Picture files, strictly: recognised by content, opened by header, checked to the last byte."""
 
 import io
 import struct
@@ -17,7 +17,9 @@ from mriad_model.errors import RejectedFile
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_END = b"\xff\xd9"
-PADDING = b"\0\r\n "  # what copies over tape or FTP leave after the end
+PADDING = b"\0\r\n "  # copies over tape or FTP may end in it
+SEVERAL = "holds more than one picture; save each as a file"
+GOES_ON = "the end of the picture is not the end of the file"
 
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 _CUT_SHORT = (
@@ -40,11 +42,7 @@ class PictureFormat(StrEnum):
 
 
 def format_of(data: bytes) -> PictureFormat | None:
-    """The format that the first bytes announce; None for anything else.
-
-    Pillow's own sniffing would take every text that begins with "BM" for a picture, and TIFF
-    with its byte order turned round.
-    """
+    """The format by the first bytes, or None; Pillow takes any text that starts with "BM"."""
     if data.startswith(PNG_SIGNATURE):
         return PictureFormat.PNG
     if data.startswith(b"\xff\xd8\xff"):
@@ -57,10 +55,9 @@ def format_of(data: bytes) -> PictureFormat | None:
 
 
 def open_header(data: bytes, kind: PictureFormat) -> ImageFile:
-    """Read the header alone: size and mode, and no pixel yet.
+    """Read the header alone: size and mode, and no pixel yet. Raises whatever Pillow raises.
 
-    The format's own reader is called, not `Image.open`, which would swallow the errors of a
-    broken header and warn of large sizes by itself. Raises whatever Pillow raises.
+    The format's own reader is called: `Image.open` swallows errors of broken headers.
     """
     readers: dict[PictureFormat, Callable[[io.BytesIO], ImageFile]] = {
         PictureFormat.PNG: PngImagePlugin.PngImageFile,
@@ -76,28 +73,20 @@ def open_header(data: bytes, kind: PictureFormat) -> ImageFile:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Let no warning of odd metadata speak, or fail, as the process's filters happen to be set.
-
-    The filters are the whole process's, so one thread at a time: for headers, which are short.
-    """
+    """Ignore warnings about odd metadata. The filters are the process's: one thread at a time."""
     with _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def require_one_frame(picture: ImageFile) -> None:
-    """Refuse a multi-page TIFF, an animated PNG and a multi-picture JPEG.
-
-    One file is one slice: to take the first of several would drop the others in silence.
-    """
+    """Reject a multi-page TIFF, an animated PNG and a multi-picture JPEG: one file is one slice."""
     if getattr(picture, "is_animated", False) or "mp" in picture.info:
-        raise RejectedFile(
-            RejectionReason.MULTI_FRAME, "holds more than one picture; save each as a file"
-        )
+        raise RejectedFile(RejectionReason.MULTI_FRAME, SEVERAL)
 
 
 def rejection_of(error: Exception) -> RejectedFile:
-    """What an error that a decoder raised says of the file."""
+    """The rejection of a file that a decoder raised an error on."""
     if isinstance(error, RejectedFile):
         return error
     if isinstance(error, MemoryError):
@@ -119,7 +108,7 @@ def _printable(error: Exception) -> str:
 
 
 def _require_tiff_directory(data: bytes) -> None:
-    """Refuse a TIFF cut before its first directory, which many writers put last (TIFF 6.0, 2)."""
+    """Reject a TIFF cut before its first directory, which many writers put last (TIFF 6.0, 2)."""
     order: Literal["little", "big"] = "little" if data.startswith(b"II") else "big"
     big_tiff = 43 in data[2:4]
     offset = int.from_bytes(data[8:16] if big_tiff else data[4:8], order)
@@ -128,9 +117,9 @@ def _require_tiff_directory(data: bytes) -> None:
 
 
 def require_ended_jpeg(data: bytes) -> None:
-    """Refuse what goes on after its end: a second picture there would be lost in silence."""
+    """Reject what goes on after its end: a second picture there would be lost in silence."""
     if not data.rstrip(PADDING).endswith(JPEG_END):
-        raise corrupt("the end of the picture is not the end of the file")
+        raise corrupt(GOES_ON)
 
 
 def truncated(detail: str) -> RejectedFile:

@@ -1,8 +1,7 @@
 """JPEG files, walked marker by marker (ITU-T T.81, B.1) before a pixel is decoded.
 
-What a decoder passes over in silence is refused: a second picture after the first, a header of
-many pixels over next to no data. So is what costs far more than it shows: thousands of scans, each
-of which goes over the whole picture.
+Rejected is what decoders accept silently: a second picture, a large size over next to no data, and
+thousands of scans, each of which costs a pass over the picture.
 """
 
 import re
@@ -10,11 +9,11 @@ from typing import Final
 
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
+from mriad_model.readers.images.formats import GOES_ON, PADDING, corrupt, truncated
 
 MOST_SCANS: Final = 100  # progressive encoders write about ten, at the most 64
 # Huffman codes take a bit or more a block of 8 x 8 pixels: so many pixels a byte at the most.
 PIXELS_A_BYTE: Final = 512
-PADDING: Final = b"\0\r\n "  # what copies over tape or FTP leave after the end
 
 _END, _SCAN = 0xD9, 0xDA
 _HUFFMAN = (0xC0, 0xC1, 0xC2)  # frames: baseline, extended, progressive
@@ -23,7 +22,7 @@ _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")  # within data: no stuffin
 
 
 def require_one_plain_jpeg(data: bytes, n_pixels: int) -> None:
-    """Refuse a JPEG that goes on after its end, or whose data and costs do not fit its size.
+    """Reject a JPEG that goes on after its end, or whose data and costs do not fit its size.
 
     One that is cut short, or no sound row of markers, is left to its decoder.
     """
@@ -31,10 +30,10 @@ def require_one_plain_jpeg(data: bytes, n_pixels: int) -> None:
     while (found := _MARKER.match(data, position)) is not None:
         marker, position = found[1][0], found.end()
         if marker == _END:
-            _require_end(data, position)
+            if data[position:].strip(PADDING):
+                raise corrupt(GOES_ON)
             if is_huffman and in_scans * PIXELS_A_BYTE < n_pixels:
-                detail = f"{in_scans:,} bytes of data for {n_pixels:,} pixels"
-                raise RejectedFile(RejectionReason.TRUNCATED, detail)
+                raise truncated(f"{in_scans:,} bytes of data for {n_pixels:,} pixels")
             return
         if marker in _ALONE:
             continue
@@ -49,9 +48,3 @@ def require_one_plain_jpeg(data: bytes, n_pixels: int) -> None:
                 return
             in_scans += following.start() - position
             position = following.start()
-
-
-def _require_end(data: bytes, position: int) -> None:
-    if data[position:].strip(PADDING):
-        detail = "the end of the picture is not the end of the file"
-        raise RejectedFile(RejectionReason.CORRUPT, detail)

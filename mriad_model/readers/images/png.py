@@ -1,7 +1,7 @@
 """PNG files, walked chunk by chunk (PNG 1.2, section 3.2), and their image data counted.
 
-What a decoder passes over in silence is refused: bytes behind the end, rows and bytes behind the
-last row that the header states, a second picture, and megabytes in chunks that no decoder knows.
+Rejected is what decoders accept silently: bytes behind the end or the last row, a second picture,
+megabytes in unknown chunks.
 """
 
 import struct
@@ -12,8 +12,10 @@ from typing import Final
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.images.formats import (
+    GOES_ON,
     PADDING,
     PNG_SIGNATURE,
+    SEVERAL,
     corrupt,
     truncated,
     unsupported,
@@ -41,13 +43,11 @@ _PIECE = 2**20  # bytes unpacked at a time
 
 
 def require_one_plain_png(data: bytes) -> None:
-    """Refuse a PNG that is damaged, goes on after its end, or holds what no decoder shows."""
+    """Reject a PNG that is damaged, goes on after its end, or holds what no decoder shows."""
     names, unknown = [], 0
     for name, content in _chunks(data):
         if name == b"fdAT":
-            raise RejectedFile(
-                RejectionReason.MULTI_FRAME, "holds more than one picture; save each as a file"
-            )
+            raise RejectedFile(RejectionReason.MULTI_FRAME, SEVERAL)
         if name not in _KNOWN:
             if name[:1].isupper():
                 raise unsupported(f"chunk {name!r}, which PNG does not know")
@@ -62,10 +62,7 @@ def require_one_plain_png(data: bytes) -> None:
 
 
 def require_no_data_behind(data: bytes) -> None:
-    """Refuse image data that goes on behind the last row, of a PNG that a decoder has read.
-
-    The data is unpacked once more, in pieces, and not kept.
-    """
+    """Reject image data behind the last row: unpacked once more, in pieces that are not kept."""
     unpacking = zlib.decompressobj()
     left, n_behind = _n_bytes(data), 0
     for name, content in _chunks(data):
@@ -115,7 +112,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
         yield name, view[position + 8 : end - 4]
         if name == b"IEND":
             if data[end:].strip(PADDING):
-                raise corrupt("the end of the picture is not the end of the file")
+                raise corrupt(GOES_ON)
             return
         position = end
     raise truncated("its end is missing")

@@ -1,6 +1,5 @@
-"""A picture file as a scan of one slice: read strictly, told by its pixels."""
+"""A picture file as a scan of one slice, identified by its pixels."""
 
-import errno
 import hashlib
 import os
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import numpy as np
 
 from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import RejectedFile
-from mriad_model.files import PRIVATE_FILE, NotRegularFileError, open_regular
+from mriad_model.files import PRIVATE_FILE
 from mriad_model.readers.images.decoding import Gray, gray_pixels
 from mriad_model.readers.images.formats import (
     PictureFormat,
@@ -19,14 +18,18 @@ from mriad_model.readers.images.formats import (
     open_header,
     rejection_of,
     require_one_frame,
+    unsupported,
 )
-from mriad_model.readers.signatures import GZIP
+from mriad_model.readers.signatures import GZIP, opened, require_size
 from mriad_model.readers.volumes import Origin
+
+PACKED = "a gzip file that holds no NIfTI volume; unpack it: only NIfTI is read packed"
+UNKNOWN = "not a picture, a DICOM file or a NIfTI volume"
 
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """What a file may ask of us. The sizes are checked before a pixel is decoded."""
+    """Limits of a picture file. Sizes are checked before a pixel is decoded."""
 
     max_bytes: int = 128 * 2**20
     max_pixels: int = 50_000_000
@@ -36,7 +39,7 @@ class ReadLimits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageScan:
-    """The pixels of one slice, gray and upright, and the name that they give themselves."""
+    """The pixels of one slice, gray and upright, and their content hash."""
 
     pixels: Gray  # (H, W) uint8 or uint16, C-contiguous
     sha256: str
@@ -48,23 +51,16 @@ class ImageScan:
 
 
 def read_image(path: Path, limits: ReadLimits | None = None) -> ImageScan:
-    """Read a PNG, JPEG, TIFF or BMP, whatever its name says. See `gray` for the rules.
-
-    Raises:
-        RejectedFile: with its reason, for anything else than one good picture.
-    """
+    """Read a PNG, JPEG, TIFF or BMP by its content. RejectedFile unless it is one good picture."""
     limits = limits or ReadLimits()
-    data = _read_bytes(path, limits.max_bytes)
+    with opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        require_size(size, limits.max_bytes)
+        data = file.read(size + 1)  # not of max_bytes: read() sets that much aside first
+    require_size(len(data), limits.max_bytes)  # written to meanwhile
     kind = format_of(data)
-    if kind is None and data.startswith(GZIP):
-        raise RejectedFile(
-            RejectionReason.UNSUPPORTED,
-            "a gzip file that holds no NIfTI volume; unpack it: only NIfTI is read packed",
-        )
     if kind is None:
-        raise RejectedFile(
-            RejectionReason.UNSUPPORTED, "not a picture, a DICOM file or a NIfTI volume"
-        )
+        raise unsupported(PACKED if data.startswith(GZIP) else UNKNOWN)
     try:
         pixels = _decode(data, kind, limits)
     except Exception as error:
@@ -74,7 +70,7 @@ def read_image(path: Path, limits: ReadLimits | None = None) -> ImageScan:
 
 
 def content_sha256(pixels: Gray) -> str:
-    """What tells a scan: SHA-256 of its type, shape and pixels (little-endian, row by row).
+    """A scan's identity: SHA-256 of type, shape and pixels (little-endian, row by row).
 
     The same pixels in another format, or as colour with equal channels, are the same scan.
     """
@@ -98,37 +94,15 @@ def _decode(data: bytes, kind: PictureFormat, limits: ReadLimits) -> Gray:
 def _require_shape(size: tuple[int, int], limits: ReadLimits) -> None:
     width, height = size
     if width * height > limits.max_pixels:
-        raise RejectedFile(
-            RejectionReason.TOO_LARGE,
-            f"{width}x{height} pixels, more than {limits.max_pixels:,}",
-        )
+        detail = f"{width}x{height} pixels, more than {limits.max_pixels:,}"
+        raise RejectedFile(RejectionReason.TOO_LARGE, detail)
     short, long = sorted(size)
     if short < limits.min_side or long > limits.max_aspect * short:
-        raise RejectedFile(
-            RejectionReason.BAD_SHAPE,
+        detail = (
             f"{width}x{height} pixels; a side needs {limits.min_side} or more,"
-            f" and the longer one at most {limits.max_aspect:g} times the shorter",
+            f" and the longer one at most {limits.max_aspect:g} times the shorter"
         )
-
-
-def _read_bytes(path: Path, max_bytes: int) -> bytes:
-    try:
-        with os.fdopen(open_regular(path), "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > max_bytes:
-                raise RejectedFile(
-                    RejectionReason.TOO_LARGE, f"{size:,} bytes, more than {max_bytes:,}"
-                )
-            data = file.read(size + 1)  # not of max_bytes: read() sets that much aside first
-    except NotRegularFileError as error:
-        raise RejectedFile(RejectionReason.NOT_REGULAR, "not a regular file") from error
-    except OSError as error:
-        link = error.errno == errno.ELOOP
-        reason = RejectionReason.SYMLINK if link else RejectionReason.UNREADABLE
-        raise RejectedFile(reason, error.strerror or type(error).__name__) from error
-    if not data:
-        raise RejectedFile(RejectionReason.EMPTY, "no bytes")
-    return data
+        raise RejectedFile(RejectionReason.BAD_SHAPE, detail)
 
 
 ALIGNED = 64  # bytes; so that pixels of any type can be mapped
@@ -171,14 +145,9 @@ class StoredImage:
 
 
 def store_image(job: tuple[Path, Path]) -> StoredImage:
-    """Read a picture and append its pixels to a scratch file of this process. Runs in a child.
+    """Append a picture's pixels to `pixels-*.bin` (0600) in a folder. Runs in a child.
 
-    Args:
-        job: the picture, and a folder, where `pixels-*.bin` is written, 0600.
-
-    Raises:
-        RejectedFile: the source is no good picture.
-        OSError: the scratch file cannot be written.
+    Raises RejectedFile where it is no good picture, OSError where the file cannot be written.
     """
     source, folder = job
     scan = read_image(source)

@@ -1,7 +1,4 @@
-"""Bytes of a BMP or a TIFF that belong to nothing it states: a decoder passes over them.
-
-Behind a picture, or beside it, may lie others: a stack of slices under the header of one.
-"""
+"""Bytes of a BMP or a TIFF outside everything it states: a stack of slices under one header."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -26,7 +23,7 @@ _MOST_VALUES = 200_000  # of a tag: 50 million pixels in tiles of 16 x 16
 
 
 def require_no_bytes_behind_bmp(data: bytes) -> None:
-    """Refuse a BMP that goes on after the rows, or the colour profile, that its header states."""
+    """Reject a BMP that goes on after the rows, or the colour profile, that its header states."""
     (header_size,) = struct.unpack_from("<I", data, 14)
     if header_size == 12:
         width, height, _, bits = struct.unpack_from("<4H", data, 18)
@@ -47,7 +44,7 @@ def require_no_bytes_behind_bmp(data: bytes) -> None:
 
 
 def require_no_bytes_beside_tiff(data: bytes) -> None:
-    """Refuse a TIFF in which bytes lie that no directory, tag, strip or tile takes."""
+    """Reject a TIFF in which bytes lie that no directory, tag, strip or tile takes."""
     beside = position = 0
     for start, end in sorted(_taken(data)):
         beside += len(data[position:start].strip(PADDING)) if start > position else 0

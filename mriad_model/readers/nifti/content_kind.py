@@ -1,7 +1,7 @@
-"""What a NIfTI file shows: magnitude anatomy, or something else that is no scan to us.
+"""What a NIfTI file shows: magnitude anatomy, or something that is no scan.
 
-A NIfTI file says little of itself. Read together: the intent code of its header, its name by the
-rules of BIDS, the JSON file beside it that converters write, and values that only phase has.
+Evidence: the intent code of its header, its name by the rules of BIDS, the JSON file of the same
+name that converters write, and values that only phase has.
 """
 
 import re
@@ -11,14 +11,7 @@ import numpy as np
 
 from mriad_model.enums import RejectionReason
 from mriad_model.readers.checks import require, shown
-from mriad_model.readers.dicom.image_kind import (
-    DERIVED,
-    FIELDS,
-    MAP_UNITS,
-    MAPS,
-    PARTS,
-    PHASE_UNITS,
-)
+from mriad_model.readers.dicom.image_kind import UNIT_REASONS, WORD_REASONS, require_no_match
 from mriad_model.readers.geometry import Voxels
 from mriad_model.readers.nifti.sidecar import Sidecar, stem_of
 
@@ -34,61 +27,45 @@ MAP_SUFFIX = (
     r"|E?ADC|FA|MD|AD|RD|DTI|TENSOR|CBF|CBV|MTT|TTP|TMAX"
 )
 LABEL_SUFFIX = r"MASK|DSEG|PROBSEG|LABELS?|SEG"
+SUFFIX_REASONS = (
+    (PHASE_SUFFIX, RejectionReason.NOT_MAGNITUDE),
+    (MAP_SUFFIX, RejectionReason.QUANTITATIVE_MAP),
+    (LABEL_SUFFIX, RejectionReason.LABEL_MAP),
+)
 PART = re.compile(r"(?:^|_)part-(phase|real|imag)(?:_|$)", re.IGNORECASE)
 
 
-def require_picture(path: Path, intent: int, voxels: Voxels, told: Sidecar) -> None:
-    """Refuse a file that is no magnitude picture of anatomy. Raises RejectedFile.
-
-    Args:
-        path: the file.
-        intent: the code in its header.
-        voxels: (Z, Y, X).
-        told: what the JSON file beside it says.
-    """
+def require_picture(path: Path, intent: int, voxels: Voxels, sidecar: Sidecar) -> None:
+    """Reject a file that by intent, name, sidecar or voxels (Z, Y, X) is no magnitude anatomy."""
     _intent(intent)
     _name(path)
-    _sidecar(told)
+    _sidecar(sidecar)
     _values(voxels)
 
 
 def _intent(code: int) -> None:
-    said = f"its intent code is {code}"
-    require(code not in LABELS, RejectionReason.LABEL_MAP, said)
+    detail = f"its intent code is {code}"
+    require(code not in LABELS, RejectionReason.LABEL_MAP, detail)
     statistic = code in STATISTICS or code in NO_PICTURE
-    require(not statistic, RejectionReason.QUANTITATIVE_MAP, said)
+    require(not statistic, RejectionReason.QUANTITATIVE_MAP, detail)
 
 
 def _name(path: Path) -> None:
     name = stem_of(path)
     part = PART.search(name)
     require(part is None, RejectionReason.NOT_MAGNITUDE, f"named part-{part[1] if part else ''}")
-    _, _, suffix = name.upper().rpartition("_")
-    for pattern, reason in (
-        (PHASE_SUFFIX, RejectionReason.NOT_MAGNITUDE),
-        (MAP_SUFFIX, RejectionReason.QUANTITATIVE_MAP),
-        (LABEL_SUFFIX, RejectionReason.LABEL_MAP),
-    ):
-        named = "_" in name and re.fullmatch(pattern, suffix) is not None
-        require(not named, reason, f"its name says {suffix}")
+    _, underscore, suffix = name.upper().rpartition("_")
+    if underscore:
+        require_no_match(SUFFIX_REASONS, suffix, f"its name says {suffix}")
 
 
-def _sidecar(told: Sidecar) -> None:
-    units = re.sub(r"\s+", "", str(told.get("Units", "")).lower())
-    said = f"the JSON file beside it says {shown(units)}"
-    phase = re.fullmatch(PHASE_UNITS, units) is not None
-    require(not phase, RejectionReason.NOT_MAGNITUDE, said)
-    require(re.fullmatch(MAP_UNITS, units) is None, RejectionReason.QUANTITATIVE_MAP, said)
-    words = told.get("ImageType")
+def _sidecar(sidecar: Sidecar) -> None:
+    units = re.sub(r"\s+", "", str(sidecar.get("Units", "")).lower())
+    require_no_match(UNIT_REASONS, units, f"the JSON file beside it says {shown(units)}")
+    words = sidecar.get("ImageType")
     for word in words[2:] if isinstance(words, list) else ():
         plain = str(word).upper().replace("_", " ").strip()
-        said = f"the JSON file beside it says {shown(plain)}"
-        for pattern, reason in (
-            (f"{PARTS}|{FIELDS}", RejectionReason.NOT_MAGNITUDE),
-            (MAPS, RejectionReason.QUANTITATIVE_MAP),
-            (DERIVED, RejectionReason.DERIVED),
-        ):
-            require(re.fullmatch(pattern, plain) is None, reason, said)
+        require_no_match(WORD_REASONS, plain, f"the JSON file beside it says {shown(plain)}")
 
 
 def _values(voxels: Voxels) -> None:

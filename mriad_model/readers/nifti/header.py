@@ -1,8 +1,8 @@
 """The header of a NIfTI-1 or NIfTI-2 file, checked before a voxel is read.
 
-nibabel says where the fields stand (its structured types); whether their values can be is asked
-here: nibabel would mend or believe counts, offsets, scaling and orientation. Codes are those of
-nifti1.h and nifti2.h (nifti.nimh.nih.gov).
+nibabel gives the fields (its structured types); their values are checked here, as nibabel mends or
+believes counts, offsets, scaling and orientation. Codes are those of nifti1.h and nifti2.h
+(nifti.nimh.nih.gov).
 """
 
 import math
@@ -52,11 +52,7 @@ class NiftiHeader:
 
 
 def parse_header(data: bytes, limits: VolumeLimits) -> NiftiHeader:
-    """The header that `data` (540 bytes or more, or the whole file) starts with.
-
-    Raises:
-        RejectedFile: it is no header of one sound 3D volume.
-    """
+    """The header at the start of `data` (540 bytes or more). RejectedFile unless of a 3D volume."""
     order, size = _order_and_size(data)
     kind = KINDS[size]
     fields = np.frombuffer(data, kind.template_dtype.newbyteorder(order), count=1)[0]
@@ -131,7 +127,7 @@ def _scaling(slope: float, intercept: float) -> tuple[float, float]:
 def _affine(fields: Any) -> Affine:
     """The sform where there is one, else the qform, as nibabel has it; 4x4, mm.
 
-    With neither, nobody knows which side is left: refused rather than guessed.
+    With neither, left and right are unknown: rejected rather than guessed.
     """
     affine = np.eye(4)
     if int(fields["sform_code"]) in XFORM_CODES:
@@ -147,8 +143,7 @@ def _affine(fields: Any) -> Affine:
 def _qform(fields: Any) -> Affine:
     """Method 2 of nifti1.h, as (3, 4). pixdim[0] is the handedness, qfac.
 
-    The standard has no negative pixdim; taken as it stands it would mirror the head, so its sign
-    is dropped. (nibabel refuses one.)
+    The standard has no negative pixdim, which would mirror the head: its sign is dropped.
     """
     pixdim = fields["pixdim"].tolist()
     names = ("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")

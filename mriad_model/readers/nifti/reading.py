@@ -1,7 +1,6 @@
-"""NIfTI: one file, one volume. The header decides how many bytes are read, and no more are.
+"""NIfTI: one file, one volume. No more bytes are read than its header states.
 
-A gzip stream is inflated piece by piece straight into the volume, so one that goes on for ever
-costs no more than its header says.
+A gzip stream is inflated piece by piece into the volume, so an endless one costs no more.
 """
 
 import gzip
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.bids import bids_name
-from mriad_model.readers.checks import refusing, require
+from mriad_model.readers.checks import rejecting, require
 from mriad_model.readers.geometry import Voxels
 from mriad_model.readers.nifti.content_kind import require_picture
 from mriad_model.readers.nifti.header import NiftiHeader, parse_header
@@ -38,18 +37,11 @@ SLACK = 4096  # bytes after the last voxel that are let pass; some writers pad
 
 
 def read_nifti(path: Path, limits: VolumeLimits | None = None) -> Volume:
-    """Read a `.nii` or `.nii.gz`, told by its content.
-
-    The grid stays as stored, with its affine; `volume.canonical` turns it. Slope and intercept
-    are applied.
-
-    Raises:
-        RejectedFile: with its reason, for anything else than one good 3D volume.
-    """
+    """Read a `.nii` or `.nii.gz` by its content, scaled, on its own grid. Raises RejectedFile."""
     limits = limits or VolumeLimits()
-    with opened(path) as file, refusing():
+    with opened(path) as file, rejecting():
         size = file.seek(0, io.SEEK_END)
-        require_size(size, limits)
+        require_size(size, limits.max_file_bytes)
         file.seek(0)
         zipped = file.read(2) == GZIP
         file.seek(0)
@@ -72,7 +64,7 @@ def _stream(file: BinaryIO, zipped: bool) -> AbstractContextManager[BinaryIO]:
 
 
 def _read_voxels(stream: BinaryIO, header: NiftiHeader, position: int, size: int | None) -> Voxels:
-    """The voxels (Z, Y, X), scaled. `size` is the file's where it can be told."""
+    """The voxels (Z, Y, X), scaled. `size` is the file's, None where it is packed."""
     columns, rows, slices = header.shape
     n_bytes = rows * columns * header.dtype.itemsize
     if size is not None:

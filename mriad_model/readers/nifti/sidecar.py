@@ -1,6 +1,6 @@
-"""The JSON file that converters write beside a NIfTI file: `scan.json` of `scan.nii.gz`.
+"""The JSON file that converters write for a NIfTI file: `scan.json` of `scan.nii.gz`.
 
-Nothing depends on it: one that cannot be read, and what in it is nonsense, is as if it were absent.
+It is optional: one that cannot be read, and unusable values in it, count as absent.
 """
 
 import json

@@ -1,8 +1,9 @@
-"""What a NIfTI file is weighted by: its name, the JSON file beside it, its timing.
+"""What a NIfTI file is weighted by: its name, its JSON file, its timing.
 
-The JSON file is the scanner's word (dcm2niix writes it from DICOM; BIDS 1.10, "Magnetic Resonance
-Imaging": times in seconds), a name is a person's. Where they differ the JSON file is believed,
-unless the timing takes the name's side, or the name says more. A contradiction is kept as a remark.
+The JSON file holds the scanner's words (dcm2niix writes it from DICOM; BIDS 1.10, "Magnetic
+Resonance Imaging": times in seconds), a name a person's. Where they differ the JSON file is
+believed, unless the timing agrees with the name, or the name says more. A contradiction is kept as
+a remark.
 """
 
 import re
@@ -27,23 +28,13 @@ MS = 1000.0  # in a second
 LONGEST_ECHO, LONGEST_REPETITION, LONGEST_INVERSION = 1.0, 100.0, 20.0
 FULL_TURN = 360.0  # degrees, and more than any flip
 # What may stand last in a BIDS name and is no word of a description, in lower case.
-SUFFIXES = (
-    ("asl", r"asl|m0scan"),
-    ("magnitude", r"magnitude[12]?"),
-    ("epi", r"epi|sbref"),
-)
+SUFFIXES = (("asl", r"asl|m0scan"), ("magnitude", r"magnitude[12]?"), ("epi", r"epi|sbref"))
 LABELLED = re.compile(r"(?<![a-z])(?:pc?|ps)?asl(?![a-z])|spin.label", re.IGNORECASE)
 BESIDE = "the JSON file beside it"
 
 
 def nifti_contrast(path: Path, told: Sidecar, description: str = "") -> Hint:
-    """What name and JSON file say; None where neither does.
-
-    Args:
-        path: the file.
-        told: what the JSON file beside it says.
-        description: of the header: many programs write there, so it is only compared.
-    """
+    """The contrast by name and JSON file, None by neither. The header's text is only compared."""
     hint = _together(_by_name(path), told)
     header = text_contrast(description)
     if header is None or hint.name is None or _alike(header, hint.name):
@@ -102,10 +93,8 @@ def _by_name(path: Path) -> str | None:
 
 
 def _by_suffix(suffix: str) -> str | None:
-    for name, pattern in SUFFIXES:
-        if re.fullmatch(pattern, suffix, re.IGNORECASE):
-            return name
-    return None
+    named = (name for name, pattern in SUFFIXES if re.fullmatch(pattern, suffix, re.IGNORECASE))
+    return next(named, None)
 
 
 def _described(told: Sidecar, agent: bool) -> str | None:
@@ -132,15 +121,11 @@ def _made(told: Sidecar, timing: Timing) -> str | None:
 
 
 def _timing(told: Sidecar) -> Timing:
-    words = re.findall(r"[A-Z]+", text(told, "ScanningSequence").upper())
-    echo = number(told, "EchoTime", LONGEST_ECHO) or None
-    repetition = number(told, "RepetitionTime", LONGEST_REPETITION) or None
-    inversion = number(told, "InversionTime", LONGEST_INVERSION)
     return timing_of(
-        words,
-        repetition=_milliseconds(repetition),
-        echo=_milliseconds(echo),
-        inversion=_milliseconds(inversion),
+        re.findall(r"[A-Z]+", text(told, "ScanningSequence").upper()),
+        repetition=_milliseconds(number(told, "RepetitionTime", LONGEST_REPETITION) or None),
+        echo=_milliseconds(number(told, "EchoTime", LONGEST_ECHO) or None),
+        inversion=_milliseconds(number(told, "InversionTime", LONGEST_INVERSION)),
         flip=number(told, "FlipAngle", FULL_TURN),
     )
 

@@ -1,9 +1,8 @@
-"""How children come to be.
+"""How child processes start and end.
 
-They are forked from Python's fork server, which has imported the readers and nothing else, so a
-child starts in milliseconds, without the parent's threads, locks, memory or torch. A child ends
-with its parent, however that ends: the server ends when the last holder of a pipe is gone, and
-the kernel kills the children when the server ends.
+They are forked from Python's fork server, which has imported the readers alone: a child starts in
+milliseconds, without the parent's threads, locks, memory or torch. A child ends with its parent:
+the server ends with the last holder of a pipe, and the kernel kills the children of the server.
 """
 
 import contextlib
@@ -83,24 +82,17 @@ def enter_child(limits: ChildLimits) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold a patient's scan
     with contextlib.suppress(ValueError, OSError):  # already below, or a system without it
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
-    _one_thread()
     silent = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # C libraries write to them past Python
         os.dup2(silent, stream)
     os.close(silent)
-
-
-def _one_thread() -> None:
     import cv2  # noqa: PLC0415 - the fork server has it; the parent need not wait for it
 
     cv2.setNumThreads(1)
 
 
 def _end_with_parent() -> None:
-    """Have the kernel kill this child when the fork server is gone.
-
-    The server waits for the last holder of its pipe, so the child lets go of it.
-    """
+    """Have the kernel kill this child with the fork server, whose pipe it must not hold open."""
     os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]
     signal_with_parent(signal.SIGKILL)
     if sys.platform == "linux" and os.getppid() == 1:  # gone before we asked

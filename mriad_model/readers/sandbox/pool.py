@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from itertools import islice
 from queue import SimpleQueue
 from threading import Lock
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
@@ -20,14 +20,7 @@ from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile, SettingsError
 from mriad_model.readers.sandbox.children import ChildContext, enter_child
 from mriad_model.readers.sandbox.time_budget import NOT_TRIED, TimeBudget
-from mriad_model.readers.sandbox.worker import (
-    PLACE,
-    ChildLimits,
-    Done,
-    Outcome,
-    pack,
-    run_batch,
-)
+from mriad_model.readers.sandbox.worker import PLACE, ChildLimits, Done, Outcome, pack, run_batch
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -39,10 +32,7 @@ GRACE_SECONDS = 30.0  # over the items' own limits, before we give up on a child
 
 
 class ReaderPool:
-    """Children that run a function over untrusted items. A context manager.
-
-    The children start on first use and stay. Several threads may call `map` at the same time.
-    """
+    """Children that run a function over untrusted items: a context manager, for several threads."""
 
     def __init__(self, workers: int = 2, limits: ChildLimits | None = None) -> None:
         self.limits = limits or ChildLimits()
@@ -62,30 +52,22 @@ class ReaderPool:
         budget: TimeBudget | None = None,
         folder_of: Callable[[T], str] = str,
     ) -> Iterator[R | RejectedFile]:
-        """Call `function` with each item in a child; results come in order.
+        """Call a picklable function with each item in a child; results come in order.
 
-        Args:
-            function: of an importable module; it and what it returns have to be picklable.
-            items: may be long and lazy: a few batches are taken ahead of what is asked for.
-            together: how many items travel in one message. More is faster for small ones.
-            budget: what items that take too long may cost, a folder; without one, all are tried.
-            folder_of: whose budget an item is on.
+        `together` items travel in one message; `budget` limits the time of late items in each
+        `folder_of(item)`. Yields what the function returned, or the RejectedFile that it raised;
+        TOO_LARGE where memory did not suffice, TIMED_OUT or READER_DIED for the item that was late
+        or killed its child, UNREADABLE where the budget is spent: the next run tries it.
 
-        Yields:
-            What the function returned, or RejectedFile: what it raised, or TOO_LARGE where
-            memory did not suffice, TIMED_OUT where it took too long, READER_DIED where the
-            child died of it. When a batch of several dies, its items are tried one by one.
-            UNREADABLE where the budget is spent: it is to be tried another time.
-
-        Raises:
-            Exception: whatever else the function raised, with the child's traceback as a note.
-            SettingsError: the children cannot be started.
+        Raises whatever else the function raised, with the child's traceback as a note, and
+        SettingsError where no child can be started.
         """
-        time = _Time(self.limits.seconds, budget, folder_of)
-        batches = _batches(iter(items), together)
+        seconds = self.limits.seconds
+        time = _Time(budget or TimeBudget(seconds, quick_seconds=seconds), folder_of)
+        source = iter(items)
         ahead = deque[Future[list[Outcome]]]()
         try:
-            for batch in batches:
+            while batch := list(islice(source, together)):
                 ahead.append(self._threads.submit(self._outcomes, function, batch, time))
                 if len(ahead) >= AHEAD * len(self._children):
                     yield from _results(ahead.popleft())
@@ -105,12 +87,7 @@ class ReaderPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _outcomes(
@@ -124,10 +101,9 @@ class ReaderPool:
 
 
 class _Child:
-    """One child at a time, which takes one batch after the other.
+    """One child process at a time, for one batch after the other, in a pool of its own.
 
-    It has a pool of its own: several workers of one would share its pipes and locks, and a
-    worker that dies would be a danger to the others.
+    Workers of one pool share pipes and locks: one that dies may take the others with it.
     """
 
     def __init__(self, limits: ChildLimits) -> None:
@@ -149,27 +125,16 @@ class _Child:
                 try:
                     return self._asked(function, items, allowed, progress.name)
                 except _LateError:
-                    in_hand = int.from_bytes(os.pread(progress.fileno(), PLACE, 0), "big")
-                    return self._without_the_late(function, items, in_hand, allowed, time)
+                    late = int.from_bytes(os.pread(progress.fileno(), PLACE, 0), "big")
+                    before, after = items[:late], items[late + 1 :]
+                    # First those before it: the late one may spend the budget that they are on.
+                    outcomes = self.outcomes(function, before, time) if before else []
+                    outcomes.append(time.late(items[late], allowed[late]))
+                    return outcomes + (self.outcomes(function, after, time) if after else [])
                 except _DiedError:
                     if len(items) == 1:
                         return [RejectedFile(RejectionReason.READER_DIED, "the decoder died of it")]
         return [self.outcomes(function, [item], time)[0] for item in items]
-
-    def _without_the_late(
-        self,
-        function: Callable[[Any], object],
-        items: Sequence[object],
-        late: int,
-        allowed: Sequence[float],
-        time: "_Time",
-    ) -> list[Outcome]:
-        """The outcomes of the others; the item that took too long is not tried again."""
-        before, after = items[:late], items[late + 1 :]
-        # First those before it: they were read, and the late one may spend what they are on.
-        outcomes = self.outcomes(function, before, time) if before else []
-        outcomes.append(time.late(items[late], allowed[late]))
-        return outcomes + (self.outcomes(function, after, time) if after else [])
 
     def close(self) -> None:
         """End the child; whoever waits for it gets CancelledError."""
@@ -248,30 +213,18 @@ class _LateError(Exception):
     """An item of a batch took longer than it may."""
 
 
+@dataclass(frozen=True, slots=True)
 class _Time:
-    """How long each item may take: the same for all, or by a budget."""
+    """The time that each item may take, by the budget of its folder."""
 
-    def __init__(
-        self, seconds: float, budget: TimeBudget | None, folder_of: Callable[[Any], str]
-    ) -> None:
-        self._seconds = seconds
-        self._budget = budget
-        self._folder_of = folder_of
+    budget: TimeBudget
+    folder_of: Callable[[Any], str]
 
     def allowed(self, item: object) -> float:
-        if self._budget is None:
-            return self._seconds
-        return self._budget.allowed(self._folder_of(item))
+        return self.budget.allowed(self.folder_of(item))
 
     def late(self, item: object, allowed: float) -> RejectedFile:
-        if self._budget is None:
-            return RejectedFile(RejectionReason.TIMED_OUT, f"took longer than {allowed:g} s")
-        return self._budget.late(self._folder_of(item), allowed)
-
-
-def _batches(items: Iterator[T], together: int) -> Iterator[list[T]]:
-    while batch := list(islice(items, together)):
-        yield batch
+        return self.budget.late(self.folder_of(item), allowed)
 
 
 def _results(future: Future[list[Outcome]]) -> Iterator[Any]:

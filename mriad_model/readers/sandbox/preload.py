@@ -1,7 +1,7 @@
-"""What the fork server imports, once, so that a child starts in milliseconds.
+"""Imported once by the fork server, so that children start in milliseconds; by no other module.
 
-No other module imports this one: it is the only one that does something on import. A library
-of linear algebra starts its threads as it is loaded, and threads do not survive a fork.
+It acts on import: a library of linear algebra starts threads as it is loaded, and threads do not
+survive a fork.
 """
 
 import os

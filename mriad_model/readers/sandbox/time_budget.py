@@ -1,4 +1,4 @@
-"""The time that items which take too long may cost: a folder of them must not hold the night."""
+"""The time that late items of a folder may take, so that one folder cannot hold up a run."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,11 +17,10 @@ NOT_TRIED = (
 
 @dataclass(slots=True)
 class TimeBudget:
-    """What one run lets late items cost, a folder. Its threads share it.
+    """The time that one run gives to late items of a folder. Its threads share it.
 
-    The first late ones of a folder had the whole time of an item. The others get a little, which
-    is plenty for a good one; those that take longer are put off, and when they have spent the
-    folder's rest, what is left of it is not tried in this run.
+    The first late ones have an item's whole time. The others get a little, plenty for a good one;
+    those that take longer are put off, and after `n_put_off` the rest of the folder is not tried.
     """
 
     seconds: float  # an item, as a rule

@@ -1,4 +1,4 @@
-"""What a child process does with a batch, and the limits it sets itself."""
+"""The work of a child process on a batch, and its limits."""
 
 import os
 import pickle
@@ -38,28 +38,22 @@ def pack(
     seconds: Sequence[float],
     progress: str = "",
 ) -> bytes:
-    """A batch as it travels to a child, with what each item may take.
-
-    With it the file that tells how far the child has come.
-    """
+    """A batch for a child: seconds for each item, and the file that shows its progress."""
     return pickle.dumps((function, items, seconds, progress), pickle.HIGHEST_PROTOCOL)
 
 
 def run_batch(packed: bytes) -> list[bytes]:
-    """Call the function of a packed batch with each of its items.
-
-    Returns:
-        A pickled `Outcome` for each item, or a single `Raised` where the batch cannot be unpacked.
-    """
+    """Call a packed batch's function: a pickled `Outcome` an item, or one `Raised` for all."""
     try:
         function, items, seconds, progress = pickle.loads(packed)  # noqa: S301 - from our own parent
     except Exception as error:  # the function is not to be found in the child
         return [_packed(_raised(error))]
+    each_timed = zip(items, seconds, strict=True)
     if len(items) < 2 or not progress:
-        return [_outcome(function, *each) for each in zip(items, seconds, strict=True)]
+        return [_outcome(function, *each) for each in each_timed]
     outcomes = []
     with Path(progress).open("r+b", buffering=0) as reached:
-        for number, each in enumerate(zip(items, seconds, strict=True)):
+        for number, each in enumerate(each_timed):
             os.pwrite(reached.fileno(), number.to_bytes(PLACE, "big"), 0)
             outcomes.append(_outcome(function, *each))
     return outcomes

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mriad_model.readers.bids import BidsName, bids_name
-from mriad_model.readers.contrast import dicom_contrast, text_contrast
+from mriad_model.readers.contrast import classic_timing, dicom_contrast, text_contrast
 from tests.mriad_model.conftest import item
 
 
@@ -66,4 +66,5 @@ def test_descriptions_hint_at_the_contrast(text, wanted):
     ],
 )
 def test_headers_hint_at_the_contrast_by_words_then_by_timing(tags, wanted):
-    assert dicom_contrast(item(**tags)).name == wanted
+    dataset = item(**tags)
+    assert dicom_contrast(dataset, classic_timing(dataset)).name == wanted

@@ -48,20 +48,20 @@ class TestAFolder:
         assert (nifti.kind, [each.path for each in nifti.files]) == (ScanKind.NIFTI, [volume])
         assert (dicom.kind, [each.path for each in dicom.files]) == (ScanKind.DICOM, slices)
         assert dicom.series == survey(list_files(series.folder)).series[0]
-        ((link, reason),) = [(each.found.path.name, each.reason) for each in found.refusals]
+        ((link, reason),) = [(file.path.name, each.reason) for file, each in found.rejections]
         assert (link, reason) == ("link", "symlink")
 
     def test_of_bad_series_is_refused_file_by_file(self, series, readers):
         series.classic(RescaleSlope="0")
         series.classic(drawn_head((2, 40, 36)), SeriesInstanceUID="1.2.3")
         found = group_files(readers, list_files(series.folder))
-        reasons = [each.reason.value for each in found.refusals]
+        reasons = [each.reason.value for _, each in found.rejections]
         assert reasons == ["no_signal"] * 12 + ["too_few_slices"] * 2
         assert not found.volumes
 
     def test_of_nothing_holds_nothing(self, tmp_path, readers):
         found = group_files(readers, list_files(tmp_path))
-        assert (found.pictures, found.volumes, found.refusals) == ((), (), ())
+        assert (found.pictures, found.volumes, found.rejections) == ((), (), ())
 
 
 class TestAStoredVolume:

@@ -105,7 +105,7 @@ class TestIncomplete:
     def test_series_are_refused_with_the_numbers(self, cases, case, n):
         found = survey(list_files(cases / "06-short" / case))
         assert found.series == ()
-        assert {(each.reason.value, each.detail) for each in found.refusals} == {
+        assert {(each.reason.value, each.detail) for _, each in found.rejections} == {
             ("incomplete", f"{n} slices, 45 stated by ImagesInAcquisition")
         }
 

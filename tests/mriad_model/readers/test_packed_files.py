@@ -37,12 +37,13 @@ def swept(tmp_path_factory):
 def test_every_file_is_a_scan_or_refused_with_a_reason(swept):
     files, found, volumes, pictures, _ = swept
     in_volumes = {file for source in found.volumes for file in source.files}
-    refused = {refusal.found for refusal in found.refusals}
+    refused = {file for file, _ in found.rejections}
     assert in_volumes | refused | set(found.pictures) == set(files)
     assert not set(found.pictures) & (in_volumes | refused)
     rejected = [each for each in (*volumes, *pictures) if isinstance(each, RejectedFile)]
-    assert all(each.detail for each in (*rejected, *found.refusals))
-    assert not DIED & {each.reason for each in (*rejected, *found.refusals)}
+    rejected += [error for _, error in found.rejections]
+    assert all(each.detail for each in rejected)
+    assert not DIED & {each.reason for each in rejected}
     assert len(files) > 250
 
 

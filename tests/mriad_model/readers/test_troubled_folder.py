@@ -186,7 +186,7 @@ def swept(tmp_path_factory):
     (folder / "loop").symlink_to(folder)
     with ReaderPool(2, ChildLimits(seconds=30)) as readers:
         found = group_files(readers, list_files(folder))
-        told = [(refusal.found, refusal) for refusal in found.refusals]
+        told = [*found.rejections]
         jobs = [(source, scratch / f"{i}.npy") for i, source in enumerate(found.volumes)]
         for source, stored in zip(found.volumes, readers.map(store_volume, jobs), strict=True):
             told += [(file, stored) for file in source.files]

@@ -57,7 +57,9 @@ class TestGeometry:
 
         series.classic(edit=edit)
         found = surveyed()
-        assert {each.reason.value for each in found.refusals} == ({reason} if reason else set())
+        assert {each.reason.value for _, each in found.rejections} == (
+            {reason} if reason else set()
+        )
 
     def test_that_is_sheared_is_refused(self, series, refused):
         def edit(dataset, place):
@@ -155,7 +157,7 @@ class TestContent:
         copy.write_bytes(first.read_bytes())
         found = surveyed()
         assert len(found.series) == 1
-        ((refused, reason),) = [(r.found.path, r.reason.value) for r in found.refusals]
+        ((refused, reason),) = [(file.path, r.reason.value) for file, r in found.rejections]
         assert (refused, reason) == (copy, "duplicate")
 
     def test_of_frames_without_a_place_each_is_refused(self, series, refused):
@@ -187,8 +189,10 @@ class TestContent:
                 data = data.replace(good, bad)
             path.write_bytes(data)
         found = surveyed()
-        assert {each.reason.value for each in found.refusals} == {"too_few_slices", "corrupt"}
-        told = [each.detail for each in found.refusals] + caplog.messages + [*capfd.readouterr()]
+        assert {each.reason.value for _, each in found.rejections} == {"too_few_slices", "corrupt"}
+        told = (
+            [each.detail for _, each in found.rejections] + caplog.messages + [*capfd.readouterr()]
+        )
         for word in ("Doe", "P-17", "script", "evil"):
             assert not any(word in each for each in told)
 
@@ -201,7 +205,7 @@ class TestFiles:
             path.write_bytes(whole[:length])
             found = survey(list_files(path))
             assert not found.series
-            reasons = {each.reason.value for each in found.refusals}
+            reasons = {each.reason.value for _, each in found.rejections}
             assert reasons <= {"truncated", "missing_tags", "corrupt"}
             assert bool(reasons) is (length > 132)  # before, nothing says that it is DICOM
 
@@ -224,7 +228,7 @@ class TestFiles:
         found = survey(list_files(path))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert [each.reason.value for each in found.refusals] == ["unsupported"]
+        assert [each.reason.value for _, each in found.rejections] == ["unsupported"]
         assert peak < 2**20
 
     def test_of_an_unknown_transfer_syntax_are_unsupported(self, series, refused):
@@ -245,9 +249,9 @@ class TestFiles:
             dataset["PerFrameFunctionalGroupsSequence"].is_undefined_length = undefined
 
         series.enhanced(edit=edit)
-        (refusal,) = surveyed(VolumeLimits(**{limit: 1000})).refusals
+        ((_, refusal),) = surveyed(VolumeLimits(**{limit: 1000})).rejections
         assert refusal.reason.value == "too_large"
-        (refusal,) = surveyed().refusals
+        ((_, refusal),) = surveyed().rejections
         assert refusal.reason.value == "corrupt"
 
     def test_nested_without_end_are_corrupt(self, series, refused):
@@ -286,7 +290,7 @@ class TestFiles:
         (series.folder / "note.txt").write_text("hello")
         found = surveyed()
         assert [each.path.name for each in found.others] == ["empty", "note.txt"]
-        assert not found.refusals
+        assert not found.rejections
 
     def test_larger_than_the_limit_are_refused(self, series, refused):
         series.classic()
@@ -298,7 +302,7 @@ class TestFiles:
         real = series.classic()[0]
         (series.folder / "link.dcm").symlink_to(real)
         os.mkfifo(series.folder / "pipe.dcm")
-        reasons = {each.found.path.name: each.reason.value for each in surveyed().refusals}
+        reasons = {file.path.name: each.reason.value for file, each in surveyed().rejections}
         assert reasons == {"link.dcm": "symlink", "pipe.dcm": "not_regular"}
 
     def test_that_change_between_listing_and_reading_are_refused(self, series, surveyed):
@@ -317,7 +321,7 @@ class TestFiles:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
         monkeypatch.setattr("mriad_model.readers.signatures.open_regular", denied)
-        assert {each.reason.value for each in survey(listed).refusals} == {"unreadable"}
+        assert {each.reason.value for _, each in survey(listed).rejections} == {"unreadable"}
 
     def test_dicomdir_is_an_index_and_no_scan(self, series, refused):
         path = series.classic()[0]
@@ -375,7 +379,7 @@ def test_mutated_files_end_in_volumes_or_refusals(samples, tmp_path, data):
         (tmp_path / f"{number}.dcm").write_bytes(spoiled)
     found = survey(list_files(tmp_path))
     told = {each.path for series in found.series for each in series.files}
-    told |= {each.found.path for each in found.refusals} | {each.path for each in found.others}
+    told |= {file.path for file, each in found.rejections} | {each.path for each in found.others}
     assert told == set(tmp_path.iterdir())
     for each in found.series:
         try:

@@ -49,7 +49,7 @@ class TestExamsThatShareAllUids:
         series.classic(StudyTime="120000", AcquisitionTime="120000.5")
         twin(series, drawn_head() + 7, lambda dataset, _: setattr(dataset, keyword, value))
         found = surveyed()
-        assert found.refusals == ()
+        assert found.rejections == ()
         assert voxels_of(found) == HEADS
 
     def test_that_nothing_parts_are_refused_and_never_mixed(self, series, surveyed):
@@ -57,15 +57,15 @@ class TestExamsThatShareAllUids:
         twin(series, drawn_head() + 7)
         found = surveyed()
         assert found.series == ()
-        assert len(found.refusals) == 24
-        assert {each.reason.value for each in found.refusals} == {"duplicate"}
+        assert len(found.rejections) == 24
+        assert {each.reason.value for _, each in found.rejections} == {"duplicate"}
 
     def test_are_not_mixed_over_folders_either(self, series, tmp_path):
         series.classic()
         twin(series, drawn_head() + 7, folder=tmp_path / "other")
         found = survey(list_files(tmp_path))
         assert found.series == ()
-        assert {each.reason.value for each in found.refusals} == {"duplicate"}
+        assert {each.reason.value for _, each in found.rejections} == {"duplicate"}
 
     def test_leave_other_series_alone(self, series, surveyed):
         series.classic()
@@ -79,7 +79,7 @@ class TestExamsThatShareAllUids:
         with ReaderPool(1) as readers:
             found = group_files(readers, list_files(series.folder))
         assert found.volumes == ()
-        assert {each.reason.value for each in found.refusals} == {"duplicate"}
+        assert {each.reason.value for _, each in found.rejections} == {"duplicate"}
 
 
 class TestOneChangedSlice:
@@ -98,7 +98,7 @@ class TestOneUid:
             drawn_head() + 7, edit=lambda dataset, place: share(dataset, place, first)
         )
         found = surveyed()
-        assert found.refusals == ()
+        assert found.rejections == ()
         assert voxels_of(found) == HEADS
 
     def test_in_all_slices_of_a_series_is_a_series(self, series, volume):
@@ -120,7 +120,7 @@ class TestCopies:
 
         again.classic(edit=name, syntax="rle")
         found = surveyed()
-        assert found.refusals == ()
+        assert found.rejections == ()
         assert [read_series(each).voxels.tobytes() for each in found.series] == [
             drawn_head().tobytes()
         ] * 2
@@ -132,7 +132,7 @@ class TestCopies:
         (series.folder / "zzz.dcm").write_bytes(data)
         found = surveyed()
         assert len(found.series) == 1
-        assert [each.reason.value for each in found.refusals] == ["corrupt"]
+        assert [each.reason.value for _, each in found.rejections] == ["corrupt"]
 
 
 def share(dataset, place, paths):

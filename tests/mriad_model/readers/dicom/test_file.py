@@ -87,7 +87,7 @@ class TestWithoutItsPreamble:
     def test_a_text_that_begins_alike_is_left_to_others(self, tmp_path):
         (tmp_path / "a").write_bytes(b"\x08\0\x16\0 nothing of DICOM's")
         found = survey(list_files(tmp_path))
-        assert (len(found.others), found.refusals) == (1, ())
+        assert (len(found.others), found.rejections) == (1, ())
 
 
 class TestSlicesThatDisown:

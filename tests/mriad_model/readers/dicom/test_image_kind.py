@@ -3,7 +3,7 @@
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from mriad_model.readers.contrast import Timing, by_timing, dicom_contrast
+from mriad_model.readers.contrast import Timing, by_timing, classic_timing, dicom_contrast
 from tests.mriad_model.conftest import drawn_head, item, oblique_affine
 
 
@@ -70,7 +70,7 @@ class TestLeftOut:
 
         series.classic(edit=edit)
         found = surveyed()
-        assert {(r.reason.value, r.detail) for r in found.refusals} == {
+        assert {(r.reason.value, r.detail) for _, r in found.rejections} == {
             ("not_magnitude", "phase, not magnitude")
         }
 
@@ -90,7 +90,7 @@ class TestLeftOut:
         found = surveyed()
         assert [len(each.frames) for each in found.series] == [12]
         assert [frame.index for frame in found.series[0].frames] == list(range(12))
-        assert [each.reason.value for each in found.refusals] == ["not_magnitude"]
+        assert [each.reason.value for _, each in found.rejections] == ["not_magnitude"]
 
 
 class TestKept:
@@ -150,7 +150,8 @@ class TestContrast:
         ],
     )  # fmt: skip
     def test_is_what_the_physics_says(self, described, timing, contrast):
-        assert dicom_contrast(item(SeriesDescription=described, **timing)).name == contrast
+        dataset = item(SeriesDescription=described, **timing)
+        assert dicom_contrast(dataset, classic_timing(dataset)).name == contrast
 
     def test_against_its_name_is_remarked(self, series, volume):
         series.classic(EchoTime=12, RepetitionTime=600)

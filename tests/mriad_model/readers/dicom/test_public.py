@@ -53,7 +53,7 @@ def converted(folder, out):
 
 
 def refusals(found):
-    return {(each.reason.value, each.detail) for each in found.refusals}
+    return {(each.reason.value, each.detail) for _, each in found.rejections}
 
 
 @needs_dcm2niix

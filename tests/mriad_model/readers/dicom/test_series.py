@@ -66,7 +66,7 @@ class TestARealSeries:
         found = survey(list_files(DICOM_T1))
         assert len(found.series) == 1
         assert found.series[0].shape == (80, 384, 274)
-        assert not found.refusals
+        assert not found.rejections
         assert {each.path.name for each in found.others} == {"README.md", "LICENSE"}
 
 
@@ -205,7 +205,7 @@ class TestSeveralSeriesInOneFolder:
         found = surveyed()
         assert len(found.series) == 6
         assert all(each.shape == (12, 40, 36) for each in found.series)
-        assert not found.refusals
+        assert not found.rejections
 
     @pytest.mark.parametrize("told_apart", [True, False])
     def test_in_one_enhanced_file_are_told_apart_by_their_functional_groups(
@@ -226,7 +226,7 @@ class TestSeveralSeriesInOneFolder:
             np.testing.assert_array_equal(np.concatenate(volumes), both)
         else:
             assert not found.series
-            assert [each.reason.value for each in found.refusals] == ["shared_positions"]
+            assert [each.reason.value for _, each in found.rejections] == ["shared_positions"]
 
     def test_of_two_patients_are_never_mixed(self, series, surveyed):
         series.classic()
@@ -238,8 +238,8 @@ class TestSeveralSeriesInOneFolder:
         series.classic(SeriesInstanceUID="1.2.3", RescaleSlope="0")
         found = surveyed()
         assert len(found.series) == 1
-        assert {each.reason.value for each in found.refusals} == {"no_signal"}
-        assert len(found.refusals) == 12
+        assert {each.reason.value for _, each in found.rejections} == {"no_signal"}
+        assert len(found.rejections) == 12
 
     def test_jitter_of_the_orientation_does_not_split_a_series(self, series, volume):
         def edit(dataset, place):

@@ -15,7 +15,7 @@ def head():
 
 
 def details(found):
-    return {(each.reason.value, each.detail) for each in found.refusals}
+    return {(each.reason.value, each.detail) for _, each in found.rejections}
 
 
 class TestMissingSlices:
@@ -79,7 +79,10 @@ class TestMissingSlices:
         series.classic(head(), TALL, edit)
         found = surveyed()
         assert found.series == ()
-        assert {each.reason.value for each in found.refusals} == {"incomplete", "not_magnitude"}
+        assert {each.reason.value for _, each in found.rejections} == {
+            "incomplete",
+            "not_magnitude",
+        }
 
 
 class TestNothingIsMissing:
@@ -87,7 +90,7 @@ class TestNothingIsMissing:
         for echo in (12, 90):
             series.classic(head(), TALL, EchoTime=echo, ImagesInAcquisition=2 * N)
         found = surveyed()
-        assert (len(found.series), found.refusals) == (2, ())
+        assert (len(found.series), found.rejections) == (2, ())
 
     def test_where_the_count_is_of_another_series_too(self, series, volume):
         series.classic(head(), TALL, ImagesInAcquisition=3 * N)
