@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from flows.train import TrainingResult
     from flows.weekly_report import WeeklyReport
     from mriad_model.evaluation.metrics import Metrics
-    from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, FoldLine, Rival
+    from mriad_model.evaluation.results import FoldResult
+    from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, Rival
     from mriad_model.phantom.write import DrawnScan
     from tasks.maintenance.backup import Backup
     from tasks.maintenance.check import CheckReport
@@ -186,7 +187,7 @@ def _rival(rival: "Rival") -> Document:
     }
 
 
-def _fold(line: "FoldLine") -> Document:
+def _fold(line: "FoldResult") -> Document:
     return {
         **_keys(line, "repeat fold n_calibration"),
         **_keys(line.training, "n_train n_validation epochs best_epoch validation_loss seconds"),

@@ -1,6 +1,6 @@
-"""Evaluation: how well a recipe tells abnormal scans from healthy ones it never saw.
+"""Evaluation: how well a recipe separates abnormal scans from healthy ones it never saw.
 
-`data` holds prepared images in one file, `plan` deals them out, `folds` trains and scores one
-fold, `results` is what a fold found, `summary` puts the folds together. A fold travels as one
-JSON file, so that a workflow can run folds as tasks anywhere.
+`dataset` holds prepared scans in one file, `protocol` deals them out, `folds` trains and scores one
+fold, `results` is its outcome as one JSON file, so that folds can run as tasks anywhere, `summary`
+joins the folds.
 """

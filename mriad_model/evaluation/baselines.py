@@ -1,10 +1,9 @@
-"""What a file gives away without any model: the figures that every model has to beat.
+"""Metadata-only baselines: the figures that every model has to beat.
 
-In collections gathered from the web, the format, size and brightness of a file alone tell the
-classes apart. Each feature is scored one-class, from the training images only, like a model:
-|value - mean| / sd, or, for the extension, how seldom the training images have it. Higher is
-more anomalous. `signed_scores` keeps the direction: an evaluation that is told by its labels
-which way a feature leans can say how much better it could have done.
+In collections from the web, format, size and brightness of a file alone separate the classes. Each
+feature is scored one-class, by the training images: |value - mean| / sd, or how rare an extension
+is among them. Higher is more anomalous. `signed_scores` keep the direction, to show how well a
+feature would do if labels gave its sign.
 """
 
 import math
@@ -36,10 +35,7 @@ class FileFeatures:
 def file_features(
     name: str, size_bytes: int, pixels: NDArray[np.uint8] | NDArray[np.uint16], n_slices: int = 1
 ) -> FileFeatures:
-    """The features of a scan's files, from a name, their size and pixels (H, W).
-
-    The pixels are those of one slice; of several, of the one in the middle.
-    """
+    """The features of a scan's files: name, size, and pixels (H, W) of the slice in the middle."""
     grey = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
     height, width = pixels.shape
     shares = np.bincount(grey.ravel(), minlength=256) / grey.size
@@ -61,11 +57,6 @@ def signed_distances(training: Sequence[float], values: Sequence[float]) -> list
     return [(value - mean) / (sd or 1.0) for value in values]
 
 
-def distance_scores(training: Sequence[float], values: Sequence[float]) -> list[float]:
-    """|z| of each value: what is unlike the training images, whichever way, scores high."""
-    return [abs(z) for z in signed_distances(training, values)]
-
-
 def rarity_scores(training: Sequence[str], values: Sequence[str]) -> list[float]:
     """-log of each value's share among the training values, with one more seen of each kind."""
     counts = Counter(training)
@@ -77,12 +68,10 @@ def baseline_scores(
     training: Sequence[FileFeatures], images: Sequence[FileFeatures]
 ) -> dict[str, list[float]]:
     """One score an image for every baseline, by name, from the training images' features."""
-    scores = {
-        name: distance_scores([of(image) for image in training], [of(image) for image in images])
-        for name, of in NUMERIC.items()
-    }
     extensions = ([image.extension for image in some] for some in (training, images))
-    return {"extension": rarity_scores(*extensions), **scores}
+    signed = signed_scores(training, images).items()
+    distances = {name: [abs(z) for z in scores] for name, scores in signed}
+    return {"extension": rarity_scores(*extensions), **distances}
 
 
 def signed_scores(

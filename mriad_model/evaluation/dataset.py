@@ -1,4 +1,4 @@
-"""Labelled scans, prepared for one recipe, with what the baselines need; one file holds all."""
+"""Labelled scans, prepared for one recipe, with the baselines' features; one file holds all."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -50,7 +50,7 @@ def evaluation_scan(
     recipe: Recipe,
     patient: str | None = None,
 ) -> EvaluationScan:
-    """Prepare a labelled scan. Raises RejectedFile where it holds nothing to judge."""
+    """Prepare a labelled scan. Raises RejectedFile where there is nothing in it to score."""
     shown = shown_slice(scan, recipe)
     prepared = prepare_scan(scan, recipe)
     built_in = next(each for each in (DEFAULT, VOLUME) if each.kinds == recipe.kinds)
@@ -76,7 +76,7 @@ class EvaluationData:
         return len(self.names)
 
     def training_slices(self, items: Iterable[int], recipe: Recipe) -> SliceBatch:
-        """What training sees of the scans at these positions."""
+        """The slices that training gets of the scans at these positions."""
         return joined([training_slices(self.scans[i], recipe) for i in items])
 
     def to_bytes(self) -> bytes:
@@ -89,10 +89,8 @@ class EvaluationData:
             "features": [asdict(features) for features in self.features],
             "scans": scans,
         }
-        return save(
-            arrays | {"asymmetry": np.ascontiguousarray(self.asymmetry)},
-            {METADATA_KEY: json.dumps(about, sort_keys=True)},
-        )
+        arrays |= {"asymmetry": np.ascontiguousarray(self.asymmetry)}
+        return save(arrays, {METADATA_KEY: json.dumps(about, sort_keys=True)})
 
     @classmethod
     def from_file(cls, path: Path) -> "EvaluationData":
@@ -114,10 +112,7 @@ class EvaluationData:
 
 
 def gather(scans: Sequence[EvaluationScan]) -> EvaluationData:
-    """Labelled scans as one, near-duplicates and scans of one patient in one group.
-
-    Raises NoScans where there is none.
-    """
+    """Labelled scans as one, with one group for near-duplicates and a patient's scans."""
     if not scans:
         raise NoScans("no labelled scans to evaluate on: label them by folders no/ and yes/")
     groups = twin_groups([each.fingerprint for each in scans])

@@ -4,52 +4,25 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.detection.anomaly_maps import Scored
-from mriad_model.detection.model import fit
+from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.scan_scores import ScanScores, largest_of_scans, scans_of_slices
 from mriad_model.detection.thresholds import ThresholdFit, fit_threshold
-from mriad_model.detection.training import Epoch, TrainingSummary
+from mriad_model.detection.training import Epoch
 from mriad_model.evaluation.baselines import baseline_scores, signed_scores
 from mriad_model.evaluation.dataset import EvaluationData
 from mriad_model.evaluation.protocol import EvaluationPlan, Selection, Split, select, split
 from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind, ScoreRow
 from mriad_model.evaluation.roc import FoldScores, turns
-from mriad_model.preprocessing.slices import SliceBatch, joined
+from mriad_model.preprocessing.slices import joined
 from mriad_model.recipes import Recipe
 
 Scores = NDArray[np.float64]
 Paint = Callable[[NDArray[np.float32], NDArray[np.float32], tuple[float, float], str], bytes]
 """(prepared slice (S, S), its map (S, S), the model, a caption) -> a picture file's bytes."""
-
-
-class Fitted(Protocol):
-    """What a fold asks of a fitted model; `fitted.FittedModel` is one."""
-
-    @property
-    def colour_low(self) -> float: ...  # noqa: D102
-    @property
-    def colour_high(self) -> float: ...  # noqa: D102
-    @property
-    def training(self) -> TrainingSummary: ...  # noqa: D102
-    def score(self, batch: SliceBatch) -> Scored: ...  # noqa: D102
-
-
-class Fit(Protocol):
-    """What `fitted.fit` does."""
-
-    def __call__(  # noqa: D102
-        self,
-        train: SliceBatch,
-        validation: SliceBatch | None,
-        recipe: Recipe,
-        device: str,
-        progress: Callable[[Epoch], None] | None,
-    ) -> Fitted: ...
 
 
 def run_fold(
@@ -60,13 +33,13 @@ def run_fold(
     device: str = "auto",
     *,
     progress: Callable[[Epoch], None] | None = None,
-    fit: Fit = fit,
+    fit: Callable[..., FittedModel] = fit,
     paint: Paint | None = None,
 ) -> FoldResult:
     """Train, calibrate and test in one fold `at` = (repeat, fold) of a plan.
 
-    With the `seed` protocol all three are the same images, every epoch is run and the last
-    weights count, as in the published notebook: what comes out measures memory.
+    With the `seed` protocol all three are the same images, every epoch is run and the last weights
+    count, as in the published notebook: its figures measure memory.
     """
     started = time.perf_counter()
     chosen = select(data, plan.protocol)
@@ -156,10 +129,7 @@ class _Table:
 
 
 def _rows(
-    data: EvaluationData,
-    table: _Table,
-    of_model: Sequence[float],
-    detectors: Mapping[str, Scores],
+    data: EvaluationData, table: _Table, of_model: Sequence[float], detectors: Mapping[str, Scores]
 ) -> tuple[ScoreRow, ...]:
     """The model, its detectors where it has several, and every baseline."""
     items = table.items
@@ -170,10 +140,8 @@ def _rows(
         rows += [table.row(name, RowKind.DETECTOR, part) for name, part in detectors.items()]
     if "asymmetry" not in detectors:
         rows.append(table.row("asymmetry", RowKind.BASELINE, data.asymmetry[items]))
-    for name, scores in baseline_scores(training, images).items():
-        rows.append(table.row(name, RowKind.BASELINE, scores))
-    for name, scores in signed_scores(training, images).items():
-        rows.append(table.row(name, RowKind.DIRECTION, scores))
+    for kind, of in ((RowKind.BASELINE, baseline_scores), (RowKind.DIRECTION, signed_scores)):
+        rows += [table.row(name, kind, scores) for name, scores in of(training, images).items()]
     return tuple(rows)
 
 
@@ -183,13 +151,12 @@ def _pictures(
     scored: Sequence[ScanScores],
     row: ScoreRow,
     *,
-    model: Fitted,
+    model: FittedModel,
     paint: Paint,
 ) -> tuple[Picture, ...]:
     """Heatmaps of the worst slices of the first scans that this fold decides.
 
-    They are chosen before anything is known: half healthy, half abnormal, of the first repeat
-    alone, so that no scan comes twice.
+    Half are healthy; they are chosen before any score is known, of the first repeat alone.
     """
     repeat, fold = table.at
     if repeat > 0:
@@ -200,14 +167,12 @@ def _pictures(
     wanted = [*table.parts.test[:each], *(table.chosen.abnormal[n] for n in mine[:each])]
     scores = row.scores
     colours = (model.colour_low, model.colour_high)
-    found = []
+    pictures = []
     for i in wanted:
-        found_in = scored[table.items.index(i)]
-        worst, score = int(found_in.slice_scores.argmax()), found_in.score
-        sigmas = (score - scores.mean) / scores.sd
-        picture = paint(
-            data.scans[i].batch.images[worst], found_in.maps[worst], colours, f"{sigmas:+.1f} sigma"
-        )
-        suspicious = score > scores.threshold_value
-        found.append(Picture(data.names[i], data.labels[i].value, sigmas, suspicious, picture))
-    return tuple(found)
+        scan = scored[table.items.index(i)]
+        worst, sigmas = int(scan.slice_scores.argmax()), (scan.score - scores.mean) / scores.sd
+        image, caption = data.scans[i].batch.images[worst], f"{sigmas:+.1f} sigma"
+        painted = paint(image, scan.maps[worst], colours, caption)
+        suspicious = scan.score > scores.threshold_value
+        pictures.append(Picture(data.names[i], data.labels[i].value, sigmas, suspicious, painted))
+    return tuple(pictures)

@@ -1,7 +1,7 @@
-"""How well scores tell abnormal scans from healthy ones, each figure with a 95 % interval.
+"""How well scores separate abnormal scans from healthy ones, each figure with a 95 % interval.
 
-The unit is a fold: one fitted model, the healthy images it never saw, and all abnormal ones
-(none is ever trained on). Scores of two models cannot be pooled, so
+The unit is a fold: one fitted model, the healthy images it never saw, and all abnormal ones (none
+is ever trained on). Scores of two models cannot be pooled, so
 
 - rank metrics (AUROC, average precision, sensitivity at 90 % specificity) are taken within a
   fold and averaged over folds and repeats; ROC curves are averaged vertically (Fawcett 2006,
@@ -9,14 +9,12 @@ The unit is a fold: one fitted model, the healthy images it never saw, and all a
 - the confusion matrix counts each image once a repeat: a healthy one under the fold that held
   it out, an abnormal one under the fold it is dealt to (`dealt`). Repeats are summed.
 
-Intervals are percentiles of a stratified bootstrap over images (Efron and Tibshirani 1993):
-healthy and abnormal images are drawn anew, each as often as they are, and an image takes its
-results in all folds and repeats along. They hold for other images of the same kind under
-models trained as these were; how much retraining alone moves a figure shows in the repeats.
-In simulation (76 healthy, 123 abnormal, 5 folds, 3 repeats) they held the truth in 92 to 96 %
-of 200 draws, and no metric was biased by more than .002.
-A figure that cannot be told (no abnormal image, nothing flagged) is None. All but the counts
-are "higher is better".
+Intervals are percentiles of a stratified bootstrap over images, which take their results in all
+folds and repeats along (Efron and Tibshirani 1993). They hold for other images of the same kind
+under models trained alike; the repeats show how much retraining alone moves a figure. In simulation
+(76 healthy, 123 abnormal, 5 folds, 3 repeats) they held the truth in 92 to 96 % of 200 draws, and
+no metric was biased by more than .002. An undefined figure (no abnormal image, nothing flagged) is
+None. All but the counts are "higher is better".
 """
 
 from collections.abc import Mapping, Sequence
@@ -96,7 +94,7 @@ class RocBand:
 def measure(folds: Sequence[FoldScores], resamples: int = RESAMPLES, seed: int = 0) -> Metrics:
     """All metrics over folds and repeats, with bootstrap intervals."""
     once, drawn = ImageWeights.once(folds), ImageWeights.drawn(folds, resamples, seed)
-    confusion = _confusion(folds)
+    fp, tn, tp, fn = (round(float(n[0])) for n in _decisions(folds, once))
     value_draws, interval_draws = _all_metrics(folds, once), _all_metrics(folds, drawn)
     values = {name: _number(draws[0]) for name, draws in value_draws.items()}
     n_healthy, n_abnormal = once.healthy.shape[1], once.abnormal.shape[1]
@@ -108,11 +106,12 @@ def measure(folds: Sequence[FoldScores], resamples: int = RESAMPLES, seed: int =
     trials = dict.fromkeys(values, min(n_healthy, n_abnormal)) | {
         "recall": n_abnormal,
         "specificity": n_healthy,
-        "precision": round((confusion.tp + confusion.fp) / n_repeats),
+        "precision": round((tp + fp) / n_repeats),
     }
     for name, value in values.items():
         if value in {0.0, 1.0}:
             intervals[name] = exact_interval(round(value or 0.0) * trials[name], trials[name])
+    confusion = Confusion(tn=tn, fp=fp, fn=fn, tp=tp)
     return Metrics(n_healthy, n_abnormal, n_repeats, confusion, values, intervals)
 
 
@@ -136,11 +135,7 @@ def auroc_advantage(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Advantage | None:
-    """How much larger our AUROC is than theirs, on the same images in the same folds.
-
-    Paired: each resample measures both methods on the same draw of images, so that what makes
-    an image hard for both cancels out. None where a class is missing.
-    """
+    """How much larger our AUROC is than theirs, on the same draws and folds; or None."""
 
     def aurocs(folds: Sequence[FoldScores], weights: ImageWeights) -> Floats:
         return mean_over_folds([_rank_metrics(fold, weights)["auroc"] for fold in folds])
@@ -154,9 +149,8 @@ def auroc_advantage(
 def exact_interval(successes: int, trials: int) -> Interval | None:
     """Clopper and Pearson's interval of a proportion.
 
-    Used for figures of exactly 0 or 1, where a bootstrap would claim to be certain. Those that
-    are no proportion of images (areas, F1) take the smaller class for the number of trials,
-    which errs on the wide side.
+    For figures of exactly 0 or 1, where a bootstrap would be certain. Those that are no proportion
+    of images (areas, F1) take the smaller class as trials, which errs on the wide side.
     """
     if not trials:
         return None
@@ -176,11 +170,6 @@ def _all_metrics(folds: Sequence[FoldScores], weights: ImageWeights) -> dict[str
     metrics["specificity"] = ratio(tn, tn + fp)
     metrics["f1"] = ratio(2 * tp, 2 * tp + fp + fn)
     return metrics
-
-
-def _confusion(folds: Sequence[FoldScores]) -> Confusion:
-    fp, tn, tp, fn = (round(float(n[0])) for n in _decisions(folds, ImageWeights.once(folds)))
-    return Confusion(tn=tn, fp=fp, fn=fn, tp=tp)
 
 
 def _decisions(
@@ -222,10 +211,10 @@ def _counts_above(fold: FoldScores, weights: ImageWeights) -> tuple[Floats, Floa
 
 
 def _percentiles(draws: Floats) -> Interval | None:
-    told = draws[~np.isnan(draws)]
-    if not told.size:
+    defined = draws[~np.isnan(draws)]
+    if not defined.size:
         return None
-    low, high = np.quantile(told, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
 
 

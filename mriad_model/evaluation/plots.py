@@ -1,8 +1,7 @@
 """The figures of an evaluation, as PNG bytes.
 
-Matplotlib's object-oriented interface on the Agg canvas: no window, no global state, safe in
-threads. Colours are Okabe and Ito's (2008), told apart with any colour vision; nothing is said
-by colour alone.
+Matplotlib's objects on the Agg canvas: no global state, safe in threads. Colours are Okabe and
+Ito's (2008), distinct with any colour vision; nothing depends on colour alone.
 """
 
 import io
@@ -23,10 +22,7 @@ MOST_SIGMAS = 12.0  # scores beyond are drawn in the last bin, which says so
 
 
 def roc_plot(
-    band: RocBand,
-    auroc: float,
-    interval: Interval | None,
-    operating: tuple[float, float] | None,
+    band: RocBand, auroc: float, interval: Interval | None, operating: tuple[float, float] | None
 ) -> bytes:
     """The mean ROC curve with its band. `operating` is (false-, true-positive rate)."""
     figure, axes = _figure(5.0, 5.0)
@@ -39,17 +35,10 @@ def roc_plot(
         text += f" ({interval.low:.3f} to {interval.high:.3f})"
     axes.plot(band.fpr, band.tpr, color=HEALTHY, linewidth=2, label=text)
     if operating is not None:
-        axes.plot(
-            *operating,
-            marker="D",
-            color=ABNORMAL,
-            markersize=8,
-            linestyle="",
-            label="at the threshold",
-        )
+        label = "at the threshold"
+        axes.plot(*operating, marker="D", color=ABNORMAL, markersize=8, linestyle="", label=label)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    axes.set_xlabel("false-positive rate (1 - specificity)")
-    axes.set_ylabel("true-positive rate (recall)")
+    axes.set(xlabel="false-positive rate (1 - specificity)", ylabel="true-positive rate (recall)")
     axes.legend(loc="lower right", frameon=False, fontsize=9)
     return _png(figure)
 
@@ -89,12 +78,8 @@ def score_histogram(healthy: Sequence[float], abnormal: Sequence[float], thresho
         fontsize=9,
         color=INK,
     )
-    if everything.max() > MOST_SIGMAS:
-        axes.set_xlabel(
-            f"score, sigmas of the calibration scores (last bin: {high - 0.5:g} and more)"
-        )
-    else:
-        axes.set_xlabel("score, sigmas of the calibration scores")
+    last = f" (last bin: {high - 0.5:g} and more)" if everything.max() > MOST_SIGMAS else ""
+    axes.set_xlabel(f"score, sigmas of the calibration scores{last}")
     axes.set_ylabel("share of the class, %")
     axes.margins(x=0.01)
     if len(healthy) or len(abnormal):
@@ -117,8 +102,7 @@ def confusion_plot(confusion: Confusion) -> bytes:
         axes.text(column, row + 0.38, name, ha="center", fontsize=9, color=INK)
     axes.set_xticks([0, 1], ["normal", "suspicious"])
     axes.set_yticks([0, 1], ["healthy", "abnormal"], rotation=90, va="center")
-    axes.set_xlabel("decided")
-    axes.set_ylabel("labelled")
+    axes.set(xlabel="decided", ylabel="labelled")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return _png(figure)
@@ -137,20 +121,19 @@ def training_plot(curves: Sequence[Sequence[Epoch]]) -> bytes:
     axes.set_yscale("log")
     for axis_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         axis_formatter(FuncFormatter(_plain))
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("mean squared error")
+    axes.set(xlabel="epoch", ylabel="mean squared error")
     if any(curves):
         axes.legend(loc="upper right", frameon=False, fontsize=9)
     return _png(figure)
 
 
 def _validation(axes: Axes, curve: Sequence[Epoch], *, named: bool) -> None:
-    told = [(e.number, e.validation_loss) for e in curve if e.validation_loss is not None]
-    if not told:
+    points = [(e.number, e.validation_loss) for e in curve if e.validation_loss is not None]
+    if not points:
         return
     label = "held out" if named else None
-    axes.plot(*zip(*told, strict=True), color=HEALTHY, linewidth=1.1, alpha=0.8, label=label)
-    best = [(number, loss) for number, loss in told if number == curve[-1].best_epoch]
+    axes.plot(*zip(*points, strict=True), color=HEALTHY, linewidth=1.1, alpha=0.8, label=label)
+    best = [(number, loss) for number, loss in points if number == curve[-1].best_epoch]
     if best:
         label = "weights kept" if named else None
         axes.plot(*best[0], marker="o", color=ABNORMAL, markersize=5, linestyle="", label=label)

@@ -1,4 +1,4 @@
-"""Who trains, who calibrates and who is tested on, in each fold of an evaluation."""
+"""Which scans train, calibrate and test in each fold of an evaluation."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,11 +19,7 @@ class EvaluationProtocol(StrEnum):
 
 
 def require_protocol(protocol: EvaluationProtocol, recipe: Recipe) -> None:
-    """Refuse the `seed` protocol for volumes: it is that of a notebook on pictures.
-
-    Raises:
-        SettingsError: the recipe is for volumes.
-    """
+    """Reject the `seed` protocol for volumes (SettingsError): its notebook has pictures."""
     if protocol is EvaluationProtocol.SEED and recipe.kinds != PICTURES:
         raise SettingsError(
             f"the seed protocol is for pictures, and the recipe {recipe.name!r} for volumes; "
@@ -78,7 +74,7 @@ class Split:
 def select(data: EvaluationData, protocol: EvaluationProtocol) -> Selection:
     """The images that count: every file for `seed`, the first of each twin group for `heldout`.
 
-    A group whose images are labelled both ways says nothing of either class and is left out.
+    A group whose images have both labels is excluded.
     """
     positions = list(range(len(data)))
     contradictory = 0
@@ -104,11 +100,7 @@ def select(data: EvaluationData, protocol: EvaluationProtocol) -> Selection:
 def split(
     data: EvaluationData, chosen: Selection, plan: EvaluationPlan, at: tuple[int, int]
 ) -> Split:
-    """Deal the healthy images out for one (repeat, fold).
-
-    The draw goes by the images' names and the plan's seed, not by their order. Raises
-    TooFewScans where a role would stay empty.
-    """
+    """Deal the healthy images out for one (repeat, fold), by name and seed. Raises TooFewScans."""
     healthy = chosen.healthy
     if plan.protocol is EvaluationProtocol.SEED:
         if len(healthy) < 2:

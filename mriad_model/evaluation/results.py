@@ -1,4 +1,4 @@
-"""What one fold found, as a value that travels as JSON without losing a bit."""
+"""Result of one fold, as a value that travels as JSON without losing a bit."""
 
 import base64
 import json
@@ -45,7 +45,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class FoldResult:
-    """All that one fold found. `to_json` and `from_json` are exact."""
+    """Everything one fold measured. `to_json` and `from_json` are exact."""
 
     protocol: EvaluationProtocol
     repeat: int
@@ -63,6 +63,11 @@ class FoldResult:
     epochs: tuple[Epoch, ...]
     pictures: tuple[Picture, ...]
     seconds: float
+
+    @property
+    def n_test_healthy(self) -> int:
+        """How many healthy scans the fold tested."""
+        return len(next(row for row in self.rows if row.kind is RowKind.MODEL).scores.healthy_ids)
 
     def to_json(self) -> str:
         """One JSON document. Numbers keep every bit."""

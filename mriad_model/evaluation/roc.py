@@ -1,12 +1,12 @@
 """ROC curves of many weighted draws of the same images at once.
 
-Rows are draws: weights (B, n) say how often each image is drawn, and everything below is
-computed for all B by sorting once and adding up. NaN stands for what a draw cannot tell.
+Weights (B, n) give how often each draw holds each image; all B are computed by one sort and sums.
+NaN stands for what a draw leaves undefined.
 
-Not scikit-learn, which the tests hold these figures to: it takes one draw at a time (310 s of CPU
-time for AUROC and average precision of 15 folds in 2,000 draws, here under 1 s), and of a perfect
-ranking its average precision is off 1 by rounding in 113 of 298 sizes tried, up to above
-1, where the interval of a figure of exactly 1 has to be told from others.
+Not scikit-learn, which the tests compare with: it takes one draw at a time (310 s of CPU time for
+AUROC and average precision of 15 folds in 2,000 draws, here under 1 s), and its average precision
+of a perfect ranking is off 1 by rounding in 113 of 298 sizes tried, where a figure of exactly 1 has
+an interval of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +26,8 @@ def counts_above(
 ) -> tuple[Floats, Floats]:
     """Weighted false and true positives at every distinct threshold, falling from infinity.
 
-    Images of equal score pass a threshold together, so ties count half, as in the
-    Mann-Whitney statistic. (B, distinct scores + 1) each, the first column zero.
+    Ties pass a threshold together, so count half, as in the Mann-Whitney statistic. (B, distinct
+    scores + 1) each, the first column zero.
     """
     scores = np.concatenate([healthy_scores, abnormal_scores])
     drawn = np.concatenate([healthy_weights, abnormal_weights], axis=1)  # (B, n)
@@ -49,10 +49,7 @@ def area_under(fp: Floats, tp: Floats) -> Floats:
 
 
 def average_precision(fp: Floats, tp: Floats) -> Floats:
-    """Sum over thresholds of the gain in recall times the precision there, (B,).
-
-    Needs both classes: without healthy images it would be 1 whatever the scores.
-    """
+    """Sum over thresholds of gain in recall times precision, (B,); NaN without healthy images."""
     flagged = tp + fp
     precision = np.divide(tp, flagged, out=np.zeros_like(tp), where=flagged > 0)[:, 1:]
     average = ratio((np.diff(tp) * precision).sum(axis=1), tp[:, -1])
@@ -62,8 +59,7 @@ def average_precision(fp: Floats, tp: Floats) -> Floats:
 def tprs_at(fpr: Floats, tpr: Floats, grid: Floats) -> Floats:
     """True-positive rates at given false-positive rates, (B, points) of curves (B, steps).
 
-    Linear between the curve's points (a coin between two thresholds achieves it); where the
-    curve rises straight up, its highest point.
+    Linear between the curve's points; where the curve rises straight up, its highest point.
     """
     rows = np.arange(fpr.shape[0])
     found = np.empty((fpr.shape[0], grid.size))
@@ -78,7 +74,7 @@ def tprs_at(fpr: Floats, tpr: Floats, grid: Floats) -> Floats:
 
 
 def mean_over_folds(of_folds: Sequence[Floats]) -> Floats:
-    """The mean over folds, leaving out folds whose resample has no image of a class."""
+    """The mean over folds that have images of both classes in the resample."""
     stacked = np.stack(of_folds)
     known = ~np.isnan(stacked)
     return ratio(np.where(known, stacked, 0.0).sum(axis=0), known.sum(axis=0).astype(np.float64))
@@ -93,7 +89,7 @@ def ratio(numerator: Floats, denominator: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class FoldScores:
-    """What one fitted model says of its test images, and the threshold it was given."""
+    """One fitted model's scores of its test images, and its threshold."""
 
     repeat: int
     fold: int
@@ -159,18 +155,12 @@ class ImageWeights:
 
 
 def turns(n_images: int, repeat: int, n_folds: int) -> NDArray[np.intp]:
-    """Which fold decides each of a repeat's abnormal images, in the order of their ids, (n,).
-
-    They are dealt round the folds; the next repeat starts one fold further.
-    """
+    """The fold that decides each of a repeat's abnormal images, by order of ids, (n,)."""
     return (np.arange(n_images) + repeat) % n_folds
 
 
 def dealt(folds: Sequence[FoldScores]) -> list[NDArray[np.bool_]]:
-    """For each fold, which of its abnormal images it decides, (n_abnormal,) bool.
-
-    Within a repeat each image is decided once, see `turns`.
-    """
+    """For each fold, which of its abnormal images it decides, (n_abnormal,) bool; once a repeat."""
     of_repeat: dict[int, list[int]] = {}
     for fold in folds:
         of_repeat.setdefault(fold.repeat, []).append(fold.fold)

@@ -1,4 +1,4 @@
-"""The folds of one evaluation put together: figures, curves and what was measured on what."""
+"""The folds of one evaluation joined: figures, curves, and what was measured on what."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mriad_model.detection.training import Epoch, TrainingSummary
 from mriad_model.errors import NoScans
 from mriad_model.evaluation.metrics import (
     RESAMPLES,
@@ -54,23 +53,8 @@ class Sigmas:
 
 
 @dataclass(frozen=True, slots=True)
-class FoldLine:
-    """What one fold was made of and how its training went."""
-
-    repeat: int
-    fold: int
-    n_train: int
-    n_validation: int
-    n_calibration: int
-    n_test_healthy: int
-    training: TrainingSummary
-    epochs: tuple[Epoch, ...]
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """Everything an evaluation found."""
+    """Results of an evaluation."""
 
     protocol: EvaluationProtocol
     recipe: str  # JSON
@@ -82,7 +66,7 @@ class EvaluationReport:
     rival: Rival | None
     roc: RocBand | None
     sigmas: Sigmas
-    folds: tuple[FoldLine, ...]
+    folds: tuple[FoldResult, ...]
     pictures: tuple[Picture, ...]
     seconds: float  # summed over folds
 
@@ -118,10 +102,7 @@ class EvaluationReport:
 
 
 def summarise(results: Sequence[FoldResult], resamples: int = RESAMPLES) -> EvaluationReport:
-    """Put the folds of one evaluation together, in whatever order they come.
-
-    Raises NoScans where there is none, and ValueError where they are of different evaluations.
-    """
+    """Join the folds, in any order, of one evaluation (else ValueError). NoScans where none is."""
     if not results:
         raise NoScans("no fold was evaluated")
     ordered = sorted(results, key=lambda result: (result.repeat, result.fold))
@@ -144,7 +125,7 @@ def summarise(results: Sequence[FoldResult], resamples: int = RESAMPLES) -> Eval
         rival=_rival(of_row, resamples),
         roc=roc_band(model),
         sigmas=_sigmas(model),
-        folds=tuple(_line(result) for result in ordered),
+        folds=tuple(ordered),
         pictures=tuple(picture for result in ordered for picture in result.pictures),
         seconds=sum(result.seconds for result in ordered),
     )
@@ -153,13 +134,13 @@ def summarise(results: Sequence[FoldResult], resamples: int = RESAMPLES) -> Eval
 def _evaluated(
     of_row: Mapping[tuple[str, RowKind], Sequence[FoldScores]], resamples: int
 ) -> tuple[EvaluatedRow, ...]:
-    told = {}
+    directed = {}
     for (name, kind), folds in of_row.items():
         if kind is RowKind.DIRECTION:
             auroc = measure(folds, resamples=1).values["auroc"]
-            told[name] = None if auroc is None else max(auroc, 1.0 - auroc)
+            directed[name] = None if auroc is None else max(auroc, 1.0 - auroc)
     return tuple(
-        EvaluatedRow(name, kind, measure(folds, resamples), told.get(name))
+        EvaluatedRow(name, kind, measure(folds, resamples), directed.get(name))
         for (name, kind), folds in of_row.items()
         if kind is not RowKind.DIRECTION
     )
@@ -168,7 +149,7 @@ def _evaluated(
 def _rival(
     of_row: Mapping[tuple[str, RowKind], Sequence[FoldScores]], resamples: int
 ) -> Rival | None:
-    """The strongest of the baselines, one-class or told their direction, and of asymmetry."""
+    """The strongest of asymmetry and the baselines, with and without their sign by the labels."""
     best: tuple[float, str, bool, Sequence[FoldScores]] | None = None
     for (name, kind), folds in of_row.items():
         if kind not in {RowKind.BASELINE, RowKind.DIRECTION} and name != "asymmetry":
@@ -176,16 +157,16 @@ def _rival(
         auroc = measure(folds, resamples=1).values["auroc"]
         if auroc is None:
             return None
-        told = kind is RowKind.DIRECTION
-        leaning = [_negated(fold) for fold in folds] if told and auroc < 0.5 else folds
-        auroc = max(auroc, 1.0 - auroc) if told else auroc
+        directed = kind is RowKind.DIRECTION
+        leaning = [_negated(fold) for fold in folds] if directed and auroc < 0.5 else folds
+        auroc = max(auroc, 1.0 - auroc) if directed else auroc
         if best is None or auroc > best[0]:
-            best = auroc, name, told, leaning
+            best = auroc, name, directed, leaning
     if best is None:
         return None
-    auroc, name, told, rivals = best
+    auroc, name, directed, rivals = best
     lead = auroc_advantage(of_row[MODEL_ROW, RowKind.MODEL], rivals, resamples)
-    return None if lead is None else Rival(name, told, auroc, lead)
+    return None if lead is None else Rival(name, directed, auroc, lead)
 
 
 def _negated(fold: FoldScores) -> FoldScores:
@@ -205,18 +186,3 @@ def _sigmas(folds: Sequence[FoldScores]) -> Sigmas:
         abnormal += ((decided - fold.mean) / fold.sd).tolist()
     lines = [(fold.threshold_value - fold.mean) / fold.sd for fold in folds]
     return Sigmas(tuple(healthy), tuple(abnormal), float(np.median(lines)))
-
-
-def _line(result: FoldResult) -> FoldLine:
-    model = next(row for row in result.rows if row.kind is RowKind.MODEL)
-    return FoldLine(
-        result.repeat,
-        result.fold,
-        result.n_train,
-        result.n_validation,
-        result.n_calibration,
-        len(model.scores.healthy_ids),
-        result.training,
-        result.epochs,
-        result.seconds,
-    )

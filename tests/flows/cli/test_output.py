@@ -61,8 +61,8 @@ from mriad_model.evaluation.metrics import (
     Metrics,
 )
 from mriad_model.evaluation.protocol import EvaluationProtocol
-from mriad_model.evaluation.results import RowKind
-from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, FoldLine, Rival, Sigmas
+from mriad_model.evaluation.results import FoldResult, RowKind
+from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, Rival, Sigmas
 from mriad_model.phantom.write import DrawnScan
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.table import COLUMNS as WORKLIST_COLUMNS
@@ -147,7 +147,26 @@ EVALUATED = EvaluationResult(
         rival=Rival("entropy", True, 0.6, Advantage(0.1, Interval(0.0, 0.2))),
         roc=None,
         sigmas=Sigmas((), (), 1.0),
-        folds=(FoldLine(0, 0, 1, 1, 1, 1, TrainingSummary(9, 4, 0.1, 1.0, 1, 1), (), 2.0),),
+        folds=(
+            FoldResult(
+                protocol=EvaluationProtocol.HELDOUT,
+                repeat=0,
+                fold=0,
+                recipe="{}",
+                plan="{}",
+                n_files=4,
+                n_folded_away=0,
+                n_contradictory=0,
+                n_train=1,
+                n_validation=1,
+                n_calibration=1,
+                rows=(),
+                training=TrainingSummary(9, 4, 0.1, 1.0, 1, 1),
+                epochs=(),
+                pictures=(),
+                seconds=2.0,
+            ),
+        ),
         pictures=(),
         seconds=2.0,
     ),

@@ -11,7 +11,6 @@ from mriad_model.evaluation.baselines import (
     NUMERIC,
     FileFeatures,
     baseline_scores,
-    distance_scores,
     file_features,
     rarity_scores,
     signed_distances,
@@ -48,11 +47,11 @@ def test_sixteen_bits_of_the_same_picture_have_the_same_grey_levels() -> None:
 
 
 def test_distance_is_counted_both_ways_in_training_sigmas() -> None:
-    assert distance_scores([1.0, 3.0], [2.0, 5.0, -1.0]) == [0.0, 3.0, 3.0]
+    assert signed_distances([1.0, 3.0], [2.0, 5.0, -1.0]) == [0.0, 3.0, -3.0]
 
 
 def test_training_values_that_are_all_alike_still_give_finite_scores() -> None:
-    assert distance_scores([0.1] * 30, [0.1, 2.1]) == pytest.approx([0.0, 2.0])
+    assert signed_distances([0.1] * 30, [0.1, 2.1]) == pytest.approx([0.0, 2.0])
 
 
 def test_a_rare_extension_scores_above_a_common_one_and_an_unseen_one_above_both() -> None:

@@ -14,9 +14,9 @@ from mriad_model.detection.training import TrainingSummary
 from mriad_model.enums import NOTICE, RejectionReason
 from mriad_model.evaluation.metrics import Advantage, Interval, measure, roc_band
 from mriad_model.evaluation.protocol import EvaluationProtocol
-from mriad_model.evaluation.results import Picture, RowKind
+from mriad_model.evaluation.results import FoldResult, Picture, RowKind, ScoreRow
 from mriad_model.evaluation.roc import FoldScores
-from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, FoldLine, Rival, Sigmas
+from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, Rival, Sigmas
 from mriad_model.recipes import DEFAULT
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.changes import (
@@ -75,7 +75,24 @@ def evaluation(
         n_calibration=9,
     )
     metrics = measure([fold], resamples=50)
-    line = FoldLine(0, 0, 12, 4, 9, 4, TrainingSummary(5, 3, 0.01, 2.0, 12, 4), (), 3.0)
+    line = FoldResult(
+        protocol=protocol,
+        repeat=0,
+        fold=0,
+        recipe="{}",
+        plan="{}",
+        n_files=25,
+        n_folded_away=5,
+        n_contradictory=2,
+        n_train=12,
+        n_validation=4,
+        n_calibration=9,
+        rows=(ScoreRow("model", RowKind.MODEL, fold),),
+        training=TrainingSummary(5, 3, 0.01, 2.0, 12, 4),
+        epochs=(),
+        pictures=(),
+        seconds=3.0,
+    )
     return EvaluationReport(
         protocol=protocol,
         recipe=DEFAULT.to_json(),
