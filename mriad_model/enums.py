@@ -1,4 +1,4 @@
-"""The words of the record: kinds, labels, roles, verdicts, reasons. Standard library only."""
+"""Kinds, labels, roles, verdicts, reasons: the record's enums. Standard library only."""
 
 from enum import StrEnum
 
@@ -18,7 +18,7 @@ VOLUMES = (ScanKind.DICOM, ScanKind.NIFTI)
 
 
 class LabelValue(StrEnum):
-    """What a person or an import says of a scan."""
+    """The label of a scan, by a person or an import."""
 
     HEALTHY = "healthy"
     ABNORMAL = "abnormal"
@@ -33,7 +33,7 @@ class LabelSource(StrEnum):
 
 
 class Role(StrEnum):
-    """What a scan does in a dataset. A scan has one role; its twins share it."""
+    """The role of a scan in a dataset. A scan has one; its twins share it."""
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -42,14 +42,14 @@ class Role(StrEnum):
 
 
 class Policy(StrEnum):
-    """How a threshold is made of calibration scores."""
+    """How a threshold is computed from calibration scores."""
 
     SIGMAS = "sigmas"
     QUANTILE = "quantile"
 
 
 class Verdict(StrEnum):
-    """What a decision says. It says nothing about disease."""
+    """The verdict of a decision, which is none about disease."""
 
     NORMAL = "normal"
     SUSPICIOUS = "suspicious"
@@ -87,7 +87,7 @@ class RejectionReason(StrEnum):
     MULTI_FRAME = "multi_frame"
     BAD_SHAPE = "bad_shape"
     NO_SIGNAL = "no_signal"
-    # Volumes, see mriad_model.volumes
+    # Volumes
     MISSING_TAGS = "missing_tags"
     WRONG_MODALITY = "wrong_modality"
     LOCALIZER = "localizer"
@@ -106,7 +106,7 @@ class RejectionReason(StrEnum):
     QUANTITATIVE_MAP = "quantitative_map"  # ADC, FA, T1, ...: a quantity, no signal
     DERIVED = "derived"  # computed from several images: subtraction, projection, fit
     SCREENSHOT = "screenshot"
-    # Reading in a child process, see mriad_model.isolation
+    # Reading in a child process
     TIMED_OUT = "timed_out"
     READER_DIED = "reader_died"
     # Scans that are fine in themselves

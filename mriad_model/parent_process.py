@@ -1,7 +1,4 @@
-"""A child process ends with its parent, however the parent ends, even by SIGKILL.
-
-Two ways: the kernel signals the child, or a thread of the child waits for the parent.
-"""
+"""A child process ends with its parent, even by SIGKILL: by the kernel's signal, or a thread."""
 
 import ctypes
 import os
@@ -16,24 +13,16 @@ THREAD = "end with parent"
 
 
 def signal_with_parent(number: signal.Signals) -> None:
-    """Have the kernel send this process a signal when its parent is gone. Linux only.
-
-    The parent is the thread that started this process: it has to live as long as its process.
-    """
+    """Have the kernel signal this process when the thread that started it is gone. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def kill_with_parent(wait: Callable[[], object], grace: float, *, terminate: bool = False) -> None:
-    """Kill this process, and the group it leads, so many seconds after its parent has gone.
+    """Kill this process, and the group it leads, `grace` seconds after its parent has gone.
 
-    It gets the grace to end in order. One that hangs would hold the service's port and score on,
-    with nobody to stop it. A second call does nothing.
-
-    Args:
-        wait: returns when the parent has gone.
-        grace: seconds.
-        terminate: send SIGTERM first; False where the kernel does.
+    `wait` returns when the parent has gone; `terminate` sends SIGTERM first, where the kernel does
+    not. A second call does nothing.
     """
     if any(thread.name == THREAD for thread in threading.enumerate()):
         return

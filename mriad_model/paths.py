@@ -23,7 +23,7 @@ AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 def escape_path(path: AnyPath) -> str:
     """The path as printable text, reversible by `unescape_path`. Never fails."""
-    text = _decoded(_path_bytes(path))
+    text = _path_bytes(path).decode("utf-8", "surrogateescape")
     if text.isprintable() and "\\" not in text:  # nearly every path there is
         return text
     return "".join(_escaped(character) for character in text)
@@ -31,15 +31,11 @@ def escape_path(path: AnyPath) -> str:
 
 def unescape_path(text: str) -> str:
     """The path that `escape_path` wrote as `text`, as the `os` functions take it."""
-    raw = _ESCAPE.sub(_unescaped, text.encode("utf-8", "surrogateescape"))
-    return os.fsdecode(raw)
+    return os.fsdecode(_ESCAPE.sub(_unescaped, text.encode("utf-8", "surrogateescape")))
 
 
 def recorded_path(path: Path, home: Path) -> str:
-    """The path as the record keeps it: relative to the home where it lies inside, else absolute.
-
-    Symbolic links are left as they are: the record says where a file was seen.
-    """
+    """The path as the record keeps it: relative to the home inside it, else absolute."""
     absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
     place = os.fspath(home)
     root = _root(place) if place.startswith("/") else _root.__wrapped__(place)
@@ -62,10 +58,6 @@ def _path_bytes(path: AnyPath) -> bytes:
         return os.fsencode(path)
     except UnicodeEncodeError:  # a lone surrogate: no file has such a name, but an error may
         return os.fspath(path).encode("utf-8", "surrogatepass")  # type: ignore[union-attr]
-
-
-def _decoded(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
 
 
 def _escaped(character: str) -> str:

@@ -1,13 +1,12 @@
 r"""Text that anyone may print: what would not print as itself is written as an escape.
 
-Files bring text that ends in the record, on terminals, in tables and on pages: tags, names,
-remarks of their own readers. In it, a control character moves the cursor, a line break makes a
-line that nobody wrote, a right-to-left override shows a word backwards, and an `=` at the start
-of a spreadsheet's cell runs. `printable` is asked where text enters the record, and again where
-it leaves, for rows of before are never rewritten.
+Files bring tags and names into the record, terminals, tables and pages, where control characters
+move the cursor, line breaks forge lines, right-to-left overrides reverse words, and an `=` at the
+start of a spreadsheet's cell runs. `printable` is applied as text enters the record and as it
+leaves.
 
-Escapes look as those of `mriad_model.paths`: `\x1b`, `\u202e`, `\U000e0001`. They cannot be
-undone: a backslash stays one, so that text made printable twice is that made printable once.
+Escapes look like those of `mriad_model.paths`: `\x1b`, `\u202e`, `\U000e0001`. A backslash stays
+one: printable text stays as it is, and escapes cannot be undone.
 """
 
 import unicodedata
@@ -24,9 +23,8 @@ STAYS_TEXT: Final = "'"  # before a cell, it keeps spreadsheets from reading a f
 def printable(text: str) -> str:
     """The text on one line, in characters that print as themselves. Never fails.
 
-    Escaped are C0 and C1 control characters, line and paragraph separators, bidirectional marks
-    and overrides, characters without width, lone surrogates, and what has no meaning of its own
-    (private use, unassigned). Spaces of other widths become plain ones.
+    Escaped are control characters, line and paragraph separators, bidirectional marks, characters
+    without width, lone surrogates, private use and unassigned ones. Wide spaces become plain ones.
     """
     if text.isprintable():  # nearly every text there is
         return text
@@ -34,11 +32,7 @@ def printable(text: str) -> str:
 
 
 def as_csv_cell(value: T) -> T | str:
-    """A value as a cell of a CSV file: no text in it is a formula to a spreadsheet.
-
-    Text that would be one begins with an apostrophe. What is no text, numbers first of all,
-    stays as it is.
-    """
+    """A value as a CSV cell: text that a spreadsheet would run begins with an apostrophe."""
     if not isinstance(value, str):
         return value
     text = printable(value)

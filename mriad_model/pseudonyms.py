@@ -1,4 +1,4 @@
-"""Patients by pseudonym: the same patient is told again, and who it is cannot be."""
+"""Patients by pseudonym: the same patient is recognised, but not identified."""
 
 import hmac
 from typing import Final
@@ -9,15 +9,10 @@ PSEUDONYM_CHARACTERS: Final = 32
 
 
 def pseudonym(key: bytes, patient_id: str | None) -> str | None:
-    """The keyed pseudonym of a patient id; None where the source names no patient.
+    """The pseudonym of a patient id under the site's secret key; None where there is no patient.
 
-    HMAC-SHA256 (RFC 2104) in hexadecimal, cut to 128 bits. Keyed, for patient ids are few and
-    short: without a key all of them could be tried. Spaces around an id and the NUL that pads
-    it mean nothing (DICOM PS3.5, 6.2, LO).
-
-    Args:
-        key: of the site, secret; another key gives other pseudonyms.
-        patient_id: as the source has it.
+    HMAC-SHA256 (RFC 2104), in hexadecimal, cut to 128 bits; unkeyed, all short ids could be tried.
+    Spaces around an id and the NUL that pads it are ignored (DICOM PS3.5, 6.2, LO).
     """
     if len(key) < KEY_BYTES:
         raise ValueError(f"a key of {len(key)} bytes, fewer than {KEY_BYTES}")

@@ -65,10 +65,7 @@ def split_rejections(
 
 
 def group_by_folder(items: Iterable[RejectedItem]) -> list[RejectedItem]:
-    """The same list, with files of one folder that are rejected for one reason as one line.
-
-    A series that lacks a slice is rejected file by file, and would hide everything else.
-    """
+    """The same list, with three or more files of one folder, reason and detail as one line."""
     groups: dict[tuple[str, RejectionReason, str], list[RejectedItem]] = {}
     for each in items:
         folder = each.path.rpartition("/")[0]

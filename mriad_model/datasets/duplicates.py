@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from mriad_model.readers.images.decoding import Gray, levels_at
 
@@ -58,12 +60,13 @@ def fingerprint(pixels: Gray) -> Fingerprint:
 
 def twin_groups(fingerprints: Sequence[Fingerprint]) -> list[int]:
     """The group number of each scan, twins sharing one; numbered by first appearance."""
-    parent = list(range(len(fingerprints)))
-    for one, other in twin_pairs(fingerprints):
-        a, b = _root(parent, one), _root(parent, other)
-        parent[max(a, b)] = min(a, b)
+    n, pairs = len(fingerprints), list(twin_pairs(fingerprints))
+    if not pairs:
+        return list(range(n))
+    rows, columns = zip(*pairs, strict=True)
+    _, joined = connected_components(coo_array((np.ones(len(pairs)), (rows, columns)), (n, n)))
     number: dict[int, int] = {}
-    return [number.setdefault(_root(parent, item), len(number)) for item in range(len(parent))]
+    return [number.setdefault(each, len(number)) for each in joined.tolist()]
 
 
 def twin_pairs(fingerprints: Sequence[Fingerprint]) -> Iterator[tuple[int, int]]:
@@ -83,9 +86,8 @@ class _Block:
 
     def __init__(self, fingerprints: Sequence[Fingerprint]) -> None:
         heads = np.stack([item.head for item in fingerprints])
-        self.signs: Floats = (
-            np.stack([item.dhash for item in fingerprints]).astype(np.float32) * 2 - 1
-        )
+        bits = np.stack([item.dhash for item in fingerprints])
+        self.signs: Floats = bits.astype(np.float32) * 2 - 1
         self.thumbnails = _standardised(np.stack([item.thumbnail for item in fingerprints]))
         self.heads = _standardised(heads)
         self.mirrored = _standardised(heads[:, :, ::-1])
@@ -103,10 +105,7 @@ class _Block:
 
 
 def _standardised(pictures: Bytes) -> Floats:
-    """(n, 64, 64) -> (n, 4096), each row of mean 0 and length 1, so products are correlations.
-
-    A constant picture becomes zeros: it correlates with nothing.
-    """
+    """(n, 64, 64) -> (n, 4096) of mean 0, length 1: products are correlations, 0 of constants."""
     flat = pictures.reshape(len(pictures), -1).astype(np.float32)
     flat -= flat.mean(axis=1, keepdims=True)
     length = np.linalg.norm(flat, axis=1, keepdims=True)
@@ -147,10 +146,3 @@ def _cropped(gray: Bytes) -> Bytes:
 
 def _resized(gray: Bytes) -> Bytes:
     return np.asarray(cv2.resize(gray, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _root(parent: list[int], item: int) -> int:
-    while parent[item] != item:
-        parent[item] = parent[parent[item]]
-        item = parent[item]
-    return item

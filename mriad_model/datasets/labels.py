@@ -1,4 +1,4 @@
-"""What people say of scans: read from the names of folders, or from a CSV file."""
+"""Labels from the names of folders, or from a CSV file."""
 
 import csv
 import io
@@ -25,14 +25,11 @@ def label_of_word(word: str) -> LabelValue | None:
 
 
 def label_from_folder(path: Path, root: Path) -> LabelValue | None:
-    """What the folder that holds the file says; the nearest one that says anything wins.
-
-    Folders from the file's own up to `root`, `root` included, are asked.
-    """
+    """The label in the names of folders from the file's own up to `root`; the nearest one wins."""
     inside = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
     names = [root.name, *inside.parts[:-1]]
-    said = (label_of_word(name) for name in reversed(names))
-    return next((label for label in said if label is not None), None)
+    labels = (label_of_word(name) for name in reversed(names))
+    return next((label for label in labels if label is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +42,12 @@ class LabelLine:
 
 
 def read_label_csv(path: Path) -> dict[str, LabelValue]:
-    """Labels from a CSV, see `read_label_lines`: path as written -> label.
-
-    Raises:
-        SettingsError: with the line, where the file is not such a table.
-    """
+    """Labels from a CSV, see `read_label_lines`: path as written -> label."""
     return {each.file: each.label for each in read_label_lines(path)}
 
 
 def read_label_lines(path: Path) -> list[LabelLine]:
-    """The lines of a CSV with a header: a column `path` or `file`, and a column `label`.
-
-    Other columns are ignored.
-
-    Raises:
-        SettingsError: with the line, where the file is not such a table.
-    """
+    """The lines of a CSV with columns `path` or `file`, and `label`. May raise SettingsError."""
     labels: dict[str, LabelValue] = {}
     lines = []
     for line, file, word in _rows(path):
@@ -90,9 +77,8 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
         for row in reader:
             yield reader.line_num, (row[file] or "").strip(), (row[label] or "").strip()
     except csv.Error as error:
-        raise SettingsError(
-            f"{escape_path(path)}, line {reader.reader.line_num}: {error}"
-        ) from error
+        where = f"{escape_path(path)}, line {reader.reader.line_num}"
+        raise SettingsError(f"{where}: {error}") from error
 
 
 def _text(path: Path) -> str:

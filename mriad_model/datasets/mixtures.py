@@ -1,7 +1,7 @@
-"""What of a healthy pool may not belong together: told by what the record holds of its scans.
+"""Sources in a healthy pool that may not belong together, by what the record holds of its scans.
 
-A model of two kinds of healthy scans finds each of them odd by the other's measure, or neither. No
-picture is compared here: that two sources look alike is not shown by silence.
+A model of two kinds of healthy scans finds each of them odd, or neither. No picture is compared:
+silence does not show that two sources are alike.
 """
 
 from collections import Counter, defaultdict
@@ -14,7 +14,7 @@ MANY: Final = 8  # scans of a source, below which its sizes say nothing
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a scan of the pool comes from, and what is known of it without its pixels."""
+    """Where a scan of the pool comes from, and what the record holds of it."""
 
     source: str  # the folder that its data set lies in
     drawn: bool  # a phantom head
@@ -23,7 +23,7 @@ class Origin:
 
 
 def mixtures(origins: Sequence[Origin]) -> list[str]:
-    """What in a pool may not belong together, a sentence each; the pool is of one kind of scan."""
+    """Warnings about a pool of one kind of scan, a sentence each."""
     return [*_drawn_and_real(origins), *_sizes(origins), *_contrasts(origins)]
 
 

@@ -1,7 +1,6 @@
-"""Who does what: roles and folds handed out to whole groups of twins, never to single scans.
+"""Roles and folds, dealt to whole groups of twins, never to single scans.
 
-Near-duplicates on both sides of a line make every figure drawn from it too good, so a group
-always stays together.
+Near-duplicates on both sides of a line make every figure drawn from it too good.
 """
 
 import hashlib
@@ -35,20 +34,11 @@ class RoleShares:
 
     def of(self, role: Role) -> float:
         """The share of one role."""
-        return {
-            Role.TRAIN: self.train,
-            Role.VALIDATION: self.validation,
-            Role.CALIBRATION: self.calibration,
-        }[role]
+        return float(getattr(self, role.value))
 
 
 def joined_groups(groups: Sequence[int], patients: Sequence[str | None]) -> list[int]:
-    """Group numbers of scans, with groups that hold scans of one patient made one.
-
-    Args:
-        groups: of each scan, as `twins.twin_groups` gives.
-        patients: of each scan; None where unknown.
-    """
+    """Group numbers of scans (`duplicates.twin_groups`), with groups of one patient joined."""
     numbers: dict[object, int] = {}
     joins = [
         (numbers.setdefault(group, len(numbers)), numbers.setdefault(patient, len(numbers)))
@@ -67,20 +57,10 @@ def joined_groups(groups: Sequence[int], patients: Sequence[str | None]) -> list
 def assign_roles(
     groups: Sequence[int], shares: RoleShares, seed: int, keys: Sequence[str] | None = None
 ) -> list[Role]:
-    """A role for each scan, the same for all of a group.
+    """A role for each scan, the same for all of a group; shares are rounded by largest remainder.
 
-    Groups are drawn in an order fixed by the seed. With `keys`, a name for each scan that does
-    not depend on its place (its content's SHA-256), the outcome does not depend on the order
-    of the scans either.
-
-    Args:
-        groups: group number of each scan, as `twins.twin_groups` gives.
-        shares: how many of the groups go to each role, rounded by largest remainder.
-        seed: of the draw.
-        keys: one a scan.
-
-    Raises:
-        TooFewScans: there are not enough groups for every role to have its minimum.
+    Groups are drawn in an order fixed by the seed and, with `keys` (content SHA-256, one a scan),
+    not by the order of the scans. Raises TooFewScans unless every role gets its minimum of groups.
     """
     drawn = drawn_order(groups, seed, keys)
     needed = sum(MIN_GROUPS.values())
@@ -101,11 +81,8 @@ def grouped_folds(
 ) -> list[int]:
     """A fold number (0 .. n_folds - 1) for each scan; no group is split, folds are even.
 
-    Groups go, largest first, to the fold that holds the fewest scans (Graham's rule for even
-    loads); among equals the seed decides.
-
-    Raises:
-        TooFewScans: there are fewer groups than folds.
+    Groups go, largest first, to the fold with the fewest scans (Graham's rule for even loads); the
+    seed decides among equals. Raises TooFewScans where there are fewer groups than folds.
     """
     if n_folds < 2:
         raise SettingsError(f"cross-validation needs 2 folds or more, not {n_folds}")
@@ -126,10 +103,9 @@ def grouped_folds(
 
 
 def drawn_order(groups: Sequence[int], seed: int, keys: Sequence[str] | None) -> list[int]:
-    """The group numbers in an order that the seed, and nothing else, decides.
+    """The group numbers in an order that the seed alone decides.
 
-    A group is known by the smallest key of its scans, so it keeps its place in the draw when
-    other scans join the pool.
+    A group's key is the smallest of its scans': it keeps its place when other scans join the pool.
     """
     names = [str(group) for group in groups] if keys is None else keys
     key_of: dict[int, str] = {}

@@ -1,11 +1,10 @@
 """When a folder has settled: its sender has finished, as far as can be seen.
 
-A folder has settled when it is marked complete, or when nothing in it has changed for a quiet
-period, and nothing in its delivery has. A delivery is the folder above (the study of a DICOM
-tree patient/study/series) with all below it; a folder that lies directly in the watched one is
-a delivery by itself. So the series of a study that is still copied wait for each other, and two
-scans dropped side by side do not. A folder that has not changed for PATIENCE quiet periods no
-longer waits for its neighbours, so scans that trickle into one folder a month are scored.
+A folder has settled when it is marked complete, or when nothing in it or its delivery has changed
+for a quiet period. A delivery is the folder above (the study of a DICOM tree patient/study/series)
+with all below it; a folder directly in the watched one is a delivery by itself. So series of a
+study wait for each other, and scans dropped side by side do not. After PATIENCE quiet periods
+without change a folder no longer waits for its neighbours, so a slow trickle is scored too.
 
 A folder with a copy under way in it (`*.part`, `*.tmp`) has not settled, however old it is.
 """
@@ -83,26 +82,20 @@ class SettleTracker:
                 continue
             if snapshot.is_marked:
                 settled.append(SettledFolder(snapshot, SettledBy.COMPLETE))
+            elif (when := self._when(path, last_change, busy)) <= now:
+                settled.append(SettledFolder(snapshot, SettledBy.QUIET))
             else:
-                when = self._when(path, last_change, busy)
-                if when <= now:
-                    settled.append(SettledFolder(snapshot, SettledBy.QUIET))
-                else:
-                    due.append(when)
-                    own = self._since[path][1] + self.quiet
-                    why = PendingReason.CHANGING if own > now else PendingReason.NEIGHBOURS
-                    unsettled.append(Unsettled(snapshot, why, taken=False))
+                due.append(when)
+                own = self._since[path][1] + self.quiet
+                why = PendingReason.CHANGING if own > now else PendingReason.NEIGHBOURS
+                unsettled.append(Unsettled(snapshot, why, taken=False))
         self._taken |= {each.snapshot.path: each.snapshot.fingerprint for each in settled}
         return SettleResult(settled, min(due, default=None), unsettled)
 
     def _unchanged(self, snapshot: FolderSnapshot, now: float) -> tuple[str, float]:
         """The state of a folder, and since when it has been so."""
-        before = self._since.get(snapshot.path)
-        return (
-            before
-            if before is not None and before[0] == snapshot.change_key
-            else (snapshot.change_key, now)
-        )
+        before = self._since.get(snapshot.path, ("", now))
+        return before if before[0] == snapshot.change_key else (snapshot.change_key, now)
 
     def _when(self, path: str, last_change: dict[str, float], busy: set[str]) -> float:
         """When a folder will have settled, if nothing changes."""

@@ -1,9 +1,7 @@
-"""Snapshots of a watched folder: each folder in it that holds files, at one moment.
+"""Snapshots of a watched folder: each folder in it that directly holds files, at one moment.
 
-The unit is the folder that directly holds files: the files of one DICOM series lie in one folder,
-and so do pictures delivered together. Its fingerprint is the set of (name, size, mtime_ns,
-ctime_ns, inode, permissions) of its files; so a file that could not be read is tried again once it
-can be.
+The fingerprint of a folder is the set of (name, size, mtime_ns, ctime_ns, inode, permissions) of
+its files; permissions, so that an unreadable file is tried again once it can be read.
 """
 
 import hashlib
@@ -62,11 +60,8 @@ class _Entry:
 def take_snapshot(root: str) -> Iterator[FolderSnapshot]:
     """Every folder at or below `root` that directly holds files. Links are not followed.
 
-    `.complete` counts for its own folder and those below it; in the root, only for the root's own
-    files, or it would count for every later delivery.
-
-    Raises:
-        OSError: the root itself cannot be read.
+    `.complete` counts for its folder and those below; in the root, for the root's own files alone,
+    not for every later delivery. Raises OSError where the root cannot be read.
     """
     stack: list[tuple[str, int | None]] = [(root, None)]
     while stack:
@@ -80,9 +75,7 @@ def take_snapshot(root: str) -> Iterator[FolderSnapshot]:
         own = max((each.changed_ns for each in entries if each.name == MARK), default=None)
         mark = own if mark_above is None or (own is not None and own > mark_above) else mark_above
         if folder == root:  # deliveries side by side in it do not wait for each other
-            entries = [
-                each for each in entries if each.key[0] >= 0 or not is_passed_over(each.name)
-            ]
+            entries = [e for e in entries if e.key[0] >= 0 or not is_passed_over(e.name)]
         files = [each for each in entries if not is_passed_over(each.name)]
         if files or _unfinished(entries):
             yield _snapshot(folder, entries, files, mark)
@@ -90,11 +83,7 @@ def take_snapshot(root: str) -> Iterator[FolderSnapshot]:
 
 
 def copies_below(root: str) -> Iterator[UnfinishedFolder]:
-    """Folders directly in `root` that are themselves copied under such a name; snapshots omit them.
-
-    Raises:
-        OSError: the root itself cannot be read.
-    """
+    """Folders directly in `root` under the name of a copy; not in snapshots. May raise OSError."""
     with os.scandir(root) as listing:
         named = [each for each in listing if each.name.lower().endswith(UNFINISHED)]
     for each in named:
@@ -111,11 +100,7 @@ def copies_below(root: str) -> Iterator[UnfinishedFolder]:
 
 
 def files_in(folder: Path) -> list[FoundFile]:
-    """The files that a folder holds itself, sorted by name; none where it has gone.
-
-    Raises:
-        OSError: the folder is there and cannot be read.
-    """
+    """The files directly in a folder, sorted by name; none where it is gone. May raise OSError."""
     try:
         entries, _ = _listed(os.fspath(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -126,10 +111,7 @@ def files_in(folder: Path) -> list[FoundFile]:
 
 def fingerprint(files: Iterable[FoundFile]) -> str:
     """The fingerprint of a folder that holds these files."""
-    return _digest(
-        (each.path.name, (each.size, each.mtime_ns, each.ctime_ns, each.inode, each.mode))
-        for each in files
-    )
+    return _digest((f.path.name, (f.size, f.mtime_ns, f.ctime_ns, f.inode, f.mode)) for f in files)
 
 
 def _snapshot(
@@ -166,9 +148,8 @@ def _listed(folder: str) -> tuple[list[_Entry], list[str]]:
                 entries.append(_Entry(each.name, UNKNOWN, 0))
                 continue
             if not stat.S_ISDIR(status.st_mode):
-                mode = stat.S_IMODE(status.st_mode)
                 times = (status.st_mtime_ns, status.st_ctime_ns)
-                key = (status.st_size, *times, status.st_ino, mode)
+                key = (status.st_size, *times, status.st_ino, stat.S_IMODE(status.st_mode))
                 entries.append(_Entry(each.name, key, status.st_ctime_ns))
             elif is_passed_over(each.name):
                 # A folder that is copied under such a name is a copy under way beside the files.

@@ -11,26 +11,25 @@ from mriad_model.dicom_outputs.source import study_of
 from mriad_model.dicom_outputs.structured_report import report
 from mriad_model.enums import HeatmapKind, RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.checks import refusing
+from mriad_model.readers.checks import rejecting
 
 
 def objects_of(job: OutputJob) -> dict[HeatmapKind, bytes]:
     """See `mriad_model.dicom_outputs.dicom_outputs`."""
-    with refusing():
+    with rejecting():
         study = study_of(job.series)
     mask = mask_of(job)
-    with refusing(), _plainly_refused():
+    with rejecting(), _rejected_plainly():
         files = {HeatmapKind.SECONDARY_CAPTURE: file_bytes(secondary_capture(job, study))}
         segments = segmentation(job, study, mask) if mask.any() else None
         if segments is not None:
             files[HeatmapKind.SEGMENTATION] = file_bytes(segments)
-        told = report(job, study, mask, segments)
-        files[HeatmapKind.STRUCTURED_REPORT] = file_bytes(told)
+        files[HeatmapKind.STRUCTURED_REPORT] = file_bytes(report(job, study, mask, segments))
         return files
 
 
 @contextmanager
-def _plainly_refused() -> Iterator[None]:
+def _rejected_plainly() -> Iterator[None]:
     """Tell only the kind of an error: highdicom's texts quote the values they refuse."""
     try:
         yield

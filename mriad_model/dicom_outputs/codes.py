@@ -1,7 +1,7 @@
-"""The coded concepts that the outputs use. Those of mriad's own stand under 99MRIAD.
+"""The coded concepts of the outputs. Those of mriad's own stand under 99MRIAD.
 
-The standard's codes of findings speak of disease; a score above a threshold says less. So the
-category of a segment is the standard's, its type and the measurements are ours.
+The standard's codes of findings name diseases, which a score does not; so only the category of a
+segment is the standard's.
 """
 
 from highdicom.coding_schemes import CodingSchemeIdentificationItem

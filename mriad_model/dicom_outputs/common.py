@@ -1,7 +1,8 @@
-"""What the three objects have in common: whose they are, who made them, when, and the notice."""
+"""Common parts of the three objects: patient, maker, time and notice."""
 
 from datetime import UTC, timedelta, timezone
 from io import BytesIO
+from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, generate_uid
@@ -29,14 +30,20 @@ def series_uid(job: OutputJob, kind: HeatmapKind) -> UID:
     return generate_uid(entropy_srcs=[*job.series_entropy(kind), "series"])
 
 
-def instance_uid(job: OutputJob, kind: HeatmapKind) -> UID:
-    """The output's SOP instance."""
-    return generate_uid(entropy_srcs=[*job.instance_entropy(kind), "instance"])
-
-
-def further_uid(job: OutputJob, kind: HeatmapKind, use: str) -> UID:
-    """A UID inside the output, such as of its dimensions."""
+def instance_uid(job: OutputJob, kind: HeatmapKind, use: str = "instance") -> UID:
+    """The output's SOP instance, or a UID inside it, such as of its dimensions."""
     return generate_uid(entropy_srcs=[*job.instance_entropy(kind), use])
+
+
+def identity(job: OutputJob, kind: HeatmapKind) -> dict[str, Any]:
+    """The series and instance of an output, as arguments of highdicom's objects."""
+    return {
+        "series_instance_uid": series_uid(job, kind),
+        "series_number": SERIES_NUMBERS[kind],
+        "sop_instance_uid": instance_uid(job, kind),
+        "instance_number": 1,
+        "manufacturer": MAKER,
+    }
 
 
 def complete(dataset: Dataset, job: OutputJob, study: Study, kind: HeatmapKind) -> None:
@@ -51,8 +58,8 @@ def complete(dataset: Dataset, job: OutputJob, study: Study, kind: HeatmapKind) 
     dataset.ManufacturerModelName = MAKER
     dataset.SoftwareVersions = job.software_version
     dataset.DeviceSerialNumber = job.model_sha256
+    day, time = moment(job, study)
     for what in ("Series", "InstanceCreation", "Content"):
-        day, time = moment(job, study)
         setattr(dataset, f"{what}Date", day)
         setattr(dataset, f"{what}Time", time)
     _set_character_set(dataset, study.copied)

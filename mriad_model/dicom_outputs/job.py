@@ -37,11 +37,11 @@ class OutputJob:
 
     @property
     def about_record(self) -> list[str]:
-        """What is said of the record, if anything."""
+        """A line about the record, if it has a head."""
         return [] if self.record_head is None else [f"Head of the record: {self.record_head}"]
 
     def series_entropy(self, kind: HeatmapKind) -> list[str]:
-        """What the series UID of an output follows from: the stack, the model, the threshold."""
+        """The source of an output's series UID: the stack, the model, the threshold."""
         stack = hashlib.sha256()
         for frame in self.series.frames:  # stacks of one series UID are told apart
             stack.update(f"{frame.instance.sop_instance_uid} {frame.index}\n".encode())
@@ -50,11 +50,9 @@ class OutputJob:
         return ["mriad", kind.value, series_uid, stack.hexdigest(), self.model_sha256, line]
 
     def instance_entropy(self, kind: HeatmapKind) -> list[str]:
-        """What the instance UID follows from: all that can change the object's bytes.
-
-        One UID must never stand for two contents (PS3.5, B), and a server keeps the first.
-        """
-        told = (
+        """The source of the instance UID: all that can change the object's bytes (PS3.5, B)."""
+        return [
+            *self.series_entropy(kind),
             self.decided_at.isoformat(),
             self.software_version,
             str(self.model_id),
@@ -62,5 +60,4 @@ class OutputJob:
             self.verdict.value,
             *(float(each).hex() for each in (self.score, self.p_value, self.map_threshold)),
             hashlib.sha256(self.montage).hexdigest(),
-        )
-        return [*self.series_entropy(kind), *told]
+        ]

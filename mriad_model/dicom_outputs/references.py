@@ -17,14 +17,11 @@ class Reference:
 
     sop_class_uid: str
     sop_instance_uid: str
-    frame_numbers: tuple[int, ...] | None  # from 1; None: all of the file
+    frame_numbers: list[int] | None  # from 1; None: all of the file
 
 
 def files_of(series: Series) -> list[Reference]:
-    """The files of a series, each once, in the order of their first slices.
-
-    Raises RejectedFile where one does not say of which class it is.
-    """
+    """The files of a series, each once, by their first slices. RejectedFile without SOPClassUID."""
     numbers = defaultdict[Instance, list[int]](list)
     for frame in series.frames:
         numbers[frame.instance].append(frame.index + 1)
@@ -39,8 +36,7 @@ def references(series: Series, *, frames: bool = True) -> list[Dataset]:
 def _reference(instance: Instance, numbers: list[int]) -> Reference:
     if instance.sop_class_uid is None:
         raise RejectedFile(RejectionReason.MISSING_TAGS, "SOPClassUID is missing")
-    whole = len(numbers) == instance.n_frames
-    frame_numbers = None if whole else tuple(sorted(numbers))
+    frame_numbers = None if len(numbers) == instance.n_frames else sorted(numbers)
     return Reference(instance.sop_class_uid, instance.sop_instance_uid, frame_numbers)
 
 
@@ -49,5 +45,5 @@ def _item(reference: Reference, frames: bool) -> Dataset:
     item.ReferencedSOPClassUID = reference.sop_class_uid
     item.ReferencedSOPInstanceUID = reference.sop_instance_uid
     if frames and reference.frame_numbers is not None:
-        item.ReferencedFrameNumber = list(reference.frame_numbers)
+        item.ReferencedFrameNumber = reference.frame_numbers
     return item

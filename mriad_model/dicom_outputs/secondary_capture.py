@@ -26,8 +26,7 @@ Picture = npt.NDArray[np.uint8]  # (H, W, 3), BGR
 def secondary_capture(job: OutputJob, study: Study) -> Dataset:
     """The montage as a DICOM picture, JPEG baseline.
 
-    BurnedInAnnotation is NO: that asks for annotation that tells who the patient is (PS3.3,
-    C.7.6.1), and the picture holds scores and the notice alone.
+    BurnedInAnnotation is NO: it means identifying text (PS3.3, C.7.6.1), and there is none.
     """
     picture = labelled(job.montage)
     jpeg = _encoded(picture)
@@ -67,7 +66,7 @@ def secondary_capture(job: OutputJob, study: Study) -> Dataset:
 
 
 def labelled(montage: bytes) -> Picture:
-    """The picture with a white-on-dark line above it that says what it is not for."""
+    """The picture below a white-on-dark line with the notice."""
     picture = cv2.imdecode(np.frombuffer(montage, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
         raise RejectedFile(RejectionReason.CORRUPT, "the montage is no picture")

@@ -1,11 +1,9 @@
 """Binary segmentation (PS3.3, A.51): where the anomaly map is above its threshold.
 
-highdicom is given one plain single-frame image for each slice, made of what the series knows of
-it: real sources may be multi-frame, differ in the last digits of their orientation, or lack what
-highdicom asks for. What it wrote about those stand-ins is then turned into what the files are.
+highdicom gets one plain single-frame image a slice in place of the source, which may be
+multi-frame, differ in digits of its orientation, or lack what highdicom needs. References to these
+stand-ins are then replaced by those to the files.
 """
-
-from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +19,7 @@ from pydicom.uid import MRImageStorage
 from pydicom.valuerep import DSfloat
 
 from mriad_model.dicom_outputs import codes as words
-from mriad_model.dicom_outputs.common import (
-    MAKER,
-    SERIES_NUMBERS,
-    complete,
-    further_uid,
-    instance_uid,
-    series_uid,
-)
+from mriad_model.dicom_outputs.common import MAKER, complete, identity, instance_uid
 from mriad_model.dicom_outputs.job import OutputJob
 from mriad_model.dicom_outputs.references import references
 from mriad_model.dicom_outputs.source import Study, nobody
@@ -60,11 +51,7 @@ def segmentation(job: OutputJob, study: Study, mask: Mask) -> Dataset:
         pixel_array=mask,
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[_description(job)],
-        series_instance_uid=series_uid(job, KIND),
-        series_number=SERIES_NUMBERS[KIND],
-        sop_instance_uid=instance_uid(job, KIND),
-        instance_number=1,
-        manufacturer=MAKER,
+        **identity(job, KIND),
         manufacturer_model_name=MAKER,
         software_versions=job.software_version,
         device_serial_number=job.model_sha256,
@@ -72,7 +59,9 @@ def segmentation(job: OutputJob, study: Study, mask: Mask) -> Dataset:
         content_description=NOTICE,
     )
     _name_sources(dataset, job)
-    _name_dimensions(dataset, job)
+    dimensions = instance_uid(job, KIND, "dimensions")  # highdicom draws one by chance
+    for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
+        item.DimensionOrganizationUID = dimensions
     # It names the stand-ins' equipment, and highdicom, as if they had been at the acquisition.
     dataset.pop("ContributingEquipmentSequence", None)
     dataset.CodingSchemeIdentificationSequence = [words.own_scheme()]
@@ -144,22 +133,10 @@ def _name_sources(dataset: Dataset, job: OutputJob) -> None:
     dataset.SourceImageSequence = references(job.series)
     named = references(job.series, frames=False)
     dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = named
-    for item in _derivation_sources(dataset):
+    derived = (item.DerivationImageSequence for item in dataset.PerFrameFunctionalGroupsSequence)
+    for item in (source for each in derived for one in each for source in one.SourceImageSequence):
         frame = job.series.frames[int(item.ReferencedSOPInstanceUID)]
         item.ReferencedSOPClassUID = frame.instance.sop_class_uid
         item.ReferencedSOPInstanceUID = frame.instance.sop_instance_uid
         if frame.instance.n_frames > 1:
             item.ReferencedFrameNumber = frame.index + 1
-
-
-def _derivation_sources(dataset: Dataset) -> Iterator[Dataset]:
-    for groups in dataset.PerFrameFunctionalGroupsSequence:
-        for derivation in groups.DerivationImageSequence:
-            yield from derivation.SourceImageSequence
-
-
-def _name_dimensions(dataset: Dataset, job: OutputJob) -> None:
-    """Give the dimensions a UID that follows from the job: highdicom draws one by chance."""
-    uid = further_uid(job, KIND, "dimensions")
-    for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
-        item.DimensionOrganizationUID = uid

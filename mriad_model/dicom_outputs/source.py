@@ -1,4 +1,4 @@
-"""Who and which study a series belongs to, read again from the header of one of its files."""
+"""The patient and study of a series, read again from the header of one of its files."""
 
 import re
 from dataclasses import dataclass
@@ -47,11 +47,10 @@ class Study:
 
 
 def study_of(series: Series) -> Study:
-    """Read the header of a series' first file once more.
+    """The study of a series, from the header of its first file.
 
-    Raises:
-        RejectedFile: no frame of reference, no study, UIDs that are none, a file that has
-            changed or cannot be read.
+    Raises RejectedFile: no frame of reference, no study, malformed UIDs, a file that changed or
+    cannot be read.
     """
     instance = series.frames[0].instance
     if instance.frame_of_reference_uid is None:
@@ -119,12 +118,7 @@ def _is_valid(representation: str, text: str) -> bool:
 
 def _require_uids(series: Series) -> None:
     for instance in {frame.instance for frame in series.frames}:
-        uids = (
-            instance.sop_class_uid,
-            instance.sop_instance_uid,
-            instance.series_uid,
-            instance.study_uid,
-            instance.frame_of_reference_uid,
-        )
+        of_series = (instance.series_uid, instance.study_uid, instance.frame_of_reference_uid)
+        uids = (instance.sop_class_uid, instance.sop_instance_uid, *of_series)
         sound = all(UID_FORM.fullmatch(uid) for uid in uids if uid is not None)
         require(sound, RejectionReason.CORRUPT, "a UID of other signs than digits and dots")

@@ -31,16 +31,9 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from mriad_model.dicom_outputs import codes as words
-from mriad_model.dicom_outputs.common import (
-    MAKER,
-    SERIES_NUMBERS,
-    complete,
-    further_uid,
-    instance_uid,
-    series_uid,
-)
+from mriad_model.dicom_outputs.common import MAKER, complete, identity, instance_uid
 from mriad_model.dicom_outputs.job import OutputJob
-from mriad_model.dicom_outputs.references import Reference, files_of
+from mriad_model.dicom_outputs.references import files_of
 from mriad_model.dicom_outputs.segmentation import LABEL, Mask
 from mriad_model.dicom_outputs.source import Study, nobody
 from mriad_model.enums import NOTICE, HeatmapKind
@@ -69,11 +62,7 @@ def report(job: OutputJob, study: Study, mask: Mask, segments: Dataset | None) -
     dataset = ComprehensiveSR(
         evidence=evidence,
         content=content,
-        series_instance_uid=series_uid(job, KIND),
-        series_number=SERIES_NUMBERS[KIND],
-        sop_instance_uid=instance_uid(job, KIND),
-        instance_number=1,
-        manufacturer=MAKER,
+        **identity(job, KIND),
         is_complete=True,
     )
     dataset.pop("ContributingEquipmentSequence", None)  # as in the segmentation
@@ -84,7 +73,7 @@ def report(job: OutputJob, study: Study, mask: Mask, segments: Dataset | None) -
 
 def _observer(job: OutputJob) -> ObservationContext:
     device = DeviceObserverIdentifyingAttributes(
-        uid=further_uid(job, KIND, "device"),
+        uid=instance_uid(job, KIND, "device"),
         name=f"{MAKER} {job.software_version}",
         manufacturer_name=MAKER,
         model_name=MAKER,
@@ -98,11 +87,8 @@ def _observer(job: OutputJob) -> ObservationContext:
 
 
 def _algorithm(job: OutputJob) -> AlgorithmIdentification:
-    parameters = [
-        f"model {job.model_id}",
-        f"model sha256 {job.model_sha256}",
-        f"map threshold {job.map_threshold:.9g}",
-    ]
+    threshold = f"map threshold {job.map_threshold:.9g}"
+    parameters = [f"model {job.model_id}", f"model sha256 {job.model_sha256}", threshold]
     return AlgorithmIdentification(MAKER, job.software_version, parameters)
 
 
@@ -113,17 +99,17 @@ def _scan_group(job: OutputJob) -> MeasurementsAndQualitativeEvaluations:
         (words.P_VALUE, job.p_value),
     )
     return MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(further_uid(job, KIND, "scan"), "whole scan"),
+        tracking_identifier=TrackingIdentifier(instance_uid(job, KIND, "scan"), "whole scan"),
         algorithm_id=_algorithm(job),
         measurements=[Measurement(name, value, words.NO_UNIT) for name, value in numbers],
         qualitative_evaluations=[QualitativeEvaluation(words.VERDICT, words.VERDICTS[job.verdict])],
-        source_images=[_source_image(each) for each in files_of(job.series)],
+        source_images=[
+            SourceImageForMeasurementGroup(
+                each.sop_class_uid, each.sop_instance_uid, each.frame_numbers
+            )
+            for each in files_of(job.series)
+        ],
     )
-
-
-def _source_image(source: Reference) -> SourceImageForMeasurementGroup:
-    numbers = None if source.frame_numbers is None else list(source.frame_numbers)
-    return SourceImageForMeasurementGroup(source.sop_class_uid, source.sop_instance_uid, numbers)
 
 
 def _segment_group(
@@ -133,7 +119,7 @@ def _segment_group(
     volume = np.count_nonzero(mask) * voxel / CUBIC_MM_PER_ML
     series = SourceSeriesForSegmentation(job.series.frames[0].instance.series_uid)
     return VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(further_uid(job, KIND, "segment"), LABEL),
+        tracking_identifier=TrackingIdentifier(instance_uid(job, KIND, "segment"), LABEL),
         referenced_segment=ReferencedSegment(
             segments.SOPClassUID, segments.SOPInstanceUID, 1, source_series=series
         ),
@@ -148,12 +134,10 @@ def _notice(job: OutputJob) -> ContainerContentItem:
     container = ContainerContentItem(
         words.QUALITATIVE_EVALUATIONS, relationship_type=RelationshipTypeValues.CONTAINS
     )
-    container.ContentSequence = ContentSequence(
-        [
-            TextContentItem(words.COMMENT, line, RelationshipTypeValues.CONTAINS)
-            for line in (NOTICE, *job.about_record)
-        ]
-    )
+    contains = RelationshipTypeValues.CONTAINS
+    lines = (NOTICE, *job.about_record)
+    items = [TextContentItem(words.COMMENT, line, contains) for line in lines]
+    container.ContentSequence = ContentSequence(items)
     return container
 
 

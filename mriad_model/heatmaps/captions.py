@@ -1,4 +1,4 @@
-"""Text on pictures: small, legible, cut to fit, and with the notice never left out."""
+"""Text on pictures: small, legible, cut to fit, and always with the notice."""
 
 from functools import lru_cache
 
@@ -22,14 +22,9 @@ ELLIPSIS = "…"
 
 
 def footer(width: int, bar: bytes, caption: str) -> Picture:
-    """A band to stand under a picture: colour bar, caption, notice; (h, width, 3) uint8, BGR.
+    """A band for below a picture: colour bar, caption, notice; (h, width, 3) uint8, BGR.
 
-    Its height depends on the width alone, so that pictures of one size stay of one size.
-
-    Args:
-        width: in pixels, of any size; the text is set in a size that suits it.
-        bar: the colours from low to high, BGR, three bytes each.
-        caption: one line; what does not fit is cut.
+    Its height depends on the width alone. `bar` holds colours from low to high, BGR, 3 bytes each.
     """
     size = text_size(width)
     above, below = _fixed_rows(width, size, bar)
@@ -47,14 +42,8 @@ def text_row(text: str, width: int, size: int, ink: int) -> Picture:
     canvas = Image.new("L", (width, height), PAPER)
     fitted = _fitted(text, width - 2 * margin, size)
     if fitted:
-        draw = ImageDraw.Draw(canvas)
-        draw.text(
-            (margin, height - size // 2),
-            _spaced(fitted, size),
-            ink,
-            _font(size),
-            anchor="ls",
-        )
+        where, text = (margin, height - size // 2), _spaced(fitted, size)
+        ImageDraw.Draw(canvas).text(where, text, ink, _font(size), anchor="ls")
     return np.asarray(cv2.cvtColor(np.asarray(canvas), cv2.COLOR_GRAY2BGR), np.uint8)
 
 
@@ -81,7 +70,7 @@ def _fitted(text: str, room: float, size: int) -> str:
     length = _length(text, size)
     if length <= room:
         return text
-    likely = round(len(text) * room / length) + 2
+    likely = round(len(text) * room / length) + 2  # characters
     for end in range(min(likely, len(text) - 1), 0, -1):
         cut = text[:end].rstrip(" ·,") + ELLIPSIS
         if _length(cut, size) <= room:

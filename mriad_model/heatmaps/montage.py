@@ -30,10 +30,9 @@ def montage_picture(
 ) -> bytes:
     """The worst slices under their maps, in order through the head, as a JPEG.
 
-    Each bears its number, counted from 1 along the axis (up, forward, to the right), where its
-    middle lies in the patient, and its score; none is nearer than 8 mm to a worse one. All have
-    one grey and one colour scale. The caption says which slices were judged at all. A montage
-    belongs to a score, and a score knows no threshold: it gives no verdict.
+    Each bears its number, counted from 1 along the axis (up, forward, to the right), its place in
+    the patient and its score; none is nearer than 8 mm to a worse one. All share one grey and one
+    colour scale. The caption names the scored slices, and no verdict: a score knows no threshold.
     """
     scale = ColourScale(fitted.colour_low, fitted.colour_high)
     shown = sorted(_worst(scored, prepared.spacing))
@@ -62,45 +61,23 @@ def _worst(scored: ScanScores, slice_spacing: float) -> list[int]:
 
 
 def _cell(
-    scored: ScanScores,
-    prepared: PreparedScan,
-    native: NativeSlices,
-    place: int,
-    scale: ColourScale,
+    scored: ScanScores, prepared: PreparedScan, native: NativeSlices, place: int, scale: ColourScale
 ) -> Picture:
-    """A tile with its two lines below, and a margin around."""
-    plane = native.plane
-    position, where = scored.positions[place], round(prepared.places[place])
-    side = DIRECTIONS[plane][0 if where >= 0 else 1]
-    highest = " (highest)" if place == int(scored.slice_scores.argmax()) else ""
-    lines = (
-        f"slice {position + 1} of {prepared.n_slices}, {side} {abs(where)} mm",
-        f"score {scored.slice_scores[place]:.3g}{highest}",
-    )
-    tile = _tile(scored, prepared, native, place, scale)
-    text = [
-        text_row(line, TILE, TYPE, ink) for line, ink in zip(lines, (FAINT_INK, INK), strict=True)
-    ]
-    cell = np.vstack((tile, *text))
-    return np.pad(cell, ((GAP, GAP), (GAP, GAP), (0, 0)), constant_values=PAPER)
-
-
-def _tile(
-    scored: ScanScores,
-    prepared: PreparedScan,
-    native: NativeSlices,
-    place: int,
-    scale: ColourScale,
-) -> Picture:
-    """One slice under its map, cut to the volume's box, with the side marked."""
-    placement = prepared.placements[place]
-    gray = _windowed(native.at(scored.positions[place]), prepared.window)
+    """A slice under its map, cut to the volume's box, with its side marked and two lines below."""
+    placement, position = prepared.placements[place], scored.positions[place]
+    gray = _windowed(native.at(position), prepared.window)
     picture = _boxed(blended(gray, restore(scored.maps[place], placement), scale), placement)
     tile = cv2.resize(picture, (TILE, TILE), interpolation=cv2.INTER_CUBIC)
-    side = LEFT_SIDE[native.plane]
-    where = (GAP, TILE // 2)
-    cv2.putText(tile, side, where, cv2.FONT_HERSHEY_SIMPLEX, 0.7, (INK,) * 3, 2, cv2.LINE_AA)
-    return np.asarray(tile, np.uint8)
+    left, where = LEFT_SIDE[native.plane], (GAP, TILE // 2)
+    cv2.putText(tile, left, where, cv2.FONT_HERSHEY_SIMPLEX, 0.7, (INK,) * 3, 2, cv2.LINE_AA)
+    mm = round(prepared.places[place])
+    side = DIRECTIONS[native.plane][0 if mm >= 0 else 1]
+    highest = " (highest)" if place == int(scored.slice_scores.argmax()) else ""
+    above = f"slice {position + 1} of {prepared.n_slices}, {side} {abs(mm)} mm"
+    below = f"score {scored.slice_scores[place]:.3g}{highest}"
+    rows = (text_row(above, TILE, TYPE, FAINT_INK), text_row(below, TILE, TYPE, INK))
+    cell = np.vstack((np.asarray(tile, np.uint8), *rows))
+    return np.pad(cell, ((GAP, GAP), (GAP, GAP), (0, 0)), constant_values=PAPER)
 
 
 def _windowed(native: NDArray[np.uint16], window: tuple[float, float]) -> Picture:

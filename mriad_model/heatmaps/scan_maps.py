@@ -1,4 +1,4 @@
-"""The files that show where a scan is unlike healthy ones: of a picture one, of a volume two."""
+"""The map files of a scan: one of a picture, two of a volume."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,6 @@ from mriad_model.preprocessing.slices import PreparedScan, restore
 from mriad_model.preprocessing.slicing import native_slices
 from mriad_model.readers.images.reading import ImageScan
 from mriad_model.readers.scan_types import ReadScan
-from mriad_model.readers.volumes import Volume
 
 NIFTI_SUFFIX = ".nii.gz"
 
@@ -40,45 +39,20 @@ class ScanMaps:
 def draw_maps(
     scan: ReadScan, prepared: PreparedScan, scored: ScanScores, fitted: FittedModel, model_id: int
 ) -> ScanMaps:
-    """Draw a scan's maps on the model's colour scale.
-
-    A heatmap belongs to a score, and a score knows no threshold: no caption gives a verdict,
-    which a later threshold could turn.
-    """
+    """Draw a scan's maps on the model's colour scale, without a verdict: a score has none."""
     scale = ColourScale(fitted.colour_low, fitted.colour_high)
     if isinstance(scan, ImageScan):
-        return _of_picture(scan, prepared, scored, scale, model_id)
-    return _of_volume(scan, prepared, scored, fitted, scale, model_id)
-
-
-def _of_picture(
-    scan: ImageScan, prepared: PreparedScan, scored: ScanScores, scale: ColourScale, model_id: int
-) -> ScanMaps:
-    """The picture under its map."""
-    laid = restore(scored.maps[0], prepared.placements[0])
-    caption = f"score {scored.score:.3g}, model {model_id}"
-    data = encode(overlay(scan.pixels, laid, scale, caption))
-    return ScanMaps((MapFile(HeatmapKind.SLICE, SUFFIX, data),))
-
-
-def _of_volume(
-    volume: Volume,
-    prepared: PreparedScan,
-    scored: ScanScores,
-    fitted: FittedModel,
-    scale: ColourScale,
-    model_id: int,
-) -> ScanMaps:
-    """A montage of the worst slices, and the map on the volume's grid."""
+        laid = restore(scored.maps[0], prepared.placements[0])
+        caption = f"score {scored.score:.3g}, model {model_id}"
+        data = encode(overlay(scan.pixels, laid, scale, caption))
+        return ScanMaps((MapFile(HeatmapKind.SLICE, SUFFIX, data),))
     plane = fitted.recipe.scans.plane
-    anomaly = anomaly_volume(scored, prepared, volume, plane)
-    native = native_slices(volume, plane, prepared.grey)
+    anomaly = anomaly_volume(scored, prepared, scan, plane)
+    native = native_slices(scan, plane, prepared.grey)
     sheet = montage_picture(scored, prepared, native, fitted, model_id)
     about = f"mriad anomaly map, score {scored.score:.4g}, model {model_id}"
-    return ScanMaps(
-        files=(
-            MapFile(HeatmapKind.MONTAGE, SUFFIX, sheet),
-            MapFile(HeatmapKind.VOLUME, NIFTI_SUFFIX, nifti_map(anomaly, volume, scale, about)),
-        ),
-        anomaly=anomaly,
+    files = (
+        MapFile(HeatmapKind.MONTAGE, SUFFIX, sheet),
+        MapFile(HeatmapKind.VOLUME, NIFTI_SUFFIX, nifti_map(anomaly, scan, scale, about)),
     )
+    return ScanMaps(files, anomaly)

@@ -38,11 +38,10 @@ def nifti_map(
 ) -> bytes:
     """A map (Z, Y, X) on the volume's grid as `.nii.gz`; the same map gives the same bytes.
 
-    The values are those of the map, but never below 0: 0 is the ordinary voxel of a slice, and
-    all that was not judged. A viewer is told to begin colour, and to end it, where the model's
-    scale does: with the map's own largest value every healthy head would light up. The sform is
-    the source's affine. The notice stands in `descrip` in short, and in a header extension in
-    full with the description.
+    Values are the map's, at least 0: an ordinary voxel, or one without a score. Colour begins and
+    ends (`cal_min`, `cal_max`) with the model's scale, or every healthy head would light up. The
+    sform is the source's affine; the notice stands in `descrip` in short, in a header extension in
+    full.
     """
     shown = np.maximum(anomaly, np.float32(0))
     image = nib.Nifti1Image(shown.transpose(2, 1, 0), volume.affine)

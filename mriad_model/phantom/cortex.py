@@ -94,8 +94,7 @@ def _pia(head: Head, section: Section, hull: Array) -> Array:
 def _sheet_distance(head: Head, surface: _Surface) -> Array:
     """Distance to the sheets of the sulci, (N,) mm: the field's value over its slope.
 
-    The field is read near the foot of each point's perpendicular on the surface, lateral or
-    medial, whichever is nearer: so sheets stand upright on the surface.
+    The field is read near the foot of each point's perpendicular on the nearer surface.
     """
     x, y, z = surface.points
     side = np.clip(x * np.float32(0.2), -1, 1)  # no seam where the hemispheres are joined

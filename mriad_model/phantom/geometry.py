@@ -42,10 +42,9 @@ class PlaneGrid:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A plane through a head: the grid it is sampled on, and where its points lie.
+    """A plane through a head: its grid, and where its points lie once the head is warped, mm.
 
-    The points are the grid's, moved by the head's warp, each (H, W) mm. `bend` is a smaller
-    and quicker displacement, for what meanders.
+    `bend` is a smaller and quicker displacement, for structures that meander. Each is (H, W).
     """
 
     grid: PlaneGrid
@@ -106,8 +105,7 @@ def value_and_slope(
 ) -> tuple[Array, Points]:
     """The field at scattered points and its gradient, each (N,) float32.
 
-    `side` is +1 or -1 by hemisphere: each wave's phase moves by offset * side, so that mirrored
-    points have alike, but not equal, values.
+    `side` is +1 or -1 by hemisphere: phases move by offset * side, for alike but unequal halves.
     """
     x, y, z = points
     value = np.zeros_like(x)

@@ -105,11 +105,7 @@ def lesion_of(seed: int, lesion: Lesion) -> LesionShape:
 def phantom_slice(
     seed: int, contrast: Contrast, lesion: Lesion | None = None, size: int = 256
 ) -> PhantomSlice:
-    """The axial slice that a seed's head is shown by, with its lesion if one is asked for.
-
-    The head is the same with and without the lesion, and in both contrasts. Raises SettingsError
-    for a size below 32.
-    """
+    """The axial slice of a seed's head, with a lesion if given. SettingsError below size 32."""
     if size < SMALLEST_SIZE:
         raise SettingsError(f"a phantom of {size} pixels shows nothing; ask for 32 or more")
     head = draw_head(seed)

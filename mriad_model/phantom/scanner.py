@@ -179,10 +179,7 @@ def rotation(pose: Pose) -> NDArray[np.float64]:
 
 
 def axial_grid(pose: Pose, level: float, shape: tuple[int, int]) -> PlaneGrid:
-    """The plane at `level` mm above the head's origin, as the scanner sees it.
-
-    The field of view spans the longer side of the shape.
-    """
+    """The plane at `level` mm above the head's origin; its field of view spans the longer side."""
     height, width = shape
     pixel = pose.field_of_view / max(shape)
     matrix = rotation(pose)

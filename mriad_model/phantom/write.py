@@ -88,8 +88,7 @@ def write_folder(
 ) -> None:
     """Write PNG slices of distinct heads: healthy in `no`, with a lesion in `yes`.
 
-    The lesions' masks (0 and 255) go to the folder `masks`, if one is named, under the names of
-    `yes`: apart, for whoever reads `folder` would take them for scans.
+    The lesions' masks (0 and 255) go to the folder `masks`, if given, under the same names.
     """
     for place in (folder / "no", folder / "yes", masks):
         if place is not None:
@@ -124,10 +123,7 @@ def _places(
 def many_slices(
     folder: Path, n: int, seed: int, size: int = 256, *, suffix: str = ".jpg", workers: int = 2
 ) -> None:
-    """Write n distinct healthy slices, several planes a head, with `workers` processes.
-
-    Raises SettingsError for a suffix other than .png and .jpg; OSError passes through.
-    """
+    """Write n distinct healthy slices by `workers` processes. SettingsError unless .png or .jpg."""
     if suffix not in {".png", ".jpg"}:
         raise SettingsError(f"slices cannot be written as {suffix!r}; use '.png' or '.jpg'")
     folder.mkdir(parents=True, exist_ok=True)
@@ -179,8 +175,7 @@ def write_volume(
 ) -> DrawnScan:
     """Write a head's volume into `no` or `yes` of a folder, and its mask (0 and 1) into `masks`.
 
-    Names follow BIDS and say contrast and lesion: `sub-0007_desc-mass_T1w.nii.gz`; a series is a
-    folder of such a name.
+    Names follow BIDS: `sub-0007_desc-mass_T1w.nii.gz`; a series is a folder of such a name.
     """
     volume = phantom_volume(head.seed, contrast, head.lesion, shape)
     kind = head.lesion.value.replace("_", "") if head.lesion else "healthy"
@@ -212,11 +207,7 @@ def write_dicom_series(
     patient: str,
     contrast: Contrast = Contrast.T1,
 ) -> list[Path]:
-    """Write a volume as a series of MR images (classic, uncompressed), one file a slice.
-
-    Identifiers follow from `patient`, so the same call gives the same files. There is no such
-    patient, and the headers say so.
-    """
+    """Write a volume as MR images (classic, uncompressed), one a slice; no such patient exists."""
     folder.mkdir(parents=True, exist_ok=True)
     common = _common_header(volume, patient, contrast)
     affine = phantom_affine(volume)

@@ -93,33 +93,24 @@ def compare(
         "confidence": terms.confidence,
     }
     if n < terms.needed_scans:
-        return Outcome(
-            promoted=False,
-            too_few=True,
-            reason=f"refused: {n} healthy scans that neither model learned from are too few to "
-            f"tell which is better; {terms.needed_scans} are needed",
-            figures=figures,
+        reason = (
+            f"refused: {n} healthy scans that neither model learned from are too few to "
+            f"tell which is better; {terms.needed_scans} are needed"
         )
+        return Outcome(promoted=False, too_few=True, reason=reason, figures=figures)
     rng = np.random.default_rng(seed)
     figures["implanted"] = _on_implants(current, candidate, terms, rng)
     figures["abnormal"] = _on_abnormal(current, candidate, terms, rng) if m else None
     figures["false_positives"] = _false_positives(current, candidate, terms)
-    figures["caught"] = {
-        "current": float(current.caught.mean()),
-        "candidate": float(candidate.caught.mean()),
-    }
-    failed = _failed(figures, terms)
-    told = _told(figures, terms)
-    if failed:
-        return Outcome(False, too_few=False, reason=f"refused: {failed}; {told}", figures=figures)
-    return Outcome(True, too_few=False, reason=f"promoted: {told}", figures=figures)
+    sides = (("current", current), ("candidate", candidate))
+    figures["caught"] = {name: float(side.caught.mean()) for name, side in sides}
+    failed, text = _failed(figures, terms), _figures_text(figures, terms)
+    reason = f"refused: {failed}; {text}" if failed else f"promoted: {text}"
+    return Outcome(promoted=not failed, too_few=False, reason=reason, figures=figures)
 
 
 def points(side: ModelScores) -> dict[str, Any]:
-    """What one model comes to, without a margin: where few scans could hold none.
-
-    AUROC None where there is nothing to rank: an implant is not set against its own scan.
-    """
+    """The figures of one model without a margin, for few scans; AUROC None with nothing to rank."""
     n, m = len(side.healthy), len(side.abnormal)
     figures: dict[str, Any] = {"n_healthy": n, "n_abnormal": m, "flagged": int(side.flagged.sum())}
     figures["auroc_implanted"] = figures["auroc_abnormal"] = None
@@ -131,7 +122,7 @@ def points(side: ModelScores) -> dict[str, Any]:
     return figures
 
 
-def told_points(figures: Mapping[str, Any], other: Mapping[str, Any] | None) -> str:
+def points_text(figures: Mapping[str, Any], other: Mapping[str, Any] | None) -> str:
     """The figures of a model in words, with those of the active one behind."""
     n, m = figures["n_healthy"], figures["n_abnormal"]
     parts = []
@@ -155,20 +146,11 @@ def verdicts_left_out(
     *,
     by_group: bool = False,
 ) -> dict[int, bool]:
-    """Whether each scan is suspicious by the threshold that calibration scores draw.
+    """Whether each scan is suspicious by the threshold of the calibration scores.
 
-    A scan that is among them, or has a twin there, is judged without those.
-
-    Args:
-        scores: of each scan, by its id.
-        calibration: the same model's scores of the calibration scans, by id.
-        groups: of all these scans; twins, and scans of one patient, share one.
-        policy: the threshold's.
-        k: the threshold's.
-        by_group: whether a group counts once where the threshold is drawn.
-
-    Raises:
-        ThresholdUndefined: what is left draws no threshold.
+    Scans in the calibration, and their twins there, are left out of their own threshold. Mappings
+    are by scan id; `groups` are shared by twins and scans of one patient, and count once with
+    `by_group`. Raises ThresholdUndefined where the rest give no threshold.
     """
     if not calibration:
         raise ThresholdUndefined("no calibration scores")
@@ -182,25 +164,20 @@ def verdicts_left_out(
         return fit_threshold([calibration[i] for i in left], policy, k, of_left).value
 
     whole = drawn(set())
-    said = {}
+    suspicious = {}
     for scan_id, score in scores.items():
         value, left_out = whole, set(of_group.get(groups[scan_id], ()))
         if left_out:
             value = drawn(left_out)
-        said[scan_id] = verdict(score, value) is Verdict.SUSPICIOUS
-    return said
+        suspicious[scan_id] = verdict(score, value) is Verdict.SUSPICIOUS
+    return suspicious
 
 
 def rate_upper_limit(both_ways: tuple[int, int], n: int, z: float) -> float:
-    """The largest difference of two paired rates that a score test does not reject.
+    """The upper limit of the first paired rate less the second that a score test does not reject.
 
-    Args:
-        both_ways: how many of n scans only the first flags, and only the second.
-        n: how many scans.
-        z: one-sided normal quantile of the confidence.
-
-    Returns:
-        The upper limit of the first rate less the second.
+    `both_ways`: how many of n scans only the first flags, and only the second; `z`: one-sided
+    normal quantile of the confidence.
     """
     low, high = (both_ways[0] - both_ways[1]) / n, 1.0
     for _ in range(60):
@@ -223,10 +200,7 @@ def _tango(both_ways: tuple[int, int], n: int, difference: float) -> float:
 
 
 def _on_implants(
-    current: ModelScores,
-    candidate: ModelScores,
-    terms: PromotionCriteria,
-    rng: np.random.Generator,
+    current: ModelScores, candidate: ModelScores, terms: PromotionCriteria, rng: np.random.Generator
 ) -> dict[str, float]:
     wins = [_above(side.implanted, side.healthy) for side in (current, candidate)]
     n = len(current.healthy)
@@ -244,10 +218,7 @@ def _on_implants(
 
 
 def _on_abnormal(
-    current: ModelScores,
-    candidate: ModelScores,
-    terms: PromotionCriteria,
-    rng: np.random.Generator,
+    current: ModelScores, candidate: ModelScores, terms: PromotionCriteria, rng: np.random.Generator
 ) -> dict[str, float]:
     wins = [_above(side.abnormal[:, None], side.healthy) for side in (current, candidate)]
     m, n = wins[0].shape
@@ -259,9 +230,9 @@ def _on_abnormal(
 
 
 def _above(ill: Floats, healthy: Floats) -> Floats:
-    """How often the scores of each row (n, K) lie above each healthy score (m,); ties half.
+    """How often the scores of each row (n, K) lie above each healthy score (m,); ties half; (n, m).
 
-    Pair by pair, which no library gives: draws weigh the pairs, and an implant's own is left out.
+    Pair by pair, as no library gives it: draws weigh the pairs, and implants skip their own scan.
     """
     above = ill[:, :, None] > healthy[None, None, :]
     ties = ill[:, :, None] == healthy[None, None, :]
@@ -307,7 +278,7 @@ def _failed(figures: Mapping[str, Any], terms: PromotionCriteria) -> str:
     return " and ".join(parts)
 
 
-def _told(figures: Mapping[str, Any], terms: PromotionCriteria) -> str:
+def _figures_text(figures: Mapping[str, Any], terms: PromotionCriteria) -> str:
     """The figures in words."""
     sure = f"{100 * terms.confidence:g} % confidence"
     parts = []

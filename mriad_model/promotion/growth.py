@@ -1,9 +1,8 @@
-"""When the healthy pool has grown enough to train again, and who then does what.
+"""When the healthy pool has grown enough to train again, and the roles of scans then.
 
-A candidate is only worth something beside the current model if both are compared on scans that
-neither learned from. So a group of twins, or of one patient's scans, that had a role keeps it for
-good, the role closest to training where it had several; a group that is all new is dealt a role.
-The comparison scans are then those of calibration or test.
+Models are compared on scans that neither was trained on. So a group of twins, or of one patient's
+scans, keeps its role for good, the one closest to training where it had several; new groups are
+dealt a role. The comparison scans are then those of calibration or test.
 """
 
 import math
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from mriad_model.datasets.roles import counts_by_share, drawn_order
 from mriad_model.enums import Role
 
-MOST_TAUGHT_FIRST = (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION, Role.TEST)
+CLOSEST_TO_TRAINING_FIRST = (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION, Role.TEST)
 HELD_OUT = (Role.CALIBRATION, Role.TEST)
 SHARES = {Role.TRAIN: 0.5, Role.VALIDATION: 0.1, Role.CALIBRATION: 0.2, Role.TEST: 0.2}
 """Of the groups that are all new. Four in ten are held out: growth comes in tens."""
@@ -42,7 +41,7 @@ class Growth:
         """Whether it has grown enough."""
         return self.n_new >= marks.needed(self.n_before)
 
-    def told(self, marks: Marks) -> str:
+    def text(self, marks: Marks) -> str:
         """The growth beside the marks, in words."""
         needed = marks.needed(self.n_before)
         scans = "scan" if self.n_new == 1 else "scans"
@@ -57,22 +56,17 @@ def roles_after_growth(
     seed: int,
     keys: Sequence[str],
 ) -> list[Role]:
-    """A role for each scan, the same for all of a group.
+    """A role for each scan, the same for all of a group (twins, scans of one patient).
 
-    Args:
-        groups: of each scan: twins and scans of one patient share one.
-        before: the role that a scan had in the current model's dataset, if it had one.
-        healthy: whether it is called healthy; a group without such a scan and without a role
-            is never learned from: test.
-        reviewed: whether it is a reviewer who calls it so. Reviewers look at what was flagged, so
-            such scans score high: a new group with one is for training alone.
-        seed: of the draw among new groups.
-        keys: a name for each scan that does not depend on its place, its content's SHA-256.
+    `before` is a scan's role in the current model's dataset. A group without `healthy` scans and
+    without a role is test. New groups with a scan that a reviewer called healthy (`reviewed`) are
+    for training alone: reviewers see flagged scans, which score high. `keys` are content SHA-256,
+    for the draw among new groups by the seed.
     """
     found: dict[int, Role] = {}
     for group, role in zip(groups, before, strict=True):
         if role is not None:
-            found[group] = min(found.get(group, role), role, key=MOST_TAUGHT_FIRST.index)
+            found[group] = min(found.get(group, role), role, key=CLOSEST_TO_TRAINING_FIRST.index)
     new = {g for g, well in zip(groups, healthy, strict=True) if well and g not in found}
     chosen = {g for g, seen in zip(groups, reviewed, strict=True) if seen} & new
     found |= dict.fromkeys(chosen, Role.TRAIN)

@@ -9,13 +9,7 @@ from mriad_model.evaluation.plots import confusion_plot, roc_plot, score_histogr
 from mriad_model.evaluation.results import RowKind
 from mriad_model.evaluation.summary import MEMORISATION, EvaluatedRow, EvaluationReport
 from mriad_model.rejections import RejectedItem
-from mriad_model.reports.page import (
-    Provenance,
-    address,
-    by_reason,
-    capped,
-    render,
-)
+from mriad_model.reports.page import Provenance, address, by_reason, capped, render
 
 NAMES = {
     "model": "Model",
@@ -51,9 +45,7 @@ GROUPS = {
 
 
 def render_evaluation(
-    report: EvaluationReport,
-    provenance: Provenance,
-    rejections: Sequence[RejectedItem] = (),
+    report: EvaluationReport, provenance: Provenance, rejections: Sequence[RejectedItem] = ()
 ) -> str:
     """The HTML page of an evaluation."""
     metrics = report.model.metrics
@@ -69,9 +61,7 @@ def render_evaluation(
         rival=report.rival,
         rival_name=NAMES.get(report.rival.name, report.rival.name) if report.rival else None,
         plots=_plots(report),
-        pictures=[
-            {"address": address(picture.data), "picture": picture} for picture in report.pictures
-        ],
+        pictures=[{"address": address(each.data), "picture": each} for each in report.pictures],
         recipe=json.loads(report.recipe),
         plan=json.loads(report.plan),
         rejections=by_reason(rejections),

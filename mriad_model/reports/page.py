@@ -1,8 +1,7 @@
 """What all report pages share: provenance, tables, units of time, pictures, escaping.
 
-All text goes through the templates' escaping, so a file named `<script>` is only a name. Characters
-that do not print as themselves are written as escapes, so that no name reverses the text around it.
-Pictures are `data:` addresses; the page's policy forbids all other sources.
+Templates escape all text, and characters that do not print as themselves become escapes, so no file
+name can change a page. Pictures are `data:` addresses; the page's policy forbids all others.
 """
 
 import base64

@@ -1,20 +1,14 @@
 """The page of a scoring run: new scans, suspicious ones, rejected files, warnings."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mriad_model.delivery.pending import NO_FOLDERS, PendingFolders
 from mriad_model.detection.thresholds import calibration_needed
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.changes import NO_CHANGES, ActiveNow, Changes
-from mriad_model.reports.page import (
-    MOST_ROWS,
-    Provenance,
-    address,
-    by_reason,
-    capped,
-    render,
-)
+from mriad_model.reports.page import MOST_ROWS, Provenance, address, by_reason, capped, render
 
 MOST_PICTURES = 60  # suspicious scans with their heatmap
 MOST_FOLDERS = 20
@@ -100,14 +94,7 @@ class ScoreReport:
 def render_score_report(report: ScoreReport) -> str:
     """The HTML page of a scoring run, worst scans first."""
     worst = sorted(report.suspicious, key=lambda scan: (-scan.score, scan.scan_id))
-    lines = [
-        {
-            "scan": scan,
-            "sigmas": _sigmas(scan.score, report.threshold),
-            "address": address(scan.heatmap) if scan.heatmap and i < MOST_PICTURES else None,
-        }
-        for i, scan in enumerate(worst[:MOST_ROWS])
-    ]
+    lines = scan_lines(worst[:MOST_ROWS], MOST_PICTURES, report.threshold)
     needed = calibration_needed(report.scored)
     return render(
         "run_report.html.j2",
@@ -128,5 +115,16 @@ def render_score_report(report: ScoreReport) -> str:
     )
 
 
-def _sigmas(score: float, threshold: ThresholdLine) -> float | None:
-    return (score - threshold.mean) / threshold.sd if threshold.sd > 0 else None
+def scan_lines(
+    scans: Iterable[SuspiciousScan], most_pictures: int, threshold: ThresholdLine | None
+) -> list[dict[str, Any]]:
+    """Suspicious scans for a template: the first with pictures, scores in sigmas of a threshold."""
+    known = threshold is not None and threshold.sd > 0
+    return [
+        {
+            "scan": scan,
+            "sigmas": (scan.score - threshold.mean) / threshold.sd if threshold and known else None,
+            "address": address(scan.heatmap) if scan.heatmap and i < most_pictures else None,
+        }
+        for i, scan in enumerate(scans)
+    ]

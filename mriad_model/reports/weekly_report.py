@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.changes import NO_CHANGES, Changes
-from mriad_model.reports.page import (
-    Provenance,
-    address,
-    by_reason,
-    capped,
-    render,
+from mriad_model.reports.page import Provenance, by_reason, capped, render
+from mriad_model.reports.run_report import (
+    ModelLine,
+    SuspiciousScan,
+    ThresholdLine,
+    WarningLine,
+    scan_lines,
 )
-from mriad_model.reports.run_report import ModelLine, SuspiciousScan, ThresholdLine, WarningLine
 
 MOST_SHOWN = 30  # suspicious scans with their pictures
 MOST_LISTED = 200  # lines of the tables of scans and of runs
@@ -82,17 +82,10 @@ class WeekReport:
 
 def render_week(report: WeekReport) -> str:
     """The HTML page of a week."""
-    lines = [
-        {
-            "scan": scan,
-            "sigmas": None,  # models and thresholds may have changed within the week
-            "address": address(scan.heatmap) if scan.heatmap and i < MOST_SHOWN else None,
-        }
-        for i, scan in enumerate(report.suspicious)
-    ]
-    totals = {
-        name: sum(getattr(day, name) for day in report.days) for name in ("runs", "failed", "new")
-    }
+    # No sigmas: models and thresholds may have changed within the week.
+    lines = scan_lines(report.suspicious, MOST_SHOWN, None)
+    names = ("runs", "failed", "new")
+    totals = {name: sum(getattr(day, name) for day in report.days) for name in names}
     return render(
         "weekly_report.html.j2",
         report=report,

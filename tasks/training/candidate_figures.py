@@ -21,7 +21,7 @@ from db.repository.scans import scans_by_id
 from mriad_model.detection.compatibility import incompatibility
 from mriad_model.enums import LabelValue, Role
 from mriad_model.errors import ModelFileError, ThresholdUndefined
-from mriad_model.promotion.comparison import one_of_each, points, told_points
+from mriad_model.promotion.comparison import one_of_each, points, points_text
 from mriad_model.recipes import Recipe
 from tasks.runtime.connections import database
 from tasks.scoring.selection import LEARNS
@@ -84,7 +84,7 @@ def compare_candidate(
     except (ModelFileError, ThresholdUndefined) as error:
         return CandidateFigures(not_compared(current is not None, why, error))
     return CandidateFigures(
-        text=told_points(sides[-1], sides[0] if current else None) + why,
+        text=points_text(sides[-1], sides[0] if current else None) + why,
         model=sides[-1],
         active=sides[0] if current else None,
         active_model_id=current.model.id if current else None,

@@ -45,7 +45,7 @@ def growth_of_pool(engine: Engine, model_id: int, recipe: str, marks: Marks) -> 
         if incompatibility(active, each.scan.kind, each.scan.contrast) is None
     }
     growth = Growth(n_before=len(before), n_new=len(pool - before))
-    return GrowthCheck(growth.reaches(marks), growth, growth.told(marks))
+    return GrowthCheck(growth.reaches(marks), growth, growth.text(marks))
 
 
 def holds_new_files(engine: Engine, home: Path, folder: Path) -> bool:

@@ -73,7 +73,7 @@ class Decisions:
 
     def jobs(self, empty=False, **changes):
         found = survey(list_files(self.folder))
-        assert not found.refusals
+        assert not found.rejections
         return [self._job(each, empty, changes) for each in found.series]
 
     def job(self, empty=False, **changes):

@@ -280,7 +280,7 @@ def test_the_outputs_are_no_scans_when_they_come_back_to_the_inbox(series, decis
         (folder / f"{kind}.dcm").write_bytes(data)
     found = survey(list_files(folder))
     assert not found.series
-    assert {refusal.reason.value for refusal in found.refusals} == {"wrong_modality"}
+    assert {refusal.reason.value for refusal in found.rejections} == {"wrong_modality"}
 
 
 def test_times_are_in_the_time_zone_that_the_source_names(series, decisions):

@@ -47,7 +47,7 @@ def test_a_series_holds_the_voxels_on_the_grid_of_the_nifti_file(tmp_path, contr
     paths = write_dicom_series(tmp_path / "series", drawn, patient="P-4", contrast=contrast)
     write_nifti(tmp_path / "same.nii.gz", drawn.voxels, drawn)
     found = survey(list_files(tmp_path / "series"))
-    assert (len(found.series), len(found.refusals), len(paths)) == (1, 0, SHAPE[0])
+    assert (len(found.series), len(found.rejections), len(paths)) == (1, 0, SHAPE[0])
     series, nifti = read_series(found.series[0]), read_nifti(tmp_path / "same.nii.gz")
     np.testing.assert_array_equal(series.voxels, drawn.voxels)
     np.testing.assert_allclose(series.affine, nifti.affine, atol=1e-4)

@@ -11,8 +11,8 @@ from mriad_model.promotion.comparison import (
     compare,
     one_of_each,
     points,
+    points_text,
     rate_upper_limit,
-    told_points,
     verdicts_left_out,
 )
 
@@ -149,7 +149,7 @@ def test_the_points_of_a_model_are_those_of_a_comparison() -> None:
         assert found["auroc_implanted"] == pytest.approx(figures["implanted"][name])
         assert found["auroc_abnormal"] == pytest.approx(figures["abnormal"][name])
         assert found["flagged"] == figures["false_positives"][name]
-    told = told_points(points(two), points(one))
+    told = points_text(points(two), points(one))
     assert f"against {figures['implanted']['current']:.3f}" in told
     assert "too few" not in told
 
@@ -162,4 +162,4 @@ def test_the_points_of_a_scan_or_none_have_no_auroc() -> None:
         )
         assert points(few)["auroc_implanted"] is None
         assert points(few)["auroc_abnormal"] is None
-        assert f"0 of {n} healthy scans flagged" in told_points(points(few), None)
+        assert f"0 of {n} healthy scans flagged" in points_text(points(few), None)

@@ -16,7 +16,7 @@ def test_both_marks_must_be_reached() -> None:
     assert Growth(n_before=50, n_new=20).reaches(marks)
     assert not Growth(n_before=200, n_new=39).reaches(marks)
     assert Growth(n_before=200, n_new=40).reaches(marks)
-    assert Growth(n_before=203, n_new=40).told(marks).endswith("the mark is 41")
+    assert Growth(n_before=203, n_new=40).text(marks).endswith("the mark is 41")
 
 
 @given(scans, st.integers(0, 3))

@@ -48,7 +48,7 @@ def test_the_mask_of_a_volume_lies_on_its_grid(tmp_path):
 def test_a_series_is_one_scan_in_a_folder_of_its_own(tmp_path):
     scans = draw(tmp_path / "heads", 1, 0, 1, "dicom", "flair")
     found = survey(list_files(tmp_path / "heads"))
-    assert (len(found.series), len(found.refusals)) == (1, 0)
+    assert (len(found.series), len(found.rejections)) == (1, 0)
     assert {path.parent for path in scans[0].path.iterdir()} == {scans[0].path}
     origin = read_series(found.series[0]).origin
     assert (origin.patient_id, origin.contrast) == ("phantom-10000", "FLAIR")
