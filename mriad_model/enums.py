@@ -111,7 +111,7 @@ class RejectionReason(StrEnum):
     READER_DIED = "reader_died"
     # Scans that are fine in themselves
     OTHER_KIND = "other_kind"  # not what the active model learned
-    NO_FRAME_OF_REFERENCE = "no_frame_of_reference"  # no DICOM output can be laid over it
+    NO_FRAME_OF_REFERENCE = "no_frame_of_reference"  # no DICOM output can refer to it
 
 
 class SettledBy(StrEnum):

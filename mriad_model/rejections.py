@@ -25,7 +25,7 @@ class NotScored:
     """Scans that a run could not read again or score. The next run tries them again."""
 
     vanished: int = 0  # their files vanished or changed
-    unfit: int = 0  # once prepared, there was nothing to score
+    unfit: int = 0  # once prepared, they could not be scored
     reasons: tuple[str, ...] = ()  # of the unfit ones
 
     def texts(self) -> list[tuple[int, str]]:

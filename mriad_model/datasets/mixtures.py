@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-MANY: Final = 8  # scans of a source, below which its sizes say nothing
+MANY: Final = 8  # scans of a source, below which its sizes are no evidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ def _listed(folder: str) -> tuple[list[_Entry], list[str]]:
                 key = (status.st_size, *times, status.st_ino, stat.S_IMODE(status.st_mode))
                 entries.append(_Entry(each.name, key, status.st_ctime_ns))
             elif is_passed_over(each.name):
-                # A folder that is copied under such a name is a copy under way beside the files.
+                # A folder under such a name is a copy under way, as a file would be.
                 entries.append(_Entry(each.name, (-1, -1, -1, status.st_ino, -1), 0))
             elif os.access(each.path, os.R_OK | os.X_OK):
                 below.append(each.path)

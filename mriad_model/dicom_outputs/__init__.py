@@ -1,11 +1,11 @@
-"""What a decision says of a DICOM series, as DICOM objects of the same study.
+"""A decision on a DICOM series, as DICOM objects of the same study.
 
-    job                what is to be told, and the UIDs that follow from it
+    job                the decision, and the UIDs that follow from it
     source             the patient and study, copied from the series' own header
     common             what the three objects have in common
     secondary_capture  the montage picture, "RESEARCH USE ONLY" burned in
     segmentation       binary SEG: where the anomaly map is above the threshold, on the series' grid
-    report             SR, Measurement Report (TID 1500): score, threshold, p-value, verdict, model
+    structured_report  SR, Measurement Report (TID 1500): score, threshold, p-value, verdict, model
 
 SEG and SR are made by highdicom, an extra (`pip install 'mriad[dicom]'`): nothing of it is
 imported before an output is asked for.
@@ -31,7 +31,7 @@ def available() -> bool:
 def dicom_outputs(job: OutputJob) -> dict[HeatmapKind, bytes]:
     """The three DICOM files of a decision; the same job gives the same bytes.
 
-    SEGMENTATION is left out where no voxel is above the threshold: a SEG needs a frame.
+    SEGMENTATION is missing where no voxel is above the threshold: a SEG needs a frame.
 
     Raises:
         RejectedFile: NO_FRAME_OF_REFERENCE where the series has none, so that nothing can be laid

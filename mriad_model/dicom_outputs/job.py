@@ -43,7 +43,7 @@ class OutputJob:
     def series_entropy(self, kind: HeatmapKind) -> list[str]:
         """The source of an output's series UID: the stack, the model, the threshold."""
         stack = hashlib.sha256()
-        for frame in self.series.frames:  # stacks of one series UID are told apart
+        for frame in self.series.frames:  # a series UID may have several stacks
             stack.update(f"{frame.instance.sop_instance_uid} {frame.index}\n".encode())
         series_uid = self.series.frames[0].instance.series_uid
         line = float(self.threshold).hex()

@@ -22,7 +22,7 @@ from mriad_model.dicom_outputs import codes as words
 from mriad_model.dicom_outputs.common import MAKER, complete, identity, instance_uid
 from mriad_model.dicom_outputs.job import OutputJob
 from mriad_model.dicom_outputs.references import references
-from mriad_model.dicom_outputs.source import Study, nobody
+from mriad_model.dicom_outputs.source import Study, without_patient
 from mriad_model.enums import NOTICE, HeatmapKind
 from mriad_model.readers.dicom.frames import Frame
 from mriad_model.readers.geometry import voxel_spacing
@@ -45,7 +45,7 @@ def mask_of(job: OutputJob) -> Mask:
 
 
 def segmentation(job: OutputJob, study: Study, mask: Mask) -> Dataset:
-    """The mask as a DICOM segmentation of one segment. Slices without a voxel are left out."""
+    """The mask as a DICOM segmentation of one segment. Slices without a voxel have no frame."""
     dataset = Segmentation(
         source_images=_stand_ins(job, study),
         pixel_array=mask,
@@ -106,7 +106,7 @@ def _stand_ins(job: OutputJob, study: Study) -> list[Dataset]:
 def _stand_in(
     place: int, frame: Frame, orientation: list[DSfloat], between_slices: DSfloat, study: Study
 ) -> Dataset:
-    image = nobody()
+    image = without_patient()
     image.update(study.lossy)
     image.SOPClassUID = MRImageStorage
     image.SOPInstanceUID = str(place)

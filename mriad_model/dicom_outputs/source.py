@@ -69,7 +69,7 @@ def study_of(series: Series) -> Study:
     # SpecificCharacterSet with them: names are decoded by it.
     header = read_header(instance.found, VolumeLimits(), (*wanted, "SpecificCharacterSet"))
     dataset = header.dataset
-    copied = nobody()
+    copied = without_patient()
     copied.update(_copy(dataset, (*TYPE_2, *OPTIONAL)))
     deidentified = _copy(dataset, DEIDENTIFIED)
     if len(deidentified) == len(DEIDENTIFIED):
@@ -84,7 +84,7 @@ def study_of(series: Series) -> Study:
     )
 
 
-def nobody() -> Dataset:
+def without_patient() -> Dataset:
     """A dataset of no patient and no study: what must be there is there, and empty."""
     dataset = Dataset()
     for keyword in TYPE_2:

@@ -35,7 +35,7 @@ from mriad_model.dicom_outputs.common import MAKER, complete, identity, instance
 from mriad_model.dicom_outputs.job import OutputJob
 from mriad_model.dicom_outputs.references import files_of
 from mriad_model.dicom_outputs.segmentation import LABEL, Mask
-from mriad_model.dicom_outputs.source import Study, nobody
+from mriad_model.dicom_outputs.source import Study, without_patient
 from mriad_model.enums import NOTICE, HeatmapKind
 
 KIND = HeatmapKind.STRUCTURED_REPORT
@@ -145,7 +145,7 @@ def _evidence(job: OutputJob, study: Study) -> list[Dataset]:
     """The source files, as highdicom wants them: the patient is set afterwards."""
     evidence = []
     for each in files_of(job.series):
-        source = nobody()
+        source = without_patient()
         source.SOPClassUID = each.sop_class_uid
         source.SOPInstanceUID = each.sop_instance_uid
         source.StudyInstanceUID = study.study_uid

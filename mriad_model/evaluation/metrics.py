@@ -161,7 +161,7 @@ def exact_interval(successes: int, trials: int) -> Interval | None:
 
 
 def _all_metrics(folds: Sequence[FoldScores], weights: ImageWeights) -> dict[str, Floats]:
-    """Every metric in each of B resamples, (B,) float64, NaN where it cannot be told."""
+    """Every metric in each of B resamples, (B,) float64, NaN where it is undefined."""
     ranks = [_rank_metrics(fold, weights) for fold in folds]
     metrics = {name: mean_over_folds([fold[name] for fold in ranks]) for name in RANK_METRICS}
     fp, tn, tp, fn = _decisions(folds, weights)

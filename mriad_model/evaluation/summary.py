@@ -30,7 +30,7 @@ class EvaluatedRow:
     name: str
     kind: RowKind
     metrics: Metrics
-    auroc_direction_from_labels: float | None = None  # of a baseline, had the labels told its sign
+    auroc_direction_from_labels: float | None = None  # of a baseline, with its sign by the labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Rival:
     """The best method that needs no training, and by how much the model's AUROC is larger."""
 
     name: str
-    direction_from_labels: bool  # the labels said which way the feature leans
+    direction_from_labels: bool  # the sign of the feature is from the labels
     auroc: float
     advantage: Advantage
 

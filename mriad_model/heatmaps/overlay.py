@@ -47,7 +47,7 @@ def overlay(pixels: Gray, anomaly_map: Maps, scale: ColourScale, caption: str) -
 
 
 def blended(pixels: Gray, anomaly_map: Maps, scale: ColourScale) -> Picture:
-    """The scan under its map and nothing else, (H, W, 3) uint8, BGR. See `overlay`."""
+    """The scan under its map alone, (H, W, 3) uint8, BGR. See `overlay`."""
     if anomaly_map.shape != pixels.shape:
         raise ValueError(f"map of shape {anomaly_map.shape} for pixels of shape {pixels.shape}")
     if not np.isfinite(anomaly_map).all():

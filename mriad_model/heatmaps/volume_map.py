@@ -23,7 +23,7 @@ COMMENT = 6  # code of a NIfTI header extension that holds plain text
 def anomaly_volume(
     scored: ScanScores, prepared: PreparedScan, volume: Volume, plane: Plane
 ) -> NDArray[np.float32]:
-    """The map on the volume's own grid, (Z, Y, X); 0 where no slice was judged."""
+    """The map on the volume's own grid, (Z, Y, X); 0 where no slice was scored."""
     maps = {
         position: restore(anomaly_map, placement)
         for position, anomaly_map, placement in zip(

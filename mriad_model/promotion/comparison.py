@@ -59,7 +59,7 @@ NEEDED = PromotionCriteria().needed_scans
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelScores:
-    """What one model says of the comparison scans. Scores: higher is more anomalous."""
+    """One model on the comparison scans. Scores: higher is more anomalous."""
 
     healthy: Floats  # (n,)
     implanted: Floats  # (n, K), of each healthy scan with each of K lesions in it
@@ -266,7 +266,7 @@ def _false_positives(
 
 
 def _failed(figures: Mapping[str, Any], terms: PromotionCriteria) -> str:
-    """What the candidate failed to show; empty where nothing."""
+    """What the candidate failed to show, or an empty text."""
     parts: list[str] = []
     for name, on in (("implanted", "implanted lesions"), ("abnormal", "abnormal scans")):
         found = figures[name]

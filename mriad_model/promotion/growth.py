@@ -26,7 +26,7 @@ class Marks:
     number: int = 20
 
     def needed(self, n_before: int) -> int:
-        """How many new scans it takes beside so many."""
+        """How many new scans are needed after so many."""
         return max(self.number, math.ceil(self.share * n_before))
 
 
@@ -42,7 +42,7 @@ class Growth:
         return self.n_new >= marks.needed(self.n_before)
 
     def text(self, marks: Marks) -> str:
-        """The growth beside the marks, in words."""
+        """The growth and the marks, in words."""
         needed = marks.needed(self.n_before)
         scans = "scan" if self.n_new == 1 else "scans"
         return f"{self.n_new} new healthy {scans} beside {self.n_before}, the mark is {needed}"

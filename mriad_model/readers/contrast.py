@@ -39,7 +39,7 @@ SHORT_GRADIENT_ECHO = 8.0  # ms; a longer one shows T2*
 BALANCED = 40.0  # degrees; a larger flip at a short repetition is a balanced sequence's
 VERY_SHORT_REPETITION = 50.0  # ms
 SHORTEST_SPIN_ECHO = 7.0  # ms
-WEIGHTINGS = ("FLAIR", "T1w", "T1c", "T2w", "PDw")  # those that the timing of a spin echo tells
+WEIGHTINGS = ("FLAIR", "T1w", "T1c", "T2w", "PDw")  # by the timing of a spin echo
 STATED = {  # AcquisitionContrast, PS3.3, C.8.13.3.1.5
     "FLUID_ATTENUATED": "FLAIR", "T1": "T1w", "T2": "T2w", "T2_STAR": "T2starw",
     "PROTON_DENSITY": "PDw", "DIFFUSION": "dwi", "TOF": "angio",
@@ -110,8 +110,8 @@ def dicom_contrast(dataset: Dataset, timing: Timing) -> Hint:
     return Hint(by_timing(timing, agent) or stated)
 
 
-def weighed(named: str, timing: Timing, agent: bool = False, said: str = "described as") -> Hint:
-    """A name against the timing, which is believed where it is plain; `said` begins the remark."""
+def weighed(named: str, timing: Timing, agent: bool = False, naming: str = "described as") -> Hint:
+    """A name against the timing, which is believed where plain; `naming` begins the remark."""
     timed = by_timing(timing, agent)
     if timed is None or named not in WEIGHTINGS:
         return Hint(named)
@@ -119,7 +119,7 @@ def weighed(named: str, timing: Timing, agent: bool = False, said: str = "descri
         return Hint(named, sure=True)
     if not _outvotes(timing, named, timed):
         return Hint(named)
-    return Hint(timed, f"{said} {named}, but {times_of(timing)} are those of {timed}")
+    return Hint(timed, f"{naming} {named}, but {times_of(timing)} are those of {timed}")
 
 
 def by_timing(timing: Timing, agent: bool = False) -> str | None:
@@ -146,7 +146,7 @@ def _is_spoiled(timing: Timing, repetition: float, echo: float) -> bool:
 
 def _outvotes(timing: Timing, named: str, timed: str) -> bool:
     """Whether the timing is so plain that the description is wrong."""
-    if (named, timed) == ("FLAIR", "T2w"):  # the inversion is often left out
+    if (named, timed) == ("FLAIR", "T2w"):  # the inversion is often missing
         stated = timing.inversion is not None
         return stated and (timing.inversion != 0 or timing.inverted is False)
     if timed == "PDw" and timing.gradient is None:  # or the readout of a prepared gradient echo

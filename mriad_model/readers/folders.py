@@ -92,7 +92,7 @@ def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
 
 
 def is_passed_over(name: str) -> bool:
-    """Whether a file or folder of this name is left out: hidden, or a copy under way."""
+    """Whether a file or folder of this name is passed over: hidden, or a copy under way."""
     return name.startswith(".") or name.lower().endswith(UNFINISHED)
 
 

@@ -45,7 +45,7 @@ def orientation(affine: list[float]) -> Orientation:
 
 
 def slices_across(grid: Mapping[str, Any], plane: str | None) -> int | None:
-    """How many slices of a plane a volume has; None where grid or plane do not tell."""
+    """How many slices of a plane a volume has; None where unknown."""
     if plane not in PLANES or "shape" not in grid or "affine" not in grid:
         return None
     column = orientation(grid["affine"]).axes.index(PLANES.index(plane))

@@ -71,7 +71,7 @@ def require_size(size: int, most: int) -> None:
 
 
 def _inflated(start: bytes) -> bytes:
-    """The first bytes inside a gzip stream; nothing where there is none."""
+    """The first bytes inside a gzip stream; none where it is damaged."""
     try:
         return zlib.decompressobj(wbits=31).decompress(start, LONGEST_LOOK)
     except zlib.error:

@@ -27,7 +27,7 @@ class StoredVolume:
 
     @property
     def sha256(self) -> str:
-        """What tells the volume: its name in the record."""
+        """The identity of the volume in the record."""
         return self.identity.sha256
 
     def geometry(self, n_files: int) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class StoredVolume:
         return Volume(voxels, affine, self.origin, self.identity)
 
     def discard(self) -> None:
-        """Remove the voxels, once nobody will load them any more."""
+        """Remove the voxels, after their last use."""
         self.path.unlink(missing_ok=True)
 
 

@@ -49,7 +49,7 @@ class Volume:
 
     @property
     def sha256(self) -> str:
-        """What tells the volume, see `identity`."""
+        """The identity of the volume in the record."""
         return self.identity.sha256
 
     @property
@@ -66,7 +66,7 @@ def volume_of(voxels: Voxels, affine: Affine, origin: Origin) -> Volume:
 
 
 def require_grey_levels(voxels: Voxels) -> None:
-    """Reject a volume of few values: masks lie beside scans in most collections of NIfTI files."""
+    """Reject a volume of few values: most collections of NIfTI files hold masks."""
     seen: set[float] = set()
     for plane in voxels:
         seen.update(np.unique(plane).tolist())

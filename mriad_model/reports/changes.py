@@ -74,7 +74,7 @@ def comparison_scans_text(figures: Mapping[str, Any]) -> str:
 
 
 def why_in_words(reason: str, *, promoted: bool, compared: bool) -> str:
-    """A comparison's reason without the figures that the table beside it shows."""
+    """A comparison's reason without the figures of the table."""
     if compared and promoted:
         return "it is no worse than the margins below allow"
     bare = reason.removeprefix("refused: ").removeprefix("promoted: ")

@@ -86,7 +86,7 @@ class ScoreReport:
     warnings: Sequence[WarningLine] = ()  # since the last report
     since: str | None = None  # the time of the last report
     steps: Sequence[tuple[str, float]] = ()  # (step, seconds of work)
-    csv: str | None = None  # the name of the file beside the page
+    csv: str | None = None  # the name of a file in the same folder
     changes: Changes = NO_CHANGES  # since the last report
     active_now: ActiveNow | None = None  # None: the one that decided these scans
 

@@ -41,7 +41,7 @@ class RunLine:
     seconds: float | None  # None: it never ended
     status: str
     figures: str
-    report: str | None = None  # the name of its page, which lies beside this one
+    report: str | None = None  # the name of its page, in the same folder
 
 
 @dataclass(frozen=True, slots=True)

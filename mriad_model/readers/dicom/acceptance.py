@@ -1,4 +1,4 @@
-"""Which DICOM files can be part of a volume: asked of the header, before a pixel is decoded."""
+"""Which DICOM files can be part of a volume, by their headers, before a pixel is decoded."""
 
 from pydicom.dataset import Dataset
 
@@ -18,7 +18,7 @@ WIDTHS = (8, 16, 32)  # bits allocated
 
 
 def require_grey_mr(dataset: Dataset) -> None:
-    """Reject what is no MR, a localizer, coloured, written on, or not plain grey values."""
+    """Reject what is no MR, a localizer, coloured, annotated, or not plain grey values."""
     modality = tags.text(dataset, "Modality")
     require(modality == "MR", RejectionReason.WRONG_MODALITY, f"modality {shown(modality)}, not MR")
     require_image(dataset)
@@ -78,7 +78,7 @@ def _agree(codestream: Codestream, instance: Instance) -> bool:
 
 
 def require_sound(frame: Frame) -> None:
-    """Reject a frame that lies nowhere, or shows nothing."""
+    """Reject a frame without a sound place, or without signal."""
     require_orientation(frame.orientation)
     require_spacing(frame.spacing)
     require(frame.slope != 0, RejectionReason.NO_SIGNAL, "RescaleSlope is 0")

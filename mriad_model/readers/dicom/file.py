@@ -36,7 +36,7 @@ PIXEL_DATA = (0x7FE0, 0x0010)
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})  # as 32 and 64 bit floats, as integers
 SEQUENCES = (0x52009229, 0x52009230, 0x00283000)  # shared and per-frame groups, look-up table
 ITEM_MARKS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
-GE_CREATOR = 0x00430010  # tells, in implicit files, how the next is stored
+GE_CREATOR = 0x00430010  # in implicit files, the VR of the next follows from it
 GE_IMAGE_TYPE = 0x0043102F  # private to GE: 0 magnitude, 1 phase, 2 real, 3 imaginary
 DICOMDIR = "1.2.840.10008.1.3.10"
 
@@ -170,13 +170,13 @@ class _Rationed:
         return self._read(size)
 
     def require_left(self) -> None:
-        """Reject the file once more was asked for than it may have."""
+        """Reject the file once it was read too often, or too much of it."""
         enough = min(self._reads, self._bytes) >= 0
         require(enough, RejectionReason.TOO_LARGE, "a header of too many bytes or elements")
 
 
 def _require_few_items(dataset: Dataset, most: int) -> None:
-    """Count the items of sequences that pydicom keeps as bytes until somebody looks at them."""
+    """Count the items of sequences that pydicom keeps as bytes until first use."""
     for tag in SEQUENCES:
         element = dataset.get_item(tag)
         value = None if element is None else element.value

@@ -33,7 +33,7 @@ class Instance:
     bits_stored: int
     signed: bool
     inverted: bool  # MONOCHROME1: the lowest value is white
-    padding: tuple[int, int] | None  # stored values, lowest and highest, that show nothing
+    padding: tuple[int, int] | None  # stored values without signal, lowest and highest
 
     @property
     def series_key(self) -> tuple[str | None, str | None, str]:

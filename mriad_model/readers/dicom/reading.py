@@ -17,8 +17,8 @@ from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.readers.checks import rejecting, require
 from mriad_model.readers.dicom.copies import namesakes
 from mriad_model.readers.dicom.file import pixel_source, read_header
+from mriad_model.readers.dicom.frame_tags import frames_of, without_padding
 from mriad_model.readers.dicom.frames import Frame, Instance
-from mriad_model.readers.dicom.header import frames_of, without_padding
 from mriad_model.readers.dicom.series import Series
 from mriad_model.readers.dicom.transfer_syntax import PLUGINS, decoder_of
 from mriad_model.readers.folders import FoundFile

@@ -18,7 +18,7 @@ from mriad_model.readers.dicom.frames import Frame
 from mriad_model.readers.geometry import require_even_stack, slice_normal
 
 SAME_DIRECTION = 1e-3  # largest difference of direction cosines within one stack
-DECIMALS = 3  # of echo times (ms) and spacings (mm) that are told apart
+DECIMALS = 3  # of echo times (ms) and spacings (mm) that differ
 SAME_ECHO = 0.05  # largest relative difference of echo times within one volume
 FEWEST = 3  # slices that show a step
 

@@ -22,7 +22,7 @@ LONGEST_TEXT = 256  # characters; a UID has 64 at most
 
 
 def optional_text(dataset: Dataset, keyword: str) -> str | None:
-    """A text that prints, its values joined by a backslash; None where absent, empty, nonsense."""
+    """A text that prints, its values joined by a backslash; None where absent, empty, unusable."""
     raw = raw_text(dataset, keyword)
     return None if raw is None else printable(raw)[:LONGEST_TEXT]
 
@@ -42,7 +42,7 @@ def text(dataset: Dataset, keyword: str) -> str:
 
 
 def optional_number(dataset: Dataset, keyword: str | int) -> float | None:
-    """One finite number that nothing depends on; None where absent, empty or nonsense."""
+    """One finite optional number; None where absent, empty or unusable."""
     value = _value_or_none(dataset, keyword)
     if value is None or isinstance(value, str):
         value = DECIMAL_COMMA.sub(r"\1.\2", _undecoded(dataset, keyword) or "")
@@ -94,7 +94,7 @@ def _value(dataset: Dataset, keyword: str | int) -> Any:
 def _value_or_none(dataset: Dataset, keyword: str | int) -> Any:
     try:
         return _value(dataset, keyword)
-    except Exception:  # whatever pydicom raises over nonsense
+    except Exception:  # whatever pydicom raises over unusable values
         return None
 
 

@@ -33,7 +33,7 @@ class ReadLimits:
 
     max_bytes: int = 128 * 2**20
     max_pixels: int = 50_000_000
-    min_side: int = 32  # pixels; below it there is no anatomy to judge
+    min_side: int = 32  # pixels; below it there is no anatomy to score
     max_aspect: float = 4.0  # longer side over shorter
 
 
@@ -126,7 +126,7 @@ class StoredImage:
 
     @property
     def origin(self) -> Origin:
-        """A picture says nothing of where it is from."""
+        """A picture states no origin."""
         return Origin(ScanKind.IMAGE)
 
     def geometry(self, n_files: int) -> dict[str, Any]:  # noqa: ARG002 - a picture is one file

@@ -50,9 +50,9 @@ def read_nifti(path: Path, limits: VolumeLimits | None = None) -> Volume:
             header = parse_header(start, limits)
             voxels = _read_voxels(stream, header, len(start), None if zipped else size)
             _require_end(stream)
-        told = read_sidecar(path)
-        volume = volume_of(voxels, header.affine, _origin(path, told, header.description))
-        require_picture(path, header.intent, voxels, told)
+        sidecar = read_sidecar(path)
+        volume = volume_of(voxels, header.affine, _origin(path, sidecar, header.description))
+        require_picture(path, header.intent, voxels, sidecar)
         require_grey_levels(voxels)
         return volume
 
@@ -128,9 +128,9 @@ def _require_end(stream: BinaryIO) -> None:
     require(ended, RejectionReason.CORRUPT, "more data than the header says")
 
 
-def _origin(path: Path, told: Sidecar, description: str) -> Origin:
+def _origin(path: Path, sidecar: Sidecar, description: str) -> Origin:
     name = bids_name(path)
-    hint = nifti_contrast(path, told, description)
+    hint = nifti_contrast(path, sidecar, description)
     return Origin(
         kind=ScanKind.NIFTI,
         patient_id=name.subject,

@@ -25,25 +25,25 @@ def stem_of(path: Path) -> str:
 
 
 def read_sidecar(path: Path) -> Sidecar:
-    """What the JSON file of the same name says; nothing where there is none."""
+    """The JSON file of the same name; empty where there is none."""
     try:
         with os.fdopen(open_regular(path.with_name(f"{stem_of(path)}.json")), "rb") as file:
-            told = json.loads(file.read(LONGEST_SIDECAR))
+            sidecar = json.loads(file.read(LONGEST_SIDECAR))
     except (OSError, ValueError, RecursionError, RejectedFile):
         return {}
-    return told if isinstance(told, dict) else {}
+    return sidecar if isinstance(sidecar, dict) else {}
 
 
-def text(told: Sidecar, key: str) -> str:
+def text(sidecar: Sidecar, key: str) -> str:
     """A text, its values joined by a backslash as in DICOM; empty where there is none."""
-    value = told.get(key)
+    value = sidecar.get(key)
     values = value if isinstance(value, list) else [value]
     return "\\".join(each for each in values if isinstance(each, str))[:LONGEST_TEXT].strip()
 
 
-def number(told: Sidecar, key: str, below: float) -> float | None:
+def number(sidecar: Sidecar, key: str, below: float) -> float | None:
     """One number from 0 to `below`; None for anything else: text, lists, NaN, another unit's."""
-    value = told.get(key)
+    value = sidecar.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0 <= value < below else None

@@ -24,7 +24,7 @@ from mriad_model.readers.contrast import (
 from mriad_model.readers.nifti.sidecar import Sidecar, number, stem_of, text
 
 MS = 1000.0  # in a second
-# Seconds; a longer one is in another unit, and says nothing.
+# Seconds; a longer one is in another unit: ignored.
 LONGEST_ECHO, LONGEST_REPETITION, LONGEST_INVERSION = 1.0, 100.0, 20.0
 FULL_TURN = 360.0  # degrees, and more than any flip
 # What may stand last in a BIDS name and is no word of a description, in lower case.
@@ -33,9 +33,9 @@ LABELLED = re.compile(r"(?<![a-z])(?:pc?|ps)?asl(?![a-z])|spin.label", re.IGNORE
 BESIDE = "the JSON file beside it"
 
 
-def nifti_contrast(path: Path, told: Sidecar, description: str = "") -> Hint:
+def nifti_contrast(path: Path, sidecar: Sidecar, description: str = "") -> Hint:
     """The contrast by name and JSON file, None by neither. The header's text is only compared."""
-    hint = _together(_by_name(path), told)
+    hint = _together(_by_name(path), sidecar)
     header = text_contrast(description)
     if header is None or hint.name is None or _alike(header, hint.name):
         return hint
@@ -43,13 +43,13 @@ def nifti_contrast(path: Path, told: Sidecar, description: str = "") -> Hint:
     return replace(hint, remark=remark if hint.remark is None else f"{hint.remark}; {remark}")
 
 
-def _together(named: str | None, told: Sidecar) -> Hint:
-    timing = _timing(told)
-    agent = any(text(told, key) for key in ("ContrastBolusIngredient", "ContrastBolusAgent"))
-    described = _described(told, agent)
+def _together(named: str | None, sidecar: Sidecar) -> Hint:
+    timing = _timing(sidecar)
+    agent = any(text(sidecar, key) for key in ("ContrastBolusIngredient", "ContrastBolusAgent"))
+    described = _described(sidecar, agent)
     named = "T1c" if agent and named == "T1w" else named
     if described is None:
-        return _by_sequence(named, told, timing, agent)
+        return _by_sequence(named, sidecar, timing, agent)
     if named is None:
         return weighed(described, timing, agent)
     if _alike(named, described):
@@ -68,16 +68,16 @@ def _against(named: str, described: str, timing: Timing, agent: bool) -> Hint:
         return Hint(described if certain else named, differ)
     if (named, described) == ("FLAIR", "T2w"):  # a FLAIR is T2-weighted
         return weighed(named, timing, agent, "named")
-    weighting = described in WEIGHTINGS or described == "T2starw"  # "gre" is said of T1w, too
+    weighting = described in WEIGHTINGS or described == "T2starw"  # "gre" stands for T1w, too
     if weighting and timed is not None and _alike(timed, named):
         return Hint(named, f"{differ}; {times_of(timing)} are those of {timed}")
     hint = weighed(described, timing, agent)
     return replace(hint, remark=differ if hint.remark is None else f"{differ}; {hint.remark}")
 
 
-def _by_sequence(named: str | None, told: Sidecar, timing: Timing, agent: bool) -> Hint:
-    """Where the JSON file describes nothing: by timing, then by how the picture was made."""
-    made = _made(told, timing)
+def _by_sequence(named: str | None, sidecar: Sidecar, timing: Timing, agent: bool) -> Hint:
+    """Without a description in the JSON file: by timing, then by how the picture was made."""
+    made = _made(sidecar, timing)
     if named is None:
         return Hint(by_timing(timing, agent) or made)
     if named in WEIGHTINGS and made is not None and made not in WEIGHTINGS:
@@ -97,36 +97,36 @@ def _by_suffix(suffix: str) -> str | None:
     return next(named, None)
 
 
-def _described(told: Sidecar, agent: bool) -> str | None:
+def _described(sidecar: Sidecar, agent: bool) -> str | None:
     for key in ("SeriesDescription", "ProtocolName"):
-        words = text(told, key)
+        words = text(sidecar, key)
         found = "asl" if LABELLED.search(words.replace("_", " ")) else text_contrast(words, agent)
         if found:
             return found
     return None
 
 
-def _made(told: Sidecar, timing: Timing) -> str | None:
+def _made(sidecar: Sidecar, timing: Timing) -> str | None:
     """By the sequence and by what BIDS asks of one kind alone; last, by the converter's guess."""
-    if text(told, "ArterialSpinLabelingType"):
+    if text(sidecar, "ArterialSpinLabelingType"):
         return "asl"
     for key in ("SequenceName", "PulseSequenceDetails"):
-        found = text_contrast(text(told, key))
+        found = text_contrast(text(sidecar, key))
         if found not in (None, "T2starw"):  # any gradient echo is called "gre"
             return found
-    if text(told, "TaskName"):
+    if text(sidecar, "TaskName"):
         return "bold"
-    guess = text(told, "BidsGuess").rpartition("_")[2]
+    guess = text(sidecar, "BidsGuess").rpartition("_")[2]
     return text_contrast(guess) or _by_suffix(guess) or ("epi" if timing.planar else None)
 
 
-def _timing(told: Sidecar) -> Timing:
+def _timing(sidecar: Sidecar) -> Timing:
     return timing_of(
-        re.findall(r"[A-Z]+", text(told, "ScanningSequence").upper()),
-        repetition=_milliseconds(number(told, "RepetitionTime", LONGEST_REPETITION) or None),
-        echo=_milliseconds(number(told, "EchoTime", LONGEST_ECHO) or None),
-        inversion=_milliseconds(number(told, "InversionTime", LONGEST_INVERSION)),
-        flip=number(told, "FlipAngle", FULL_TURN),
+        re.findall(r"[A-Z]+", text(sidecar, "ScanningSequence").upper()),
+        repetition=_milliseconds(number(sidecar, "RepetitionTime", LONGEST_REPETITION) or None),
+        echo=_milliseconds(number(sidecar, "EchoTime", LONGEST_ECHO) or None),
+        inversion=_milliseconds(number(sidecar, "InversionTime", LONGEST_INVERSION)),
+        flip=number(sidecar, "FlipAngle", FULL_TURN),
     )
 
 

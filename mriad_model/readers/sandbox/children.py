@@ -95,5 +95,5 @@ def _end_with_parent() -> None:
     """Have the kernel kill this child with the fork server, whose pipe it must not hold open."""
     os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]
     signal_with_parent(signal.SIGKILL)
-    if sys.platform == "linux" and os.getppid() == 1:  # gone before we asked
+    if sys.platform == "linux" and os.getppid() == 1:  # gone before the signal was set
         os._exit(1)

@@ -26,7 +26,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 QUEUED = 2  # batches a child: one in hand, one waiting, so that no child waits for us
-AHEAD = 3  # batches a child that are taken before the first is asked for
+AHEAD = 3  # batches a child that are taken before the first is needed
 ATTEMPTS = 5  # at a batch, where it is not known of what the child died
 GRACE_SECONDS = 30.0  # over the items' own limits, before we give up on a child
 
@@ -137,7 +137,7 @@ class _Child:
         return [self.outcomes(function, [item], time)[0] for item in items]
 
     def close(self) -> None:
-        """End the child; whoever waits for it gets CancelledError."""
+        """End the child; its waiting callers get CancelledError."""
         with self._lock:
             self._closed = True
             for future in tuple(self._in_hand):
