@@ -20,8 +20,6 @@ from mriad_model.dicom_outputs.job import OutputJob
 from mriad_model.enums import HeatmapKind
 from mriad_model.errors import SettingsError
 
-__all__ = ["OutputJob", "available", "dicom_outputs"]
-
 
 def available() -> bool:
     """Whether DICOM outputs can be made here: whether highdicom is installed."""
@@ -31,13 +29,9 @@ def available() -> bool:
 def dicom_outputs(job: OutputJob) -> dict[HeatmapKind, bytes]:
     """The three DICOM files of a decision; the same job gives the same bytes.
 
-    SEGMENTATION is missing where no voxel is above the threshold: a SEG needs a frame.
-
-    Raises:
-        RejectedFile: NO_FRAME_OF_REFERENCE where the series has none, so that nothing can be laid
-            over it; MISSING_TAGS where it has no study to be linked to, or highdicom refuses
-            what it says; UNREADABLE where a file has changed since it was listed.
-        SettingsError: highdicom is not installed.
+    Without a voxel above the threshold there is no SEGMENTATION: a SEG needs a frame. Raises
+    RejectedFile (NO_FRAME_OF_REFERENCE; MISSING_TAGS without a study, or where highdicom rejects the
+    header; UNREADABLE where a file has changed), and SettingsError without highdicom.
     """
     if not available():
         raise SettingsError("DICOM outputs need highdicom: pip install 'mriad[dicom]'")

@@ -145,11 +145,10 @@ def _planes(frames: Sequence[Frame]) -> list[int]:
     normals, counts = list[Vector](), list[int]()
     for frame in frames:
         normal = slice_normal(frame.orientation)
-        for place, other in enumerate(normals):
-            if abs(float(normal @ other)) >= ACROSS:
-                counts[place] += 1
-                break
-        else:
+        same = (n for n, other in enumerate(normals) if abs(float(normal @ other)) >= ACROSS)
+        place = next(same, len(normals))
+        if place == len(normals):
             normals.append(normal)
-            counts.append(1)
+            counts.append(0)
+        counts[place] += 1
     return counts

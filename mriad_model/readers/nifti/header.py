@@ -6,6 +6,7 @@ believes counts, offsets, scaling and orientation. Codes are those of nifti1.h a
 """
 
 import math
+import struct
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -75,10 +76,9 @@ def parse_header(data: bytes, limits: VolumeLimits) -> NiftiHeader:
 
 def _order_and_size(data: bytes) -> tuple[Literal["<", ">"], int]:
     require(len(data) >= 4, RejectionReason.TRUNCATED, "the header is cut short")
-    orders: tuple[tuple[Literal["<", ">"], Literal["little", "big"]], ...]
-    orders = (("<", "little"), (">", "big"))
-    for order, name in orders:
-        size = int.from_bytes(data[:4], name)
+    orders: tuple[Literal["<", ">"], ...] = ("<", ">")
+    for order in orders:
+        (size,) = struct.unpack(f"{order}I", data[:4])
         if size in KINDS:
             require(len(data) >= size, RejectionReason.TRUNCATED, "the header is cut short")
             return order, size
