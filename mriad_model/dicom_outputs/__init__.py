@@ -30,8 +30,8 @@ def dicom_outputs(job: OutputJob) -> dict[HeatmapKind, bytes]:
     """The three DICOM files of a decision; the same job gives the same bytes.
 
     Without a voxel above the threshold there is no SEGMENTATION: a SEG needs a frame. Raises
-    RejectedFile (NO_FRAME_OF_REFERENCE; MISSING_TAGS without a study, or where highdicom rejects the
-    header; UNREADABLE where a file has changed), and SettingsError without highdicom.
+    RejectedFile (NO_FRAME_OF_REFERENCE; MISSING_TAGS without a study, or where highdicom rejects
+    the header; UNREADABLE where a file has changed), and SettingsError without highdicom.
     """
     if not available():
         raise SettingsError("DICOM outputs need highdicom: pip install 'mriad[dicom]'")
