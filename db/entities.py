@@ -71,7 +71,7 @@ class RunEnd:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One scan, told by its content."""
+    """One scan, identified by its content."""
 
     sha256: str  # of the pixels, see mriad_model.readers.images.reading
     kind: ScanKind
@@ -135,7 +135,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a person or an import says of a scan; the latest row wins."""
+    """A scan's label, by a person or an import; the latest row wins."""
 
     scan_id: ScanId
     value: LabelValue
@@ -230,7 +230,7 @@ class SliceScore:
 
 @dataclass(frozen=True, slots=True)
 class Heatmap:
-    """A picture of where the scan looks unlike the healthy ones."""
+    """A picture of where the scan differs from healthy ones."""
 
     score_id: ScoreId
     kind: HeatmapKind
@@ -243,7 +243,7 @@ class Heatmap:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a threshold says of a scan's score."""
+    """A threshold's verdict on a scan's score."""
 
     scan_id: ScanId
     threshold_id: ThresholdId
@@ -257,7 +257,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """A person's word on a decision."""
+    """A reviewer's verdict on a decision."""
 
     scan_id: ScanId
     decision_id: DecisionId
@@ -265,9 +265,7 @@ class Review:
     verdict: Verdict
     note: str
     created_at: str
-    withdrawn: ReviewId | None = (
-        None  # the review that this row withdraws; None: it is a word itself
-    )
+    withdrawn: ReviewId | None = None  # the review that this row withdraws; None: it is a review
     id: int | None = None
 
 
@@ -285,7 +283,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class ArrivalEnd:
-    """A run has taken in and scored all that an arrival held. Without one it is still to do."""
+    """A run has registered and scored all that an arrival held; without one it is open."""
 
     arrival_id: ArrivalId
     run_id: RunId
@@ -295,7 +293,7 @@ class ArrivalEnd:
 
 @dataclass(frozen=True, slots=True)
 class RecordedWarning:
-    """Something that a person should look at. It changes nothing by itself."""
+    """A finding for a person to check. It changes nothing by itself."""
 
     kind: WarningKind
     subject: str  # JSON object: what it is about (model_id, threshold_id, scanner, p, n, ...)
@@ -307,7 +305,7 @@ class RecordedWarning:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A page that was written: of which run, and between which moments it tells what changed."""
+    """A page that was written, of a run; it lists the changes between two moments."""
 
     run_id: RunId  # whose page it is
     path: str  # relative to the home

@@ -14,6 +14,7 @@ from sqlalchemy import (
     RowMapping,
     Select,
     Table,
+    UniqueConstraint,
     and_,
     func,
     select,
@@ -27,17 +28,17 @@ from mriad_model.plain_text import printable
 PIECE: Final = 10_000
 
 
-class Row(Protocol):
+class Entity(Protocol):
     """A dataclass of `db.entities`, or of the values that a query returns."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=Entity)
 T = TypeVar("T")
 
 
-def values_of(row: Row) -> dict[str, object]:
+def values_of(row: Entity) -> dict[str, object]:
     """A row's columns and their values, without an id, which the database gives.
 
     Every append comes by here, so that no text enters the record that would not print as itself.
@@ -59,7 +60,7 @@ def row_of(kind: type[R], row: RowMapping | Mapping[str, Any], prefix: str = "")
 
 
 @cache
-def _enums(kind: type[Row]) -> dict[str, type[StrEnum] | None]:
+def _enums(kind: type[Entity]) -> dict[str, type[StrEnum] | None]:
     """The fields of a dataclass, each with its enum if it holds one."""
     hints = get_type_hints(kind)
     enums = {
@@ -103,16 +104,20 @@ def row_by_id(connection: Connection, kind: type[R], table: Table, row_id: int) 
     raise NotInRecord(f"There is no {table.name} {row_id} in the record")
 
 
+def select_in(
+    connection: Connection, query: Select[Any], column: ColumnElement[Any], values: Iterable[Any]
+) -> Iterator[Any]:
+    """What a query finds where a column holds one of these values, however many they are."""
+    for piece in pieces(values):
+        yield from connection.execute(query.where(column.in_(piece)))
+
+
 def rows_by_id(
     connection: Connection, kind: type[R], table: Table, ids: Iterable[int]
 ) -> dict[int, R]:
-    """The rows of these ids, by id; an id without a row is left out."""
-    found: dict[int, R] = {}
-    for piece in pieces(ids):
-        query = select(table).where(table.c.id.in_(piece))
-        for row in connection.execute(query).mappings():
-            found[row["id"]] = row_of(kind, row)
-    return found
+    """The rows of these ids, by id; an id without a row is skipped."""
+    found = select_in(connection, select(table), table.c.id, ids)
+    return {row.id: row_of(kind, row._mapping) for row in found}
 
 
 def rows_by_key(
@@ -124,10 +129,8 @@ def rows_by_key(
 ) -> dict[int, list[R]]:
     """The rows that name these keys in a column, by key, in an order."""
     found: dict[int, list[R]] = {}
-    for piece in pieces(keys):
-        query = select(key.table).where(key.in_(piece)).order_by(order)
-        for row in connection.execute(query).mappings():
-            found.setdefault(row[key.name], []).append(row_of(kind, row))
+    for row in select_in(connection, select(key.table).order_by(order), key, keys):
+        found.setdefault(row._mapping[key.name], []).append(row_of(kind, row._mapping))
     return found
 
 
@@ -143,16 +146,28 @@ def insert_new(
     """
     if not rows:
         return []
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table).on_conflict_do_nothing()
-    return connection.execute(statement.returning(*returning), list(rows)).all()
+    statement = _insert(connection, table).returning(*returning)
+    return connection.execute(statement, list(rows)).all()
 
 
 def append_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
     """Insert the rows that are not there yet; how many. Quicker than to ask for them back."""
     if not rows:
         return 0
+    counted = {"preserve_rowcount": True}
+    statement = _insert(connection, table)
+    return connection.execute(statement, list(rows), execution_options=counted).rowcount
+
+
+def append_row(connection: Connection, table: Table, row: Entity) -> tuple[int, bool]:
+    """The id of the row that has this one's unique key, and whether it is new."""
+    values = values_of(row)
+    new = append_new(connection, table, [values]) > 0
+    (key,) = (each for each in table.constraints if isinstance(each, UniqueConstraint))
+    same = (column == values[column.name] for column in key.columns)
+    return connection.execute(select(table.c.id).where(*same)).scalar_one(), new
+
+
+def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table).on_conflict_do_nothing()
-    done = connection.execute(statement, list(rows), execution_options={"preserve_rowcount": True})
-    return done.rowcount
+    return insert(table).on_conflict_do_nothing()

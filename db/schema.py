@@ -115,9 +115,7 @@ dataset = _table("dataset", entities.Dataset, unique=["sha256"])
 dataset_scan = _table("dataset_scan", entities.DatasetScan, unique=["dataset_id", "scan_id"])
 model = _table("model", entities.Model, unique=["sha256"])
 threshold = _table(
-    "threshold",
-    entities.Threshold,
-    unique=["model_id", "dataset_id", "policy", "k"],
+    "threshold", entities.Threshold, unique=["model_id", "dataset_id", "policy", "k"]
 )
 activation = _table("activation", entities.Activation)
 score = _table("score", entities.Score, unique=["scan_id", "model_id"], indexes=[["model_id"]])

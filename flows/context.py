@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from db.engine.connect import Engine, open_record
+from sqlalchemy import Engine
+
+from db.engine.connect import open_record
 from db.engine.sqlite import DATABASE
 from flows.messages import say
 from flows.settings import Settings, read_settings

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from db.engine.connect import Engine
+from sqlalchemy import Engine
+
 from db.repository.labels import healthy_pool
 from mriad_model.errors import SettingsError
 from mriad_model.paths import escape_path, recorded_path

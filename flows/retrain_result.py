@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from db.engine.connect import Engine
+from sqlalchemy import Engine
+
 from db.repository.models import CurrentThreshold
 from flows.settings import Settings
 from mriad_model.promotion.comparison import PromotionCriteria

@@ -21,7 +21,6 @@ def copy_record(engine: Engine, copy: Path) -> None:
         RecordError: the record, or its copy, is damaged.
         HomeError: the disk is full, or failed.
         OSError: the copy cannot be made.
-
     """
     os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     try:

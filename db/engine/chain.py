@@ -145,7 +145,6 @@ def marks(connection: Connection) -> dict[str, int]:
     Raises:
         RecordError: an id is one that mriad does not give out. A row could come after none that
             is too high, and SQLite takes a row of -1 for one that brings no id.
-
     """
     asked = [each.table for each in shapes() if each.parent == each.table] + ["link"]
     ends = (f"SELECT '{t}', min(id), max(id) FROM {quoted(t)}" for t in asked)  # noqa: S608

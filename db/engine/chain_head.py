@@ -50,7 +50,6 @@ def kept_head(text: str) -> Head:
 
     Raises:
         SettingsError: it is none.
-
     """
     found = FORM.fullmatch(text.strip())
     if found is None:

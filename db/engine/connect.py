@@ -23,32 +23,16 @@ HEAD: Final = "r0001"  # the newest step in db/migrations/versions; a test holds
 RELEASED: Final = "r"  # begins the numbers of steps; those of versions in development had none
 MIGRATIONS: Final = "db:migrations"
 
-__all__ = [
-    "DATABASE",
-    "HEAD",
-    "Engine",
-    "engine",
-    "migrate",
-    "open_record",
-    "reading",
-    "upgrade",
-    "writing",
-]
-
 
 def engine(url: str | URL, where: str | None = None, *, keep: bool = True) -> Engine:
     """An engine whose errors are plain, and whose connections are set up.
 
-    Args:
-        url: of the database.
-        where: names the record in error messages.
-        keep: a few connections open between transactions. On SQLite the last to close folds
-            the write-ahead log into the file, three more fsyncs; a transaction of a chunk
-            takes 9 ms with, 24 ms without.
+    `where` names the record in error messages. `keep` a few connections open between transactions:
+    on SQLite the last to close folds the write-ahead log into the file, three more fsyncs; a
+    transaction of a chunk takes 9 ms with, 24 ms without.
 
     Raises:
         SettingsError: the database's driver is not installed.
-
     """
     on_server = make_url(url).get_backend_name() == "postgresql"
     try:
@@ -106,7 +90,6 @@ def open_record(home: Path, url: str | None = None, *, read_only: bool = False) 
         RecordError: the file is no record of ours, or from a newer version of mriad; the
             database cannot be reached.
         SettingsError: the URL is of no database that can be used.
-
     """
     if read_only:
         return _opened_to_read(home, url)

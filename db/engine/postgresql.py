@@ -32,7 +32,6 @@ def url_of(url: str) -> URL:
     Raises:
         SettingsError: it is none, or of another database. It is not repeated: it may hold a
             password.
-
     """
     try:
         made = make_url(url)

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, func, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Arrival, ArrivalEnd
-from db.mapping import append_new, pieces, row_of, rows_of, values_of
+from db.mapping import append_new, pieces, row_of, rows_of, select_in, values_of
 
 
 def append_arrivals(engine: Engine, arrivals: Sequence[Arrival]) -> list[int]:
@@ -19,16 +19,14 @@ def append_arrivals(engine: Engine, arrivals: Sequence[Arrival]) -> list[int]:
     table = schema.arrival.c
     with writing(engine) as connection:
         append_new(connection, schema.arrival, [values_of(each) for each in arrivals])
-        ids: dict[tuple[str, str], int] = {}
-        for paths in pieces({each.path for each in arrivals}):
-            query = select(table.path, table.fingerprint, table.id).where(table.path.in_(paths))
-            for path, fingerprint, arrival_id in connection.execute(query).tuples():
-                ids[path, fingerprint] = arrival_id
+        query = select(table.path, table.fingerprint, table.id)
+        found = select_in(connection, query, table.path, {each.path for each in arrivals})
+        ids = {(path, fingerprint): arrival_id for path, fingerprint, arrival_id in found}
     return [ids[each.path, each.fingerprint] for each in arrivals]
 
 
 def end_arrivals(engine: Engine, arrival_ids: Iterable[int], run_id: int, now: str) -> None:
-    """Record that a run has taken in and scored all that these held. The first end stands."""
+    """Record that a run has registered and scored all that these held. The first end stands."""
     rows = [values_of(ArrivalEnd(each, run_id, now)) for each in arrival_ids]
     with writing(engine) as connection:
         append_new(connection, schema.arrival_end, rows)
@@ -48,7 +46,7 @@ def open_arrivals(engine: Engine) -> list[Arrival]:
 
 
 def arrivals_by_path(engine: Engine, paths: Iterable[str]) -> dict[str, Arrival]:
-    """The newest arrival of each of these folders, by path; a folder without one is left out."""
+    """The newest arrival of each of these folders, by path; a folder without one is skipped."""
     table = schema.arrival
     found: dict[str, Arrival] = {}
     with reading(engine) as connection:

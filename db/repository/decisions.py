@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, func, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Decision, Heatmap, Score, SliceScore
-from db.mapping import append_new, pieces, values_of
+from db.mapping import append_new, select_in, values_of
 from mriad_model.enums import HeatmapKind, Verdict
 from mriad_model.errors import NotInRecord, RecordError
 
@@ -63,7 +63,6 @@ def append_scored(
 
     Raises:
         RecordError: a value is not finite, or the threshold is another model's.
-
     """
     _refuse_non_finite(rows)
     with writing(engine) as connection:
@@ -101,23 +100,17 @@ def append_decisions(
 
     Raises:
         RecordError: a score is not of the scan beside it, or not of the threshold's model.
-
     """
     table = schema.score
     with writing(engine) as connection:
-        scans: dict[int, int] = {}
-        models: set[int] = set()
-        for piece in pieces(score_id for _, score_id, _, _ in rows):
-            query = select(table.c.id, table.c.scan_id, table.c.model_id)
-            for score_id, scan_id, model_id in connection.execute(
-                query.where(table.c.id.in_(piece))
-            ):
-                scans[score_id] = scan_id
-                models.add(model_id)
+        query = select(table.c.id, table.c.scan_id, table.c.model_id)
+        score_ids = [score_id for _, score_id, _, _ in rows]
+        found = list(select_in(connection, query, table.c.id, score_ids))
+        scans = {each.id: each.scan_id for each in found}
         for scan_id, score_id, _, _ in rows:
             if scans.get(score_id) != scan_id:
                 raise RecordError(f"There is no score {score_id} of scan {scan_id} in the record")
-        _refuse_other_model(connection, threshold_id, models)
+        _refuse_other_model(connection, threshold_id, {each.model_id for each in found})
         decisions = [
             values_of(Decision(scan, threshold_id, score, verdict, float(p), run_id, now))
             for scan, score, verdict, p in rows
@@ -149,15 +142,9 @@ def _stored(
 ) -> dict[int, tuple[int, float]]:
     """Scan id -> its score's id and value."""
     table = schema.score
-    found: dict[int, tuple[int, float]] = {}
-    for piece in pieces(scan_ids):
-        query = select(table.c.scan_id, table.c.id, table.c.value).where(
-            table.c.model_id == model_id, table.c.scan_id.in_(piece)
-        )
-        found |= {
-            scan_id: (score_id, value) for scan_id, score_id, value in connection.execute(query)
-        }
-    return found
+    query = select(table).where(table.c.model_id == model_id)
+    found = select_in(connection, query, table.c.scan_id, scan_ids)
+    return {each.scan_id: (each.id, each.value) for each in found}
 
 
 def _append_slices(connection: Connection, agreed: Sequence[tuple[int, ScoredScan]]) -> int:
@@ -208,11 +195,8 @@ def count_decisions(engine: Engine) -> int:
 
 
 def verdicts_of(engine: Engine, decision_ids: Iterable[int]) -> dict[int, Verdict]:
-    """Decision id -> what it says."""
+    """Decision id -> its verdict."""
     table = schema.decision
-    found: dict[int, Verdict] = {}
     with reading(engine) as connection:
-        for piece in pieces(decision_ids):
-            query = select(table.c.id, table.c.verdict).where(table.c.id.in_(piece))
-            found |= {number: Verdict(said) for number, said in connection.execute(query)}
-    return found
+        found = select_in(connection, select(table), table.c.id, decision_ids)
+        return {each.id: Verdict(each.verdict) for each in found}

@@ -13,16 +13,7 @@ from dataclasses import dataclass, replace
 from heapq import nlargest
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    RowMapping,
-    Select,
-    exists,
-    func,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, exists, func, select
 
 from db import schema
 from db.engine.connect import reading
@@ -33,20 +24,11 @@ from db.timestamps import since, until
 from mriad_model.enums import ScanKind, Verdict
 
 DEFAULT_LIMIT: Final = 50
-
-
-FEW_SCANS: Final = 2_000
-
-
-SEARCH_DEPTH: Final = 20_000
-
-
-OFTEN_ENOUGH: Final = 16  # decisions looked through for each that is wanted, at first
-
+FEW_SCANS: Final = 2_000  # of a scanner: their decisions are sorted
+SEARCH_DEPTH: Final = 20_000  # newest decisions searched for those of a scanner
+OFTEN_ENOUGH: Final = 16  # decisions searched at first for each that is wanted
 
 T = TypeVar("T")
-
-
 Place = tuple[str, int]  # where a decision stands in the history: when, and its id
 
 
@@ -97,7 +79,6 @@ def decisions(engine: Engine, query: HistoryQuery | None = None) -> list[Decisio
     Raises:
         SettingsError: since or until is no date.
         NotInRecord: there is no such scan.
-
     """
     query = query or HistoryQuery()
     with reading(engine) as connection:
@@ -285,11 +266,8 @@ def _description() -> Select[Any]:
     review = schema.review
     last_review = (
         select(review.c.verdict)
-        .where(
-            review.c.scan_id == decision.c.scan_id,
-            review.c.decision_id == decision.c.id,
-            holds(),
-        )
+        .where(review.c.scan_id == decision.c.scan_id, review.c.decision_id == decision.c.id)
+        .where(holds())
         .order_by(review.c.id.desc())
     )
     return (

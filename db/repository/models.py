@@ -11,7 +11,17 @@ from sqlalchemy import Connection, Engine, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Activation, Dataset, DatasetScan, Model, Threshold
-from db.mapping import columns_of, insert_new, pieces, row_by_id, row_of, rows_of, values_of
+from db.mapping import (
+    append_new,
+    append_row,
+    columns_of,
+    insert_new,
+    row_by_id,
+    row_of,
+    rows_of,
+    select_in,
+    values_of,
+)
 from db.timestamps import now
 from mriad_model.enums import Role
 from mriad_model.errors import NoScans, NotInRecord, RecordError
@@ -29,55 +39,34 @@ def freeze_dataset(engine: Engine, members: Sequence[Member], run_id: int) -> in
     Raises:
         NotInRecord: a member names a scan that is not there.
         RecordError: a scan, or a near-duplicate group, has two roles.
-
     """
     _refuse_two_roles(members)
     with writing(engine) as connection:
         hashes = _hashes(connection, [scan_id for scan_id, _, _ in members])
         lines = sorted(f"{hashes[scan_id]} {role.value}\n" for scan_id, role, _ in members)
         dataset = Dataset(sha256("".join(lines).encode()).hexdigest(), run_id, now())
-        table = schema.dataset
-        new = insert_new(connection, table, [values_of(dataset)], table.c.id)
-        dataset_id: int = connection.execute(
-            select(table.c.id).where(table.c.sha256 == dataset.sha256)
-        ).scalar_one()
+        dataset_id, new = append_row(connection, schema.dataset, dataset)
         if new:
             rows = [values_of(DatasetScan(dataset_id, *member)) for member in members]
-            insert_new(connection, schema.dataset_scan, rows, schema.dataset_scan.c.scan_id)
+            append_new(connection, schema.dataset_scan, rows)
         return dataset_id
 
 
 def append_model(engine: Engine, model: Model) -> int:
     """The id of the model with these weights."""
-    table = schema.model
     with writing(engine) as connection:
-        insert_new(connection, table, [values_of(model)], table.c.id)
-        found: int = connection.execute(
-            select(table.c.id).where(table.c.sha256 == model.sha256)
-        ).scalar_one()
-        return found
+        return append_row(connection, schema.model, model)[0]
 
 
 def append_threshold(engine: Engine, threshold: Threshold) -> int:
     """The id of the threshold that this policy draws through these calibration scans.
 
     Raises:
-        RecordError: one of its calibration scans taught the model, which would flatter it.
-
+        RecordError: the model was trained on one of its calibration scans.
     """
-    table = schema.threshold
     with writing(engine) as connection:
         _refuse_seen_scans(connection, threshold)
-        insert_new(connection, table, [values_of(threshold)], table.c.id)
-        found: int = connection.execute(
-            select(table.c.id).where(
-                table.c.model_id == threshold.model_id,
-                table.c.dataset_id == threshold.dataset_id,
-                table.c.policy == threshold.policy.value,
-                table.c.k == threshold.k,
-            )
-        ).scalar_one()
-        return found
+        return append_row(connection, schema.threshold, threshold)[0]
 
 
 def activate(engine: Engine, threshold_id: int, reason: str, author: str) -> int:
@@ -119,10 +108,8 @@ def _refuse_two_roles(members: Sequence[Member]) -> None:
 
 def _hashes(connection: Connection, scan_ids: Sequence[int]) -> dict[int, str]:
     table = schema.scan
-    found: dict[int, str] = {}
-    for piece in pieces(scan_ids):
-        query = select(table.c.id, table.c.sha256).where(table.c.id.in_(piece))
-        found |= dict(connection.execute(query).tuples().all())
+    query = select(table.c.id, table.c.sha256)
+    found = dict(select_in(connection, query, table.c.id, scan_ids))
     missing = set(scan_ids) - found.keys()
     if missing:
         raise NotInRecord(f"There is no scan {min(missing)} in the record")
@@ -130,14 +117,14 @@ def _hashes(connection: Connection, scan_ids: Sequence[int]) -> dict[int, str]:
 
 
 def _refuse_seen_scans(connection: Connection, threshold: Threshold) -> None:
-    taught, calibrates = schema.dataset_scan.alias("taught"), schema.dataset_scan.alias()
+    learned, calibrates = schema.dataset_scan.alias(), schema.dataset_scan.alias()
     query = (
-        select(taught.c.scan_id)
-        .join(schema.model, schema.model.c.dataset_id == taught.c.dataset_id)
-        .join(calibrates, calibrates.c.scan_id == taught.c.scan_id)
+        select(learned.c.scan_id)
+        .join(schema.model, schema.model.c.dataset_id == learned.c.dataset_id)
+        .join(calibrates, calibrates.c.scan_id == learned.c.scan_id)
         .where(
             schema.model.c.id == threshold.model_id,
-            taught.c.role.in_([Role.TRAIN.value, Role.VALIDATION.value]),
+            learned.c.role.in_([Role.TRAIN.value, Role.VALIDATION.value]),
             calibrates.c.dataset_id == threshold.dataset_id,
             calibrates.c.role == Role.CALIBRATION.value,
         )
@@ -153,7 +140,7 @@ def _refuse_seen_scans(connection: Connection, threshold: Threshold) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CurrentThreshold:
-    """What decides now: the last activation, its threshold and that threshold's model."""
+    """What is active: the last activation, its threshold and that threshold's model."""
 
     activation: Activation
     threshold: Threshold
@@ -210,18 +197,16 @@ def models(engine: Engine) -> list[Model]:
 
 def thresholds(engine: Engine) -> list[Threshold]:
     """All thresholds, oldest first."""
+    query = select(schema.threshold).order_by(schema.threshold.c.id)
     with reading(engine) as connection:
-        return rows_of(
-            connection, Threshold, select(schema.threshold).order_by(schema.threshold.c.id)
-        )
+        return rows_of(connection, Threshold, query)
 
 
 def activations(engine: Engine) -> list[Activation]:
     """All activations, oldest first; the last is active."""
+    query = select(schema.activation).order_by(schema.activation.c.id)
     with reading(engine) as connection:
-        return rows_of(
-            connection, Activation, select(schema.activation).order_by(schema.activation.c.id)
-        )
+        return rows_of(connection, Activation, query)
 
 
 def dataset_roles(engine: Engine, dataset_id: int) -> dict[int, Role]:

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Rejection
-from db.mapping import append_new, pieces, row_of, rows_of, values_of
+from db.mapping import append_new, row_of, rows_of, select_in, values_of
 from db.repository.sightings import FileKey
 
 
@@ -24,12 +24,10 @@ def rejected_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, Re
     table = schema.rejection
     found: dict[tuple[str, int, int, int | None], Rejection] = {}
     with reading(engine) as connection:
-        for paths in pieces(dict.fromkeys(file.path for file in wanted)):
-            query = select(table).where(table.c.path.in_(paths)).order_by(table.c.id)
-            for row in connection.execute(query).mappings():
-                rejection = row_of(Rejection, row)
-                stat = (rejection.path, rejection.size, rejection.mtime_ns, rejection.ctime_ns)
-                found[stat] = rejection
+        query, paths = select(table).order_by(table.c.id), dict.fromkeys(f.path for f in wanted)
+        for row in select_in(connection, query, table.c.path, paths):
+            stat = (row.path, row.size, row.mtime_ns, row.ctime_ns)
+            found[stat] = row_of(Rejection, row._mapping)
     keys = {file: (file.path, file.size, file.mtime_ns, file.ctime_ns) for file in wanted}
     return {file: found[key] for file, key in keys.items() if key in found}
 
@@ -45,9 +43,7 @@ def rejections_at(engine: Engine, path: str) -> list[Rejection]:
 def rejections_of(engine: Engine, run_ids: Sequence[int]) -> list[Rejection]:
     """The files that these runs rejected, oldest first."""
     table = schema.rejection
-    found = []
+    query = select(table).order_by(table.c.id)
     with reading(engine) as connection:
-        for piece in pieces(run_ids):
-            query = select(table).where(table.c.run_id.in_(piece)).order_by(table.c.id)
-            found += rows_of(connection, Rejection, query)
-    return found
+        found = select_in(connection, query, table.c.run_id, run_ids)
+        return [row_of(Rejection, row._mapping) for row in found]

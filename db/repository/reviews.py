@@ -1,12 +1,10 @@
-"""Reviews: what people said of decisions, what they took back, and the labels that went along.
+"""Reviews of decisions, their withdrawals, and the labels that they give.
 
-A review is withdrawn by one more row that names it (`withdrawn`) and repeats its verdict. What
-was withdrawn holds no longer, nor does the label that it gave; what held before holds again.
+A review is withdrawn by one more row that names it (`withdrawn`) and repeats its verdict. Neither
+the review nor its label holds then; what held before holds again.
 """
 
-from typing import Any
-
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, exists, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, select
 
 from db import schema
 from db.engine.connect import reading, writing
@@ -22,7 +20,6 @@ def append_review(engine: Engine, review: Review, label: Label | None = None) ->
     Raises:
         NotInRecord: there is no such decision.
         RecordError: the decision is of another scan.
-
     """
     decision = schema.decision.c
     with writing(engine) as connection:
@@ -47,7 +44,6 @@ def withdraw_review(
 
     Raises:
         NotInRecord: no review of the scan holds.
-
     """
     table = schema.review
     query = select(table).where(table.c.scan_id == scan_id, holds()).order_by(table.c.id.desc())
@@ -64,18 +60,12 @@ def withdraw_review(
 
 def reviews(engine: Engine, scan_id: int | None = None) -> list[Review]:
     """The reviews, of one scan or all, oldest first, with those withdrawn and the withdrawals."""
-    query = select(schema.review).order_by(schema.review.c.id)
-    if scan_id is not None:
-        query = query.where(schema.review.c.scan_id == scan_id)
-    return _found(engine, query)
+    return _reviews(engine, scan_id)
 
 
 def standing_reviews(engine: Engine, scan_id: int | None = None) -> list[Review]:
     """The reviews that hold, of one scan or all, oldest first; of a decision, the last counts."""
-    query = select(schema.review).where(holds()).order_by(schema.review.c.id)
-    if scan_id is not None:
-        query = query.where(schema.review.c.scan_id == scan_id)
-    return _found(engine, query)
+    return _reviews(engine, scan_id, holds())
 
 
 def standing_label(engine: Engine, scan_id: int) -> Label | None:
@@ -101,6 +91,9 @@ def _insert(connection: Connection, review: Review) -> int:
     return int(new.id)
 
 
-def _found(engine: Engine, query: Select[Any]) -> list[Review]:
+def _reviews(engine: Engine, scan_id: int | None, *which: ColumnElement[bool]) -> list[Review]:
+    query = select(schema.review).where(*which).order_by(schema.review.c.id)
+    if scan_id is not None:
+        query = query.where(schema.review.c.scan_id == scan_id)
     with reading(engine) as connection:
         return rows_of(connection, Review, query)

@@ -1,4 +1,4 @@
-"""Runs: begun, ended, and what became of them."""
+"""Runs: their rows, how they ended, and what they recorded."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Engine, Table, func, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Run, RunEnd
-from db.mapping import columns_of, insert_new, row_by_id, row_of, rows_of, values_of
+from db.mapping import append_row, columns_of, row_by_id, row_of, rows_of
 from mriad_model.enums import RunStatus, Verdict
 from mriad_model.errors import NotInRecord
 
@@ -33,12 +33,12 @@ def run_by_flow_run(engine: Engine, flow_run_id: str) -> int:
 
 
 def shard_of(run_id: int) -> str:
-    """What the runs that help a run are recorded as: by this it is known whose work theirs is."""
+    """The flow name that a run's shards are recorded under."""
     return f"score_shard of run {run_id}"
 
 
 def with_shards(engine: Engine, run_ids: Iterable[int]) -> list[int]:
-    """Runs, and those that helped them."""
+    """Runs, and their shards."""
     run = schema.run
     found = list(run_ids)
     shards = select(run.c.id).where(run.c.flow.in_([shard_of(each) for each in found]))
@@ -47,21 +47,17 @@ def with_shards(engine: Engine, run_ids: Iterable[int]) -> list[int]:
 
 
 def interrupted_runs(engine: Engine, run_id: int) -> list[int]:
-    """A run of a flow, and those of the same flow before it that came to no end.
+    """A run of a flow, and its runs since the last that completed; with their shards.
 
-    A run that was killed has recorded decisions but listed them nowhere. Those since the last
-    run that completed are listed by the next. Those that helped are among them.
+    A run that was killed has recorded decisions that no report lists: the next one lists them.
     """
     run, end = schema.run, schema.run_end
     same_flow = select(run.c.flow).where(run.c.id == run_id).scalar_subquery()
     last_completed = (
         select(func.coalesce(func.max(run.c.id), 0))
         .join(end, end.c.run_id == run.c.id)
-        .where(
-            run.c.flow == same_flow,
-            run.c.id < run_id,
-            end.c.status == RunStatus.COMPLETED.value,
-        )
+        .where(run.c.flow == same_flow, run.c.id < run_id)
+        .where(end.c.status == RunStatus.COMPLETED.value)
         .scalar_subquery()
     )
     query = (
@@ -95,17 +91,13 @@ def has_runs(engine: Engine) -> bool:
 def start_run(engine: Engine, run: Run) -> int:
     """The id of the run's row. A flow run that starts again after a crash keeps its row."""
     with writing(engine) as connection:
-        insert_new(connection, schema.run, [values_of(run)], schema.run.c.id)
-        found: int = connection.execute(
-            select(schema.run.c.id).where(schema.run.c.flow_run_id == run.flow_run_id)
-        ).scalar_one()
-        return found
+        return append_row(connection, schema.run, run)[0]
 
 
 def end_run(engine: Engine, end: RunEnd) -> None:
-    """Record how a run ended. The first word stands."""
+    """Record how a run ended. The first end stands."""
     with writing(engine) as connection:
-        insert_new(connection, schema.run_end, [values_of(end)], schema.run_end.c.id)
+        append_row(connection, schema.run_end, end)
 
 
 def runs_ended(engine: Engine, since: str) -> list[tuple[Run, RunEnd]]:

@@ -1,6 +1,6 @@
 """Reads that gather: all there is of one scan, and all that replaying a decision needs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
@@ -21,36 +21,36 @@ from db.entities import (
     SliceScore,
     Threshold,
 )
-from db.mapping import Row, rows_by_id, rows_by_key, rows_of
+from db.mapping import Entity, rows_by_id, rows_by_key, rows_of
 from db.repository.history import DecisionRow, HistoryQuery, decisions
 from db.repository.scans import scan_id_of
 from db.repository.sightings import RejectedBeside, rejected_beside
 from mriad_model.errors import NotInRecord
 
 REPLAY_PAGE: Final = 500
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=Entity)
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreStory:
-    """A score with the slice scores and heatmaps that belong to it, and the model it is of."""
+class ScoreDetails:
+    """A score, its model, its slice scores and its heatmaps."""
 
     score: Score
     model: Model
-    positions: tuple[int, ...]  # of the slices that were judged, in order
+    positions: tuple[int, ...]  # of the slices that were scored, in order
     slice_values: tuple[float, ...]  # of these
     heatmaps: tuple[Heatmap, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ScanDetails:
-    """All that the record holds of one scan; what came first stands first."""
+    """All that the record holds of one scan, oldest rows first."""
 
     scan: Scan
     run: Run  # that registered it
     sightings: tuple[Sighting, ...]
     labels: tuple[Label, ...]
-    scores: tuple[ScoreStory, ...]
+    scores: tuple[ScoreDetails, ...]
     decisions: tuple[DecisionRow, ...]
     reviews: tuple[Review, ...]
     beside: RejectedBeside  # what was rejected in the folders that the scan was seen in
@@ -58,44 +58,39 @@ class ScanDetails:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A decision and all it was made from."""
+    """A decision, and what it was made from."""
 
     decision: Decision
     scan: Scan
     sightings: tuple[Sighting, ...]  # newest first
-    score: Score
-    positions: tuple[int, ...]  # of the slices that were judged, in order
-    slice_values: tuple[float, ...]  # of these
-    heatmaps: tuple[Heatmap, ...]
+    scored: ScoreDetails
     threshold: Threshold
-    model: Model
 
 
-def scan_story(engine: Engine, scan: int | str) -> ScanDetails:
+def scan_details(engine: Engine, scan: int | str) -> ScanDetails:
     """All there is of a scan, named as `db.repository.scans.scan_id_of` takes it.
 
     Raises:
         NotInRecord: there is no such scan.
         RecordError: several scans go by that name.
-
     """
     with reading(engine) as connection:
         scan_id = scan_id_of(connection, scan)
         found = rows_by_id(connection, Scan, schema.scan, [scan_id])[scan_id]
         scores = _of(connection, Score, schema.score.c.scan_id, scan_id)
-        story = ScanDetails(
+        details = ScanDetails(
             scan=found,
             run=rows_by_id(connection, Run, schema.run, [found.run_id])[found.run_id],
             sightings=_of(connection, Sighting, schema.sighting.c.scan_id, scan_id),
             labels=_of(connection, Label, schema.label.c.scan_id, scan_id),
-            scores=tuple(_score_stories(connection, scores).values()),
+            scores=tuple(_score_details(connection, scores).values()),
             decisions=(),
             reviews=_of(connection, Review, schema.review.c.scan_id, scan_id),
             beside=RejectedBeside(0, ()),
         )
     lines = decisions(engine, HistoryQuery(scan=scan_id, limit=None))
-    beside = rejected_beside(engine, [each.path for each in story.sightings])
-    return replace(story, decisions=tuple(reversed(lines)), beside=beside)
+    beside = rejected_beside(engine, [each.path for each in details.sightings])
+    return replace(details, decisions=tuple(reversed(lines)), beside=beside)
 
 
 def decisions_for_replay(engine: Engine, scan_id: int | None = None) -> Iterator[Replay]:
@@ -105,7 +100,6 @@ def decisions_for_replay(engine: Engine, scan_id: int | None = None) -> Iterator
 
     Raises:
         NotInRecord: there is no decision on that scan.
-
     """
     table = schema.decision
     query = select(table).order_by(table.c.id).limit(REPLAY_PAGE)
@@ -135,35 +129,36 @@ def _replays(connection: Connection, page: Sequence[Decision]) -> list[Replay]:
     scans = rows_by_id(connection, Scan, schema.scan, scan_ids)
     sightings = rows_by_key(connection, Sighting, seen.c.scan_id, scan_ids, seen.c.id.desc())
     scores = rows_by_id(connection, Score, schema.score, {each.score_id for each in page})
-    stories = _score_stories(connection, list(scores.values()))
-    lines = rows_by_id(
-        connection, Threshold, schema.threshold, {each.threshold_id for each in page}
-    )
-    models = rows_by_id(connection, Model, schema.model, {line.model_id for line in lines.values()})
+    scored = _score_details(connection, list(scores.values()))
+    threshold_ids = {each.threshold_id for each in page}
+    thresholds = rows_by_id(connection, Threshold, schema.threshold, threshold_ids)
     return [
         Replay(
             decision=each,
             scan=scans[each.scan_id],
             sightings=tuple(sightings.get(each.scan_id, ())),
-            score=scores[each.score_id],
-            positions=stories[each.score_id].positions,
-            slice_values=stories[each.score_id].slice_values,
-            heatmaps=stories[each.score_id].heatmaps,
-            threshold=lines[each.threshold_id],
-            model=models[lines[each.threshold_id].model_id],
+            scored=scored[each.score_id],
+            threshold=thresholds[each.threshold_id],
         )
         for each in page
     ]
 
 
-def _score_stories(connection: Connection, scores: Sequence[Score]) -> dict[int, ScoreStory]:
+def recorded_scores(engine: Engine, score_ids: Iterable[int]) -> dict[int, ScoreDetails]:
+    """Scores with their slice scores, by id."""
+    with reading(engine) as connection:
+        scores = rows_by_id(connection, Score, schema.score, score_ids)
+        return _score_details(connection, list(scores.values()))
+
+
+def _score_details(connection: Connection, scores: Sequence[Score]) -> dict[int, ScoreDetails]:
     ids = [score.id for score in scores if score.id is not None]
     heatmap, slices = schema.heatmap, schema.slice_score
     models = rows_by_id(connection, Model, schema.model, {score.model_id for score in scores})
     maps = rows_by_key(connection, Heatmap, heatmap.c.score_id, ids, heatmap.c.id)
     parts = rows_by_key(connection, SliceScore, slices.c.score_id, ids, slices.c.position)
     return {
-        score_id: ScoreStory(
+        score_id: ScoreDetails(
             score,
             models[score.model_id],
             tuple(each.position for each in parts.get(score_id, ())),

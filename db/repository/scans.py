@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Scan, Sighting
-from db.mapping import append_new, insert_new, lies_in, pieces, row_of, rows_by_id, values_of
+from db.mapping import append_new, insert_new, lies_in, row_of, rows_by_id, select_in, values_of
 from mriad_model.errors import NotInRecord, RecordError
 
 SHORTEST_PREFIX: Final = 4
@@ -18,19 +18,17 @@ LONGEST_ID: Final = 18  # digits that fit SQLite's integers
 
 
 def scans_by_id(engine: Engine, scan_ids: Iterable[int]) -> dict[int, Scan]:
-    """The scans of these ids; an id without a scan is left out."""
+    """The scans of these ids; an id without a scan is skipped."""
     with reading(engine) as connection:
         return rows_by_id(connection, Scan, schema.scan, scan_ids)
 
 
 def scans_by_sha256(engine: Engine, names: Iterable[str]) -> dict[str, Scan]:
-    """The scans of these sha256; one that is not in the record is left out."""
-    table, found = schema.scan, dict[str, Scan]()
+    """The scans of these sha256; one that is not in the record is skipped."""
+    table = schema.scan
     with reading(engine) as connection:
-        for piece in pieces(dict.fromkeys(names)):
-            rows = connection.execute(select(table).where(table.c.sha256.in_(piece))).mappings()
-            found |= {row["sha256"]: row_of(Scan, row) for row in rows}
-    return found
+        found = select_in(connection, select(table), table.c.sha256, dict.fromkeys(names))
+        return {row.sha256: row_of(Scan, row._mapping) for row in found}
 
 
 def scan_id_of(connection: Connection, scan: int | str) -> int:
@@ -39,7 +37,6 @@ def scan_id_of(connection: Connection, scan: int | str) -> int:
     Raises:
         NotInRecord: there is no such scan.
         RecordError: several scans go by that name.
-
     """
     name = str(scan)
     found: Sequence[int] = []
@@ -137,9 +134,8 @@ def register_scans(
         first.setdefault(scan.sha256, scan)
     with writing(engine) as connection:
         rows = [values_of(scan) for scan in first.values()]
-        new = {
-            row.sha256 for row in insert_new(connection, schema.scan, rows, schema.scan.c.sha256)
-        }
+        added = insert_new(connection, schema.scan, rows, schema.scan.c.sha256)
+        new = {row.sha256 for row in added}
         ids = _scan_ids(connection, first)
         sightings = [
             values_of(replace(sighting, scan_id=ids[scan.sha256]))
@@ -156,13 +152,8 @@ def register_scans(
 
 def _scan_ids(connection: Connection, hashes: Iterable[str]) -> dict[str, int]:
     table = schema.scan
-    return {
-        sha256: scan_id
-        for piece in pieces(hashes)
-        for sha256, scan_id in connection.execute(
-            select(table.c.sha256, table.c.id).where(table.c.sha256.in_(piece))
-        ).tuples()
-    }
+    query = select(table.c.sha256, table.c.id)
+    return dict(select_in(connection, query, table.c.sha256, hashes))
 
 
 def has_pseudonyms(engine: Engine) -> bool:

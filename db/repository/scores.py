@@ -1,4 +1,4 @@
-"""Reads of scores: of which thresholds are made, and by which past scans are decided again."""
+"""Reads of scores: for thresholds, drift, and deciding past scans again."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,8 +8,7 @@ from sqlalchemy import Engine, exists, select
 
 from db import schema
 from db.engine.connect import reading
-from db.entities import Score, SliceScore
-from db.mapping import pieces, row_of, rows_by_id, rows_by_key, rows_of
+from db.mapping import rows_of, select_in
 from mriad_model.enums import Role, Verdict
 
 PAGE: Final = 10_000
@@ -25,15 +24,6 @@ class StoredScore:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedScore:
-    """A score with the slice scores that belong to it."""
-
-    score: Score
-    positions: tuple[int, ...]  # of the slices that were judged, in order
-    values: tuple[float, ...]  # of these
-
-
-@dataclass(frozen=True, slots=True)
 class DecidedScore:
     """A score that a threshold has decided, and where the scan is from."""
 
@@ -44,33 +34,12 @@ class DecidedScore:
 
 
 def stored_scores(engine: Engine, model_id: int, scan_ids: Iterable[int]) -> dict[int, StoredScore]:
-    """A model's scores of these scans, by scan; one without a score is left out."""
-    score = schema.score
-    found: dict[int, StoredScore] = {}
+    """A model's scores of these scans, by scan; one without a score is skipped."""
+    score = schema.score.c
+    query = select(schema.score).where(score.model_id == model_id)
     with reading(engine) as connection:
-        for piece in pieces(scan_ids):
-            query = select(score.c.scan_id, score.c.id.label("score_id"), score.c.value).where(
-                score.c.model_id == model_id, score.c.scan_id.in_(piece)
-            )
-            for row in connection.execute(query).mappings():
-                found[row["scan_id"]] = row_of(StoredScore, row)
-    return found
-
-
-def recorded_scores(engine: Engine, score_ids: Iterable[int]) -> dict[int, RecordedScore]:
-    """Scores with their slice scores, by id."""
-    ids, parts = list(score_ids), schema.slice_score
-    with reading(engine) as connection:
-        scores = rows_by_id(connection, Score, schema.score, ids)
-        slices = rows_by_key(connection, SliceScore, parts.c.score_id, ids, parts.c.position)
-    return {
-        score_id: RecordedScore(
-            score,
-            tuple(each.position for each in slices.get(score_id, ())),
-            tuple(each.value for each in slices.get(score_id, ())),
-        )
-        for score_id, score in scores.items()
-    }
+        found = select_in(connection, query, score.scan_id, scan_ids)
+        return {row.scan_id: StoredScore(row.scan_id, row.id, row.value) for row in found}
 
 
 def recent_scores(engine: Engine, threshold_id: int, limit: int) -> list[DecidedScore]:
@@ -130,13 +99,9 @@ def decided_scores(engine: Engine, model_id: int) -> Iterator[StoredScore]:
 
 def undecided(engine: Engine, scan_ids: Iterable[int], threshold_id: int) -> list[int]:
     """Of these scans, those that the threshold has not decided, in this order."""
-    decision = schema.decision
-    wanted = list(scan_ids)
-    decided: set[int] = set()
+    decision, wanted = schema.decision.c, list(scan_ids)
+    query = select(decision.scan_id).where(decision.threshold_id == threshold_id)
     with reading(engine) as connection:
-        for piece in pieces(wanted):
-            query = select(decision.c.scan_id).where(
-                decision.c.threshold_id == threshold_id, decision.c.scan_id.in_(piece)
-            )
-            decided.update(connection.execute(query).scalars())
+        found = select_in(connection, query, decision.scan_id, wanted)
+        decided = {scan_id for (scan_id,) in found}
     return [scan_id for scan_id in wanted if scan_id not in decided]

@@ -9,50 +9,38 @@ from sqlalchemy import Engine, Select, func, select
 from db import schema
 from db.engine.connect import reading
 from db.entities import Rejection, Scan, Sighting
-from db.mapping import lies_in, pieces, rows_by_id, rows_by_key, rows_of
+from db.mapping import lies_in, rows_by_id, rows_by_key, rows_of, select_in
 from mriad_model.errors import NotInRecord
 
 FEW_REJECTIONS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class SightedFile:
-    """A file of a scan as it stood when it was seen."""
-
-    path: str  # as recorded: relative to the home where inside it, escaped
-    size: int  # bytes
-    mtime_ns: int
-    inode: int
-    ctime_ns: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SightedTogether:
-    """The files of a scan that one run saw first, in the order they were registered."""
-
-    run_id: int
-    files: tuple[SightedFile, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SightedScan:
+class ScanFiles:
     """A scan and the files it was seen in."""
 
-    id: int
-    scan: Scan  # sha256, kind, series_uid, n_slices, grid, contrast, n_files
-    runs: tuple[SightedTogether, ...]  # newest first
+    id: int  # of the scan
+    scan: Scan
+    sightings: tuple[Sighting, ...]  # oldest first
 
     @property
-    def newest_files(self) -> tuple[SightedFile, ...]:
-        """The files to try first: of the newest runs, as many runs as it takes to be whole.
+    def runs(self) -> list[list[Sighting]]:
+        """The sightings by the run that made them, newest run first; its files as registered."""
+        runs: dict[int, list[Sighting]] = {}
+        for each in self.sightings:  # by first sighting: two runs at once have one order
+            runs.setdefault(each.run_id, []).append(each)
+        return list(reversed(runs.values()))
 
-        A run that found a whole series anew, say in another folder, has all of its files. One
-        that found a single file changed has that file alone; the others are of runs before.
-        Each path stands once, as seen last.
+    @property
+    def newest_files(self) -> tuple[Sighting, ...]:
+        """The files to try first: of as many of the newest runs as it takes for a whole scan.
+
+        A run that saw one file of a series changed has that file alone; the others are of runs
+        before. Each path stands once, as seen last.
         """
-        files: dict[str, SightedFile] = {}
+        files: dict[str, Sighting] = {}
         for run in self.runs:
-            for file in run.files:
+            for file in run:
                 files.setdefault(file.path, file)
             if len(files) >= self.scan.n_files:
                 break
@@ -61,7 +49,7 @@ class SightedScan:
     @property
     def paths(self) -> tuple[str, ...]:
         """Each path it was seen under once, newest first."""
-        newest_first = (file for run in self.runs for file in reversed(run.files))
+        newest_first = (file for run in self.runs for file in reversed(run))
         return tuple(dict.fromkeys(file.path for file in newest_first))
 
 
@@ -73,12 +61,11 @@ class RejectedBeside:
     rejections: tuple[Rejection, ...]  # the newest of them, newest first
 
 
-def sighted_scans(engine: Engine, scan_ids: Iterable[int]) -> list[SightedScan]:
+def scan_files(engine: Engine, scan_ids: Iterable[int]) -> list[ScanFiles]:
     """These scans with the files they were seen in, in this order.
 
     Raises:
         NotInRecord: there is no scan of one of these ids.
-
     """
     wanted = list(scan_ids)
     with reading(engine) as connection:
@@ -88,20 +75,7 @@ def sighted_scans(engine: Engine, scan_ids: Iterable[int]) -> list[SightedScan]:
     missing = set(wanted) - scans.keys()
     if missing:
         raise NotInRecord(f"There is no scan {min(missing)} in the record")
-    return [
-        SightedScan(scan_id, scans[scan_id], sighted_together(found.get(scan_id, ())))
-        for scan_id in wanted
-    ]
-
-
-def sighted_together(sightings: Iterable[Sighting]) -> tuple[SightedTogether, ...]:
-    """Sightings of one scan, oldest first, by the runs that made them, newest first."""
-    runs: dict[int, list[SightedFile]] = {}
-    for each in sightings:
-        file = SightedFile(each.path, each.size, each.mtime_ns, each.inode, each.ctime_ns)
-        runs.setdefault(each.run_id, []).append(file)
-    # By each run's first sighting, so two runs at once are in one order whoever asks.
-    return tuple(SightedTogether(run, tuple(files)) for run, files in reversed(runs.items()))
+    return [ScanFiles(i, scans[i], tuple(found.get(i, ()))) for i in wanted]
 
 
 def rejected_beside(
@@ -153,28 +127,25 @@ def known_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, tuple
     columns = (*stat, table.run_id, table.scan_id)
     found: dict[tuple[Any, ...], tuple[int, list[int]]] = {}
     with reading(engine) as connection:
-        for paths in pieces(dict.fromkeys(file.path for file in wanted)):
-            query = select(*columns).where(table.path.in_(paths)).order_by(table.id)
-            for row in connection.execute(query).tuples().all():
-                *stat_of, run_id, scan_id = row
-                file = tuple(stat_of)  # equals its FileKey, and is made quicker
-                if file not in found or found[file][0] != run_id:
-                    found[file] = (run_id, [])
-                found[file][1].append(scan_id)
+        query, paths = select(*columns).order_by(table.id), dict.fromkeys(f.path for f in wanted)
+        for *stat_of, run_id, scan_id in select_in(connection, query, table.path, paths):
+            file = tuple(stat_of)  # equals its FileKey, and is made quicker
+            if file not in found or found[file][0] != run_id:
+                found[file] = (run_id, [])
+            found[file][1].append(scan_id)
     return {file: tuple(found[file][1]) for file in wanted if file in found}
 
 
 def n_files_at(engine: Engine, paths: Iterable[str]) -> dict[str, int]:
     """Of how many files the scan is that a file belongs to, by the file's path; the newest scan's.
 
-    A path under which no scan was seen is left out.
+    A path under which no scan was seen is skipped.
     """
     seen = schema.sighting.c
-    scan_ids: dict[str, int] = {}
+    query = select(seen.path, seen.scan_id).order_by(seen.id)
     with reading(engine) as connection:
-        for piece in pieces(set(paths)):
-            query = select(seen.path, seen.scan_id).where(seen.path.in_(piece)).order_by(seen.id)
-            scan_ids |= dict(connection.execute(query).tuples().all())
+        found = select_in(connection, query, seen.path, set(paths))
+        scan_ids = dict(found)
         scans = rows_by_id(connection, Scan, schema.scan, scan_ids.values())
     return {path: scans[scan_id].n_files for path, scan_id in scan_ids.items()}
 

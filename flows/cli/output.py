@@ -13,7 +13,7 @@ from db.repository.history import DecisionRow
 from mriad_model.rejections import ALL_SCORED, NotScored, RejectedItem
 
 if TYPE_CHECKING:
-    from db.repository.scan_details import ScanDetails, ScoreStory
+    from db.repository.scan_details import ScanDetails, ScoreDetails
     from flows.cli.preconditions import Unmatched
     from flows.cli.review import ReviewResult
     from flows.demo import DemoResult
@@ -260,7 +260,7 @@ def _run(run: Run) -> Document:
     }
 
 
-def _score(found: "ScoreStory", n_slices: int | None, files: Sequence[str]) -> Document:
+def _score(found: "ScoreDetails", n_slices: int | None, files: Sequence[str]) -> Document:
     return {
         "score": _keys(found.score, "id scan_id model_id value run_id created_at"),
         "model": _model(found.model),

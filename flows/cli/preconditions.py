@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from db.engine.connect import Engine
+from sqlalchemy import Engine
+
 from db.repository.labels import healthy_pool
 from db.repository.runs import was_cut_off
 from flows.messages import say

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from sqlalchemy import Engine
 
-from db.engine.connect import Engine
 from db.entities import Rejection, Threshold
 from db.repository import history as history_records
 from db.repository import models as models_records
 from db.repository.history import DEFAULT_LIMIT, DecisionRow, HistoryQuery, count_admitted
 from db.repository.models import current_threshold, models, threshold_by_id, thresholds
 from db.repository.rejections import rejections_at
-from db.repository.scan_details import ScanDetails, scan_story
+from db.repository.scan_details import ScanDetails, scan_details
 from db.repository.sightings import rejected_beside
 from flows.cli import output
 from flows.cli.console import (
@@ -251,14 +251,14 @@ def details_of(engine: Engine, home: Path, scan: str) -> ScanDetails:
     """
     recorded = recorded_path(Path(scan), home)
     try:
-        return scan_story(engine, scan)
+        return scan_details(engine, scan)
     except NotInRecord as unknown:
         rejections = rejections_at(engine, recorded)
         if rejections and not Path(scan).is_dir():
             last = rejections[-1]
             raise NotInRecord(REJECTED.format(path=recorded, **_why(last))) from None
         try:
-            return scan_story(engine, recorded)
+            return scan_details(engine, recorded)
         except NotInRecord:
             beside = rejected_beside(engine, [f"{recorded}/x"], limit=1)
             if beside.total == 0:

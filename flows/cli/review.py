@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from sqlalchemy import Engine
 
-from db.engine.connect import Engine
 from db.entities import Label, Review
 from db.repository.history import DecisionRow
 from db.repository.models import current_threshold

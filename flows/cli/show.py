@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from db.entities import Heatmap, Label, Model, Review
-from db.repository.scan_details import ScanDetails, ScoreStory
+from db.repository.scan_details import ScanDetails, ScoreDetails
 from db.repository.sightings import RejectedBeside
 from flows.cli import output
 from flows.cli.console import Cell, short_time, show_lines, show_section, sparkline
@@ -164,7 +164,7 @@ def _sources(details: ScanDetails) -> list[Sequence[Cell]]:
     ]
 
 
-def _show_slices(details: ScanDetails, score: ScoreStory) -> None:
+def _show_slices(details: ScanDetails, score: ScoreDetails) -> None:
     """The scores of a volume's slices as one line, and where the highest are."""
     if len(score.positions) < 2:
         return
@@ -206,7 +206,7 @@ def _file_state(home: Path, heatmap: Heatmap) -> str:
         return UNREADABLE
 
 
-def _n_slices(details: ScanDetails, score: ScoreStory) -> int | None:
+def _n_slices(details: ScanDetails, score: ScoreDetails) -> int | None:
     """How many slices the scan has in the model's plane."""
     return slices_across(details.scan.grid, _plane(score.model))
 

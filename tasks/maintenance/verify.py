@@ -13,7 +13,7 @@ from db.repository.decisions import count_decisions
 from db.repository.models import current_threshold
 from db.repository.runs import run_by_id
 from db.repository.scan_details import Replay, decisions_for_replay
-from db.repository.sightings import SightedScan, sighted_together
+from db.repository.sightings import ScanFiles
 from mriad_model.detection.thresholds import p_value, verdict
 from mriad_model.errors import ModelFileError, RejectedFile
 from mriad_model.paths import source_path
@@ -98,7 +98,7 @@ class _Page:
             fitted = loaded_model(self.home, self.model_id, self.device)
         except ModelFileError as error:
             self.report.mismatched += [_mismatch(each, str(error)) for each, _ in located]
-            self.foundations.weak(located[0][0].threshold, located[0][0].model)
+            self.foundations.weak(located[0][0].threshold, located[0][0].scored.model)
             return
         judged = score_and_draw(fitted, self._prepared(located, fitted.recipe), self.model_id)
         found = {each.scan_id: each for each in judged}
@@ -112,9 +112,7 @@ class _Page:
         """The decisions whose scans can be read again. A scan of several is read once."""
         home = Path(self.home)
         wanted = {
-            each.decision.scan_id: SightedScan(
-                each.decision.scan_id, each.scan, sighted_together(each.sightings[::-1])
-            )
+            each.decision.scan_id: ScanFiles(each.decision.scan_id, each.scan, each.sightings[::-1])
             for each in replays
         }
         read = read_again(home, list(wanted.values()), workspace)
@@ -143,12 +141,12 @@ class _Page:
     def _compare(self, replay: Replay, judged: ModelScore) -> None:
         threshold = replay.threshold
         how = max(
-            alike(judged.found.score, replay.score.value),
-            all_alike(judged.slice_values, replay.slice_values),
+            alike(judged.found.score, replay.scored.score.value),
+            all_alike(judged.slice_values, replay.scored.slice_values),
         )
         calibration = self.foundations.calibration(threshold.model_id, threshold.dataset_id)
         wrong = _wrong(replay, judged, calibration)
-        weak = self.foundations.weak(threshold, replay.model)
+        weak = self.foundations.weak(threshold, replay.scored.model)
         wrong += [f"{each}, on which it stands, does not hold" for each in weak]
         wrong += wrong_maps(Path(self.home), replay, judged, how, self.report)
         if wrong:
@@ -158,21 +156,21 @@ class _Page:
         else:
             self.report.within_tolerance += 1
         if how is Alike.CLOSE:
-            self.foundations.runs[replay.score.run_id] += 1
+            self.foundations.runs[replay.scored.score.run_id] += 1
 
 
 def _wrong(replay: Replay, judged: ModelScore, calibration: Calibration) -> list[str]:
     """What of a decision does not come out, on the threshold as recorded."""
-    stored, line, decision = replay.score.value, replay.threshold.value, replay.decision
+    stored, line, decision = replay.scored.score.value, replay.threshold.value, replay.decision
     score = judged.found.score
     wrong = []
     if alike(score, stored) is Alike.OTHER:
         wrong.append(f"score {score!r}, recorded {stored!r}")
     elif verdict(score, line) is not verdict(stored, line):
         wrong.append(f"score {score!r}, on the other side of the threshold than recorded")
-    if judged.found.positions != replay.positions:
+    if judged.found.positions != replay.scored.positions:
         wrong.append("which of its slices are judged")
-    elif all_alike(judged.slice_values, replay.slice_values) is Alike.OTHER:
+    elif all_alike(judged.slice_values, replay.scored.slice_values) is Alike.OTHER:
         wrong.append("its slice scores")
     if verdict(stored, line) is not decision.verdict:
         wrong.append("its verdict")
@@ -182,7 +180,7 @@ def _wrong(replay: Replay, judged: ModelScore, calibration: Calibration) -> list
     return wrong
 
 
-def _unreadable(decision_id: int, sighted: SightedScan, home: Path) -> Unreadable:
+def _unreadable(decision_id: int, sighted: ScanFiles, home: Path) -> Unreadable:
     """Which of a scan's files is not as it was; where none can be told, the first."""
     for file in sighted.newest_files:
         try:

@@ -46,7 +46,7 @@ def wrong_maps(
     """
     drawn = {file.kind: file.data for file in judged.maps.files}
     wrong = []
-    for row in replay.heatmaps:
+    for row in replay.scored.heatmaps:
         try:
             found = sha256_of(source_path(row.path, home))
         except OSError:

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from db.entities import Model, Threshold
-from db.repository.scores import RecordedScore, StoredScore, recorded_scores
-from db.repository.sightings import SightedScan, sighted_scans
+from db.repository.scan_details import ScoreDetails, recorded_scores
+from db.repository.scores import StoredScore
+from db.repository.sightings import ScanFiles, scan_files
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.detection.thresholds import fit_threshold
@@ -121,7 +122,7 @@ class Foundations:
         engine, faults, done = database(self.home), list[str](), 0
         todo = [each for each in rows if each.scan_id not in again]
         recorded = recorded_scores(engine, [each.score_id for each in todo])
-        sighted = {s.id: s for s in sighted_scans(engine, [r.scan_id for r in todo])}
+        sighted = {s.id: s for s in scan_files(engine, [r.scan_id for r in todo])}
         pieces = in_chunks(todo, CHUNK, lambda each: sighted[each.scan_id].scan.n_slices)
         for number, piece in pieces:
             workspace = Workspace(self.folder / f"calibration-{model_id}-{number}")
@@ -137,7 +138,7 @@ class Foundations:
         return faults
 
     def _found(
-        self, scans: Sequence[SightedScan], fitted: FittedModel, workspace: Workspace
+        self, scans: Sequence[ScanFiles], fitted: FittedModel, workspace: Workspace
     ) -> dict[int, ScanScores]:
         """Scores computed now; what cannot be read or prepared is left out, and said."""
         read = read_again(Path(self.home), scans, workspace)
@@ -156,10 +157,10 @@ class Foundations:
         if n:
             self.report.leave("calibration scores", GONE, n)
 
-    def _compared(self, recorded: RecordedScore, found: ScanScores) -> list[str]:
+    def _compared(self, recorded: ScoreDetails, found: ScanScores) -> list[str]:
         row = recorded.score
         slice_values = found.slice_scores.tolist()
-        how = max(alike(found.score, row.value), all_alike(slice_values, recorded.values))
+        how = max(alike(found.score, row.value), all_alike(slice_values, recorded.slice_values))
         if found.positions != recorded.positions:
             how = Alike.OTHER
         self.report.calibration = self.report.calibration.plus(how)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from db.entities import Rejection
 from db.repository.rejections import append_rejections
-from db.repository.sightings import SightedScan, sighted_scans
+from db.repository.sightings import ScanFiles, scan_files
 from db.timestamps import now
 from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import NoScans, RejectedFile
@@ -40,7 +40,7 @@ def load_scans(
     gets a rejection row and is left out.
     """
     engine = database(home)
-    wanted = sighted_scans(engine, scan_ids)
+    wanted = scan_files(engine, scan_ids)
     there = workspace.kept()
     missing = [each for each in wanted if each.scan.sha256 not in there]
     if missing:
@@ -57,7 +57,7 @@ def load_scans(
 
 
 def read_again(
-    home: Path, wanted: Sequence[SightedScan], workspace: Workspace
+    home: Path, wanted: Sequence[ScanFiles], workspace: Workspace
 ) -> dict[int, CachedScan]:
     """Scan id -> the scan, from the first of its files, newest first, that still holds it.
 
@@ -77,7 +77,7 @@ def read_again(
     return found
 
 
-def volume_sources(sighted: SightedScan, home: Path) -> Iterator[VolumeSource]:
+def volume_sources(sighted: ScanFiles, home: Path) -> Iterator[VolumeSource]:
     """What a volume may be read from: its files as seen last, then all it was ever seen in.
 
     A NIfTI file and the series that it was made of are one scan, so either may be there still.
@@ -111,7 +111,7 @@ def _pictures(wanted: Mapping[int, _Wanted], workspace: Workspace) -> dict[int, 
     return found
 
 
-def _volume(sighted: SightedScan, home: Path, scratch: Path) -> CachedScan | None:
+def _volume(sighted: ScanFiles, home: Path, scratch: Path) -> CachedScan | None:
     for source in volume_sources(sighted, home):
         (outcome,) = reader_pool().map(store_volume, [(source, scratch)])
         if not isinstance(outcome, RejectedFile) and sighted.scan.sha256 in outcome.identity.names:
@@ -119,7 +119,7 @@ def _volume(sighted: SightedScan, home: Path, scratch: Path) -> CachedScan | Non
     return None
 
 
-def _paths(sighted: SightedScan, home: Path) -> list[Path]:
+def _paths(sighted: ScanFiles, home: Path) -> list[Path]:
     return [source_path(path, home) for path in sighted.paths]
 
 
@@ -131,7 +131,7 @@ def _listed(path: Path) -> list[FoundFile]:
         return []
 
 
-def _vanished(sighted: SightedScan, run_id: int) -> Rejection:
+def _vanished(sighted: ScanFiles, run_id: int) -> Rejection:
     return Rejection(
         path=sighted.paths[0],
         size=-1,

@@ -12,7 +12,7 @@ from db.engine.chain_head import head
 from db.entities import Rejection
 from db.repository.decisions import HeatmapFile
 from db.repository.models import model_by_id
-from db.repository.sightings import sighted_scans
+from db.repository.sightings import scan_files
 from mriad_model.dicom_outputs import available, dicom_outputs
 from mriad_model.dicom_outputs.job import OutputJob
 from mriad_model.enums import HeatmapKind, ScanKind, Verdict
@@ -114,7 +114,7 @@ def _written(
 
 def _series(home: str, scan_id: int, stored: StoredVolume) -> Series | None:
     """The series that a volume was read from, as its headers tell it now."""
-    (sighted,) = sighted_scans(database(home), [scan_id])
+    (sighted,) = scan_files(database(home), [scan_id])
     shape = stored.load().voxels.shape
     for source in volume_sources(sighted, Path(home)):
         series = source.series

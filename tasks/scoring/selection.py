@@ -18,7 +18,7 @@ from db.repository.models import (
 )
 from db.repository.rejections import append_rejections
 from db.repository.scans import scans_by_id
-from db.repository.sightings import sighted_scans
+from db.repository.sightings import scan_files
 from db.timestamps import now
 from mriad_model.detection.compatibility import incompatibility
 from mriad_model.enums import RejectionReason, Role
@@ -130,7 +130,7 @@ def _incompatible(home: str, run_id: int, why: Mapping[int, str]) -> list[Reject
     """A row for each scan of another kind, at the first of its files."""
     moment = now()
     rows = []
-    for sighted in sighted_scans(database(home), why):
+    for sighted in scan_files(database(home), why):
         file = sighted.newest_files[0]
         rows.append(
             Rejection(

@@ -85,7 +85,7 @@ def test_each_heatmap_row_names_the_file_that_was_written(trained: Trained) -> N
     score(trained)
     engine = open_record(trained.home)
     for replay in decisions_for_replay(engine):
-        (heatmap,) = replay.heatmaps
+        (heatmap,) = replay.scored.heatmaps
         path = trained.home / heatmap.path
         assert sha256_of(path) == heatmap.sha256
         assert path.stat().st_mode & 0o777 == 0o600

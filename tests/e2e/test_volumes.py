@@ -133,8 +133,8 @@ def test_every_volume_is_decided_but_those_that_the_model_learned(site: Site) ->
     assert len(decisions) == 5
     for each in decisions.values():
         assert each.decision.verdict is Verdict.SUSPICIOUS
-        assert each.score.value == max(each.slice_values)
-        assert len(each.positions) == len(each.slice_values) <= SHAPE[0]
+        assert each.scored.score.value == max(each.scored.slice_values)
+        assert len(each.scored.positions) == len(each.scored.slice_values) <= SHAPE[0]
     again = score_new_scans(site.home, escape_path(site.home / "healthy"), device="cpu")
     engine = open_record(site.home)
     roles = dataset_roles(engine, model_by_id(engine, 1).dataset_id)
@@ -161,7 +161,7 @@ def test_a_head_without_its_top_is_told_as_one_that_cannot_be_judged(
 
 
 def test_a_lesion_raises_the_score(site: Site) -> None:
-    scores = {name: each.score.value for name, each in site.replays().items()}
+    scores = {name: each.scored.score.value for name, each in site.replays().items()}
     assert scores["21_T1w.nii.gz"] > scores["20_T1w.nii.gz"]
     assert scores["24"] > scores["23"]
 
@@ -169,10 +169,10 @@ def test_a_lesion_raises_the_score(site: Site) -> None:
 def test_files_that_show_where_are_as_recorded_and_private(site: Site) -> None:
     decisions = site.replays()
     for each in decisions.values():
-        files = [site.home / row.path for row in each.heatmaps]
-        assert [sha256_of(path) for path in files] == [row.sha256 for row in each.heatmaps]
+        files = [site.home / row.path for row in each.scored.heatmaps]
+        assert [sha256_of(path) for path in files] == [row.sha256 for row in each.scored.heatmaps]
         assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
-    kinds = {name: {row.kind for row in each.heatmaps} for name, each in decisions.items()}
+    kinds = {name: {row.kind for row in each.scored.heatmaps} for name, each in decisions.items()}
     assert kinds["20_T1w.nii.gz"] == kinds["21_T1w.nii.gz"] == kinds[UNPLACED] == ON_ANY
     if available():
         assert kinds["23"] == kinds["24"] == ON_ANY | OF_DICOM
@@ -180,7 +180,9 @@ def test_files_that_show_where_are_as_recorded_and_private(site: Site) -> None:
 
 def test_a_map_lies_on_the_grid_of_its_volume(site: Site) -> None:
     (row,) = (
-        row for row in site.replays()["21_T1w.nii.gz"].heatmaps if row.kind is HeatmapKind.VOLUME
+        row
+        for row in site.replays()["21_T1w.nii.gz"].scored.heatmaps
+        if row.kind is HeatmapKind.VOLUME
     )
     source, written = nib.load(site.scans / "21_T1w.nii.gz"), nib.load(site.home / row.path)
     assert written.shape == source.shape == SHAPE[::-1]

@@ -18,7 +18,7 @@ from db.repository.decisions import (
     count_decisions,
 )
 from db.repository.models import threshold_by_id
-from db.repository.scan_details import scan_story
+from db.repository.scan_details import scan_details
 from db.repository.scores import calibration_scores, decided_scores, undecided
 from db.timestamps import now
 from mriad_model.enums import HeatmapKind, Verdict
@@ -36,7 +36,7 @@ def picture(name: str) -> HeatmapFile:
 
 
 def score_id(hand: "Hand", scan_id: int) -> int:
-    (story,) = scan_story(hand.engine, scan_id).scores
+    (story,) = scan_details(hand.engine, scan_id).scores
     assert story.score.id is not None
     return story.score.id
 

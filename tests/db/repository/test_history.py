@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event, text
 
 from db.engine.connect import reading
 from db.repository.history import HistoryQuery, decisions
-from db.repository.scan_details import scan_story
+from db.repository.scan_details import scan_details
 from db.repository.scores import undecided
 from mriad_model.enums import ScanKind, Verdict
 from mriad_model.errors import NotInRecord, RecordError, SettingsError
@@ -138,8 +138,8 @@ def test_the_beginning_of_several_hashes_names_no_scan(hand: "Hand") -> None:
     seen = [(replace(scan, sha256=f"abcdef{n}"), where) for n, (scan, where) in enumerate(twins)]
     register_scans(hand.engine, seen)
     with pytest.raises(RecordError, match="Several scans begin with abcd"):
-        scan_story(hand.engine, "abcd")
-    assert scan_story(hand.engine, "abcdef1").scan.sha256 == "abcdef1"
+        scan_details(hand.engine, "abcd")
+    assert scan_details(hand.engine, "abcdef1").scan.sha256 == "abcdef1"
 
 
 @pytest.fixture(params=[(2_000, 20_000), (3, 40)], ids=["few decisions", "many decisions"])

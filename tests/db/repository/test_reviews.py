@@ -14,7 +14,7 @@ from db.repository.reviews import (
     standing_reviews,
     withdraw_review,
 )
-from db.repository.scan_details import scan_story
+from db.repository.scan_details import scan_details
 from db.timestamps import after
 from mriad_model.enums import LabelSource, LabelValue, Verdict
 from mriad_model.errors import NotInRecord
@@ -135,8 +135,8 @@ def test_a_decision_s_id_is_told_from_a_scan_s(hand: "Hand") -> None:
     fourth = hand.threshold(model_id, hand.dataset(calibration=[scan_id]), k=4.0)
     for each in (second, third, fourth):
         hand.decide(model_id, each, {scan_id: 0.9})
-    assert scan_story(hand.engine, "3").scan.id == scan_id == 3
+    assert scan_details(hand.engine, "3").scan.id == scan_id == 3
     with pytest.raises(NotInRecord, match="4 is the id of a decision, which is on scan 3"):
-        scan_story(hand.engine, "4")
+        scan_details(hand.engine, "4")
     with pytest.raises(NotInRecord, match="There is no scan 5 in the record: name its id"):
-        scan_story(hand.engine, "5")
+        scan_details(hand.engine, "5")

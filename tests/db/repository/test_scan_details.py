@@ -7,7 +7,7 @@ import pytest
 
 from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
 from db.repository.models import threshold_by_id
-from db.repository.scan_details import decisions_for_replay, scan_story
+from db.repository.scan_details import decisions_for_replay, scan_details
 from db.repository.scans import register_scans
 from db.repository.scores import decided_scores
 from mriad_model.enums import HeatmapKind, LabelValue, Verdict
@@ -27,7 +27,7 @@ def test_a_scans_story_holds_all_there_is_of_it(hand: "Hand") -> None:
     row = ScoredScan(a, 0.7, (0.3, 0.7), (picture,), Verdict.SUSPICIOUS, 0.25)
     append_scored(hand.engine, model_id, threshold_id, [row], hand.run(), hand.noon)
     hand.decide(model_id, threshold_id, {b: 0.1})
-    story = scan_story(hand.engine, hand.sha("a")[:10])
+    story = scan_details(hand.engine, hand.sha("a")[:10])
     assert (story.scan.id, story.scan.scanner) == (a, "GE")
     assert story.run.flow == "score_new_scans"
     assert [each.path for each in story.sightings] == ["inbox/a.png", "archive/a.png"]
@@ -41,10 +41,10 @@ def test_a_scans_story_holds_all_there_is_of_it(hand: "Hand") -> None:
 
 def test_a_scan_never_scored_has_a_story_too(hand: "Hand") -> None:
     (a,) = hand.scans("a")
-    story = scan_story(hand.engine, a)
+    story = scan_details(hand.engine, a)
     assert (story.scores, story.decisions, story.labels) == ((), (), ())
     with pytest.raises(NotInRecord, match="no scan 99"):
-        scan_story(hand.engine, 99)
+        scan_details(hand.engine, 99)
 
 
 @pytest.fixture
@@ -64,11 +64,11 @@ def test_all_decisions_are_replayed_oldest_first_each_once(hand: "Hand", count: 
     replays = list(decisions_for_replay(hand.engine))
     assert [each.decision.scan_id for each in replays] == scans
     for each in replays:
-        assert each.score.value == values[each.scan.id or 0]
-        assert each.slice_values == (each.score.value,)
+        assert each.scored.score.value == values[each.scan.id or 0]
+        assert each.scored.slice_values == (each.scored.score.value,)
         assert each.sightings[0].scan_id == each.scan.id == each.decision.scan_id
         assert each.threshold.id == each.decision.threshold_id == threshold_id
-        assert each.model.id == each.threshold.model_id == model_id
+        assert each.scored.model.id == each.threshold.model_id == model_id
     stored = list(decided_scores(hand.engine, model_id))
     assert [(each.scan_id, each.value) for each in stored] == list(values.items())
 

@@ -12,7 +12,7 @@ from db.repository.labels import append_labels, healthy_pool, labelled
 from db.repository.rejections import append_rejections, rejected_files, rejections_of
 from db.repository.runs import end_run, run_by_id, start_run
 from db.repository.scans import register_scans
-from db.repository.sightings import FileKey, known_files, sighted_scans
+from db.repository.sightings import FileKey, known_files, scan_files
 from mriad_model.enums import (
     LabelSource,
     LabelValue,
@@ -102,7 +102,7 @@ def test_a_series_that_grew_is_another_scan_with_all_of_its_files(hand: "Hand") 
     assert after.new
     files = [FileKey(path, 10, 20, 30, 40) for path in whole]
     assert known_files(hand.engine, files) == dict.fromkeys(files, (after.scan_id,))
-    first, second = sighted_scans(hand.engine, [before.scan_id, after.scan_id])
+    first, second = scan_files(hand.engine, [before.scan_id, after.scan_id])
     assert [file.path for file in first.newest_files] == half
     assert [file.path for file in second.newest_files] == whole
 
@@ -110,7 +110,7 @@ def test_a_series_that_grew_is_another_scan_with_all_of_its_files(hand: "Hand") 
 def test_one_file_may_hold_several_scans(hand: "Hand") -> None:
     seen = [hand.series(name, ["inbox/enhanced.dcm"]) for name in ("stack 1", "the other stack")]
     one, other = register_scans(hand.engine, seen)
-    for each in sighted_scans(hand.engine, [one.scan_id, other.scan_id]):
+    for each in scan_files(hand.engine, [one.scan_id, other.scan_id]):
         assert each.paths == ("inbox/enhanced.dcm",)
     file = FileKey("inbox/enhanced.dcm", 10, 20, 30, 40)
     assert known_files(hand.engine, [file]) == {file: (one.scan_id, other.scan_id)}

@@ -10,10 +10,9 @@ from db.repository.rejections import append_rejections
 from db.repository.scans import register_scans
 from db.repository.sightings import (
     RejectedBeside,
-    SightedFile,
-    SightedScan,
+    ScanFiles,
     rejected_beside,
-    sighted_scans,
+    scan_files,
 )
 from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import NotInRecord
@@ -22,12 +21,12 @@ if TYPE_CHECKING:
     from tests.support.hand import Hand
 
 
-def seen_by_runs(hand: "Hand", *runs: list[str], n_files: int = 3) -> SightedScan:
+def seen_by_runs(hand: "Hand", *runs: list[str], n_files: int = 3) -> ScanFiles:
     """A series of so many files, as runs found it one after the other."""
     for number, paths in enumerate(runs):
         seen = hand.series("s", paths, f"night {number}", n_files, contrast="T2w")
         (registered,) = register_scans(hand.engine, [seen])
-    (found,) = sighted_scans(hand.engine, [registered.scan_id])
+    (found,) = scan_files(hand.engine, [registered.scan_id])
     return found
 
 
@@ -39,9 +38,12 @@ def test_a_series_tells_its_files_by_the_run_that_saw_them_newest_first(hand: "H
     assert found.scan.kind is ScanKind.DICOM
     assert (found.scan.sha256, found.scan.series_uid) == (hand.sha("s"), "1.2.1")
     assert (found.scan.n_slices, found.scan.n_files, found.scan.contrast) == (3, 3, "T2w")
-    assert [each.run_id for each in found.runs] == [hand.run("night 1"), hand.run("night 0")]
-    assert [[file.path for file in each.files] for each in found.runs] == [ARCHIVE, INBOX]
-    assert found.runs[0].files[0] == SightedFile(ARCHIVE[0], 10, 20, 30, 40)
+    nights = [[hand.run("night 1")] * 3, [hand.run("night 0")] * 3]
+    assert [[file.run_id for file in files] for files in found.runs] == nights
+    assert [[file.path for file in files] for files in found.runs] == [ARCHIVE, INBOX]
+    first = found.runs[0][0]
+    stat = (first.path, first.size, first.mtime_ns, first.inode, first.ctime_ns)
+    assert stat == (ARCHIVE[0], 10, 20, 30, 40)
 
 
 def test_a_series_is_read_where_it_was_seen_whole_last(hand: "Hand") -> None:
@@ -60,7 +62,7 @@ def test_a_file_seen_again_after_it_was_touched_stands_once(hand: "Hand") -> Non
     scan, sightings = hand.series("s", [INBOX[1]], "night 1", n_files=3)
     touched = replace(sightings[0], mtime_ns=21)
     (registered,) = register_scans(hand.engine, [(scan, [touched])])
-    (found,) = sighted_scans(hand.engine, [registered.scan_id])
+    (found,) = scan_files(hand.engine, [registered.scan_id])
     files = {file.path: file.mtime_ns for file in found.newest_files}
     assert files == {INBOX[0]: 20, INBOX[1]: 21, INBOX[2]: 20}
 
@@ -73,11 +75,11 @@ def test_a_volume_in_one_file_is_read_at_any_of_its_paths(hand: "Hand") -> None:
 def test_scans_are_told_in_the_order_asked_for_and_a_missing_one_is_named(hand: "Hand") -> None:
     a, b = hand.scans("a", "b")
     register_scans(hand.engine, [hand.seen("a", path="archive/a.png")])
-    found = sighted_scans(hand.engine, [b, a])
+    found = scan_files(hand.engine, [b, a])
     assert [each.id for each in found] == [b, a]
     assert found[1].paths == ("archive/a.png", "inbox/a.png")
     with pytest.raises(NotInRecord, match="no scan 999"):
-        sighted_scans(hand.engine, [a, 999])
+        scan_files(hand.engine, [a, 999])
 
 
 def reject(hand: "Hand", *paths: str) -> None:

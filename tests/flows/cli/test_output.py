@@ -27,7 +27,7 @@ from db.entities import (
     Threshold,
 )
 from db.repository.history import DecisionRow
-from db.repository.scan_details import ScanDetails, ScoreStory
+from db.repository.scan_details import ScanDetails, ScoreDetails
 from db.repository.sightings import RejectedBeside
 from flows.cli import main as cli
 from flows.cli import output
@@ -188,7 +188,7 @@ DETAILS = ScanDetails(
     run=RUN,
     sightings=(SIGHTING,),
     labels=(LABEL,),
-    scores=(ScoreStory(SCORE, MODEL, (0,), (2.0,), (HEATMAP,)),),
+    scores=(ScoreDetails(SCORE, MODEL, (0,), (2.0,), (HEATMAP,)),),
     decisions=(DECISION,),
     reviews=(REVIEW,),
     beside=RejectedBeside(1, (REJECTION,)),

@@ -14,7 +14,7 @@ import tasks.scoring.export_dicom
 from db.repository.models import current_threshold
 from db.repository.rejections import rejections_of
 from db.repository.scan_details import decisions_for_replay
-from db.repository.sightings import sighted_scans
+from db.repository.sightings import scan_files
 from mriad_model.dicom_outputs import available
 from mriad_model.enums import HeatmapKind, RejectionReason
 from mriad_model.files import sha256_of
@@ -95,11 +95,14 @@ def test_volumes_are_decided_once_and_their_maps_are_where_the_record_says(
     again = score(taught, folder)
     assert (again.decided, len(again.found.known), again.found.unread) == (0, 2, [])
     for each in decisions_for_replay(taught.engine):
-        kinds = {row.kind for row in each.heatmaps}
+        kinds = {row.kind for row in each.scored.heatmaps}
         assert kinds >= {HeatmapKind.MONTAGE, HeatmapKind.VOLUME}
-        assert all(sha256_of(taught.home / row.path) == row.sha256 for row in each.heatmaps)
-        assert each.positions == tuple(range(each.positions[0], SHAPE[0]))[: len(each.positions)]
-        assert max(each.slice_values) == each.score.value
+        assert all(sha256_of(taught.home / row.path) == row.sha256 for row in each.scored.heatmaps)
+        assert (
+            each.scored.positions
+            == tuple(range(each.scored.positions[0], SHAPE[0]))[: len(each.scored.positions)]
+        )
+        assert max(each.scored.slice_values) == each.scored.score.value
     assert list((taught.home / "work").glob("[0-9]*")) == []  # chunks leave nothing behind
 
 
@@ -193,7 +196,7 @@ class TestFoundAgain:
     def found(self, taught: Bench, scan_id: int) -> Path | None:
         """The folder that a scan is read from."""
         workspace = Workspace(taught.home / "work" / "again")
-        wanted = sighted_scans(taught.engine, [scan_id])
+        wanted = scan_files(taught.engine, [scan_id])
         read = read_again(taught.home, wanted, workspace)
         return read[scan_id].source.parent if scan_id in read else None
 
@@ -274,7 +277,7 @@ class TestDicomOutputs:
         (series,) = (
             each for each in decisions_for_replay(taught.engine) if each.scan.series_uid is not None
         )
-        made = {row.kind: taught.home / row.path for row in series.heatmaps}
+        made = {row.kind: taught.home / row.path for row in series.scored.heatmaps}
         assert made.keys() >= {HeatmapKind.SECONDARY_CAPTURE, HeatmapKind.STRUCTURED_REPORT}
         source = dcmread(next((folder / "series").iterdir()))
         for kind in made.keys() - {HeatmapKind.MONTAGE, HeatmapKind.VOLUME}:
