@@ -55,10 +55,9 @@ def read_context(home: Path | None, **given: object) -> Context:
 
 
 def write_context(home: Path | None, **given: object) -> Context:
-    """For commands that write: the home is made, and a log is kept in it.
+    """For commands that write: makes the home, keeps a log in it, updates an older record.
 
-    A record of an older version is brought up to date, also where nothing else will be written.
-    Says what others can do to the home that they should not.
+    Warns of what other users can do to the home.
     """
     place = child_context(home, **given)
     bring_up_to_date(place)
@@ -78,7 +77,7 @@ def child_context(home: Path | None, **given: object) -> Context:
     settings = read_settings(home=home, **given)
     place = Context(settings, prepare_home(settings.home))
     choose_database(str(place.home), settings.record_url)
-    _keep_log(place.home)
+    kept_log("mriad", place.home / "logs" / "mriad.log")
     return place
 
 
@@ -112,16 +111,16 @@ def existing(path: Path | None) -> Path | None:
     return path
 
 
-def _keep_log(home: Path) -> None:
-    logger = logging.getLogger("mriad")
+def kept_log(name: str, path: Path) -> logging.Logger:
+    """A logger whose messages go to a file of the home's `logs`."""
+    logger = logging.getLogger(name)
     if not logger.handlers:
-        handler = RotatingFileHandler(
-            home / "logs" / "mriad.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, delay=True
-        )
+        handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, delay=True)
         handler.setFormatter(PlainLines())
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False
+    return logger
 
 
 CONTINUED = "    "

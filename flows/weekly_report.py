@@ -1,28 +1,16 @@
 """The flow that writes the report of a week."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from prefect.runtime import flow_run
 
 from flows.private_flow import private_flow, worker_context
 from tasks.reports.run_report import publish_summary
-from tasks.reports.weekly_report import write_weekly_report
+from tasks.reports.weekly_report import WeeklyReport, write_weekly_report
 from tasks.runtime.connections import database
 from tasks.runtime.runs import recorded_run
 
 DAYS = 7
-
-
-@dataclass(frozen=True, slots=True)
-class WeeklyReport:
-    """The report's path and its counts."""
-
-    report: str  # path, relative to the home; the same as a table lies beside it, .csv
-    days: int
-    runs: int
-    suspicious: int
-    warnings: int
 
 
 @private_flow(name="weekly_report", flow_run_name="report of {days} days")
@@ -32,5 +20,5 @@ def weekly_report(home: Path | None = None, days: int = DAYS) -> WeeklyReport:
     with recorded_run(database(place), "weekly_report", flow_run.id) as run:
         week = write_weekly_report(place, run.id, days)
         run.counts.update(runs=week.runs, flagged=week.suspicious, told=week.warnings)
-        publish_summary("weekly-report", "Weekly report", {**run.counts, "report": week.path})
-    return WeeklyReport(week.path, days, week.runs, week.suspicious, week.warnings)
+        publish_summary("weekly-report", "Weekly report", {**run.counts, "report": week.report})
+    return week

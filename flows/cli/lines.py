@@ -11,16 +11,16 @@ from flows.messages import counted, sentence
 from mriad_model.rejections import group_by_folder, split_rejections
 
 if TYPE_CHECKING:
-    from flows.cli.preconditions import Unmatched
     from flows.demo import DemoResult
     from flows.evaluate import EvaluationResult
     from flows.ingest import IngestResult
     from flows.retrain_result import RetrainingResult
     from flows.score import ScoringResult
     from flows.train import TrainingResult
-    from flows.weekly_report import WeeklyReport
+    from mriad_model.datasets.labels import LabelLine
     from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport
     from mriad_model.rejections import RejectedItem
+    from tasks.reports.weekly_report import WeeklyReport
     from tasks.training.candidate_figures import CandidateFigures
     from tasks.training.thresholds import Proposal
 
@@ -38,11 +38,12 @@ TITLES = (
 )
 
 NO_FILES = "There are no files in that folder (hidden ones, *.part and *.tmp do not count)."
-INGESTED = "{new} new, {known} known, {rejected} rejected, {labels} added."
+INGESTED = "{0.new} new, {0.known} known, {rejected} rejected, {labels} added."
 UNLABELLED = "{files} not labelled: no line of the CSV and no folder name labels them."
 TRAINED = (
-    "Model {model} trained on {train} healthy {learned} ({validation} to stop, {calibration} to "
-    "calibrate): best of {epochs} epochs was {best}{loss}; {seconds:.0f} s."
+    "Model {0.model_id} trained on {0.n_train} healthy {0.learned} ({0.n_validation} to stop, "
+    "{0.n_calibration} to calibrate): best of {0.epochs} epochs was {0.best_epoch}{loss}; "
+    "{0.seconds:.0f} s."
 )
 VALIDATION_LOSS = ", validation loss {:.5f}"
 FEW_CALIBRATION_SCANS = (
@@ -52,13 +53,15 @@ FEW_CALIBRATION_SCANS = (
 COMPARED = "Compared with the active model {model}: {text}."
 ACTIVE = "Threshold {threshold} is active."
 NOT_ACTIVE = "Threshold {threshold} is not active; to activate it: mriad activate {threshold}"
-RETRAINED = "Model {model} trained on {train}, {new} of them new; {seconds:.0f} s."
+RETRAINED = "Model {0.model_id} trained on {scans}, {0.n_new} of them new; {seconds:.0f} s."
 PROPOSED, RECALIBRATED = "A new threshold", "Threshold {threshold}"
-THRESHOLD = "{which}: {value:.6g} ({policy} {k:g}; {scores}, mean {mean:.6g}, sd {sd:.6g})."
-FLIPS = "It {verb} {to_suspicious} of {decided} to suspicious and {to_normal} to normal."
+THRESHOLD = (
+    "{which}: {0.value:.6g} ({0.policy.value} {0.k:g}; {scores}, mean {0.mean:.6g}, sd {0.sd:.6g})."
+)
+FLIPS = "It {verb} {0.to_suspicious} of {decided} to suspicious and {0.to_normal} to normal."
 SCORED = (
-    "{new} new, {known} known, {rejected} rejected; {scored} scored, {suspicious} suspicious; "
-    "model {model}, threshold {threshold}; {seconds:.1f} s."
+    "{0.new} new, {0.known} known, {rejected} rejected; {0.scored} scored, {0.suspicious} "
+    "suspicious; model {0.model_id}, threshold {0.threshold_id}; {0.seconds:.1f} s."
 )
 RECOVERED = (
     "{n} more decided by runs without a report (interrupted, or still running), "
@@ -76,7 +79,7 @@ EVALUATED = (
     "{duplicates} counted with the scan they repeat."
 )
 EVALUATION_TABLE = "How well abnormal scans are told from healthy ones"
-CONFUSION = "Confusion over {repeats}: TN {tn}, FP {fp}, FN {fn}, TP {tp}."
+CONFUSION = "Confusion over {repeats}: TN {0.tn}, FP {0.fp}, FN {0.fn}, TP {0.tp}."
 DEMO = (
     "Ingested {new} ({known} files were known); trained model {model} on {train} healthy ones.",
     "Scored {scored} that it was not trained on: {suspicious} suspicious.",
@@ -90,20 +93,14 @@ DEMO_FILES = (
 
 
 def show_ingest(
-    found: "IngestResult", unmatched: "Sequence[Unmatched]" = (), *, as_json: bool
+    found: "IngestResult", unmatched: "Sequence[LabelLine]" = (), *, as_json: bool
 ) -> None:
     """The result of `mriad ingest`; lines of a CSV that name no file were printed before."""
     if as_json:
         show_json(output.ingest_document(found, unmatched))
         return
-    show_lines(
-        INGESTED.format(
-            new=found.new,
-            known=found.known,
-            rejected=len(group_by_folder(found.rejected)),
-            labels=counted(found.labelled, "label"),
-        )
-    )
+    rejected, labels = len(group_by_folder(found.rejected)), counted(found.labelled, "label")
+    show_lines(INGESTED.format(found, rejected=rejected, labels=labels))
     if found.unlabelled:
         show_lines(UNLABELLED.format(files=counted(found.unlabelled, "file")))
     if not found.new + found.known + len(found.rejected):
@@ -128,17 +125,7 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
         return
     loss = found.validation_loss
     show_lines(
-        TRAINED.format(
-            model=found.model_id,
-            train=found.n_train,
-            learned=found.learned,
-            validation=found.n_validation,
-            calibration=found.n_calibration,
-            epochs=found.epochs,
-            best=found.best_epoch,
-            loss="" if loss is None else VALIDATION_LOSS.format(loss),
-            seconds=found.seconds,
-        ),
+        TRAINED.format(found, loss="" if loss is None else VALIDATION_LOSS.format(loss)),
         _compared(found.comparison),
         (ACTIVE if found.activated else NOT_ACTIVE).format(threshold=found.threshold_id),
     )
@@ -163,13 +150,9 @@ def show_retrain(found: "RetrainingResult", *, as_json: bool) -> None:
         show_lines(sentence(found.why))
     else:
         active = found.threshold_id if found.activated else found.current_threshold_id
+        scans = counted(found.n_train or 0, "healthy scan")
         show_lines(
-            RETRAINED.format(
-                model=found.model_id,
-                train=counted(found.n_train or 0, "healthy scan"),
-                new=found.n_new,
-                seconds=found.seconds or 0,
-            ),
+            RETRAINED.format(found, scans=scans, seconds=found.seconds or 0),
             sentence(found.why),
             ACTIVE.format(threshold=active),
         )
@@ -181,23 +164,13 @@ def show_recalibrate(proposal: "Proposal", threshold_id: int | None, *, as_json:
     if as_json:
         show_json(output.recalibrate_document(proposal, threshold_id))
         return
-    fit, flips = proposal.fit, proposal.flips
+    which = (RECALIBRATED if threshold_id else PROPOSED).format(threshold=threshold_id)
+    verb = "turned" if threshold_id else "would turn"
+    scores = counted(proposal.fit.n, "healthy score")
+    decided = counted(proposal.decided, "decided scan")
     show_lines(
-        THRESHOLD.format(
-            which=(RECALIBRATED if threshold_id else PROPOSED).format(threshold=threshold_id),
-            value=fit.value,
-            policy=fit.policy.value,
-            k=fit.k,
-            scores=counted(fit.n, "healthy score"),
-            mean=fit.mean,
-            sd=fit.sd,
-        ),
-        FLIPS.format(
-            verb="turned" if threshold_id else "would turn",
-            decided=counted(proposal.decided, "decided scan"),
-            to_suspicious=flips.to_suspicious,
-            to_normal=flips.to_normal,
-        ),
+        THRESHOLD.format(proposal.fit, which=which, scores=scores),
+        FLIPS.format(proposal.flips, verb=verb, decided=decided),
     )
     show_notice()
 
@@ -208,18 +181,7 @@ def show_score(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
         show_json(output.score_document(found))
         return
     rejected, limited = split_rejections(found.rejected)
-    show_lines(
-        SCORED.format(
-            new=found.new,
-            known=found.known,
-            rejected=len(group_by_folder(rejected)),
-            scored=found.scored,
-            suspicious=found.suspicious,
-            model=found.model_id,
-            threshold=found.threshold_id,
-            seconds=found.seconds,
-        )
-    )
+    show_lines(SCORED.format(found, rejected=len(group_by_folder(rejected))))
     if not found.new + found.known + len(found.rejected):
         show_lines(NO_FILES)
     if found.recovered:
@@ -257,7 +219,7 @@ def show_report(home: Path, found: "WeeklyReport", *, as_json: bool) -> None:
 def show_evaluate(
     home: Path,
     found: "EvaluationResult",
-    unmatched: "Sequence[Unmatched]" = (),
+    unmatched: "Sequence[LabelLine]" = (),
     *,
     as_json: bool,
 ) -> None:
@@ -309,11 +271,8 @@ def _show_evaluation(report: "EvaluationReport") -> None:
     rows += [_row(f"  {each.name} alone", each) for each in report.detectors]
     rows += [_row(f"baseline: {each.name}", each) for each in report.baselines]
     show_table(EVALUATION_TABLE, TITLES, rows)
-    count = metrics.confusion
     repeats = counted(metrics.n_repeats, "repeat")
-    show_lines(
-        CONFUSION.format(repeats=repeats, tn=count.tn, fp=count.fp, fn=count.fn, tp=count.tp)
-    )
+    show_lines(CONFUSION.format(metrics.confusion, repeats=repeats))
 
 
 def _row(name: str, row: "EvaluatedRow") -> list[Cell]:

@@ -14,53 +14,33 @@ from flows.settings import login_name
 from mriad_model.errors import SettingsError
 
 LARGEST_ID = 2**63 - 1
-
-
 Home = Annotated[
     Path | None,
     typer.Option(help="Where everything lives (default: MRIAD_HOME, else ./mriad-home)."),
 ]
-
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (default: MRIAD_DEVICE).")]
-
-
 RecipeName = Annotated[
     str | None, typer.Option("--recipe", help="default or seed (picture files), or volume.")
 ]
-
-
 Contrast = Annotated[
     str | None,
     typer.Option("--contrast", help="Of the volumes to learn: T1w, FLAIR, ... (default: theirs)."),
 ]
-
-
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="At most this many epochs (default: the recipe's).")
 ]
-
-
 Seed = Annotated[int | None, typer.Option(min=0, help="Of splits, weights and augmentation.")]
-
-
 Sigmas = Annotated[
     float | None, typer.Option(help="Threshold: mean + K standard deviations (default: 1).")
 ]
-
-
 Reviewer = Annotated[
     str | None,
     typer.Option("--reviewer", metavar="NAME", help="Who reviews (default: your login name)."),
 ]
-
-
 Files = Annotated[
     str, typer.Option("--files", metavar="GLOB", help="Only names that match, in any case.")
 ]
-
-
 Labels = Annotated[
     Path | None,
     typer.Option("--labels", metavar="CSV", help="Labels from a CSV: columns path and label."),

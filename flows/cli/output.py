@@ -14,7 +14,6 @@ from mriad_model.rejections import ALL_SCORED, NotScored, RejectedItem
 
 if TYPE_CHECKING:
     from db.repository.scan_details import ScanDetails, ScoreDetails
-    from flows.cli.preconditions import Unmatched
     from flows.cli.review import ReviewResult
     from flows.demo import DemoResult
     from flows.evaluate import EvaluationResult
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from flows.retrain_result import RetrainingResult
     from flows.score import ScoringResult
     from flows.train import TrainingResult
-    from flows.weekly_report import WeeklyReport
+    from mriad_model.datasets.labels import LabelLine
     from mriad_model.evaluation.metrics import Metrics
     from mriad_model.evaluation.results import FoldResult
     from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, Rival
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from tasks.maintenance.backup import Backup
     from tasks.maintenance.check import CheckReport
     from tasks.maintenance.verify_report import ReplayReport
+    from tasks.reports.weekly_report import WeeklyReport
     from tasks.training.threshold_figures import Compared
     from tasks.training.thresholds import Proposal
 
@@ -53,7 +53,7 @@ HISTORY_COLUMNS = (
 NO_RUN = {"new": 0, "known": 0, "rejected": []}  # of a folder without files
 
 
-def ingest_document(found: "IngestResult", unmatched: "Sequence[Unmatched]" = ()) -> Document:
+def ingest_document(found: "IngestResult", unmatched: "Sequence[LabelLine]" = ()) -> Document:
     """`mriad ingest`."""
     return {
         **_keys(found, "new known labelled unlabelled"),
@@ -62,7 +62,7 @@ def ingest_document(found: "IngestResult", unmatched: "Sequence[Unmatched]" = ()
     }
 
 
-def nothing_ingested_document(unmatched: "Sequence[Unmatched]") -> Document:
+def nothing_ingested_document(unmatched: "Sequence[LabelLine]") -> Document:
     """`mriad ingest` on a folder without files, for which no run is started."""
     return {**NO_RUN, "labelled": 0, "unlabelled": 0, "unmatched": _unmatched(unmatched)}
 
@@ -133,7 +133,7 @@ def report_document(found: "WeeklyReport") -> Document:
     return _keys(found, "report days runs suspicious warnings")
 
 
-def evaluate_document(found: "EvaluationResult", unmatched: "Sequence[Unmatched]" = ()) -> Document:
+def evaluate_document(found: "EvaluationResult", unmatched: "Sequence[LabelLine]" = ()) -> Document:
     """`mriad evaluate`."""
     return {
         **_evaluation(found.report),
@@ -224,12 +224,9 @@ def decision_line(row: DecisionRow) -> Document:
 def show_document(
     details: "ScanDetails", n_slices: Sequence[int | None], files: Sequence[Sequence[str]]
 ) -> Document:
-    """`mriad show`. What rows hold as JSON text are objects here.
+    """`mriad show`. JSON text of rows becomes objects.
 
-    Args:
-        details: of the scan.
-        n_slices: for each score, how many slices the scan has in its model's plane.
-        files: for each score and each of its heatmaps, what has become of the file.
+    `n_slices` in the plane of each score's model; `files`: the state of each score's heatmaps.
     """
     rejection = "id path size mtime_ns ctime_ns sha256 reason detail run_id created_at"
     scores = zip(details.scores, n_slices, files, strict=True)
@@ -389,8 +386,8 @@ def _rejected(items: Sequence[RejectedItem]) -> list[Document]:
     return [_keys(each, "path reason detail") for each in items]
 
 
-def _unmatched(lines: "Sequence[Unmatched]") -> list[Document]:
-    return [_keys(each, "line path") for each in lines]
+def _unmatched(lines: "Sequence[LabelLine]") -> list[Document]:
+    return [{"line": each.line, "path": each.file} for each in lines]
 
 
 def _not_scored(found: NotScored) -> Document:

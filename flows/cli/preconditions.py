@@ -4,8 +4,6 @@ A mistake, or nothing to do, then starts no server.
 """
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -21,14 +19,6 @@ from mriad_model.readers.folders import list_files
 MOST_NAMED = 20  # lines of a CSV
 
 
-@dataclass(frozen=True, slots=True)
-class Unmatched:
-    """A line of a CSV of labels that names no file of the folder."""
-
-    line: int
-    path: str  # as written
-
-
 def holds_files(folder: str, glob: str = "*") -> bool:
     """Whether there is a file in a folder (escaped) that is not passed over.
 
@@ -38,7 +28,7 @@ def holds_files(folder: str, glob: str = "*") -> bool:
     return next(iter(list_files(Path(unescape_path(folder)), glob)), None) is not None
 
 
-def unmatched_lines(csv: Path | None, folder: str) -> list[Unmatched]:
+def unmatched_lines(csv: Path | None, folder: str) -> list[LabelLine]:
     """The lines of a CSV of labels that name no file of a folder (escaped); each is printed.
 
     Raises:
@@ -51,8 +41,11 @@ def unmatched_lines(csv: Path | None, folder: str) -> list[Unmatched]:
     for file in list_files(root):
         names |= {os.path.relpath(file.path, root), file.path.name}
     missing = [each for each in lines if each.file not in names]
-    _print_missing(csv, folder, missing)
-    return [Unmatched(each.line, each.file) for each in missing]
+    for each in missing[:MOST_NAMED]:
+        say(f"{escape_path(csv)}, line {each.line}: there is no file {each.file!r} in {folder}")
+    if len(missing) > MOST_NAMED:
+        say(f"and {len(missing) - MOST_NAMED} lines more that name no file; --json lists all")
+    return missing
 
 
 def require_healthy(engine: Engine, home: Path) -> None:
@@ -70,10 +63,3 @@ def require_healthy(engine: Engine, home: Path) -> None:
 def nothing_to_score(engine: Engine, folder: str, glob: str) -> bool:
     """Whether a folder is empty, and no interrupted run waits for a report."""
     return not holds_files(folder, glob) and not was_cut_off(engine, "score_new_scans")
-
-
-def _print_missing(csv: Path, folder: str, missing: Sequence[LabelLine]) -> None:
-    for each in missing[:MOST_NAMED]:
-        say(f"{escape_path(csv)}, line {each.line}: there is no file {each.file!r} in {folder}")
-    if len(missing) > MOST_NAMED:
-        say(f"and {len(missing) - MOST_NAMED} lines more that name no file; --json lists all")

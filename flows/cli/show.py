@@ -31,19 +31,15 @@ def details_document(home: Path, details: ScanDetails) -> output.Document:
 
 def show_details(home: Path, details: ScanDetails) -> None:
     """Print all that the record holds of a scan; empty sections are not printed."""
+    reviews = details.reviews
+    decision = "decision_id decided_at verdict score threshold p_value threshold_id model_id"
     _show_scan(details)
     show_section("Seen at", ("path", "files", "bytes", "when (UTC)"), _sources(details))
     show_section(
         "Labels",
         ("label", "source", "by", "when (UTC)", "withdrawn"),
         [
-            (
-                each.value.value,
-                each.source.value,
-                each.author,
-                short_time(each.created_at),
-                _label_withdrawn(each, details.reviews),
-            )
+            (*_cells(each, "value source author created_at"), _label_withdrawn(each, reviews))
             for each in details.labels
         ],
     )
@@ -65,19 +61,7 @@ def show_details(home: Path, details: ScanDetails) -> None:
     show_section(
         "Decisions",
         ("decision", "when (UTC)", "verdict", "score", "limit", "p", "threshold", "model"),
-        [
-            (
-                each.decision_id,
-                short_time(each.decided_at),
-                each.verdict.value,
-                each.score,
-                each.threshold,
-                each.p_value,
-                each.threshold_id,
-                each.model_id,
-            )
-            for each in details.decisions
-        ],
+        [_cells(each, decision) for each in details.decisions],
     )
     show_section(
         "Maps",
@@ -93,22 +77,24 @@ def show_details(home: Path, details: ScanDetails) -> None:
         ("decision", "verdict", "by", "note", "when (UTC)", "withdrawn"),
         [
             (
-                each.decision_id,
-                each.verdict.value,
-                each.reviewer,
-                each.note,
-                short_time(each.created_at),
-                _withdrawn(each, details.reviews),
+                *_cells(each, "decision_id verdict reviewer note created_at"),
+                _withdrawn(each, reviews),
             )
-            for each in details.reviews
+            for each in reviews
             if each.withdrawn is None
         ],
     )
     _show_rejections(details.beside)
 
 
+def _cells(row: object, names: str) -> list[Cell]:
+    """These of a row's fields; a time of it to the second."""
+    values = ((name, getattr(row, name)) for name in names.split())
+    return [short_time(value) if name.endswith("_at") else value for name, value in values]
+
+
 def _show_scan(details: ScanDetails) -> None:
-    scan = details.scan
+    scan, run = details.scan, details.run
     lines = [
         ("scan", f"{scan.id}, {scan.kind.value}"),
         *in_words(scan.grid),
@@ -118,10 +104,7 @@ def _show_scan(details: ScanDetails) -> None:
         ("study UID", scan.study_uid),
         ("series UID", scan.series_uid),
         ("sha256", scan.sha256),
-        (
-            "registered",
-            f"{short_time(scan.created_at)} by run {details.run.id} ({details.run.flow})",
-        ),
+        ("registered", f"{short_time(scan.created_at)} by run {run.id} ({run.flow})"),
     ]
     show_lines(*(f"{name:<12} {value}" for name, value in lines if value))
 
@@ -189,7 +172,7 @@ def _show_rejections(beside: RejectedBeside) -> None:
     show_section(
         "Rejected beside it",
         ("path", "reason", "detail"),
-        [(each.path, each.reason.value, each.detail) for each in beside.rejections],
+        [_cells(each, "path reason detail") for each in beside.rejections],
     )
     if beside.total > len(beside.rejections):
         show_lines(MORE_REJECTIONS.format(n=beside.total - len(beside.rejections)))

@@ -9,7 +9,6 @@ something happened.
 import contextlib
 import os
 import threading
-from types import TracebackType
 
 from watchdog.events import (
     DirCreatedEvent,
@@ -46,14 +45,7 @@ class Events(FileSystemEventHandler):
     """Sets `wake` when something happens below the root."""
 
     def __init__(self, root: str, wake: threading.Event, *, poll: bool, seconds: float) -> None:
-        """Nothing is watched before `keep`.
-
-        Args:
-            root: the watched folder.
-            wake: set at every event.
-            poll: list the folder every `seconds` instead of waiting for the kernel's word.
-            seconds: between two listings.
-        """
+        """Nothing is watched before `keep`. With `poll` the folder is listed every `seconds`."""
         self._root = root
         self._wake = wake
         self._poll = poll
@@ -91,18 +83,6 @@ class Events(FileSystemEventHandler):
         if observer is not None and observer.is_alive():
             observer.stop()
             observer.join(STOP_SECONDS)
-
-    def __enter__(self) -> "Events":
-        self.keep()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _is_well(self) -> bool:
         """Whether the observer works, as far as it could be started."""

@@ -89,8 +89,6 @@ def _server(descriptor: int | None) -> None:
 def _serve(place: Context) -> None:
     from flows.deployments import deployments
 
-    pass
-
     served = [each.to_serve() for each in deployments(place.settings)]
     _await_server(place)
     from prefect.runner import Runner

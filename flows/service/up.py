@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from flows.context import LOG_BYTES, LOG_FILES, Context, PlainLines
+from flows.context import Context, kept_log
 from flows.messages import say
 from flows.service.prefect_server import HEALTH_TIMEOUT_SECONDS, listen, own_server
 from flows.service.process import ManagedProcess
@@ -45,7 +44,7 @@ def run_service(place: Context, ready: Callable[[], None]) -> None:
     home = place.home
     port, secret = own_server(home, place.settings)
     with only_one(home), held_port(port) as listener:
-        log = _log(home)
+        log = kept_log("mriad.service", home / "logs" / "service.log")
         environment = service_environment(home, place.settings, local_api(port), secret)
         # Not in the current folder: Prefect would read settings from there.
         folder = home / PREFECT_FOLDER
@@ -182,17 +181,3 @@ def _stop(children: tuple[ManagedProcess, ...]) -> None:
 
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
-
-
-def _log(home: Path) -> logging.Logger:
-    """The log of the children's output, without error messages: they may name a folder."""
-    logger = logging.getLogger("mriad.service")
-    if not logger.handlers:
-        handler = RotatingFileHandler(
-            home / "logs" / "service.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, delay=True
-        )
-        handler.setFormatter(PlainLines())
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-    return logger

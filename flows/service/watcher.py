@@ -8,6 +8,7 @@ are found by the next one, or by the nightly run.
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,7 +68,7 @@ class Watcher:
         watched = SettleTracker(self.root, self.pace.quiet)
         fresh = True
         every = self.pace.sweep
-        with Events(self.root, self.wake, poll=self.pace.poll, seconds=every) as events:
+        with closing(Events(self.root, self.wake, poll=self.pace.poll, seconds=every)) as events:
             while not self.stop.is_set():
                 self.wake.clear()
                 events.keep()

@@ -60,17 +60,18 @@ COUNT_NAMES = {  # counts of runs -> what they are called
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenWeek:
-    """The page's path, relative to the home, and its counts."""
+class WeeklyReport:
+    """The page's path and its counts."""
 
-    path: str
+    report: str  # path, relative to the home; the same as a table lies beside it, .csv
+    days: int
     runs: int
     suspicious: int
     warnings: int
 
 
 @task(name="weekly-report", cache_policy=NO_CACHE)
-def write_weekly_report(home: str, run_id: int, days: int) -> WrittenWeek:
+def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
     """Write the page and the table of the last days."""
     engine, place = database(home), Path(home)
     until = datetime.now(UTC)
@@ -116,7 +117,8 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WrittenWeek:
             csv=Path(table).name,
         )
     )
-    return WrittenWeek(write_page(place, name, page), len(runs), decided.suspicious, len(warnings))
+    path = write_page(place, name, page)
+    return WeeklyReport(path, days, len(runs), decided.suspicious, len(warnings))
 
 
 def _days(runs: Runs, rejections: Mapping[int, int]) -> list[DayLine]:

@@ -31,7 +31,6 @@ from db.repository.scan_details import ScanDetails, ScoreDetails
 from db.repository.sightings import RejectedBeside
 from flows.cli import main as cli
 from flows.cli import output
-from flows.cli.preconditions import Unmatched
 from flows.cli.review import ReviewResult
 from flows.demo import DemoResult
 from flows.evaluate import EvaluationResult
@@ -39,7 +38,7 @@ from flows.ingest import IngestResult
 from flows.retrain_result import RetrainingResult
 from flows.score import ScoringResult
 from flows.train import TrainingResult
-from flows.weekly_report import WeeklyReport
+from mriad_model.datasets.labels import LabelLine
 from mriad_model.detection.thresholds import Flips, ThresholdFit
 from mriad_model.detection.training import TrainingSummary
 from mriad_model.enums import (
@@ -77,13 +76,14 @@ from tasks.maintenance.verify_report import (
     ReplayReport,
     Unreadable,
 )
+from tasks.reports.weekly_report import WeeklyReport
 from tasks.training.candidate_figures import CandidateFigures
 from tasks.training.threshold_figures import Compared
 from tasks.training.thresholds import Proposal
 
 NOON = "2026-11-23T12:00:00.000000+00:00"
 REJECTED = [RejectedItem("inbox/a.txt", RejectionReason.UNSUPPORTED, "not a picture")]
-UNMATCHED = [Unmatched(2, "b.png")]
+UNMATCHED = [LabelLine(2, "b.png", LabelValue.HEALTHY)]
 
 RUN = Run("train_model", "x", "0.1.0", None, '{"numpy": "2"}', "cpu", NOON, '{"torch": "2"}', 1)
 SCAN = Scan("ab" * 32, ScanKind.IMAGE, None, None, None, None, '{"rows": 2}', 1, 1, NOON, 1)

@@ -142,7 +142,8 @@ def test_events_are_those_of_the_root_that_is_there(tmp_path: Path) -> None:
     wake = threading.Event()
     root = tmp_path / "root"
     root.mkdir()
-    with Events(str(root), wake, poll=False, seconds=1.0) as events:
+    with closing(Events(str(root), wake, poll=False, seconds=1.0)) as events:
+        events.keep()
         drop(root / "a")
         assert wake.wait(PATIENCE)
         shutil.rmtree(root)

@@ -57,7 +57,7 @@ def test_a_week_is_told_from_the_record(bench: Bench) -> None:
     end_run(engine, RunEnd(run_id, RunStatus.COMPLETED, counts, now()))
 
     found = write_weekly_report.fn(str(bench.home), bench.next_night().run_id, 7)
-    page = (bench.home / found.path).read_text()
+    page = (bench.home / found.report).read_text()
     assert (found.runs, found.suspicious, found.warnings) == (1, n_suspicious, 1)
     assert f"{n_suspicious} suspicious of 85 scans decided" in page
     for said in (
@@ -68,7 +68,7 @@ def test_a_week_is_told_from_the_record(bench: Bench) -> None:
         "the page of run 1, with the result of its retraining, new",
     ):
         assert said in page
-    table = csv.DictReader(io.StringIO((bench.home / found.path).with_suffix(".csv").read_text()))
+    table = csv.DictReader(io.StringIO((bench.home / found.report).with_suffix(".csv").read_text()))
     results = [row["result"] for row in table]
     assert results == ["suspicious"] * n_suspicious + ["rejected", "incompatible"]
     assert 'Rejected files<b class="flag">1</b>' in page
@@ -92,4 +92,4 @@ def test_a_scan_decided_again_counts_once_by_the_last_word(bench: Bench) -> None
 def test_an_empty_record_makes_an_empty_week(bench: Bench) -> None:
     found = write_weekly_report.fn(str(bench.home), bench.run_id, 7)
     assert (found.runs, found.suspicious, found.warnings) == (0, 0, 0)
-    assert "No model is active." in (bench.home / found.path).read_text()
+    assert "No model is active." in (bench.home / found.report).read_text()
