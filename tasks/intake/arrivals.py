@@ -1,4 +1,4 @@
-"""Folders that arrived: recorded when they settle, listed when they are to be scored, ended."""
+"""Arrivals: folders recorded when they settle, listed to be scored, and ended."""
 
 import os
 import time
@@ -11,7 +11,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Engine
 
-from db.entities import Arrival, Rejection
+from db.entities import Arrival
 from db.repository import arrivals as arrivals_records
 from db.repository.arrivals import append_arrivals, arrivals_by_path, open_arrivals
 from db.repository.rejections import append_rejections
@@ -31,19 +31,19 @@ from mriad_model.delivery.snapshot import (
     fingerprint,
     take_snapshot,
 )
-from mriad_model.enums import RejectionReason
 from mriad_model.paths import escape_path, recorded_path, source_path, unescape_path
 from mriad_model.readers.folders import FoundFile
 from tasks.intake.find_files import FoundScans, sort_files
 from tasks.runtime.connections import database
 from tasks.runtime.progress import timed
+from tasks.runtime.source_files import gone_row
 
 GIVEN_UP_AFTER = timedelta(days=7)  # a folder that is gone; a share may be away for a while
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What folders held that settled, and which arrivals a run over it is done with."""
+    """The scans of settled folders, and the arrivals that are done once these are scored."""
 
     found: FoundScans
     done: list[int]  # arrival ids
@@ -55,7 +55,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one look over the watched folder came to."""
+    """Result of a sweep of the watched folder."""
 
     settled: int = 0  # folders recorded
     pending: PendingFolders = NO_FOLDERS  # that still change, or hold a copy under way
@@ -114,9 +114,8 @@ def open_states(engine: Engine, home: Path, watched: SettleTracker) -> list[int]
 def find_arrived(home: str, run_id: int, arrival_ids: Sequence[int] | None) -> Arrived:
     """What the folders of these arrivals hold (None: of all that are open), new and known.
 
-    A folder that no longer stands as it settled is left for when it has settled again; so no
-    file is read that was not there, unchanged, when its folder settled. With a folder's newest
-    state its earlier ones are done.
+    A folder that changed since it settled waits until it settles again, so no file is read that
+    was not there then. With a folder's newest state its earlier ones are done.
     """
     place, engine = Path(home), database(home)
     wanted = None if arrival_ids is None else frozenset(arrival_ids)
@@ -149,7 +148,10 @@ def find_arrived(home: str, run_id: int, arrival_ids: Sequence[int] | None) -> A
         for each in gone
         if each.path not in over
     }
-    append_rejections(engine, [_vanished(each, run_id) for each in given_up])
+    detail = "the folder was gone before its {} files were scored"
+    append_rejections(
+        engine, [gone_row(each.path, detail.format(each.n_files), run_id) for each in given_up]
+    )
     return Arrived(
         found=sort_files(home, run_id, files),
         done=[each.id for each in (*done, *given_up) if each.id is not None],
@@ -236,20 +238,6 @@ def _held(folder: Path) -> list[FoundFile] | None:
 def _given_up(gone: Iterable[Arrival]) -> list[Arrival]:
     horizon = datetime.fromisoformat(now()) - GIVEN_UP_AFTER
     return [each for each in gone if datetime.fromisoformat(each.settled_at) < horizon]
-
-
-def _vanished(arrival: Arrival, run_id: int) -> Rejection:
-    return Rejection(
-        path=arrival.path,
-        size=-1,
-        mtime_ns=-1,
-        ctime_ns=-1,
-        sha256=None,
-        reason=RejectionReason.UNREADABLE,
-        detail=f"the folder was gone before its {arrival.n_files} files were scored",
-        run_id=run_id,
-        created_at=now(),
-    )
 
 
 def _common(recorded: Sequence[str], home: Path) -> str:

@@ -1,8 +1,7 @@
 """Checking the record against the files that it names, and against itself. Changes nothing.
 
-Started by a command, without the workflow engine. What is wrong is a problem; what a run may
-leave that was killed, or has in hand that is under way, is not: files that no row names yet,
-runs without an end, folders still to do.
+Started by a command, without the workflow engine. What a killed or running run leaves is no
+problem: files that no row names yet, runs without an end, folders not scored.
 """
 
 import os
@@ -85,13 +84,9 @@ class CheckReport:
 def check(
     engine: Engine, home: Path, *, contents: bool = True, since: Sequence[Head] = ()
 ) -> CheckReport:
-    """Check a home and its record.
+    """Check a home and its record, which must continue the heads in `since`, kept elsewhere.
 
-    Args:
-        engine: of the record.
-        home: the home folder.
-        contents: read every file and compare its hash; else see only that it is there.
-        since: heads that were kept elsewhere, whose record this one has to continue.
+    With `contents` every file is read and its hash compared; else only its presence is checked.
     """
     # Files first, then rows: a file is written before its row, so a row without one is wrong.
     lying = {path for folder in FOLDERS for path in _files_in(home / folder, home)}
@@ -103,9 +98,9 @@ def check(
     ]
     problems += _wrong(models, "model", home, contents)
     if has_pseudonyms(engine) and not os.path.lexists(home / SITE_KEY):
-        told = f"{SITE_KEY} is gone: no scan that names its patient can be taken in; restore it"
-        problems.append(Problem(ProblemKind.MISSING_KEY, told))
-    problems += [Problem(ProblemKind.OPEN_TO_OTHERS, each.told()) for each in openings(home)]
+        text = f"{SITE_KEY} is gone: no scan that names its patient can be taken in; restore it"
+        problems.append(Problem(ProblemKind.MISSING_KEY, text))
+    problems += [Problem(ProblemKind.OPEN_TO_OTHERS, each.text) for each in openings(home)]
     lying.difference_update(each.path for each in models)
     done = 0
     with ThreadPoolExecutor(READING_THREADS) as pool:

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +50,7 @@ def replay_decisions(
 ) -> ReplayReport:
     """Replay the decisions on one scan, or all of them, and compare with the record.
 
-    What they stand on is computed again too: the record's own calibration scores are not
-    believed, but computed from the scans' files, once a threshold, unless it is to be quick.
+    Calibration scores are recomputed too, from the scans' files, once a threshold, unless `quick`.
     `folder` is for intermediate files.
 
     Raises:
@@ -62,7 +61,8 @@ def replay_decisions(
     total = None if scan_id is not None else count_decisions(engine)
     report, done = ReplayReport(), 0
     foundations = Foundations(home, device, Path(folder), quick, report)
-    for page in _pages(decisions_for_replay(engine, scan_id)):
+    replays_of_scans = decisions_for_replay(engine, scan_id)
+    for _, page in in_chunks(replays_of_scans, PAGE, lambda each: each.scan.n_slices):
         of_model: dict[int, list[Replay]] = defaultdict(list)
         for each in page:
             of_model[each.threshold.model_id].append(each)
@@ -210,8 +210,3 @@ def _last_bits(home: str, foundations: Foundations, device: str) -> list[LastBit
 
 def _mismatch(replay: Replay, what: str) -> Mismatch:
     return Mismatch(replay.decision.id or 0, replay.decision.scan_id, what)
-
-
-def _pages(replays: Iterator[Replay]) -> Iterator[list[Replay]]:
-    for _, page in in_chunks(replays, PAGE, lambda each: each.scan.n_slices):
-        yield page

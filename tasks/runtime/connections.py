@@ -28,12 +28,12 @@ def choose_database(home: str, url: str | None) -> None:
 
 
 def is_database_chosen(home: str) -> bool:
-    """Whether it was said where the record of a home is."""
+    """Whether the place of a home's record was chosen."""
     return _place(home) in _database_urls
 
 
 def database_url(home: str) -> str | None:
-    """Where the record of a home is, as was said; None for SQLite in the home."""
+    """Where the record of a home is; None for SQLite in the home."""
     return _database_urls.get(_place(home))
 
 
@@ -67,7 +67,7 @@ def reader_pool() -> ReaderPool:
 
 @lru_cache(maxsize=8)
 def time_budget(home: str, run_id: int) -> TimeBudget:  # noqa: ARG001 - tell budgets apart
-    """What a run lets files that take too long cost."""
+    """The time that a run spends on files that take too long."""
     seconds = reader_pool().limits.seconds
     return TimeBudget(seconds, quick_seconds=seconds / QUICKER)
 

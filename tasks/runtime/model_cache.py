@@ -51,12 +51,12 @@ def _load(home: str, model_id: int, device: str) -> FittedModel:
             raise ModelFileError("it is not the file that was recorded")
         return FittedModel.from_bytes(path.read_bytes(), device)
     except OSError as error:
-        raise ModelFileError(_told(path, model_id, "it cannot be read")) from error
+        raise ModelFileError(_message(path, model_id, "it cannot be read")) from error
     except ModelFileError as error:
-        raise ModelFileError(_told(path, model_id, str(error))) from error
+        raise ModelFileError(_message(path, model_id, str(error))) from error
 
 
-def _told(path: Path, model_id: int, what: str) -> str:
+def _message(path: Path, model_id: int, what: str) -> str:
     return (
         f"{path}: the weights of model {model_id} cannot be used: {what}; "
         "restore the file from a backup, or activate another threshold"

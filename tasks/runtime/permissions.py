@@ -40,8 +40,9 @@ class Opening:
     path: Path
     what: str  # after the path: "can be read by others (chmod go-rwx)"
 
-    def told(self) -> str:
-        """In a few words, on one line."""
+    @property
+    def text(self) -> str:
+        """The path and what others can do, on one line."""
         return f"{escape_path(self.path)} {self.what}"
 
 
@@ -60,7 +61,7 @@ def openings_text(found: list[Opening]) -> str | None:
     if not found:
         return None
     more = f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-    named = ", ".join(each.told() for each in found[:MOST_NAMED])
+    named = ", ".join(each.text for each in found[:MOST_NAMED])
     return f"warning: {named}{more}; mriad check lists all"
 
 

@@ -46,7 +46,7 @@ def recorded_run(
 ) -> Iterator[RecordedRun]:
     """Append a run row before, and a run_end row after, whatever happens in between.
 
-    `flow_run_id` is the workflow engine's, whose pages are told the row's number, or None for a
+    `flow_run_id` is the workflow engine's, whose pages then show the row's number; None for a
     command that needs no engine.
     """
     row = Run(
@@ -60,7 +60,7 @@ def recorded_run(
         environment=_environment(device),
     )
     run = RecordedRun(start_run(engine, row))
-    _BEGUN.append(run.id)  # told where a command is stopped
+    _BEGUN.append(run.id)  # named where a command is stopped
     if flow_run_id is not None:
         _tell_number(run.id)
     status = RunStatus.FAILED
@@ -69,8 +69,8 @@ def recorded_run(
         status = RunStatus.COMPLETED
     finally:
         end_run(engine, RunEnd(run.id, status, json.dumps(run.counts, sort_keys=True), now()))
-        told = (run.id, flow, status.value, head(engine))
-        logging.getLogger("mriad").info("run %d (%s) %s; head of the record %s", *told)
+        values = (run.id, flow, status.value, head(engine))
+        logging.getLogger("mriad").info("run %d (%s) %s; head of the record %s", *values)
 
 
 def run_shared(home: str, flow_run_id: str) -> int:

@@ -48,7 +48,7 @@ def load_scans(
         workspace.keep(list(again.values()))
         there |= {each.scan.sha256: each for each in again.values()}
         gone = [each for each in missing if each.id not in again]
-        append_rejections(engine, [_vanished(each, run_id) for each in gone])
+        append_rejections(engine, [gone_row(each.paths[0], VANISHED, run_id) for each in gone])
     return [
         LocatedScan(each.id, there[each.scan.sha256])
         for each in wanted
@@ -64,7 +64,7 @@ def read_again(
     Pixels and voxels go into the workspace. Scans that are nowhere to be found are left out.
     """
     pictures = {
-        each.id: _Wanted(each.scan.sha256, _paths(each, home))
+        each.id: _Wanted(each.scan.sha256, [source_path(path, home) for path in each.paths])
         for each in wanted
         if each.scan.kind is ScanKind.IMAGE
     }
@@ -77,14 +77,14 @@ def read_again(
     return found
 
 
-def volume_sources(sighted: ScanFiles, home: Path) -> Iterator[VolumeSource]:
+def volume_sources(scan: ScanFiles, home: Path) -> Iterator[VolumeSource]:
     """What a volume may be read from: its files as seen last, then all it was ever seen in.
 
     A NIfTI file and the series that it was made of are one scan, so either may be there still.
     """
-    newest = list(dict.fromkeys(file.path for file in sighted.newest_files))
+    newest = list(dict.fromkeys(file.path for file in scan.newest_files))
     tried = set[VolumeSource]()
-    for paths in (newest, sighted.paths):
+    for paths in (newest, scan.paths):
         files = [found for path in paths for found in _listed(source_path(path, home))]
         for source in group_files(reader_pool(), files).volumes:
             if source not in tried:
@@ -111,16 +111,12 @@ def _pictures(wanted: Mapping[int, _Wanted], workspace: Workspace) -> dict[int, 
     return found
 
 
-def _volume(sighted: ScanFiles, home: Path, scratch: Path) -> CachedScan | None:
-    for source in volume_sources(sighted, home):
+def _volume(scan: ScanFiles, home: Path, scratch: Path) -> CachedScan | None:
+    for source in volume_sources(scan, home):
         (outcome,) = reader_pool().map(store_volume, [(source, scratch)])
-        if not isinstance(outcome, RejectedFile) and sighted.scan.sha256 in outcome.identity.names:
-            return CachedScan(source.files[0].path, called(outcome, sighted.scan.sha256))
+        if not isinstance(outcome, RejectedFile) and scan.scan.sha256 in outcome.identity.names:
+            return CachedScan(source.files[0].path, called(outcome, scan.scan.sha256))
     return None
-
-
-def _paths(sighted: ScanFiles, home: Path) -> list[Path]:
-    return [source_path(path, home) for path in sighted.paths]
 
 
 def _listed(path: Path) -> list[FoundFile]:
@@ -131,15 +127,16 @@ def _listed(path: Path) -> list[FoundFile]:
         return []
 
 
-def _vanished(sighted: ScanFiles, run_id: int) -> Rejection:
+def gone_row(path: str, detail: str, run_id: int) -> Rejection:
+    """The rejection of a file or folder that is gone, by its recorded path."""
     return Rejection(
-        path=sighted.paths[0],
+        path=path,
         size=-1,
         mtime_ns=-1,
         ctime_ns=-1,
         sha256=None,
         reason=RejectionReason.UNREADABLE,
-        detail=VANISHED,
+        detail=detail,
         run_id=run_id,
         created_at=now(),
     )

@@ -1,7 +1,7 @@
-"""The chunks of a scoring run: what there is to do and what came of each, kept as files to share.
+"""The chunks of a scoring run and their results, as files that several runs share.
 
-Where several runs share a night, the run that begins it writes its chunks into its work folder,
-which only the home's owner can read, and every run leaves there what came of a chunk.
+The run that begins a night writes its chunks into its work folder, which only the home's owner can
+read; every run writes the results of its chunks there.
 """
 
 import json
@@ -38,7 +38,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
-    """What came of a chunk."""
+    """The result of a chunk."""
 
     read: Ingested
     selected: PendingScans
@@ -55,12 +55,11 @@ def chunks_of(known: PendingScans, unread: Sequence[ScanSources], size: int) -> 
 
 @dataclass(frozen=True, slots=True)
 class SharedChunks:
-    """Chunks in a folder, and beside each what came of it. Every shard goes through all of them.
+    """Chunks in a folder, each with its result once there is one. Every shard goes through all.
 
-    A shard begins with its own range. When it is through, it goes on with what others have not
-    done, from the end of their ranges: they come from the beginning. So a range whose shard has
-    not begun, or has died, is done too. Two runs may do one chunk: the record keeps one of each
-    row, and the folder the first result.
+    After its own range a shard does what is left of the others, from their ends, as they come from
+    the beginning: so the range of a shard that never began, or died, is done too. Two runs may do
+    one chunk: the record keeps one of each row, and the folder the first result.
     """
 
     home: Path
@@ -70,10 +69,9 @@ class SharedChunks:
         """Leave the chunks, numbered from 0."""
         files = {}
         for number, chunk in enumerate(chunks):
-            told = _with_paths(
-                _told(Chunk, chunk), lambda path: recorded_path(Path(path), self.home)
-            )
-            files[self._chunk(number)] = _as_json(told)
+            plain = _adapter(Chunk).dump_python(chunk, mode="json")
+            recorded = _with_paths(plain, lambda path: recorded_path(Path(path), self.home))
+            files[self._chunk(number)] = _as_json(recorded)
         write_all_atomically(files)
 
     def left_for(self, shard: int, shards: int) -> Iterator[tuple[int, Chunk]]:
@@ -88,19 +86,22 @@ class SharedChunks:
             if self._result(number).exists():
                 continue
             try:
-                told = json.loads(self._chunk(number).read_bytes())
+                plain = json.loads(self._chunk(number).read_bytes())
             except FileNotFoundError:
                 return
-            there = _with_paths(told, lambda path: str(source_path(path, self.home)))
+            there = _with_paths(plain, lambda path: str(source_path(path, self.home)))
             yield number, _adapter(Chunk).validate_python(there)
 
     def finish(self, number: int, result: ChunkResult) -> None:
-        """Leave what came of a chunk, if nobody has."""
+        """Write the result of a chunk, unless there is one."""
         with suppress(FileNotFoundError):  # the run that began the night has ended
-            write_once(self._result(number), _as_json(_told(ChunkResult, result)))
+            write_once(
+                self._result(number),
+                _as_json(_adapter(ChunkResult).dump_python(result, mode="json")),
+            )
 
     def results(self) -> list[ChunkResult]:
-        """What came of the chunks that are done, in order."""
+        """The results of the chunks that are done, in order."""
         found = [self._result(number) for number in range(self._count("chunk"))]
         done = [json.loads(each.read_bytes()) for each in found if each.exists()]
         return [_adapter(ChunkResult).validate_python(each) for each in done]
@@ -125,23 +126,18 @@ def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(cast(type, kind))
 
 
-def _told(kind: Hashable, value: object) -> Any:
-    """A value as JSON has it."""
-    return _adapter(kind).dump_python(value, mode="json")
-
-
-def _as_json(told: Any) -> bytes:
+def _as_json(plain: Any) -> bytes:
     """In ASCII: a path need not be UTF-8."""
-    return json.dumps(told).encode("ascii")
+    return json.dumps(plain).encode("ascii")
 
 
-def _with_paths(told: Any, change: Callable[[str], str]) -> Any:
+def _with_paths(plain: Any, change: Callable[[str], str]) -> Any:
     """The same with every `path` changed: the home may lie at another path on each machine."""
-    if isinstance(told, list):
-        return [_with_paths(each, change) for each in told]
-    if isinstance(told, dict):
+    if isinstance(plain, list):
+        return [_with_paths(each, change) for each in plain]
+    if isinstance(plain, dict):
         return {
             name: change(each) if name == "path" else _with_paths(each, change)
-            for name, each in told.items()
+            for name, each in plain.items()
         }
-    return told
+    return plain

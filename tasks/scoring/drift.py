@@ -1,6 +1,6 @@
-"""Drift: whether recent scores still look like those that the threshold was drawn from.
+"""Drift: whether recent scores still are distributed as those that the threshold was drawn from.
 
-A warning is a row and a sentence. It changes nothing: a person looks, and may recalibrate.
+A warning is a row and a sentence. It changes nothing: a person may recalibrate.
 """
 
 import json
@@ -46,10 +46,10 @@ class _Tried:
 
 @task(name="check-drift", cache_policy=NO_CACHE)
 def check_drift(home: str, run_id: int) -> list[str]:
-    """Compare the last scans with the calibration scans, all and by scanner; what was warned of.
+    """Compare the last scans with the calibration scans, all and by scanner; the new warnings.
 
-    Scans that a person called abnormal, and those of the model's own dataset, are left out. The
-    same warning is not given again within `QUIET_DAYS`, unless another threshold is active.
+    Without scans labelled abnormal and those of the model's own dataset. A warning is not repeated
+    within `QUIET_DAYS` while the threshold is active.
     """
     engine = database(home)
     current = current_threshold(engine)
@@ -72,11 +72,11 @@ def check_drift(home: str, run_id: int) -> list[str]:
     ]
     # Where scanners are to blame, all scans together say nothing more.
     by_scanner = [each for each in drifted if each.scanner is not None]
-    said = _said_lately(engine, current.threshold.id)
+    warned_of = _warned_lately(engine, current.threshold.id)
     warnings = [
         _warning(each, current, run_id)
         for each in by_scanner or drifted
-        if each.scanner not in said
+        if each.scanner not in warned_of
     ]
     append_warnings(engine, warnings)
     return [each.text for each in warnings]
@@ -93,9 +93,7 @@ def _recent(engine: Engine, current: CurrentThreshold, threshold_id: int) -> lis
     ]
 
 
-def _windows(
-    recent: Sequence[DecidedScore],
-) -> dict[str | None, list[DecidedScore]]:
+def _windows(recent: Sequence[DecidedScore]) -> dict[str | None, list[DecidedScore]]:
     """The last scans of all (None), and of each scanner where there are several."""
     windows: dict[str | None, list[DecidedScore]] = {None: list(recent[:WINDOW])}
     scanners = sorted({each.scanner for each in recent if each.scanner is not None})
@@ -104,7 +102,7 @@ def _windows(
     return windows
 
 
-def _said_lately(engine: Engine, threshold_id: int) -> set[str | None]:
+def _warned_lately(engine: Engine, threshold_id: int) -> set[str | None]:
     """Scanners (None: all) that a warning about this threshold has named."""
     since = written(datetime.now(UTC) - timedelta(days=QUIET_DAYS))
     subjects = [json.loads(each.subject) for each in warnings_records.warnings(engine, since)]

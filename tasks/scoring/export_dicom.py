@@ -37,7 +37,7 @@ SUFFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class DecisionValues:
-    """What is decided of a scan."""
+    """The decision on a scan."""
 
     verdict: Verdict
     p_value: float
@@ -58,15 +58,15 @@ def export(
     run_id: int,
     model: ActiveModel,
     scan: PreparedItem,
-    judged: ModelScore,
-    said: DecisionValues,
+    scored: ModelScore,
+    decided: DecisionValues,
     workspace: Workspace,
 ) -> DicomExport:
     """Write a decision as DICOM files; nothing where the scan is no series, or highdicom missing.
 
     The source's headers are read again, in a child, which makes the objects too.
     """
-    stored, map_of_scan = scan.stored, judged.maps.anomaly
+    stored, map_of_scan = scan.stored, scored.maps.anomaly
     if not isinstance(stored, StoredVolume) or stored.origin.kind is not ScanKind.DICOM:
         return DicomExport()
     if not available() or map_of_scan is None:
@@ -80,43 +80,43 @@ def export(
     job = OutputJob(
         series=series,
         anomaly=anomaly,
-        map_threshold=said.threshold,  # a scan score is a value of the map, on its scale
-        montage=judged.maps.files[0].data,
-        score=judged.found.score,
-        threshold=said.threshold,
-        p_value=said.p_value,
-        verdict=said.verdict,
+        map_threshold=decided.threshold,  # a scan score is a value of the map, on its scale
+        montage=scored.maps.files[0].data,
+        score=scored.found.score,
+        threshold=decided.threshold,
+        p_value=decided.p_value,
+        verdict=decided.verdict,
         model_id=model.model_id,
         model_sha256=model_by_id(database(home), model.model_id).sha256,
         software_version=version("mriad"),
-        decided_at=datetime.fromisoformat(said.moment),
+        decided_at=datetime.fromisoformat(decided.moment),
         record_head=None if newest is None else str(newest),
     )
     (made,) = reader_pool().map(dicom_outputs, [job])
     anomaly.unlink()
     if isinstance(made, RejectedFile):
         return DicomExport(
-            rejection=rejection_at(scan.source, Path(home), made, run_id, said.moment)
+            rejection=rejection_at(scan.source, Path(home), made, run_id, decided.moment)
         )
-    return DicomExport(tuple(_written(Path(home), model, judged, made)))
+    return DicomExport(tuple(_written(Path(home), model, scored, made)))
 
 
 def _written(
-    home: Path, model: ActiveModel, judged: ModelScore, made: dict[HeatmapKind, bytes]
+    home: Path, model: ActiveModel, scored: ModelScore, made: dict[HeatmapKind, bytes]
 ) -> Iterator[HeatmapFile]:
     """Write the objects. They bear the time: those of a run that was cut off stay as they are."""
     for kind, data in made.items():
         suffix = f"-threshold-{model.threshold_id}-{SUFFIXES[kind]}.dcm"
-        name = judged.path(suffix)
+        name = scored.path(suffix)
         write_once(home / name, data)
         yield HeatmapFile(kind, 0, name, sha256_of(home / name))
 
 
 def _series(home: str, scan_id: int, stored: StoredVolume) -> Series | None:
     """The series that a volume was read from, as its headers tell it now."""
-    (sighted,) = scan_files(database(home), [scan_id])
+    (files,) = scan_files(database(home), [scan_id])
     shape = stored.load().voxels.shape
-    for source in volume_sources(sighted, Path(home)):
+    for source in volume_sources(files, Path(home)):
         series = source.series
         if series is None or series.shape != shape:
             continue

@@ -1,6 +1,5 @@
 """Scoring: from prepared slices to scores, decisions and heatmaps in the record."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -19,33 +18,11 @@ from tasks.runtime.connections import database, release_memory
 from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import timed
 from tasks.runtime.workspace import Workspace
-from tasks.scoring.calibration import Calibration, calibration_of
+from tasks.scoring.calibration import calibration_of
 from tasks.scoring.export_dicom import DecisionValues, DicomExport, export
 from tasks.scoring.model_scores import ModelScore, score_and_draw
 from tasks.scoring.preprocess import load_prepared
 from tasks.scoring.selection import ActiveModel, PendingScans
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveThreshold:
-    """An active threshold with the calibration scores behind it."""
-
-    value: float
-    calibration: Calibration
-
-    @classmethod
-    def of(cls, home: str, threshold_id: int) -> "ActiveThreshold":
-        """What a stored threshold draws."""
-        engine = database(home)
-        row = threshold_by_id(engine, threshold_id)
-        return cls(row.value, calibration_of(engine, row.model_id, row.dataset_id))
-
-    def p_values(self, judged: Sequence[ModelScore]) -> list[float]:
-        """The chance of such a score among healthy scans, for each."""
-        scores = np.array([each.found.score for each in judged])
-        healthy = self.calibration
-        chances = p_value(scores, healthy.values, healthy.groups)
-        return [float(chance) for chance in chances]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +31,7 @@ class ScoredChunk:
 
     wanted: int  # scans that it began with
     decided: int  # decisions that are new
-    unreadable: int  # scans that could not be read again or judged: no row, tried again next time
+    unreadable: int  # scans that could not be read or prepared: no row, tried again next time
 
 
 @task(name="score", cache_policy=NO_CACHE)
@@ -69,8 +46,7 @@ def score_chunk(
 ) -> ScoredChunk:
     """Score prepared slices, decide, paint, and append it all in one transaction.
 
-    `folder` is the workspace that they lie in; it is removed. `wanted` are the scans that the
-    chunk began with; those lost on the way are counted.
+    `folder`, their workspace, is removed. `wanted` are the scans that the chunk began with.
     """
     workspace = Workspace(Path(folder))
     n_scored, n_decided = 0, 0
@@ -87,22 +63,26 @@ def _score_prepared(
     """How many scans were scored, and how many decisions are new."""
     fitted = loaded_model(home, model.model_id, device)
     prepared = {each.scan_id: each for each in load_prepared(workspace)}
-    judged = score_and_draw(fitted, [*prepared.values()], model.model_id)
+    scored = score_and_draw(fitted, [*prepared.values()], model.model_id)
     write_all_atomically(
         {
             Path(home) / each.path(file.suffix): file.data
-            for each in judged
+            for each in scored
             for file in each.maps.files
         }
     )
-    moment, line = now(), ActiveThreshold.of(home, model.threshold_id)
+    engine, moment = database(home), now()
+    threshold = threshold_by_id(engine, model.threshold_id)
+    healthy = calibration_of(engine, threshold.model_id, threshold.dataset_id)
+    scores = np.array([each.found.score for each in scored])
+    chances = p_value(scores, healthy.values, healthy.groups)
     rows, rejections = [], []
-    for each, chance in zip(judged, line.p_values(judged), strict=True):
-        said = DecisionValues(verdict(each.found.score, line.value), chance, line.value, moment)
-        exported = export(home, run_id, model, prepared[each.scan_id], each, said, workspace)
-        rows.append(_row(each, said, exported))
+    for each, chance in zip(scored, chances, strict=True):
+        result = verdict(each.found.score, threshold.value)
+        decided = DecisionValues(result, float(chance), threshold.value, moment)
+        exported = export(home, run_id, model, prepared[each.scan_id], each, decided, workspace)
+        rows.append(_row(each, decided, exported))
         rejections += [exported.rejection] if exported.rejection else []
-    engine = database(home)
     added = append_scored(
         engine, model.model_id, model.threshold_id, rows, run_id=run_id, now=moment
     )
@@ -110,17 +90,17 @@ def _score_prepared(
     return len(rows), added.decisions
 
 
-def _row(judged: ModelScore, said: DecisionValues, exported: DicomExport) -> ScoredScan:
+def _row(scored: ModelScore, decided: DecisionValues, exported: DicomExport) -> ScoredScan:
     maps = [
-        HeatmapFile(file.kind, 0, judged.path(file.suffix), sha256(file.data).hexdigest())
-        for file in judged.maps.files
+        HeatmapFile(file.kind, 0, scored.path(file.suffix), sha256(file.data).hexdigest())
+        for file in scored.maps.files
     ]
     return ScoredScan(
-        scan_id=judged.scan_id,
-        value=judged.found.score,
-        slice_values=judged.slice_values,
-        positions=judged.found.positions,
+        scan_id=scored.scan_id,
+        value=scored.found.score,
+        slice_values=scored.slice_values,
+        positions=scored.found.positions,
         heatmaps=[*maps, *exported.files],
-        verdict=said.verdict,
-        p_value=said.p_value,
+        verdict=decided.verdict,
+        p_value=decided.p_value,
     )
