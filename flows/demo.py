@@ -47,11 +47,7 @@ def run_demo(
 ) -> DemoResult:
     """Ingest, train, score what was not trained on, replay, evaluate.
 
-    Args:
-        home: where everything goes; may be used again, then only what is new is done.
-        data: a folder (escaped) with `no` and `yes`; None for drawn heads.
-        settings: recipe, seed and device.
-        epochs: at most so many; None for the recipe's own, or fewer for drawn heads.
+    `data` is a folder (escaped) with `no` and `yes`; None for drawn heads, with fewer epochs.
     """
     if data is None:
         data = escape_path(home / DRAWN)

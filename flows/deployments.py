@@ -1,4 +1,4 @@
-"""The deployments: what runs by itself, and when. `prefect.yaml` says the same; a test holds them.
+"""The deployments and their schedules. `prefect.yaml` has the same; a test compares them.
 
 `mriad up` serves these; who runs a Prefect of their own deploys `prefect.yaml` instead.
 """

@@ -81,7 +81,7 @@ def ingest_folder(
 
 
 def ingest_result(found: FoundScans, reads: Iterable[Ingested]) -> IngestResult:
-    """What the listing of a folder and the reading of its files come to."""
+    """The result of listing a folder and reading its files."""
     seen, rejected, new = list(found.known), list(found.refused), 0
     for read in reads:
         seen += read.seen

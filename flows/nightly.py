@@ -40,10 +40,8 @@ def score_arrivals(
 ) -> ArrivalsScored:
     """Score what the folders of these arrivals hold (None: of all that are open).
 
-    Args:
-        home: None for MRIAD_HOME, as a deployment on other machines has it.
-        arrival_ids: ids, for Prefect keeps parameters and folders may be named after patients.
-        device: None for MRIAD_DEVICE.
+    By ids, as Prefect keeps parameters and folders may be named after patients. Without `home` and
+    `device`, those of the settings.
     """
     place = worker_context(home, device=device)
     device = device_in_use(place.settings.device)
@@ -56,10 +54,9 @@ def score_arrivals(
 
 @private_flow(name="nightly", flow_run_name="nightly", workers=TASKS_AT_ONCE)
 def nightly(home: Path | None = None) -> ArrivalsScored:
-    """Look the watched folder over, score all that has settled and is not decided, report.
+    """Sweep the watched folder, score all that has settled and is not decided, report.
 
-    Then train again, if the healthy pool has grown enough. The report is there before that
-    begins, for training takes its time; how a new model did, or that it failed, is added to it.
+    Then train again, if the healthy pool has grown enough; the result is added to the report.
     """
     place = worker_context(home)
     device = device_in_use(place.settings.device)

@@ -44,13 +44,9 @@ def private_flow(
     workers: int = CHUNKS,
     retries: int = 0,
 ) -> Callable[[Callable[P, R]], PrivateFlow[P, R]]:
-    """Like `prefect.flow`, for every flow of ours: it keeps names of folders, finds its record.
+    """Like `prefect.flow`, for every flow of ours: it hides names of folders, finds its record.
 
-    Args:
-        name: of the flow.
-        flow_run_name: may name parameters in braces, but no folder; or what makes the name.
-        workers: tasks at once.
-        retries: how often a run that fails is begun again, at once.
+    `flow_run_name` may name parameters in braces, but no folder. `workers` are tasks at once.
     """
 
     def decorate(function: Callable[P, R]) -> PrivateFlow[P, R]:

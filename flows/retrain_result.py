@@ -1,4 +1,4 @@
-"""What a retraining comes to, and whether there is anything to do. Without the workflow engine."""
+"""The result of a retraining, and whether one is due. Without the workflow engine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,13 +38,9 @@ class RetrainingResult:
 def nothing_to_retrain(
     engine: Engine, home: Path, current: CurrentThreshold, settings: Settings
 ) -> RetrainingResult | None:
-    """The result where it is plain that nothing would be trained; None where a run has to look.
+    """The result where nothing would be trained; None where a run must find out.
 
-    Args:
-        engine: of the record.
-        home: the home folder. New files in its `healthy/` may be scans, so a run has to look.
-        current: the active threshold and its model.
-        settings: say how much growth is enough.
+    New files in the home's `healthy/` may be scans, so then a run must find out.
     """
     if holds_new_files(engine, home, home / "healthy"):
         return None
@@ -78,7 +74,7 @@ def marks_of(settings: Settings) -> Marks:
 
 
 def options_of(settings: Settings) -> dict[str, Any]:
-    """What the settings say of retraining, as `retrain_model` takes it."""
+    """The settings of a retraining, as `retrain_model` takes them."""
     return {
         "marks": marks_of(settings),
         "terms": PromotionCriteria(

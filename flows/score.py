@@ -1,7 +1,7 @@
 """The scoring flow: ingest new files, score, decide, draw heatmaps, report."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from prefect.runtime import flow_run
@@ -84,9 +84,8 @@ def score_found(
 ) -> ScoringResult:
     """Read what is new of what was found, score it and what is known but undecided; report.
 
-    `folder` (escaped) is what the report names as the source. `shards` runs share the work, this
-    one among them. With `check`, drift of the scores is looked for before the report: once a
-    night, as every look may be a false alarm.
+    `folder` (escaped) is the report's source. `shards` runs share the work, this one among them.
+    With `check`, scores are tested for drift: once a night, as every test may be a false alarm.
     """
     started = time.monotonic()
     place = str(home)
@@ -170,14 +169,7 @@ def report_again(
 
     A run of its own in the record. Killed before the page is written, the next report tells it.
     """
-    counts = ScoreCounts(
-        new=found.new,
-        known=found.known,
-        training_scans=found.training_scans,
-        incompatible=found.incompatible,
-        unreadable=found.unreadable,
-        why_unreadable=found.why_unreadable,
-    )
+    counts = ScoreCounts(**{each.name: getattr(found, each.name) for each in fields(ScoreCounts)})
     with recorded_run(database(str(home)), "report_again", None) as run:
         write_score_report(
             str(home),

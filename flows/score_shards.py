@@ -45,14 +45,10 @@ class ShardScored:
 def score_shard(
     of_run: str, threshold_id: int, shard: int, shards: int, home: Path | None = None
 ) -> ShardScored:
-    """Read, register and score a range of what another run found, then help with the rest.
+    """Read, register and score a range of what the flow run `of_run` found; then help the others.
 
-    Args:
-        of_run: the flow run that found it. This worker's record has to know it.
-        threshold_id: to decide by, whatever has been activated since.
-        shard: number of this one, from 1; 0 is the run that found the scans.
-        shards: how many there are, that run included.
-        home: None for MRIAD_HOME, as on other machines.
+    It decides by `threshold_id`, whatever was activated since. Shards are numbered from 1; 0 is the
+    run that found the scans, which `shards` counts too.
     """
     place = worker_context(home)
     at = str(place.home)

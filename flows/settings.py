@@ -29,8 +29,6 @@ _OPTIONS = {
     "quiet_seconds": "--quiet",
     "poll": "--poll",
 }
-
-
 PREFECT_FOLDER = ".prefect"  # in the home
 LOCAL_SERVER = "http://127.0.0.1:4200/api"
 
@@ -186,14 +184,8 @@ def names_own_prefect(settings: Settings, secret: str) -> bool:
 def point_prefect(home: Path, api_url: str, secret: str | None, *, temporary: bool = False) -> None:
     """Set what Prefect reads on import: its home inside ours, no telemetry, which server.
 
-    A temporary server has no scheduler and nobody reads its logs, so none are sent to it.
-
-    Args:
-        home: our home.
-        api_url: of the server.
-        secret: of a server of ours; None for one of the user's own, whose credentials stand
-            in the environment where it needs any.
-        temporary: it is there for one command.
+    `secret` is None for a server of the user's own, whose credentials stand in the environment.
+    To a temporary server, there for one command, no logs are sent: nobody reads them.
     """
     prefect_home = home / PREFECT_FOLDER
     make_folder(prefect_home)  # a server does not make it, and does not start without
@@ -251,11 +243,7 @@ _SERVER = {
         "prefect.server.concurrency.lease_storage.filesystem"
     ),
 }
-
-
 _SAFE_PATH = {"PYTHONSAFEPATH": "1"}
-
-
 # For a server alone: else its log would be empty where it does not start.
 SAYS_ERRORS = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR"}
 

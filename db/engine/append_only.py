@@ -1,16 +1,13 @@
 """Triggers that make a table append-only and number its rows, as DDL for the migrations.
 
-UPDATE and DELETE raise, whoever asks: this program, a later version, a person with a shell.
-SQLite has a third way to lose a row: `INSERT OR REPLACE` deletes the rows that stand in its
-way, and fires no DELETE trigger unless `recursive_triggers` is on, which is a setting of the
-other side's connection (https://www.sqlite.org/lang_conflict.html). So a BEFORE INSERT
-trigger answers first. A row that brings the id of a row that is there is refused; one that
-meets it in another unique key is passed over, as with `ON CONFLICT DO NOTHING`, which is
-how this program writes and which a trigger cannot tell from a REPLACE.
+UPDATE and DELETE raise for every program. SQLite's `INSERT OR REPLACE` deletes rows too, and fires
+no DELETE trigger unless the connection sets `recursive_triggers`
+(https://www.sqlite.org/lang_conflict.html). So a BEFORE INSERT trigger refuses a row with an id
+that is taken, and ignores one with another unique key that is taken: a trigger cannot tell
+`ON CONFLICT DO NOTHING`, by which this program writes, from a REPLACE.
 
-A row's id is one more than the highest, whoever inserts it. "The latest wins" is asked by id:
-a row that named a higher one would win for ever, and one at the end of the numbers would leave
-no room for another. A step that makes a table puts both kinds of trigger on it.
+A row's id is one more than the highest, whoever inserts it: the latest row wins by its id, so a
+row that chose a higher one would win for ever. A step that makes a table adds both triggers.
 """
 
 from collections.abc import Sequence

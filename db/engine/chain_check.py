@@ -32,7 +32,7 @@ WINDOW: Final = 10_000  # links in memory
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What one link says of one table."""
+    """The rows of a table that a link covers."""
 
     link: int
     covered: Covered
@@ -90,7 +90,7 @@ def broken_links(engine: Engine) -> Iterator[str]:
             for row in table.rows(connection, None):
                 table.stray(row[table.shape.place])
             if table.strays:
-                yield _strays_told(table)
+                yield _strays_text(table)
 
 
 def _links(connection: Connection) -> Iterator[RowMapping]:
@@ -164,7 +164,7 @@ def _judged(shape: Shape, entry: _Entry, digest: Digest) -> Iterator[str]:
     yield f"link {entry.link} does not hold: {what}: {how}"
 
 
-def _strays_told(table: _Table) -> str:
+def _strays_text(table: _Table) -> str:
     n, shape = table.strays, table.shape
     rows = "1 row" if n == 1 else f"{n} rows"
     return (

@@ -110,7 +110,7 @@ def broken_chains(engine: Engine) -> list[str]:
         found += [
             f"threshold {row.id} was drawn through {row.n} scans that model {row.model_id} "
             "learned from"
-            for row in connection.execute(_thresholds_from_taught_scans())
+            for row in connection.execute(_thresholds_from_training_scans())
         ]
         found += [
             f"{table} {row_id} names dataset {dataset_id}, which has no scan for {role.value}"
@@ -141,18 +141,18 @@ def _decisions_with_another_score() -> Select[Any]:
     )
 
 
-def _thresholds_from_taught_scans() -> Select[Any]:
-    taught, calibrates = schema.dataset_scan.alias("taught"), schema.dataset_scan.alias()
+def _thresholds_from_training_scans() -> Select[Any]:
+    learned, calibrates = schema.dataset_scan.alias("learned"), schema.dataset_scan.alias()
     threshold, model = schema.threshold.c, schema.model.c
     return (
-        select(threshold.id, threshold.model_id, func.count(distinct(taught.c.scan_id)).label("n"))
+        select(threshold.id, threshold.model_id, func.count(distinct(learned.c.scan_id)).label("n"))
         .join(schema.model, model.id == threshold.model_id)
-        .join(taught, taught.c.dataset_id == model.dataset_id)
-        .join(calibrates, calibrates.c.scan_id == taught.c.scan_id)
+        .join(learned, learned.c.dataset_id == model.dataset_id)
+        .join(calibrates, calibrates.c.scan_id == learned.c.scan_id)
         .where(
             calibrates.c.dataset_id == threshold.dataset_id,
             calibrates.c.role == Role.CALIBRATION.value,
-            taught.c.role.in_([Role.TRAIN.value, Role.VALIDATION.value]),
+            learned.c.role.in_([Role.TRAIN.value, Role.VALIDATION.value]),
         )
         .group_by(threshold.id, threshold.model_id)
         .order_by(threshold.id)

@@ -75,15 +75,15 @@ def differences(engine: Engine) -> list[str] | None:
 
 
 def _differences(wanted: Things, found: Things) -> list[str]:
-    told = []
+    texts = []
     for kind, name in sorted(wanted.keys() | found.keys()):
         if (kind, name) not in found:
-            told.append(f"{kind} {name} is gone")
+            texts.append(f"{kind} {name} is gone")
         elif (kind, name) not in wanted:
-            told.append(f"{kind} {name} is none of mriad's")
+            texts.append(f"{kind} {name} is none of mriad's")
         elif wanted[kind, name] != found[kind, name]:
-            told.append(f"{kind} {name} is not as mriad makes it")
-    return told
+            texts.append(f"{kind} {name} is not as mriad makes it")
+    return texts
 
 
 def _of_sqlite(connection: Connection) -> Things:

@@ -48,17 +48,17 @@ OPEN_ARRIVALS = "Folders that arrived and are not yet scored"
 ONE_OR_ALL = "name one scan, or give --all"
 NO_DECISION = "scan {scan} has no decision to verify: score it first"
 REPLAYED = (
-    "{checked} replayed: {identical} identical to the last bit, {close} within tolerance, "
-    "{mismatched} mismatched; {unreadable} not replayed: the source is gone or changed."
+    "{checked} replayed: {0.identical} identical to the last bit, {0.within_tolerance} within "
+    "tolerance, {mismatched} mismatched; {unreadable} not replayed: the source is gone or changed."
 )
 CALIBRATION = (
-    "Calibration scores recomputed: {identical} identical to the last bit, {close} within "
-    "tolerance, {mismatched} mismatched."
+    "Calibration scores recomputed: {0.identical} identical to the last bit, "
+    "{0.within_tolerance} within tolerance, {0.mismatched} mismatched."
 )
-FAULT = "does not hold: {what}: {why}"
-MISMATCH = "mismatch: scan {scan}, decision {decision}: {what}"
-SOURCE_GONE = "{why}: decision {decision}: {path}"
-MISSING = "missing: scan {scan}, decision {decision}: {path}"
+FAULT = "does not hold: {0.what}: {0.why}"
+MISMATCH = "mismatch: scan {0.scan_id}, decision {0.decision_id}: {0.what}"
+SOURCE_GONE = "{0.why}: decision {0.decision_id}: {0.path}"
+MISSING = "missing: scan {0.scan_id}, decision {0.decision_id}: {0.path}"
 NOT_RECOMPUTED = "Not recomputed: {what}; {why}."
 LAST_BITS = "{scores} of run {run} {verb} last bits: {why}"
 DIFFERENCE = "recorded with {name} {before}, now {now}"
@@ -237,38 +237,19 @@ def show_verify(report: "ReplayReport", *, as_json: bool) -> None:
     if as_json:
         show_json(output.verify_document(report))
         return
-    scores = report.calibration
     show_lines(
         REPLAYED.format(
+            report,
             checked=counted(report.checked, "decision"),
-            identical=report.identical,
-            close=report.within_tolerance,
             mismatched=len(report.mismatched),
             unreadable=len(report.unreadable),
         ),
-        CALIBRATION.format(
-            identical=scores.identical, close=scores.within_tolerance, mismatched=scores.mismatched
-        ),
+        CALIBRATION.format(report.calibration),
     )
-    show_some([FAULT.format(what=each.what, why=each.why) for each in report.faults])
-    show_some(
-        [
-            MISMATCH.format(scan=each.scan_id, decision=each.decision_id, what=each.what)
-            for each in report.mismatched
-        ]
-    )
-    show_some(
-        [
-            SOURCE_GONE.format(why=each.why, decision=each.decision_id, path=each.path)
-            for each in report.unreadable
-        ]
-    )
-    show_some(
-        [
-            MISSING.format(scan=each.scan_id, decision=each.decision_id, path=each.path)
-            for each in report.missing
-        ]
-    )
+    show_some([FAULT.format(each) for each in report.faults])
+    show_some([MISMATCH.format(each) for each in report.mismatched])
+    show_some([SOURCE_GONE.format(each) for each in report.unreadable])
+    show_some([MISSING.format(each) for each in report.missing])
     show_lines(*(_last_bits(each) for each in report.last_bits))
     show_lines(*(_not_recomputed(each) for each in report.not_recomputed))
     show_notice()

@@ -48,12 +48,13 @@ NO_DECISION = (
     "mriad ingest PATH --label healthy"
 )
 SCAN = "Scan {scan}: {path}"
-DECISION = "Decision {decision}: {verdict}, score {score}, limit {threshold}"
+DECISION = "Decision {0.decision_id}: {0.verdict}, score {score}, limit {threshold}"
 REVIEWED = (
-    "Reviewed as {verdict}{labelled} by {reviewer}. To take it back: mriad review {scan} withdraw"
+    "Reviewed as {0.verdict}{labelled} by {0.reviewer}. "
+    "To take it back: mriad review {scan} withdraw"
 )
 LABELLED = ", and labelled {label}"
-WITHDRAWN = "{reviewer} withdrew the review of {author}, who reviewed it as {verdict}. {label}"
+WITHDRAWN = "{by} withdrew the review of {0.reviewer}, who reviewed it as {0.verdict}. {label}"
 LABEL_NOW, NO_LABEL = "It is labelled {label}.", "It has no label."
 
 
@@ -142,28 +143,13 @@ def _show(result: ReviewResult, label: Label | None) -> None:
     show_lines(
         SCAN.format(scan=decision.scan_id, path=decision.path or "no file"),
         DECISION.format(
-            decision=decision.decision_id,
-            verdict=decision.verdict,
-            score=formatted(decision.score),
-            threshold=formatted(decision.threshold),
+            decision, score=formatted(decision.score), threshold=formatted(decision.threshold)
         ),
     )
     if last is None:
-        show_lines(
-            REVIEWED.format(
-                verdict=result.verdict,
-                labelled=LABELLED.format(label=result.label) if result.label else "",
-                reviewer=result.reviewer,
-                scan=decision.scan_id,
-            )
-        )
+        labelled = LABELLED.format(label=result.label) if result.label else ""
+        show_lines(REVIEWED.format(result, labelled=labelled, scan=decision.scan_id))
     else:
-        show_lines(
-            WITHDRAWN.format(
-                reviewer=result.reviewer,
-                author=last.reviewer,
-                verdict=last.verdict,
-                label=LABEL_NOW.format(label=label.value) if label else NO_LABEL,
-            )
-        )
+        text = LABEL_NOW.format(label=label.value) if label else NO_LABEL
+        show_lines(WITHDRAWN.format(last, by=result.reviewer, label=text))
     show_notice()

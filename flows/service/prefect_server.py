@@ -20,7 +20,7 @@ from pathlib import Path
 
 from flows.messages import say
 from flows.service.server_logs import cause_in, new_log
-from flows.service.server_secret import PortOwner, find_server
+from flows.service.server_secret import PortOwner, find_server, is_own_server
 from flows.settings import (
     LOOPBACK,
     PREFECT_FOLDER,
@@ -162,9 +162,9 @@ def known_server(home: Path, settings: Settings) -> Callable[[], bool]:
     """
     secret = server_secret(home)
     port = local_port(settings.prefect_api_url)
-    if port is None or find_server(port, secret, HEALTH_TIMEOUT_SECONDS) is not PortOwner.OURS:
+    if port is None or not is_own_server(port, secret, HEALTH_TIMEOUT_SECONDS):
         return lambda: True
-    return lambda: find_server(port, secret, HEALTH_TIMEOUT_SECONDS) is PortOwner.OURS
+    return lambda: is_own_server(port, secret, HEALTH_TIMEOUT_SECONDS)
 
 
 def _import_prefect(home: Path) -> None:
@@ -214,7 +214,7 @@ def _await(server: subprocess.Popen[bytes], api: str, secret: str, log: Path) ->
     port = local_port(api)
     assert port is not None
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
-    while find_server(port, secret, 1.0) is not PortOwner.OURS:
+    while not is_own_server(port, secret, 1.0):
         ended = server.poll() is not None
         if ended or time.monotonic() > deadline:
             cause = cause_in(log) or (

@@ -36,7 +36,7 @@ from prefect.states import Crashed
 from flows.context import Context, child_context
 from flows.messages import where_it_happened
 from flows.service.prefect_server import HEALTH_TIMEOUT_SECONDS, own_server
-from flows.service.server_secret import PortOwner, find_server
+from flows.service.server_secret import is_own_server
 from flows.settings import PREFECT_FOLDER
 from mriad_model.errors import MriadError
 from mriad_model.parent_process import kill_with_parent, signal_with_parent
@@ -131,10 +131,7 @@ def _await_server(place: Context) -> None:
 
 
 def _is_up(place: Context) -> bool:
-    return (
-        find_server(*own_server(place.home, place.settings), HEALTH_TIMEOUT_SECONDS)
-        is PortOwner.OURS
-    )
+    return is_own_server(*own_server(place.home, place.settings), HEALTH_TIMEOUT_SECONDS)
 
 
 @contextmanager

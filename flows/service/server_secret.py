@@ -50,6 +50,11 @@ def find_server(port: int, secret: str, seconds: float) -> PortOwner:
     )
 
 
+def is_own_server(port: int, secret: str, seconds: float) -> bool:
+    """Whether the home's own server listens at the port, and answers in time."""
+    return find_server(port, secret, seconds) is PortOwner.OURS
+
+
 def _asked(port: int, path: str, seconds: float) -> bytes:
     """An HTTP answer, its head too; cut where it is long.
 

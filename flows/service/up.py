@@ -16,7 +16,7 @@ from flows.messages import say
 from flows.service.prefect_server import HEALTH_TIMEOUT_SECONDS, listen, own_server
 from flows.service.process import ManagedProcess
 from flows.service.roles import SERVE, SERVER, WATCH
-from flows.service.server_secret import PortOwner, find_server
+from flows.service.server_secret import is_own_server
 from flows.settings import PREFECT_FOLDER, SAYS_ERRORS, local_api, service_environment
 from mriad_model.errors import HomeError, SettingsError
 
@@ -31,11 +31,7 @@ UNHEALTHY = 4  # times in a row
 
 
 def run_service(place: Context, ready: Callable[[], None]) -> None:
-    """Run everything until an exception (SIGTERM, Ctrl-C) is raised.
-
-    Args:
-        place: the home, prepared, and the settings.
-        ready: called once, when new scans would be scored.
+    """Run everything until an exception (SIGTERM, Ctrl-C); calls `ready` once scans are scored.
 
     Raises:
         SettingsError: the server's address is not on this machine, or is taken.
@@ -52,7 +48,7 @@ def run_service(place: Context, ready: Callable[[], None]) -> None:
         serve = ManagedProcess(SERVE, environment, log, 40.0, folder)
         watch = ManagedProcess(WATCH, environment, log, 10.0, folder)
         children = (server, serve, watch)
-        up = partial(_is_up, port, secret)
+        up = partial(is_own_server, port, secret)
         try:
             start_children(children, up, home, log)
             log.info("ready")
@@ -111,10 +107,6 @@ def held_port(port: int) -> Iterator[socket.socket]:
             with listener:
                 yield listener
             return
-
-
-def _is_up(port: int, secret: str, seconds: float) -> bool:
-    return find_server(port, secret, seconds) is PortOwner.OURS
 
 
 def start_children(
