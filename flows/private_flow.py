@@ -94,10 +94,7 @@ def threads(workers: int = CHUNKS) -> TaskRunner[PrefectFuture[Any]]:
 
 
 def data(value: T) -> T:
-    """A large argument of a task, in which Prefect need not look for futures: it holds none.
-
-    It looks at every item, twice: seconds for the scans of 100,000 files.
-    """
+    """A large argument of a task, which Prefect need not search for futures: that takes seconds."""
     return cast(T, quote(value))
 
 

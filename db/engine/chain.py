@@ -1,16 +1,14 @@
 """The chain of links: each transaction that appends leaves one, over its rows and the link before.
 
-A link holds, for each table that the transaction appended to, the first and last id, how many
-rows, and the SHA-256 of the rows in their canonical form; and its own SHA-256, over all of that
-and the link before. So whoever knows the last link, the head, knows whether any row before it
-has been changed, taken away or slipped in since (`db.engine.chain_check`). A table without an id of
-its own goes with the table that its first key names: its rows are written together with that
-row, never later.
+A link holds, for each table that the transaction appended to, the first and last id, the number of
+rows and the SHA-256 of their canonical form; and its own SHA-256, over that and the link before. So
+the last link, the head, shows whether any row before it was changed, removed or inserted since
+(`db.engine.chain_check`). Rows of a table without ids are written with the row that their first key
+names, and covered with it.
 
 The canonical form of rows is a JSON array without blanks, in the order of their keys: each an
-object of its columns in the order of their names, those without a value left out, so that a
-column added later leaves old links standing. Numbers are written so that they come back the
-same bit by bit, text in ASCII; SQLite and PostgreSQL give the same array.
+object of its columns by name, without empty ones, so that a column added later changes no old link.
+Numbers keep all bits, text is ASCII; SQLite and PostgreSQL give the same array.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

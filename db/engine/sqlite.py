@@ -60,10 +60,9 @@ def url_to_write(path: Path) -> URL:
 def url_to_read(path: Path) -> URL:
     """The database only to read.
 
-    A WAL database needs its `-wal` and `-shm` files even to be read. Where the home can be
-    written they come and go with the connection, which must be free to remove them. Where
-    it cannot, those of a writer are read along; and where there are none, nobody is writing,
-    and SQLite may take the file as immutable
+    A WAL database needs its `-wal` and `-shm` files to be read; the connection makes and removes
+    them in a home that can be written. In another those of a writer are used; without any, nobody
+    writes, and SQLite may take the file as immutable
     (https://www.sqlite.org/wal.html#read_only_databases).
     """
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
@@ -82,9 +81,8 @@ def _url(path: Path, options: str) -> URL:
 def make_private(path: Path) -> None:
     """Make the file before SQLite does, which would let others read it. HomeError if not.
 
-    One that is there is not opened: to close it again would take from this process all locks
-    that SQLite holds on it (https://www.sqlite.org/howtocorrupt.html, 2.2), and another process
-    would take the log away that this one still writes to.
+    An existing one is not opened: closing it would drop all locks that SQLite holds on it in this
+    process (https://www.sqlite.org/howtocorrupt.html, 2.2).
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

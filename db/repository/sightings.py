@@ -117,9 +117,8 @@ class FileKey(NamedTuple):
 def known_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, tuple[int, ...]]:
     """Of these files, those seen before as they stand now, each with the ids of its scans.
 
-    In the order of `files`. Of a file that several runs found scans in, those that the last of
-    them found: a series seen half copied is another scan than the whole one that it became. One
-    run finds several in a file that holds several stacks.
+    In the order of `files`. Of a file in which several runs found scans, those of the last run: a
+    series seen half copied is another scan than the whole. A file of several stacks has several.
     """
     wanted = list(dict.fromkeys(files))
     table = schema.sighting.c

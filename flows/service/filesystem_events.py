@@ -1,9 +1,8 @@
 """File-system events of a watched folder. They only bring the next sweep forward.
 
-Events are missed: of files there before the start, of a folder renamed in (its files), on
-network shares, where the kernel's watches run out, and after the root was deleted and made again
-(the observer lives on, its emitter is dead). So nothing is learned from an event but that
-something happened.
+Events are missed: of files there before the start, of the files of a folder renamed in, on network
+shares, where the kernel's watches run out, and after the root was deleted and made again (the
+observer lives on, its emitter is dead).
 """
 
 import contextlib

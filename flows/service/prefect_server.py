@@ -1,8 +1,7 @@
 """Which Prefect server a command uses: the home's own, one of the user's, else a temporary one.
 
-Prefect can start a temporary server itself, but leaves it behind when it is killed, and hangs
-when an interrupt from the terminal reaches both. So it is started here, in a session of its own,
-and it ends with us, however we end.
+A temporary server that Prefect starts itself outlives a kill, and hangs when Ctrl-C reaches both.
+So it is started here, in a session of its own, and ends with this process.
 """
 
 import signal

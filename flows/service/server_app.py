@@ -1,9 +1,8 @@
 """The Prefect server as we run it: `python -m flows.service.server_app DESCRIPTOR` (a socket).
 
 Prefect asks for the secret (`PREFECT_SERVER_API_AUTH_STRING`) in all of its API and its websockets
-but for /api/health. Before it stands a guard: whoever reaches this server by another name than
-this machine's (DNS rebinding), or from a web page that is not its own, is answered by nothing of
-Prefect's.
+but for /api/health. A guard before it rejects requests that name another host (DNS rebinding) or
+come from another server's page.
 """
 
 # ruff: noqa: PLC0415 - Prefect reads its settings on import
@@ -30,16 +29,10 @@ VIOLATION = 1008  # RFC 6455: a message that violates the policy
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Answers challenges; lets through what was meant for this server and comes from no other page.
-
-    Attributes:
-        app: the guarded application.
-        secret: what the home's servers and clients know.
-        port: that it listens on.
-    """
+    """Answers challenges; passes on requests addressed to this server and from its own pages."""
 
     app: App
-    secret: str
+    secret: str  # of the home's servers and clients
     port: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,8 +1,7 @@
 """Recognises the home's own Prefect server among other processes on its port: by a secret.
 
-Whoever asks sends a number that was never used before, and gets it back signed. So nobody is told
-the secret who does not have it, and no answer that was overheard is worth anything. The signature
-names the port: what listens on another port can't pass such an answer on as its own.
+The client sends a fresh random number and gets it back signed: the secret is never sent, and an
+old answer is of no use. The signature names the port, so no other port can pass an answer on.
 """
 
 import hashlib

@@ -1,8 +1,7 @@
 """The watcher: records folders that have settled as arrivals, and asks for them to be scored.
 
-It sweeps the watched folder and records what has settled; file-system events only bring the next
-sweep forward. Arrivals that are not scored are asked for again; folders that this process misses
-are found by the next one, or by the nightly run.
+File-system events only bring the next sweep forward. Arrivals that are not scored are asked for
+again; folders that this process misses are found by the next one, or by the nightly run.
 """
 
 import threading

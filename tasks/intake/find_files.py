@@ -88,8 +88,8 @@ def find_files(home: str, run_id: int, folder: str, glob: str) -> FoundScans:
 def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> FoundScans:
     """Set apart the files that the record has seen unchanged, and sort the rest.
 
-    Files of a DICOM series that arrive after others make another scan with them: where anything
-    in a folder is new, the DICOM files beside it are looked at again.
+    DICOM files that arrive later make another scan with those before: where anything in a folder is
+    new, its DICOM files are read again.
     """
     place, engine = Path(home), database(home)
     keys = {

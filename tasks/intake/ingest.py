@@ -37,7 +37,7 @@ CHANGED = RejectedFile(RejectionReason.UNREADABLE, "changed while it was being r
 
 @dataclass(frozen=True, slots=True)
 class Labelling:
-    """What to say of the scans found: one value for all, folder names, a CSV, or nothing."""
+    """How scans are labelled: one value for all, by folder names, by a CSV, or not at all."""
 
     author: str
     value: LabelValue | None = None
@@ -57,10 +57,10 @@ class Ingested:
 
 @dataclass(frozen=True, slots=True)
 class LabelCounts:
-    """What a labelling said."""
+    """Result of a labelling."""
 
     added: int  # rows that are new
-    unlabelled: int  # files of which it says nothing
+    unlabelled: int  # files that it does not label
 
 
 @task(name="ingest", cache_policy=NO_CACHE)
@@ -70,8 +70,7 @@ def ingest_chunk(
 ) -> Ingested:
     """Read sources and append what they are: scans and sightings, or rejections.
 
-    What was read is left in `folder`, a workspace, for the step that prepares it, if it is to
-    be kept.
+    With `keep`, what was read stays in `folder`, a workspace, for the step that prepares it.
     """
     engine, place, workspace = database(home), Path(home), Workspace(Path(folder))
     outcomes = list(read_sources(sources, workspace, time_budget(home, run_id)))
@@ -116,18 +115,18 @@ def _sighting(file: FoundFile, home: Path, run_id: int, moment: str) -> Sighting
 def label_scans(
     home: str, folder: str, labelling: Labelling, seen: Sequence[tuple[int, str]]
 ) -> LabelCounts:
-    """Append what the labelling says of each (scan id, path).
+    """Append the label of each (scan id, path).
 
     Raises:
         SettingsError: the CSV cannot be read.
     """
-    say = labeller(Path(unescape_path(folder)), labelling)
+    label_of = labeller(Path(unescape_path(folder)), labelling)
     moment = now()
     source = LabelSource.CSV if labelling.csv else LabelSource.FOLDER
     labels = [
         Label(scan_id, value, source, labelling.author, moment)
         for scan_id, path in seen
-        if (value := say(Path(path))) is not None
+        if (value := label_of(Path(path))) is not None
     ]
     return LabelCounts(
         added=append_labels(database(home), labels),
@@ -136,7 +135,7 @@ def label_scans(
 
 
 def labeller(folder: Path, labelling: Labelling) -> Callable[[Path], LabelValue | None]:
-    """What to say of a file, by the labelling's one rule."""
+    """A file's label, by the labelling's one rule."""
     if labelling.csv is not None:
         table = read_label_csv(Path(labelling.csv))
         return lambda path: table.get(os.path.relpath(path, folder)) or table.get(path.name)

@@ -1,4 +1,4 @@
-"""What decisions stand on, computed again: the model's file, and the threshold's calibration."""
+"""Replay of the model's file and the threshold's calibration, on which decisions depend."""
 
 import json
 from collections import Counter
@@ -105,7 +105,7 @@ class Foundations:
         try:
             faults += self._score_again(threshold.model_id, rows, before)
         except ModelFileError:
-            return faults  # told of the model
+            return faults  # reported of the model
         values = [each.value if (v := before[each.scan_id]) is None else v for each in rows]
         if not faults:
             faults += _fit_faults(threshold, values, groups, Alike.CLOSE)

@@ -94,9 +94,8 @@ def write_score_report(
 ) -> WrittenReport:
     """Write the page of a scoring run: its decisions, and those of runs interrupted before it.
 
-    `threshold_id` is what the run decided by; another may have been activated since. The page tells
-    what changed since the last report had told. Written once more after the run, it holds also what
-    has changed since then.
+    The run decided by `threshold_id`; another may be active since. The page lists the changes since
+    the last report; written once more after the run, also those since then.
     """
     engine, place = database(home), Path(home)
     _, end = run_by_id(engine, run_id)

@@ -1,8 +1,7 @@
-"""What sways the last bits of a score beside the software: instruction sets, threads, variables.
+"""What changes the last bits of scores besides software: instruction sets, threads, variables.
 
-Libraries choose their kernels by the processor and by variables of their own, and kernels differ
-in how they add up. These variables are no settings of ours: they are only written down, with no
-host name and no path.
+Libraries choose their kernels by these, and kernels differ in the order of sums. The variables
+are only recorded, without host names and paths.
 """
 
 import json

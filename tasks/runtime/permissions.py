@@ -1,8 +1,7 @@
-"""What others than its owner can do to a home: change it, or read what is the owner's alone.
+"""What other users than its owner and root can do to a home: change it, or read private files.
 
-Others are all users but root and the one who runs this. A group counts as others too, unless it is
-the owner's private one: of the owner's name, with nobody else in it, and no access list widens it.
-`inbox/` may be written by whoever delivers scans.
+A group counts as other users too, unless it is the owner's private one: of the owner's name, with
+nobody else in it, and no access list. `inbox/` may be written by whoever delivers scans.
 """
 
 import grp

@@ -1,8 +1,7 @@
 """A chunk's scratch folder: its scans on their way from reading to preparing to scoring.
 
-Between tasks travels the folder's path. A scan that one step has read is there for the next, so
-that no file of a night is decoded twice: pixels and voxels as the children wrote them, mapped
-and never copied. The folder goes when the chunk is done, or with its run.
+Tasks pass its path on. The pixels and voxels that children wrote lie there for the next step,
+mapped and never copied, so no file is decoded twice. It is removed with its chunk, or its run.
 """
 
 import json

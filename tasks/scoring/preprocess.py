@@ -1,7 +1,6 @@
 """Preprocessing: from scans in the record to prepared slices in a file, for the steps after.
 
-Only a folder's path travels between tasks. The prepared slices are scratch: they are removed
-when their chunk is done.
+Tasks pass on a folder's path. Prepared slices are scratch, removed when their chunk is done.
 """
 
 import json
@@ -53,14 +52,11 @@ class PreparedItem:
 def preprocess_chunk(
     home: str, run_id: int, recipe: str, wanted: PendingScans, folder: str, *, keep: bool = True
 ) -> int:
-    """Prepare scans as the recipe says, and leave the slices in `folder`, a workspace.
+    """Prepare scans by the recipe, into a file in `folder`, a workspace; how many.
 
-    The scans are those that the step before left there, or are read again. One whose files have
-    all vanished or changed, or that holds nothing to judge, gets a rejection row and is left out.
-    Unless they are to be kept, the scans as read are removed from there.
-
-    Returns:
-        How many were prepared; with none there is no file.
+    Scans are those that the step before left there, or are read again. One whose files are gone or
+    changed, or that has no slice to score, gets a rejection row. With none there is no file. Scans
+    as read are removed unless `keep`.
     """
     workspace = Workspace(Path(folder))
     located = load_scans(home, run_id, wanted.scan_ids, workspace)
@@ -75,7 +71,7 @@ def preprocess_chunk(
 def prepare_located(
     home: str, run_id: int, located: Sequence[LocatedScan], recipe: Recipe
 ) -> list[PreparedItem]:
-    """Prepare scans; one that holds nothing to judge gets a rejection row and is left out."""
+    """Prepare scans; one that has no slice to score gets a rejection row."""
     outcomes = prepare_outcomes(located, recipe)
     rejections = [
         rejection_at(each.kept.source, Path(home), outcome, run_id, now())

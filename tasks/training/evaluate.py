@@ -1,4 +1,4 @@
-"""Evaluation: labelled scans gathered into one file, folds run over it, a report at the end."""
+"""Evaluation: gathers labelled scans into one file, runs folds over it, writes a report."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ OTHER_KIND = "not of the kind that the recipe {!r} is for ({})"
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What a folder held for an evaluation."""
+    """Scans of a folder for an evaluation, counted by label."""
 
     healthy: int
     abnormal: int
@@ -64,8 +64,8 @@ def gather_labelled(
         SettingsError: the label CSV cannot be read; or the healthy scans are of several contrasts.
     """
     root, how = Path(unescape_path(folder)), Recipe.from_json(recipe)
-    say = labeller(root, labelling)
-    labels = {file: say(file.path) for file in list_files(root, glob)}
+    label_of = labeller(root, labelling)
+    labels = {file: label_of(file.path) for file in list_files(root, glob)}
     wanted = {file: label for file, label in labels.items() if label is not None}
     refused: dict[FoundFile, RejectedFile] = {}
     found: list[EvaluationScan] = []

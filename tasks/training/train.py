@@ -69,8 +69,8 @@ class Trained:
 def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) -> FrozenDataset:
     """Freeze the healthy scans that the recipe is for as a dataset.
 
-    Roles are dealt to whole groups of scans: twins, and scans of one patient. What a scan's
-    twins are told by is read into `folder`, a scratch folder, chunk by chunk.
+    Roles are given to whole groups of scans: near-duplicates, and scans of one patient. `folder` is
+    a scratch folder.
 
     Raises:
         TooFewScans: there are not enough distinct healthy scans to train and calibrate.
