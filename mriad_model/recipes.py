@@ -132,8 +132,29 @@ class Augmentation:
 
 
 @dataclass(frozen=True, slots=True)
+class ImplantTraining:
+    """Fine-tuning on anomalies implanted in healthy slices, from weights of drawn heads alone.
+
+    Where there are fewer healthy slices than `few`, more of the samples are of drawn heads, the
+    implants may be larger, and the steps are fewer.
+    """
+
+    drawn_heads: Annotated[int, between(1, 10_000)] = 24  # that stay among the healthy ones
+    drawn_share: Share = 0.1  # of the samples that are of them
+    largest: Annotated[float, between(5, 64)] = 28.0  # radius of implants, pixels of 128
+    few: Annotated[int, between(0, 1_000_000)] = 0
+    few_drawn_share: Share = 0.3
+    few_largest: Annotated[float, between(5, 64)] = 36.0
+    few_steps: Annotated[float, between(0.01, 1)] = 0.75  # of the steps
+
+
+@dataclass(frozen=True, slots=True)
 class Training:
-    """Adam on the mean squared error, stopped early on held-out healthy slices."""
+    """Adam on the mean squared error, stopped early on held-out healthy slices.
+
+    With `implants`, AdamW on the loss of implants, in rounds of ten steps (told as epochs), not
+    stopped early; `augmentation` and `patience` then mean nothing.
+    """
 
     learning_rate: Annotated[float, between(1e-9, 10)] = 1e-3
     batch_size: Annotated[int, between(1, 65_536)] = 32
@@ -141,6 +162,7 @@ class Training:
     patience: Annotated[int, between(0, 1_000_000)] = 10  # epochs without a better validation loss
     seed: Annotated[int, between(0, 2**64 - 1)] = 0
     augmentation: Augmentation = Augmentation()
+    implants: ImplantTraining | None = None  # for the detector of that name
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +242,7 @@ class VolumeRecipe:
         return self.slicing.plane
 
 
-LATER = ("calibrate_by_group", "volumes", "scoring.size", "scoring.scored_by")
+LATER = ("calibrate_by_group", "volumes", "training.implants", "scoring.size", "scoring.scored_by")
 """Fields that recipes did not have at first; None means as before there was such a field."""
 
 PICTURE = VolumeRecipe(Slicing(), train_slices=1, scan_score=ScanScore.MAX)
@@ -383,6 +405,23 @@ DEFAULT = Recipe(
 )
 
 
+IMPLANTS = Recipe(
+    name="implants",
+    preprocessing=Preprocessing(128, Framing.FOREGROUND, Intensity.PERCENTILES),
+    detectors=(
+        DetectorRecipe("implants", gathering=1.0),
+        DetectorRecipe("asymmetry", smoothing=1.0, tolerance=2, gathering=2.5),
+    ),
+    training=Training(
+        learning_rate=1.5e-3, batch_size=8, max_epochs=40, implants=ImplantTraining(few=120)
+    ),
+    scoring=Scoring(
+        SliceScoreMethod.MAX, erosion=2, standardise=True, size=64, scored_by="implants"
+    ),
+    calibrate_by_group=True,
+)
+
+
 VOLUME = replace(
     DEFAULT,
     name="volume",
@@ -403,7 +442,7 @@ VOLUME = replace(
 )
 
 
-BUILT_IN = (SEED, DEFAULT, VOLUME)
+BUILT_IN = (SEED, DEFAULT, IMPLANTS, VOLUME)
 
 
 def recipe_named(name: str) -> Recipe:

@@ -38,7 +38,7 @@ from mriad_model.detection.training import Epoch, TrainingSummary
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocessing.foreground import interiors
 from mriad_model.preprocessing.slices import SliceBatch, shrunk
-from mriad_model.recipes import Recipe, Scoring
+from mriad_model.recipes import Recipe
 
 USUAL = "usual"  # prefix of the tensors that standardise
 UNREADABLE = (  # what reading something that is no model may run into
@@ -74,13 +74,13 @@ class FittedModel:
         inside = _interiors(batch, self.recipe)
         maps = _maps(self.recipe, self.detectors, batch, inside, self.device)
         heights = _heights(batch, self.recipe)
-        maps, combined = _combined(maps, self.standards, inside, heights, self.recipe.scoring)
-        how = self.recipe.scoring.score
-        return Scored(
-            scores=slice_scores(combined, inside, how),
-            maps=combined,
-            parts={kind: slice_scores(found, inside, how) for kind, found in maps.items()},
-        )
+        maps, combined = _combined(maps, self.standards, inside, heights, self.recipe)
+        how, alone = self.recipe.scoring.score, self.recipe.scoring.scored_by
+        parts = {kind: slice_scores(found, inside, how) for kind, found in maps.items()}
+        own = slice_scores(combined, inside, how)
+        if alone is not None and self.recipe.volumes is None:
+            own = parts[alone] / self.standards[alone].sd
+        return Scored(own, combined, parts)
 
     def to_bytes(self) -> bytes:
         """The model as a safetensors file. The same model gives the same bytes, trained twice too.
@@ -179,7 +179,7 @@ def fit(
             )
             for kind, found in maps.items()
         }
-    _, combined = _combined(maps, standards, inside, heights, recipe.scoring)
+    _, combined = _combined(maps, standards, inside, heights, recipe)
     low, high = _colours(combined[inside], recipe)
     return FittedModel(recipe, detectors, standards, low, high, training, where)
 
@@ -218,16 +218,21 @@ def _combined(
     standards: dict[str, Normalisation],
     inside: NDArray[np.bool_],
     heights: SliceLevels | None,
-    scoring: Scoring,
+    recipe: Recipe,
 ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
-    """The detectors' maps, standardised where the recipe does so, and the one map of all."""
+    """The detectors' maps, standardised where the recipe does so, and the one map of all.
+
+    Where one detector scores a volume, its map is moved so that the score is a value of it: the
+    threshold tells the segmentation too. A picture's is left, for so it paints better (pixel
+    average precision on 59 lesion masks .60 against .45).
+    """
     if not standards:
         (found,) = maps.values()
         return maps, found
     maps = standardised(maps, standards, heights)
-    combined, alone = combine(maps, standards, inside), scoring.scored_by
-    if alone is not None:
-        scores = slice_scores(maps[alone], inside, scoring.score) / standards[alone].sd
+    combined, alone = combine(maps, standards, inside), recipe.scoring.scored_by
+    if alone is not None and recipe.volumes is not None:
+        scores = slice_scores(maps[alone], inside, recipe.scoring.score) / standards[alone].sd
         combined = anchored(combined, scores, inside)
     return maps, combined
 

@@ -6,10 +6,10 @@ import pytest
 
 from mriad_model import recipes
 from mriad_model.errors import SettingsError
-from mriad_model.recipes import DEFAULT, SEED, VOLUME, Recipe, recipe_named
+from mriad_model.recipes import DEFAULT, IMPLANTS, SEED, VOLUME, Recipe, recipe_named
 
 
-@pytest.mark.parametrize("recipe", [SEED, DEFAULT, VOLUME, VOLUME.with_contrast(["T1w"])])
+@pytest.mark.parametrize("recipe", [SEED, DEFAULT, IMPLANTS, VOLUME, VOLUME.with_contrast(["T1w"])])
 def test_a_recipe_survives_its_own_json(recipe):
     text = recipe.to_json()
 
@@ -26,6 +26,7 @@ def test_the_json_of_a_recipe_is_canonical():
 def test_recipes_are_found_by_name():
     assert recipe_named("seed") is SEED
     assert recipe_named("default") is DEFAULT
+    assert recipe_named("implants") is IMPLANTS
     assert recipe_named("volume") is VOLUME
 
 
@@ -48,7 +49,7 @@ def test_every_number_of_a_recipe_has_its_limits():
         for name, hint in get_type_hints(part).items()
         if {int, float} & {hint, *get_args(hint)}
     ]
-    assert len(numbers) == 34
+    assert len(numbers) == 41
     for part, name in numbers:
         limits = repr(get_type_hints(part, include_extras=True)[name])
         assert "Ge(ge=" in limits, (part, name)
@@ -110,7 +111,7 @@ def test_a_recipe_written_before_is_read_and_written_as_it_was():
     assert Recipe.from_json(BEFORE).to_json() == BEFORE
 
 
-@pytest.mark.parametrize("recipe", [SEED, DEFAULT])
+@pytest.mark.parametrize("recipe", [SEED, DEFAULT, IMPLANTS])
 def test_a_recipe_for_pictures_is_stored_as_before_there_were_volumes(recipe):
     assert "volumes" not in json.loads(recipe.to_json())
     assert recipe.with_contrast(["T1w"]) == recipe

@@ -59,7 +59,7 @@ def test_a_detector_that_is_not_registered_is_refused_by_name(network):
     recipe = with_detectors(DetectorRecipe("telepathy", network=network))
     slices = drawn_slices(2, recipe)
 
-    with pytest.raises(SettingsError, match=r"'telepathy'.*'autoencoder', 'asymmetry'"):
+    with pytest.raises(SettingsError, match=r"'telepathy'.*'autoencoder', 'asymmetry', 'implants'"):
         fit(slices, slices, recipe, device="cpu")
 
 

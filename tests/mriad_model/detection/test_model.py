@@ -327,7 +327,20 @@ def test_one_detector_may_score_while_all_paint():
     own = scored.parts["autoencoder"]
     assert np.corrcoef(scored.scores, own)[0, 1] == pytest.approx(1)
     assert scored.maps.shape == (5, 32, 32)
+
+
+def test_of_a_volume_the_score_of_one_detector_is_a_value_of_the_map():
+    recipe = VOLUME.with_training(max_epochs=1)
+    alone = replace(recipe.scoring, scored_by="autoencoder", score=SliceScoreMethod.MAX)
+    recipe = replace(recipe, scoring=alone)
+    slices = drawn_slices(6, recipe)
+    slices = replace(slices, levels=np.linspace(0, 60, 6, dtype=np.float32))
+
+    scored = fit(slices, slices, recipe, device="cpu").score(slices)
+
     np.testing.assert_array_equal(scored.scores, scored.maps.max(axis=(1, 2)))
+    own = scored.parts["autoencoder"]
+    assert np.corrcoef(scored.scores, own)[0, 1] == pytest.approx(1)
 
 
 def test_a_volume_recipe_does_not_learn_from_pictures():

@@ -1,0 +1,131 @@
+# ruff: noqa: ARG003 - a network of one shape needs nothing of what the others take
+"""A network that has learned on healthy slices, with anomalies implanted in them, what is odd.
+
+The implants are no lesions: what carries over is to tell what does not belong, beside the mirror
+image. After Tan et al. 2021 (foreign patch interpolation) and Li et al. 2021 (CutPaste).
+"""
+
+import time
+from dataclasses import replace
+from typing import ClassVar, Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mriad_model.detection.batches import in_batches
+from mriad_model.detection.detectors.detector import Detector, HealthySlices, Shapes
+from mriad_model.detection.drawn_heads import drawn_heads, upright_source
+from mriad_model.detection.implant_network import (
+    MAP_SIDE,
+    SIDE,
+    ImplantNetwork,
+    bare_network,
+    places_of,
+    stored_network,
+)
+from mriad_model.detection.implant_training import ROUND, ImplantSchedule, train_on_implants
+from mriad_model.detection.midline import turned_back, turned_upright
+from mriad_model.detection.pretraining import pretrained_network
+from mriad_model.detection.smoothing import blurred
+from mriad_model.detection.training import TrainingSummary
+from mriad_model.errors import SettingsError
+from mriad_model.implants.mixtures import MASSES
+from mriad_model.preprocessing.slices import SliceBatch
+from mriad_model.recipes import DetectorRecipe, ImplantTraining, Recipe
+
+ORDINARY: Final = -12.0  # logit of a pixel that is surely healthy: 0 on the map
+
+
+class Implants(Detector):
+    """Paints the logit of an anomaly, above that of an ordinary pixel.
+
+    Mean of what the network says of the slice and, mirrored back, of its mirror image.
+    """
+
+    relative: ClassVar[bool] = False  # where lesions are seldom implanted, a logit is no rarer
+
+    def __init__(self, network: ImplantNetwork) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def maps(
+        self,
+        part: DetectorRecipe,
+        slices: SliceBatch,
+        inside: NDArray[np.bool_],
+        device: torch.device,
+    ) -> NDArray[np.float32]:
+        """Logits of slices (N, 128, 128), smoothed, above ORDINARY; (N, 64, 64), 0 outside."""
+        logits = in_batches(self._logits, slices.images, slices.masks, side=MAP_SIDE, device=device)
+        for i, where in enumerate(inside):
+            smooth = blurred(logits[i], part.gathering)
+            logits[i] = np.maximum(smooth - np.float32(ORDINARY), 0) * where
+        return logits
+
+    def _logits(self, images: Tensor, masks: Tensor) -> Tensor:
+        """Logits (N, 64, 64) on the grid of slices (N, 128, 128)."""
+        turned = turned_upright(images, masks)
+        places = torch.from_numpy(places_of(turned.masks.cpu().numpy())).to(images.device)
+        found = self.network(turned.images, places)[:, 0]
+        mirrored = self.network(turned.images.flip(-1), places.flip(-1))[:, 0]
+        return turned_back((found + mirrored.flip(-1)) / 2, turned.angle, turned.offset)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The network's weights."""
+        return dict(self.network.state_dict())
+
+    @classmethod
+    def fit(cls, part: DetectorRecipe, healthy: HealthySlices) -> tuple[Self, TrainingSummary]:
+        """Fine-tune the pretrained network on healthy slices."""
+        _require_sizes(healthy.recipe)
+        started = time.perf_counter()
+        train, validation, settings = healthy.train, healthy.validation, healthy.recipe.training
+        how = settings.implants or ImplantTraining()
+        few = len(train) + (0 if validation is None else len(validation)) < how.few
+        steps = settings.max_epochs * ROUND
+        if few:
+            steps = max(1, round(steps * how.few_steps))
+        drawn = how.few_drawn_share if few else how.drawn_share
+        sources = [upright_source(train, 1 - drawn)]
+        if drawn > 0:
+            sources.append(replace(drawn_heads(how.drawn_heads), share=drawn))
+        mixture = replace(MASSES, radii=(MASSES.radii[0], how.few_largest if few else how.largest))
+        network, loss = train_on_implants(
+            pretrained_network(),
+            sources,
+            None if validation is None else upright_source(validation, 1.0),
+            ImplantSchedule(
+                steps, mixture, settings.learning_rate, settings.batch_size, settings.seed
+            ),
+            device=healthy.device,
+            progress=healthy.progress,
+        )
+        rounds = -(-steps // ROUND)
+        held_out = 0 if validation is None else len(validation)
+        seconds = time.perf_counter() - started
+        return cls(network), TrainingSummary(rounds, rounds, loss, seconds, len(train), held_out)
+
+    @classmethod
+    def restore(
+        cls, recipe: Recipe, part: DetectorRecipe, tensors: dict[str, Tensor], device: torch.device
+    ) -> Self:
+        """The network with its weights. Raises RuntimeError where they are not of its shape."""
+        return cls(stored_network(tensors).to(device))
+
+    @classmethod
+    def shapes(cls, recipe: Recipe, part: DetectorRecipe) -> Shapes:
+        """The shapes of the weights. Raises SettingsError for slices of another size."""
+        _require_sizes(recipe)
+        network = bare_network()
+        return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+def _require_sizes(recipe: Recipe) -> None:
+    """Raises SettingsError for slices or maps of another size than the network's."""
+    if (recipe.preprocessing.size, recipe.map_size) != (SIDE, MAP_SIDE):
+        raise SettingsError(
+            f"the detector 'implants' takes slices of {SIDE} pixels and paints maps of {MAP_SIDE}: "
+            "set preprocessing.size and scoring.size so"
+        )

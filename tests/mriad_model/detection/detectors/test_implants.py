@@ -1,0 +1,92 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mriad_model.detection.implant_network import MAP_SIDE
+from mriad_model.detection.model import FittedModel, fit
+from mriad_model.errors import SettingsError
+from mriad_model.preprocessing.slices import SliceBatch
+from mriad_model.recipes import IMPLANTS, ImplantTraining
+from tests.support.drawn_slices import drawn_slices
+
+QUICK = replace(
+    IMPLANTS.with_training(max_epochs=1),
+    training=replace(
+        IMPLANTS.training, max_epochs=1, batch_size=2, implants=ImplantTraining(drawn_heads=1)
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return fit(drawn_slices(6, QUICK), drawn_slices(4, QUICK, seed=1), QUICK, device="cpu")
+
+
+def test_a_bright_spot_is_what_stands_out(model):
+    """Even after ten steps: the pretrained weights know."""
+    slices = drawn_slices(6, QUICK, seed=3)
+    images = slices.images.copy()
+    images[:, 50:64, 80:94] = 1.0
+
+    before = model.score(slices)
+    after = model.score(SliceBatch(images, slices.masks))
+
+    assert (after.parts["implants"] > before.parts["implants"]).mean() > 0.8
+    rows, columns = np.unravel_index(after.maps.reshape(6, -1).argmax(1), (MAP_SIDE, MAP_SIDE))
+    assert np.median(np.hypot(rows - 28, columns - 43)) < 6
+
+
+def test_the_network_alone_scores_and_all_paint(model):
+    scored = model.score(drawn_slices(5, QUICK, seed=2))
+    assert list(scored.parts) == ["implants", "asymmetry"]
+    assert scored.maps.shape == (5, MAP_SIDE, MAP_SIDE)
+    assert np.corrcoef(scored.scores, scored.parts["implants"])[0, 1] == pytest.approx(1)
+    assert np.isfinite(scored.maps).all()
+
+
+def test_a_slice_scores_the_same_to_the_last_bit_in_any_company(model):
+    batch = drawn_slices(19, QUICK)
+    together, alone = model.score(batch), model.score(batch.take([18]))
+    np.testing.assert_array_equal(alone.maps[0], together.maps[18])
+    assert alone.scores[0] == together.scores[18]
+
+
+def test_a_stored_model_scores_as_before(model):
+    data, batch = model.to_bytes(), drawn_slices(3, QUICK, seed=5)
+    restored = FittedModel.from_bytes(data, device="cpu")
+    np.testing.assert_array_equal(restored.score(batch).maps, model.score(batch).maps)
+    assert restored.to_bytes() == data
+
+
+def test_training_again_gives_the_same_model(model):
+    again = fit(drawn_slices(6, QUICK), drawn_slices(4, QUICK, seed=1), QUICK, device="cpu")
+    assert again.to_bytes() == model.to_bytes()
+
+
+def test_rounds_are_told_as_epochs_and_the_held_out_loss_is_that_of_implants(model):
+    told = model.training
+    assert (told.epochs, told.best_epoch, told.n_train, told.n_validation) == (1, 1, 6, 4)
+    assert told.validation_loss > 0
+
+
+def test_few_slices_are_trained_on_for_fewer_steps():
+    few = replace(QUICK.training, max_epochs=2, implants=ImplantTraining(1, few=99, few_steps=0.1))
+    recipe = replace(QUICK, training=few)
+    told = []
+    fit(drawn_slices(6, recipe), None, recipe, device="cpu", progress=told.append)
+    assert [(epoch.number, epoch.max_epochs) for epoch in told] == [(1, 1)]
+
+
+def test_slices_of_another_size_are_refused():
+    recipe = replace(QUICK, scoring=replace(QUICK.scoring, size=None))
+    with pytest.raises(SettingsError, match="128 pixels and paints maps of 64"):
+        fit(drawn_slices(2, recipe), None, recipe, device="cpu")
+
+
+def test_degenerate_slices_score_a_finite_number(model):
+    blank = np.zeros((2, 128, 128), np.float32)
+    blank[1] = 1
+    scored = model.score(SliceBatch(blank, blank.astype(np.bool_)))
+    assert np.isfinite(scored.scores).all()
+    assert np.isfinite(scored.maps).all()
