@@ -3,8 +3,9 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Two processes: half of the suite waits for servers. A file's tests stay together, with their fixtures.
-TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# Two processes: half of the suite waits for servers. A file's tests stay together, with their fixtures;
+# files go in order, for those with the fewest tests are the longest and would come last.
+TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 TYPED := -p mriad_model -p db -p tasks -p flows -p benchmarks -p docs
 
 .DEFAULT_GOAL := help

@@ -1,5 +1,6 @@
 """Fixtures for all rooms: drawn heads, a home, and a Prefect server for the few flow tests."""
 
+import json
 import os
 import shutil
 from collections import Counter
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import postgresql as postgresql_server
+from tests.support.once import made_once
 from tests.support.places import REPOSITORY
+from tests.support.prefect_database import made_database, server_of_session
 
 if TYPE_CHECKING:
     from tests.support.cases import Judge
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 KAGGLE = REPOSITORY.parent / "shared/data/kaggle253"
 
 MISSING = "not run, for want of something on this machine"
+
+IDS = "ids.json"
 
 N_HEALTHY = 24
 N_ABNORMAL = 6
@@ -41,11 +46,13 @@ def _umask() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of drawn heads: `no` (24 healthy) and `yes` (6 abnormal)."""
-    from mriad_model.phantom.write import write_folder
 
-    folder = tmp_path_factory.mktemp("heads") / "scans"
-    write_folder(folder, N_HEALTHY, N_ABNORMAL, seed=3, size=128)
-    return folder
+    def draw(folder: Path) -> None:
+        from mriad_model.phantom.write import write_folder
+
+        write_folder(folder / "scans", N_HEALTHY, N_ABNORMAL, seed=3, size=128)
+
+    return made_once(tmp_path_factory, "heads", draw) / "scans"
 
 
 @pytest.fixture(scope="session")
@@ -59,15 +66,18 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def flair_judge() -> "Judge":
+def flair_judge(tmp_path_factory: pytest.TempPathFactory) -> "Judge":
     """A small model of drawn FLAIR heads, with its threshold."""
-    from tests.support.cases import trained_judge
+    from tests.support.cases import kept_judge, trained_judge
 
-    return trained_judge()
+    def train(folder: Path) -> None:
+        trained_judge().keep(folder)
+
+    return kept_judge(made_once(tmp_path_factory, "judge", train))
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One Prefect server for the session, offline and without heartbeats."""
     from prefect.settings import (
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -75,15 +85,20 @@ def prefect_server() -> Iterator[None]:
         PREFECT_SERVER_ANALYTICS_ENABLED,
         temporary_settings,
     )
-    from prefect.testing.utilities import prefect_test_harness
 
     quiet = {
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
         PREFECT_LOGGING_TO_API_ENABLED: False,
         PREFECT_SERVER_ANALYTICS_ENABLED: False,
     }
-    with temporary_settings(quiet), prefect_test_harness(server_startup_timeout=120):
+    with temporary_settings(quiet), server_of_session(tmp_path_factory):
         yield
+
+
+@pytest.fixture(scope="session")
+def prefect_database(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that a Prefect server has made, for a home to begin with."""
+    return made_database(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -111,27 +126,31 @@ def trained_once(
     prefect_server: None, heads: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Trained:
     """Ingested heads and a model trained on the healthy ones for three epochs."""
-    from flows.ingest import ingest_scans
-    from flows.train import train_model
-    from mriad_model.paths import escape_path
-    from mriad_model.recipes import recipe_named
-    from tasks.intake.ingest import Labelling
-    from tasks.runtime.home import prepare_home
 
-    home = prepare_home(tmp_path_factory.mktemp("trained") / "home")
-    ingest_scans(home, escape_path(heads), Labelling("tester", from_folders=True))
-    recipe = recipe_named("default").with_training(max_epochs=3).to_json()
-    result = train_model(home, recipe, "tester", device="cpu")
-    return Trained(home, heads, result.model_id, result.threshold_id)
+    def make(folder: Path) -> None:
+        from flows.ingest import ingest_scans
+        from flows.train import train_model
+        from mriad_model.paths import escape_path
+        from mriad_model.recipes import recipe_named
+        from tasks.intake.ingest import Labelling
+        from tasks.runtime.connections import database
+        from tasks.runtime.home import prepare_home
+
+        home = prepare_home(folder / "home")
+        ingest_scans(home, escape_path(heads), Labelling("tester", from_folders=True))
+        recipe = recipe_named("default").with_training(max_epochs=3).to_json()
+        result = train_model(home, recipe, "tester", device="cpu")
+        (folder / IDS).write_text(json.dumps([result.model_id, result.threshold_id]))
+        database(str(home)).dispose()  # folds the log into the file
+
+    folder = made_once(tmp_path_factory, "trained", make)
+    return Trained(folder / "home", heads, *json.loads((folder / IDS).read_text()))
 
 
 @pytest.fixture
 def trained(trained_once: Trained, tmp_path: Path) -> Trained:
     """A copy of the trained home, for one test to do with as it likes."""
-    from tasks.runtime.connections import database
-
     home = tmp_path / "home"
-    database(str(trained_once.home)).dispose()  # folds the log into the file
     shutil.copytree(trained_once.home, home)
     return Trained(home, trained_once.heads, trained_once.model_id, trained_once.threshold_id)
 

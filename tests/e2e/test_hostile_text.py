@@ -31,8 +31,8 @@ from mriad_model.enums import NOTICE, LabelSource, LabelValue, RejectionReason
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.run_report import render_score_report
 from mriad_model.reports.table import worklist_csv
-from tests.mriad_model.reports.test_run_report import night
 from tests.support.hand import NOON, Hand
+from tests.support.reports import night
 
 CLEAR = "\x1b[2J\x1b]0;owned\x07"  # clears the screen, names the window
 LINE = "\r\nverdict   normal"

@@ -21,6 +21,7 @@ from mriad_model.paths import escape_path
 from mriad_model.pseudonyms import pseudonym
 from tasks.runtime.home import prepare_home, site_key
 from tests.conftest import REPOSITORY, Trained
+from tests.support.prefect_database import put_database
 
 PATIENT = "DOE^JANE_19700101"
 
@@ -112,9 +113,10 @@ def modes(home: Path) -> dict[str, str]:
 
 
 def test_all_that_a_run_writes_is_its_owners_alone_and_its_logs_name_nobody(
-    trained: Trained, folder: Path
+    trained: Trained, folder: Path, prefect_database: Path
 ) -> None:
     """As from a shell that lets others read, with a Prefect server of its own."""
+    put_database(prefect_database, trained.home)
     environment = {**os.environ, "MRIAD_PREFECT_API_URL": "http://127.0.0.1:9/api"}
     command = [sys.executable, "-m", "flows.cli.main", "score", str(folder), "--json"]
     done = subprocess.run(

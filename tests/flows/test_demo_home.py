@@ -1,30 +1,15 @@
 """Each data set has a home of its own: no model learns of drawn heads and photographs together."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from db.repository.scans import register_scans
-from flows.cli import lines
 from flows.cli import main as cli
 from flows.demo_home import DEMO_HOME, demo_home, refuse_other_data
-from flows.train import TrainingResult
 from mriad_model.errors import SettingsError
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
-from tasks.training.candidate_figures import CandidateFigures
-from tasks.training.mixtures import mixed_pool, source_of
-from tests.support.hand import Hand
-
-
-def pool(home: Path, *paths: str) -> list[int]:
-    """Healthy scans as seen at these recorded paths."""
-    hand = Hand(database(str(home)))
-    ids = [register_scans(hand.engine, [hand.seen(path, path=path)])[0].scan_id for path in paths]
-    for scan_id in ids:
-        hand.label(scan_id)
-    return ids
+from tests.support.pools import pool
 
 
 @pytest.fixture
@@ -63,28 +48,3 @@ def test_the_command_refuses_before_anything_is_started(
     assert cli.main(["demo", "--data", str(heads), "--home", str(home)]) == 2
     (line,) = capsys.readouterr().err.splitlines()  # and so not that a server is started
     assert "holds healthy scans of another data set" in line
-
-
-def test_a_pool_of_drawn_and_other_heads_is_told_by_the_record(home: Path) -> None:
-    ids = pool(home, "demo-scans/no/1.png", "demo-scans/no/2.png", "/data/kaggle/no/1.png")
-    assert mixed_pool(str(home), ids[:2]) == []
-    assert mixed_pool(str(home), ids[2:]) == []
-    (said,) = mixed_pool(str(home), ids)
-    assert "mixes drawn heads (2) and other scans (1)" in said
-    assert source_of("/data/kaggle/healthy/no/1.png") == "/data/kaggle"
-    assert source_of("1.png") == "the home"
-
-
-def test_train_says_what_may_not_belong_together(capsys: pytest.CaptureFixture[str]) -> None:
-    told = "the healthy pool mixes drawn heads (2) and other scans (1)"
-    given = dict.fromkeys(TrainingResult.__dataclass_fields__, 40)
-    said = {
-        "validation_loss": 0.1,
-        "comparison": CandidateFigures("none was active"),
-        "warnings": [told],
-    }
-    trained = TrainingResult(**{**given, **said})  # type: ignore[arg-type]
-    lines.show_train(trained, as_json=False)
-    assert f"Warning: {told}.\n" in capsys.readouterr().out
-    lines.show_train(trained, as_json=True)
-    assert json.loads(capsys.readouterr().out)["warnings"] == [told]

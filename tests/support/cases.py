@@ -3,6 +3,7 @@
 The archive is no part of the project: what it holds is also drawn by tests that need none.
 """
 
+import pickle
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ WHY_NOT = "shared/data/cases is absent"
 
 RECIPE = VOLUME.with_training(max_epochs=6)
 N_TRAIN, N_VALIDATION, N_CALIBRATION = 6, 2, 8  # heads
+MODEL, THRESHOLD = "model.safetensors", "threshold"  # files of a judge that is kept
 FIRST = 1000  # number of the first head drawn
 
 
@@ -46,6 +48,16 @@ class Judge:
     def verdict(self, volume: Volume) -> Verdict:
         suspicious = self.scored(volume).score > self.threshold.value
         return Verdict.SUSPICIOUS if suspicious else Verdict.NORMAL
+
+    def keep(self, folder: Path) -> None:
+        """Write it, to the last bit, for `kept_judge` to read."""
+        (folder / MODEL).write_bytes(self.model.to_bytes())
+        (folder / THRESHOLD).write_bytes(pickle.dumps(self.threshold))
+
+
+def kept_judge(folder: Path) -> Judge:
+    model = FittedModel.from_bytes((folder / MODEL).read_bytes(), "cpu")
+    return Judge(model, pickle.loads((folder / THRESHOLD).read_bytes()))
 
 
 def unpack(folder: Path) -> Path:

@@ -1,7 +1,8 @@
 """A home with a few rows and the files that they name, made without a flow."""
 
 import hashlib
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -63,3 +64,10 @@ def kept_home(folder: Path, url: str | None = None) -> KeptHome:
     append_scored(engine, model_id, threshold_id, rows, hand.run(), NOON)
     end_run(engine, RunEnd(hand.run(), RunStatus.COMPLETED, "{}", NOON))
     return KeptHome(home, engine, hand, model_id, threshold_id)
+
+
+def copied(kept: KeptHome, folder: Path, url: str | None = None) -> KeptHome:
+    """A copy of a home whose record nobody has open, at most in a database copied to `url`."""
+    shutil.copytree(kept.home, folder)
+    engine = open_record(folder, url)
+    return replace(kept, home=folder, engine=engine, hand=Hand(engine, runs=dict(kept.hand.runs)))

@@ -1,5 +1,7 @@
 """Heads that are drawn in patient space and scanned onto any grid, and a model that knows them."""
 
+from functools import cache
+
 import numpy as np
 
 from mriad_model.detection.model import fit
@@ -51,8 +53,9 @@ def scanned(affine, shape, cube=False, seed=0, scalp=True):
     return volume_of(voxels, affine, Origin(ScanKind.NIFTI, contrast="T1w"))
 
 
+@cache
 def fitted_on_heads(recipe=RECIPE, scalp=True):
-    """A model of a few healthy heads."""
+    """A model of a few healthy heads, fitted once."""
     slices = [
         training_slices(prepare_scan(scanned(*grid_affine(), seed=n, scalp=scalp), recipe), recipe)
         for n in range(1, 5)

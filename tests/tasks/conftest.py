@@ -1,5 +1,6 @@
 """A home with a record and a run, without any Prefect server: tasks are called as functions."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
+from db.engine.connect import open_record
 from db.entities import Run
 from db.repository.runs import start_run
 from db.timestamps import now
@@ -67,14 +69,27 @@ class Bench:
 
 def new_bench(folder: Path) -> Bench:
     """A home in a folder, and its first run."""
-    home = prepare_home(folder)
+    return _bench(prepare_home(folder))
+
+
+def _bench(home: Path) -> Bench:
     engine = database(str(home))
     return Bench(home, engine, start_run(engine, _run()))
 
 
+@pytest.fixture(scope="session")
+def empty_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose record is empty and up to date; nobody has it open."""
+    home = prepare_home(tmp_path_factory.mktemp("empty") / "home")
+    open_record(home).dispose()
+    return home
+
+
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return new_bench(tmp_path / "bench-home")
+def bench(empty_once: Path, tmp_path: Path) -> Bench:
+    home = tmp_path / "bench-home"
+    shutil.copytree(empty_once, home)
+    return _bench(home)
 
 
 def _run() -> Run:
@@ -89,3 +104,11 @@ def scans(tmp_path: Path, heads: Path) -> Path:
     for i, source in enumerate(sorted((heads / "no").iterdir())[:3]):
         (folder / f"{i}.png").write_bytes(source.read_bytes())
     return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder for scans."""
+    made = tmp_path / "scans"
+    made.mkdir()
+    return made

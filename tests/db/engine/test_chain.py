@@ -1,5 +1,6 @@
 """Each transaction that appends leaves a link, and one chain comes of all of them."""
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Engine, text
 
-from db.engine.chain import NOTHING_BEFORE, Digest, shapes
+from db.engine.chain import NOTHING_BEFORE, PAGE, Covered, Digest, shapes
 from db.engine.chain_check import broken_links
 from db.engine.chain_head import Head, does_not_continue, head, kept_head
 from db.engine.connect import open_record, reading, writing
@@ -214,3 +215,21 @@ NO_HEADS = ("", "1234", "12:abcd", f"x:{'ab' * 16}", f"1:{'ab' * 15}", f"1:{'AB'
 def test_what_is_no_head_is_refused_plainly(text: str) -> None:
     with pytest.raises(SettingsError, match="no head of a record: write it as mriad check prints"):
         kept_head(text)
+
+
+def test_rows_have_one_form_whatever_holds_them() -> None:
+    digest = Digest(("a", "b", "c", "d"))
+    digest.add((0.1 + 0.2, None, "ü\n", 2**62))
+    digest.add((7.0, 1, "", 0))
+    said = '[{"a":0.30000000000000004,"c":"\\u00fc\\n","d":4611686018427387904},'
+    said += '{"a":7.0,"b":1,"c":"","d":0}]'
+    assert digest.covered(1, 2) == Covered(1, 2, 2, hashlib.sha256(said.encode()).hexdigest())
+
+
+@pytest.mark.parametrize("n", [0, 1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE])
+def test_rows_have_one_hash_however_they_come(n: int) -> None:
+    digest = Digest(("a",))
+    for each in range(n):
+        digest.add((each,))
+    whole = json.dumps([{"a": each} for each in range(n)], separators=(",", ":"))
+    assert digest.covered(1, 9) == Covered(1, 9, n, hashlib.sha256(whole.encode()).hexdigest())

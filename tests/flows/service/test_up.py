@@ -29,6 +29,7 @@ from flows.service.up import held_port, only_one, start_children
 from mriad_model.errors import HomeError, SettingsError
 from tasks.runtime.home import SERVER_KEY, server_secret
 from tests.conftest import REPOSITORY, Trained
+from tests.support.prefect_database import put_database
 from tests.support.waiting import until
 
 ZONE = "America/New_York"
@@ -167,8 +168,9 @@ def a_run_outlives_the_server(home: Path, port: int, up: int) -> None:
     post(home, f"{limits}/leases/{lease}/renew", {"lease_duration": 300})
 
 
-def test_up_runs_everything_and_leaves_nothing(trained: Trained) -> None:
+def test_up_runs_everything_and_leaves_nothing(trained: Trained, prefect_database: Path) -> None:
     home, port = trained.home, free_port()
+    put_database(prefect_database, home)
     api = f"http://127.0.0.1:{port}/api"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT")},
@@ -273,22 +275,3 @@ def test_a_service_whose_child_always_ends_is_not_started(
     child = ManagedProcess("no such role", environment, logger, stop_seconds=5.0)
     with pytest.raises(HomeError, match=r"ended \(status 1\), 3 times; .*service.log says why"):
         start_children((child,), lambda _: False, tmp_path, logger)
-
-
-def test_a_child_that_dies_is_started_again_and_its_words_are_not_logged(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("flows.service.process.FIRST_PAUSE_SECONDS", 0.2)
-    environment = {**os.environ, "MRIAD_HOME": str(tmp_path / "home")}
-    logger = logging.getLogger("test.children")
-    child = ManagedProcess("DOE^JANE", environment, logger, stop_seconds=5.0)
-    with caplog.at_level(logging.INFO, logger.name):
-        assert child.keep() is None
-        assert until(child.keep) == "DOE^JANE ended (status 1); restarting it in 0.2 s"
-        assert child.pid is None
-        until(lambda: child.keep() is None and child.pid)
-        assert until(child.keep) == "DOE^JANE ended (status 1); restarting it in 0.4 s"
-        child.stop()
-    said = [line.removeprefix("DOE^JANE: ") for line in caplog.messages]
-    assert "KeyError" in said
-    assert not [line for line in said if "DOE^JANE" in line]

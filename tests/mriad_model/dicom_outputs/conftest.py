@@ -1,15 +1,18 @@
 """Series of every sort that the tests write themselves, and decisions about them."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from mriad_model.dicom_outputs import dicom_outputs
 from mriad_model.dicom_outputs.job import OutputJob
-from mriad_model.enums import Verdict
+from mriad_model.enums import HeatmapKind, Verdict
 from mriad_model.readers.folders import list_files
 from tests.mriad_model.conftest import SeriesWriter, drawn_head, oblique_affine
 from tests.support.places import SHARED
@@ -109,3 +112,27 @@ def series(tmp_path) -> SeriesWriter:
 @pytest.fixture
 def decisions(series, tmp_path) -> Decisions:
     return Decisions(series.folder, tmp_path)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A series, the jobs about it, and the objects of each job."""
+
+    series: SeriesWriter
+    jobs: list[OutputJob]
+    objects: list[dict[HeatmapKind, bytes]]
+
+
+@pytest.fixture(scope="session")
+def made_of(tmp_path_factory) -> Callable[..., Made]:
+    """The objects of a sort of source, made once; only to be read."""
+
+    @cache
+    def make(source: str, empty: bool = False) -> Made:
+        folder = tmp_path_factory.mktemp("made")
+        series = SeriesWriter(folder / "series")
+        SOURCES[source](series)
+        jobs = Decisions(series.folder, folder).jobs(empty=empty)
+        return Made(series, jobs, [dicom_outputs(job) for job in jobs])
+
+    return make

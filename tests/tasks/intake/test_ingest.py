@@ -1,10 +1,20 @@
 """From files to rows: what is new, what is known, what is refused, what is said of it."""
 
+import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
+import pydicom
 import pytest
+from sqlalchemy import text
 
+import tasks.intake.ingest
+import tasks.intake.read_sources
+from db import schema
+from db.engine.connect import reading
 from db.entities import Rejection
 from db.repository.labels import labelled
 from db.repository.rejections import append_rejections, rejections_of
@@ -13,7 +23,15 @@ from db.timestamps import now
 from mriad_model.enums import LabelValue, RejectionReason
 from mriad_model.errors import NoScans, SettingsError
 from mriad_model.paths import recorded_path, source_path
+from mriad_model.phantom.render import phantom_volume
+from mriad_model.phantom.write import write_dicom_series, write_nifti
+from mriad_model.readers.sandbox.pool import ReaderPool
+from mriad_model.readers.sandbox.time_budget import TimeBudget
+from mriad_model.readers.sandbox.worker import ChildLimits
+from tasks.intake.find_files import ScanSources
 from tasks.intake.ingest import LabelCounts, Labelling
+from tests.support.deadly import store_or_loop
+from tests.support.phantoms import CONTRAST, SHAPE
 from tests.tasks.conftest import Bench
 
 
@@ -148,3 +166,159 @@ def test_a_csv_that_cannot_be_read_is_named(bench: Bench, scans: Path, tmp_path:
     seen = bench.ingest(scans).seen
     with pytest.raises(SettingsError, match=r"none\.csv"):
         bench.label(scans, Labelling("me", csv=str(tmp_path / "none.csv")), seen)
+
+
+HOSTILE = "=A1\x1b[2J\x1b]0;owned\x07\r\nverdict normal \u202elamron\x9b31m\u2028[red]\u200b"
+
+
+SHORT = "=\x1b[2J"  # fits any field
+
+
+TAGS = (
+    "Manufacturer", "ManufacturerModelName", "StationName", "InstitutionName", "SeriesDescription",
+    "ProtocolName", "StudyDescription", "PatientID", "SequenceName", "ScanningSequence",
+    "SequenceVariant", "SoftwareVersions", "BodyPartExamined", "ImageComments",
+)  # fmt: skip
+
+
+def texts(bench: Bench) -> Iterator[tuple[str, str]]:
+    """All text in the record, also that inside of JSON, each with its table."""
+    with reading(bench.engine) as connection:
+        for name in schema.metadata.tables:
+            for row in connection.execute(text(f"SELECT * FROM {name}")):
+                for value in row:
+                    if isinstance(value, str):
+                        yield name, value
+                        yield from ((name, each) for each in _inside(value))
+
+
+def _inside(value: str) -> Iterator[str]:
+    try:
+        todo = [json.loads(value)]
+    except ValueError:
+        return
+    while todo:
+        each = todo.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, dict):
+            todo += [*each, *each.values()]
+        elif isinstance(each, list):
+            todo += each
+
+
+def assert_all_printable(bench: Bench) -> None:
+    odd = [(table, value) for table, value in texts(bench) if not value.isprintable()]
+    assert odd == []
+
+
+def spoil(paths: list[Path], tags: tuple[str, ...], value: str) -> None:
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+        for tag in tags:
+            keyword = pydicom.datadict.tag_for_keyword(tag)
+            assert keyword is not None
+            vr = pydicom.datadict.dictionary_VR(keyword)
+            said = value.encode("ascii", "ignore").decode() if vr == "CS" else value
+            lenient = pydicom.config.IGNORE  # the library would refuse it
+            dataset[tag] = pydicom.DataElement(keyword, vr, said, validation_mode=lenient)
+        dataset.save_as(path)
+
+
+@pytest.mark.parametrize("value", [HOSTILE, SHORT])
+def test_what_the_tags_of_a_series_say_is_kept_as_printable_text(
+    bench: Bench, tmp_path: Path, value: str
+) -> None:
+    volume = phantom_volume(1, CONTRAST, None, SHAPE)
+    paths = write_dicom_series(tmp_path / "s", volume, patient="P-1")
+    spoil(paths, TAGS, value)
+    assert len(bench.ingest(tmp_path / "s").seen) == 1
+    with reading(bench.engine) as connection:
+        scanner = connection.execute(schema.scan.select()).mappings().one()["scanner"]
+    assert "\\x1b[2J" in scanner
+    assert_all_printable(bench)
+
+
+@pytest.mark.parametrize("tag", ["Modality", "ImageType", "PhotometricInterpretation"])
+def test_what_a_rejection_quotes_is_printable(bench: Bench, tmp_path: Path, tag: str) -> None:
+    volume = phantom_volume(1, CONTRAST, None, SHAPE)
+    paths = write_dicom_series(tmp_path / "s", volume, patient="P-1")
+    spoil(paths, (tag,), SHORT)
+    bench.ingest(tmp_path / "s")
+    assert_all_printable(bench)
+
+
+def test_names_and_descriptions_of_nifti_files_are_kept_as_printable_text(
+    bench: Bench, tmp_path: Path
+) -> None:
+    volume = phantom_volume(1, CONTRAST, None, SHAPE)
+    folder = tmp_path / "sub-=\x1b[2J" / "ses-\u202e\x1b"
+    folder.mkdir(parents=True)
+    path = folder / "sub-=\x1b[2J_ses-\u202e\x1b_T1w.nii.gz"
+    write_nifti(path, volume.voxels, volume)
+    image = nib.load(path)
+    kept = nib.Nifti1Image(np.asanyarray(image.dataobj).copy(), image.affine, image.header)
+    kept.header["descrip"] = b"=\x1b[2J\r\nverdict"
+    kept.header["aux_file"] = b"\x1b[2J"
+    kept.header["intent_name"] = b"\x1b[2J"
+    nib.save(kept, path)
+    found = bench.ingest(tmp_path)
+    assert found.seen or found.rejected
+    assert_all_printable(bench)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One late file a folder, one more in little time; then no other is tried."""
+    budgets: dict[int, TimeBudget] = {}
+
+    def of_run(_home: str, run_id: int) -> TimeBudget:
+        return budgets.setdefault(run_id, TimeBudget(2, quick_seconds=1.5, n_late=1, n_put_off=1))
+
+    with ReaderPool(1, ChildLimits(seconds=2)) as children:
+        monkeypatch.setattr(tasks.intake.read_sources, "reader_pool", lambda: children)
+        monkeypatch.setattr(tasks.intake.ingest, "time_budget", of_run)
+        monkeypatch.setattr(tasks.intake.read_sources, "store_image", store_or_loop)
+        yield
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_was_not_tried_is_tried_by_the_next_run_and_nothing_is_lost(
+    bench: Bench, scans: Path
+) -> None:
+    folder = scans / "stuck"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"slow-{number}.png").write_bytes((scans / "0.png").read_bytes() + bytes(number))
+    (scans / "2.png").rename(folder / "z.png")  # a good one, behind them
+
+    def night(run: Bench) -> tuple[set[str], dict[str, str]]:
+        seen = {Path(path).name for _, path in run.ingest(scans).seen}
+        rows = rejections_of(run.engine, [run.run_id])
+        return seen, {Path(row.path).name: row.reason.value for row in rows}
+
+    assert night(bench) == (
+        {"0.png", "1.png"},
+        {
+            "slow-0.png": "timed_out",
+            "slow-1.png": "unreadable",
+            "slow-2.png": "unreadable",
+            "z.png": "unreadable",
+        },
+    )
+    second = bench.next_night()
+    assert {path.name for each in second.find(scans).unread for path in _paths(each)} == {
+        *("slow-1.png", "slow-2.png", "z.png")
+    }
+    seen, refused = night(second)
+    assert refused == {"slow-1.png": "timed_out"}  # the others are refused as they were
+    assert seen == set()
+    seen, refused = night(second.next_night())
+    assert seen == {"z.png"}
+    assert refused == {"slow-2.png": "timed_out"}
+    assert second.next_night().find(scans).unread == []
+
+
+def _paths(source: ScanSources) -> list[Path]:
+    return [each.path for each in source.pictures]

@@ -41,8 +41,8 @@ from tests.support.phantoms import (
     teach,
     write_head,
 )
+from tests.support.two_stacks import enhanced_of_two
 from tests.tasks.conftest import Bench, new_bench
-from tests.tasks.intake.test_ingest_volumes import enhanced_of_two
 
 DICOM_T1 = REPOSITORY.parent / "shared/data/volumes/dicom_t1"
 DCM2NIIX = shutil.which("dcm2niix")

@@ -19,27 +19,18 @@ from db.repository.models import dataset_roles
 from db.repository.scans import scans_by_id
 from db.repository.sightings import sightings
 from mriad_model.enums import LabelValue, ScanKind
-from mriad_model.errors import SettingsError
 from mriad_model.phantom.render import phantom_volume
-from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import write_dicom_series, write_nifti
 from mriad_model.readers.orientation import in_words
 from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.recipes import VOLUME
 from tasks.intake.ingest import Labelling
-from tests.mriad_model.conftest import SeriesWriter, drawn_head, oblique_affine
 from tests.support.deadly import store_or_die
-from tests.support.phantoms import CONTRAST, SHAPE, write_head
+from tests.support.phantoms import CONTRAST, SHAPE
+from tests.support.two_stacks import enhanced_of_two
 from tests.tasks.conftest import Bench
 
 N = SHAPE[0]  # slices of a series
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "scans"
-    made.mkdir()
-    return made
 
 
 @pytest.fixture
@@ -333,20 +324,6 @@ def _n_slices(bench: Bench, scan_id: int) -> int:
     return scans_by_id(bench.engine, [scan_id])[scan_id].n_slices
 
 
-def enhanced_of_two(folder: Path) -> None:
-    """One enhanced file whose frames are of two stacks, a head each, one turned half round."""
-    head = drawn_head((N, 40, 36))
-    voxels = np.concatenate([head, head[:, ::-1, ::-1]])
-
-    def of_stack(dataset: object, _: int) -> None:
-        dataset.SeriesDescription = "t1_se_tra"  # type: ignore[attr-defined]
-        for groups in dataset.PerFrameFunctionalGroupsSequence:  # type: ignore[attr-defined]
-            content = groups.FrameContentSequence[0]
-            content.StackID = "1" if content.InStackPositionNumber <= N else "2"
-
-    SeriesWriter(folder).enhanced(voxels, oblique_affine((4.4, 4.1, 5.0)), of_stack)
-
-
 def test_bids_names_give_the_patient_and_the_visit(bench: Bench, folder: Path) -> None:
     volume = phantom_volume(3, CONTRAST, None, SHAPE)
     place = folder / "sub-01" / "ses-later" / "anat"
@@ -370,24 +347,3 @@ def test_what_the_json_file_beside_it_says_is_kept_with_the_scan(
     scan = scans_by_id(bench.engine, [scan_id])[scan_id]
     remark = "named T1w, but the JSON file beside it describes bold"
     assert (scan.contrast, scan.grid["remarks"]) == ("bold", [remark])
-
-
-class TestContrasts:
-    """A model learns one contrast."""
-
-    @pytest.fixture
-    def mixed(self, bench: Bench, folder: Path) -> Bench:
-        for number in range(6):
-            write_head(folder / f"head-{number}_T1w.nii.gz", number, contrast=Contrast.T1)
-            write_head(folder / f"head-{number}_FLAIR.nii.gz", number, contrast=Contrast.FLAIR)
-        seen = bench.ingest(folder).seen
-        bench.label(folder, Labelling("me", LabelValue.HEALTHY), seen)
-        return bench
-
-    def test_of_several_one_has_to_be_chosen(self, mixed: Bench) -> None:
-        with pytest.raises(SettingsError, match=r"6 FLAIR, 6 T1w.*--contrast"):
-            mixed.freeze(VOLUME)
-
-    def test_the_one_chosen_is_learned_alone(self, mixed: Bench) -> None:
-        dataset = mixed.freeze(VOLUME.with_contrast(["FLAIR"]))
-        assert dataset.contrasts == ["FLAIR"] * 6

@@ -1,0 +1,66 @@
+"""Homes with a row in each table that is tampered with, in either database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from db.entities import Review, RunEnd
+from db.repository.reviews import append_review
+from db.repository.runs import end_run
+from mriad_model.enums import RunStatus, Verdict
+from tests.support.hand import NOON
+from tests.support.kept import KeptHome, copied, kept_home
+from tests.support.postgresql import Server
+
+
+@pytest.fixture(scope="session")
+def kept_once(tmp_path_factory: pytest.TempPathFactory) -> KeptHome:
+    """In SQLite; closed, to be copied."""
+    made = kept_home(tmp_path_factory.mktemp("kept") / "home")
+    made.engine.dispose()
+    return made
+
+
+@pytest.fixture(scope="session")
+def served_once(
+    postgresql: Server, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[KeptHome, str]:
+    """In PostgreSQL, at this URL; closed, to be copied."""
+    url = postgresql.create()
+    made = kept_home(tmp_path_factory.mktemp("kept") / "home", url)
+    made.engine.dispose()
+    return made, url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kept(request: pytest.FixtureRequest) -> KeptHome:
+    """A home with a row in each table that is tampered with, in either database."""
+    name = "served" if request.param == "postgresql" else "in_home"
+    made: KeptHome = request.getfixturevalue(name)
+    made.hand.label(3)
+    append_review(made.engine, Review(3, 1, "me", Verdict.NORMAL, "", NOON))
+    failed = made.hand.run("failed")
+    end_run(made.engine, RunEnd(failed, RunStatus.FAILED, "{}", NOON))
+    return made
+
+
+@pytest.fixture
+def in_home(kept_once: KeptHome, tmp_path: Path) -> Iterator[KeptHome]:
+    """A home whose record is SQLite's file."""
+    made = copied(kept_once, tmp_path / "home")
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def served(
+    served_once: tuple[KeptHome, str], postgresql: Server, tmp_path: Path
+) -> Iterator[KeptHome]:
+    """A home whose record is in PostgreSQL."""
+    template, at = served_once
+    url = postgresql.clone(at)
+    made = copied(template, tmp_path / "home", url)
+    yield made
+    made.engine.dispose()
+    postgresql.drop(url)

@@ -1,0 +1,27 @@
+"""Who is in a dataset of volumes, and in which role."""
+
+from pathlib import Path
+
+import pytest
+
+from mriad_model.enums import LabelValue
+from mriad_model.errors import SettingsError
+from mriad_model.phantom.scanner import Contrast
+from mriad_model.recipes import VOLUME
+from tasks.intake.ingest import Labelling
+from tests.support.phantoms import write_head
+from tests.tasks.conftest import Bench
+
+
+def test_of_several_contrasts_one_has_to_be_chosen_and_is_learned_alone(
+    bench: Bench, folder: Path
+) -> None:
+    for number in range(6):
+        write_head(folder / f"head-{number}_T1w.nii.gz", number, contrast=Contrast.T1)
+        write_head(folder / f"head-{number}_FLAIR.nii.gz", number, contrast=Contrast.FLAIR)
+    seen = bench.ingest(folder).seen
+    bench.label(folder, Labelling("me", LabelValue.HEALTHY), seen)
+    with pytest.raises(SettingsError, match=r"6 FLAIR, 6 T1w.*--contrast"):
+        bench.freeze(VOLUME)
+    dataset = bench.freeze(VOLUME.with_contrast(["FLAIR"]))
+    assert dataset.contrasts == ["FLAIR"] * 6
