@@ -5,8 +5,7 @@ import os
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-
-from sqlalchemy import Engine
+from typing import TYPE_CHECKING
 
 from db.engine.connect import open_record
 from db.engine.sqlite import DATABASE
@@ -18,6 +17,9 @@ from mriad_model.plain_text import printable
 from tasks.runtime.connections import choose_database, refuse_to_start_over
 from tasks.runtime.home import prepare_home
 from tasks.runtime.permissions import openings, openings_text
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 LOG_BYTES = 2**20
 LOG_FILES = 5
@@ -36,7 +38,7 @@ class Context:
         given = self.settings.watch
         return self.home / "inbox" if given is None else Path(os.path.abspath(given))  # noqa: PTH100
 
-    def record_to_read(self) -> Engine:
+    def record_to_read(self) -> "Engine":
         """The record, opened to be read and no more.
 
         Raises:

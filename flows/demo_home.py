@@ -2,12 +2,14 @@
 
 import os
 from pathlib import Path
-
-from sqlalchemy import Engine
+from typing import TYPE_CHECKING
 
 from db.repository.labels import healthy_pool
 from mriad_model.errors import SettingsError
 from mriad_model.paths import escape_path, recorded_path
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 DEMO_HOME = Path("demo-home")  # of drawn heads; the home in use is none to play in
 DRAWN = "demo-scans"
@@ -21,7 +23,7 @@ def demo_home(data: Path | None) -> Path:
     return DEMO_HOME.with_name(f"{DEMO_HOME.name}-{name}") if name else DEMO_HOME
 
 
-def refuse_other_data(engine: Engine, home: Path, data: Path | None) -> None:
+def refuse_other_data(engine: "Engine", home: Path, data: Path | None) -> None:
     """Refuse a home whose healthy scans are of another data set.
 
     Raises:

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Engine
+from typing import TYPE_CHECKING, Any
 
 from db.repository.models import CurrentThreshold
 from flows.settings import Settings
 from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.promotion.growth import Marks
 from tasks.training.growth import GrowthCheck, growth_of_pool, holds_new_files
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class RetrainingResult:
 
 
 def nothing_to_retrain(
-    engine: Engine, home: Path, current: CurrentThreshold, settings: Settings
+    engine: "Engine", home: Path, current: CurrentThreshold, settings: Settings
 ) -> RetrainingResult | None:
     """The result where nothing would be trained; None where a run must find out.
 

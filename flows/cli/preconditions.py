@@ -5,8 +5,7 @@ A mistake, or nothing to do, then starts no server.
 
 import os
 from pathlib import Path
-
-from sqlalchemy import Engine
+from typing import TYPE_CHECKING
 
 from db.repository.labels import healthy_pool
 from db.repository.runs import was_cut_off
@@ -15,6 +14,9 @@ from mriad_model.datasets.labels import LabelLine, read_label_lines
 from mriad_model.errors import TooFewScans
 from mriad_model.paths import escape_path, unescape_path
 from mriad_model.readers.folders import list_files
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 MOST_NAMED = 20  # lines of a CSV
 
@@ -48,7 +50,7 @@ def unmatched_lines(csv: Path | None, folder: str) -> list[LabelLine]:
     return missing
 
 
-def require_healthy(engine: Engine, home: Path) -> None:
+def require_healthy(engine: "Engine", home: Path) -> None:
     """Check that there are healthy scans.
 
     Raises:
@@ -60,6 +62,6 @@ def require_healthy(engine: Engine, home: Path) -> None:
         )
 
 
-def nothing_to_score(engine: Engine, folder: str, glob: str) -> bool:
+def nothing_to_score(engine: "Engine", folder: str, glob: str) -> bool:
     """Whether a folder is empty, and no interrupted run waits for a report."""
     return not holds_files(folder, glob) and not was_cut_off(engine, "score_new_scans")

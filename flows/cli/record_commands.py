@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import Engine
 
 from db.entities import Rejection, Threshold
 from db.repository import history as history_records
@@ -35,6 +34,8 @@ from mriad_model.errors import NotInRecord, SettingsError
 from mriad_model.paths import recorded_path
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from tasks.training.threshold_figures import Compared
 
 TABLE = {  # of the history: a key of its documents, and the heading
@@ -199,7 +200,7 @@ def _learned(recipe: str) -> str:
     return f"{volumes['contrast']} volumes" if volumes["contrast"] else "volumes"
 
 
-def _list_thresholds(engine: Engine, *, as_json: bool) -> None:
+def _list_thresholds(engine: "Engine", *, as_json: bool) -> None:
     from tasks.training.threshold_figures import last_comparisons  # noqa: PLC0415
 
     current = current_threshold(engine)
@@ -243,7 +244,7 @@ def _auroc(value: float | None, n: int) -> str:
     return "-" if value is None else f"{value:.3f} (n {n})"
 
 
-def details_of(engine: Engine, home: Path, scan: str) -> ScanDetails:
+def details_of(engine: "Engine", home: Path, scan: str) -> ScanDetails:
     """All there is of a scan named by id, hash, recorded path, or a path as the shell knows it.
 
     Raises:

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import Engine
 
 from db.entities import Label, Review
 from db.repository.history import DecisionRow
@@ -20,6 +19,9 @@ from flows.cli.record_commands import details_of
 from flows.context import read_context, write_context
 from mriad_model.enums import LabelSource, LabelValue, Verdict
 from mriad_model.errors import NotInRecord
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 
 class Answer(StrEnum):
@@ -114,7 +116,7 @@ def review(
 
 
 def _append(
-    engine: Engine,
+    engine: "Engine",
     details: ScanDetails,
     active: int | None,
     answer: Answer,
@@ -131,7 +133,7 @@ def _append(
     return ReviewResult(review_id, decision, reviewer, answer.verdict, answer.label)
 
 
-def _withdraw(engine: Engine, details: ScanDetails, reviewer: str, note: str) -> ReviewResult:
+def _withdraw(engine: "Engine", details: ScanDetails, reviewer: str, note: str) -> ReviewResult:
     scan_id = details.decisions[0].scan_id
     review_id, last = withdraw_review(engine, scan_id, reviewer, note, now())
     (decision,) = (each for each in details.decisions if each.decision_id == last.decision_id)
