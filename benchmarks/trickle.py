@@ -145,8 +145,8 @@ def tree_of(up: int) -> dict[int, str]:
         if above[-1] == up and pid != up:
             words = commands[pid].split()
             role = (
-                words[words.index("flows.service.roles") + 1]
-                if "flows.service.roles" in words
+                words[words.index("flows.service.child_roles") + 1]
+                if "flows.service.child_roles" in words
                 else ""
             )
             tree[pid] = role or ("run" if "spawn_main" in commands[pid] else "other")

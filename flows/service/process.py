@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from flows.service.roles import READY
+from flows.service.child_roles import READY
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
@@ -88,7 +88,7 @@ class ManagedProcess:
             [
                 sys.executable,
                 "-m",
-                "flows.service.roles",
+                "flows.service.child_roles",
                 self.role,
                 str(os.getpid()),
                 *map(str, given),

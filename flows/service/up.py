@@ -13,9 +13,9 @@ from pathlib import Path
 
 from flows.context import Context, kept_log
 from flows.messages import say
+from flows.service.child_roles import SERVE, SERVER, WATCH
 from flows.service.prefect_server import HEALTH_TIMEOUT_SECONDS, listen, own_server
 from flows.service.process import ManagedProcess
-from flows.service.roles import SERVE, SERVER, WATCH
 from flows.service.server_secret import is_own_server
 from flows.settings import PREFECT_FOLDER, SAYS_ERRORS, local_api, service_environment
 from mriad_model.errors import HomeError, SettingsError

@@ -10,7 +10,9 @@ import numpy as np
 
 from mriad_model.phantom.cortex import paint_cerebrum
 from mriad_model.phantom.deep_structures import paint_deep
-from mriad_model.phantom.geometry import (
+from mriad_model.phantom.head import Head
+from mriad_model.phantom.scanner import Canvas, Tissue
+from mriad_model.phantom.shapes import (
     Array,
     PlaneGrid,
     Points,
@@ -21,8 +23,6 @@ from mriad_model.phantom.geometry import (
     smooth_min,
     tube,
 )
-from mriad_model.phantom.head import Head
-from mriad_model.phantom.scanner import Canvas, Tissue
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mriad_model.phantom.geometry import Array, Points, Section, inside, smooth_min, value_and_slope
 from mriad_model.phantom.head import Cortex, Head
 from mriad_model.phantom.scanner import Canvas, Tissue
+from mriad_model.phantom.shapes import Array, Points, Section, inside, smooth_min, value_and_slope
 
 DEEPEST_SULCUS = 26.0  # mm
 

@@ -3,7 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.phantom.geometry import (
+from mriad_model.phantom.head import Deep
+from mriad_model.phantom.scanner import Canvas, Tissue, Window
+from mriad_model.phantom.shapes import (
     Array,
     Points,
     ellipsoid,
@@ -12,8 +14,6 @@ from mriad_model.phantom.geometry import (
     smooth_min,
     tube,
 )
-from mriad_model.phantom.head import Deep
-from mriad_model.phantom.scanner import Canvas, Tissue, Window
 
 
 def paint_deep(canvas: Canvas, deep: Deep, points: Points) -> None:

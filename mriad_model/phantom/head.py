@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.phantom.geometry import WaveField, wave_field
+from mriad_model.phantom.shapes import WaveField, wave_field
 
 
 @dataclass(frozen=True, slots=True)

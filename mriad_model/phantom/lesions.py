@@ -12,8 +12,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.phantom.geometry import Array, Points, Section, WaveField, inside, wave_field
 from mriad_model.phantom.scanner import BRAIN, Canvas, Contrast, Tissue
+from mriad_model.phantom.shapes import Array, Points, Section, WaveField, inside, wave_field
 
 Vector = NDArray[np.float64]
 BRAIN_AND_CSF = BRAIN | {Tissue.CSF}

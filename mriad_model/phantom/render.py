@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from mriad_model.errors import SettingsError
 from mriad_model.phantom.anatomy import envelope, paint_head, section_of
-from mriad_model.phantom.geometry import Array, PlaneGrid
 from mriad_model.phantom.head import Head, draw_head
 from mriad_model.phantom.lesions import Infarct, Lesion, LesionShape, Mass, Territory, place
 from mriad_model.phantom.scanner import (
@@ -22,6 +21,7 @@ from mriad_model.phantom.scanner import (
     draw_scanner,
     tissue_signals,
 )
+from mriad_model.phantom.shapes import Array, PlaneGrid
 
 SMALLEST_SIZE = 32
 _LESION_NUMBER = {lesion: number for number, lesion in enumerate(Lesion)}

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.phantom.geometry import Array, PlaneGrid, WaveField, wave_field
 from mriad_model.phantom.head import Pose
+from mriad_model.phantom.shapes import Array, PlaneGrid, WaveField, wave_field
 
 Window = tuple[slice, slice]
 EVERYWHERE: Window = (slice(None), slice(None))

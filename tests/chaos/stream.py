@@ -134,8 +134,8 @@ class Stream:
         for pid, command in found.items():
             words = command.split()
             role = (
-                words[words.index("flows.service.roles") + 1]
-                if "flows.service.roles" in words
+                words[words.index("flows.service.child_roles") + 1]
+                if "flows.service.child_roles" in words
                 else "run"
             )
             roles.setdefault(f"its {role}", []).append(pid)

@@ -63,7 +63,7 @@ def command_line(pid: int) -> bytes:
 
 def child_of(parent: int, role: str) -> int | None:
     """The process that plays a role for `mriad up`."""
-    words = f"flows.service.roles\0{role}\0{parent}\0".encode()
+    words = f"flows.service.child_roles\0{role}\0{parent}\0".encode()
     pids = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
     return next((pid for pid in pids if words in command_line(pid)), None)
 
@@ -140,7 +140,7 @@ def only_the_owner_drives_it(home: Path, api: str) -> None:
     password = secret.partition(b":")[2]
     assert not [pid for pid in processes(home) if password in command_line(pid)]
     told = b"PREFECT_API_AUTH_STRING=" + secret + b"\0"
-    children = [pid for pid in processes(home) if b"flows.service.roles" in command_line(pid)]
+    children = [pid for pid in processes(home) if b"flows.service.child_roles" in command_line(pid)]
     assert [told in Path(f"/proc/{pid}/environ").read_bytes() for pid in children] == [True] * 3
 
 

@@ -1,4 +1,4 @@
-"""The child processes of `mriad up`: `python -m flows.service.roles ROLE PARENT [DESCRIPTOR]`.
+"""The child processes of `mriad up`: `python -m flows.service.child_roles ROLE PARENT [DESCRIPTOR]`.
 
 Settings come as `mriad up` was given them; the descriptor is the server's, a listening socket.
 
