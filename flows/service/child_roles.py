@@ -1,6 +1,6 @@
-"""The child processes of `mriad up`: `python -m flows.service.child_roles ROLE PARENT [DESCRIPTOR]`.
+"""The child processes of `mriad up`: `python -m flows.service.child_roles ROLE PARENT [SOCKET]`.
 
-Settings come as `mriad up` was given them; the descriptor is the server's, a listening socket.
+Settings come as `mriad up` was given them; SOCKET is the descriptor on which the server listens.
 
 server: the Prefect server, on this machine alone. serve: runs the deployments when they are due.
 watch: the watcher, which triggers one of them. Each says READY on a line of its own when it is,
