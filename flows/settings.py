@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
     recipe: str = Field(
         "default",
-        description="what is trained: `default`, `implants` or `seed` for pictures; `volume`",
+        description="what is trained: `default`, `autoencoder` or `seed` for pictures; `volume`",
     )
     # Below the mean of healthy scores most healthy scans would be flagged.
     sigmas: float = Field(

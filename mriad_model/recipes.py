@@ -382,8 +382,8 @@ SEED = Recipe(
 )
 
 
-DEFAULT = Recipe(
-    name="default",
+AUTOENCODER = Recipe(
+    name="autoencoder",
     preprocessing=Preprocessing(64, Framing.FOREGROUND, Intensity.PERCENTILES),
     detectors=(
         DetectorRecipe(
@@ -405,8 +405,8 @@ DEFAULT = Recipe(
 )
 
 
-IMPLANTS = Recipe(
-    name="implants",
+DEFAULT = Recipe(
+    name="default",
     preprocessing=Preprocessing(128, Framing.FOREGROUND, Intensity.PERCENTILES),
     detectors=(
         DetectorRecipe("implants", gathering=1.0),
@@ -423,12 +423,12 @@ IMPLANTS = Recipe(
 
 
 VOLUME = replace(
-    DEFAULT,
+    AUTOENCODER,
     name="volume",
     # Grey values are normalised over the volume, before slices are prepared.
     preprocessing=Preprocessing(64, Framing.FOREGROUND, Intensity.FULL_RANGE),
     # Small batches: as many steps in half the epochs. 70 s on one core for 24 volumes.
-    training=replace(DEFAULT.training, batch_size=16, max_epochs=160, patience=40),
+    training=replace(AUTOENCODER.training, batch_size=16, max_epochs=160, patience=40),
     volumes=VolumeRecipe(
         Slicing(),
         train_slices=16,
@@ -442,7 +442,7 @@ VOLUME = replace(
 )
 
 
-BUILT_IN = (SEED, DEFAULT, IMPLANTS, VOLUME)
+BUILT_IN = (SEED, AUTOENCODER, DEFAULT, VOLUME)
 
 
 def recipe_named(name: str) -> Recipe:

@@ -138,7 +138,7 @@ def trained_once(
 
         home = prepare_home(folder / "home")
         ingest_scans(home, escape_path(heads), Labelling("tester", from_folders=True))
-        recipe = recipe_named("default").with_training(max_epochs=3).to_json()
+        recipe = recipe_named("autoencoder").with_training(max_epochs=3).to_json()
         result = train_model(home, recipe, "tester", device="cpu")
         (folder / IDS).write_text(json.dumps([result.model_id, result.threshold_id]))
         database(str(home)).dispose()  # folds the log into the file

@@ -24,7 +24,7 @@ from mriad_model.preprocessing.prepared_file import from_arrays, to_arrays
 from mriad_model.preprocessing.scan_slices import prepare_scan, shown_slice, training_slices
 from mriad_model.preprocessing.slices import PreparedScan, SliceBatch, joined
 from mriad_model.readers.scan_types import ReadScan
-from mriad_model.recipes import DEFAULT, VOLUME, Recipe
+from mriad_model.recipes import AUTOENCODER, VOLUME, Recipe
 
 METADATA_KEY = "mriad-evaluation"
 
@@ -53,7 +53,7 @@ def evaluation_scan(
     """Prepare a labelled scan. Raises RejectedFile where there is nothing in it to score."""
     shown = shown_slice(scan, recipe)
     prepared = prepare_scan(scan, recipe)
-    built_in = next(each for each in (DEFAULT, VOLUME) if each.kinds == recipe.kinds)
+    built_in = next(each for each in (AUTOENCODER, VOLUME) if each.kinds == recipe.kinds)
     upright = prepared
     if recipe.preprocessing != built_in.preprocessing:
         upright = prepare_scan(scan, built_in)
@@ -128,8 +128,8 @@ def gather(scans: Sequence[EvaluationScan]) -> EvaluationData:
 
 def asymmetry_scores(scans: Sequence[PreparedScan]) -> NDArray[np.float64]:
     """Left-right asymmetry of scans prepared the built-in way, (N,); it needs no training."""
-    (part,) = (part for part in DEFAULT.detectors if part.kind == "asymmetry")
+    (part,) = (part for part in AUTOENCODER.detectors if part.kind == "asymmetry")
     batch = joined([scan.batch for scan in scans])
-    inside = interiors(batch.masks, DEFAULT.scoring.erosion)
+    inside = interiors(batch.masks, AUTOENCODER.scoring.erosion)
     maps = Asymmetry().maps(part, batch, inside, torch.device("cpu"))
-    return largest_of_scans(slice_scores(maps, inside, DEFAULT.scoring.score), scans)
+    return largest_of_scans(slice_scores(maps, inside, AUTOENCODER.scoring.score), scans)

@@ -55,11 +55,11 @@ def test_prefect_is_not_told_the_names_of_folders_and_files(trained: Trained, fo
     from flows.evaluate import evaluate_model
     from flows.ingest import ingest_scans
     from mriad_model.evaluation.protocol import EvaluationProtocol
-    from mriad_model.recipes import DEFAULT
+    from mriad_model.recipes import AUTOENCODER
     from tasks.intake.ingest import Labelling
 
     name = escape_path(folder)
-    labelling, recipe = Labelling("tester", LabelValue.ABNORMAL), DEFAULT.to_json()
+    labelling, recipe = Labelling("tester", LabelValue.ABNORMAL), AUTOENCODER.to_json()
     intake = ingest_scans(trained.home, name, labelling, glob=f"{PATIENT}*")
     result = score_new_scans(trained.home, name, device="cpu")
     assert (len(intake.seen), len(result.rejected), result.scored) == (2, 1, 2)

@@ -6,10 +6,12 @@ import pytest
 
 from mriad_model import recipes
 from mriad_model.errors import SettingsError
-from mriad_model.recipes import DEFAULT, IMPLANTS, SEED, VOLUME, Recipe, recipe_named
+from mriad_model.recipes import AUTOENCODER, DEFAULT, SEED, VOLUME, Recipe, recipe_named
 
 
-@pytest.mark.parametrize("recipe", [SEED, DEFAULT, IMPLANTS, VOLUME, VOLUME.with_contrast(["T1w"])])
+@pytest.mark.parametrize(
+    "recipe", [SEED, AUTOENCODER, DEFAULT, VOLUME, VOLUME.with_contrast(["T1w"])]
+)
 def test_a_recipe_survives_its_own_json(recipe):
     text = recipe.to_json()
 
@@ -18,15 +20,15 @@ def test_a_recipe_survives_its_own_json(recipe):
 
 
 def test_the_json_of_a_recipe_is_canonical():
-    text = DEFAULT.to_json()
+    text = AUTOENCODER.to_json()
 
     assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
 
 
 def test_recipes_are_found_by_name():
     assert recipe_named("seed") is SEED
+    assert recipe_named("autoencoder") is AUTOENCODER
     assert recipe_named("default") is DEFAULT
-    assert recipe_named("implants") is IMPLANTS
     assert recipe_named("volume") is VOLUME
 
 
@@ -111,7 +113,7 @@ def test_a_recipe_written_before_is_read_and_written_as_it_was():
     assert Recipe.from_json(BEFORE).to_json() == BEFORE
 
 
-@pytest.mark.parametrize("recipe", [SEED, DEFAULT, IMPLANTS])
+@pytest.mark.parametrize("recipe", [SEED, AUTOENCODER, DEFAULT])
 def test_a_recipe_for_pictures_is_stored_as_before_there_were_volumes(recipe):
     assert "volumes" not in json.loads(recipe.to_json())
     assert recipe.with_contrast(["T1w"]) == recipe

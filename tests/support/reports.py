@@ -11,7 +11,7 @@ from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.evaluation.results import FoldResult, Picture, RowKind, ScoreRow
 from mriad_model.evaluation.roc import FoldScores
 from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, Sigmas
-from mriad_model.recipes import DEFAULT
+from mriad_model.recipes import AUTOENCODER
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.changes import (
     ChangeLine,
@@ -87,7 +87,7 @@ def evaluation(
     )
     return EvaluationReport(
         protocol=protocol,
-        recipe=DEFAULT.to_json(),
+        recipe=AUTOENCODER.to_json(),
         plan='{"k": 1.0, "policy": "sigmas", "seed": 0}',
         n_files=25,
         n_folded_away=5,

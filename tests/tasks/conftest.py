@@ -14,7 +14,7 @@ from db.entities import Run
 from db.repository.runs import start_run
 from db.timestamps import now
 from mriad_model.paths import escape_path
-from mriad_model.recipes import DEFAULT, Recipe
+from mriad_model.recipes import AUTOENCODER, Recipe
 from tasks.intake.find_files import FoundScans, ScanSources, find_files
 from tasks.intake.ingest import Ingested, LabelCounts, Labelling, ingest_chunk, label_scans
 from tasks.runtime.connections import database
@@ -46,12 +46,12 @@ class Bench:
             str(self.home), self.run_id, sources, str(self.home / "work" / "read"), keep=False
         )
 
-    def freeze(self, recipe: Recipe = DEFAULT) -> FrozenDataset:
+    def freeze(self, recipe: Recipe = AUTOENCODER) -> FrozenDataset:
         return freeze_healthy.fn(
             str(self.home), self.run_id, 0, recipe.to_json(), str(self.home / "work")
         )
 
-    def prepare(self, scan_ids: Sequence[int], recipe: Recipe = DEFAULT) -> list[PreparedItem]:
+    def prepare(self, scan_ids: Sequence[int], recipe: Recipe = AUTOENCODER) -> list[PreparedItem]:
         """What the preprocessing step leaves for the next, read again."""
         workspace = Workspace(self.home / "work" / "chunk")
         wanted = wanted_scans((scan_id, 1) for scan_id in scan_ids)

@@ -17,7 +17,7 @@ from flows.cli import main as cli
 from flows.cli import options
 from mriad_model.enums import RunStatus
 from mriad_model.errors import HomeError
-from mriad_model.recipes import DEFAULT
+from mriad_model.recipes import AUTOENCODER
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
 from tests.support.hand import Hand
@@ -59,7 +59,7 @@ def grown(ready: Path) -> Path:
     hand = Hand(database(str(ready)))
     train, calibration, another = hand.scans("taught", "calibrates", "another")
     dataset = hand.dataset(train=[train], calibration=[calibration])
-    model = hand.model(dataset, "other weights", DEFAULT.to_json())
+    model = hand.model(dataset, "other weights", AUTOENCODER.to_json())
     activate(hand.engine, hand.threshold(model, dataset), "second", "me")
     hand.label(another)
     return ready

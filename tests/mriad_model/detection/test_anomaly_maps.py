@@ -10,7 +10,7 @@ from mriad_model.detection.anomaly_maps import (
     standardised,
 )
 from mriad_model.preprocessing.foreground import interiors
-from mriad_model.recipes import DEFAULT, Levels, Scoring, SliceScoreMethod
+from mriad_model.recipes import AUTOENCODER, Levels, Scoring, SliceScoreMethod
 
 KIND = "asymmetry"
 ALL = np.ones((1, 32, 32), np.bool_)
@@ -69,7 +69,7 @@ def test_where_much_is_usual_the_same_finding_counts_less():
     healthy = np.full((3, 32, 32), 0.1, np.float32)
     healthy[:, :, 12:20] = 1.0
     inside = np.repeat(ALL, 3, axis=0)
-    standards = {KIND: standard_of(healthy, inside, DEFAULT.scoring)}
+    standards = {KIND: standard_of(healthy, inside, AUTOENCODER.scoring)}
 
     (relative,) = standardised({KIND: np.ones((1, 32, 32), np.float32)}, standards).values()
 
@@ -81,7 +81,7 @@ def test_at_levels_where_much_is_usual_the_same_finding_counts_less():
     healthy = np.full((4, 32, 32), 0.1, np.float32)
     healthy[2:] = 1.0
     heights = SliceLevels(Levels(number=4, step=10.0, sigma=5.0), below_top)
-    standard = standard_of(healthy, np.repeat(ALL, 4, axis=0), DEFAULT.scoring, heights)
+    standard = standard_of(healthy, np.repeat(ALL, 4, axis=0), AUTOENCODER.scoring, heights)
 
     found = np.ones((3, 32, 32), np.float32)
     elsewhere = SliceLevels(heights.levels, np.array([1, 29, 90], np.float32))
@@ -97,8 +97,8 @@ def test_what_is_not_relative_is_usual_alike_everywhere():
     inside = np.repeat(ALL, 4, axis=0)
     heights = SliceLevels(Levels(number=3, step=10.0, sigma=5.0), np.zeros(4, np.float32))
 
-    flat = standard_of(healthy, inside, DEFAULT.scoring, relative=False)
-    levelled = standard_of(healthy, inside, DEFAULT.scoring, heights, relative=False)
+    flat = standard_of(healthy, inside, AUTOENCODER.scoring, relative=False)
+    levelled = standard_of(healthy, inside, AUTOENCODER.scoring, heights, relative=False)
 
     assert (flat.usual == 1).all()
     assert flat.usual.dtype == levelled.usual.dtype == np.float32
@@ -123,7 +123,7 @@ def test_a_score_of_one_detector_is_the_peak_of_the_map_of_all():
 def test_the_standard_is_alike_on_both_sides():
     healthy = np.random.default_rng(0).random((4, 32, 32), np.float32)
 
-    standard = standard_of(healthy, np.repeat(ALL, 4, axis=0), DEFAULT.scoring)
+    standard = standard_of(healthy, np.repeat(ALL, 4, axis=0), AUTOENCODER.scoring)
 
     np.testing.assert_allclose(standard.usual, standard.usual[:, ::-1], rtol=1e-5)
 
@@ -132,7 +132,7 @@ def test_the_standard_is_alike_on_both_sides():
 def test_healthy_maps_without_spread_still_set_a_standard(n):
     nothing = np.zeros((n, 32, 32), np.float32)
 
-    standard = standard_of(nothing, np.repeat(ALL, n, axis=0), DEFAULT.scoring)
+    standard = standard_of(nothing, np.repeat(ALL, n, axis=0), AUTOENCODER.scoring)
 
     assert standard.sd == 1.0
     assert (standard.usual == 1.0).all()

@@ -3,7 +3,7 @@ import pytest
 
 from mriad_model.detection.compatibility import incompatibility
 from mriad_model.enums import ScanKind
-from mriad_model.recipes import DEFAULT, VOLUME
+from mriad_model.recipes import AUTOENCODER, VOLUME
 
 T1 = VOLUME.with_contrast(["T1w", None, "T1w"])
 
@@ -11,8 +11,8 @@ T1 = VOLUME.with_contrast(["T1w", None, "T1w"])
 @pytest.mark.parametrize(
     ("recipe", "kind", "contrast"),
     [
-        (DEFAULT, ScanKind.NIFTI, None),
-        (DEFAULT, ScanKind.DICOM, "T1w"),
+        (AUTOENCODER, ScanKind.NIFTI, None),
+        (AUTOENCODER, ScanKind.DICOM, "T1w"),
         (VOLUME, ScanKind.IMAGE, None),
         (T1, ScanKind.NIFTI, "FLAIR"),
     ],
@@ -24,7 +24,7 @@ def test_a_model_does_not_judge_what_it_has_not_learned(recipe, kind, contrast):
 @pytest.mark.parametrize(
     ("recipe", "kind", "contrast"),
     [
-        (DEFAULT, ScanKind.IMAGE, None),
+        (AUTOENCODER, ScanKind.IMAGE, None),
         (T1, ScanKind.DICOM, "T1w"),
         (T1, ScanKind.NIFTI, None),
         (VOLUME, ScanKind.NIFTI, "FLAIR"),

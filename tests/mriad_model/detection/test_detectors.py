@@ -8,7 +8,7 @@ from mriad_model.detection.detectors import DETECTORS, detector_of
 from mriad_model.detection.detectors.detector import Detector
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.errors import SettingsError
-from mriad_model.recipes import DEFAULT, DetectorRecipe, NetworkShape, Recipe
+from mriad_model.recipes import AUTOENCODER, DetectorRecipe, NetworkShape, Recipe
 from tests.support.drawn_slices import drawn_slices
 
 
@@ -38,7 +38,7 @@ class Darkness(Detector):
 
 
 def with_detectors(*parts):
-    return replace(DEFAULT, detectors=parts).with_training(max_epochs=1)
+    return replace(AUTOENCODER, detectors=parts).with_training(max_epochs=1)
 
 
 def test_a_line_in_the_registry_is_enough_for_a_third_detector(monkeypatch):

@@ -14,11 +14,11 @@ from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.model_file import LARGEST_HEADER
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import DEFAULT, SEED, VOLUME, SliceScoreMethod
+from mriad_model.recipes import AUTOENCODER, SEED, VOLUME, SliceScoreMethod
 from tests.support.drawn_slices import drawn_slices
 
 
-@pytest.fixture(scope="module", params=[SEED, DEFAULT], ids=lambda recipe: recipe.name)
+@pytest.fixture(scope="module", params=[SEED, AUTOENCODER], ids=lambda recipe: recipe.name)
 def model(request):
     recipe = request.param.with_training(max_epochs=1)
     return fit(drawn_slices(4, recipe), drawn_slices(4, recipe, seed=1), recipe, device="cpu")
@@ -66,7 +66,7 @@ def test_any_number_of_torch_threads_gives_the_same_bits(model):
 
 
 def test_any_number_of_torch_threads_trains_the_same_model():
-    recipe = DEFAULT.with_training(max_epochs=2)
+    recipe = AUTOENCODER.with_training(max_epochs=2)
     batch = drawn_slices(6, recipe)
     one, two = (with_threads(n, lambda: fit(batch, batch, recipe, "cpu")) for n in (1, 2))
     weights = [model.detectors["autoencoder"].tensors() for model in (one, two)]
@@ -252,7 +252,7 @@ BAD_FILES = {
 
 @pytest.fixture(scope="module")
 def default_file():
-    recipe = DEFAULT.with_training(max_epochs=1)
+    recipe = AUTOENCODER.with_training(max_epochs=1)
     batches = drawn_slices(4, recipe), drawn_slices(4, recipe, seed=1)
     return fit(*batches, recipe, device="cpu").to_bytes()
 
@@ -303,7 +303,7 @@ def test_training_on_nothing_is_refused():
 
 
 def test_one_healthy_slice_is_enough_to_scale_by():
-    recipe = replace(DEFAULT, detectors=DEFAULT.detectors[1:])
+    recipe = replace(AUTOENCODER, detectors=AUTOENCODER.detectors[1:])
 
     model = fit(drawn_slices(1, recipe), None, recipe, device="cpu")
 
@@ -317,7 +317,7 @@ def test_an_unknown_device_is_refused(device):
 
 
 def test_one_detector_may_score_while_all_paint():
-    recipe = DEFAULT.with_training(max_epochs=1)
+    recipe = AUTOENCODER.with_training(max_epochs=1)
     alone = replace(recipe.scoring, scored_by="autoencoder", size=32, score=SliceScoreMethod.MAX)
     recipe = replace(recipe, scoring=alone)
     slices = drawn_slices(6, recipe)

@@ -14,7 +14,7 @@ from mriad_model.evaluation.dataset import (
 )
 from mriad_model.preprocessing.prepared_file import BESIDE_PIXELS
 from mriad_model.recipes import (
-    DEFAULT,
+    AUTOENCODER,
     SEED,
 )
 from tests.support.evaluations import data_of, gather, image_of
@@ -49,5 +49,5 @@ def test_seed_and_default_are_measured_beside_the_same_asymmetry() -> None:
     images = [image_of(n, LabelValue.HEALTHY) for n in range(3)]
     np.testing.assert_array_equal(
         gather(images, SEED).asymmetry,
-        gather(images, DEFAULT).asymmetry,
+        gather(images, AUTOENCODER).asymmetry,
     )

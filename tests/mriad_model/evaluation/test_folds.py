@@ -33,7 +33,7 @@ from mriad_model.evaluation.results import FoldResult
 from mriad_model.evaluation.summary import summarise
 from mriad_model.heatmaps.overlay import paint
 from mriad_model.recipes import (
-    DEFAULT,
+    AUTOENCODER,
     SEED,
     VOLUME,
     NetworkShape,
@@ -96,13 +96,13 @@ def test_pictures_are_dealt_before_anything_is_known_and_none_comes_twice() -> N
 def test_real_training_fills_every_row_and_picture_of_a_page() -> None:
     parts = tuple(
         replace(part, network=part.network and NetworkShape((4, 8), 8))
-        for part in DEFAULT.detectors
+        for part in AUTOENCODER.detectors
     )
     small = replace(
-        DEFAULT,
-        preprocessing=replace(DEFAULT.preprocessing, size=32),
+        AUTOENCODER,
+        preprocessing=replace(AUTOENCODER.preprocessing, size=32),
         detectors=parts,
-        training=replace(DEFAULT.training, max_epochs=2),
+        training=replace(AUTOENCODER.training, max_epochs=2),
     )
     images = [image_of(n, LabelValue.HEALTHY) for n in range(12)]
     images += [image_of(100 + n, LabelValue.ABNORMAL) for n in range(4)]

@@ -15,7 +15,7 @@ from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.images.reading import ImageScan
 from mriad_model.readers.nifti.reading import read_nifti
-from mriad_model.recipes import DEFAULT, VOLUME, Plane
+from mriad_model.recipes import AUTOENCODER, VOLUME, Plane
 from tests.support.places import SHARED
 from tests.support.scanned import RECIPE, fitted_on_heads, grid_affine, scanned
 from tests.support.survey import survey
@@ -80,22 +80,22 @@ def test_grey_values_do_not_depend_on_the_scanners_gain():
 
 def test_a_recipe_for_scans_of_another_kind_is_refused():
     picture = ImageScan(np.full((64, 64), 7, np.uint8), "a" * 64)
-    with pytest.raises(SettingsError, match="'default'"):
-        prepare_scan(scanned(*grid_affine()), DEFAULT)
+    with pytest.raises(SettingsError, match="'autoencoder'"):
+        prepare_scan(scanned(*grid_affine()), AUTOENCODER)
     with pytest.raises(SettingsError, match="'volume'"):
         prepare_scan(picture, VOLUME)
 
 
 def test_a_picture_is_a_scan_of_one_slice_that_training_sees():
     pixels = np.random.default_rng(0).integers(0, 255, (90, 70), dtype=np.uint8)
-    prepared = prepare_scan(ImageScan(pixels, "a" * 64), DEFAULT)
-    one = prepare(pixels, DEFAULT.preprocessing)
+    prepared = prepare_scan(ImageScan(pixels, "a" * 64), AUTOENCODER)
+    one = prepare(pixels, AUTOENCODER.preprocessing)
     assert (prepared.positions, prepared.n_slices, prepared.placements) == (
         (0,),
         1,
         [one.placement],
     )
-    np.testing.assert_array_equal(training_slices(prepared, DEFAULT).images, one.image[None])
+    np.testing.assert_array_equal(training_slices(prepared, AUTOENCODER).images, one.image[None])
 
 
 def test_a_prepared_slice_lies_back_on_its_own():

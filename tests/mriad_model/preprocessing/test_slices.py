@@ -11,9 +11,9 @@ from mriad_model.preprocessing.slices import (
     shrunk,
     stack,
 )
-from mriad_model.recipes import DEFAULT, SEED
+from mriad_model.recipes import AUTOENCODER, SEED
 
-HEAD = DEFAULT.preprocessing
+HEAD = AUTOENCODER.preprocessing
 WHOLE = SEED.preprocessing
 
 

@@ -5,7 +5,7 @@ from db.repository.decisions import ScoredScan, append_scored
 from db.repository.models import append_model, freeze_dataset
 from db.timestamps import now
 from mriad_model.enums import Role
-from mriad_model.recipes import DEFAULT, SEED
+from mriad_model.recipes import AUTOENCODER, SEED
 from tasks.runtime.connections import database
 from tasks.scoring.calibration import calibration_of
 
@@ -18,7 +18,7 @@ def test_the_recipe_says_whether_groups_are_counted(bench, heads):
     members += [(third, Role.CALIBRATION, 8), (other, Role.TRAIN, 9)]
     dataset = freeze_dataset(engine, members, bench.run_id)
     found = {}
-    for recipe in (SEED, DEFAULT, replace(DEFAULT, calibrate_by_group=False)):
+    for recipe in (SEED, AUTOENCODER, replace(AUTOENCODER, calibrate_by_group=False)):
         name = f"{recipe.name} {recipe.calibrate_by_group}"
         row = Model(name, f"models/{name}", recipe.to_json(), dataset, "{}", bench.run_id, now())
         model = append_model(engine, row)
@@ -27,4 +27,4 @@ def test_the_recipe_says_whether_groups_are_counted(bench, heads):
         found[name] = calibration_of(engine, model, dataset)
     assert all(each.values == [first, second, third] for each in found.values())
     groups = {name: each.groups for name, each in found.items()}
-    assert groups == {"seed False": None, "default True": (3, 3, 8), "default False": None}
+    assert groups == {"seed False": None, "autoencoder True": (3, 3, 8), "autoencoder False": None}

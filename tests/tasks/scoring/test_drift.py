@@ -24,7 +24,7 @@ from db.repository.warnings import warnings
 from db.timestamps import now
 from mriad_model.detection.thresholds import fit_threshold
 from mriad_model.enums import LabelSource, LabelValue, Policy, Role, ScanKind, Verdict, WarningKind
-from mriad_model.recipes import DEFAULT
+from mriad_model.recipes import AUTOENCODER
 from tasks.scoring.drift import check_drift
 from tasks.training.thresholds import append_proposal, propose
 from tests.tasks.conftest import Bench
@@ -46,7 +46,9 @@ class Nights:
         calibrates = self.scans(40, None)
         members = [(each, Role.CALIBRATION, each) for each in calibrates]
         dataset = freeze_dataset(bench.engine, members, bench.run_id)
-        model = Model("a" * 64, "models/a", DEFAULT.to_json(), dataset, "{}", bench.run_id, now())
+        model = Model(
+            "a" * 64, "models/a", AUTOENCODER.to_json(), dataset, "{}", bench.run_id, now()
+        )
         self.model = append_model(bench.engine, model)
         threshold = Threshold(
             self.model, dataset, Policy.SIGMAS, 0.0, 1.0, 40, 1.0, LINE, bench.run_id, now()

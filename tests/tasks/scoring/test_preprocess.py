@@ -14,7 +14,7 @@ from db.repository.rejections import rejections_of
 from db.repository.runs import run_by_id
 from mriad_model.enums import LabelValue, RejectionReason, Role, RunStatus
 from mriad_model.errors import HomeError, ModelFileError, RecordError, TooFewScans
-from mriad_model.recipes import DEFAULT
+from mriad_model.recipes import AUTOENCODER
 from tasks.intake.ingest import Labelling
 from tasks.runtime.connections import database
 from tasks.runtime.home import JUST_MADE_SECONDS, STALE_WORK_SECONDS, prepare_home, work_folder
@@ -28,7 +28,7 @@ from tests.tasks.conftest import Bench
 def test_prepared_slices_come_back_from_their_file(bench: Bench, scans: Path) -> None:
     ids = [scan_id for scan_id, _ in bench.ingest(scans).seen]
     prepared = bench.prepare(ids)
-    side = DEFAULT.preprocessing.size
+    side = AUTOENCODER.preprocessing.size
     assert [each.scan_id for each in prepared] == ids
     assert [each.slices.batch.images.shape for each in prepared] == [(1, side, side)] * 3
     assert [each.source.name for each in prepared] == ["0.png", "1.png", "2.png"]

@@ -23,7 +23,7 @@ from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import write_nifti
-from mriad_model.recipes import DEFAULT
+from mriad_model.recipes import AUTOENCODER
 from tasks.maintenance.verify import replay_decisions
 from tasks.maintenance.verify_report import ReplayReport
 from tasks.runtime.connections import database
@@ -179,7 +179,7 @@ class TestOtherKinds:
         score(taught, folder)
         of_volumes = current_threshold(taught.engine)
         assert of_volumes is not None
-        teach(taught.next_night(), heads / "no", DEFAULT.with_training(max_epochs=1))
+        teach(taught.next_night(), heads / "no", AUTOENCODER.with_training(max_epochs=1))
         night = score(taught, folder)
         assert (night.decided, len(night.known.incompatible)) == (1, 2)
         activate.fn(str(taught.home), of_volumes.threshold.id, "back", "me")

@@ -13,7 +13,7 @@ from mriad_model.evaluation.dataset import EvaluationData
 from mriad_model.paths import escape_path
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.write import write_dicom_series, write_nifti
-from mriad_model.recipes import DEFAULT, VOLUME, Recipe
+from mriad_model.recipes import AUTOENCODER, VOLUME, Recipe
 from tasks.intake.ingest import Labelling
 from tasks.training.evaluate import OTHER_KIND, Gathered, gather_labelled
 from tests.support.phantoms import CONTRAST, SHAPE
@@ -72,9 +72,9 @@ def test_the_voxels_of_a_volume_go_as_soon_as_its_slices_are_prepared(
 
 
 def test_an_evaluation_of_pictures_leaves_volumes_and_says_so(gather: Gather) -> None:
-    found, data = gather(DEFAULT)
+    found, data = gather(AUTOENCODER)
     left = {each.path: each.detail for each in found.rejected}
-    assert left["no/0.nii.gz"] == OTHER_KIND.format("default", "picture files")
+    assert left["no/0.nii.gz"] == OTHER_KIND.format("autoencoder", "picture files")
     assert sum(path.startswith("no/series/") for path in left) == SHAPE[0]
     assert all(len(scan) == 1 for scan in data.scans)
 

@@ -7,13 +7,13 @@ from mriad_model.detection.implant_network import MAP_SIDE
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.errors import SettingsError
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import IMPLANTS, ImplantTraining
+from mriad_model.recipes import DEFAULT, ImplantTraining
 from tests.support.drawn_slices import drawn_slices
 
 QUICK = replace(
-    IMPLANTS.with_training(max_epochs=1),
+    DEFAULT.with_training(max_epochs=1),
     training=replace(
-        IMPLANTS.training, max_epochs=1, batch_size=2, implants=ImplantTraining(drawn_heads=1)
+        DEFAULT.training, max_epochs=1, batch_size=2, implants=ImplantTraining(drawn_heads=1)
     ),
 )
 
