@@ -100,6 +100,7 @@ class RejectionReason(StrEnum):
     GAP = "gap"
     INCOMPLETE = "incomplete"  # fewer slices than its headers state
     SEVERAL_VOLUMES = "several_volumes"
+    UNREGISTERED = "unregistered"  # the head was not found where it can be compared
     NOT_FINITE = "not_finite"
     LABEL_MAP = "label_map"
     NOT_MAGNITUDE = "not_magnitude"  # phase, real or imaginary part, field map

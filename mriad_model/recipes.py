@@ -242,6 +242,9 @@ class VolumeRecipe:
         return self.slicing.plane
 
 
+NORMATIVE = "normative"
+"""The detector that measures whole heads in one frame, see `mriad_model.normative`."""
+
 LATER = ("calibrate_by_group", "volumes", "training.implants", "scoring.size", "scoring.scored_by")
 """Fields that recipes did not have at first; None means as before there was such a field."""
 
@@ -283,6 +286,11 @@ class Recipe:
         known = {contrast for contrast in contrasts if contrast is not None}
         contrast = known.pop() if len(known) == 1 else None
         return replace(self, volumes=replace(self.volumes, contrast=contrast))
+
+    @property
+    def in_frame(self) -> bool:
+        """Whether each head is registered to the normative frame."""
+        return any(part.kind == NORMATIVE for part in self.detectors)
 
     @property
     def map_size(self) -> int:
@@ -349,6 +357,10 @@ class Recipe:
             faults.append("a recipe has one detector or more, each kind once")
         if len(kinds) > 1 and not self.scoring.standardise:
             faults.append("scoring.standardise must be true where there are several detectors")
+        if self.in_frame and (self.volumes is None or self.volumes.plane is not Plane.AXIAL):
+            faults.append(f"the detector {NORMATIVE!r} needs axial slices of volumes")
+        if self.in_frame and self.preprocessing.size % 2:
+            faults.append(f"the detector {NORMATIVE!r} needs an even preprocessing.size")
         if self.preprocessing.size % self.map_size:
             faults.append("scoring.size must be a whole part of preprocessing.size")
         if self.scoring.scored_by not in (None, *kinds):
@@ -442,7 +454,23 @@ VOLUME = replace(
 )
 
 
-BUILT_IN = (SEED, AUTOENCODER, DEFAULT, VOLUME)
+VOLUME_NORMATIVE = Recipe(
+    name="volume-normative",
+    preprocessing=Preprocessing(128, Framing.FOREGROUND, Intensity.FULL_RANGE),
+    detectors=(DetectorRecipe(NORMATIVE),),
+    training=Training(),
+    scoring=Scoring(SliceScoreMethod.MAX, erosion=1, standardise=False, size=64),
+    # Slices near the vertex tell where the head lies, so few are left out.
+    volumes=VolumeRecipe(
+        Slicing(min_share=0.005, min_share_of_largest=0.05),
+        train_slices=64,
+        scan_score=ScanScore.MAX,
+    ),
+    calibrate_by_group=True,
+)
+
+
+BUILT_IN = (SEED, AUTOENCODER, DEFAULT, VOLUME, VOLUME_NORMATIVE)
 
 
 def recipe_named(name: str) -> Recipe:

@@ -42,9 +42,9 @@ INGESTED = "{0.new} new, {0.known} known, {rejected} rejected, {labels} added."
 UNLABELLED = "{files} not labelled: no line of the CSV and no folder name labels them."
 TRAINED = (
     "Model {0.model_id} trained on {0.n_train} healthy {0.learned} ({0.n_validation} to stop, "
-    "{0.n_calibration} to calibrate): best of {0.epochs} epochs was {0.best_epoch}{loss}; "
-    "{0.seconds:.0f} s."
+    "{0.n_calibration} to calibrate){epochs}; {0.seconds:.0f} s."
 )
+EPOCHS = ": best of {0.epochs} epochs was {0.best_epoch}{loss}"
 VALIDATION_LOSS = ", validation loss {:.5f}"
 FEW_CALIBRATION_SCANS = (
     "The threshold is drawn from {n} healthy scans. That is too few to predict how many healthy "
@@ -124,8 +124,9 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
         show_json(output.train_document(found))
         return
     loss = found.validation_loss
+    best = EPOCHS.format(found, loss="" if loss is None else VALIDATION_LOSS.format(loss))
     show_lines(
-        TRAINED.format(found, loss="" if loss is None else VALIDATION_LOSS.format(loss)),
+        TRAINED.format(found, epochs=best if found.epochs else ""),
         _compared(found.comparison),
         (ACTIVE if found.activated else NOT_ACTIVE).format(threshold=found.threshold_id),
     )

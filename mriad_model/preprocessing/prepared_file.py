@@ -20,6 +20,8 @@ def to_arrays(
     arrays: dict[str, NDArray[np.generic]] = {"images": batch.images, "masks": batch.masks}
     if batch.levels is not None:
         arrays["levels"] = batch.levels
+    if batch.poses is not None:
+        arrays["poses"] = batch.poses
     about = [
         {name: getattr(scan, name) for name in BESIDE_PIXELS}
         | {"placements": [astuple(placement) for placement in scan.placements]}
@@ -32,7 +34,7 @@ def from_arrays(
     arrays: Mapping[str, NDArray[Any]], about: Sequence[Mapping[str, Any]]
 ) -> list[PreparedScan]:
     """What `to_arrays` was given, to the last bit. Raises KeyError or TypeError on other input."""
-    batch = SliceBatch(arrays["images"], arrays["masks"], arrays.get("levels"))
+    batch = SliceBatch(arrays["images"], arrays["masks"], arrays.get("levels"), arrays.get("poses"))
     found, start = [], 0
     for each in about:
         places = np.arange(start, start + len(each["positions"]))

@@ -45,6 +45,8 @@ class SliceBatch:
     images: NDArray[np.float32]  # (N, S, S) in [0, 1]
     masks: NDArray[np.bool_]  # (N, S, S)
     levels: NDArray[np.float32] | None = None  # (N,) mm below their volumes' tops; None: pictures
+    # (N, 15), see `mriad_model.normative.poses`; None where heads are not registered
+    poses: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -53,7 +55,8 @@ class SliceBatch:
         """The slices at these positions."""
         chosen = np.asarray(items, np.intp)
         levels = None if self.levels is None else self.levels[chosen]
-        return SliceBatch(self.images[chosen], self.masks[chosen], levels)
+        poses = None if self.poses is None else self.poses[chosen]
+        return SliceBatch(self.images[chosen], self.masks[chosen], levels, poses)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,10 +95,12 @@ def joined(batches: Sequence[SliceBatch]) -> SliceBatch:
     if not batches:
         raise NoScans("no slices to join")
     levels = [batch.levels for batch in batches if batch.levels is not None]
+    poses = [batch.poses for batch in batches if batch.poses is not None]
     return SliceBatch(
         np.concatenate([batch.images for batch in batches]),
         np.concatenate([batch.masks for batch in batches]),
         np.concatenate(levels) if len(levels) == len(batches) else None,
+        np.concatenate(poses) if len(poses) == len(batches) else None,
     )
 
 

@@ -150,6 +150,12 @@ def _plane_view(voxels: Voxels, volume: Volume, plane: Plane) -> Voxels:
     return view[:, ::-1, ::-1]
 
 
+def pixel_side(volume: Volume, plane: Plane) -> float:
+    """The side of a slice's square pixels, mm."""
+    across, down, _ = _spacing(volume, plane)
+    return min(across, down)
+
+
 def _spacing(volume: Volume, plane: Plane) -> tuple[float, float, float]:
     """Distances between columns, rows and slices of a plane, mm."""
     z, y, x = volume.voxels.shape

@@ -3,10 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from mriad_model.enums import RejectionReason
 from mriad_model.errors import SettingsError
+from mriad_model.normative.drawn import drawn_templates
+from mriad_model.normative.frame import SliceStack
+from mriad_model.normative.poses import poses_of
+from mriad_model.normative.registration import register
 from mriad_model.preprocessing.foreground import bounding_box, head_mask, interiors
 from mriad_model.preprocessing.head_coverage import require_head_size, require_top
 from mriad_model.preprocessing.slices import (
+    Placement,
     PreparedScan,
     SliceBatch,
     framed,
@@ -14,12 +20,16 @@ from mriad_model.preprocessing.slices import (
     stack,
     working_size,
 )
-from mriad_model.preprocessing.slicing import AXES, SlicedVolume, cut
+from mriad_model.preprocessing.slicing import AXES, SlicedVolume, cut, pixel_side
+from mriad_model.readers.checks import require
 from mriad_model.readers.geometry import canonical, canonical_affine
 from mriad_model.readers.volumes import Volume
 from mriad_model.recipes import Plane, Recipe, VolumeRecipe
 
 SHOWN = (0.5, 99.8)  # percentiles of what is inside the head, for a screen
+# Correlation with a drawn mean head. Healthy adults of one scanner have 0.70 to 0.80, with infarcts
+# of 160 ml 0.57 and more; noise, limbs and heads cut in half have less than 0.45.
+LEAST_FIT = 0.45
 FEWEST_HEADS = 0.1  # share of the slices; the box leaves out what fewer heads reach
 
 
@@ -58,7 +68,12 @@ def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedScan:
     low, high = np.percentile(batch.images[inside], SHOWN)
     below_top = rounded(sliced.slice_spacing) * (positions[-1] - np.array(positions))
     return PreparedScan(
-        batch=SliceBatch(batch.images, batch.masks, below_top.astype(np.float32)),
+        batch=SliceBatch(
+            batch.images,
+            batch.masks,
+            below_top.astype(np.float32),
+            _poses(batch.images, below_top, placement, volume, how) if recipe.in_frame else None,
+        ),
         placements=[placement] * len(slices),
         positions=positions,
         n_slices=sliced.n_slices,
@@ -67,6 +82,29 @@ def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedScan:
         window=(float(low), float(high)),
         grey=(sliced.low, sliced.high),
     )
+
+
+def _poses(
+    images: NDArray[np.float32],
+    below_top: NDArray[np.float64],
+    placement: Placement,
+    volume: Volume,
+    how: VolumeRecipe,
+) -> NDArray[np.float64]:
+    """Where the slices (N, S, S) lie in the normative frame, (N, 15).
+
+    Raises RejectedFile: `unregistered` where the head is not found in them.
+    """
+    size = images.shape[-1]
+    pixel = placement.box_height * pixel_side(volume, how.plane) / size
+    stack = SliceStack(images, pixel, below_top.max() - below_top)
+    found = register(stack, drawn_templates(how.contrast or volume.origin.contrast))
+    detail = (
+        f"the head could not be laid upon the mean head (fit {found.fit:.2f}, {LEAST_FIT} needed):"
+        " too little of it is shown, or it lies in no usual way"
+    )
+    require(found.fit >= LEAST_FIT, RejectionReason.UNREGISTERED, detail)
+    return poses_of(stack, found)
 
 
 def rounded(spacing: float) -> float:

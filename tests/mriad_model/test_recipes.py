@@ -6,12 +6,19 @@ import pytest
 
 from mriad_model import recipes
 from mriad_model.errors import SettingsError
-from mriad_model.recipes import AUTOENCODER, DEFAULT, SEED, VOLUME, Recipe, recipe_named
-
-
-@pytest.mark.parametrize(
-    "recipe", [SEED, AUTOENCODER, DEFAULT, VOLUME, VOLUME.with_contrast(["T1w"])]
+from mriad_model.recipes import (
+    AUTOENCODER,
+    BUILT_IN,
+    DEFAULT,
+    SEED,
+    VOLUME,
+    VOLUME_NORMATIVE,
+    Recipe,
+    recipe_named,
 )
+
+
+@pytest.mark.parametrize("recipe", [*BUILT_IN, VOLUME.with_contrast(["T1w"])])
 def test_a_recipe_survives_its_own_json(recipe):
     text = recipe.to_json()
 
@@ -30,6 +37,7 @@ def test_recipes_are_found_by_name():
     assert recipe_named("autoencoder") is AUTOENCODER
     assert recipe_named("default") is DEFAULT
     assert recipe_named("volume") is VOLUME
+    assert recipe_named("volume-normative") is VOLUME_NORMATIVE
 
 
 def test_an_unknown_recipe_is_refused_by_name():
@@ -128,3 +136,15 @@ def test_a_volume_recipe_takes_the_contrast_that_its_scans_have_in_common():
 def test_a_recipe_with_an_unknown_plane_is_refused():
     with pytest.raises(SettingsError, match="diagonal"):
         Recipe.from_json(VOLUME.to_json().replace('"axial"', '"diagonal"'))
+
+
+def test_the_normative_detector_needs_axial_slices_of_volumes_with_an_even_side():
+    fields = json.loads(VOLUME_NORMATIVE.to_json())
+    pictures = {name: each for name, each in fields.items() if name != "volumes"}
+    coronal = json.loads(VOLUME_NORMATIVE.to_json().replace('"axial"', '"coronal"'))
+    odd = json.loads(VOLUME_NORMATIVE.to_json())
+    odd["preprocessing"]["size"] = 63
+    del odd["scoring"]["size"]
+    for wrong, why in ((pictures, "axial"), (coronal, "axial"), (odd, "even")):
+        with pytest.raises(SettingsError, match=why):
+            Recipe.from_json(json.dumps(wrong))

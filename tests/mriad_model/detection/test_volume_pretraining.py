@@ -1,8 +1,21 @@
+import json
+import struct
+from dataclasses import asdict
+
 import numpy as np
 import pytest
+from safetensors.torch import load
 
-from mriad_model.detection.volume_pretraining import mean_heads
+from mriad_model.detection.volume_pretraining import (
+    METADATA_KEY,
+    N_HEADS,
+    hash_of,
+    mean_heads,
+    trained,
+)
 from mriad_model.normative.drawn import FLAIR, T1
+from mriad_model.normative.network import WEIGHTS
+from mriad_model.normative.training import ZMapTraining
 from mriad_model.phantom.scanner import Contrast
 from tests.support.stacks import another
 
@@ -34,3 +47,25 @@ def test_a_drawn_stack_is_a_head_and_its_brain():
     assert drawn.head.images[inside].mean() > 2 * drawn.head.images[~inside].mean()
     assert drawn.head.images.min() == 0
     assert drawn.head.images.max() == 1
+
+
+def test_a_short_training_run_again_gives_the_same_file_with_its_hash():
+    stacks = [another(n).head for n in range(2)]
+    how = ZMapTraining(steps=2, heads=1, planes=4, with_lesion=2)
+
+    first, again = (trained(stacks, how, lambda *_: None) for _ in range(2))
+
+    assert first == again
+    assert told(first)["sha256"] == hash_of(load(first))
+
+
+def test_the_shipped_network_is_the_one_that_its_file_tells_of():
+    data = WEIGHTS.read_bytes()
+    assert told(data)["sha256"] == hash_of(load(data))
+    assert told(data)["training"] == asdict(ZMapTraining())
+    assert told(data)["heads"]["number"] == N_HEADS
+
+
+def told(data: bytes) -> dict:
+    (length,) = struct.unpack("<Q", data[:8])
+    return json.loads(json.loads(data[8 : 8 + length])["__metadata__"][METADATA_KEY])

@@ -131,14 +131,17 @@ def test_a_batch_can_be_taken_apart():
     np.testing.assert_array_equal(batch.take([1]).images[0], two.image)
 
 
-def test_batches_are_joined_in_their_order_with_their_levels():
+def test_batches_are_joined_in_their_order_with_their_levels_and_poses():
     one, two = (stack([prepare(drawn_head(width=side), HEAD)]) for side in (240, 300))
     levels = np.array([3.5], np.float32)
-    batch = joined([SliceBatch(each.images, each.masks, levels) for each in (one, two)])
+    poses = np.arange(15.0)[None]
+    batch = joined([SliceBatch(each.images, each.masks, levels, poses) for each in (one, two)])
 
     np.testing.assert_array_equal(batch.images, np.concatenate([one.images, two.images]))
     assert batch.take([1]).levels.tolist() == [3.5]
+    assert batch.take([1]).poses.tolist() == poses.tolist()
     assert joined([one, two]).levels is None
+    assert joined([one, two]).poses is None
     with pytest.raises(NoScans):
         joined([])
 

@@ -1,0 +1,164 @@
+"""How far a whole head is from healthy ones, voxel by voxel, as a network weighs it.
+
+A head is registered to the symmetric mean of the site's healthy heads. There their mean and spread
+turn it into z-maps of brightness and of left-right asymmetry (as voxel-based norms do, e.g.
+https://doi.org/10.1016/j.neuroimage.2011.08.077), and a network that was trained on drawn heads
+with implanted lesions alone turns those into a map, which comes back onto the slices.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+from mriad_model.detection.detectors.detector import Detector, HealthySlices, Shapes
+from mriad_model.detection.training import TrainingSummary
+from mriad_model.errors import SettingsError
+from mriad_model.normative.drawn import drawn_templates
+from mriad_model.normative.frame import SHAPE, Floats, SliceStack
+from mriad_model.normative.head import FramedHead, framed_head
+from mriad_model.normative.network import ZMapNetwork, drawn_network, logits, stored_network
+from mriad_model.normative.norm import FEATURES, Norm, norm_of
+from mriad_model.normative.poses import PlacedHead, placed_heads
+from mriad_model.normative.registration import refine
+from mriad_model.normative.resampling import off_frame
+from mriad_model.normative.template import Template, template_of
+from mriad_model.preprocessing.slices import SliceBatch
+from mriad_model.recipes import DetectorRecipe, Recipe
+
+IN_MEAN: Final = 24  # healthy heads in the site's mean, at most
+IN_BRAIN: Final = 0.5  # share of heads: where at least so many have brain, maps count
+SMOOTHING: Final = (0.8, 0.7, 0.7)  # Gaussian sigmas of the logits, voxels
+ORDINARY: Final = -4.0  # logit; a map's value is what is above it, and nearly 0 below
+NETWORK: Final = "network."  # prefix of its weights among the tensors
+
+
+class Normative(Detector):
+    """The z-maps of a head, weighed by a network."""
+
+    relative = False
+
+    def __init__(self, template: Template, norm: Norm, network: ZMapNetwork) -> None:
+        self.template, self.norm = template, norm
+        self.network = network.eval().requires_grad_(False)
+
+    def maps(
+        self,
+        part: DetectorRecipe,  # noqa: ARG002
+        slices: SliceBatch,
+        inside: NDArray[np.bool_],
+        device: torch.device,
+    ) -> NDArray[np.float32]:
+        """The map of each head on its slices, (N, M, M), >= 0. A head depends on itself alone."""
+        found = np.zeros(inside.shape, np.float32)
+        size = inside.shape[-1]
+        for head in _heads(slices):
+            registration = refine(head.stack, self.template, head.registration)
+            framed = framed_head(head.stack, self.template, registration)
+            there = off_frame(
+                self.anomaly(framed, device), _coarser(head.stack, size), registration.matrix
+            )
+            found[head.slices] = np.where(inside[head.slices], there, 0)
+        return found
+
+    def anomaly(self, head: FramedHead, device: torch.device) -> Floats:
+        """How anomalous each voxel of the frame is, (52, 64, 64); 0 outside the brain."""
+        found = logits(self.network, self.norm.z_maps(head.grey), head.inside, device)
+        smooth = gaussian_filter(found, SMOOTHING)
+        above = np.logaddexp(0, smooth - np.float32(ORDINARY), dtype=np.float32)
+        return np.where(self.template.brain > IN_BRAIN, above, np.float32(0))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Mean head, brain, mean and spread, and the network's weights."""
+        values = {
+            "template": self.template.mean,
+            "brain": self.template.brain,
+            "mean": self.norm.mean,
+            "spread": self.norm.spread,
+        }
+        weights = {f"{NETWORK}{name}": each for name, each in self.network.state_dict().items()}
+        return {name: torch.from_numpy(each.copy()) for name, each in values.items()} | weights
+
+    @classmethod
+    def fit(
+        cls,
+        part: DetectorRecipe,  # noqa: ARG003
+        healthy: HealthySlices,
+    ) -> tuple[Self, TrainingSummary]:
+        """Mean and spread of the healthy heads; the network comes trained."""
+        started = time.perf_counter()
+        heads = list(_heads(healthy.train))
+        template = _site_template(heads, healthy.recipe.scans.contrast)
+        norm = norm_of(_framed(heads, template), template.brain > IN_BRAIN)
+        held_out = 0 if healthy.validation is None else len(healthy.validation)
+        summary = TrainingSummary(
+            epochs=0,
+            best_epoch=0,
+            validation_loss=None,
+            seconds=time.perf_counter() - started,
+            n_train=len(healthy.train),
+            n_validation=held_out,
+        )
+        return cls(template, norm, drawn_network()), summary
+
+    @classmethod
+    def restore(
+        cls,
+        recipe: Recipe,  # noqa: ARG003
+        part: DetectorRecipe,  # noqa: ARG003
+        tensors: dict[str, Tensor],
+        device: torch.device,
+    ) -> Self:
+        """The detector of stored tensors. Raises RuntimeError where they do not fit."""
+        values = {name: each.numpy() for name, each in tensors.items() if "." not in name}
+        weights = {
+            name.removeprefix(NETWORK): each
+            for name, each in tensors.items()
+            if name.startswith(NETWORK)
+        }
+        return cls(
+            Template(values["template"], values["brain"]),
+            Norm(values["mean"], values["spread"]),
+            stored_network(weights).to(device),
+        )
+
+    @classmethod
+    def shapes(cls, recipe: Recipe, part: DetectorRecipe) -> Shapes:  # noqa: ARG003
+        """The shapes of the tensors."""
+        features = (len(FEATURES), *SHAPE)
+        own = {"template": SHAPE, "brain": SHAPE, "mean": features, "spread": features}
+        weights = ZMapNetwork().state_dict()
+        return own | {f"{NETWORK}{name}": tuple(each.shape) for name, each in weights.items()}
+
+
+def _heads(slices: SliceBatch) -> Iterator[PlacedHead]:
+    """The heads that the slices are of. Raises SettingsError where they were not placed."""
+    if slices.poses is None:
+        raise SettingsError("the detector 'normative' needs volumes, registered as its recipe does")
+    return placed_heads(slices.images, slices.poses)
+
+
+def _site_template(heads: list[PlacedHead], contrast: str | None) -> Template:
+    """The median of some of the heads, spread over all of them, placed on drawn ones."""
+    drawn = drawn_templates(contrast)[0]
+    chosen = np.linspace(0, len(heads) - 1, min(IN_MEAN, len(heads))).round().astype(int)
+    framed = list(_framed([heads[i] for i in chosen], drawn))
+    return template_of(framed, drawn.brain)
+
+
+def _framed(heads: list[PlacedHead], template: Template) -> Iterator[Floats]:
+    for head in heads:
+        found = refine(head.stack, template, head.registration)
+        yield framed_head(head.stack, template, found).grey
+
+
+def _coarser(stack: SliceStack, size: int) -> SliceStack:
+    """The grid of the stack's slices at so many pixels a side."""
+    own = stack.images.shape[-1]
+    images = np.broadcast_to(np.float32(0), (len(stack.images), size, size))
+    return SliceStack(images, stack.pixel * own / size, stack.heights)

@@ -1,0 +1,155 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mriad_model.detection.detectors.normative import Normative
+from mriad_model.detection.model import FittedModel, fit
+from mriad_model.detection.scan_scores import score_scans
+from mriad_model.enums import RejectionReason, ScanKind
+from mriad_model.errors import RejectedFile, SettingsError
+from mriad_model.normative.poses import placed_heads
+from mriad_model.phantom.lesions import Lesion
+from mriad_model.phantom.render import phantom_volume
+from mriad_model.phantom.scanner import Contrast
+from mriad_model.phantom.write import phantom_affine
+from mriad_model.preprocessing.prepared_file import from_arrays, to_arrays
+from mriad_model.preprocessing.scan_slices import prepare_scan, training_slices
+from mriad_model.preprocessing.slices import joined, restore
+from mriad_model.preprocessing.slicing import onto_volume
+from mriad_model.readers.volumes import Origin, Volume, volume_of
+from mriad_model.recipes import VOLUME_NORMATIVE, Plane
+from tests.support.drawn_slices import drawn_slices
+
+SHAPE = (40, 96, 96)  # slices of 4.5 mm, pixels of 2.2 to 2.7 mm
+FIRST = 7000  # heads that nothing was made of
+N_HEALTHY = 7
+
+
+def head(number: int, lesion: Lesion | None = None, contrast: Contrast = Contrast.T1):
+    return phantom_volume(FIRST + number, contrast, lesion, SHAPE)
+
+
+def as_volume(drawn, affine=None) -> Volume:
+    affine = phantom_affine(drawn) if affine is None else affine
+    return volume_of(drawn.voxels, affine, Origin(ScanKind.NIFTI, contrast="T1w"))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> FittedModel:
+    prepared = [prepare_scan(as_volume(head(n)), VOLUME_NORMATIVE) for n in range(N_HEALTHY)]
+    batches = [training_slices(each, VOLUME_NORMATIVE) for each in prepared]
+    return fit(joined(batches[:-1]), batches[-1], VOLUME_NORMATIVE, "cpu")
+
+
+def scored(fitted: FittedModel, volume: Volume):
+    prepared = prepare_scan(volume, fitted.recipe)
+    (found,) = score_scans(fitted, [prepared])
+    maps = {
+        position: restore(each, placement)
+        for position, each, placement in zip(
+            found.positions, found.maps, prepared.placements, strict=True
+        )
+    }
+    return found.score, onto_volume(maps, volume, Plane.AXIAL)
+
+
+def test_an_infarct_scores_higher_than_its_head_and_the_map_shows_where(fitted):
+    ill = head(20, Lesion.INFARCT)
+    healthy_score, _ = scored(fitted, as_volume(head(20)))
+
+    score, anomaly = scored(fitted, as_volume(ill))
+
+    assert score > healthy_score + 1
+    brightest = anomaly >= np.quantile(anomaly, 1 - ill.lesion_mask.mean() / 4)
+    assert (brightest & ill.lesion_mask).sum() > 0.5 * brightest.sum()
+
+
+def test_a_volume_stored_another_way_round_has_the_same_score_and_map(fitted):
+    ill = head(21, Lesion.INFARCT)
+    score, anomaly = scored(fitted, as_volume(ill))
+    affine = phantom_affine(ill)
+    flip = np.diag([-1.0, -1.0, 1.0, 1.0])
+    flip[:2, 3] = ill.voxels.shape[2] - 1, ill.voxels.shape[1] - 1
+    turned = replace(
+        as_volume(ill), voxels=np.ascontiguousarray(ill.voxels[:, ::-1, ::-1]), affine=affine @ flip
+    )
+    sagittal = replace(
+        as_volume(ill),
+        voxels=np.ascontiguousarray(ill.voxels.transpose(2, 0, 1)),
+        affine=affine[:, [1, 2, 0, 3]],
+    )
+
+    for other, back in ((turned, lambda v: v[:, ::-1, ::-1]), (sagittal, _from_sagittal)):
+        again, there = scored(fitted, other)
+        assert again == pytest.approx(score, abs=1e-6)
+        assert np.allclose(back(there), anomaly, atol=1e-5)
+
+
+def _from_sagittal(voxels: np.ndarray) -> np.ndarray:
+    return voxels.transpose(1, 2, 0)
+
+
+def test_a_scan_has_the_same_bits_alone_and_among_others(fitted):
+    prepared = [prepare_scan(as_volume(head(n)), fitted.recipe) for n in (22, 23)]
+    together = score_scans(fitted, prepared)
+    for one, each in zip(prepared, together, strict=True):
+        (alone,) = score_scans(fitted, [one])
+        assert alone.score == each.score
+        assert np.array_equal(alone.maps, each.maps)
+
+
+def test_a_stored_model_gives_the_same_bits(fitted):
+    prepared = prepare_scan(as_volume(head(22)), fitted.recipe)
+    again = FittedModel.from_bytes(fitted.to_bytes(), "cpu")
+    (one,), (other,) = score_scans(fitted, [prepared]), score_scans(again, [prepared])
+    assert one.score == other.score
+    assert np.array_equal(one.maps, other.maps)
+    assert again.to_bytes() == fitted.to_bytes()
+
+
+def test_maps_are_not_negative_and_nothing_outside_the_head(fitted):
+    prepared = prepare_scan(as_volume(head(24)), fitted.recipe)
+    (found,) = score_scans(fitted, [prepared])
+    assert found.maps.shape == (len(prepared), 64, 64)
+    assert found.maps.min() == 0
+    assert found.score == found.maps.max()
+    outside = ~prepared.batch.masks[:, ::2, ::2]
+    assert not found.maps[outside].any()
+
+
+def test_prepared_scans_keep_their_poses_in_a_file(fitted):
+    prepared = [prepare_scan(as_volume(head(n)), fitted.recipe) for n in (22, 23)]
+    for one, again in zip(prepared, from_arrays(*to_arrays(prepared)), strict=True):
+        assert np.array_equal(one.batch.poses, again.batch.poses)
+
+
+def test_the_fit_of_each_scan_is_kept(fitted):
+    prepared = prepare_scan(as_volume(head(25)), fitted.recipe)
+    (placed,) = placed_heads(prepared.batch.images, prepared.batch.poses)
+    assert 0.7 < placed.registration.fit <= 1
+
+
+def test_a_head_of_which_too_little_is_shown_is_rejected_with_a_reason():
+    drawn = head(26)
+    face = volume_of(drawn.voxels[:14], phantom_affine(drawn), Origin(ScanKind.NIFTI))
+
+    with pytest.raises(RejectedFile, match="fit") as rejection:
+        prepare_scan(face, VOLUME_NORMATIVE)
+
+    assert rejection.value.reason is RejectionReason.UNREGISTERED
+
+
+def test_slices_that_were_not_registered_are_refused():
+    batch = drawn_slices(3, VOLUME_NORMATIVE)
+    with pytest.raises(SettingsError, match="registered"):
+        fit(batch, batch, VOLUME_NORMATIVE, "cpu")
+
+
+def test_the_shapes_of_stored_tensors_are_told_before_they_are_read(fitted):
+    (part,) = VOLUME_NORMATIVE.detectors
+    stored = fitted.detectors["normative"].tensors()
+    shapes = Normative.shapes(VOLUME_NORMATIVE, part)
+    assert {name: tuple(each.shape) for name, each in stored.items()} == shapes
+    assert all(each.dtype is torch.float32 for each in stored.values())
