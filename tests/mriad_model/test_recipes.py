@@ -12,6 +12,7 @@ from mriad_model.recipes import (
     DEFAULT,
     SEED,
     VOLUME,
+    VOLUME_NETWORK,
     VOLUME_NORMATIVE,
     Recipe,
     recipe_named,
@@ -38,6 +39,7 @@ def test_recipes_are_found_by_name():
     assert recipe_named("default") is DEFAULT
     assert recipe_named("volume") is VOLUME
     assert recipe_named("volume-normative") is VOLUME_NORMATIVE
+    assert recipe_named("volume-network") is VOLUME_NETWORK
 
 
 def test_an_unknown_recipe_is_refused_by_name():

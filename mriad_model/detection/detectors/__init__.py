@@ -9,15 +9,16 @@ from mriad_model.detection.detectors.asymmetry import Asymmetry
 from mriad_model.detection.detectors.autoencoder import Autoencoder
 from mriad_model.detection.detectors.detector import Detector
 from mriad_model.detection.detectors.implants import Implants
-from mriad_model.detection.detectors.normative import Normative
+from mriad_model.detection.detectors.normative import Normative, NormativeNetwork
 from mriad_model.errors import SettingsError
-from mriad_model.recipes import NORMATIVE, DetectorRecipe
+from mriad_model.recipes import NORMATIVE, NORMATIVE_NETWORK, DetectorRecipe
 
 DETECTORS: Final[dict[str, type[Detector]]] = {
     "autoencoder": Autoencoder,
     "asymmetry": Asymmetry,
     "implants": Implants,
     NORMATIVE: Normative,
+    NORMATIVE_NETWORK: NormativeNetwork,
 }
 
 

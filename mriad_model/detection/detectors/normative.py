@@ -1,9 +1,9 @@
-"""How far a whole head is from healthy ones, voxel by voxel, as a network weighs it.
+"""How far a whole head is from healthy ones, voxel by voxel.
 
 A head is registered to the symmetric mean of the site's healthy heads. There their mean and spread
-turn it into z-maps of brightness and of left-right asymmetry (as voxel-based norms do, e.g.
-https://doi.org/10.1016/j.neuroimage.2011.08.077), and a network that was trained on drawn heads
-with implanted lesions alone turns those into a map, which comes back onto the slices.
+turn it into z-maps of brightness and of left-right asymmetry. The size of the first is the map of
+one detector. Another has a network weigh them all, which was trained on drawn heads with implanted
+lesions alone. Either map comes back onto the slices.
 """
 
 import time
@@ -23,7 +23,7 @@ from mriad_model.normative.drawn import drawn_templates
 from mriad_model.normative.frame import SHAPE, Floats, SliceStack
 from mriad_model.normative.head import FramedHead, framed_head
 from mriad_model.normative.network import ZMapNetwork, drawn_network, logits, stored_network
-from mriad_model.normative.norm import FEATURES, Norm, norm_of
+from mriad_model.normative.norm import FEATURES, UNIT, Norm, norm_of
 from mriad_model.normative.poses import PlacedHead, placed_heads
 from mriad_model.normative.registration import refine
 from mriad_model.normative.resampling import off_frame
@@ -33,19 +33,18 @@ from mriad_model.recipes import DetectorRecipe, Recipe
 
 IN_MEAN: Final = 24  # healthy heads in the site's mean, at most
 IN_BRAIN: Final = 0.5  # share of heads: where at least so many have brain, maps count
-SMOOTHING: Final = (0.8, 0.7, 0.7)  # Gaussian sigmas of the logits, voxels
+SMOOTHING: Final = (0.8, 0.7, 0.7)  # Gaussian sigmas of the map, voxels
 ORDINARY: Final = -4.0  # logit; a map's value is what is above it, and nearly 0 below
 NETWORK: Final = "network."  # prefix of its weights among the tensors
 
 
 class Normative(Detector):
-    """The z-maps of a head, weighed by a network."""
+    """How many spreads of healthy heads each place is brighter or darker than their mean."""
 
     relative = False
 
-    def __init__(self, template: Template, norm: Norm, network: ZMapNetwork) -> None:
+    def __init__(self, template: Template, norm: Norm) -> None:
         self.template, self.norm = template, norm
-        self.network = network.eval().requires_grad_(False)
 
     def maps(
         self,
@@ -67,22 +66,24 @@ class Normative(Detector):
         return found
 
     def anomaly(self, head: FramedHead, device: torch.device) -> Floats:
-        """How anomalous each voxel of the frame is, (52, 64, 64); 0 outside the brain."""
-        found = logits(self.network, self.norm.z_maps(head.grey), head.inside, device)
-        smooth = gaussian_filter(found, SMOOTHING)
-        above = np.logaddexp(0, smooth - np.float32(ORDINARY), dtype=np.float32)
-        return np.where(self.template.brain > IN_BRAIN, above, np.float32(0))
+        """How anomalous each voxel of the frame is, (52, 64, 64), >= 0; 0 outside the brain."""
+        return self._in_brain(self.unusual(head, device))
+
+    def unusual(self, head: FramedHead, device: torch.device) -> Floats:  # noqa: ARG002
+        """The same everywhere in the frame."""
+        brightness, *_ = self.norm.z_maps(head.grey)
+        size = np.abs(brightness) * np.float32(UNIT) * head.inside
+        return np.asarray(gaussian_filter(size, SMOOTHING), np.float32)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Mean head, brain, mean and spread, and the network's weights."""
+        """Mean head and brain, and mean and spread of healthy heads."""
         values = {
             "template": self.template.mean,
             "brain": self.template.brain,
             "mean": self.norm.mean,
             "spread": self.norm.spread,
         }
-        weights = {f"{NETWORK}{name}": each for name, each in self.network.state_dict().items()}
-        return {name: torch.from_numpy(each.copy()) for name, each in values.items()} | weights
+        return {name: torch.from_numpy(each.copy()) for name, each in values.items()}
 
     @classmethod
     def fit(
@@ -90,7 +91,7 @@ class Normative(Detector):
         part: DetectorRecipe,  # noqa: ARG003
         healthy: HealthySlices,
     ) -> tuple[Self, TrainingSummary]:
-        """Mean and spread of the healthy heads; the network comes trained."""
+        """Mean and spread of the healthy heads; there are no epochs."""
         started = time.perf_counter()
         heads = list(_heads(healthy.train))
         template = _site_template(heads, healthy.recipe.scans.contrast)
@@ -104,7 +105,46 @@ class Normative(Detector):
             n_train=len(healthy.train),
             n_validation=held_out,
         )
-        return cls(template, norm, drawn_network()), summary
+        return cls(template, norm), summary
+
+    @classmethod
+    def restore(
+        cls,
+        recipe: Recipe,  # noqa: ARG003
+        part: DetectorRecipe,  # noqa: ARG003
+        tensors: dict[str, Tensor],
+        device: torch.device,  # noqa: ARG003
+    ) -> Self:
+        """The detector of stored tensors."""
+        return cls(*_stored(tensors))
+
+    @classmethod
+    def shapes(cls, recipe: Recipe, part: DetectorRecipe) -> Shapes:  # noqa: ARG003
+        """The shapes of the tensors."""
+        features = (len(FEATURES), *SHAPE)
+        return {"template": SHAPE, "brain": SHAPE, "mean": features, "spread": features}
+
+    def _in_brain(self, values: Floats) -> Floats:
+        return np.where(self.template.brain > IN_BRAIN, values, np.float32(0))
+
+
+class NormativeNetwork(Normative):
+    """The z-maps of a head, weighed by a network that comes trained."""
+
+    def __init__(self, template: Template, norm: Norm, network: ZMapNetwork | None = None) -> None:
+        super().__init__(template, norm)
+        self.network = (network or drawn_network()).eval().requires_grad_(False)
+
+    def unusual(self, head: FramedHead, device: torch.device) -> Floats:
+        """What of the network's logit is above that of an ordinary place, (52, 64, 64)."""
+        found = logits(self.network, self.norm.z_maps(head.grey), head.inside, device)
+        smooth = gaussian_filter(found, SMOOTHING)
+        return np.asarray(np.logaddexp(0, smooth - np.float32(ORDINARY)), np.float32)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """As of the base, and the network's weights."""
+        weights = {f"{NETWORK}{name}": each for name, each in self.network.state_dict().items()}
+        return super().tensors() | weights
 
     @classmethod
     def restore(
@@ -115,31 +155,30 @@ class Normative(Detector):
         device: torch.device,
     ) -> Self:
         """The detector of stored tensors. Raises RuntimeError where they do not fit."""
-        values = {name: each.numpy() for name, each in tensors.items() if "." not in name}
         weights = {
             name.removeprefix(NETWORK): each
             for name, each in tensors.items()
             if name.startswith(NETWORK)
         }
-        return cls(
-            Template(values["template"], values["brain"]),
-            Norm(values["mean"], values["spread"]),
-            stored_network(weights).to(device),
-        )
+        return cls(*_stored(tensors), stored_network(weights).to(device))
 
     @classmethod
-    def shapes(cls, recipe: Recipe, part: DetectorRecipe) -> Shapes:  # noqa: ARG003
+    def shapes(cls, recipe: Recipe, part: DetectorRecipe) -> Shapes:
         """The shapes of the tensors."""
-        features = (len(FEATURES), *SHAPE)
-        own = {"template": SHAPE, "brain": SHAPE, "mean": features, "spread": features}
         weights = ZMapNetwork().state_dict()
+        own = super().shapes(recipe, part)
         return own | {f"{NETWORK}{name}": tuple(each.shape) for name, each in weights.items()}
+
+
+def _stored(tensors: dict[str, Tensor]) -> tuple[Template, Norm]:
+    values = {name: each.numpy() for name, each in tensors.items() if "." not in name}
+    return Template(values["template"], values["brain"]), Norm(values["mean"], values["spread"])
 
 
 def _heads(slices: SliceBatch) -> Iterator[PlacedHead]:
     """The heads that the slices are of. Raises SettingsError where they were not placed."""
     if slices.poses is None:
-        raise SettingsError("the detector 'normative' needs volumes, registered as its recipe does")
+        raise SettingsError("the detector 'normative' needs volumes that are registered")
     return placed_heads(slices.images, slices.poses)
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from mriad_model.detection.detectors.normative import Normative
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import RejectionReason, ScanKind
@@ -19,7 +18,7 @@ from mriad_model.preprocessing.scan_slices import prepare_scan, training_slices
 from mriad_model.preprocessing.slices import joined, restore
 from mriad_model.preprocessing.slicing import onto_volume
 from mriad_model.readers.volumes import Origin, Volume, volume_of
-from mriad_model.recipes import VOLUME_NORMATIVE, Plane
+from mriad_model.recipes import VOLUME_NETWORK, VOLUME_NORMATIVE, Plane
 from tests.support.drawn_slices import drawn_slices
 
 SHAPE = (40, 96, 96)  # slices of 4.5 mm, pixels of 2.2 to 2.7 mm
@@ -37,10 +36,14 @@ def as_volume(drawn, affine=None) -> Volume:
 
 
 @pytest.fixture(scope="module")
-def fitted() -> FittedModel:
+def healthy():
     prepared = [prepare_scan(as_volume(head(n)), VOLUME_NORMATIVE) for n in range(N_HEALTHY)]
-    batches = [training_slices(each, VOLUME_NORMATIVE) for each in prepared]
-    return fit(joined(batches[:-1]), batches[-1], VOLUME_NORMATIVE, "cpu")
+    return [training_slices(each, VOLUME_NORMATIVE) for each in prepared]
+
+
+@pytest.fixture(scope="module", params=[VOLUME_NORMATIVE, VOLUME_NETWORK], ids=lambda r: r.name)
+def fitted(healthy, request) -> FittedModel:
+    return fit(joined(healthy[:-1]), healthy[-1], request.param, "cpu")
 
 
 def scored(fitted: FittedModel, volume: Volume):
@@ -148,8 +151,10 @@ def test_slices_that_were_not_registered_are_refused():
 
 
 def test_the_shapes_of_stored_tensors_are_told_before_they_are_read(fitted):
-    (part,) = VOLUME_NORMATIVE.detectors
-    stored = fitted.detectors["normative"].tensors()
-    shapes = Normative.shapes(VOLUME_NORMATIVE, part)
-    assert {name: tuple(each.shape) for name, each in stored.items()} == shapes
+    (part,) = fitted.recipe.detectors
+    detector = fitted.detectors[part.kind]
+    stored = detector.tensors()
+    assert {name: tuple(each.shape) for name, each in stored.items()} == type(detector).shapes(
+        fitted.recipe, part
+    )
     assert all(each.dtype is torch.float32 for each in stored.values())
