@@ -2,9 +2,17 @@
 
 from dataclasses import dataclass
 
-from mriad_model.errors import RejectedFile
+from mriad_model.enums import RejectionReason
 from mriad_model.readers.contrast import Hint
 from mriad_model.readers.folders import FoundFile
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a frame is no magnitude anatomy: a value, which shards write to files."""
+
+    reason: RejectionReason
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +68,4 @@ class Frame:
     thickness: float | None  # mm
     stated_step: float | None  # mm, from slice to slice as the file says
     hint: Hint  # at the contrast
-    objection: RejectedFile | None  # why it is no magnitude anatomy
+    objection: Objection | None  # why it is no magnitude anatomy

@@ -16,6 +16,7 @@ from mriad_model.readers.checks import require, shown
 from mriad_model.readers.contrast import Hint
 from mriad_model.readers.dicom import tags
 from mriad_model.readers.dicom.file import GE_IMAGE_TYPE
+from mriad_model.readers.dicom.frames import Objection
 
 # Words of ImageType, in capitals, underscores as spaces.
 PARTS = r"(?:P|R|I)(?: .+)?|PHASE|PHASE (?:MAP|DIFFERENCE|IMAGE)|REAL|IMAG|IMAGINARY|VELOCITY.*"
@@ -80,13 +81,13 @@ def require_image(dataset: Dataset) -> None:
         require(not f"{uid}.".startswith(f"{root}."), reason, detail)
 
 
-def objection_to(dataset: Dataset, groups: Sequence[Dataset], hint: Hint) -> RejectedFile | None:
+def objection_to(dataset: Dataset, groups: Sequence[Dataset], hint: Hint) -> Objection | None:
     """Why a frame is no scan, or None. `groups` are its functional groups, its own first."""
     try:
         for ask in (_component, _type, _units, _technique, _description):
             ask(dataset, groups, hint)
     except RejectedFile as error:
-        return error.with_traceback(None)
+        return Objection(error.reason, error.detail)
     return None
 
 

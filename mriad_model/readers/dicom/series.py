@@ -132,7 +132,7 @@ def _ordered(stack: Stack, kin: Sequence[Frame], limits: VolumeLimits) -> Series
     """The frames of a stack as a series. RejectedFile unless it is anatomy, even and complete."""
     group = stack.frames
     if stack.objection is not None:
-        raise stack.objection
+        raise RejectedFile(stack.objection.reason, stack.objection.detail)
     ordered, positions = in_direction(group)
     require_no_localizer(ordered, mean_step(positions), kin)
     enough = len(group) >= limits.min_slices

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.dicom.frames import Frame
+from mriad_model.readers.dicom.frames import Frame, Objection
 from mriad_model.readers.geometry import require_even_stack, slice_normal
 
 SAME_DIRECTION = 1e-3  # largest difference of direction cosines within one stack
@@ -28,7 +28,7 @@ class Stack:
     """Frames of one volume, in any order, or why they are none."""
 
     frames: tuple[Frame, ...]
-    objection: RejectedFile | None = None
+    objection: Objection | None = None
     remarks: tuple[str, ...] = ()
 
 
@@ -78,7 +78,7 @@ def _filled(parts: Sequence[list[Frame]]) -> Iterator[Stack]:
     differ = "are no magnitude images" if objected else "have another EchoTime"
     for part in parts:
         detail = f"{len(part)} of {n} slices of one stack: the others {differ}"
-        missing = RejectedFile(RejectionReason.INCOMPLETE, detail)
+        missing = Objection(RejectionReason.INCOMPLETE, detail)
         yield Stack(tuple(part), part[0].objection or missing)
 
 
