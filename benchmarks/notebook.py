@@ -17,8 +17,8 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 
+from mriad_model.built_in_recipes import SEED
 from mriad_model.detection.networks import build_network
-from mriad_model.recipes import SEED
 
 
 def run(folder: Path, out: Path, n: int) -> None:

@@ -29,8 +29,8 @@ from typing import Any, Final
 from benchmarks.history import insertion, link_rows
 from db.engine.sqlite import DATABASE
 from db.timestamps import now
+from mriad_model.built_in_recipes import recipe_named
 from mriad_model.paths import escape_path, recorded_path
-from mriad_model.recipes import recipe_named
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
 

@@ -17,6 +17,7 @@ import torch
 
 from benchmarks.__main__ import say
 from benchmarks.reading import series_in
+from mriad_model.built_in_recipes import VOLUME
 from mriad_model.detection.model import fit
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import ScanKind
@@ -36,7 +37,6 @@ from mriad_model.preprocessing.slices import joined
 from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.nifti.reading import read_nifti
 from mriad_model.readers.volumes import Origin, Volume, volume_of
-from mriad_model.recipes import VOLUME
 
 RECIPE = VOLUME.with_training(max_epochs=1)
 T = TypeVar("T")

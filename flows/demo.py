@@ -11,10 +11,10 @@ from flows.score import ScoringResult, score_new_scans
 from flows.settings import Settings, local_user
 from flows.train import TrainingResult, train_model
 from flows.verify import verify_decisions
+from mriad_model.built_in_recipes import recipe_named
 from mriad_model.errors import NoScans
 from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.paths import escape_path
-from mriad_model.recipes import recipe_named
 from tasks.intake.demo_scans import draw_heads
 from tasks.intake.ingest import Labelling
 from tasks.maintenance.verify_report import ReplayReport

@@ -42,9 +42,9 @@ from flows.context import (
 )
 from flows.demo_home import demo_home, refuse_other_data
 from flows.settings import local_user
+from mriad_model.built_in_recipes import recipe_named
 from mriad_model.enums import LabelValue, Policy
 from mriad_model.errors import NoScans, SettingsError
-from mriad_model.recipes import recipe_named
 from tasks.runtime.connections import database
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, or one file.")]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from mriad_model.built_in_recipes import AUTOENCODER, VOLUME
 from mriad_model.datasets.duplicates import Fingerprint, fingerprint, twin_groups
 from mriad_model.datasets.roles import joined_groups
 from mriad_model.detection.anomaly_maps import slice_scores
@@ -24,7 +25,7 @@ from mriad_model.preprocessing.prepared_file import from_arrays, to_arrays
 from mriad_model.preprocessing.scan_slices import prepare_scan, shown_slice, training_slices
 from mriad_model.preprocessing.slices import PreparedScan, SliceBatch, joined
 from mriad_model.readers.scan_types import ReadScan
-from mriad_model.recipes import AUTOENCODER, VOLUME, Recipe
+from mriad_model.recipes import Recipe
 
 METADATA_KEY = "mriad-evaluation"
 

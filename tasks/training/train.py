@@ -14,6 +14,7 @@ from db.repository.decisions import ScoredScan, append_scored
 from db.repository.labels import LabelledScan, healthy_pool
 from db.repository.models import append_model, append_threshold, freeze_dataset
 from db.timestamps import now
+from mriad_model.built_in_recipes import DEFAULT, VOLUME
 from mriad_model.datasets.roles import RoleShares, assign_roles
 from mriad_model.detection.compatibility import KINDS, incompatibility, require_one_contrast
 from mriad_model.detection.model import fit
@@ -26,7 +27,7 @@ from mriad_model.files import write_atomically
 from mriad_model.paths import recorded_path
 from mriad_model.preprocessing.scan_slices import training_slices
 from mriad_model.preprocessing.slices import SliceBatch, joined
-from mriad_model.recipes import DEFAULT, VOLUME, Recipe
+from mriad_model.recipes import Recipe
 from tasks.runtime.connections import database
 from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import tell

@@ -20,6 +20,7 @@ from flows.recalibrate import recalibrate_threshold
 from flows.score import ScoringResult, score_new_scans
 from flows.train import TrainingResult, train_model
 from flows.verify import verify_decisions
+from mriad_model.built_in_recipes import recipe_named
 from mriad_model.dicom_outputs import available
 from mriad_model.enums import HeatmapKind, Policy, Role, ScanKind, Verdict
 from mriad_model.errors import SettingsError
@@ -29,7 +30,6 @@ from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import write_dicom_series, write_nifti
-from mriad_model.recipes import recipe_named
 from mriad_model.rejections import NotScored
 from tasks.runtime.connections import database
 from tasks.runtime.home import SITE_KEY, prepare_home

@@ -5,18 +5,16 @@ from typing import get_args, get_type_hints
 import pytest
 
 from mriad_model import recipes
-from mriad_model.errors import SettingsError
-from mriad_model.recipes import (
+from mriad_model.built_in_recipes import (
     AUTOENCODER,
     BUILT_IN,
     DEFAULT,
     SEED,
     VOLUME,
-    VOLUME_NETWORK,
     VOLUME_NORMATIVE,
-    Recipe,
-    recipe_named,
 )
+from mriad_model.errors import SettingsError
+from mriad_model.recipes import Recipe
 
 
 @pytest.mark.parametrize("recipe", [*BUILT_IN, VOLUME.with_contrast(["T1w"])])
@@ -31,20 +29,6 @@ def test_the_json_of_a_recipe_is_canonical():
     text = AUTOENCODER.to_json()
 
     assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
-
-
-def test_recipes_are_found_by_name():
-    assert recipe_named("seed") is SEED
-    assert recipe_named("autoencoder") is AUTOENCODER
-    assert recipe_named("default") is DEFAULT
-    assert recipe_named("volume") is VOLUME
-    assert recipe_named("volume-normative") is VOLUME_NORMATIVE
-    assert recipe_named("volume-network") is VOLUME_NETWORK
-
-
-def test_an_unknown_recipe_is_refused_by_name():
-    with pytest.raises(SettingsError, match="'best'"):
-        recipe_named("best")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "3", '{"name": "x"}', SEED.to_json()[:-3]])

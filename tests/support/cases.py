@@ -8,6 +8,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from mriad_model.built_in_recipes import VOLUME
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.detection.thresholds import ThresholdFit, fit_threshold
@@ -21,7 +22,6 @@ from mriad_model.preprocessing.slices import joined
 from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.volumes import Origin, Volume, volume_of
-from mriad_model.recipes import VOLUME
 from tests.support.places import SHARED
 from tests.support.survey import survey
 

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from mriad_model.built_in_recipes import VOLUME
 from mriad_model.enums import LabelValue, Policy, Role
 from mriad_model.paths import escape_path
 from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import write_dicom_series, write_nifti
-from mriad_model.recipes import VOLUME, Recipe
+from mriad_model.recipes import Recipe
 from tasks.intake.find_files import FoundScans, ScanSources, find_files
 from tasks.intake.ingest import Ingested, Labelling, ingest_chunk
 from tasks.scoring.preprocess import preprocess_chunk

@@ -15,9 +15,9 @@ from db.repository.models import activate
 from db.repository.runs import end_run
 from flows.cli import main as cli
 from flows.cli import options
+from mriad_model.built_in_recipes import AUTOENCODER
 from mriad_model.enums import RunStatus
 from mriad_model.errors import HomeError
-from mriad_model.recipes import AUTOENCODER
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
 from tests.support.hand import Hand

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from mriad_model.built_in_recipes import AUTOENCODER
 from mriad_model.detection.anomaly_maps import (
     SliceLevels,
     anchored,
@@ -10,7 +11,7 @@ from mriad_model.detection.anomaly_maps import (
     standardised,
 )
 from mriad_model.preprocessing.foreground import interiors
-from mriad_model.recipes import AUTOENCODER, Levels, Scoring, SliceScoreMethod
+from mriad_model.recipes import Levels, Scoring, SliceScoreMethod
 
 KIND = "asymmetry"
 ALL = np.ones((1, 32, 32), np.bool_)

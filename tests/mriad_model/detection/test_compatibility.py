@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from mriad_model.built_in_recipes import AUTOENCODER, VOLUME
 from mriad_model.detection.compatibility import incompatibility
 from mriad_model.enums import ScanKind
-from mriad_model.recipes import AUTOENCODER, VOLUME
 
 T1 = VOLUME.with_contrast(["T1w", None, "T1w"])
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from mriad_model.built_in_recipes import AUTOENCODER
 from mriad_model.detection.detectors import DETECTORS, detector_of
 from mriad_model.detection.detectors.detector import Detector
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.errors import SettingsError
-from mriad_model.recipes import AUTOENCODER, DetectorRecipe, NetworkShape, Recipe
+from mriad_model.recipes import DetectorRecipe, NetworkShape, Recipe
 from tests.support.drawn_slices import drawn_slices
 
 

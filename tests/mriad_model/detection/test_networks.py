@@ -1,9 +1,10 @@
 import pytest
 import torch
 
+from mriad_model.built_in_recipes import SEED
 from mriad_model.detection.networks import BlockedLinear, ConvAutoencoder, build_network
 from mriad_model.errors import SettingsError
-from mriad_model.recipes import SEED, NetworkShape
+from mriad_model.recipes import NetworkShape
 
 PUBLISHED = SEED.detectors[0].network
 

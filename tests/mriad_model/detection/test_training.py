@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from mriad_model.built_in_recipes import SEED
 from mriad_model.detection.training import train_autoencoder
 from mriad_model.errors import TrainingDiverged
 from mriad_model.preprocessing.augmentation import augment
 from mriad_model.preprocessing.slices import SliceBatch
 from mriad_model.recipes import (
-    SEED,
     Augmentation,
     DetectorRecipe,
     Framing,

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mriad_model.built_in_recipes import AUTOENCODER, SEED, VOLUME
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import LabelValue
@@ -32,12 +33,7 @@ from mriad_model.evaluation.protocol import (
 from mriad_model.evaluation.results import FoldResult
 from mriad_model.evaluation.summary import summarise
 from mriad_model.heatmaps.overlay import paint
-from mriad_model.recipes import (
-    AUTOENCODER,
-    SEED,
-    VOLUME,
-    NetworkShape,
-)
+from mriad_model.recipes import NetworkShape
 from tests.support.evaluations import HELDOUT, MEMORY, SMALL, FakeFit, data_of, gather, image_of
 from tests.support.scanned import grid_affine, scanned
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mriad_model.built_in_recipes import SEED, VOLUME
 from mriad_model.enums import LabelValue
 from mriad_model.errors import (
     SettingsError,
@@ -11,10 +12,6 @@ from mriad_model.evaluation.protocol import (
     require_protocol,
     select,
     split,
-)
-from mriad_model.recipes import (
-    SEED,
-    VOLUME,
 )
 from tests.support.evaluations import HELDOUT, MEMORY, SMALL, data_of, gather, image_of
 

@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mriad_model.built_in_recipes import AUTOENCODER, SEED
 from mriad_model.errors import NoScans, SettingsError
 from mriad_model.preprocessing.slices import (
     SliceBatch,
@@ -11,7 +12,6 @@ from mriad_model.preprocessing.slices import (
     shrunk,
     stack,
 )
-from mriad_model.recipes import AUTOENCODER, SEED
 
 HEAD = AUTOENCODER.preprocessing
 WHOLE = SEED.preprocessing

@@ -18,12 +18,12 @@ from db.repository import rejections as rejections_records
 from db.repository.models import dataset_roles
 from db.repository.scans import scans_by_id
 from db.repository.sightings import sightings
+from mriad_model.built_in_recipes import VOLUME
 from mriad_model.enums import LabelValue, ScanKind
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.write import write_dicom_series, write_nifti
 from mriad_model.readers.orientation import in_words
 from mriad_model.readers.sandbox.pool import ReaderPool
-from mriad_model.recipes import VOLUME
 from tasks.intake.ingest import Labelling
 from tests.support.deadly import store_or_die
 from tests.support.phantoms import CONTRAST, SHAPE

@@ -4,8 +4,8 @@ from db.entities import Model
 from db.repository.decisions import ScoredScan, append_scored
 from db.repository.models import append_model, freeze_dataset
 from db.timestamps import now
+from mriad_model.built_in_recipes import AUTOENCODER, SEED
 from mriad_model.enums import Role
-from mriad_model.recipes import AUTOENCODER, SEED
 from tasks.runtime.connections import database
 from tasks.scoring.calibration import calibration_of
 

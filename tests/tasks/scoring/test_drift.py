@@ -22,9 +22,9 @@ from db.repository.scans import register_scans
 from db.repository.scores import calibration_scores
 from db.repository.warnings import warnings
 from db.timestamps import now
+from mriad_model.built_in_recipes import AUTOENCODER
 from mriad_model.detection.thresholds import fit_threshold
 from mriad_model.enums import LabelSource, LabelValue, Policy, Role, ScanKind, Verdict, WarningKind
-from mriad_model.recipes import AUTOENCODER
 from tasks.scoring.drift import check_drift
 from tasks.training.thresholds import append_proposal, propose
 from tests.tasks.conftest import Bench

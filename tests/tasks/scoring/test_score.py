@@ -15,6 +15,7 @@ from db.repository.models import current_threshold
 from db.repository.rejections import rejections_of
 from db.repository.scan_details import decisions_for_replay
 from db.repository.sightings import scan_files
+from mriad_model.built_in_recipes import AUTOENCODER
 from mriad_model.dicom_outputs import available
 from mriad_model.enums import HeatmapKind, RejectionReason
 from mriad_model.files import sha256_of
@@ -23,7 +24,6 @@ from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import write_nifti
-from mriad_model.recipes import AUTOENCODER
 from tasks.maintenance.verify import replay_decisions
 from tasks.maintenance.verify_report import ReplayReport
 from tasks.runtime.connections import database

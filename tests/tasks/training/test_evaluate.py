@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from mriad_model.built_in_recipes import AUTOENCODER, VOLUME
 from mriad_model.enums import LabelValue
 from mriad_model.errors import NoScans, SettingsError
 from mriad_model.evaluation.dataset import EvaluationData
 from mriad_model.paths import escape_path
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.write import write_dicom_series, write_nifti
-from mriad_model.recipes import AUTOENCODER, VOLUME, Recipe
+from mriad_model.recipes import Recipe
 from tasks.intake.ingest import Labelling
 from tasks.training.evaluate import OTHER_KIND, Gathered, gather_labelled
 from tests.support.phantoms import CONTRAST, SHAPE

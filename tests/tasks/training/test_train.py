@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from mriad_model.built_in_recipes import VOLUME
 from mriad_model.enums import LabelValue
 from mriad_model.errors import SettingsError
 from mriad_model.phantom.scanner import Contrast
-from mriad_model.recipes import VOLUME
 from tasks.intake.ingest import Labelling
 from tests.support.phantoms import write_head
 from tests.tasks.conftest import Bench

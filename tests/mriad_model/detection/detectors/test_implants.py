@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mriad_model.built_in_recipes import DEFAULT
 from mriad_model.detection.implant_network import MAP_SIDE
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.errors import SettingsError
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import DEFAULT, ImplantTraining
+from mriad_model.recipes import ImplantTraining
 from tests.support.drawn_slices import drawn_slices
 
 QUICK = replace(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mriad_model.built_in_recipes import VOLUME_NETWORK, VOLUME_NORMATIVE
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import RejectionReason, ScanKind
@@ -18,7 +19,7 @@ from mriad_model.preprocessing.scan_slices import prepare_scan, training_slices
 from mriad_model.preprocessing.slices import joined, restore
 from mriad_model.preprocessing.slicing import onto_volume
 from mriad_model.readers.volumes import Origin, Volume, volume_of
-from mriad_model.recipes import VOLUME_NETWORK, VOLUME_NORMATIVE, Plane
+from mriad_model.recipes import Plane
 from tests.support.drawn_slices import drawn_slices
 
 SHAPE = (40, 96, 96)  # slices of 4.5 mm, pixels of 2.2 to 2.7 mm

@@ -1,0 +1,26 @@
+import pytest
+
+from mriad_model.built_in_recipes import (
+    AUTOENCODER,
+    DEFAULT,
+    SEED,
+    VOLUME,
+    VOLUME_NETWORK,
+    VOLUME_NORMATIVE,
+    recipe_named,
+)
+from mriad_model.errors import SettingsError
+
+
+def test_recipes_are_found_by_name():
+    assert recipe_named("seed") is SEED
+    assert recipe_named("autoencoder") is AUTOENCODER
+    assert recipe_named("default") is DEFAULT
+    assert recipe_named("volume") is VOLUME
+    assert recipe_named("volume-normative") is VOLUME_NORMATIVE
+    assert recipe_named("volume-network") is VOLUME_NETWORK
+
+
+def test_an_unknown_recipe_is_refused_by_name():
+    with pytest.raises(SettingsError, match="'best'"):
+        recipe_named("best")
