@@ -10,15 +10,17 @@ from sqlalchemy.exc import DBAPIError
 from db.engine.chain_check import broken_links
 from db.engine.connect import engine, open_record, reading, writing
 from db.engine.sqlite import DATABASE
-from db.entities import Label
+from db.entities import Label, Rejection
 from db.repository.labels import append_labels
-from mriad_model.enums import LabelSource, LabelValue
+from db.repository.rejections import append_rejections
+from mriad_model.enums import LabelSource, LabelValue, RejectionReason
 from mriad_model.errors import RecordError
-from tests.support.next_step import bring_next_step
+from tests.support.hand import Hand
+from tests.support.next_step import bring_next_step, stay_before
 
 if TYPE_CHECKING:
     from tests.db.conftest import Place
-    from tests.support.hand import Hand
+    from tests.support.postgresql import Server
 
 FILLED = ("run", "scan", "sighting", "dataset", "model", "threshold", "activation", "label")
 DEVELOPMENT = ("0001", "0008")  # the first and the last step there was
@@ -34,7 +36,7 @@ def rows_of(made: Engine) -> dict[str, list[tuple[object, ...]]]:
 
 @pytest.fixture
 def before(
-    hand: "Hand", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hand: Hand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, list[tuple[object, ...]]]:
     """The rows of a record that the next version is about to open."""
     hand.ready()
@@ -109,3 +111,43 @@ def test_a_record_of_a_version_in_development_is_refused_and_left_as_it_is(
     assert f"(step {step})" in message
     assert "choose another home, or move this one away, and ingest its scans again" in message
     assert (tmp_path / DATABASE).read_bytes() == data
+
+
+def rejected(path: str, reason: RejectionReason) -> Rejection:
+    return Rejection(
+        path, 3, 5, None, reason, "for a test", run_id=1, created_at="noon", ctime_ns=5
+    )
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_record_from_before_heads_were_registered_takes_their_rejections(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = None
+    if database == "postgresql":
+        server: Server = request.getfixturevalue("postgresql")
+        url = server.create()
+    unregistered = rejected("a.nii", RejectionReason.UNREGISTERED)
+    with pytest.MonkeyPatch.context() as patched:
+        stay_before("0002_unregistered", tmp_path, patched)
+        old = open_record(tmp_path, url)
+        hand = Hand(old)
+        hand.scans("a")
+        append_rejections(old, [rejected(each, RejectionReason.EMPTY) for each in ("b", "c")])
+        with pytest.raises(DBAPIError):
+            append_rejections(old, [unregistered])
+        old.dispose()
+    made = open_record(tmp_path, url)
+    assert append_rejections(made, [unregistered, rejected("b", RejectionReason.EMPTY)]) == 1
+    with reading(made) as connection:
+        found = connection.execute(text("SELECT id, path, reason FROM rejection ORDER BY id")).all()
+    assert [tuple(row) for row in found] == [
+        (1, "b", "empty"),
+        (2, "c", "empty"),
+        (3, "a.nii", "unregistered"),
+    ]
+    for change in ("UPDATE rejection SET detail = ''", "DELETE FROM rejection"):
+        with pytest.raises(DBAPIError, match="append-only"), writing(made) as connection:
+            connection.execute(text(change))
+    assert list(broken_links(made)) == []
+    made.dispose()

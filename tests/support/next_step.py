@@ -1,4 +1,4 @@
-"""The migrations with one more step, as the next version will bring it."""
+"""The migrations with one more step, as the next version will bring it, or with fewer."""
 
 import shutil
 from pathlib import Path
@@ -14,8 +14,8 @@ from alembic import op
 
 from db.engine.append_only import number_rows, refuse_changes
 
-revision = "r0002"
-down_revision = "r0001"
+revision = "r0003"
+down_revision = "r0002"
 
 
 def upgrade() -> None:
@@ -39,6 +39,17 @@ def bring_next_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on records are opened by the next version: a column and a table more."""
     migrations = folder / "migrations"
     shutil.copytree(REPOSITORY / "db" / "migrations", migrations)
-    (migrations / "versions" / "0002_next.py").write_text(STEP)
+    (migrations / "versions" / "0003_next.py").write_text(STEP)
     monkeypatch.setattr(connect, "MIGRATIONS", str(migrations))
-    monkeypatch.setattr(connect, "HEAD", "r0002")
+    monkeypatch.setattr(connect, "HEAD", "r0003")
+
+
+def stay_before(step: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on records are opened by the version before this step, as in `0002_some_name`."""
+    migrations = folder / "migrations-before"
+    shutil.copytree(REPOSITORY / "db" / "migrations", migrations)
+    for each in (migrations / "versions").glob("0*.py"):
+        if each.stem >= step:
+            each.unlink()
+    monkeypatch.setattr(connect, "MIGRATIONS", str(migrations))
+    monkeypatch.setattr(connect, "HEAD", f"r{int(step[:4]) - 1:04}")
