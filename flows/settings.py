@@ -50,7 +50,8 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where networks run")
     recipe: str = Field(
         "default",
-        description="what is trained: `default`, `autoencoder` or `seed` for pictures; `volume`",
+        description="what is trained: `default`, `autoencoder` or `seed` for pictures; `volume`, "
+        "`volume-normative` or `volume-network`",
     )
     # Below the mean of healthy scores most healthy scans would be flagged.
     sigmas: float = Field(

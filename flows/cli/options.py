@@ -14,15 +14,17 @@ from flows.settings import login_name
 from mriad_model.errors import SettingsError
 
 LARGEST_ID = 2**63 - 1
+RECIPES = (
+    "default, autoencoder or seed for pictures; volume, volume-normative or volume-network for "
+    "volumes."
+)
 Home = Annotated[
     Path | None,
     typer.Option(help="Where everything lives (default: MRIAD_HOME, else ./mriad-home)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (default: MRIAD_DEVICE).")]
-RecipeName = Annotated[
-    str | None, typer.Option("--recipe", help="default or seed (picture files), or volume.")
-]
+RecipeName = Annotated[str | None, typer.Option("--recipe", help=RECIPES)]
 Contrast = Annotated[
     str | None,
     typer.Option("--contrast", help="Of the volumes to learn: T1w, FLAIR, ... (default: theirs)."),

@@ -60,11 +60,11 @@ def fingerprint(pixels: Gray) -> Fingerprint:
 
 def twin_groups(fingerprints: Sequence[Fingerprint]) -> list[int]:
     """The group number of each scan, twins sharing one; numbered by first appearance."""
-    n, pairs = len(fingerprints), list(twin_pairs(fingerprints))
-    if not pairs:
+    n = len(fingerprints)
+    pairs = np.fromiter(twin_pairs(fingerprints), np.dtype((np.intp, 2)))  # 16 bytes each
+    if len(pairs) == 0:
         return list(range(n))
-    rows, columns = zip(*pairs, strict=True)
-    _, joined = connected_components(coo_array((np.ones(len(pairs)), (rows, columns)), (n, n)))
+    _, joined = connected_components(coo_array((np.ones(len(pairs), np.bool_), pairs.T), (n, n)))
     number: dict[int, int] = {}
     return [number.setdefault(each, len(number)) for each in joined.tolist()]
 

@@ -100,9 +100,10 @@ def conformal_quantile(
         if reached >= wanted:
             return float(values[place])
     needed = math.ceil(share / (1 - share))
+    what = "healthy scans" if _each_counts(values.size, groups) else "such groups of healthy scans"
     raise ThresholdUndefined(
         f"{_said(values.size, groups)} cannot hold the quantile {quantile:g}: "
-        f"give at least {needed} healthy scans or a lower quantile"
+        f"give at least {needed} {what} or a lower quantile"
     )
 
 
@@ -178,8 +179,12 @@ def _tails(order: NDArray[np.intp], groups: Sequence[int] | None) -> NDArray[np.
     return np.array([float(count) for count in above])[::-1]
 
 
+def _each_counts(n: int, groups: Sequence[int] | None) -> bool:
+    return groups is None or len(set(groups)) == n
+
+
 def _said(n: int, groups: Sequence[int] | None) -> str:
-    if groups is None or len(set(groups)) == n:
+    if groups is None or _each_counts(n, groups):
         return f"{n} calibration scores"
     return f"{n} calibration scores of {len(set(groups))} groups of near-duplicates or patients"
 

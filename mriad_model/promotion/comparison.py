@@ -144,13 +144,14 @@ def verdicts_left_out(
     policy: Policy,
     k: float,
     *,
-    by_group: bool = False,
+    counted: Mapping[int, int] | None = None,
 ) -> dict[int, bool]:
     """Whether each scan is suspicious by the threshold of the calibration scores.
 
     Scans in the calibration, and their twins there, are left out of their own threshold. Mappings
-    are by scan id; `groups` are shared by twins and scans of one patient, and count once with
-    `by_group`. Raises ThresholdUndefined where the rest give no threshold.
+    are by scan id; `groups` are shared by twins and scans of one patient. `counted` are the groups
+    that the threshold itself was drawn with, each of which counts once; None: each scan does.
+    Raises ThresholdUndefined where the rest give no threshold.
     """
     if not calibration:
         raise ThresholdUndefined("no calibration scores")
@@ -160,7 +161,7 @@ def verdicts_left_out(
 
     def drawn(left_out: set[int]) -> float:
         left = [scan_id for scan_id in calibration if scan_id not in left_out]
-        of_left = [groups[scan_id] for scan_id in left] if by_group else None
+        of_left = None if counted is None else [counted[scan_id] for scan_id in left]
         return fit_threshold([calibration[i] for i in left], policy, k, of_left).value
 
     whole = drawn(set())

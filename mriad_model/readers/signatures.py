@@ -1,5 +1,6 @@
 """What a file is, by its first bytes; and files opened safely."""
 
+import errno
 import os
 import zlib
 from collections.abc import Iterator
@@ -47,19 +48,26 @@ def begins_bare(start: bytes) -> bool:
 
 @contextmanager
 def opened(path: Path, found: FoundFile | None = None) -> Iterator[BinaryIO]:
-    """A regular file for reading, as it was `found`. Raises RejectedFile where it is neither."""
+    """A regular file for reading, as it was `found`.
+
+    Raises RejectedFile where it is neither, or cannot be read to the end of the `with` block.
+    """
     try:
         descriptor = open_regular(path)
     except NotRegularFileError as error:
         raise RejectedFile(RejectionReason.NOT_REGULAR, "not a regular file") from error
     except OSError as error:
-        link = path.is_symlink()
+        link = error.errno == errno.ELOOP
         reason = RejectionReason.SYMLINK if link else RejectionReason.UNREADABLE
-        raise RejectedFile(reason, error.strerror or type(error).__name__) from error
-    with os.fdopen(descriptor, "rb") as file:
-        if found is not None and not found.is_of(os.fstat(file.fileno())):
-            raise RejectedFile(RejectionReason.UNREADABLE, "changed while it was being read")
-        yield file
+        raise RejectedFile(reason, error.strerror or type(error).__name__) from None
+    try:
+        with os.fdopen(descriptor, "rb") as file:
+            if found is not None and not found.is_of(os.fstat(file.fileno())):
+                raise RejectedFile(RejectionReason.UNREADABLE, "changed while it was being read")
+            yield file
+    except OSError as error:  # a bad sector, a share that dropped
+        detail = error.strerror or type(error).__name__
+        raise RejectedFile(RejectionReason.UNREADABLE, detail) from None
 
 
 def require_size(size: int, most: int) -> None:

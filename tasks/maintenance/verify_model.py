@@ -60,10 +60,16 @@ class Foundations:
         return [name for name, well in holds.items() if not well]
 
     def calibration(self, model_id: int, dataset_id: int) -> Calibration:
-        """The recorded scores that a threshold is drawn through."""
+        """The recorded scores that a threshold is drawn through; none where the recipe is broken.
+
+        `_model_faults` reports that.
+        """
         key = (model_id, dataset_id)
         if key not in self._calibrations:
-            self._calibrations[key] = calibration_of(database(self.home), *key)
+            try:
+                self._calibrations[key] = calibration_of(database(self.home), *key)
+            except SettingsError:
+                self._calibrations[key] = Calibration((), None)
         return self._calibrations[key]
 
     def _model_holds(self, model_id: int, model: Model) -> bool:

@@ -200,7 +200,9 @@ def side_of(
         {i: -i for i in calibration} | groups,  # a scan no longer healthy has no group
         threshold.policy,
         threshold.k,
-        by_group=stored.groups is not None,
+        counted=None
+        if stored.groups is None
+        else dict(zip(calibration, stored.groups, strict=True)),
     )
     implanted = np.array(scores.implanted).reshape(len(compared.healthy), -1)
     return ModelScores(

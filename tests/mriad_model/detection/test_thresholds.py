@@ -183,3 +183,8 @@ def test_a_score_lies_above_a_grouped_quantile_exactly_where_its_p_value_is_smal
 def test_too_few_groups_cannot_hold_a_quantile():
     with pytest.raises(ThresholdUndefined, match="30 calibration scores of 3 groups"):
         conformal_quantile(np.arange(30), 0.9, [0, 1, 2] * 10)
+
+
+def test_of_many_scans_of_few_patients_it_is_patients_that_are_asked_for():
+    with pytest.raises(ThresholdUndefined, match="at least 19 such groups of healthy scans"):
+        conformal_quantile(range(200), 0.95, [i % 5 for i in range(200)])

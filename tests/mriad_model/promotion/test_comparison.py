@@ -128,10 +128,21 @@ def test_a_group_counts_once_in_the_threshold_that_judges_the_others() -> None:
     groups = {1: 1, 2: 2, 3: 3, 4: 3, 5: 3, 6: 6}
     policy, scores = Policy.SIGMAS, {6: 5.0}
     assert verdicts_left_out(scores, calibration, groups, policy, 1.0) == {6: False}
-    by_group = verdicts_left_out(scores, calibration, groups, policy, 1.0, by_group=True)
+    by_group = verdicts_left_out(scores, calibration, groups, policy, 1.0, counted=groups)
     one_each = fit_threshold([1.0, 1.2, 5.0], policy, 1.0).value
     assert by_group == {6: one_each < 5.0}
     assert by_group != {6: False}
+
+
+def test_a_threshold_is_that_of_the_groups_it_was_drawn_with_whatever_joined_them_since() -> None:
+    calibration = {1: 1.0, 2: 1.2, 3: 5.0}
+    own, since = {1: 1, 2: 2, 3: 3}, {1: 1, 2: 1, 3: 3, 6: 6}
+    value = fit_threshold([1.0, 1.2, 5.0], Policy.SIGMAS, 1.0, [1, 2, 3]).value
+    joined = fit_threshold([1.0, 1.2, 5.0], Policy.SIGMAS, 1.0, [1, 1, 3]).value
+    between = (value + joined) / 2
+    assert value < between < joined
+    found = verdicts_left_out({6: between}, calibration, since, Policy.SIGMAS, 1.0, counted=own)
+    assert found == {6: True}
 
 
 def test_one_scan_stands_for_a_group() -> None:

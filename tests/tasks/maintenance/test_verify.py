@@ -171,6 +171,12 @@ def test_a_threshold_that_was_changed_is_found(home: Path, column: str) -> None:
     assert len(report.mismatched) == 6
 
 
+def test_a_recipe_that_is_none_any_more_is_a_fault_of_its_model(home: Path) -> None:
+    with behind_the_triggers(home) as shell:
+        shell.execute("UPDATE model SET recipe = '{}'")
+    assert "model 1: the recipe in the record: this is no recipe" in faults(verify(home))
+
+
 def test_a_recipe_that_was_changed_in_the_record_is_found(home: Path) -> None:
     with behind_the_triggers(home) as shell:
         shell.execute("UPDATE model SET recipe = replace(recipe, '\"erosion\":4', '\"erosion\":3')")
