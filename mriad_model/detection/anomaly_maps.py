@@ -43,7 +43,9 @@ def slice_scores(
     if score is SliceScoreMethod.MEAN:
         return np.asarray(maps.mean(axis=(1, 2), dtype=np.float64))
     peaks, medians = _peaks_and_medians(maps, inside)
-    return peaks if score is SliceScoreMethod.MAX else peaks - medians
+    if score is SliceScoreMethod.MAX:
+        return np.where((np.isnan(maps) & inside).any(axis=(1, 2)), np.nan, peaks)
+    return peaks - medians
 
 
 def standard_of(

@@ -170,7 +170,8 @@ def fit(
     detectors, training = _fit_detectors(HealthySlices(recipe, train, validation, where, progress))
     healthy = train if validation is None else validation
     inside = _interiors(healthy, recipe)
-    maps = _maps(recipe, detectors, healthy, inside, where)
+    with repeatable(where):
+        maps = _maps(recipe, detectors, healthy, inside, where)
     standards, heights = {}, _heights(healthy, recipe)
     if recipe.scoring.standardise:
         standards = {

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import SettingsError
 from mriad_model.normative.drawn import drawn_templates
-from mriad_model.normative.frame import SliceStack
+from mriad_model.normative.frame import SliceStack, evened
 from mriad_model.normative.poses import poses_of
 from mriad_model.normative.registration import register
 from mriad_model.preprocessing.foreground import bounding_box, head_mask, interiors
@@ -30,6 +30,7 @@ SHOWN = (0.5, 99.8)  # percentiles of what is inside the head, for a screen
 # Correlation with a drawn mean head. Healthy adults of one scanner have 0.70 to 0.80, with infarcts
 # of 160 ml 0.57 and more; noise, limbs and heads cut in half have less than 0.45.
 LEAST_FIT = 0.45
+TOO_THIN = "the head could not be laid upon the mean head: it shows in one slice alone"
 FEWEST_HEADS = 0.1  # share of the slices; the box leaves out what fewer heads reach
 
 
@@ -41,8 +42,9 @@ def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedScan:
 
     Raises:
         RejectedFile: `no_signal` where no foreground stands out of the air; `bad_geometry` where
-            what does is too small or too large for a head; `incomplete` where levels count from
-            the head's top and it is not in the picture.
+            what does is too small or too large for a head; `incomplete` where the recipe needs
+            the head's top and it is not in the picture; `unregistered` where it is to be laid
+            upon a mean head and cannot be.
         SettingsError: the recipe is for picture files.
     """
     if recipe.volumes is None:
@@ -50,7 +52,7 @@ def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedScan:
     how = recipe.volumes
     sliced = cut(volume, how.slicing)
     require_head_size(sliced)
-    if how.reach is not None and how.plane is Plane.AXIAL:
+    if (how.reach is not None or recipe.in_frame) and how.plane is Plane.AXIAL:
         require_top(sliced)
     positions = _judged(sliced, how)
     working = [
@@ -98,6 +100,7 @@ def _poses(
     size = images.shape[-1]
     pixel = placement.box_height * pixel_side(volume, how.plane) / size
     stack = SliceStack(images, pixel, below_top.max() - below_top)
+    require(len(evened(stack).heights) > 1, RejectionReason.UNREGISTERED, TOO_THIN)
     found = register(stack, drawn_templates(how.contrast or volume.origin.contrast))
     detail = (
         f"the head could not be laid upon the mean head (fit {found.fit:.2f}, {LEAST_FIT} needed):"

@@ -25,7 +25,7 @@ from mriad_model.normative.head import FramedHead, framed_head
 from mriad_model.normative.network import ZMapNetwork, drawn_network, logits, stored_network
 from mriad_model.normative.norm import FEATURES, UNIT, Norm, norm_of
 from mriad_model.normative.poses import PlacedHead, placed_heads
-from mriad_model.normative.registration import refine
+from mriad_model.normative.registration import Registration, refine
 from mriad_model.normative.resampling import off_frame
 from mriad_model.normative.template import Template, template_of
 from mriad_model.preprocessing.slices import SliceBatch
@@ -36,6 +36,7 @@ IN_BRAIN: Final = 0.5  # share of heads: where at least so many have brain, maps
 SMOOTHING: Final = (0.8, 0.7, 0.7)  # Gaussian sigmas of the map, voxels
 ORDINARY: Final = -4.0  # logit; a map's value is what is above it, and nearly 0 below
 NETWORK: Final = "network."  # prefix of its weights among the tensors
+LEAST_SHARE: Final = 0.75  # of the fit on the drawn mean head; healthy heads gain on the site's
 
 
 class Normative(Detector):
@@ -57,7 +58,7 @@ class Normative(Detector):
         found = np.zeros(inside.shape, np.float32)
         size = inside.shape[-1]
         for head in _heads(slices):
-            registration = refine(head.stack, self.template, head.registration)
+            registration = _refined(head, self.template)
             framed = framed_head(head.stack, self.template, registration)
             there = off_frame(
                 self.anomaly(framed, device), _coarser(head.stack, size), registration.matrix
@@ -172,6 +173,8 @@ class NormativeNetwork(Normative):
 
 def _stored(tensors: dict[str, Tensor]) -> tuple[Template, Norm]:
     values = {name: each.numpy() for name, each in tensors.items() if "." not in name}
+    if not (values["spread"] > 0).all():
+        raise RuntimeError("the spread of healthy heads is not above 0 everywhere")
     return Template(values["template"], values["brain"]), Norm(values["mean"], values["spread"])
 
 
@@ -192,8 +195,13 @@ def _site_template(heads: list[PlacedHead], contrast: str | None) -> Template:
 
 def _framed(heads: list[PlacedHead], template: Template) -> Iterator[Floats]:
     for head in heads:
-        found = refine(head.stack, template, head.registration)
-        yield framed_head(head.stack, template, found).grey
+        yield framed_head(head.stack, template, _refined(head, template)).grey
+
+
+def _refined(head: PlacedHead, template: Template) -> Registration:
+    """The head on the site's mean head; as on the drawn one where it fits that better."""
+    found = refine(head.stack, template, head.registration)
+    return found if found.fit >= LEAST_SHARE * head.registration.fit else head.registration
 
 
 def _coarser(stack: SliceStack, size: int) -> SliceStack:

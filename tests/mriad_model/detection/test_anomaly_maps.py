@@ -57,6 +57,15 @@ def test_the_peak_alone_may_be_the_score():
     assert slice_scores(maps, ALL, SliceScoreMethod.MAX) == [9.0]
 
 
+@pytest.mark.parametrize("method", [SliceScoreMethod.MAX, SliceScoreMethod.MEAN])
+@pytest.mark.parametrize("broken", [np.s_[0, 3, 3], np.s_[0]])
+def test_a_map_that_is_no_number_somewhere_gives_no_score(method, broken):
+    maps = np.full((1, 32, 32), 2.0, np.float32)
+    maps[broken] = np.nan
+
+    assert np.isnan(slice_scores(maps, ALL, method)).all()
+
+
 def test_what_lies_outside_does_not_enter_the_score():
     maps = np.zeros((1, 32, 32), np.float32)
     inside = ALL.copy()

@@ -135,14 +135,27 @@ def test_the_fit_of_each_scan_is_kept(fitted):
     assert 0.7 < placed.registration.fit <= 1
 
 
-def test_a_head_of_which_too_little_is_shown_is_rejected_with_a_reason():
+TOP = "top is not in the picture"
+
+
+@pytest.mark.parametrize(
+    ("kept", "reason", "why"),
+    [
+        (slice(0, 14), RejectionReason.INCOMPLETE, TOP),
+        (slice(20, 21), RejectionReason.INCOMPLETE, TOP),
+        (slice(28, 40), RejectionReason.UNREGISTERED, "fit"),
+    ],
+)
+def test_a_head_of_which_too_little_is_shown_is_rejected_with_a_reason(kept, reason, why):
     drawn = head(26)
-    face = volume_of(drawn.voxels[:14], phantom_affine(drawn), Origin(ScanKind.NIFTI))
+    voxels = np.zeros_like(drawn.voxels)
+    voxels[kept] = drawn.voxels[kept]
+    part = volume_of(voxels, phantom_affine(drawn), Origin(ScanKind.NIFTI))
 
-    with pytest.raises(RejectedFile, match="fit") as rejection:
-        prepare_scan(face, VOLUME_NORMATIVE)
+    with pytest.raises(RejectedFile, match=why) as rejection:
+        prepare_scan(part, VOLUME_NORMATIVE)
 
-    assert rejection.value.reason is RejectionReason.UNREGISTERED
+    assert rejection.value.reason is reason
 
 
 def test_slices_that_were_not_registered_are_refused():
