@@ -36,7 +36,7 @@ IN_BRAIN: Final = 0.5  # share of heads: where at least so many have brain, maps
 SMOOTHING: Final = (0.8, 0.7, 0.7)  # Gaussian sigmas of the map, voxels
 ORDINARY: Final = -4.0  # logit; a map's value is what is above it, and nearly 0 below
 NETWORK: Final = "network."  # prefix of its weights among the tensors
-LEAST_SHARE: Final = 0.75  # of the fit on the drawn mean head; healthy heads gain on the site's
+LEAST_SHARE: Final = 0.75  # of the fit on the drawn mean head: with less, it went astray
 
 
 class Normative(Detector):
@@ -199,7 +199,7 @@ def _framed(heads: list[PlacedHead], template: Template) -> Iterator[Floats]:
 
 
 def _refined(head: PlacedHead, template: Template) -> Registration:
-    """The head on the site's mean head; as on the drawn one where it fits that better."""
+    """The head on the site's mean head; as on the drawn one where it fits far worse."""
     found = refine(head.stack, template, head.registration)
     return found if found.fit >= LEAST_SHARE * head.registration.fit else head.registration
 

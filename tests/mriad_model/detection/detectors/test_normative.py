@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mriad_model.built_in_recipes import VOLUME_NETWORK, VOLUME_NORMATIVE
+from mriad_model.detection.detectors import normative
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import RejectionReason, ScanKind
@@ -156,6 +157,21 @@ def test_a_head_of_which_too_little_is_shown_is_rejected_with_a_reason(kept, rea
         prepare_scan(part, VOLUME_NORMATIVE)
 
     assert rejection.value.reason is reason
+
+
+def test_a_head_that_goes_astray_on_the_sites_mean_stays_as_on_the_drawn_one(fitted, monkeypatch):
+    (placed,) = placed_heads(*_placed(prepare_scan(as_volume(head(27)), fitted.recipe)))
+    (detector,) = fitted.detectors.values()
+    kept = normative._refined(placed, detector.template)
+    assert kept is not placed.registration
+
+    lost = replace(kept, fit=0.0)
+    monkeypatch.setattr(normative, "refine", lambda *_: lost)
+    assert normative._refined(placed, detector.template) is placed.registration
+
+
+def _placed(prepared):
+    return prepared.batch.images, prepared.batch.poses
 
 
 def test_slices_that_were_not_registered_are_refused():
