@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.__main__ import say
 from benchmarks.reading import series_in
-from mriad_model.built_in_recipes import VOLUME
+from mriad_model.built_in_recipes import VOLUME_AUTOENCODER
 from mriad_model.detection.model import fit
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import ScanKind
@@ -38,7 +38,7 @@ from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.nifti.reading import read_nifti
 from mriad_model.readers.volumes import Origin, Volume, volume_of
 
-RECIPE = VOLUME.with_training(max_epochs=1)
+RECIPE = VOLUME_AUTOENCODER.with_training(max_epochs=1)
 T = TypeVar("T")
 
 

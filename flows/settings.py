@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     recipe: str = Field(
         "default",
         description="what is trained: `default`, `autoencoder` or `seed` for pictures; `volume`, "
-        "`volume-normative` or `volume-network`",
+        "`volume-network` or `volume-autoencoder`",
     )
     # Below the mean of healthy scores most healthy scans would be flagged.
     sigmas: float = Field(

@@ -79,9 +79,9 @@ DEFAULT = Recipe(
 )
 
 
-VOLUME = replace(
+VOLUME_AUTOENCODER = replace(
     AUTOENCODER,
-    name="volume",
+    name="volume-autoencoder",
     # Grey values are normalised over the volume, before slices are prepared.
     preprocessing=Preprocessing(64, Framing.FOREGROUND, Intensity.FULL_RANGE),
     # Small batches: as many steps in half the epochs. 70 s on one core for 24 volumes.
@@ -99,8 +99,8 @@ VOLUME = replace(
 )
 
 
-VOLUME_NORMATIVE = Recipe(
-    name="volume-normative",
+VOLUME = Recipe(
+    name="volume",
     preprocessing=Preprocessing(128, Framing.FOREGROUND, Intensity.FULL_RANGE),
     detectors=(DetectorRecipe(NORMATIVE),),
     training=Training(),
@@ -117,17 +117,18 @@ VOLUME_NORMATIVE = Recipe(
 
 # On infarcts of real shape it does no better: see docs/results.md.
 VOLUME_NETWORK = replace(
-    VOLUME_NORMATIVE, name="volume-network", detectors=(DetectorRecipe(NORMATIVE_NETWORK),)
+    VOLUME, name="volume-network", detectors=(DetectorRecipe(NORMATIVE_NETWORK),)
 )
 
 
-BUILT_IN = (SEED, AUTOENCODER, DEFAULT, VOLUME, VOLUME_NORMATIVE, VOLUME_NETWORK)
+BUILT_IN = (SEED, AUTOENCODER, DEFAULT, VOLUME, VOLUME_NETWORK, VOLUME_AUTOENCODER)
+FORMER_NAMES = {"volume-normative": VOLUME.name}
 
 
 def recipe_named(name: str) -> Recipe:
-    """The built-in recipe of that name. Raises SettingsError for any other."""
+    """The built-in recipe of that name, or that had it. Raises SettingsError for any other."""
     for recipe in BUILT_IN:
-        if recipe.name == name:
+        if recipe.name == FORMER_NAMES.get(name, name):
             return recipe
     known = ", ".join(repr(recipe.name) for recipe in BUILT_IN)
     raise SettingsError(f"no recipe is named {name!r}: choose one of {known}")

@@ -15,7 +15,7 @@ from mriad_model.errors import SettingsError
 
 LARGEST_ID = 2**63 - 1
 RECIPES = (
-    "default, autoencoder or seed for pictures; volume, volume-normative or volume-network for "
+    "default, autoencoder or seed for pictures; volume, volume-network or volume-autoencoder for "
     "volumes."
 )
 Home = Annotated[

@@ -11,13 +11,13 @@ from mriad_model.built_in_recipes import (
     DEFAULT,
     SEED,
     VOLUME,
-    VOLUME_NORMATIVE,
+    VOLUME_AUTOENCODER,
 )
 from mriad_model.errors import SettingsError
 from mriad_model.recipes import Recipe
 
 
-@pytest.mark.parametrize("recipe", [*BUILT_IN, VOLUME.with_contrast(["T1w"])])
+@pytest.mark.parametrize("recipe", [*BUILT_IN, VOLUME_AUTOENCODER.with_contrast(["T1w"])])
 def test_a_recipe_survives_its_own_json(recipe):
     text = recipe.to_json()
 
@@ -66,7 +66,7 @@ def test_every_number_of_a_recipe_has_its_limits():
     ],
 )
 def test_values_that_no_recipe_can_mean_are_refused_by_name(part, change, wrong):
-    fields = json.loads(VOLUME.to_json())
+    fields = json.loads(VOLUME_AUTOENCODER.to_json())
     changed = fields[part] | change if isinstance(change, dict) else change
     with pytest.raises(SettingsError, match=f"^this is no recipe: .*{wrong}"):
         Recipe.from_json(json.dumps(fields | {part: changed}))
@@ -74,7 +74,7 @@ def test_values_that_no_recipe_can_mean_are_refused_by_name(part, change, wrong)
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, 10**400, "4", True, None, []])
 def test_a_number_that_no_recipe_can_mean_is_refused_by_name(value):
-    fields = json.loads(VOLUME.to_json())
+    fields = json.loads(VOLUME_AUTOENCODER.to_json())
     for part, name in (("training", "batch_size"), ("scoring", "usual_sigma")):
         with pytest.raises(SettingsError, match=f"{part}.{name}"):
             Recipe.from_json(json.dumps(fields | {part: fields[part] | {name: value}}))
@@ -114,21 +114,21 @@ def test_a_recipe_for_pictures_is_stored_as_before_there_were_volumes(recipe):
 
 
 def test_a_volume_recipe_takes_the_contrast_that_its_scans_have_in_common():
-    assert VOLUME.with_contrast(["T1w", None, "T1w"]).volumes.contrast == "T1w"
-    assert VOLUME.with_contrast(["T1w", "FLAIR"]).volumes.contrast is None
-    assert VOLUME.with_contrast([None]).volumes.contrast is None
+    assert VOLUME_AUTOENCODER.with_contrast(["T1w", None, "T1w"]).volumes.contrast == "T1w"
+    assert VOLUME_AUTOENCODER.with_contrast(["T1w", "FLAIR"]).volumes.contrast is None
+    assert VOLUME_AUTOENCODER.with_contrast([None]).volumes.contrast is None
 
 
 def test_a_recipe_with_an_unknown_plane_is_refused():
     with pytest.raises(SettingsError, match="diagonal"):
-        Recipe.from_json(VOLUME.to_json().replace('"axial"', '"diagonal"'))
+        Recipe.from_json(VOLUME_AUTOENCODER.to_json().replace('"axial"', '"diagonal"'))
 
 
 def test_the_normative_detector_needs_axial_slices_of_volumes_with_an_even_side():
-    fields = json.loads(VOLUME_NORMATIVE.to_json())
+    fields = json.loads(VOLUME.to_json())
     pictures = {name: each for name, each in fields.items() if name != "volumes"}
-    coronal = json.loads(VOLUME_NORMATIVE.to_json().replace('"axial"', '"coronal"'))
-    odd = json.loads(VOLUME_NORMATIVE.to_json())
+    coronal = json.loads(VOLUME.to_json().replace('"axial"', '"coronal"'))
+    odd = json.loads(VOLUME.to_json())
     odd["preprocessing"]["size"] = 63
     del odd["scoring"]["size"]
     for wrong, why in ((pictures, "axial"), (coronal, "axial"), (odd, "even")):

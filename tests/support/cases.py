@@ -8,7 +8,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mriad_model.built_in_recipes import VOLUME
+from mriad_model.built_in_recipes import VOLUME_AUTOENCODER
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.detection.thresholds import ThresholdFit, fit_threshold
@@ -28,7 +28,7 @@ from tests.support.survey import survey
 ARCHIVE = SHARED / "cases/cases.tar.xz"
 WHY_NOT = "shared/data/cases is absent"
 
-RECIPE = VOLUME.with_training(max_epochs=6)
+RECIPE = VOLUME_AUTOENCODER.with_training(max_epochs=6)
 N_TRAIN, N_VALIDATION, N_CALIBRATION = 6, 2, 8  # heads
 MODEL, THRESHOLD = "model.safetensors", "threshold"  # files of a judge that is kept
 FIRST = 1000  # number of the first head drawn

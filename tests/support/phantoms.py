@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mriad_model.built_in_recipes import VOLUME
+from mriad_model.built_in_recipes import VOLUME_AUTOENCODER
 from mriad_model.enums import LabelValue, Policy, Role
 from mriad_model.paths import escape_path
 from mriad_model.phantom.lesions import Lesion
@@ -23,7 +23,7 @@ from tests.tasks.conftest import Bench
 CONTRAST = Contrast.T1
 SHAPE = (24, 64, 56)
 N_HEALTHY = 6
-QUICK = VOLUME.with_training(max_epochs=2)
+QUICK = VOLUME_AUTOENCODER.with_training(max_epochs=2)
 
 
 def write_head(

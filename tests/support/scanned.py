@@ -4,14 +4,14 @@ from functools import cache
 
 import numpy as np
 
-from mriad_model.built_in_recipes import VOLUME
+from mriad_model.built_in_recipes import VOLUME_AUTOENCODER
 from mriad_model.detection.model import fit
 from mriad_model.enums import ScanKind
 from mriad_model.preprocessing.scan_slices import prepare_scan, training_slices
 from mriad_model.preprocessing.slices import joined
 from mriad_model.readers.volumes import Origin, volume_of
 
-RECIPE = VOLUME.with_training(max_epochs=1)
+RECIPE = VOLUME_AUTOENCODER.with_training(max_epochs=1)
 CUBE = (38.0, -24.0, 22.0)  # RAS mm: right, behind, above
 HALF_SIDE = 7.0  # of the cube, mm
 

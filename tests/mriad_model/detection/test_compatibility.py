@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from mriad_model.built_in_recipes import AUTOENCODER, VOLUME
+from mriad_model.built_in_recipes import AUTOENCODER, VOLUME_AUTOENCODER
 from mriad_model.detection.compatibility import incompatibility
 from mriad_model.enums import ScanKind
 
-T1 = VOLUME.with_contrast(["T1w", None, "T1w"])
+T1 = VOLUME_AUTOENCODER.with_contrast(["T1w", None, "T1w"])
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ T1 = VOLUME.with_contrast(["T1w", None, "T1w"])
     [
         (AUTOENCODER, ScanKind.NIFTI, None),
         (AUTOENCODER, ScanKind.DICOM, "T1w"),
-        (VOLUME, ScanKind.IMAGE, None),
+        (VOLUME_AUTOENCODER, ScanKind.IMAGE, None),
         (T1, ScanKind.NIFTI, "FLAIR"),
     ],
 )
@@ -27,9 +27,9 @@ def test_a_model_does_not_judge_what_it_has_not_learned(recipe, kind, contrast):
         (AUTOENCODER, ScanKind.IMAGE, None),
         (T1, ScanKind.DICOM, "T1w"),
         (T1, ScanKind.NIFTI, None),
-        (VOLUME, ScanKind.NIFTI, "FLAIR"),
-        (VOLUME.with_contrast(["T1w", "FLAIR"]), ScanKind.NIFTI, "T2w"),
-        (VOLUME.with_contrast([None]), ScanKind.NIFTI, "T2w"),
+        (VOLUME_AUTOENCODER, ScanKind.NIFTI, "FLAIR"),
+        (VOLUME_AUTOENCODER.with_contrast(["T1w", "FLAIR"]), ScanKind.NIFTI, "T2w"),
+        (VOLUME_AUTOENCODER.with_contrast([None]), ScanKind.NIFTI, "T2w"),
     ],
 )
 def test_a_model_judges_what_may_be_of_its_kind(recipe, kind, contrast):
@@ -46,7 +46,7 @@ def test_thick_slices_of_another_plane_are_refused(
     """Axial slices are looked at; thick sagittal or coronal ones hold none."""
     affine = np.diag([*spacing, 1.0]).ravel().tolist()
     grid = {"spacing": list(spacing), "affine": affine, "shape": [40, 40, 40]}
-    why = incompatibility(VOLUME, ScanKind.DICOM, None, grid)
+    why = incompatibility(VOLUME_AUTOENCODER, ScanKind.DICOM, None, grid)
     assert (why is None) is judged
     if why is not None:
         assert "5 mm long and 1 mm wide within axial slices" in why

@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from mriad_model.built_in_recipes import AUTOENCODER, SEED, VOLUME
+from mriad_model.built_in_recipes import AUTOENCODER, SEED, VOLUME_AUTOENCODER
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.model_file import LARGEST_HEADER
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
@@ -331,7 +331,7 @@ def test_one_detector_may_score_while_all_paint():
 
 
 def test_of_a_volume_the_score_of_one_detector_is_a_value_of_the_map():
-    recipe = VOLUME.with_training(max_epochs=1)
+    recipe = VOLUME_AUTOENCODER.with_training(max_epochs=1)
     alone = replace(recipe.scoring, scored_by="autoencoder", score=SliceScoreMethod.MAX)
     recipe = replace(recipe, scoring=alone)
     slices = drawn_slices(6, recipe)
@@ -345,6 +345,6 @@ def test_of_a_volume_the_score_of_one_detector_is_a_value_of_the_map():
 
 
 def test_a_volume_recipe_does_not_learn_from_pictures():
-    batch = drawn_slices(3, VOLUME)
+    batch = drawn_slices(3, VOLUME_AUTOENCODER)
     with pytest.raises(SettingsError, match="slices of volumes"):
-        fit(batch, batch, VOLUME.with_training(max_epochs=1), "cpu")
+        fit(batch, batch, VOLUME_AUTOENCODER.with_training(max_epochs=1), "cpu")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mriad_model.built_in_recipes import AUTOENCODER, SEED, VOLUME
+from mriad_model.built_in_recipes import AUTOENCODER, SEED, VOLUME_AUTOENCODER
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import LabelValue
@@ -122,9 +122,10 @@ def test_real_training_fills_every_row_and_picture_of_a_page() -> None:
 
 
 SMALL_VOLUME = replace(
-    VOLUME.with_training(max_epochs=1),
+    VOLUME_AUTOENCODER.with_training(max_epochs=1),
     detectors=tuple(
-        replace(part, network=part.network and NetworkShape((4, 8), 8)) for part in VOLUME.detectors
+        replace(part, network=part.network and NetworkShape((4, 8), 8))
+        for part in VOLUME_AUTOENCODER.detectors
     ),
 )
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mriad_model.built_in_recipes import SEED, VOLUME
+from mriad_model.built_in_recipes import SEED, VOLUME_AUTOENCODER
 from mriad_model.enums import LabelValue
 from mriad_model.errors import (
     SettingsError,
@@ -44,6 +44,6 @@ def test_heldout_counts_one_image_a_twin_group_and_says_how_many_it_folds_away()
 
 def test_the_seed_protocol_is_refused_for_volumes() -> None:
     require_protocol(MEMORY, SEED)
-    require_protocol(HELDOUT, VOLUME)
+    require_protocol(HELDOUT, VOLUME_AUTOENCODER)
     with pytest.raises(SettingsError, match="--protocol heldout"):
-        require_protocol(MEMORY, VOLUME)
+        require_protocol(MEMORY, VOLUME_AUTOENCODER)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mriad_model.built_in_recipes import AUTOENCODER, VOLUME
+from mriad_model.built_in_recipes import AUTOENCODER, VOLUME_AUTOENCODER
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.errors import RejectedFile, SettingsError
 from mriad_model.heatmaps.volume_map import anomaly_volume
@@ -69,7 +69,7 @@ def test_training_sees_evenly_spaced_slices():
     middle = round((len(prepared) - 1) / 2)
     wanted = prepared.batch.images[[0, middle, -1]]
     np.testing.assert_array_equal(batch.images, wanted)
-    assert len(training_slices(prepared, replace(few, volumes=VOLUME.volumes))) == 16
+    assert len(training_slices(prepared, replace(few, volumes=VOLUME_AUTOENCODER.volumes))) == 16
 
 
 def test_grey_values_do_not_depend_on_the_scanners_gain():
@@ -83,8 +83,8 @@ def test_a_recipe_for_scans_of_another_kind_is_refused():
     picture = ImageScan(np.full((64, 64), 7, np.uint8), "a" * 64)
     with pytest.raises(SettingsError, match="'autoencoder'"):
         prepare_scan(scanned(*grid_affine()), AUTOENCODER)
-    with pytest.raises(SettingsError, match="'volume'"):
-        prepare_scan(picture, VOLUME)
+    with pytest.raises(SettingsError, match="'volume-autoencoder'"):
+        prepare_scan(picture, VOLUME_AUTOENCODER)
 
 
 def test_a_picture_is_a_scan_of_one_slice_that_training_sees():

@@ -18,7 +18,7 @@ from db.repository import rejections as rejections_records
 from db.repository.models import dataset_roles
 from db.repository.scans import scans_by_id
 from db.repository.sightings import sightings
-from mriad_model.built_in_recipes import VOLUME
+from mriad_model.built_in_recipes import VOLUME_AUTOENCODER
 from mriad_model.enums import LabelValue, ScanKind
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.write import write_dicom_series, write_nifti
@@ -293,7 +293,7 @@ class TestPatients:
                 dataset.save_as(path)
         seen = bench.ingest(folder).seen
         bench.label(folder, Labelling("me", LabelValue.HEALTHY), seen)
-        roles = dataset_roles(bench.engine, bench.freeze(VOLUME).id)
+        roles = dataset_roles(bench.engine, bench.freeze(VOLUME_AUTOENCODER).id)
         of_scan = {scan_id: of_patient[int(Path(path).parent.name)] for scan_id, path in seen}
         assert len(roles) == len(of_scan) == 10
         for patient in of_patient:

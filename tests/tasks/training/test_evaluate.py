@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from mriad_model.built_in_recipes import AUTOENCODER, VOLUME
+from mriad_model.built_in_recipes import AUTOENCODER, VOLUME_AUTOENCODER
 from mriad_model.enums import LabelValue
 from mriad_model.errors import NoScans, SettingsError
 from mriad_model.evaluation.dataset import EvaluationData
@@ -57,7 +57,7 @@ def gather(bench: Bench, folder: Path) -> Gather:
 def test_an_evaluation_of_volumes_takes_files_and_series_and_leaves_pictures(
     gather: Gather,
 ) -> None:
-    found, data = gather(VOLUME)
+    found, data = gather(VOLUME_AUTOENCODER)
     assert (found.healthy, found.abnormal) == (3, 1)
     assert {each.detail for each in found.rejected} == {OTHER_KIND.format("volume", "volumes")}
     assert {Path(each.path).suffix for each in found.rejected} == {".png"}
@@ -68,7 +68,7 @@ def test_an_evaluation_of_volumes_takes_files_and_series_and_leaves_pictures(
 def test_the_voxels_of_a_volume_go_as_soon_as_its_slices_are_prepared(
     gather: Gather, folder: Path
 ) -> None:
-    gather(VOLUME)
+    gather(VOLUME_AUTOENCODER)
     assert list((folder.parent / "work").rglob("*.npy")) == []
 
 
@@ -89,7 +89,7 @@ def test_two_scans_of_one_patient_and_a_copy_of_a_scan_are_one_group(
         dataset = dcmread(path)
         dataset.PatientID = "P-17"
         dataset.save_as(path)
-    _, data = gather(VOLUME)
+    _, data = gather(VOLUME_AUTOENCODER)
     group = dict(zip(data.names, data.groups, strict=True))
     of_series = {number for name, number in group.items() if name.endswith(".dcm")}
     assert sum(name.endswith(".dcm") for name in group) == 2
@@ -105,8 +105,8 @@ def test_healthy_volumes_of_several_contrasts_are_refused_unless_one_is_chosen(
         (folder / "no" / f"{name}.nii.gz").rename(folder / "no" / f"sub-{name}_T1w.nii.gz")
     put(folder / "no" / "sub-7_FLAIR.nii.gz", 7)
     with pytest.raises(SettingsError, match="--contrast"):
-        gather(VOLUME)
-    found, data = gather(VOLUME.with_contrast(["T1w"]))
+        gather(VOLUME_AUTOENCODER)
+    found, data = gather(VOLUME_AUTOENCODER.with_contrast(["T1w"]))
     assert "no/sub-7_FLAIR.nii.gz" in [each.path for each in found.rejected]
     assert "no/sub-7_FLAIR.nii.gz" not in data.names
 
@@ -114,4 +114,4 @@ def test_healthy_volumes_of_several_contrasts_are_refused_unless_one_is_chosen(
 def test_a_folder_without_an_abnormal_volume_is_refused(gather: Gather, folder: Path) -> None:
     (folder / "yes" / "9.nii.gz").unlink()
     with pytest.raises(NoScans, match="3 healthy and 0 abnormal"):
-        gather(VOLUME)
+        gather(VOLUME_AUTOENCODER)

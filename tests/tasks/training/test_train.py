@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mriad_model.built_in_recipes import VOLUME
+from mriad_model.built_in_recipes import VOLUME_AUTOENCODER
 from mriad_model.enums import LabelValue
 from mriad_model.errors import SettingsError
 from mriad_model.phantom.scanner import Contrast
@@ -22,6 +22,6 @@ def test_of_several_contrasts_one_has_to_be_chosen_and_is_learned_alone(
     seen = bench.ingest(folder).seen
     bench.label(folder, Labelling("me", LabelValue.HEALTHY), seen)
     with pytest.raises(SettingsError, match=r"6 FLAIR, 6 T1w.*--contrast"):
-        bench.freeze(VOLUME)
-    dataset = bench.freeze(VOLUME.with_contrast(["FLAIR"]))
+        bench.freeze(VOLUME_AUTOENCODER)
+    dataset = bench.freeze(VOLUME_AUTOENCODER.with_contrast(["FLAIR"]))
     assert dataset.contrasts == ["FLAIR"] * 6

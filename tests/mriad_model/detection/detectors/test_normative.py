@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mriad_model.built_in_recipes import VOLUME_NETWORK, VOLUME_NORMATIVE
+from mriad_model.built_in_recipes import VOLUME, VOLUME_NETWORK
 from mriad_model.detection.detectors import normative
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.scan_scores import score_scans
@@ -39,11 +39,11 @@ def as_volume(drawn, affine=None) -> Volume:
 
 @pytest.fixture(scope="module")
 def healthy():
-    prepared = [prepare_scan(as_volume(head(n)), VOLUME_NORMATIVE) for n in range(N_HEALTHY)]
-    return [training_slices(each, VOLUME_NORMATIVE) for each in prepared]
+    prepared = [prepare_scan(as_volume(head(n)), VOLUME) for n in range(N_HEALTHY)]
+    return [training_slices(each, VOLUME) for each in prepared]
 
 
-@pytest.fixture(scope="module", params=[VOLUME_NORMATIVE, VOLUME_NETWORK], ids=lambda r: r.name)
+@pytest.fixture(scope="module", params=[VOLUME, VOLUME_NETWORK], ids=lambda r: r.name)
 def fitted(healthy, request) -> FittedModel:
     return fit(joined(healthy[:-1]), healthy[-1], request.param, "cpu")
 
@@ -154,7 +154,7 @@ def test_a_head_of_which_too_little_is_shown_is_rejected_with_a_reason(kept, rea
     part = volume_of(voxels, phantom_affine(drawn), Origin(ScanKind.NIFTI))
 
     with pytest.raises(RejectedFile, match=why) as rejection:
-        prepare_scan(part, VOLUME_NORMATIVE)
+        prepare_scan(part, VOLUME)
 
     assert rejection.value.reason is reason
 
@@ -175,9 +175,9 @@ def _placed(prepared):
 
 
 def test_slices_that_were_not_registered_are_refused():
-    batch = drawn_slices(3, VOLUME_NORMATIVE)
+    batch = drawn_slices(3, VOLUME)
     with pytest.raises(SettingsError, match="registered"):
-        fit(batch, batch, VOLUME_NORMATIVE, "cpu")
+        fit(batch, batch, VOLUME, "cpu")
 
 
 def test_the_shapes_of_stored_tensors_are_told_before_they_are_read(fitted):
