@@ -70,7 +70,7 @@ DEFAULT = Recipe(
         DetectorRecipe("asymmetry", smoothing=1.0, tolerance=2, gathering=2.5),
     ),
     training=Training(
-        learning_rate=1.5e-3, batch_size=8, max_epochs=40, implants=ImplantTraining(few=120)
+        learning_rate=2e-3, batch_size=16, max_epochs=50, implants=ImplantTraining(few=120)
     ),
     scoring=Scoring(
         SliceScoreMethod.MAX, erosion=2, standardise=True, size=64, scored_by="implants"
