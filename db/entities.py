@@ -163,6 +163,8 @@ class DatasetScan:
     scan_id: ScanId
     role: Role
     twin_group: int
+    # Of cross-fitting: the member of this number did not learn the scan. None: no such member
+    fold: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +191,14 @@ class Threshold:
     mean: float
     sd: float
     n: int
-    k: float  # sigmas above the mean, or the quantile, as the policy says
+    k: float  # sigmas above the mean, the quantile, or the rate, as the policy says
     value: float
     run_id: RunId
     created_at: str
+    n_groups: int | None = None  # of near-duplicates and patients; None in rows of before
+    rate: float | None = None  # of healthy scans that it flags, as calibration has it
+    rate_low: float | None = None  # 95 % interval, see mriad_model.detection.thresholds
+    rate_high: float | None = None
     id: int | None = None
 
 
@@ -216,6 +222,7 @@ class Score:
     value: float
     run_id: RunId
     created_at: str
+    spread: float | None = None  # sd between a cross-fitted model's members; None: one scored it
     id: int | None = None
 
 

@@ -59,7 +59,12 @@ def run_demo(
     if not intake.seen:
         raise NoScans(f"{data}: no scans there; name a folder with pictures in no/ and yes/")
     training = train_model(
-        home, recipe, local_user(), settings.seed, settings.sigmas, settings.device
+        home,
+        recipe,
+        local_user(),
+        seed=settings.seed,
+        k=settings.sigmas,
+        device=settings.device,
     )
     scoring = score_new_scans(home, data, settings.device)
     replay = verify_decisions(home, None, settings.device)

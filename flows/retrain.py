@@ -125,7 +125,7 @@ def _result(
         threshold_id=threshold_id,
         n_train=trial.dataset.n(Role.TRAIN),
         n_validation=trial.dataset.n(Role.VALIDATION),
-        n_calibration=trial.dataset.n(Role.CALIBRATION),
+        n_calibration=len(trial.dataset.calibration),
         n_test=trial.dataset.n(Role.TEST),
         epochs=trained.epochs,
         best_epoch=trained.best_epoch,

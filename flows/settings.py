@@ -25,6 +25,7 @@ _OPTIONS = {
     "device": "--device",
     "recipe": "--recipe",
     "sigmas": "--sigmas",
+    "rate": "--rate",
     "seed": "--seed",
     "quiet_seconds": "--quiet",
     "poll": "--poll",
@@ -60,6 +61,13 @@ class Settings(BaseSettings):
         le=10,
         allow_inf_nan=False,
         description="k of the threshold: mean + k sd of healthy scores",
+    )
+    rate: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        allow_inf_nan=False,
+        description="the share of healthy scans that the threshold may flag, instead of k",
     )
     seed: int = Field(
         0, ge=0, lt=2**32, description="seed of splits, initial weights and augmentation"

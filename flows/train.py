@@ -5,6 +5,8 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
+from db.entities import Threshold
+from db.repository.models import threshold_by_id
 from flows.ingest import CHUNK_SIZE, ingest_folder
 from flows.private_flow import private_flow
 from mriad_model.enums import LabelValue, Policy, Role
@@ -20,7 +22,14 @@ from tasks.scoring.selection import wanted_scans
 from tasks.training.candidate_figures import CandidateFigures, compare_candidate
 from tasks.training.mixtures import mixed_pool
 from tasks.training.recalibrate import activate
-from tasks.training.train import FrozenDataset, Trained, calibrate, freeze_healthy, train
+from tasks.training.train import (
+    FrozenDataset,
+    Trained,
+    calibrate,
+    freeze_healthy,
+    require_calibration,
+    train,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,8 @@ class TrainingResult:
     learned: str  # what it learned, in words: "scans", "FLAIR volumes"
     warnings: list[str]  # what in the healthy pool may not belong together
     comparison: CandidateFigures  # with the active model, before it was activated
+    n_folds: int  # of cross-fitting, in which all train and calibrate; 0 without
+    threshold: Threshold
 
 
 def _run_name() -> str:
@@ -54,6 +65,7 @@ def train_model(
     recipe: str,
     author: str,
     seed: int = 0,
+    policy: Policy = Policy.SIGMAS,
     k: float = 1.0,
     device: str = "auto",
     chunk_size: int = CHUNK_SIZE,
@@ -70,9 +82,10 @@ def train_model(
         ingest_folder(home, run, str(home / "healthy"), labelling=labelling, chunk_size=chunk_size)
         with work_folder(home, run.id) as folder:
             dataset = freeze_healthy(place, run.id, seed, recipe, str(folder))
+            require_calibration(place, dataset, policy, k)
             recipe = Recipe.from_json(recipe).with_contrast(dataset.contrasts).to_json()
             trained, threshold_id = fit_and_calibrate(
-                place, run.id, dataset, recipe, Policy.SIGMAS, k, device, folder, chunk_size
+                place, run.id, dataset, recipe, policy, k, device, folder, chunk_size
             )
             compared = compare_candidate(place, run.id, dataset, threshold_id, str(folder), device)
         why = "trained by hand" if activating else "left inactive, as was asked"
@@ -83,7 +96,7 @@ def train_model(
             threshold_id=threshold_id,
             n_train=dataset.n(Role.TRAIN),
             n_validation=dataset.n(Role.VALIDATION),
-            n_calibration=dataset.n(Role.CALIBRATION),
+            n_calibration=len(dataset.calibration),
             epochs=trained.epochs,
             best_epoch=trained.best_epoch,
             validation_loss=trained.validation_loss,
@@ -93,6 +106,8 @@ def train_model(
             learned=Recipe.from_json(recipe).kind_in_words,
             warnings=mixed_pool(place, dataset.scan_ids),
             comparison=compared,
+            n_folds=len(set(dataset.folds.values())),
+            threshold=threshold_by_id(database(place), threshold_id),
         )
         run.counts.update(
             n_train=result.n_train,
@@ -126,7 +141,7 @@ def fit_and_calibrate(
 
     slices = prepared(Role.TRAIN), prepared(Role.VALIDATION)
     trained = train(home, run_id, dataset.id, recipe, *slices, device)
-    healthy = prepared(Role.CALIBRATION)
+    healthy = slices[0] if dataset.folds else prepared(Role.CALIBRATION)
     return trained, calibrate(
         home, run_id, trained.model_id, dataset.id, healthy, policy, k, device
     )

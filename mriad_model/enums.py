@@ -46,6 +46,7 @@ class Policy(StrEnum):
 
     SIGMAS = "sigmas"
     QUANTILE = "quantile"
+    RATE = "rate"
 
 
 class Verdict(StrEnum):

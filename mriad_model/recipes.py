@@ -242,10 +242,25 @@ class VolumeRecipe:
         return self.slicing.plane
 
 
+@dataclass(frozen=True, slots=True)
+class CrossFitting:
+    """Where there are few healthy scans, all teach and calibrate (Vovk 2015, cross-conformal).
+
+    They are dealt to folds by group; each fold is scored by a member trained without it.
+    """
+
+    folds: Annotated[int, between(2, 10)] = 3
+    below: Annotated[int, between(1, 1_000_000)] = 200  # groups; from so many on, roles are split
+    held_out: Share = 1 / 6  # of the groups that a member may learn from: they scale its detectors
+
+
 NORMATIVE, NORMATIVE_NETWORK = "normative", "normative-network"
 """Detectors that measure whole heads in one frame, see `mriad_model.normative`."""
 
-LATER = ("calibrate_by_group", "volumes", "training.implants", "scoring.size", "scoring.scored_by")
+LATER = (
+    *("calibrate_by_group", "cross_fitting", "volumes"),
+    *("training.implants", "scoring.size", "scoring.scored_by"),
+)
 """Fields that recipes did not have at first; None means as before there was such a field."""
 
 PICTURE = VolumeRecipe(Slicing(), train_slices=1, scan_score=ScanScore.MAX)
@@ -267,6 +282,7 @@ class Recipe:
     volumes: VolumeRecipe | None = None  # None: for picture files
     # Near-duplicates and scans of one patient count as one where a threshold is drawn
     calibrate_by_group: bool = False
+    cross_fitting: CrossFitting | None = None  # None: training and calibration share no scan
 
     def with_training(self, *, max_epochs: int | None = None, seed: int | None = None) -> "Recipe":
         """The same recipe with another length of training or another random seed."""
@@ -367,6 +383,8 @@ class Recipe:
             faults.append("scoring.scored_by must be one of the detectors")
         if self.scoring.scored_by is not None and not self.scoring.standardise:
             faults.append("scoring.standardise must be true where one detector scores")
+        if self.cross_fitting is not None and self.volumes is not None:
+            faults.append("cross_fitting is for pictures: take it out")
         if faults:
             raise SettingsError(f"this is no recipe: {faults[0]}")
 

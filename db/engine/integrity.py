@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, Select, distinct, func, or_, select, text
+from sqlalchemy import Connection, Engine, Select, and_, distinct, func, or_, select, text
 
 from db import schema
 from db.engine.chain import TOO_HIGH
@@ -113,6 +113,11 @@ def broken_chains(engine: Engine) -> list[str]:
             for row in connection.execute(_thresholds_from_training_scans())
         ]
         found += [
+            f"threshold {row.id} was drawn through scan {row.scan_id}, in another fold than that "
+            f"which a member of model {row.model_id} did not learn"
+            for row in connection.execute(_thresholds_from_other_folds())
+        ]
+        found += [
             f"{table} {row_id} names dataset {dataset_id}, which has no scan for {role.value}"
             for table, role in (("model", Role.TRAIN), ("threshold", Role.CALIBRATION))
             for row_id, dataset_id in connection.execute(_without_role(table, role)).tuples()
@@ -159,25 +164,42 @@ def _thresholds_from_training_scans() -> Select[Any]:
     )
 
 
+def _thresholds_from_other_folds() -> Select[Any]:
+    learned, calibrates = schema.dataset_scan.alias("learned"), schema.dataset_scan.alias()
+    threshold, model = schema.threshold.c, schema.model.c
+    same_scan = and_(
+        learned.c.dataset_id == model.dataset_id, learned.c.scan_id == calibrates.c.scan_id
+    )
+    return (
+        select(threshold.id, threshold.model_id, calibrates.c.scan_id)
+        .select_from(schema.threshold)
+        .join(schema.model, model.id == threshold.model_id)
+        .join(calibrates, calibrates.c.dataset_id == threshold.dataset_id)
+        .outerjoin(learned, same_scan)
+        .where(calibrates.c.fold.is_not(None), calibrates.c.fold.is_distinct_from(learned.c.fold))
+        .order_by(threshold.id, calibrates.c.scan_id)
+    )
+
+
 def _without_role(name: str, role: Role) -> Select[tuple[int, int]]:
     table, member = schema.metadata.tables[name], schema.dataset_scan.c
-    has_one = (
-        select(member.scan_id)
-        .where(member.dataset_id == table.c.dataset_id, member.role == role.value)
-        .exists()
-    )
+    serves = member.role == role.value
+    if role is Role.CALIBRATION:
+        serves = or_(serves, member.fold.is_not(None))
+    has_one = select(member.scan_id).where(member.dataset_id == table.c.dataset_id, serves).exists()
     return select(table.c.id, table.c.dataset_id).where(~has_one).order_by(table.c.id)
 
 
 def _changed_datasets(connection: Connection) -> list[int]:
-    """Datasets whose sha256 is not of their (scan sha256, role) pairs."""
+    """Datasets whose sha256 is not of their (scan sha256, role, fold if any)."""
     member, scan = schema.dataset_scan.c, schema.scan.c
     lines: dict[int, list[str]] = defaultdict(list)
-    query = select(member.dataset_id, scan.sha256, member.role).join(
+    query = select(member.dataset_id, scan.sha256, member.role, member.fold).join(
         schema.scan, scan.id == member.scan_id
     )
-    for dataset_id, scan_sha256, role in connection.execute(query):
-        lines[dataset_id].append(f"{scan_sha256} {role}\n")
+    for dataset_id, scan_sha256, role, fold in connection.execute(query):
+        of_fold = "" if fold is None else f" {fold}"
+        lines[dataset_id].append(f"{scan_sha256} {role}{of_fold}\n")
     frozen = connection.execute(select(schema.dataset.c.id, schema.dataset.c.sha256))
     return [
         dataset_id

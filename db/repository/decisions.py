@@ -35,6 +35,7 @@ class ScoredScan:
     verdict: Verdict | None = None
     p_value: float | None = None
     positions: Sequence[int] | None = None  # of the slice values; None: 0, 1, 2, ...
+    spread: float | None = None  # of the value, between the model's members
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ def append_scored(
         if threshold_id is not None:
             _refuse_other_model(connection, threshold_id, {model_id})
         scores = [
-            values_of(Score(row.scan_id, model_id, float(row.value), run_id, now)) for row in rows
+            values_of(Score(row.scan_id, model_id, float(row.value), run_id, now, row.spread))
+            for row in rows
         ]
         highest = connection.scalar(select(func.max(schema.score.c.id))) or 0
         n_scores = append_new(connection, schema.score, scores)
@@ -120,7 +122,7 @@ def append_decisions(
 
 def _refuse_non_finite(rows: Sequence[ScoredScan]) -> None:
     for row in rows:
-        if not all(isfinite(value) for value in (row.value, *row.slice_values)):
+        if not all(isfinite(value) for value in (row.value, *row.slice_values, row.spread or 0.0)):
             raise RecordError(f"The score of scan {row.scan_id} is not a finite number")
 
 

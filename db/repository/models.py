@@ -1,12 +1,12 @@
 """Datasets, models, thresholds and activations; candidate against current model."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, and_, select
 
 from db import schema
 from db.engine.connect import reading, writing
@@ -33,21 +33,36 @@ NO_MODEL: Final = (
 )
 
 
-def freeze_dataset(engine: Engine, members: Sequence[Member], run_id: int) -> int:
+def freeze_dataset(
+    engine: Engine,
+    members: Sequence[Member],
+    run_id: int,
+    folds: Mapping[int, int] | None = None,
+) -> int:
     """The id of the dataset that these scans in these roles make; the same set, the same row.
+
+    `folds`, by scan, are those of cross-fitting, whose scans have the role train.
 
     Raises:
         NotInRecord: a member names a scan that is not there.
-        RecordError: a scan, or a near-duplicate group, has two roles.
+        RecordError: a scan, or a near-duplicate group, has two roles or folds.
     """
+    fold_of = folds or {}
     _refuse_two_roles(members)
+    _refuse_two_folds(members, fold_of)
     with writing(engine) as connection:
         hashes = _hashes(connection, [scan_id for scan_id, _, _ in members])
-        lines = sorted(f"{hashes[scan_id]} {role.value}\n" for scan_id, role, _ in members)
+        lines = sorted(
+            f"{hashes[scan_id]} {role.value}{_of_fold(fold_of.get(scan_id))}\n"
+            for scan_id, role, _ in members
+        )
         dataset = Dataset(sha256("".join(lines).encode()).hexdigest(), run_id, now())
         dataset_id, new = append_row(connection, schema.dataset, dataset)
         if new:
-            rows = [values_of(DatasetScan(dataset_id, *member)) for member in members]
+            rows = [
+                values_of(DatasetScan(dataset_id, *member, fold_of.get(member[0])))
+                for member in members
+            ]
             append_new(connection, schema.dataset_scan, rows)
         return dataset_id
 
@@ -62,10 +77,12 @@ def append_threshold(engine: Engine, threshold: Threshold) -> int:
     """The id of the threshold that this policy draws through these calibration scans.
 
     Raises:
-        RecordError: the model was trained on one of its calibration scans.
+        RecordError: the model was trained on one of its calibration scans; or cross-fitted with
+            one of them in another fold than the threshold's dataset says.
     """
     with writing(engine) as connection:
         _refuse_seen_scans(connection, threshold)
+        _refuse_other_folds(connection, threshold)
         return append_row(connection, schema.threshold, threshold)[0]
 
 
@@ -106,6 +123,24 @@ def _refuse_two_roles(members: Sequence[Member]) -> None:
         raise RecordError("A dataset names a scan twice: a scan has one role in a dataset")
 
 
+def _refuse_two_folds(members: Sequence[Member], folds: Mapping[int, int]) -> None:
+    of_group: dict[int, set[int | None]] = defaultdict(set)
+    for scan_id, role, group in members:
+        of_group[group].add(folds.get(scan_id))
+        if scan_id in folds and role is not Role.TRAIN:
+            raise RecordError(f"Scan {scan_id} has a fold and does not train: it is {role.value}")
+    for group, found in of_group.items():
+        if len(found) > 1:
+            raise RecordError(
+                f"The near-duplicate group {group} has two folds in one dataset: a member would "
+                "learn what it is calibrated with"
+            )
+
+
+def _of_fold(fold: int | None) -> str:
+    return "" if fold is None else f" {fold}"
+
+
 def _hashes(connection: Connection, scan_ids: Sequence[int]) -> dict[int, str]:
     table = schema.scan
     query = select(table.c.id, table.c.sha256)
@@ -135,6 +170,33 @@ def _refuse_seen_scans(connection: Connection, threshold: Threshold) -> None:
             f"The threshold is refused: {len(seen)} of its calibration scans, such as scan "
             f"{min(seen)}, trained or validated model {threshold.model_id}; "
             "calibrate with healthy scans that the model has not seen"
+        )
+
+
+def _refuse_other_folds(connection: Connection, threshold: Threshold) -> None:
+    learned, calibrates = schema.dataset_scan.alias(), schema.dataset_scan.alias()
+    query = (
+        select(calibrates.c.scan_id, calibrates.c.fold, learned.c.fold)
+        .select_from(calibrates)
+        .join(schema.model, schema.model.c.id == threshold.model_id)
+        .outerjoin(
+            learned,
+            and_(
+                learned.c.dataset_id == schema.model.c.dataset_id,
+                learned.c.scan_id == calibrates.c.scan_id,
+            ),
+        )
+        .where(
+            calibrates.c.dataset_id == threshold.dataset_id,
+            calibrates.c.fold.is_not(None),
+            calibrates.c.fold.is_distinct_from(learned.c.fold),
+        )
+        .limit(1)
+    )
+    for scan_id, fold, own in connection.execute(query):
+        raise RecordError(
+            f"The threshold is refused: calibration scan {scan_id} is in fold {fold} of its "
+            f"dataset, and in {'none' if own is None else own} of model {threshold.model_id}'s"
         )
 
 
@@ -223,3 +285,18 @@ def dataset_groups(engine: Engine, dataset_id: int) -> dict[int, int]:
     query = select(table.c.scan_id, table.c.twin_group).where(table.c.dataset_id == dataset_id)
     with reading(engine) as connection:
         return dict(connection.execute(query).tuples().all())
+
+
+def dataset_folds(engine: Engine, dataset_id: int) -> dict[int, int]:
+    """Scan id -> its fold in a dataset, of those that are cross-fitted."""
+    table = schema.dataset_scan
+    query = select(table.c.scan_id, table.c.fold).where(
+        table.c.dataset_id == dataset_id, table.c.fold.is_not(None)
+    )
+    with reading(engine) as connection:
+        return dict(connection.execute(query).tuples().all())
+
+
+def model_folds(engine: Engine, model_id: int) -> dict[int, int]:
+    """Scan id -> the member of a model that did not learn it, of those that the others learned."""
+    return dataset_folds(engine, model_by_id(engine, model_id).dataset_id)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Engine, exists, select
+from sqlalchemy import Engine, exists, or_, select
 
 from db import schema
 from db.engine.connect import reading
@@ -58,7 +58,7 @@ def recent_scores(engine: Engine, threshold_id: int, limit: int) -> list[Decided
 
 
 def calibration_scores(engine: Engine, model_id: int, dataset_id: int) -> list[StoredScore]:
-    """A model's scores of a dataset's calibration scans, by scan id."""
+    """A model's scores of a dataset's calibration scans, by scan id; those of folds are such."""
     score, member = schema.score, schema.dataset_scan
     query = (
         select(score.c.scan_id, score.c.id.label("score_id"), score.c.value)
@@ -66,7 +66,7 @@ def calibration_scores(engine: Engine, model_id: int, dataset_id: int) -> list[S
         .where(
             score.c.model_id == model_id,
             member.c.dataset_id == dataset_id,
-            member.c.role == Role.CALIBRATION.value,
+            or_(member.c.role == Role.CALIBRATION.value, member.c.fold.is_not(None)),
         )
         .order_by(score.c.scan_id)
     )

@@ -21,10 +21,12 @@ from flows.cli.options import (
     Files,
     Home,
     Labels,
+    Rate,
     RecipeName,
     Seed,
     Sigmas,
     flow_context,
+    policy_and_k,
 )
 from flows.cli.preconditions import (
     holds_files,
@@ -89,6 +91,7 @@ def train(
     epochs: Epochs = None,
     seed: Seed = None,
     sigmas: Sigmas = None,
+    rate: Rate = None,
     activating: Annotated[
         bool,
         typer.Option(
@@ -100,8 +103,9 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train on the healthy pool, calibrate, compare with the active model, activate the new one."""
-    given = {"recipe": recipe, "seed": seed, "sigmas": sigmas, "device": device}
+    given = {"recipe": recipe, "seed": seed, "sigmas": sigmas, "rate": rate, "device": device}
     before = write_context(home, **given)
+    policy, k = policy_and_k(before.settings, sigmas, rate)
     chosen = _recipe(before, epochs, contrast)
     require_healthy(database(str(before.home)), before.home)
     with flow_context(home, **given) as place:
@@ -113,7 +117,8 @@ def train(
             chosen,
             local_user(),
             seed=settings.seed,
-            k=settings.sigmas,
+            policy=policy,
+            k=k,
             device=settings.device,
             chunk_size=settings.chunk_size,
             activating=activating,
@@ -158,6 +163,7 @@ def recalibrate(
     quantile: Annotated[
         float | None, typer.Option(help="Threshold: this quantile of the healthy scores.")
     ] = None,
+    rate: Rate = None,
     new_healthy: Annotated[
         bool,
         typer.Option("--new-healthy", help="Use scans labelled healthy since, too."),
@@ -169,26 +175,23 @@ def recalibrate(
     as_json: AsJson = False,
 ) -> None:
     """Draw a new threshold from stored scores, and decide again, without scoring."""
-    if sigmas is not None and quantile is not None:
-        raise SettingsError("give --sigmas or --quantile, not both")
-    policy = Policy.SIGMAS if quantile is None else Policy.QUANTILE
+    given = {"sigmas": sigmas, "rate": rate}
     if quantile is not None:
         from mriad_model.detection.thresholds import check_k
 
-        check_k(policy, quantile)  # before anything is started
+        check_k(Policy.QUANTILE, quantile)  # before anything is started
+    place = read_context(home, **given) if dry_run else write_context(home, **given)
+    policy, k = policy_and_k(place.settings, sigmas, rate, quantile)
     if dry_run:
         from tasks.training.thresholds import propose
 
-        place = read_context(home, sigmas=sigmas)
-        k = place.settings.sigmas if quantile is None else quantile
         proposal = propose(place.record_to_read(), policy, k, new_healthy=new_healthy)
         lines.show_recalibrate(proposal, None, as_json=as_json)
         return
-    active_threshold(database(str(write_context(home, sigmas=sigmas).home)))
-    with flow_context(home, sigmas=sigmas) as place:
+    active_threshold(database(str(place.home)))
+    with flow_context(home, **given) as place:
         from flows.recalibrate import recalibrate_threshold
 
-        k = place.settings.sigmas if quantile is None else quantile
         done = recalibrate_threshold(place.home, policy, k, local_user(), new_healthy)
     lines.show_recalibrate(done.proposal, done.threshold_id, as_json=as_json)
 

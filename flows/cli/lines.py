@@ -9,8 +9,10 @@ from flows.cli import output
 from flows.cli.console import Cell, show_json, show_lines, show_notice, show_some, show_table
 from flows.messages import counted, sentence
 from mriad_model.rejections import group_by_folder, split_rejections
+from mriad_model.shares import with_interval
 
 if TYPE_CHECKING:
+    from db.entities import Threshold
     from flows.demo import DemoResult
     from flows.evaluate import EvaluationResult
     from flows.ingest import IngestResult
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from flows.score import ScoringResult
     from flows.train import TrainingResult
     from mriad_model.datasets.labels import LabelLine
+    from mriad_model.detection.thresholds import ThresholdFit
     from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport
     from mriad_model.rejections import RejectedItem
     from tasks.reports.weekly_report import WeeklyReport
@@ -44,6 +47,10 @@ TRAINED = (
     "Model {0.model_id} trained on {0.n_train} healthy {0.learned} ({0.n_validation} to stop, "
     "{0.n_calibration} to calibrate){epochs}; {0.seconds:.0f} s."
 )
+CROSS_FITTED = (
+    "Model {0.model_id} cross-fitted on {0.n_train} healthy {0.learned} in {0.n_folds} folds: each "
+    "is scored by a member trained without it, and all calibrate{epochs}; {0.seconds:.0f} s."
+)
 EPOCHS = ": best of {0.epochs} epochs was {0.best_epoch}{loss}"
 VALIDATION_LOSS = ", validation loss {:.5f}"
 FEW_CALIBRATION_SCANS = (
@@ -58,6 +65,7 @@ PROPOSED, RECALIBRATED = "A new threshold", "Threshold {threshold}"
 THRESHOLD = (
     "{which}: {0.value:.6g} ({0.policy.value} {0.k:g}; {scores}, mean {0.mean:.6g}, sd {0.sd:.6g})."
 )
+RATE = "It flags {rate} of healthy scans, by {n} of them."
 FLIPS = "It {verb} {0.to_suspicious} of {decided} to suspicious and {0.to_normal} to normal."
 SCORED = (
     "{0.new} new, {0.known} known, {rejected} rejected; {0.scored} scored, {0.suspicious} "
@@ -126,14 +134,25 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
     loss = found.validation_loss
     best = EPOCHS.format(found, loss="" if loss is None else VALIDATION_LOSS.format(loss))
     show_lines(
-        TRAINED.format(found, epochs=best if found.epochs else ""),
+        (CROSS_FITTED if found.n_folds else TRAINED).format(
+            found, epochs=best if found.epochs else ""
+        ),
         _compared(found.comparison),
         (ACTIVE if found.activated else NOT_ACTIVE).format(threshold=found.threshold_id),
+        *_rate(found.threshold),
     )
     if found.n_calibration < FEW_TO_CALIBRATE:
         show_lines(FEW_CALIBRATION_SCANS.format(n=found.n_calibration))
     show_lines(*(WARNING.format(text=f"{text}.") for text in found.warnings))
     show_notice()
+
+
+def _rate(drawn: "ThresholdFit | Threshold") -> list[str]:
+    """What a threshold promises; nothing of one of before, which promised nothing."""
+    if drawn.rate is None or drawn.rate_low is None or drawn.rate_high is None:
+        return []
+    rate = with_interval(drawn.rate, drawn.rate_low, drawn.rate_high)
+    return [RATE.format(rate=rate, n=drawn.n_groups)]
 
 
 def _compared(found: "CandidateFigures") -> str:
@@ -171,6 +190,7 @@ def show_recalibrate(proposal: "Proposal", threshold_id: int | None, *, as_json:
     decided = counted(proposal.decided, "decided scan")
     show_lines(
         THRESHOLD.format(proposal.fit, which=which, scores=scores),
+        *_rate(proposal.fit),
         FLIPS.format(proposal.flips, verb=verb, decided=decided),
     )
     show_notice()

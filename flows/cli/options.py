@@ -10,7 +10,8 @@ import typer
 from flows.cli.console import progress_shown
 from flows.context import Context, write_context
 from flows.service.prefect_server import prefect_server
-from flows.settings import login_name
+from flows.settings import Settings, login_name
+from mriad_model.enums import Policy
 from mriad_model.errors import SettingsError
 
 LARGEST_ID = 2**63 - 1
@@ -36,6 +37,10 @@ Seed = Annotated[int | None, typer.Option(min=0, help="Of splits, weights and au
 Sigmas = Annotated[
     float | None, typer.Option(help="Threshold: mean + K standard deviations (default: 1).")
 ]
+Rate = Annotated[
+    float | None,
+    typer.Option(help="Threshold: the share of healthy scans that it may flag, such as 0.05."),
+]
 Reviewer = Annotated[
     str | None,
     typer.Option("--reviewer", metavar="NAME", help="Who reviews (default: your login name)."),
@@ -47,6 +52,28 @@ Labels = Annotated[
     Path | None,
     typer.Option("--labels", metavar="CSV", help="Labels from a CSV: columns path and label."),
 ]
+
+
+def policy_and_k(
+    settings: Settings,
+    sigmas: float | None,
+    rate: float | None,
+    quantile: float | None = None,
+) -> tuple[Policy, float]:
+    """How to draw a threshold: as an option of the command line says, else as the settings do.
+
+    Raises:
+        SettingsError: several options say how.
+    """
+    given = {Policy.SIGMAS: sigmas, Policy.QUANTILE: quantile, Policy.RATE: rate}
+    chosen = [(policy, k) for policy, k in given.items() if k is not None]
+    if len(chosen) > 1:
+        raise SettingsError("give one of --sigmas, --quantile and --rate")
+    for policy, k in chosen:
+        return policy, k
+    if settings.rate is not None:
+        return Policy.RATE, settings.rate
+    return Policy.SIGMAS, settings.sigmas
 
 
 @contextmanager

@@ -50,6 +50,7 @@ HISTORY_COLUMNS = (
     "decided_at",
     "review",
 )
+RATE = "n_groups rate rate_low rate_high"  # of a threshold
 NO_RUN = {"new": 0, "known": 0, "rejected": []}  # of a folder without files
 
 
@@ -72,10 +73,9 @@ def train_document(found: "TrainingResult") -> Document:
     return {
         **_keys(found, "model_id threshold_id n_train n_validation n_calibration"),
         **_keys(found, "epochs best_epoch validation_loss seconds activated why"),
-        **_keys(found, "learned warnings"),
-        "comparison": {
-            **_keys(found.comparison, "text model active active_model_id"),
-        },
+        **_keys(found, "learned warnings n_folds"),
+        "comparison": _keys(found.comparison, "text model active active_model_id"),
+        "threshold": _keys(found.threshold, f"policy k value n {RATE}"),
     }
 
 
@@ -94,7 +94,7 @@ def recalibrate_document(proposal: "Proposal", threshold_id: int | None) -> Docu
     """`mriad recalibrate`; without a threshold id, a dry run."""
     return {
         "threshold_id": threshold_id,
-        **_keys(proposal.fit, "policy mean sd n k value"),
+        **_keys(proposal.fit, f"policy mean sd n k value {RATE}"),
         "flips": _keys(proposal.flips, "to_suspicious to_normal"),
         "decided": proposal.decided,
         "dry_run": threshold_id is None,
@@ -259,7 +259,7 @@ def _run(run: Run) -> Document:
 
 def _score(found: "ScoreDetails", n_slices: int | None, files: Sequence[str]) -> Document:
     return {
-        "score": _keys(found.score, "id scan_id model_id value run_id created_at"),
+        "score": _keys(found.score, "id scan_id model_id value run_id created_at spread"),
         "model": _model(found.model),
         "positions": found.positions,
         "slice_values": found.slice_values,
@@ -320,7 +320,7 @@ def threshold_document(
     """A line of `mriad activate` without a threshold, which lists them under `thresholds`."""
     figures = "at n_healthy n_abnormal flagged auroc_implanted auroc_abnormal"
     return {
-        **_keys(row, "id model_id dataset_id policy mean sd n k value run_id created_at"),
+        **_keys(row, f"id model_id dataset_id policy mean sd n k value run_id created_at {RATE}"),
         "learned": learned,
         "active": row.id == active,
         "compared": compared and _keys(compared, figures),

@@ -60,6 +60,7 @@ THRESHOLDS = (
     "policy",
     "limit",
     "calibration scans",
+    "promised rate",
     "flagged",
     "AUROC lesions",
     "AUROC abnormal",
@@ -75,6 +76,7 @@ ACTIVATED = (
     "{decisions} scans decided by it that were not before."
 )
 AUROC = (
+    "Promised rate: of healthy scans, how many the threshold flags, with 95 % interval. "
     "AUROC: how well lesions drawn into healthy scans, or scans labelled abnormal, are told from "
     "healthy scans that the model was not trained on; flagged: of these healthy scans."
 )
@@ -236,8 +238,15 @@ def _threshold_row(
         f"{row.policy} {row.k:g}",
         row.value,
         row.n,
+        _promised(row),
         *figures,
     ]
+
+
+def _promised(row: Threshold) -> str:
+    if row.rate is None or row.rate_low is None or row.rate_high is None:
+        return "-"
+    return f"{row.rate:.2f} ({row.rate_low:.2f}-{row.rate_high:.2f})"
 
 
 def _auroc(value: float | None, n: int) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -14,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from mriad_model.enums import Role
 from mriad_model.errors import SettingsError, TooFewScans
+from mriad_model.recipes import CrossFitting
 
 MIN_GROUPS = {Role.TRAIN: 1, Role.VALIDATION: 1, Role.CALIBRATION: 2}
 """Fewest distinct scans a role can do with: a spread needs two."""
@@ -100,6 +102,61 @@ def grouped_folds(
         fold_of[group] = load.index(min(load))
         load[fold_of[group]] += size[group]
     return [fold_of[group] for group in groups]
+
+
+def is_cross_fitted(how: CrossFitting | None, n_groups: int) -> TypeGuard[CrossFitting]:
+    """Whether so few healthy scans, a group counted once, all teach and calibrate."""
+    return how is not None and how.folds < n_groups < how.below
+
+
+def cross_fitting_folds(
+    groups: Sequence[int],
+    before: Sequence[int | None],
+    n_folds: int,
+    seed: int,
+    keys: Sequence[str],
+) -> list[int]:
+    """A fold for each scan, the same for all of a group, as `grouped_folds` deals them.
+
+    A group keeps the fold that a scan of it had `before`, the lowest where it had several.
+    """
+    kept: dict[int, int] = {}
+    for group, fold in zip(groups, before, strict=True):
+        if fold is not None:
+            kept[group] = min(fold, kept.get(group, fold))
+    load = [0] * n_folds
+    size: dict[int, int] = {}
+    for group in groups:
+        size[group] = size.get(group, 0) + 1
+    for group, fold in kept.items():
+        load[fold] += size[group]
+    new = [group for group in drawn_order(groups, seed, keys) if group not in kept]
+    for group in sorted(new, key=lambda group: -size[group]):  # stable: the draw breaks ties
+        kept[group] = load.index(min(load))
+        load[kept[group]] += size[group]
+    return [kept[group] for group in groups]
+
+
+def fold_roles(
+    groups: Sequence[int],
+    folds: Sequence[int | None],
+    fold: int,
+    held_out: float,
+    seed: int,
+    keys: Sequence[str],
+) -> list[Role]:
+    """What each scan does for the member without a fold; groups are drawn anew for each.
+
+    Scans of the fold calibrate; of the groups of the others a share validates, one at least.
+    """
+    outside = [i for i, own in enumerate(folds) if own != fold]
+    drawn = drawn_order([groups[i] for i in outside], seed + fold, [keys[i] for i in outside])
+    n = min(max(1, round(held_out * len(drawn))), len(drawn) - 1)
+    validating = set(drawn[:n])
+    return [
+        Role.CALIBRATION if own == fold else Role.VALIDATION if group in validating else Role.TRAIN
+        for group, own in zip(groups, folds, strict=True)
+    ]
 
 
 def drawn_order(groups: Sequence[int], seed: int, keys: Sequence[str] | None) -> list[int]:

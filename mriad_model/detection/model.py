@@ -1,8 +1,8 @@
 """A fitted model: what `fit` makes, what scores slices, what is stored."""
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,22 +11,22 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from mriad_model.detection.anomaly_maps import (
-    Normalisation,
-    Scored,
-    SliceLevels,
-    anchored,
-    combine,
-    slice_scores,
-    standard_of,
-    standardised,
-)
+from mriad_model.detection.anomaly_maps import Normalisation, Scored
 from mriad_model.detection.detectors import detector_of
 from mriad_model.detection.detectors.detector import Detector, HealthySlices
 from mriad_model.detection.devices import repeatable, resolve_device
+from mriad_model.detection.member import (
+    FittedMember,
+    Member,
+    fit_member,
+    in_one_unit,
+    score,
+    slices_of,
+)
 from mriad_model.detection.model_file import (
-    FORMAT,
     METADATA_KEY,
+    ONE_MEMBER,
+    SEVERAL_MEMBERS,
     Shapes,
     check_tensors,
     colour_limits,
@@ -36,11 +36,11 @@ from mriad_model.detection.model_file import (
 )
 from mriad_model.detection.training import Epoch, TrainingSummary
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
-from mriad_model.preprocessing.foreground import interiors
-from mriad_model.preprocessing.slices import SliceBatch, shrunk
+from mriad_model.preprocessing.slices import SliceBatch
 from mriad_model.recipes import Recipe
 
 USUAL = "usual"  # prefix of the tensors that standardise
+MEMBER = "member{}."  # prefix of a member's tensors, where there are several
 UNREADABLE = (  # what reading something that is no model may run into
     SafetensorError,
     SettingsError,
@@ -58,29 +58,26 @@ class FittedModel:
     """A recipe with everything that was learned for it. Several threads may score at once."""
 
     recipe: Recipe
-    detectors: dict[str, Detector]
-    standards: dict[str, Normalisation]
+    members: tuple[Member, ...]  # one, or with cross-fitting one a fold, learned without it
     colour_low: float  # map values from here on are coloured
     colour_high: float  # and fully coloured from here on
     training: TrainingSummary
     device: torch.device
 
-    def score(self, batch: SliceBatch) -> Scored:
-        """Score every slice; a slice's result depends on nothing but itself, bit for bit."""
-        with repeatable(self.device):
-            return self._score(batch)
+    @property
+    def detectors(self) -> dict[str, Detector]:
+        """The detectors of the first member."""
+        return self.members[0].detectors
 
-    def _score(self, batch: SliceBatch) -> Scored:
-        inside = _interiors(batch, self.recipe)
-        maps = _maps(self.recipe, self.detectors, batch, inside, self.device)
-        heights = _heights(batch, self.recipe)
-        maps, combined = _combined(maps, self.standards, inside, heights, self.recipe)
-        how, alone = self.recipe.scoring.score, self.recipe.scoring.scored_by
-        parts = {kind: slice_scores(found, inside, how) for kind, found in maps.items()}
-        own = slice_scores(combined, inside, how)
-        if alone is not None and self.recipe.volumes is None:
-            own = parts[alone] / self.standards[alone].sd
-        return Scored(own, combined, parts)
+    def score(self, batch: SliceBatch, fold: int | None = None) -> Scored:
+        """Score every slice; a slice's result depends on nothing but itself, bit for bit.
+
+        All members score, and their mean counts. Slices of a scan that was in a `fold` of the
+        training are scored by the member alone that did not learn that fold.
+        """
+        members = self.members if fold is None else (self.members[fold],)
+        with repeatable(self.device):
+            return score(members, slices_of(batch, self.recipe, self.device))
 
     def to_bytes(self) -> bytes:
         """The model as a safetensors file. The same model gives the same bytes, trained twice too.
@@ -88,20 +85,23 @@ class FittedModel:
         How long the training took is not part of it.
         """
         training = {name: v for name, v in asdict(self.training).items() if name != "seconds"}
+        spreads = [{kind: s.sd for kind, s in each.standards.items()} for each in self.members]
+        several = len(self.members) > 1
         about = {
-            "format": FORMAT,
+            "format": SEVERAL_MEMBERS if several else ONE_MEMBER,
             "recipe": json.loads(self.recipe.to_json()),
-            "standards": {kind: s.sd for kind, s in self.standards.items()},
+            "standards": spreads if several else spreads[0],
             "colour": {"low": self.colour_low, "high": self.colour_high},
             "training": training,
         }
-        tensors = {
-            f"{kind}.{name}": tensor.cpu().contiguous()
-            for kind, detector in self.detectors.items()
-            for name, tensor in detector.tensors().items()
-        }
-        for kind, standard in self.standards.items():
-            tensors[f"{USUAL}.{kind}"] = torch.from_numpy(standard.usual)
+        tensors: dict[str, torch.Tensor] = {}
+        for number, member in enumerate(self.members):
+            prefix = MEMBER.format(number) if several else ""
+            for kind, detector in member.detectors.items():
+                for name, tensor in detector.tensors().items():
+                    tensors[f"{prefix}{kind}.{name}"] = tensor.cpu().contiguous()
+            for kind, standard in member.standards.items():
+                tensors[f"{prefix}{USUAL}.{kind}"] = torch.from_numpy(standard.usual)
         text = json.dumps(about, sort_keys=True, separators=(",", ":"))
         return safetensors.torch.save(tensors, {METADATA_KEY: text})
 
@@ -112,7 +112,11 @@ class FittedModel:
         try:
             about, shapes = read_header(data)
             recipe = Recipe.from_json(json.dumps(about["recipe"]))
-            check_tensors(shapes, _shapes(recipe))
+            prefixes = _prefixes(about["format"], recipe)
+            own = _shapes(recipe)
+            check_tensors(
+                shapes, {prefix + name: shape for prefix in prefixes for name, shape in own.items()}
+            )
             return cls._restore(about, recipe, safetensors.torch.load(data), where)
         except UNREADABLE as error:
             raise ModelFileError(f"it is no model of mriad: {error}") from error
@@ -125,24 +129,19 @@ class FittedModel:
         tensors: dict[str, torch.Tensor],
         device: torch.device,
     ) -> "FittedModel":
-        for name, tensor in tensors.items():
-            if not torch.isfinite(tensor).all():
-                raise ModelFileError(f"its tensor {name!r} holds what is no finite number")
-            if name.startswith(f"{USUAL}.") and not (tensor > 0).all():
-                raise ModelFileError(f"its tensor {name!r} is not above 0 everywhere")
         low, high = colour_limits(about["colour"])
         kinds = {part.kind for part in recipe.detectors if recipe.scoring.standardise}
-        spreads = standard_spreads(about["standards"], kinds)
+        prefixes = _prefixes(about["format"], recipe)
+        spreads = about["standards"] if about["format"] == SEVERAL_MEMBERS else [about["standards"]]
+        if not isinstance(spreads, list) or len(spreads) != len(prefixes):
+            raise ModelFileError(f"it does not have the standards of {len(prefixes)} members")
+        members = tuple(
+            _member(recipe, _of(prefix, tensors), standard_spreads(each, kinds), device)
+            for prefix, each in zip(prefixes, spreads, strict=True)
+        )
         return cls(
             recipe=recipe,
-            detectors={
-                part.kind: detector_of(part).restore(recipe, part, _of(part.kind, tensors), device)
-                for part in recipe.detectors
-            },
-            standards={
-                kind: Normalisation(tensors[f"{USUAL}.{kind}"].numpy(), sd)
-                for kind, sd in spreads.items()
-            },
+            members=members,
             colour_low=low,
             colour_high=high,
             training=TrainingSummary(**training_figures(about["training"])),
@@ -164,87 +163,76 @@ def fit(
     weights are kept, and the training slices do the scaling. Raises TooFewScans where there is
     nothing to learn from, TrainingDiverged where the loss becomes no number.
     """
-    if len(train) == 0 or (validation is not None and len(validation) == 0):
-        raise TooFewScans("training needs at least one healthy scan, and one held out from it")
-    where = resolve_device(device)
-    detectors, training = _fit_detectors(HealthySlices(recipe, train, validation, where, progress))
-    healthy = train if validation is None else validation
-    inside = _interiors(healthy, recipe)
-    with repeatable(where):
-        maps = _maps(recipe, detectors, healthy, inside, where)
-    standards, heights = {}, _heights(healthy, recipe)
-    if recipe.scoring.standardise:
-        standards = {
-            kind: standard_of(
-                found, inside, recipe.scoring, heights, relative=detectors[kind].relative
-            )
-            for kind, found in maps.items()
-        }
-    _, combined = _combined(maps, standards, inside, heights, recipe)
-    low, high = _colours(combined[inside], recipe)
-    return FittedModel(recipe, detectors, standards, low, high, training, where)
+    return _fit([(train, validation)], recipe, device, progress)
 
 
-def _fit_detectors(healthy: HealthySlices) -> tuple[dict[str, Detector], TrainingSummary]:
-    """Every detector of the recipe, fitted where it has something to fit."""
-    held_out = 0 if healthy.validation is None else len(healthy.validation)
-    summary = TrainingSummary(0, 0, None, 0.0, len(healthy.train), held_out)
-    detectors: dict[str, Detector] = {}
-    for part in healthy.recipe.detectors:
-        detectors[part.kind], trained = detector_of(part).fit(part, healthy)
-        summary = trained or summary
-    return detectors, summary
-
-
-def _maps(
+def fit_folds(
+    folds: Sequence[tuple[SliceBatch, SliceBatch]],
     recipe: Recipe,
-    detectors: dict[str, Detector],
-    slices: SliceBatch,
-    inside: NDArray[np.bool_],
-    device: torch.device,
-) -> dict[str, NDArray[np.float32]]:
-    return {
-        part.kind: detectors[part.kind].maps(part, slices, inside, device)
-        for part in recipe.detectors
-    }
+    device: str = "auto",
+    progress: Callable[[Epoch], None] | None = None,
+) -> FittedModel:
+    """Fit a member without each of the recipe's folds, as `fit` does, each by a seed of its own.
 
+    `folds` are the slices that the member without that fold learns from, and those held out from
+    its training, of scans of other folds too. The training's figures are the mean loss, the sum of
+    the seconds, and else the largest of the members'.
 
-def _interiors(slices: SliceBatch, recipe: Recipe) -> NDArray[np.bool_]:
-    """Where maps of the slices count, (N, M, M)."""
-    return interiors(shrunk(slices, recipe.map_size).masks, recipe.scoring.erosion)
-
-
-def _combined(
-    maps: dict[str, NDArray[np.float32]],
-    standards: dict[str, Normalisation],
-    inside: NDArray[np.bool_],
-    heights: SliceLevels | None,
-    recipe: Recipe,
-) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
-    """The detectors' maps, standardised where the recipe does so, and the one map of all.
-
-    Where one detector scores a volume, its map is moved so that the score is a value of it: the
-    threshold tells the segmentation too. A picture's is left, for so it paints better (pixel
-    average precision on 59 lesion masks .60 against .45).
+    Raises:
+        SettingsError: they are not as many as the recipe has folds.
     """
-    if not standards:
-        (found,) = maps.values()
-        return maps, found
-    maps = standardised(maps, standards, heights)
-    combined, alone = combine(maps, standards, inside), recipe.scoring.scored_by
-    if alone is not None and recipe.volumes is not None:
-        scores = slice_scores(maps[alone], inside, recipe.scoring.score) / standards[alone].sd
-        combined = anchored(combined, scores, inside)
-    return maps, combined
+    how = recipe.cross_fitting
+    if how is None or len(folds) != how.folds:
+        raise SettingsError(f"the recipe {recipe.name!r} is not cross-fitted in {len(folds)} folds")
+    return _fit(folds, recipe, device, progress)
 
 
-def _heights(batch: SliceBatch, recipe: Recipe) -> SliceLevels | None:
-    levels = recipe.scans.levels
-    if levels is None:
-        return None
-    if batch.levels is None:
-        raise SettingsError(f"the recipe {recipe.name!r} needs slices of volumes, not pictures")
-    return SliceLevels(levels, batch.levels)
+def _fit(
+    parts: Sequence[tuple[SliceBatch, SliceBatch | None]],
+    recipe: Recipe,
+    device: str,
+    progress: Callable[[Epoch], None] | None,
+) -> FittedModel:
+    where = resolve_device(device)
+    fits: list[FittedMember] = []
+    for number, (train, validation) in enumerate(parts):
+        if len(train) == 0 or (validation is not None and len(validation) == 0):
+            raise TooFewScans("training needs at least one healthy scan, and one held out from it")
+        own = recipe.with_training(seed=(recipe.training.seed + number) % 2**64)
+        tell = None if progress is None else _in_turn(progress, number, len(parts))
+        fits.append(fit_member(HealthySlices(own, train, validation, where, tell)))
+    members = in_one_unit([each.member for each in fits], recipe)
+    healthy = []
+    for member, fitted in zip(members, fits, strict=True):
+        _, combined = fitted.slices.combined(fitted.maps, member.standards)
+        healthy.append(combined[fitted.slices.inside])
+    low, high = _colours(np.concatenate(healthy), recipe)
+    training = _summary([each.training for each in fits])
+    return FittedModel(recipe, members, low, high, training, where)
+
+
+def _in_turn(progress: Callable[[Epoch], None], number: int, of: int) -> Callable[[Epoch], None]:
+    """Epochs of one of several trainings, counted through."""
+
+    def tell(epoch: Epoch) -> None:
+        done = number * epoch.max_epochs + epoch.number
+        progress(replace(epoch, number=done, max_epochs=of * epoch.max_epochs))
+
+    return tell
+
+
+def _summary(trainings: Sequence[TrainingSummary]) -> TrainingSummary:
+    if len(trainings) == 1:
+        return trainings[0]
+    losses = [each.validation_loss for each in trainings if each.validation_loss is not None]
+    return TrainingSummary(
+        epochs=max(each.epochs for each in trainings),
+        best_epoch=max(each.best_epoch for each in trainings),
+        validation_loss=sum(losses) / len(losses) if losses else None,
+        seconds=sum(each.seconds for each in trainings),
+        n_train=max(each.n_train for each in trainings),
+        n_validation=max(each.n_validation for each in trainings),
+    )
 
 
 def _colours(healthy: NDArray[np.float32], recipe: Recipe) -> tuple[float, float]:
@@ -254,8 +242,42 @@ def _colours(healthy: NDArray[np.float32], recipe: Recipe) -> tuple[float, float
     return float(low), float(low) + recipe.heatmap.high_factor * reach
 
 
+def _prefixes(file_format: int, recipe: Recipe) -> list[str]:
+    """What begins the names of each member's tensors."""
+    if file_format == ONE_MEMBER:
+        return [""]
+    if recipe.cross_fitting is None:
+        raise ModelFileError("it has several members, and its recipe is not cross-fitted")
+    return [MEMBER.format(number) for number in range(recipe.cross_fitting.folds)]
+
+
+def _member(
+    recipe: Recipe,
+    tensors: dict[str, torch.Tensor],
+    spreads: dict[str, float],
+    device: torch.device,
+) -> Member:
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise ModelFileError(f"its tensor {name!r} holds what is no finite number")
+        if name.startswith(f"{USUAL}.") and not (tensor > 0).all():
+            raise ModelFileError(f"its tensor {name!r} is not above 0 everywhere")
+    return Member(
+        detectors={
+            part.kind: detector_of(part).restore(
+                recipe, part, _of(f"{part.kind}.", tensors), device
+            )
+            for part in recipe.detectors
+        },
+        standards={
+            kind: Normalisation(tensors[f"{USUAL}.{kind}"].numpy(), sd)
+            for kind, sd in spreads.items()
+        },
+    )
+
+
 def _shapes(recipe: Recipe) -> Shapes:
-    """The tensors that a model of this recipe consists of."""
+    """The tensors that a member of a model of this recipe consists of."""
     size, levels = recipe.map_size, recipe.scans.levels
     usual = (size, size) if levels is None else (levels.number, size, size)
     shapes: Shapes = {}
@@ -267,6 +289,5 @@ def _shapes(recipe: Recipe) -> Shapes:
     return shapes
 
 
-def _of(kind: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    prefix = f"{kind}."
+def _of(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}

@@ -13,7 +13,7 @@ from typing import Any, Final
 from mriad_model.errors import ModelFileError
 
 METADATA_KEY: Final = "mriad"  # one key alone: the format stores several in no fixed order
-FORMAT: Final = 1
+ONE_MEMBER, SEVERAL_MEMBERS = 1, 2  # formats
 LARGEST: Final = 2**30  # bytes; the published network takes 68 MB, the default recipe's 2 MB
 LARGEST_HEADER: Final = 2**20  # bytes; 5 kB are usual
 PARTS: Final = {"format", "recipe", "standards", "colour", "training"}
@@ -40,9 +40,10 @@ def read_header(data: bytes) -> tuple[dict[str, Any], Shapes]:
     if set(metadata) != {METADATA_KEY} or not isinstance(metadata[METADATA_KEY], str):
         raise ValueError("its metadata is not ours")
     about = _json(metadata[METADATA_KEY])
-    if about["format"] != FORMAT:
+    if about["format"] not in (ONE_MEMBER, SEVERAL_MEMBERS):
         raise ModelFileError(
-            f"it is a model of format {str(about['format'])[:20]}; this version reads {FORMAT}"
+            f"it is a model of format {str(about['format'])[:20]}; this version reads "
+            f"{ONE_MEMBER} and {SEVERAL_MEMBERS}"
         )
     if set(about) != PARTS:
         raise ModelFileError(f"it does not hold {', '.join(sorted(PARTS))}, and nothing else")

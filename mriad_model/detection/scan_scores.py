@@ -23,14 +23,28 @@ class ScanScores:
     slice_scores: NDArray[np.float64]  # (N,)
     positions: tuple[int, ...]  # of the slices, as in the prepared scan
     maps: NDArray[np.float32]  # (N, S, S); 0 is an ordinary pixel
+    spread: float | None = None  # of the score, sd between the model's members; None: of one
 
 
-def score_scans(fitted: FittedModel, prepared: Sequence[PreparedScan]) -> list[ScanScores]:
-    """Score scans; each result depends on nothing but the scan and the model, bit for bit."""
-    if not prepared:
-        return []
-    scored = fitted.score(joined([scan.batch for scan in prepared]))
-    return scans_of_slices(scored, prepared, fitted.recipe.scans)
+def score_scans(
+    fitted: FittedModel,
+    prepared: Sequence[PreparedScan],
+    folds: Sequence[int | None] | None = None,
+) -> list[ScanScores]:
+    """Score scans; each result depends on nothing but the scan and the model, bit for bit.
+
+    `folds`: of the training, those that the scans were in; None for a scan that was in none, and
+    for all of them. A fold's scans are scored by the member that did not learn it.
+    """
+    of_scan = [None] * len(prepared) if folds is None else list(folds)
+    found: dict[int, ScanScores] = {}
+    for fold in sorted(set(of_scan), key=lambda each: -1 if each is None else each):
+        places = [i for i, each in enumerate(of_scan) if each == fold]
+        mine = [prepared[i] for i in places]
+        scored = fitted.score(joined([scan.batch for scan in mine]), fold)
+        scans = scans_of_slices(scored, mine, fitted.recipe.scans)
+        found |= dict(zip(places, scans, strict=True))
+    return [found[i] for i in range(len(prepared))]
 
 
 def scans_of_slices(
@@ -49,7 +63,10 @@ def scans_of_slices(
         if how.scan_score is ScanScore.SMOOTHED_MAX:
             maps = _smoothed(maps, scan, how.extent)
             scores = maps.max(axis=(1, 2)).astype(np.float64)
-        found.append(ScanScores(_scan_score(scores, scan, how), scores, scan.positions, maps))
+        score = _scan_score(scores, scan, how)
+        # Of pictures alone, see Recipe.cross_fitting: the one slice's is the scan's.
+        spread = None if scored.spread is None else float(scored.spread[mine].max())
+        found.append(ScanScores(score, scores, scan.positions, maps, spread))
     return found
 
 

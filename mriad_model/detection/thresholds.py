@@ -1,6 +1,6 @@
 """Thresholds: a line drawn through the scores of healthy scans the model never saw.
 
-Numpy only, so that a recalibration starts as quickly as a query. Scores are "higher is more
+Without torch, so that a recalibration starts as quickly as a query. Scores are "higher is more
 anomalous"; a scan is suspicious when its score lies strictly above the threshold's value. All
 sums are exactly rounded (`math.fsum`), so stored scores give the same bits in any order.
 
@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from mriad_model.enums import Policy, Verdict
 from mriad_model.errors import SettingsError, ThresholdUndefined
 
+CONFIDENCE = 0.95  # of intervals
 DEFAULT_SIGMAS = 1.0  # the seed's: mean + 1 sd flags about 16 % of normally distributed scores
 
 
@@ -33,8 +34,12 @@ class ThresholdFit:
     mean: float
     sd: float  # divides by n, not n - 1, as the seed's notebook (numpy's default) did
     n: int
-    k: float  # sigmas above the mean, or the quantile, as the policy says
+    k: float  # sigmas above the mean, the quantile, or the rate, as the policy says
     value: float
+    n_groups: int | None = None  # of near-duplicates and patients
+    rate: float | None = None  # of healthy scans that it flags, see `promised_rate`
+    rate_low: float | None = None  # 95 % interval
+    rate_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ def fit_threshold(
     """The threshold that calibration scores (n,) give under a policy.
 
     `sigmas`: mean + k * sd. `quantile`: the smallest calibration score that at least a share k
-    of healthy scans stay at or below, see `conformal_quantile`. `groups` are those of the scores.
+    of healthy scans stay at or below, see `conformal_quantile`. `rate`: the same, k being the
+    share that lies above. `groups` are those of the scores.
 
     Raises ThresholdUndefined for fewer than two scores, scores that are not finite, or scores
     that are all the same, and SettingsError for a k that the policy cannot use.
@@ -67,8 +73,62 @@ def fit_threshold(
             f"all {values.size} calibration scores are {values[0]:g}, so they have no spread: "
             "calibrate on healthy scans that differ, or check the model"
         )
-    value = mean + k * sd if policy is Policy.SIGMAS else conformal_quantile(values, k, groups)
-    return ThresholdFit(policy, mean, sd, int(values.size), k, value)
+    value = mean + k * sd if policy is Policy.SIGMAS else _conformal(values, policy, k, groups)
+    n_groups = values.size if groups is None else len(set(groups))
+    rate = promised_rate(values, value, groups, conformal=policy is not Policy.SIGMAS)
+    return ThresholdFit(policy, mean, sd, int(values.size), k, value, int(n_groups), *rate)
+
+
+def _conformal(
+    values: NDArray[np.float64], policy: Policy, k: float, groups: Sequence[int] | None
+) -> float:
+    if policy is Policy.QUANTILE:
+        return conformal_quantile(values, k, groups)
+    needed = groups_needed(k)
+    n = values.size if groups is None else len(set(groups))
+    if n < needed:
+        raise ThresholdUndefined(too_few_for(k, n))
+    return conformal_quantile(values, float(1 - _exactly(k)), groups)
+
+
+def groups_needed(rate: float) -> int:
+    """The fewest healthy scans, near-duplicates and patients counted once, that keep a rate."""
+    return math.ceil(1 / _exactly(rate)) - 1
+
+
+def too_few_for(rate: float, n: int) -> str:
+    """That n healthy scans cannot keep a rate, and how many can."""
+    return (
+        f"a false-positive rate of {rate:g} takes {groups_needed(rate)} healthy calibration scans "
+        f"(near-duplicates and scans of one patient count as one), and there are {n}: "
+        "add healthy scans or ask for a higher rate"
+    )
+
+
+def promised_rate(
+    scores: ArrayLike, value: float, groups: Sequence[int] | None = None, *, conformal: bool
+) -> tuple[float, float, float]:
+    """The share of healthy scans that lie above a value, and its 95 % interval.
+
+    Of n groups, `a` lie above. A conformal value is the (n - a)-th of their scores, so the rate of
+    all healthy scans has the distribution Beta(a + 1, n - a), whose mean (a + 1) / (n + 1) is the
+    rate (Vovk 2012, Conditional validity of inductive conformal predictors; Angelopoulos and Bates
+    2023, section 3.2). Any other value is not drawn by rank: the rate is a / n, with the exact
+    interval of a binomial share (Clopper and Pearson 1934). Exact where each group is one scan; a
+    group of several counts by the share of it that lies above.
+    """
+    from scipy.special import betaincinv  # noqa: PLC0415  a tenth of a second, seldom needed
+
+    values = np.asarray(scores, dtype=np.float64).ravel()
+    counts = _counts(values.size, groups)
+    n = float(sum(counts))
+    above = float(sum((c for c, s in zip(counts, values, strict=True) if s > value), Fraction(0)))
+    tail = (1 - CONFIDENCE) / 2
+    highest = 1.0 if above >= n else float(betaincinv(above + 1, n - above, 1 - tail))
+    if conformal:
+        return (above + 1) / (n + 1), float(betaincinv(above + 1, n - above, tail)), highest
+    lowest = 0.0 if above <= 0 else float(betaincinv(above, n - above + 1, tail))
+    return above / n, lowest, highest
 
 
 def mean_and_sd(scores: ArrayLike, groups: Sequence[int] | None = None) -> tuple[float, float]:
@@ -93,7 +153,7 @@ def conformal_quantile(
     """
     values = np.asarray(scores, dtype=np.float64).ravel()
     counts = _counts(values.size, groups)
-    share = Fraction(repr(float(quantile)))  # 0.07 * 100 is 7.000000000000001 in floats
+    share = _exactly(quantile)
     wanted, reached = (sum(counts) + 1) * share, Fraction(0)
     for place in np.argsort(values, kind="stable").tolist():
         reached += counts[place]
@@ -144,7 +204,7 @@ def calibration_needed(n_looks: int, false_discovery_rate: float = 0.1) -> int:
     The smallest p there is, 1 / (n + 1), passes Benjamini and Hochberg's (1995) first step,
     q / m, only if n >= m / q - 1.
     """
-    return max(1, math.ceil(n_looks / Fraction(repr(float(false_discovery_rate))) - 1))
+    return max(1, math.ceil(n_looks / _exactly(false_discovery_rate) - 1))
 
 
 def verdict(score: float, value: float) -> Verdict:
@@ -213,3 +273,10 @@ def check_k(policy: Policy, k: float) -> None:
         raise SettingsError(f"sigmas must be a finite number, not {k:g}")
     if policy is Policy.QUANTILE and not 0.0 < k < 1.0:
         raise SettingsError(f"a quantile lies between 0 and 1, not at {k:g}")
+    if policy is Policy.RATE and not 0.0 < k < 1.0:
+        raise SettingsError(f"a false-positive rate lies between 0 and 1, not at {k:g}")
+
+
+def _exactly(share: float) -> Fraction:
+    """A share as it was typed: 0.07 * 100 is 7.000000000000001 in floats."""
+    return Fraction(repr(float(share)))

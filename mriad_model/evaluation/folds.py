@@ -8,17 +8,19 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.detection.model import FittedModel, fit
+from mriad_model.datasets.roles import fold_roles
+from mriad_model.detection.model import FittedModel, fit, fit_folds
 from mriad_model.detection.scan_scores import ScanScores, largest_of_scans, scans_of_slices
 from mriad_model.detection.thresholds import ThresholdFit, fit_threshold
 from mriad_model.detection.training import Epoch
+from mriad_model.enums import Role
 from mriad_model.evaluation.baselines import baseline_scores, signed_scores
 from mriad_model.evaluation.dataset import EvaluationData
 from mriad_model.evaluation.protocol import EvaluationPlan, Selection, Split, select, split
 from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind, ScoreRow
 from mriad_model.evaluation.roc import FoldScores, turns
-from mriad_model.preprocessing.slices import joined
-from mriad_model.recipes import Recipe
+from mriad_model.preprocessing.slices import SliceBatch, joined
+from mriad_model.recipes import CrossFitting, Recipe
 
 Scores = NDArray[np.float64]
 Paint = Callable[[NDArray[np.float32], NDArray[np.float32], tuple[float, float], str], bytes]
@@ -43,7 +45,7 @@ def run_fold(
     """
     started = time.perf_counter()
     chosen = select(data, plan.protocol)
-    parts = split(data, chosen, plan, at)
+    parts = split(data, chosen, plan, at, recipe.cross_fitting)
     epochs: list[Epoch] = []
 
     def record(epoch: Epoch) -> None:
@@ -51,18 +53,19 @@ def run_fold(
         if progress is not None:
             progress(epoch)
 
-    model = fit(
-        data.training_slices(parts.train, recipe),
-        data.training_slices(parts.validation, recipe) if parts.validation else None,
-        recipe.with_training(seed=recipe.training.seed + plan.seed + at[0]),
-        device,
-        record,
-    )
+    seeded = recipe.with_training(seed=recipe.training.seed + plan.seed + at[0])
+    if parts.folds:
+        model = fit_folds(_fold_slices(data, parts, seeded), seeded, device, record)
+    else:
+        model = fit(
+            data.training_slices(parts.train, recipe),
+            data.training_slices(parts.validation, recipe) if parts.validation else None,
+            seeded,
+            device,
+            record,
+        )
     table = _Table(plan, at, parts, chosen)
-    scans = [data.scans[i] for i in table.items]
-    scored = model.score(joined([scan.batch for scan in scans]))
-    found = scans_of_slices(scored, scans, recipe.scans)
-    detectors = {name: largest_of_scans(part, scans) for name, part in scored.parts.items()}
+    found, detectors = _scored(model, data, table)
     rows = _rows(data, table, [each.score for each in found], detectors)
     pictures: tuple[Picture, ...] = ()
     if paint is not None:
@@ -84,6 +87,51 @@ def run_fold(
         pictures=pictures,
         seconds=time.perf_counter() - started,
     )
+
+
+def _fold_slices(
+    data: EvaluationData, parts: Split, recipe: Recipe
+) -> list[tuple[SliceBatch, SliceBatch]]:
+    """What each member of a cross-fitted model learns from, and is scaled by."""
+    how, items = recipe.cross_fitting or CrossFitting(), parts.train
+    groups, names = [data.groups[i] for i in items], [data.names[i] for i in items]
+    folds, seed = [parts.folds[i] for i in items], recipe.training.seed
+    found = []
+    for fold in range(how.folds):
+        roles = fold_roles(groups, folds, fold, how.held_out, seed, names)
+        train, validation = (
+            [i for i, given in zip(items, roles, strict=True) if given is role]
+            for role in (Role.TRAIN, Role.VALIDATION)
+        )
+        found.append(
+            (data.training_slices(train, recipe), data.training_slices(validation, recipe))
+        )
+    return found
+
+
+def _scored(
+    model: FittedModel, data: EvaluationData, table: "_Table"
+) -> tuple[list[ScanScores], dict[str, Scores]]:
+    """The scores of a table's scans, and those by each detector; calibration's out of fold."""
+    items, folds = table.items, table.parts.folds
+    found: dict[int, ScanScores] = {}
+    by_detector: dict[str, dict[int, float]] = {}
+    for fold in [None, *sorted(set(folds.values()))]:
+        mine = [i for i in items if folds.get(i) == fold]
+        scans = [data.scans[i] for i in mine]
+        if not scans:
+            continue
+        batch = joined([scan.batch for scan in scans])
+        scored = model.score(batch) if fold is None else model.score(batch, fold)
+        of_scans = scans_of_slices(scored, scans, model.recipe.scans)
+        found |= dict(zip(mine, of_scans, strict=True))
+        for name, part in scored.parts.items():
+            largest = largest_of_scans(part, scans).tolist()
+            by_detector.setdefault(name, {}).update(zip(mine, largest, strict=True))
+    detectors = {
+        name: np.array([of_item[i] for i in items]) for name, of_item in by_detector.items()
+    }
+    return [found[i] for i in items], detectors
 
 
 @dataclass(frozen=True, slots=True)

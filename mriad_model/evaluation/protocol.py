@@ -1,14 +1,21 @@
 """Which scans train, calibrate and test in each fold of an evaluation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mriad_model.datasets.roles import RoleShares, assign_roles, grouped_folds
+from mriad_model.datasets.roles import (
+    RoleShares,
+    assign_roles,
+    cross_fitting_folds,
+    grouped_folds,
+    is_cross_fitted,
+)
 from mriad_model.detection.thresholds import DEFAULT_SIGMAS
 from mriad_model.enums import PICTURES, LabelValue, Policy, Role
 from mriad_model.errors import SettingsError, TooFewScans
 from mriad_model.evaluation.dataset import EvaluationData
-from mriad_model.recipes import Recipe
+from mriad_model.recipes import CrossFitting, Recipe
 
 
 class EvaluationProtocol(StrEnum):
@@ -63,12 +70,16 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What each healthy image does in one fold, by position. All abnormal images are tested."""
+    """What each healthy image does in one fold, by position. All abnormal images are tested.
+
+    With cross-fitting those not tested all train and calibrate, and none validates.
+    """
 
     train: tuple[int, ...]
     validation: tuple[int, ...]
     calibration: tuple[int, ...]
     test: tuple[int, ...]
+    folds: Mapping[int, int] = field(default_factory=dict)  # of cross-fitting, by position
 
 
 def select(data: EvaluationData, protocol: EvaluationProtocol) -> Selection:
@@ -98,9 +109,16 @@ def select(data: EvaluationData, protocol: EvaluationProtocol) -> Selection:
 
 
 def split(
-    data: EvaluationData, chosen: Selection, plan: EvaluationPlan, at: tuple[int, int]
+    data: EvaluationData,
+    chosen: Selection,
+    plan: EvaluationPlan,
+    at: tuple[int, int],
+    cross_fitting: CrossFitting | None = None,
 ) -> Split:
-    """Deal the healthy images out for one (repeat, fold), by name and seed. Raises TooFewScans."""
+    """Deal the healthy images out for one (repeat, fold), by name and seed. Raises TooFewScans.
+
+    The `heldout` protocol cross-fits as a training of a recipe with `cross_fitting` would.
+    """
     healthy = chosen.healthy
     if plan.protocol is EvaluationProtocol.SEED:
         if len(healthy) < 2:
@@ -112,10 +130,15 @@ def split(
     seed = plan.seed + repeat
     folds = grouped_folds(groups, plan.n_folds, seed, names)
     rest = [n for n, found in enumerate(folds) if found != fold]
+    test = tuple(i for i, found in zip(healthy, folds, strict=True) if found == fold)
+    if is_cross_fitted(cross_fitting, len({groups[n] for n in rest})):
+        items, of_rest = tuple(healthy[n] for n in rest), [groups[n] for n in rest]
+        before, keys = [None] * len(rest), [names[n] for n in rest]
+        inner = cross_fitting_folds(of_rest, before, cross_fitting.folds, seed, keys)
+        return Split(items, (), items, test, dict(zip(items, inner, strict=True)))
     roles = assign_roles([groups[n] for n in rest], plan.shares, seed, [names[n] for n in rest])
     of_role = {
         role: tuple(healthy[n] for n, given in zip(rest, roles, strict=True) if given is role)
         for role in (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION)
     }
-    test = tuple(i for i, found in zip(healthy, folds, strict=True) if found == fold)
     return Split(of_role[Role.TRAIN], of_role[Role.VALIDATION], of_role[Role.CALIBRATION], test)

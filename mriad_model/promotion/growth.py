@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mriad_model.datasets.roles import counts_by_share, drawn_order
+from mriad_model.datasets.roles import counts_by_share, cross_fitting_folds, drawn_order
 from mriad_model.enums import Role
 
 CLOSEST_TO_TRAINING_FIRST = (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION, Role.TEST)
@@ -76,3 +76,38 @@ def roles_after_growth(
     roles = [role for role, count in counts.items() for _ in range(count)]
     found |= dict(zip(order, roles, strict=True))
     return [found.get(group, Role.TEST) for group in groups]
+
+
+def folds_after_growth(
+    groups: Sequence[int],
+    before: Sequence[tuple[Role | None, int | None]],
+    healthy: Sequence[bool],
+    reviewed: Sequence[bool],
+    n_folds: int,
+    seed: int,
+    keys: Sequence[str],
+) -> tuple[list[Role], list[int | None]]:
+    """A role and a fold for each scan where the current model is cross-fitted.
+
+    A group keeps its fold for good, so that of both models the member without it can be compared.
+    One that trained in no fold, and a new one with a scan that a reviewer called healthy, trains
+    all members. `before` is a scan's role and fold in the current model's dataset; the rest is as
+    in `roles_after_growth`.
+    """
+    known = {g for g, (role, _) in zip(groups, before, strict=True) if role is not None}
+    well = {g for g, each in zip(groups, healthy, strict=True) if each}
+    chosen = {g for g, seen in zip(groups, reviewed, strict=True) if seen} - known
+    for group, (role, fold) in zip(groups, before, strict=True):
+        if role is not None and fold is None:
+            chosen.add(group)
+    dealt = [i for i, group in enumerate(groups) if group in (well | known) - chosen]
+    folds = cross_fitting_folds(
+        [groups[i] for i in dealt],
+        [before[i][1] for i in dealt],
+        n_folds,
+        seed,
+        [keys[i] for i in dealt],
+    )
+    fold_of = dict(zip(dealt, folds, strict=True))
+    roles = [Role.TRAIN if group in well | known else Role.TEST for group in groups]
+    return roles, [fold_of.get(i) for i in range(len(groups))]

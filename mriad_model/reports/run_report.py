@@ -54,6 +54,8 @@ class ThresholdLine:
     sd: float
     n: int
     value: float
+    n_groups: int | None = None
+    promise: str | None = None  # the rate of healthy scans that it flags, with interval, in words
 
 
 @dataclass(frozen=True, slots=True)

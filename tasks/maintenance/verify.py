@@ -10,7 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from db.repository.decisions import count_decisions
-from db.repository.models import current_threshold
+from db.repository.models import current_threshold, model_folds
 from db.repository.runs import run_by_id
 from db.repository.scan_details import Replay, decisions_for_replay
 from db.repository.sightings import ScanFiles
@@ -100,7 +100,9 @@ class _Page:
             self.report.mismatched += [_mismatch(each, str(error)) for each, _ in located]
             self.foundations.weak(located[0][0].threshold, located[0][0].scored.model)
             return
-        judged = score_and_draw(fitted, self._prepared(located, fitted.recipe), self.model_id)
+        folds = model_folds(database(self.home), self.model_id)
+        prepared = self._prepared(located, fitted.recipe)
+        judged = score_and_draw(fitted, prepared, self.model_id, folds)
         found = {each.scan_id: each for each in judged}
         for each, _ in located:
             if each.decision.scan_id in found:

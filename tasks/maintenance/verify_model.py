@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from db.entities import Model, Threshold
+from db.repository.models import model_folds
 from db.repository.scan_details import ScoreDetails, recorded_scores
 from db.repository.scores import StoredScore
 from db.repository.sightings import ScanFiles, scan_files
@@ -125,6 +126,7 @@ class Foundations:
     ) -> list[str]:
         """Score calibration scans anew, those that `again` has not yet, and compare."""
         fitted = loaded_model(self.home, model_id, self.device)
+        folds = model_folds(database(self.home), model_id)
         engine, faults, done = database(self.home), list[str](), 0
         todo = [each for each in rows if each.scan_id not in again]
         recorded = recorded_scores(engine, [each.score_id for each in todo])
@@ -133,7 +135,7 @@ class Foundations:
         for number, piece in pieces:
             workspace = Workspace(self.folder / f"calibration-{model_id}-{number}")
             scans = [sighted[each.scan_id] for each in piece]
-            found = self._found(scans, fitted, workspace)
+            found = self._found(scans, fitted, folds, workspace)
             for row in piece:
                 again[row.scan_id] = found[row.scan_id].score if row.scan_id in found else None
                 if row.scan_id in found:
@@ -144,7 +146,11 @@ class Foundations:
         return faults
 
     def _found(
-        self, scans: Sequence[ScanFiles], fitted: FittedModel, workspace: Workspace
+        self,
+        scans: Sequence[ScanFiles],
+        fitted: FittedModel,
+        folds: Mapping[int, int],
+        workspace: Workspace,
     ) -> dict[int, ScanScores]:
         """Scores computed now; what cannot be read or prepared is left out, and said."""
         read = read_again(Path(self.home), scans, workspace)
@@ -155,7 +161,8 @@ class Foundations:
         if len(prepared) < len(outcomes):
             n = len(outcomes) - len(prepared)
             self.report.leave("calibration scores", UNPREPARED, n)
-        scored = score_scans(fitted, [each.slices for each in prepared])
+        of_scans = [folds.get(each.scan_id) for each in prepared]
+        scored = score_scans(fitted, [each.slices for each in prepared], of_scans)
         return {each.scan_id: found for each, found in zip(prepared, scored, strict=True)}
 
     def report_gone(self, n: int) -> None:
@@ -195,6 +202,10 @@ def _fit_faults(
         if alike(found, recorded) > allowed:
             of = "recorded" if allowed is Alike.IDENTICAL else "recomputed"
             faults.append(f"its {name} by the {of} scores is {found!r}, recorded {recorded!r}")
+    for name in ("n_groups", "rate", "rate_low", "rate_high"):
+        found, recorded = getattr(drawn, name), getattr(threshold, name)
+        if recorded is not None and alike(found, recorded) is Alike.OTHER:
+            faults.append(f"its {name} is {found!r}, recorded {recorded!r}")
     return faults
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from db.entities import Scan
+from db.entities import Scan, Threshold
 from db.repository.history import DecisionRow
 from db.repository.models import activations, model_by_id, threshold_by_id
 from mriad_model.delivery.pending import PendingFolders
@@ -14,6 +14,7 @@ from mriad_model.files import write_atomically
 from mriad_model.paths import source_path
 from mriad_model.rejections import RejectedItem, split_rejections
 from mriad_model.reports.run_report import ModelLine, SuspiciousScan, ThresholdLine
+from mriad_model.shares import with_interval
 from tasks.runtime.connections import database
 
 KINDS = {
@@ -61,8 +62,17 @@ def threshold_lines(home: str, threshold_id: int) -> tuple[ModelLine, ThresholdL
             sd=threshold.sd,
             n=threshold.n,
             value=threshold.value,
+            n_groups=threshold.n_groups,
+            promise=promise_of(threshold),
         ),
     )
+
+
+def promise_of(threshold: Threshold) -> str | None:
+    """The rate of healthy scans that a threshold flags, in words; None of one of before."""
+    if threshold.rate is None or threshold.rate_low is None or threshold.rate_high is None:
+        return None
+    return with_interval(threshold.rate, threshold.rate_low, threshold.rate_high)
 
 
 def suspicious_line(home: Path, row: DecisionRow, scan: Scan, *, pictured: bool) -> SuspiciousScan:

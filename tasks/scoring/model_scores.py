@@ -3,7 +3,7 @@
 One way for scoring and for replay, so that the two cannot differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -36,10 +36,17 @@ class ModelScore:
 
 
 def score_and_draw(
-    fitted: FittedModel, prepared: Sequence[PreparedItem], model_id: int
+    fitted: FittedModel,
+    prepared: Sequence[PreparedItem],
+    model_id: int,
+    folds: Mapping[int, int],
 ) -> list[ModelScore]:
-    """Score scans, which their workspace keeps as read, and draw their maps."""
-    scored = score_scans(fitted, [each.slices for each in prepared])
+    """Score scans, which their workspace keeps as read, and draw their maps.
+
+    `folds`, by scan, are those of the model's training.
+    """
+    of_scans = [folds.get(each.scan_id) for each in prepared]
+    scored = score_scans(fitted, [each.slices for each in prepared], of_scans)
 
     def drawn(scan: PreparedItem, found: ScanScores) -> ModelScore:
         maps = draw_maps(scan.stored.load(), scan.slices, found, fitted, model_id)

@@ -9,7 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
-from db.repository.models import threshold_by_id
+from db.repository.models import model_folds, threshold_by_id
 from db.repository.rejections import append_rejections
 from db.timestamps import now
 from mriad_model.detection.thresholds import p_value, verdict
@@ -63,7 +63,8 @@ def _score_prepared(
     """How many scans were scored, and how many decisions are new."""
     fitted = loaded_model(home, model.model_id, device)
     prepared = {each.scan_id: each for each in load_prepared(workspace)}
-    scored = score_and_draw(fitted, [*prepared.values()], model.model_id)
+    folds = model_folds(database(home), model.model_id)
+    scored = score_and_draw(fitted, [*prepared.values()], model.model_id, folds)
     write_all_atomically(
         {
             Path(home) / each.path(file.suffix): file.data
@@ -103,4 +104,5 @@ def _row(scored: ModelScore, decided: DecisionValues, exported: DicomExport) -> 
         heatmaps=[*maps, *exported.files],
         verdict=decided.verdict,
         p_value=decided.p_value,
+        spread=scored.found.spread,
     )

@@ -14,6 +14,7 @@ from db.repository.models import (
     current_threshold,
     dataset_roles,
     model_by_id,
+    model_folds,
     threshold_by_id,
 )
 from db.repository.rejections import append_rejections
@@ -95,7 +96,8 @@ def find_undecided(home: str, run_id: int, model: ActiveModel, read: Ingested) -
     """
     engine = database(home)
     roles = dataset_roles(engine, model_by_id(engine, model.model_id).dataset_id)
-    learned = {scan_id for scan_id, role in roles.items() if role in LEARNS}
+    folds = model_folds(engine, model.model_id)  # one member did not learn these
+    learned = {i for i, role in roles.items() if role in LEARNS and i not in folds}
     unique = list(dict.fromkeys(scan_id for scan_id, _ in read.seen))
     fresh = [scan_id for scan_id in unique if scan_id not in learned]
     undecided = scores_records.undecided(engine, fresh, model.threshold_id)

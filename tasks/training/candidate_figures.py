@@ -8,6 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Engine
 
+from db.entities import Threshold
 from db.repository.labels import LabelledScan, labelled
 from db.repository.models import (
     CurrentThreshold,
@@ -26,6 +27,7 @@ from mriad_model.recipes import Recipe
 from tasks.runtime.connections import database
 from tasks.scoring.selection import LEARNS
 from tasks.training.compare_models import score_comparison_scans
+from tasks.training.cross_fitting import unseen
 from tasks.training.retrain import side_of
 from tasks.training.train import FrozenDataset
 
@@ -65,11 +67,11 @@ def compare_candidate(
     current, why = _comparable(engine, threshold.model_id)
     groups = dataset_groups(engine, dataset.id)
     learned = _learned(engine, dataset, current)
-    healthy = _healthy(engine, dataset, learned, groups)
+    healthy = _healthy(engine, dataset, groups, threshold, current)
     if current is not None and not healthy:
         why = f"; not compared with the active model {current.model.id}, which learned from these"
         current, learned = None, _learned(engine, dataset, None)
-        healthy = _healthy(engine, dataset, learned, groups)
+        healthy = _healthy(engine, dataset, groups, threshold, None)
     recipe = Recipe.from_json(model_by_id(engine, threshold.model_id).recipe)
     abnormal = _abnormal(engine, recipe, learned)
     lines = [threshold] if current is None else [current.threshold, threshold]
@@ -123,20 +125,20 @@ def _comparable(engine: Engine, model_id: int) -> tuple[CurrentThreshold | None,
 
 
 def _healthy(
-    engine: Engine, dataset: FrozenDataset, learned: set[int], groups: dict[int, int]
+    engine: Engine,
+    dataset: FrozenDataset,
+    groups: dict[int, int],
+    threshold: Threshold,
+    current: CurrentThreshold | None,
 ) -> list[tuple[int, int]]:
     """(scan id, slices) of calibration scans from whose group and patient nothing was learned."""
-    of_group = {groups[each] for each in learned if each in groups}
-    members = dict(dataset.scans[Role.CALIBRATION])
-    scans = scans_by_id(engine, members.keys() | learned)
-    patients = {scans[each].patient for each in learned if each in scans} - {None}
-    free = [
-        each
-        for each in sorted(members)
-        if groups[each] not in of_group and scans[each].patient not in patients
-    ]
-    places = one_of_each([groups[i] for i in free], [scans[i].sha256 for i in free], MOST_SCANS)
-    return [(free[place], members[free[place]]) for place in places]
+    members = {i: n for role in Role for i, n in dataset.scans[role]}
+    free = unseen(engine, threshold.model_id, dataset.calibration, groups)
+    if current is not None:
+        free &= unseen(engine, current.model.id or 0, free, groups)
+    scans, ids = scans_by_id(engine, free), sorted(free)
+    places = one_of_each([groups[i] for i in ids], [scans[i].sha256 for i in ids], MOST_SCANS)
+    return [(ids[place], members[ids[place]]) for place in places]
 
 
 def _abnormal(engine: Engine, recipe: Recipe, learned: set[int]) -> list[tuple[int, int]]:

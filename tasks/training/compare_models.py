@@ -8,6 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from db.repository.decisions import ScoredScan, append_scored
+from db.repository.models import model_folds
 from db.timestamps import now
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores, score_scans
@@ -57,9 +58,11 @@ def score_comparison_scans(
 ) -> ComparedScans:
     """Score scans, (scan id, slices), under each model; with `keep`, append those of plain scans.
 
-    A scan that one model cannot score is skipped for all. `folder` is a scratch folder.
+    A scan that one model cannot score is skipped for all; one of a fold of a model's training is
+    scored by the member that did not learn it. `folder` is a scratch folder.
     """
     compared = ComparedScans([], [], {each: ComparisonScores() for each in model_ids})
+    folds = {each: model_folds(database(home), each) for each in model_ids}
     done, total = 0, len(healthy) + len(abnormal)
     for scans, ill in ((healthy, False), (abnormal, True)):
         kinds = () if ill else tuple(Lesion)
@@ -67,7 +70,8 @@ def score_comparison_scans(
             workspace = Workspace(Path(folder) / f"compared-{int(ill)}-{number}")
             for located in load_scans(home, run_id, [scan_id for scan_id, _ in chunk], workspace):
                 models = {each: loaded_model(home, each, device) for each in model_ids}
-                scored = _scored(located, models, kinds)
+                own = {each: folds[each].get(located.scan_id) for each in model_ids}
+                scored = _scored(located, models, own, kinds)
                 if scored is not None:
                     if keep:
                         _append(home, run_id, located.scan_id, scored)
@@ -92,14 +96,22 @@ def _add(
 def _append(home: str, run_id: int, scan_id: int, scored: Mapping[int, list[ScanScores]]) -> None:
     for model_id, (plain, *_) in scored.items():
         values = plain.slice_scores.tolist()
-        row = ScoredScan(scan_id, plain.score, values, positions=plain.positions)
+        row = ScoredScan(
+            scan_id, plain.score, values, positions=plain.positions, spread=plain.spread
+        )
         append_scored(database(home), model_id, None, [row], run_id=run_id, now=now())
 
 
 def _scored(
-    located: LocatedScan, models: Mapping[int, FittedModel], kinds: Sequence[Lesion]
+    located: LocatedScan,
+    models: Mapping[int, FittedModel],
+    folds: Mapping[int, int | None],
+    kinds: Sequence[Lesion],
 ) -> dict[int, list[ScanScores]] | None:
-    """Each model's scores of the scan as it is, then with each lesion; None if it has no slice."""
+    """Each model's scores of the scan as it is, then with each lesion; None if it has no slice.
+
+    `folds`, by model, is the scan's in its training.
+    """
     scan, seed = located.kept.scan.load(), located.kept.scan.sha256
     try:
         scans = [scan, *(implanted_scan(scan, kind, seed) for kind in kinds)]
@@ -108,6 +120,6 @@ def _scored(
     except RejectedFile:
         return None
     return {
-        model_id: score_scans(fitted, prepared[fitted.recipe])
+        model_id: score_scans(fitted, prepared[fitted.recipe], [folds[model_id]] * len(scans))
         for model_id, fitted in models.items()
     }

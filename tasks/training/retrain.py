@@ -14,6 +14,7 @@ from db.repository.labels import labelled
 from db.repository.models import (
     Member,
     current_threshold,
+    dataset_folds,
     dataset_groups,
     dataset_roles,
     freeze_dataset,
@@ -33,12 +34,13 @@ from mriad_model.promotion.comparison import (
     one_of_each,
     verdicts_left_out,
 )
-from mriad_model.promotion.growth import HELD_OUT, Marks, roles_after_growth
+from mriad_model.promotion.growth import HELD_OUT, Marks, folds_after_growth, roles_after_growth
 from mriad_model.recipes import Recipe
 from tasks.runtime.connections import database
 from tasks.scoring.calibration import calibration_of
 from tasks.scoring.selection import ActiveModel
 from tasks.training.compare_models import ComparedScans
+from tasks.training.cross_fitting import unseen
 from tasks.training.duplicates import grouped
 from tasks.training.growth import GrowthCheck, growth_of_pool
 from tasks.training.train import FrozenDataset, frozen_dataset
@@ -80,12 +82,14 @@ def deal_roles(
 ) -> ComparisonPlan:
     """Freeze the candidate's dataset, and the comparison scans.
 
+    Where the current model is cross-fitted, so is the candidate, whatever the pool's size.
     Near-duplicates and patients are grouped over the current dataset, the healthy pool and the
     abnormal scans, so that no model learns from a near-duplicate of a comparison scan.
     """
     engine, recipe = database(home), Recipe.from_json(current.recipe)
     own_dataset_id = model_by_id(engine, current.model_id).dataset_id
     before = dataset_roles(engine, own_dataset_id)
+    own_folds = dataset_folds(engine, own_dataset_id)
     threshold = threshold_by_id(engine, current.threshold_id)
     labels = {each.id: each.label for each in labelled(engine)}
     scans = {
@@ -96,26 +100,41 @@ def deal_roles(
     found = grouped(home, run_id, scans, recipe, Path(folder))
     given = [labels.get(each) for each in found.scan_ids]
     healthy = [each is not None and each.value is LabelValue.HEALTHY for each in given]
-    roles = roles_after_growth(
-        found.groups,
-        [before.get(each) for each in found.scan_ids],
-        healthy,
-        [
-            well and label is not None and label.source is LabelSource.REVIEWER
-            for label, well in zip(given, healthy, strict=True)
-        ],
-        seed,
-        found.keys,
-    )
+    reviewed = [
+        well and label is not None and label.source is LabelSource.REVIEWER
+        for label, well in zip(given, healthy, strict=True)
+    ]
+    own, folds = [before.get(each) for each in found.scan_ids], dict[int, int]()
+    if own_folds and recipe.cross_fitting is not None:
+        roles, dealt = folds_after_growth(
+            found.groups,
+            [(role, own_folds.get(i)) for role, i in zip(own, found.scan_ids, strict=True)],
+            healthy,
+            reviewed,
+            recipe.cross_fitting.folds,
+            seed,
+            found.keys,
+        )
+        folds = {
+            i: fold
+            for i, fold, well in zip(found.scan_ids, dealt, healthy, strict=True)
+            if well and fold is not None
+        }
+    else:
+        roles = roles_after_growth(found.groups, own, healthy, reviewed, seed, found.keys)
     everyone = list(zip(found.scan_ids, roles, found.groups, strict=True))
     members = [each for each, well in zip(everyone, healthy, strict=True) if well]
     abnormal = [each for each in everyone if _is_abnormal(labels.get(each[0]))]
-    to_compare = [_comparison_scans(each, scans) for each in (members, abnormal)]
-    dataset = frozen_dataset(home, run_id, members, scans)
+    groups = dict(zip(found.scan_ids, found.groups, strict=True))
+    free = unseen(engine, current.model_id, folds, groups)
+    to_compare = [_comparison_scans(each, scans, free) for each in (members, abnormal)]
+    dataset = frozen_dataset(home, run_id, members, scans, folds)
     slices = [[(i, scans[i].n_slices) for i, _, _ in each] for each in to_compare]
     return ComparisonPlan(
         dataset=dataset,
-        comparison_dataset_id=freeze_dataset(engine, [*to_compare[0], *to_compare[1]], run_id),
+        comparison_dataset_id=freeze_dataset(
+            engine, [*to_compare[0], *to_compare[1]], run_id, folds
+        ),
         healthy=slices[0],
         abnormal=slices[1],
         anything_new=dataset.id != own_dataset_id,
@@ -128,9 +147,11 @@ def _is_abnormal(label: Label | None) -> bool:
     return label is not None and label.value is LabelValue.ABNORMAL
 
 
-def _comparison_scans(members: list[Member], scans: dict[int, Scan]) -> list[Member]:
-    """One scan of each group that no model learns from."""
-    held_out = [each for each in members if each[1] in HELD_OUT]
+def _comparison_scans(
+    members: list[Member], scans: dict[int, Scan], out_of_fold: set[int]
+) -> list[Member]:
+    """One scan of each group that no model learns from, or of each of both models one member."""
+    held_out = [each for each in members if each[1] in HELD_OUT or each[0] in out_of_fold]
     keys = [scans[i].sha256 for i, _, _ in held_out]
     places = one_of_each([group for _, _, group in held_out], keys, MOST_COMPARISON_SCANS)
     return [held_out[place] for place in places]

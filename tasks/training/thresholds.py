@@ -15,6 +15,7 @@ from db.repository.models import (
     Member,
     active_threshold,
     append_threshold,
+    dataset_folds,
     dataset_groups,
     dataset_roles,
     freeze_dataset,
@@ -109,19 +110,20 @@ def append_proposal(engine: Engine, proposal: Proposal, run_id: int) -> int:
     """Append the proposed threshold; its id."""
     dataset_id = proposal.dataset_id
     if proposal.calibration is not None:
-        dataset_id = freeze_dataset(engine, proposal.calibration, run_id)
+        folds = dataset_folds(engine, dataset_id)
+        dataset_id = freeze_dataset(engine, proposal.calibration, run_id, folds)
     fit = asdict(proposal.fit)
     row = Threshold(proposal.model_id, dataset_id, run_id=run_id, created_at=now(), **fit)
     return append_threshold(engine, row)
 
 
 def _calibration(engine: Engine, dataset_id: int) -> tuple[Member, ...]:
-    """The calibration scans of a dataset, as its members."""
-    groups = dataset_groups(engine, dataset_id)
+    """The calibration scans of a dataset, as its members; those of folds are such."""
+    groups, folds = dataset_groups(engine, dataset_id), dataset_folds(engine, dataset_id)
     return tuple(
         (scan_id, role, groups[scan_id])
         for scan_id, role in dataset_roles(engine, dataset_id).items()
-        if role is Role.CALIBRATION
+        if role is Role.CALIBRATION or scan_id in folds
     )
 
 

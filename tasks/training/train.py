@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,14 +12,27 @@ from prefect.cache_policies import NO_CACHE
 from db.entities import Model, Scan, Threshold
 from db.repository.decisions import ScoredScan, append_scored
 from db.repository.labels import LabelledScan, healthy_pool
-from db.repository.models import append_model, append_threshold, freeze_dataset
+from db.repository.models import (
+    append_model,
+    append_threshold,
+    dataset_folds,
+    dataset_groups,
+    dataset_roles,
+    freeze_dataset,
+    model_folds,
+)
 from db.timestamps import now
 from mriad_model.built_in_recipes import DEFAULT, VOLUME
-from mriad_model.datasets.roles import RoleShares, assign_roles
+from mriad_model.datasets.roles import RoleShares, assign_roles, is_cross_fitted
 from mriad_model.detection.compatibility import KINDS, incompatibility, require_one_contrast
-from mriad_model.detection.model import fit
+from mriad_model.detection.model import fit, fit_folds
 from mriad_model.detection.scan_scores import score_scans
-from mriad_model.detection.thresholds import fit_threshold
+from mriad_model.detection.thresholds import (
+    check_k,
+    fit_threshold,
+    groups_needed,
+    too_few_for,
+)
 from mriad_model.detection.training import Epoch
 from mriad_model.enums import Policy, Role
 from mriad_model.errors import TooFewScans
@@ -34,6 +47,7 @@ from tasks.runtime.progress import tell
 from tasks.runtime.workspace import Workspace
 from tasks.scoring.calibration import calibration_of
 from tasks.scoring.preprocess import load_prepared
+from tasks.training.cross_fitting import fold_slices, folds_of
 from tasks.training.duplicates import grouped
 
 
@@ -44,6 +58,7 @@ class FrozenDataset:
     id: int
     scans: dict[Role, list[tuple[int, int]]]  # (scan id, slices)
     contrasts: list[str | None]  # of all of them
+    folds: dict[int, int] = field(default_factory=dict)  # of cross-fitting, by scan
 
     @property
     def scan_ids(self) -> list[int]:
@@ -53,6 +68,11 @@ class FrozenDataset:
     def n(self, role: Role) -> int:
         """How many scans have this role."""
         return len(self.scans[role])
+
+    @property
+    def calibration(self) -> list[int]:
+        """The scans that calibrate: those of that role, and those of folds."""
+        return [scan_id for scan_id, _ in self.scans[Role.CALIBRATION]] + sorted(self.folds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +113,43 @@ def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) 
     scans = {each.id: each.scan for each in sorted(suited, key=lambda each: each.scan.sha256)}
     found = grouped(home, run_id, scans, how, Path(folder))
     roles = assign_roles(found.groups, RoleShares(), seed, found.keys)
+    folds: dict[int, int] = {}
+    if is_cross_fitted(how.cross_fitting, len(set(found.groups))):
+        roles = [Role.TRAIN] * len(roles)
+        folds = folds_of(found, how, seed)
     members = list(zip(found.scan_ids, roles, found.groups, strict=True))
-    return frozen_dataset(home, run_id, members, scans)
+    return frozen_dataset(home, run_id, members, scans, folds)
+
+
+def require_calibration(home: str, dataset: FrozenDataset, policy: Policy, k: float) -> None:
+    """Refuse a rate that the calibration scans are too few to keep, before anything is trained.
+
+    Raises:
+        SettingsError: k is no such rate.
+        TooFewScans: they are too few.
+    """
+    check_k(policy, k)
+    if policy is not Policy.RATE:
+        return
+    groups = dataset_groups(database(home), dataset.id)
+    n = len({groups[scan_id] for scan_id in dataset.calibration})
+    if n < groups_needed(k):
+        raise TooFewScans(too_few_for(k, n))
 
 
 def frozen_dataset(
-    home: str, run_id: int, members: Sequence[tuple[int, Role, int]], scans: Mapping[int, Scan]
+    home: str,
+    run_id: int,
+    members: Sequence[tuple[int, Role, int]],
+    scans: Mapping[int, Scan],
+    folds: Mapping[int, int] | None = None,
 ) -> FrozenDataset:
-    """Freeze members (scan id, role, group) as a dataset."""
+    """Freeze members (scan id, role, group) as a dataset, those cross-fitted in their folds."""
     return FrozenDataset(
-        id=freeze_dataset(database(home), members, run_id),
+        id=freeze_dataset(database(home), members, run_id, folds),
         scans={role: [(i, scans[i].n_slices) for i, r, _ in members if r is role] for role in Role},
         contrasts=[scans[i].contrast for i, _, _ in members],
+        folds=dict(folds or {}),
     )
 
 
@@ -128,10 +173,18 @@ def train(
     validation_folders: Sequence[str],
     device: str,
 ) -> Trained:
-    """Fit the recipe, write its weights, append the model."""
+    """Fit the recipe, write its weights, append the model.
+
+    Where scans of the dataset are in folds, a member is fitted without each, and none validates.
+    """
     how = Recipe.from_json(recipe)
-    slices, held_out = (_slices(each, how) for each in (train_folders, validation_folders))
-    fitted = fit(slices, held_out, how, device, _tell_epoch)
+    folds = dataset_folds(database(home), dataset_id)
+    if folds:
+        parts = fold_slices(home, dataset_id, folds, train_folders, how)
+        fitted = fit_folds(parts, how, device, _tell_epoch)
+    else:
+        slices, held_out = (_slices(each, how) for each in (train_folders, validation_folders))
+        fitted = fit(slices, held_out, how, device, _tell_epoch)
     data = fitted.to_bytes()
     name = sha256(data).hexdigest()
     path = Path(home) / "models" / f"{name}.safetensors"
@@ -163,14 +216,26 @@ def calibrate(
 ) -> int:
     """Score the calibration scans, which the model never saw, and append a threshold; its id.
 
+    Scans of a fold are scored by the member that did not learn it; others of `folders` that the
+    model learned from are left out.
+
     Raises:
         ThresholdUndefined: their scores give none.
     """
     engine = database(home)
     fitted = loaded_model(home, model_id, device)
+    folds, roles = model_folds(engine, model_id), dataset_roles(engine, dataset_id)
     for folder in folders:
-        prepared = load_prepared(Workspace(Path(folder)))
-        scored = score_scans(fitted, [each.slices for each in prepared])
+        prepared = [
+            each
+            for each in load_prepared(Workspace(Path(folder)))
+            if each.scan_id in folds or roles[each.scan_id] is Role.CALIBRATION
+        ]
+        scored = score_scans(
+            fitted,
+            [each.slices for each in prepared],
+            [folds.get(each.scan_id) for each in prepared],
+        )
         rows = [
             ScoredScan(
                 each.scan_id, found.score, found.slice_scores.tolist(), positions=found.positions

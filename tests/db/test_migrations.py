@@ -1,5 +1,6 @@
 """A record comes along to the next version whole; one of a version in development is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,9 @@ from db.engine.connect import engine, open_record, reading, writing
 from db.engine.sqlite import DATABASE
 from db.entities import Label, Rejection
 from db.repository.labels import append_labels
+from db.repository.models import append_threshold, thresholds
 from db.repository.rejections import append_rejections
-from mriad_model.enums import LabelSource, LabelValue, RejectionReason
+from mriad_model.enums import LabelSource, LabelValue, Policy, RejectionReason
 from mriad_model.errors import RecordError
 from tests.support.hand import Hand
 from tests.support.next_step import bring_next_step, stay_before
@@ -32,6 +34,18 @@ def rows_of(made: Engine) -> dict[str, list[tuple[object, ...]]]:
             table: [tuple(row) for row in connection.execute(text(f"SELECT * FROM {table}"))]
             for table in FILLED
         }
+
+
+BEFORE_RATES = (
+    "INSERT INTO run (flow, flow_run_id, software_version, libraries, device, started_at) "
+    "VALUES ('train_model', 'x', '0', '{}', 'cpu', 'noon')",
+    "INSERT INTO dataset (sha256, run_id, created_at) VALUES ('ab', 1, 'noon')",
+    "INSERT INTO model (sha256, path, recipe, dataset_id, metrics, run_id, created_at) "
+    "VALUES ('cd', 'models/cd', '{}', 1, '{}', 1, 'noon')",
+    "INSERT INTO threshold "
+    "(model_id, dataset_id, policy, mean, sd, n, k, value, run_id, created_at) "
+    "VALUES (1, 1, 'sigmas', 0, 1, 9, 1, 1, 1, 'noon')",
+)
 
 
 @pytest.fixture
@@ -150,4 +164,41 @@ def test_a_record_from_before_heads_were_registered_takes_their_rejections(
         with pytest.raises(DBAPIError, match="append-only"), writing(made) as connection:
             connection.execute(text(change))
     assert list(broken_links(made)) == []
+    made.dispose()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_record_from_before_thresholds_had_rates_comes_along_and_takes_them(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = None
+    if database == "postgresql":
+        server: Server = request.getfixturevalue("postgresql")
+        url = server.create()
+    with pytest.MonkeyPatch.context() as patched:
+        stay_before("0003_rates", tmp_path, patched)
+        old = open_record(tmp_path, url)
+        with writing(old, chained=False) as connection:
+            for statement in BEFORE_RATES:
+                connection.execute(text(statement))
+        with pytest.raises(DBAPIError), writing(old, chained=False) as connection:
+            connection.execute(text(BEFORE_RATES[-1].replace("'sigmas', 0", "'rate', 0")))
+        old.dispose()
+    made = open_record(tmp_path, url)
+    (before,) = thresholds(made)
+    assert (before.policy, before.value) == (Policy.SIGMAS, 1.0)
+    assert before.n_groups is before.rate is before.rate_low is before.rate_high is None
+    drawn = replace(
+        before, policy=Policy.RATE, k=0.1, n_groups=9, rate=0.1, rate_low=0.003, rate_high=0.34
+    )
+    assert append_threshold(made, drawn) == 2
+    assert replace(thresholds(made)[1], id=1) == drawn
+    with pytest.raises(DBAPIError), writing(made) as connection:
+        connection.execute(text(BEFORE_RATES[-1].replace("'sigmas', 0", "'other', 0")))
+    with pytest.raises(DBAPIError, match="append-only"), writing(made) as connection:
+        connection.execute(text("UPDATE threshold SET rate = 0"))
+    if database == "sqlite":
+        with reading(made) as connection:
+            assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
+            assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
     made.dispose()

@@ -14,8 +14,8 @@ from alembic import op
 
 from db.engine.append_only import number_rows, refuse_changes
 
-revision = "r0003"
-down_revision = "r0002"
+revision = "r0004"
+down_revision = "r0003"
 
 
 def upgrade() -> None:
@@ -39,9 +39,9 @@ def bring_next_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on records are opened by the next version: a column and a table more."""
     migrations = folder / "migrations"
     shutil.copytree(REPOSITORY / "db" / "migrations", migrations)
-    (migrations / "versions" / "0003_next.py").write_text(STEP)
+    (migrations / "versions" / "0004_next.py").write_text(STEP)
     monkeypatch.setattr(connect, "MIGRATIONS", str(migrations))
-    monkeypatch.setattr(connect, "HEAD", "r0003")
+    monkeypatch.setattr(connect, "HEAD", "r0004")
 
 
 def stay_before(step: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

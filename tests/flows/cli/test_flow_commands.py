@@ -100,6 +100,13 @@ def test_a_dry_run_says_what_would_turn_and_writes_nothing(
     assert found["threshold_id"] is None
     assert {"mean", "sd", "n", "value"} <= found.keys()
     assert found["flips"].keys() == {"to_suspicious", "to_normal"}
+    of_rate = ("recalibrate", "--dry-run", "--rate", 0.5, "--home", trained.home)
+    _, out, _ = run(capsys, *of_rate, "--json")
+    same = json.loads(out)
+    assert (same["policy"], same["k"], same["value"]) == ("rate", 0.5, found["value"])
+    assert 0 < same["rate_low"] < same["rate"] <= 0.5 < same["rate_high"] < 1
+    _, out, _ = run(capsys, *of_rate)
+    assert f") of healthy scans, by {same['n_groups']} of them." in " ".join(out.split())
     assert (trained.home / "mriad.db").read_bytes() == database
 
 
@@ -129,6 +136,9 @@ def test_a_model_can_be_trained_compared_and_left_inactive(
     words = " ".join(out.split())
     assert f"Compared with the active model {trained.model_id}: AUROC on implanted" in words
     assert f"Threshold {new['id'] + 1} is active." in words
+    status, out, err = run(capsys, "train", *place, "--rate", 0.05)
+    assert (status, out) == (1, "")
+    assert "0.05 takes 19 healthy calibration scans" in one_line(err)
     # Other roles: of these calibration scans the active model learned from most.
     _, out, _ = run(capsys, "train", *place, "--seed", 1, "--json")
     found = json.loads(out)

@@ -1,17 +1,23 @@
 """What commands print of a result."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from db.entities import Threshold
 from flows.cli import lines
 from flows.train import TrainingResult
+from mriad_model.enums import Policy
 from tasks.training.candidate_figures import CandidateFigures
+
+DRAWN = Threshold(1, 1, Policy.RATE, 0, 1, 45, 0.05, 2, 1, "noon", 40, 0.049, 0.006, 0.132, id=1)
 
 
 def trained_with(**said: object) -> TrainingResult:
     given = dict.fromkeys(TrainingResult.__dataclass_fields__, 40)
     usual = {"validation_loss": 0.1, "comparison": CandidateFigures("none was active")}
+    usual |= {"n_folds": 0, "threshold": DRAWN}
     return TrainingResult(**{**given, **usual, "warnings": [], **said})  # type: ignore[arg-type]
 
 
@@ -31,3 +37,14 @@ def test_train_says_what_may_not_belong_together(capsys: pytest.CaptureFixture[s
     assert f"Warning: {told}.\n" in capsys.readouterr().out
     lines.show_train(trained, as_json=True)
     assert json.loads(capsys.readouterr().out)["warnings"] == [told]
+
+
+def test_train_says_what_the_threshold_promises_and_how_many_scans_calibrate(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines.show_train(trained_with(n_folds=3), as_json=False)
+    told = capsys.readouterr().out
+    assert "cross-fitted on 40 healthy 40 in 3 folds" in told
+    assert "It flags 4.9 % (95 % interval 0.6 % to 13 %) of healthy scans, by 40 of them." in told
+    lines.show_train(trained_with(threshold=replace(DRAWN, rate=None)), as_json=False)
+    assert "It flags" not in capsys.readouterr().out  # a threshold of before promises nothing

@@ -91,8 +91,8 @@ SIGHTING = Sighting(1, "inbox/a.png", 1, 2, 3, 1, NOON, 4, 1)
 REJECTION = Rejection("inbox/a.txt", 1, 2, None, RejectionReason.EMPTY, "", 1, NOON, 4, 1)
 LABEL = Label(1, LabelValue.HEALTHY, LabelSource.REVIEWER, "Ann", NOON, 1)
 MODEL = Model("cd" * 32, "models/a", '{"name": "default"}', 1, '{"epochs": 2}', 1, NOON, 1)
-THRESHOLD = Threshold(1, 1, Policy.SIGMAS, 0.0, 1.0, 9, 1.0, 1.0, 1, NOON, 1)
-SCORE = Score(1, 1, 2.0, 1, NOON, 1)
+THRESHOLD = Threshold(1, 1, Policy.SIGMAS, 0.0, 1.0, 9, 1.0, 1.0, 1, NOON, 9, 0.1, 0.0, 0.4, 1)
+SCORE = Score(1, 1, 2.0, 1, NOON, id=1)
 HEATMAP = Heatmap(1, HeatmapKind.MONTAGE, 0, "heatmaps/a.jpg", "ef" * 32, NOON, 1)
 DECISION = DecisionRow(
     scan_id=1,
@@ -118,6 +118,8 @@ TRAINED = TrainingResult(
     learned="scans",
     warnings=[],
     comparison=CandidateFigures("no model was active to compare with"),
+    n_folds=0,
+    threshold=THRESHOLD,
 )
 SCORED = ScoringResult(
     1, 0, REJECTED, *range(7), model_id=1, threshold_id=1, report="reports/a.html", warnings=[],
@@ -249,20 +251,24 @@ def under(name: str, keys: str) -> str:
     return " ".join(f"{name}.{key}" for key in keys.split())
 
 
+RATE = "n_groups rate rate_low rate_high"
+
 # Nested keys with a dot; those of lists as those of their items.
 KEYS = {
     "ingest": f"new known labelled unlabelled {ITEM} {LINE}",
     "train": (
         "model_id threshold_id n_train n_validation n_calibration epochs best_epoch "
-        "validation_loss seconds activated why learned warnings comparison.text "
-        "comparison.model comparison.active comparison.active_model_id"
+        "validation_loss seconds activated why learned warnings n_folds comparison.text "
+        "comparison.model comparison.active comparison.active_model_id "
+        + under("threshold", f"policy k value n {RATE}")
     ),
     "retrain": (
         "model_id threshold_id n_train n_validation n_calibration n_test epochs best_epoch "
         "validation_loss seconds activated why n_before n_new current_threshold_id comparison_id"
     ),
     "recalibrate": (
-        "threshold_id policy mean sd n k value flips.to_suspicious flips.to_normal decided dry_run"
+        "threshold_id policy mean sd n k value flips.to_suspicious flips.to_normal decided dry_run "
+        + RATE
     ),
     "score": (
         f"new known {ITEM} scored suspicious recovered recovered_suspicious training_scans "
@@ -290,7 +296,7 @@ KEYS = {
             under("run", "started_at environment.torch"),
             under("sightings", "id scan_id path size mtime_ns ctime_ns inode run_id seen_at"),
             under("labels", "id scan_id value source author created_at"),
-            under("scores.score", "id scan_id model_id value run_id created_at"),
+            under("scores.score", "id scan_id model_id value run_id created_at spread"),
             under("scores.model", "id sha256 path recipe.name dataset_id metrics.epochs run_id"),
             "scores.model.created_at scores.positions scores.slice_values scores.n_slices",
             under("scores.heatmaps", "id score_id kind position path sha256 created_at file"),
@@ -317,6 +323,7 @@ KEYS = {
     "activate (the list)": under(
         "thresholds",
         "id model_id dataset_id policy mean sd n k value run_id created_at learned active "
+        f"{RATE} "
         "compared.at compared.n_healthy compared.n_abnormal compared.flagged "
         "compared.auroc_implanted compared.auroc_abnormal",
     ),

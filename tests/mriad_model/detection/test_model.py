@@ -161,9 +161,9 @@ def test_a_damaged_model_file_is_refused(model, damage):
 
 
 def test_a_model_of_another_format_is_refused(model):
-    data = model.to_bytes().replace(b'\\"format\\":1', b'\\"format\\":2', 1)
+    data = model.to_bytes().replace(b'\\"format\\":1', b'\\"format\\":3', 1)
 
-    with pytest.raises(ModelFileError, match="format 2"):
+    with pytest.raises(ModelFileError, match="format 3"):
         FittedModel.from_bytes(data, device="cpu")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import false_discovery_control
+from scipy.stats import binomtest, false_discovery_control
 
 from mriad_model.detection.thresholds import (
     Flips,
@@ -17,8 +17,10 @@ from mriad_model.detection.thresholds import (
     conformal_quantile,
     fit_threshold,
     flips,
+    groups_needed,
     mean_and_sd,
     p_value,
+    promised_rate,
     verdict,
 )
 from mriad_model.enums import Policy, Verdict
@@ -137,7 +139,9 @@ def test_verdicts_of_different_scans_are_not_compared() -> None:
 def test_a_fit_is_made_of_plain_numbers_that_json_can_hold() -> None:
     fit = fit_threshold(np.array([1, 2, 4], dtype=np.float32))
     assert type(fit.value) is float
-    assert fit == ThresholdFit(Policy.SIGMAS, fit.mean, fit.sd, 3, 1.0, fit.mean + fit.sd)
+    rate = (fit.rate, fit.rate_low, fit.rate_high)
+    assert {type(each) for each in rate} == {float}
+    assert fit == ThresholdFit(Policy.SIGMAS, fit.mean, fit.sd, 3, 1.0, fit.mean + fit.sd, 3, *rate)
 
 
 def test_importing_thresholds_loads_neither_torch_nor_scipy() -> None:
@@ -188,3 +192,65 @@ def test_too_few_groups_cannot_hold_a_quantile():
 def test_of_many_scans_of_few_patients_it_is_patients_that_are_asked_for():
     with pytest.raises(ThresholdUndefined, match="at least 19 such groups of healthy scans"):
         conformal_quantile(range(200), 0.95, [i % 5 for i in range(200)])
+
+
+def test_a_rate_is_the_quantile_that_leaves_so_much_above():
+    scores = np.random.default_rng(4).normal(size=60)
+    for rate, quantile in ((0.05, 0.95), (0.07, 0.93), (0.3, 0.7)):
+        of_rate = fit_threshold(scores, Policy.RATE, rate)
+        assert of_rate.value == fit_threshold(scores, Policy.QUANTILE, quantile).value
+        assert (of_rate.policy, of_rate.k) == (Policy.RATE, rate)
+        assert of_rate.rate is not None
+        assert of_rate.rate <= rate
+
+
+@pytest.mark.parametrize("k", [0.0, 1.0, math.nan])
+def test_a_rate_that_is_no_share_is_a_settings_error(k: float) -> None:
+    with pytest.raises(SettingsError, match="between 0 and 1"):
+        fit_threshold(range(30), Policy.RATE, k)
+
+
+def test_too_few_groups_to_keep_a_rate_say_how_many_can():
+    assert (groups_needed(0.05), groups_needed(0.1), groups_needed(0.07)) == (19, 9, 14)
+    with pytest.raises(ThresholdUndefined, match=r"0\.05 takes 19 healthy .* and there are 18"):
+        fit_threshold(range(180), Policy.RATE, 0.05, [i % 18 for i in range(180)])
+    kept = fit_threshold(range(190), Policy.RATE, 0.05, [i % 19 for i in range(190)])
+    assert kept.n_groups == 19
+
+
+@pytest.mark.parametrize("n", [39, 72])
+def test_the_rate_of_a_conformal_threshold_falls_into_its_interval_as_often_as_said(n: int) -> None:
+    rng = np.random.default_rng(5)
+    rates, inside = [], []
+    for _ in range(2000):
+        fit = fit_threshold(rng.uniform(size=n), Policy.RATE, 0.1)
+        truth = 1 - fit.value  # of uniform scores
+        rates.append(truth)
+        assert fit.rate is not None
+        assert fit.rate_low is not None
+        assert fit.rate_high is not None
+        inside.append(fit.rate_low <= truth <= fit.rate_high)
+    assert np.mean(rates) == pytest.approx(fit.rate, abs=0.004)
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.015)
+
+
+def test_the_rate_of_sigmas_is_the_share_above_with_an_exact_interval():
+    scores = np.random.default_rng(6).normal(size=50)
+    fit = fit_threshold(scores)
+    above = int((scores > fit.value).sum())
+    exact = binomtest(above, 50).proportion_ci(0.95, method="exact")
+    assert fit.rate == pytest.approx(above / 50)
+    assert (fit.rate_low, fit.rate_high) == pytest.approx((exact.low, exact.high))
+    none, all_of_them = (promised_rate(scores, value, conformal=False) for value in (9.0, -9.0))
+    assert none[:2] == (0.0, 0.0)
+    assert all_of_them[0] == all_of_them[2] == 1.0
+
+
+def test_scans_of_one_patient_count_once_in_the_rate_and_its_interval():
+    scores = np.random.default_rng(7).normal(size=40)
+    many, groups = np.repeat(scores, 5), [i for i in range(40) for _ in range(5)]
+    for policy, k in ((Policy.RATE, 0.1), (Policy.SIGMAS, 1.0)):
+        once, often = fit_threshold(scores, policy, k), fit_threshold(many, policy, k, groups)
+        for name in ("n_groups", "rate", "rate_low", "rate_high"):
+            assert getattr(once, name) == pytest.approx(getattr(often, name))
+        assert (once.n, often.n) == (40, 200)

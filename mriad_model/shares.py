@@ -1,0 +1,12 @@
+"""Shares of scans in words."""
+
+
+def in_percent(share: float) -> str:
+    """`16 %`, `4.8 %`: two digits, or all before the point."""
+    percent = 100 * share
+    return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.1f} %"
+
+
+def with_interval(share: float, low: float, high: float) -> str:
+    """`16 % (95 % interval 9.1 % to 25 %)`."""
+    return f"{in_percent(share)} (95 % interval {in_percent(low)} to {in_percent(high)})"

@@ -1,0 +1,222 @@
+"""Cross-fitted models: no threshold comes from a score by a member that saw the scan's group."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from db.engine.integrity import broken_chains
+from db.entities import Threshold
+from db.repository.models import (
+    activate,
+    append_threshold,
+    dataset_folds,
+    dataset_groups,
+    dataset_roles,
+    freeze_dataset,
+    model_by_id,
+    model_folds,
+    threshold_by_id,
+)
+from db.repository.scores import calibration_scores
+from db.timestamps import now
+from mriad_model.built_in_recipes import SEED
+from mriad_model.detection.detectors import DETECTORS
+from mriad_model.enums import LabelValue, Policy, Role
+from mriad_model.errors import RecordError, TooFewScans
+from mriad_model.recipes import CrossFitting, DetectorRecipe
+from tasks.intake.ingest import Ingested, Labelling
+from tasks.maintenance.verify_model import Foundations
+from tasks.maintenance.verify_report import ReplayReport
+from tasks.runtime.model_cache import forget_models, loaded_model
+from tasks.scoring.preprocess import preprocess_chunk
+from tasks.scoring.selection import ActiveModel, find_undecided, wanted_scans
+from tasks.training.cross_fitting import unseen
+from tasks.training.retrain import deal_roles
+from tasks.training.thresholds import append_proposal, propose
+from tasks.training.train import calibrate, require_calibration, train
+from tests.support.memory import KIND, PLACES, SEEN, Memory
+from tests.tasks.conftest import Bench
+
+RECIPE = replace(
+    SEED,
+    name="memory",
+    detectors=(DetectorRecipe(KIND),),
+    calibrate_by_group=True,
+    cross_fitting=CrossFitting(folds=3, below=30),
+)
+N_GROUPS = 12
+TWINS = (2, 5, 7)  # groups with two files
+
+
+@pytest.fixture(autouse=True)
+def _remembering(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setitem(DETECTORS, KIND, Memory)
+    forget_models()
+    yield
+    forget_models()
+
+
+def write(folder: Path, group: int, *, twin: bool = False) -> None:
+    """A picture whose first pixel names its group; a twin is a little darker."""
+    rng = np.random.default_rng(group)
+    picture = np.kron(rng.uniform(40, 240, (8, 8)), np.ones((16, 16)))
+    if twin:
+        picture *= 0.96
+    picture[0, 0] = 10 + 3 * group
+    name = f"{group:02}{'b' if twin else 'a'}.png"
+    cv2.imwrite(str(folder / name), picture.round().astype(np.uint8))
+
+
+class Site:
+    """A bench with healthy pictures of twelve groups, three of them with a twin."""
+
+    def __init__(self, bench: Bench, folder: Path) -> None:
+        self.bench, self.folder, self.home = bench, folder, str(bench.home)
+        for group in range(N_GROUPS):
+            write(folder, group)
+        for group in TWINS:
+            write(folder, group, twin=True)
+        self.found = self.take()
+
+    def take(self) -> Ingested:
+        """Ingest what is new, and label it healthy."""
+        found = self.bench.ingest(self.folder)
+        self.bench.label(self.folder, Labelling("me", LabelValue.HEALTHY), found.seen)
+        return found
+
+    def train(self) -> tuple[int, int, int]:
+        """Dataset, model and threshold, which is activated."""
+        dataset = self.bench.freeze(RECIPE)
+        return dataset.id, *self.fit(dataset.id, dataset.scans[Role.TRAIN])
+
+    def fit(self, dataset_id: int, scans: list[tuple[int, int]]) -> tuple[int, int]:
+        run, recipe = self.bench.run_id, RECIPE.to_json()
+        folder = str(self.bench.home / "work" / f"train-{dataset_id}")
+        preprocess_chunk.fn(self.home, run, recipe, wanted_scans(scans), folder)
+        trained = train.fn(self.home, run, dataset_id, recipe, [folder], [], "cpu")
+        threshold_id = calibrate.fn(
+            self.home, run, trained.model_id, dataset_id, [folder], Policy.RATE, 0.1, "cpu"
+        )
+        activate(self.bench.engine, threshold_id, "trained", "me")
+        return trained.model_id, threshold_id
+
+
+@pytest.fixture
+def site(bench: Bench, folder: Path) -> Site:
+    return Site(bench, folder)
+
+
+def test_no_calibration_score_is_by_a_member_that_saw_the_scan_s_group(site: Site) -> None:
+    engine = site.bench.engine
+    dataset_id, model_id, threshold_id = site.train()
+    folds, groups = dataset_folds(engine, dataset_id), dataset_groups(engine, dataset_id)
+    assert len(folds) == N_GROUPS + len(TWINS)
+    assert len(set(groups.values())) == N_GROUPS
+    assert set(dataset_roles(engine, dataset_id).values()) == {Role.TRAIN}
+    of_group: dict[int, set[int]] = {}
+    for scan_id, fold in folds.items():
+        of_group.setdefault(groups[scan_id], set()).add(fold)
+    assert all(len(each) == 1 for each in of_group.values())
+    # The detector cannot but tell, from what lies in the model's file, whether it saw a group.
+    scores = {each.scan_id: each.value for each in calibration_scores(engine, model_id, dataset_id)}
+    assert scores.keys() == folds.keys()
+    assert max(scores.values()) < SEEN / 3
+    members = loaded_model(site.home, model_id, "cpu").members
+    learned = np.stack([each.detectors[KIND].tensors()["learned"].numpy() for each in members])
+    assert learned.shape == (3, PLACES)
+    assert (learned.sum(axis=0)[learned.any(axis=0)] == 2).all()  # each group teaches two of three
+    threshold = threshold_by_id(engine, threshold_id)
+    assert (threshold.n, threshold.n_groups) == (len(scores), N_GROUPS)
+    assert broken_chains(engine) == []
+
+
+def test_a_cross_fitted_threshold_is_verified_out_of_fold(site: Site) -> None:
+    _, _, threshold_id = site.train()
+    report = ReplayReport()
+    engine, folder = site.bench.engine, site.bench.home / "work" / "verify"
+    foundations = Foundations(site.home, "cpu", folder, quick=False, report=report)
+    threshold = threshold_by_id(engine, threshold_id)
+    assert foundations.weak(threshold, model_by_id(engine, threshold.model_id)) == []
+    assert report.faults == []
+    assert report.calibration.identical == N_GROUPS + len(TWINS)
+
+
+def test_scans_of_folds_are_decided_as_calibration_scans_are(site: Site) -> None:
+    _, model_id, threshold_id = site.train()
+    model = ActiveModel(model_id, threshold_id, RECIPE.to_json())
+    pending = find_undecided.fn(site.home, site.bench.run_id, model, site.found)
+    assert len(pending.scan_ids) == N_GROUPS + len(TWINS)
+    assert pending.training_scans == []
+
+
+def test_a_threshold_from_another_fold_is_refused(site: Site) -> None:
+    engine, run = site.bench.engine, site.bench.run_id
+    dataset_id, model_id, threshold_id = site.train()
+    folds, groups = dataset_folds(engine, dataset_id), dataset_groups(engine, dataset_id)
+    members = [(scan_id, Role.TRAIN, groups[scan_id]) for scan_id in folds]
+    turned = freeze_dataset(engine, members, run, {i: (f + 1) % 3 for i, f in folds.items()})
+    assert turned != dataset_id
+    drawn = replace(threshold_by_id(engine, threshold_id), dataset_id=turned, id=None)
+    with pytest.raises(RecordError, match=r"calibration scan .* is in fold"):
+        append_threshold(engine, drawn)
+    stranger = Threshold(model_id, dataset_id, Policy.SIGMAS, 0, 1, 9, 1, 1, run, now())
+    assert append_threshold(engine, stranger) > threshold_id
+    twin = next(i for i in folds if list(groups.values()).count(groups[i]) == 2)
+    parted = {i: (f + (i == twin)) % 3 for i, f in folds.items()}
+    with pytest.raises(RecordError, match="two folds in one dataset"):
+        freeze_dataset(engine, members, run, parted)
+    with pytest.raises(RecordError, match="has a fold and does not train"):
+        freeze_dataset(engine, [(members[0][0], Role.CALIBRATION, 0)], run, {members[0][0]: 0})
+
+
+def test_recalibrating_with_new_healthy_scans_keeps_the_folds(site: Site) -> None:
+    dataset_id, _, _ = site.train()
+    engine = site.bench.engine
+    plain = propose(engine, Policy.SIGMAS, 1.0)
+    assert plain.fit.n == N_GROUPS + len(TWINS)
+    assert append_proposal(engine, plain, site.bench.run_id)
+    again = propose(engine, Policy.RATE, 0.2, new_healthy=True)
+    threshold = threshold_by_id(engine, append_proposal(engine, again, site.bench.run_id))
+    assert threshold.dataset_id == dataset_id
+
+
+def test_a_retraining_keeps_each_group_s_fold_and_compares_out_of_fold(site: Site) -> None:
+    engine = site.bench.engine
+    dataset_id, model_id, threshold_id = site.train()
+    before = dataset_folds(engine, dataset_id)
+    for group in range(N_GROUPS, N_GROUPS + 6):
+        write(site.folder, group)
+    write(site.folder, 4, twin=True)  # of a group that the model knows
+    scan_ids = before.keys() | {scan_id for scan_id, _ in site.take().seen}
+    current = ActiveModel(model_id, threshold_id, RECIPE.to_json())
+    work = str(site.bench.home / "work" / "retrain")
+    trial = deal_roles.fn(site.home, site.bench.run_id, current, 0, work)
+    after = trial.dataset.folds
+    assert after.keys() == scan_ids
+    assert {i: after[i] for i in before} == before
+    groups = dataset_groups(engine, trial.dataset.id)
+    compared = {scan_id for scan_id, _ in trial.healthy}
+    assert len({groups[i] for i in compared}) == len(compared) == N_GROUPS + 6
+    candidate_id, _ = site.fit(trial.dataset.id, trial.dataset.scans[Role.TRAIN])
+    assert compared <= unseen(engine, model_id, compared, groups)
+    assert compared <= unseen(engine, candidate_id, compared, groups)
+    # A new twin of a scan that the current model knows is in none of its folds: two members saw it.
+    (twin,) = (i for i in scan_ids - before.keys() if groups[i] in {groups[j] for j in before})
+    assert twin not in compared
+    assert twin not in unseen(engine, model_id, [twin], groups)
+    assert model_folds(engine, candidate_id) == after
+
+
+def test_few_healthy_scans_keep_a_rate_that_a_split_of_them_could_not(site: Site) -> None:
+    dataset = site.bench.freeze(RECIPE)
+    require_calibration(site.home, dataset, Policy.RATE, 0.1)  # takes 9
+    with pytest.raises(TooFewScans, match=r"takes 19 healthy .* there are 12"):
+        require_calibration(site.home, dataset, Policy.RATE, 0.05)
+    split = site.bench.freeze(replace(RECIPE, cross_fitting=CrossFitting(below=12)))
+    assert split.folds == {}
+    with pytest.raises(TooFewScans, match="takes 9 healthy"):
+        require_calibration(site.home, split, Policy.RATE, 0.1)
