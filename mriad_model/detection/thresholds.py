@@ -23,6 +23,7 @@ from mriad_model.enums import Policy, Verdict
 from mriad_model.errors import SettingsError, ThresholdUndefined
 
 CONFIDENCE = 0.95  # of intervals
+FALSE_DISCOVERY_RATE = 0.1  # of the scans that stand out in a night, how many are healthy
 DEFAULT_SIGMAS = 1.0  # the seed's: mean + 1 sd flags about 16 % of normally distributed scores
 
 
@@ -198,13 +199,32 @@ def p_value(
     return float(p) if given.ndim == 0 else np.asarray(p, dtype=np.float64)
 
 
-def calibration_needed(n_looks: int, false_discovery_rate: float = 0.1) -> int:
+def calibration_needed(n_looks: int, false_discovery_rate: float = FALSE_DISCOVERY_RATE) -> int:
     """The fewest calibration scores with which one scan among `n_looks` can stand out.
 
     The smallest p there is, 1 / (n + 1), passes Benjamini and Hochberg's (1995) first step,
     q / m, only if n >= m / q - 1.
     """
     return max(1, math.ceil(n_looks / _exactly(false_discovery_rate) - 1))
+
+
+def standing_out(
+    p_values: ArrayLike, false_discovery_rate: float = FALSE_DISCOVERY_RATE
+) -> NDArray[np.bool_]:
+    """Which p-values (m,) stand out among all, (m,): Benjamini and Hochberg's (1995) procedure.
+
+    Of those that do, at most so large a share are healthy scans, on average over nights. Conformal
+    p-values of one calibration depend on each other in the way that the procedure allows (Bates et
+    al. 2023, Testing for outliers with conformal p-values).
+    """
+    values = np.asarray(p_values, dtype=np.float64).ravel()
+    order = np.argsort(values, kind="stable")
+    limits = false_discovery_rate * np.arange(1, values.size + 1) / values.size
+    below = np.flatnonzero(values[order] <= limits)
+    found = np.zeros(values.size, np.bool_)
+    if below.size:
+        found[order[: below[-1] + 1]] = True
+    return found
 
 
 def verdict(score: float, value: float) -> Verdict:

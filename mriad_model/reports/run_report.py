@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mriad_model.delivery.pending import NO_FOLDERS, PendingFolders
-from mriad_model.detection.thresholds import calibration_needed
+from mriad_model.detection.thresholds import FALSE_DISCOVERY_RATE, calibration_needed
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.changes import NO_CHANGES, ActiveNow, Changes
 from mriad_model.reports.page import MOST_ROWS, Provenance, address, by_reason, capped, render
@@ -28,6 +28,24 @@ class SuspiciousScan:
     several_slices: bool = False  # in the picture, which is then larger
     kind: str = ""
     scanner: str | None = None
+    stands_out: bool = False  # among all of the night, see `standing_out`
+
+
+@dataclass(frozen=True, slots=True)
+class HealthyFlagged:
+    """Scans that people called healthy, unseen by model and calibration, and how many are flagged.
+
+    Reviewers see what was flagged, so theirs are counted apart: they tell no rate.
+    """
+
+    n: int = 0
+    flagged: int = 0
+    share: str | None = None  # with interval, in words; None of none
+    n_reviewed: int = 0
+    flagged_reviewed: int = 0
+
+
+NOT_LOOKED = HealthyFlagged()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +109,17 @@ class ScoreReport:
     csv: str | None = None  # the name of a file in the same folder
     changes: Changes = NO_CHANGES  # since the last report
     active_now: ActiveNow | None = None  # None: the one that decided these scans
+    n_stand_out: int = 0  # of the scored scans, see `standing_out`
+    healthy: HealthyFlagged = NOT_LOOKED
 
 
 def render_score_report(report: ScoreReport) -> str:
     """The HTML page of a scoring run, worst scans first."""
     worst = sorted(report.suspicious, key=lambda scan: (-scan.score, scan.scan_id))
     lines = scan_lines(worst[:MOST_ROWS], MOST_PICTURES, report.threshold)
-    needed = calibration_needed(report.scored)
+    needed, calibrate = calibration_needed(report.scored), report.threshold.n_groups
+    if calibrate is None:  # a threshold of before
+        calibrate = report.threshold.n
     return render(
         "run_report.html.j2",
         report=report,
@@ -105,7 +127,9 @@ def render_score_report(report: ScoreReport) -> str:
         worst=lines,
         pictured=[item for item in lines if item["address"]],
         calibration_needed=needed,
-        calibration_too_small=report.scored > 0 and report.threshold.n < needed,
+        calibration_too_small=report.scored > 0 and calibrate < needed,
+        n_calibrate=calibrate,
+        false_discovery_rate=FALSE_DISCOVERY_RATE,
         n_more=report.n_suspicious - len(lines),
         rejections=by_reason(report.rejections),
         rejected=capped(report.rejections),

@@ -7,6 +7,8 @@ from mriad_model.rejections import RejectedItem
 from mriad_model.reports.changes import NO_CHANGES, Changes
 from mriad_model.reports.page import Provenance, by_reason, capped, render
 from mriad_model.reports.run_report import (
+    NOT_LOOKED,
+    HealthyFlagged,
     ModelLine,
     SuspiciousScan,
     ThresholdLine,
@@ -78,6 +80,7 @@ class WeekReport:
     model: ModelLine | None = None  # active now; None: there is none
     threshold: ThresholdLine | None = None
     csv: str | None = None
+    healthy: HealthyFlagged = NOT_LOOKED  # by the active threshold
 
 
 def render_week(report: WeekReport) -> str:

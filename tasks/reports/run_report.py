@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,13 +13,15 @@ from prefect.cache_policies import NO_CACHE
 from db.engine.chain_head import head
 from db.entities import Report
 from db.repository import reports as reports_records
-from db.repository.history import decided_in, tally
+from db.repository.history import DecisionRow, decided_in, tally
+from db.repository.models import threshold_by_id
 from db.repository.reports import append_report, last_report_time, report_of_run
 from db.repository.runs import interrupted_runs, run_by_id, with_shards
 from db.repository.scans import scans_by_id
 from db.repository.warnings import warnings
 from db.timestamps import now
 from mriad_model.delivery.pending import PendingFolders
+from mriad_model.detection.thresholds import standing_out
 from mriad_model.enums import NOTICE, Verdict
 from mriad_model.paths import recorded_path, unescape_path
 from mriad_model.rejections import (
@@ -38,6 +40,7 @@ from mriad_model.reports.run_report import (
 )
 from mriad_model.reports.table import worklist_csv
 from tasks.reports.changes import active_instead, changes_since
+from tasks.reports.false_positives import healthy_flagged
 from tasks.reports.rows import (
     decision_cells,
     kind_in_words,
@@ -107,6 +110,7 @@ def write_score_report(
     listed = tally(engine, run_ids)
     recovered = listed.decisions - own.decisions
     decided = decided_in(engine, run_ids)
+    out = _standing_out(decided, threshold_id)
     worst = [row for row in decided if row.verdict is Verdict.SUSPICIOUS][:MOST_ROWS]
     scans = scans_by_id(engine, [row.scan_id for row in decided])
     new = reports_records.new_scans_by_kind(engine, run_ids)
@@ -130,7 +134,10 @@ def write_score_report(
             n_suspicious=listed.suspicious,
             recovered=recovered,
             suspicious=[
-                suspicious_line(place, row, scans[row.scan_id], pictured=i < MOST_PICTURES)
+                replace(
+                    suspicious_line(place, row, scans[row.scan_id], pictured=i < MOST_PICTURES),
+                    stands_out=row.decision_id in out,
+                )
                 for i, row in enumerate(worst)
             ],
             rejections=group_by_folder(rejected),
@@ -149,6 +156,8 @@ def write_score_report(
             csv=Path(table).name,
             changes=changes_since(engine, since, until),
             active_now=active_instead(engine, threshold_id),
+            n_stand_out=len(out),
+            healthy=healthy_flagged(engine, threshold_by_id(engine, threshold_id)),
         )
     )
     path = write_page(place, name, page)
@@ -160,6 +169,13 @@ def write_score_report(
         recovered=recovered,
         recovered_suspicious=listed.suspicious - own.suspicious,
     )
+
+
+def _standing_out(decided: Sequence[DecisionRow], threshold_id: int) -> set[int]:
+    """The decisions by a threshold that stand out among all of these."""
+    mine = [row for row in decided if row.threshold_id == threshold_id]
+    found = standing_out([row.p_value for row in mine])
+    return {row.decision_id for row, out in zip(mine, found, strict=True) if out}
 
 
 def write_page(home: Path, name: str, page: str) -> str:

@@ -25,7 +25,7 @@ from db.timestamps import written
 from mriad_model.enums import RunStatus, Verdict
 from mriad_model.rejections import LIMITATIONS, group_by_folder, split_rejections
 from mriad_model.reports.page import MOST_ROWS
-from mriad_model.reports.run_report import WarningLine
+from mriad_model.reports.run_report import NOT_LOOKED, WarningLine
 from mriad_model.reports.table import worklist_csv
 from mriad_model.reports.weekly_report import (
     MOST_SHOWN,
@@ -37,6 +37,7 @@ from mriad_model.reports.weekly_report import (
 )
 from tasks.intake.rejections import as_listed, series_named
 from tasks.reports.changes import changes_since
+from tasks.reports.false_positives import healthy_flagged
 from tasks.reports.rows import (
     decision_cells,
     rejection_cells,
@@ -115,6 +116,7 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
             model=model,
             threshold=threshold,
             csv=Path(table).name,
+            healthy=healthy_flagged(engine, current.threshold) if current else NOT_LOOKED,
         )
     )
     path = write_page(place, name, page)

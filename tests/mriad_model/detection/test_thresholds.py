@@ -21,6 +21,7 @@ from mriad_model.detection.thresholds import (
     mean_and_sd,
     p_value,
     promised_rate,
+    standing_out,
     verdict,
 )
 from mriad_model.enums import Policy, Verdict
@@ -254,3 +255,22 @@ def test_scans_of_one_patient_count_once_in_the_rate_and_its_interval():
         for name in ("n_groups", "rate", "rate_low", "rate_high"):
             assert getattr(once, name) == pytest.approx(getattr(often, name))
         assert (once.n, often.n) == (40, 200)
+
+
+def test_what_stands_out_is_what_the_procedure_of_benjamini_and_hochberg_finds():
+    rng = np.random.default_rng(8)
+    for n_ill in (0, 3, 30):
+        p = np.concatenate([rng.uniform(size=60), rng.uniform(0, 0.01, n_ill)])
+        np.testing.assert_array_equal(standing_out(p), false_discovery_control(p) <= 0.1)
+    assert standing_out([]).shape == (0,)
+
+
+def test_of_the_scans_that_stand_out_no_more_are_healthy_than_said():
+    rng = np.random.default_rng(9)
+    shares = []
+    for _ in range(300):
+        calibration = rng.normal(size=400)
+        scores = np.concatenate([rng.normal(size=30), rng.normal(4, 1, 10)])
+        found = standing_out(p_value(scores, calibration))
+        shares.append(found[:30].sum() / max(1, found.sum()))
+    assert np.mean(shares) <= 0.1

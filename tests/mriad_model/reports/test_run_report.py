@@ -12,6 +12,7 @@ from mriad_model.reports.run_report import (
     MOST_FOLDERS,
     MOST_PICTURES,
     MOST_WAITING,
+    HealthyFlagged,
     WarningLine,
     render_score_report,
 )
@@ -72,10 +73,32 @@ def test_a_silent_night_is_not_an_empty_page() -> None:
 def test_a_calibration_too_small_for_so_many_looks_is_said_to_be() -> None:
     report = night()
     assert "that takes" not in Page(night_page()).text  # 7 looks, 98 scans: 69 are enough
-    assert (
-        "that takes 999 calibration scans"
-        in Page(render_score_report(replace(report, scored=100))).text
-    )
+    many = replace(report, scored=100)
+    assert "that takes 999 calibration scans" in Page(render_score_report(many)).text
+    twins = replace(report, threshold=replace(report.threshold, n_groups=40))
+    assert "of 7 stands out: 40 calibrate" in Page(render_score_report(twins)).text
+    assert "None of 7 stands out at a false" in Page(night_page()).text
+
+
+def test_scans_that_stand_out_among_all_of_the_night_are_marked() -> None:
+    report = night()
+    first, *rest = report.suspicious
+    found = replace(report, suspicious=[replace(first, stands_out=True), *rest], n_stand_out=1)
+    text = Page(render_score_report(found)).text
+    assert "1 of 7 stand out at a false discovery rate of 10 %" in text
+    assert text.count("stands out") == 1
+
+
+def test_what_came_of_the_promised_rate_stands_beside_it() -> None:
+    report = night()
+    line = replace(report.threshold, promise="5.0 % (95 % interval 0.6 % to 13 %)")
+    healthy = HealthyFlagged(40, 3, "7.5 % (95 % interval 1.6 % to 20 %)", 4, 3)
+    page = Page(render_score_report(replace(report, threshold=line, healthy=healthy)))
+    text = " ".join(page.text.split())
+    assert "it flags 5.0 % (95 % interval 0.6 % to 13 %) of healthy scans" in text
+    assert "called healthy, seen by neither training nor calibration, 3 flagged: 7.5 %" in text
+    assert "of 4 that a reviewer called healthy or normal, 3 flagged (reviewers look" in text
+    assert "What came of it" not in Page(night_page()).text
 
 
 def test_a_quantile_threshold_is_named_as_one() -> None:
