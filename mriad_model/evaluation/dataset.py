@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from mriad_model.built_in_recipes import AUTOENCODER, VOLUME
+from mriad_model.built_in_recipes import AUTOENCODER, VOLUME_AUTOENCODER
 from mriad_model.datasets.duplicates import Fingerprint, fingerprint, twin_groups
 from mriad_model.datasets.roles import joined_groups
 from mriad_model.detection.anomaly_maps import slice_scores
@@ -54,7 +54,9 @@ def evaluation_scan(
     """Prepare a labelled scan. Raises RejectedFile where there is nothing in it to score."""
     shown = shown_slice(scan, recipe)
     prepared = prepare_scan(scan, recipe)
-    built_in = next(each for each in (AUTOENCODER, VOLUME) if each.kinds == recipe.kinds)
+    built_in = next(
+        each for each in (AUTOENCODER, VOLUME_AUTOENCODER) if each.kinds == recipe.kinds
+    )
     upright = prepared
     if recipe.preprocessing != built_in.preprocessing:
         upright = prepare_scan(scan, built_in)

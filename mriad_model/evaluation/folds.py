@@ -65,7 +65,7 @@ def run_fold(
             record,
         )
     table = _Table(plan, at, parts, chosen)
-    found, detectors = _scored(model, data, table)
+    found, detectors = _scored(model, data, table, recipe)
     rows = _rows(data, table, [each.score for each in found], detectors)
     pictures: tuple[Picture, ...] = ()
     if paint is not None:
@@ -110,7 +110,7 @@ def _fold_slices(
 
 
 def _scored(
-    model: FittedModel, data: EvaluationData, table: "_Table"
+    model: FittedModel, data: EvaluationData, table: "_Table", recipe: Recipe
 ) -> tuple[list[ScanScores], dict[str, Scores]]:
     """The scores of a table's scans, and those by each detector; calibration's out of fold."""
     items, folds = table.items, table.parts.folds
@@ -123,7 +123,7 @@ def _scored(
             continue
         batch = joined([scan.batch for scan in scans])
         scored = model.score(batch) if fold is None else model.score(batch, fold)
-        of_scans = scans_of_slices(scored, scans, model.recipe.scans)
+        of_scans = scans_of_slices(scored, scans, recipe.scans)
         found |= dict(zip(mine, of_scans, strict=True))
         for name, part in scored.parts.items():
             largest = largest_of_scans(part, scans).tolist()
