@@ -7,6 +7,7 @@ from mriad_model.recipes import (
     NORMATIVE,
     NORMATIVE_NETWORK,
     Augmentation,
+    CrossFitting,
     DetectorRecipe,
     Framing,
     ImplantTraining,
@@ -76,6 +77,7 @@ DEFAULT = Recipe(
         SliceScoreMethod.MAX, erosion=2, standardise=True, size=64, scored_by="implants"
     ),
     calibrate_by_group=True,
+    cross_fitting=CrossFitting(),
 )
 
 
