@@ -168,7 +168,7 @@ def _fill_models(connection: sqlite3.Connection) -> None:
     for threshold in range(1, THRESHOLDS + 1):
         connection.execute(
             f"INSERT INTO threshold VALUES ({threshold}, {_model_of(threshold)}, 1, 'sigmas',"
-            f" 0.4, 0.1, 100, {threshold}, 0.5, 1, '{at}')"
+            f" 0.4, 0.1, 100, {threshold}, 0.5, 1, '{at}', NULL, NULL, NULL, NULL)"
         )
 
 

@@ -52,7 +52,8 @@ def build(home: Path, folder: Path, n_files: int) -> None:
             f"INSERT INTO run_end VALUES (1, 1, 'completed', '{{}}', '{at}')",
             f"INSERT INTO dataset VALUES (1, 'd', 1, '{at}')",
             f"INSERT INTO model VALUES (1, 'm', 'models/m', '{recipe}', 1, '{{}}', 1, '{at}')",
-            f"INSERT INTO threshold VALUES (1, 1, 1, 'sigmas', 0.4, 0.1, 9, 1, 0.5, 1, '{at}')",
+            f"INSERT INTO threshold VALUES (1, 1, 1, 'sigmas', 0.4, 0.1, 9, 1, 0.5, 1, '{at}', "
+            "NULL, NULL, NULL, NULL)",
             f"INSERT INTO activation VALUES (1, 1, 'r', 'me', '{at}')",
         ):
             connection.execute(statement)

@@ -111,7 +111,7 @@ def test_what_a_killed_run_left_open_is_listed_and_not_wrong(kept: KeptHome) -> 
         ("DELETE FROM dataset_scan WHERE role = 'train'", "dataset 1 is not the set of scans"),
         (
             "INSERT INTO dataset SELECT 2, 'b', run_id, created_at FROM dataset;"
-            "INSERT INTO dataset_scan SELECT 2, scan_id, 'train', 1 FROM dataset_scan;"
+            "INSERT INTO dataset_scan SELECT 2, scan_id, 'train', 1, NULL FROM dataset_scan;"
             "UPDATE model SET dataset_id = 2",
             "threshold 1 was drawn through 1 scans that model 1 learned from",
         ),
