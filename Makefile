@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Two processes: half of the suite waits for servers. A file's tests stay together, with their fixtures;
 # files go in order, for those with the fewest tests are the longest and would come last.
 TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
-TYPED := -p mriad_model -p db -p tasks -p flows -p benchmarks -p docs
+TYPED := -p mriad_model -p db -p tasks -p web -p flows -p benchmarks -p docs
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fuzz chaos docs screenshots format bench clean

@@ -123,6 +123,23 @@ class Settings(BaseSettings):
     retrain_confidence: float = Field(
         0.9, gt=0.5, lt=1, description="one-sided confidence with which both must be shown"
     )
+    web_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="port of the reader's pages; without it 4280, or any that is free",
+    )
+    web_bind: str = Field(
+        "127.0.0.1", description="address that the pages are served at; this machine alone"
+    )
+    web_hosts: str = Field(
+        "",
+        description="other names that browsers reach the pages by, such as a proxy's: "
+        "`mri.example.org`, several with commas",
+    )
+    web_https: bool = Field(
+        False, description="`true`: browsers reach the pages by HTTPS, through a proxy"
+    )
     prefect_api_url: str = Field(
         LOCAL_SERVER,
         validation_alias=AliasChoices("MRIAD_PREFECT_API_URL", "PREFECT_API_URL"),

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Rejection
 from db.mapping import append_new, row_of, rows_of, select_in, values_of
 from db.repository.sightings import FileKey
+from mriad_model.enums import RejectionReason
 
 
 def append_rejections(engine: Engine, rejections: Sequence[Rejection]) -> int:
@@ -47,3 +48,36 @@ def rejections_of(engine: Engine, run_ids: Sequence[int]) -> list[Rejection]:
     with reading(engine) as connection:
         found = select_in(connection, query, table.c.run_id, run_ids)
         return [row_of(Rejection, row._mapping) for row in found]
+
+
+def newest_rejections(
+    engine: Engine,
+    limit: int,
+    reason: RejectionReason | None = None,
+    run_id: int | None = None,
+    before: int | None = None,
+) -> list[Rejection]:
+    """The newest rejections, newest first: for a reason, of a run, of ids below `before`."""
+    table = schema.rejection
+    query = select(table).order_by(table.c.id.desc()).limit(limit)
+    if reason is not None:
+        query = query.where(table.c.reason == reason.value)
+    if run_id is not None:
+        query = query.where(table.c.run_id == run_id)
+    if before is not None:
+        query = query.where(table.c.id < before)
+    with reading(engine) as connection:
+        return rows_of(connection, Rejection, query)
+
+
+def rejections_by_reason(
+    engine: Engine, run_id: int | None = None
+) -> list[tuple[RejectionReason, int]]:
+    """How many files were rejected for each reason, by a run or in all, most frequent first."""
+    table = schema.rejection
+    query = select(table.c.reason, func.count()).group_by(table.c.reason)
+    if run_id is not None:
+        query = query.where(table.c.run_id == run_id)
+    with reading(engine) as connection:
+        found = [(RejectionReason(reason), n) for reason, n in connection.execute(query)]
+    return sorted(found, key=lambda each: (-each[1], each[0].value))

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Report
-from db.mapping import append_new, rows_of, values_of
+from db.mapping import append_new, row_by_id, row_of, rows_of, select_in, values_of
 from db.repository.history import DecisionRow, decision_rows
 from mriad_model.enums import RunStatus, ScanKind, Verdict
 
@@ -96,6 +96,21 @@ def report_of_run(engine: Engine, run_id: int) -> Report | None:
     query = select(table).where(table.c.run_id == run_id).order_by(table.c.id.desc()).limit(1)
     with reading(engine) as connection:
         return next(iter(rows_of(connection, Report, query)), None)
+
+
+def reports_of_runs(engine: Engine, run_ids: Sequence[int]) -> dict[int, Report]:
+    """The last page of each of these runs, by run; one without a page is skipped."""
+    table = schema.report
+    query = select(table).order_by(table.c.id)
+    with reading(engine) as connection:
+        found = select_in(connection, query, table.c.run_id, run_ids)
+        return {row.run_id: row_of(Report, row._mapping) for row in found}
+
+
+def report_by_id(engine: Engine, report_id: int) -> Report:
+    """The report of this id. NotInRecord if there is none."""
+    with reading(engine) as connection:
+        return row_by_id(connection, Report, schema.report, report_id)
 
 
 def last_report_time(engine: Engine) -> str | None:

@@ -159,3 +159,23 @@ def recorded_by(engine: Engine, run_ids: Sequence[int]) -> Standing:
             decisions=count(schema.decision),
             suspicious=count(schema.decision, suspicious),
         )
+
+
+def newest_runs(
+    engine: Engine, limit: int, before: int | None = None
+) -> list[tuple[Run, RunEnd | None]]:
+    """The newest runs, newest first, and how they ended; of ids below `before`, or all."""
+    run, end = schema.run, schema.run_end
+    query = (
+        select(*columns_of(run, "r_"), *columns_of(end, "e_"))
+        .outerjoin(end, end.c.run_id == run.c.id)
+        .order_by(run.c.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(run.c.id < before)
+    with reading(engine) as connection:
+        return [
+            (row_of(Run, row, "r_"), row_of(RunEnd, row, "e_") if row["e_id"] else None)
+            for row in connection.execute(query).mappings()
+        ]

@@ -16,18 +16,19 @@ NO_DECISIONS = (
 RECORDED = (
     "stopped; run {run} has recorded {counts}, and that stays; run the same command again to go on"
 )
-_serving: list[bool] = []  # not empty: this command runs others, whose runs record
+PAGES = "stopped; reviews that were saved stay"
+_serving: list[str] = []  # what a service says: it records itself, or by its children
 
 
-def serving() -> None:
-    """From now on this command is a service: its children record."""
-    _serving.append(True)
+def serving(text: str = SERVICE) -> None:
+    """From now on this command is a service, and says this where it is stopped."""
+    _serving.append(text)
 
 
 def interruption_text(home: Path | None) -> str:
     """The message. Never raises: whatever else is wrong, the command was stopped."""
     if _serving:
-        return SERVICE
+        return _serving[-1]
     if home is None or "tasks.runtime.runs" not in sys.modules:  # no run was begun
         return NOTHING
     from tasks.runtime.connections import (  # noqa: PLC0415 - loaded only where a run was

@@ -50,6 +50,7 @@ for command in (
     maintenance_commands.backup,
     maintenance_commands.check,
     service_commands.watch,
+    service_commands.web,
     service_commands.up,
 ):
     app.command()(command)

@@ -14,7 +14,6 @@ from mriad_model.rejections import ALL_SCORED, NotScored, RejectedItem
 
 if TYPE_CHECKING:
     from db.repository.scan_details import ScanDetails, ScoreDetails
-    from flows.cli.review import ReviewResult
     from flows.demo import DemoResult
     from flows.evaluate import EvaluationResult
     from flows.ingest import IngestResult
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from tasks.maintenance.backup import Backup
     from tasks.maintenance.check import CheckReport
     from tasks.maintenance.verify_report import ReplayReport
+    from tasks.reports.review import ReviewResult
     from tasks.reports.weekly_report import WeeklyReport
     from tasks.training.threshold_figures import Compared
     from tasks.training.thresholds import Proposal
@@ -372,9 +372,14 @@ def watch_document(folder: str, scored_by: str) -> Document:
     return {"watching": folder, "scored_by": scored_by}
 
 
-def up_document(folder: str, pages: str) -> Document:
-    """`mriad up`, printed once all of it runs."""
-    return {"watching": folder, "pages": pages}
+def up_document(folder: str, pages: str, sign_in: str) -> Document:
+    """`mriad up`, printed once all of it runs; `sign_in` lets in to the reader's pages, once."""
+    return {"watching": folder, "pages": pages, "sign_in": sign_in}
+
+
+def web_document(sign_in: str) -> Document:
+    """`mriad web`, printed once the pages are served."""
+    return {"sign_in": sign_in}
 
 
 def _keys(found: object, names: str) -> Document:

@@ -1,49 +1,25 @@
 """`mriad review`: record a reviewer's verdict on the decision on a scan, or withdraw it."""
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from db.entities import Label, Review
-from db.repository.history import DecisionRow
+from db.entities import Label
 from db.repository.models import current_threshold
-from db.repository.reviews import append_review, standing_label, withdraw_review
-from db.repository.scan_details import ScanDetails
-from db.timestamps import now
+from db.repository.reviews import standing_label
 from flows.cli import output
 from flows.cli.console import formatted, show_json, show_lines, show_notice
 from flows.cli.options import AsJson, Home, Reviewer, reviewer_name
 from flows.cli.record_commands import details_of
 from flows.context import read_context, write_context
-from mriad_model.enums import LabelSource, LabelValue, Verdict
 from mriad_model.errors import NotInRecord
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-
-class Answer(StrEnum):
-    """What a reviewer can answer."""
-
-    NORMAL = "normal"
-    SUSPICIOUS = "suspicious"
-    HEALTHY = "healthy"
-    ABNORMAL = "abnormal"
-    WITHDRAW = "withdraw"
-
-    @property
-    def verdict(self) -> Verdict:
-        """The answer as a verdict on the decision."""
-        healthy = self in (Answer.NORMAL, Answer.HEALTHY)
-        return Verdict.NORMAL if healthy else Verdict.SUSPICIOUS
-
-    @property
-    def label(self) -> LabelValue | None:
-        """The answer as a label of the scan, where it is one."""
-        return LabelValue(self.value) if self in (Answer.HEALTHY, Answer.ABNORMAL) else None
-
+from tasks.reports.review import (
+    Answer,
+    ReviewResult,
+    answer_decision,
+    reviewed_decision,
+    withdraw_answer,
+)
 
 NO_DECISION = (
     "scan {scan} has no decision to review yet; score it, or label it with: "
@@ -58,18 +34,6 @@ REVIEWED = (
 LABELLED = ", and labelled {label}"
 WITHDRAWN = "{by} withdrew the review of {0.reviewer}, who reviewed it as {0.verdict}. {label}"
 LABEL_NOW, NO_LABEL = "It is labelled {label}.", "It has no label."
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewResult:
-    """A row of `review` that was appended, and the decision that it is about."""
-
-    review_id: int
-    decision: DecisionRow
-    reviewer: str
-    verdict: Verdict
-    label: LabelValue | None = None  # appended along with it
-    withdrawn: Review | None = None  # the review that the row withdraws
 
 
 def review(
@@ -104,40 +68,16 @@ def review(
 
     engine = database(str(write_context(home).home))
     if verdict is Answer.WITHDRAW:
-        result = _withdraw(engine, details, name, note)
+        result = withdraw_answer(engine, details.decisions, name, note)
     else:
         active = None if current is None else current.threshold.id
-        result = _append(engine, details, active, verdict, name, note)
+        decision = reviewed_decision(details.decisions, active)
+        result = answer_decision(engine, decision, verdict, name, note)
     label = standing_label(engine, details.decisions[0].scan_id)
     if as_json:
         show_json(output.review_document(result, label))
     else:
         _show(result, label)
-
-
-def _append(
-    engine: "Engine",
-    details: ScanDetails,
-    active: int | None,
-    answer: Answer,
-    reviewer: str,
-    note: str,
-) -> ReviewResult:
-    decision = max(details.decisions, key=lambda d: (d.threshold_id == active, d.decided_at))
-    scan_id, moment = decision.scan_id, now()
-    row = Review(scan_id, decision.decision_id, reviewer, answer.verdict, note, moment)
-    label = None
-    if answer.label is not None:
-        label = Label(scan_id, answer.label, LabelSource.REVIEWER, reviewer, moment)
-    review_id = append_review(engine, row, label)
-    return ReviewResult(review_id, decision, reviewer, answer.verdict, answer.label)
-
-
-def _withdraw(engine: "Engine", details: ScanDetails, reviewer: str, note: str) -> ReviewResult:
-    scan_id = details.decisions[0].scan_id
-    review_id, last = withdraw_review(engine, scan_id, reviewer, note, now())
-    (decision,) = (each for each in details.decisions if each.decision_id == last.decision_id)
-    return ReviewResult(review_id, decision, reviewer, last.verdict, withdrawn=last)
 
 
 def _show(result: ReviewResult, label: Label | None) -> None:

@@ -1,4 +1,4 @@
-"""Commands that run until stopped: `mriad watch` and `mriad up`."""
+"""Commands that run until stopped: `mriad watch`, `mriad web` and `mriad up`."""
 
 # ruff: noqa: PLC0415 - Prefect reads its settings on import
 
@@ -13,7 +13,7 @@ import typer
 
 from db.repository.models import current_threshold
 from flows.cli import output
-from flows.cli.console import show_json
+from flows.cli.console import show_json, show_lines
 from flows.cli.options import AsJson, Device, Home, flow_context
 from flows.context import Context, write_context
 from flows.messages import say
@@ -40,7 +40,8 @@ Poll = Annotated[
 END_SECONDS = 10.0
 
 UNKNOWN_SETTING = "{name} is no setting of mriad and has no effect; is it misspelt?"
-PAGES = "pages: {pages} (log in with the line in {key})"
+PAGES = "Prefect's pages: {pages} (log in with the line in {key})"
+READ = "the reader's pages: {address} (once, within an hour; another: mriad web --address)"
 
 
 def watch(
@@ -105,6 +106,39 @@ def _score_here(place: Context, root: Path) -> None:
     raise MriadError("the watcher stopped; see above")
 
 
+def web(
+    address: Annotated[
+        bool,
+        typer.Option("--address", help="Print a new address to sign in at, of pages served now."),
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the reader's pages alone: worklist, scans, reviews. Ends with Ctrl-C or SIGTERM."""
+    from flows.service.pages import listen_for_pages, serve, served_port, sign_in_address
+
+    place = write_context(home)
+    if address:
+        _show_address(sign_in_address(place.home, place.settings, served_port(place.home)), as_json)
+        return
+    from flows.cli.interruption import PAGES as STOPPED
+    from flows.cli.interruption import serving
+
+    serving(STOPPED)
+    with listen_for_pages(place.settings) as listener:
+        port = listener.getsockname()[1]
+        _show_address(sign_in_address(place.home, place.settings, port), as_json)
+        serve(place, listener)
+
+
+def _show_address(found: str, as_json: bool) -> None:
+    if as_json:
+        show_json(output.web_document(found))
+    else:
+        show_lines(READ.format(address=found))
+    sys.stdout.flush()
+
+
 def watched_root(place: Context) -> Path:
     """The folder to be watched.
 
@@ -126,7 +160,10 @@ def up(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run everything: Prefect server, schedules, and the watcher. Ends with Ctrl-C or SIGTERM."""
+    """Run everything: Prefect server, schedules, watcher, the reader's pages.
+
+    Ends with Ctrl-C or SIGTERM.
+    """
     _warn_of_unknown_settings()
     place = write_context(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device)
     port, secret = own_server(place.home, place.settings)
@@ -134,6 +171,7 @@ def up(
     point_prefect(place.home, api, secret)
     from flows.cli.interruption import serving
     from flows.deployments import deployments
+    from flows.service.pages import sign_in_address
     from flows.service.up import run_service
 
     root = watched_root(place)
@@ -141,15 +179,17 @@ def up(
     active = current_threshold(database(str(place.home))) is not None
     pages = api.removesuffix("/api")
 
-    def ready() -> None:
+    def ready(web_port: int) -> None:
+        read = sign_in_address(place.home, place.settings, web_port)
         say(f"ready; watching {escape_path(root)}")
         for each in planned:
             say(f"  {each.name}: {f'{each.cron} ({each.timezone})' if each.cron else 'on demand'}")
         say(PAGES.format(pages=pages, key=place.home / SERVER_KEY))
+        say(READ.format(address=read))
         if not active:
             say("no model is active: scans wait until there is one (mriad train)")
         if as_json:
-            show_json(output.up_document(escape_path(root), pages))
+            show_json(output.up_document(escape_path(root), pages, read))
             sys.stdout.flush()
 
     serving()

@@ -38,6 +38,7 @@ class ManagedProcess:
     folder: Path | None = None  # its working directory
     listener: socket.socket | None = None  # a socket that it takes over
     ready: threading.Event = field(default_factory=threading.Event)
+    module: str = "flows.service.child_roles"  # that is run, with the role
     failures: int = 0  # in a row
     _process: subprocess.Popen[bytes] | None = None
     _began: float = 0.0
@@ -88,7 +89,7 @@ class ManagedProcess:
             [
                 sys.executable,
                 "-m",
-                "flows.service.child_roles",
+                self.module,
                 self.role,
                 str(os.getpid()),
                 *map(str, given),

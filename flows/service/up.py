@@ -1,4 +1,4 @@
-"""`mriad up`: the Prefect server, the deployments and the watcher as one tree of processes."""
+"""`mriad up`: Prefect server, deployments, watcher and the reader's pages as one process tree."""
 
 import fcntl
 import logging
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flows.context import Context, kept_log
 from flows.messages import say
+from flows.service import pages as reader_pages
 from flows.service.child_roles import SERVE, SERVER, WATCH
 from flows.service.prefect_server import HEALTH_TIMEOUT_SECONDS, listen, own_server
 from flows.service.process import ManagedProcess
@@ -30,16 +31,22 @@ HEALTH_SECONDS = 30.0
 UNHEALTHY = 4  # times in a row
 
 
-def run_service(place: Context, ready: Callable[[], None]) -> None:
-    """Run everything until an exception (SIGTERM, Ctrl-C); calls `ready` once scans are scored.
+def run_service(place: Context, ready: Callable[[int], None]) -> None:
+    """Run everything until an exception (SIGTERM, Ctrl-C).
+
+    Calls `ready` with the port of the reader's pages once scans are scored.
 
     Raises:
-        SettingsError: the server's address is not on this machine, or is taken.
+        SettingsError: the address of the server or of the pages is not on this machine, or taken.
         HomeError: a service runs on this home already, or this one does not start.
     """
     home = place.home
     port, secret = own_server(home, place.settings)
-    with only_one(home), held_port(port) as listener:
+    with (
+        only_one(home),
+        held_port(port) as listener,
+        reader_pages.listen_for_pages(place.settings) as pages_listener,
+    ):
         log = kept_log("mriad.service", home / "logs" / "service.log")
         environment = service_environment(home, place.settings, local_api(port), secret)
         # Not in the current folder: Prefect would read settings from there.
@@ -47,15 +54,24 @@ def run_service(place: Context, ready: Callable[[], None]) -> None:
         server = ManagedProcess(SERVER, environment | SAYS_ERRORS, log, 10.0, folder, listener)
         serve = ManagedProcess(SERVE, environment, log, 40.0, folder)
         watch = ManagedProcess(WATCH, environment, log, 10.0, folder)
-        children = (server, serve, watch)
+        pages = ManagedProcess(
+            reader_pages.ROLE,
+            environment,
+            log,
+            10.0,
+            folder,
+            pages_listener,
+            module=reader_pages.MODULE,
+        )
+        children = (server, serve, watch, pages)
         up = partial(is_own_server, port, secret)
         try:
             start_children(children, up, home, log)
             log.info("ready")
-            ready()
+            ready(pages_listener.getsockname()[1])
             _keep(children, up, log)
         finally:
-            _stop((watch, serve, server))
+            _stop((pages, watch, serve, server))
             log.info("stopped")
 
 

@@ -143,6 +143,12 @@ def _tables() -> tuple[Picture, Picture]:
     return colours, np.rint(255 * (1 - opacity)).astype(np.uint8)
 
 
+def colour_tables() -> Picture:
+    """For each of 256 steps R, G, B times opacity, and 255 times the rest, (256, 4) uint8."""
+    colours, remaining = _tables()
+    return np.column_stack((colours[:, 0, ::-1], remaining))
+
+
 @lru_cache(maxsize=1)
 def bar() -> bytes:
     """The colours of the scale over mid gray, 256 from low to high, as `captions.footer` needs."""

@@ -20,6 +20,8 @@ from tasks.runtime.connections import database
 FOLDERS = ("inbox", "healthy", "models", "heatmaps", "reports", "logs", "work")
 SITE_KEY = "site.key"
 SERVER_KEY = "server.key"
+WEB_KEY = "web.key"
+WEB_USED = "web.used"  # the sign-in tokens that were used
 SERVER_USER = "mriad"  # Prefect's form of a secret is USER:PASSWORD
 STALE_WORK_SECONDS = 2 * 24 * 3600.0
 JUST_MADE_SECONDS = 10.0
@@ -126,16 +128,30 @@ def server_secret(home: Path) -> str:
         SettingsError: the file is damaged, or others can read it or have made it.
         HomeError: it cannot be written.
     """
-    path = home / SERVER_KEY
+    return _secret(home / SERVER_KEY, f"{SERVER_USER}:")
+
+
+def web_secret(home: Path) -> bytes:
+    """What signs who is let in to the pages; made on first use. Without the file all are out.
+
+    Raises:
+        SettingsError: the file is damaged, or others can read it or have made it.
+        HomeError: it cannot be written.
+    """
+    return bytes.fromhex(_secret(home / WEB_KEY, ""))
+
+
+def _secret(path: Path, before: str) -> str:
+    """A key file's text, made on first use: `before`, then 32 bytes in hex."""
     if not os.path.lexists(path):
-        _make_key(path, f"{SERVER_USER}:")
+        _make_key(path, before)
     text, status = _key_in(path)
     anew = "stop what runs of mriad and remove it; a new one is made"
     if status.st_uid != os.geteuid():
         raise SettingsError(f"{path} belongs to another user (uid {status.st_uid}): {anew}")
     if status.st_mode & 0o077:
         raise SettingsError(f"{path} can be read by others than its owner: {anew}")
-    if not re.fullmatch(f"{SERVER_USER}:[0-9a-f]{{{2 * KEY_BYTES}}}", text):
+    if not re.fullmatch(f"{before}[0-9a-f]{{{2 * KEY_BYTES}}}", text):
         raise SettingsError(f"{path} is damaged: {anew}")
     return text
 

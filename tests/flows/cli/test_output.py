@@ -31,7 +31,6 @@ from db.repository.scan_details import ScanDetails, ScoreDetails
 from db.repository.sightings import RejectedBeside
 from flows.cli import main as cli
 from flows.cli import output
-from flows.cli.review import ReviewResult
 from flows.demo import DemoResult
 from flows.evaluate import EvaluationResult
 from flows.ingest import IngestResult
@@ -76,6 +75,7 @@ from tasks.maintenance.verify_report import (
     ReplayReport,
     Unreadable,
 )
+from tasks.reports.review import ReviewResult
 from tasks.reports.weekly_report import WeeklyReport
 from tasks.training.candidate_figures import CandidateFigures
 from tasks.training.threshold_figures import Compared
@@ -232,7 +232,8 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "check": output.check_document(CHECKED, 1.0),
     "draw": output.draw_document([DrawnScan(Path("scans/no/1.png"), None, None)]),
     "watch": output.watch_document("inbox", "this process"),
-    "up": output.up_document("inbox", "http://127.0.0.1:4200"),
+    "web": output.web_document("http://127.0.0.1:4280/sign-in?token=x"),
+    "up": output.up_document("inbox", "http://127.0.0.1:4200", "http://127.0.0.1:4280/sign-in"),
 }
 
 ITEM = "rejected.path rejected.reason rejected.detail"
@@ -340,7 +341,8 @@ KEYS = {
     ),
     "draw": under("files", "path label lesion mask"),
     "watch": "watching scored_by",
-    "up": "watching pages",
+    "web": "sign_in",
+    "up": "watching pages sign_in",
 }
 NO_FILES = {
     "ingest (no files)": KEYS["ingest"].replace(ITEM, "rejected"),

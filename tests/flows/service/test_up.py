@@ -155,6 +155,17 @@ def the_secret_is_written_nowhere_else(home: Path) -> None:
     assert holding == [Path(SERVER_KEY)]
 
 
+def the_pages_let_in_who_has_the_address(sign_in: str) -> None:
+    """And nobody else: another user of this machine, for instance."""
+    first_page = sign_in.partition("sign-in")[0]
+    with pytest.raises(HTTPError, match="403"):
+        urllib.request.urlopen(first_page)
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    browser.open(sign_in).close()
+    with browser.open(first_page) as page:
+        assert b"Nothing waits" in page.read()
+
+
 def a_run_outlives_the_server(home: Path, port: int, up: int) -> None:
     """Its lease, by which no other of its deployment runs beside it, can be renewed after."""
     limits = f"http://127.0.0.1:{port}/api/v2/concurrency_limits"
@@ -197,6 +208,7 @@ def test_up_runs_everything_and_leaves_nothing(trained: Trained, prefect_databas
             assert line, up.stderr.read() if up.stderr else ""
             said += line
         assert json.loads(said)["pages"] == f"http://127.0.0.1:{port}"
+        the_pages_let_in_who_has_the_address(json.loads(said)["sign_in"])
 
         second = subprocess.run(
             command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False

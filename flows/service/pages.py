@@ -1,0 +1,235 @@
+"""The reader's pages as a process: `python -m flows.service.pages pages PARENT SOCKET`.
+
+For `mriad web` and `mriad up`. Loads neither Prefect nor torch: recalibrating and activating are
+commands of mriad, started as processes of their own.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from flows.context import Context, child_context
+from flows.messages import where_it_happened
+from flows.settings import LOOPBACK, Settings, local_port, login_name
+from mriad_model.errors import HomeError, MriadError, SettingsError
+from mriad_model.files import write_all_atomically
+from mriad_model.parent_process import kill_with_parent, signal_with_parent
+from tasks.runtime.connections import database
+from tasks.runtime.home import WEB_USED, web_secret
+from web.access import Access, sign_in_token
+from web.decision_index import DecisionIndex
+from web.site import Site
+
+DEFAULT_PORT: Final = 4280
+NOT_SERVED: Final = "no pages are served here: start them with mriad web, or mriad up"
+BACKLOG: Final = 128
+GRACE_SECONDS: Final = 5
+PARENT_SECONDS: Final = 1.0
+READY: Final = "READY"
+ROLE: Final = "pages"
+MODULE: Final = "flows.service.pages"
+PORT_FILE: Final = "web.port"  # in the home: where the pages are served
+
+
+def listen_for_pages(settings: Settings) -> socket.socket:
+    """A socket for the pages: at the port that is set, else 4280, or any where that is taken.
+
+    Raises:
+        SettingsError: the address is none of this machine, or the port that is set is taken.
+    """
+    wanted = settings.web_port
+    for port in (wanted,) if wanted else (DEFAULT_PORT, 0):
+        try:
+            return _listener(settings.web_bind, port)
+        except OSError as error:
+            failed = error
+    raise SettingsError(
+        f"MRIAD_WEB_BIND {settings.web_bind}, port {wanted or DEFAULT_PORT}: {failed.strerror}"
+    )
+
+
+def sign_in_address(home: Path, settings: Settings, port: int) -> str:
+    """An address that lets in once, for an hour."""
+    return f"{base_address(settings, port)}/sign-in?token={sign_in_token(web_secret(home))}"
+
+
+def served_port(home: Path) -> int:
+    """The port that the home's pages are served at now.
+
+    Raises:
+        HomeError: nothing answers where they were served last, or they never were.
+    """
+    try:
+        port = int((home / PORT_FILE).read_text("ascii"))
+        socket.create_connection((LOOPBACK, port), timeout=GRACE_SECONDS).close()
+    except (OSError, ValueError):
+        raise HomeError(NOT_SERVED) from None
+    return port
+
+
+def base_address(settings: Settings, port: int) -> str:
+    """Where a browser finds the pages."""
+    host = hosts_of(settings, port)[-1 if settings.web_hosts else 0]
+    return f"{'https' if settings.web_https else 'http'}://{host}"
+
+
+def hosts_of(settings: Settings, port: int) -> tuple[str, ...]:
+    """The names that the pages answer to: this machine's own, the bound address, those set."""
+    names = [LOOPBACK, "localhost"]
+    if not ip_address(settings.web_bind).is_unspecified and settings.web_bind not in names:
+        names.append(settings.web_bind)
+    given = [each.strip().lower() for each in settings.web_hosts.split(",") if each.strip()]
+    return (*(f"{name}:{port}" for name in names), *given)
+
+
+def site_of_home(place: Context, port: int) -> Site:
+    """A home's pages, to be served at a port."""
+    settings, engine = place.settings, database(str(place.home))
+    prefect = settings.prefect_api_url.removesuffix("/api")
+    return Site(
+        home=place.home,
+        engine=engine,
+        index=DecisionIndex(engine),
+        access=Access(
+            web_secret(place.home),
+            hosts_of(settings, port),
+            place.home / WEB_USED,
+            secure=settings.web_https,
+        ),
+        reviewer=login_name(),
+        prefect=prefect if local_port(settings.prefect_api_url) else None,
+        begin=partial(begin_command, place.home),
+        draw=VolumeDrawer(place.home).draw,
+    )
+
+
+@dataclass(slots=True)
+class VolumeDrawer:
+    """Starts processes that write volumes' views: one at a time, each volume once."""
+
+    home: Path
+    _process: subprocess.Popen[bytes] | None = None
+    _failed: set[Path] = field(default_factory=set)
+    _folder: Path | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def draw(self, scan_id: int, heatmap_id: int, folder: Path) -> bool:
+        """Begin, unless another is at it; False where this view could not be written before."""
+        with self._lock:
+            if self._process is not None and self._process.poll() is not None:
+                if self._process.returncode != 0 and self._folder is not None:
+                    self._failed.add(self._folder)
+                self._process = None
+            if folder in self._failed:
+                return False
+            if self._process is None:
+                self._folder = folder
+                command = [str(self.home), str(scan_id), str(heatmap_id), str(folder)]
+                self._process = subprocess.Popen(  # noqa: S603 - ids, and paths of the home
+                    [sys.executable, "-m", "flows.service.volume_view", *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            return True
+
+
+def begin_command(home: Path, arguments: list[str]) -> None:
+    """Start a command of mriad on this home, and do not wait; its output goes to the log."""
+    with (home / "logs" / "pages.log").open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603 - arguments are checked by the page
+            [sys.executable, "-m", "flows.cli.main", *arguments, "--home", str(home)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    threading.Thread(target=process.wait, daemon=True).start()  # leaves no zombie
+
+
+def serve(
+    place: Context, listener: socket.socket, ready: Callable[[], object] = lambda: None
+) -> None:
+    """Serve until stopped, on a socket that listens already; calls `ready` before the first."""
+    port = listener.getsockname()[1]
+    write_all_atomically({place.home / PORT_FILE: f"{port}\n".encode()})
+    import uvicorn  # noqa: PLC0415 - with the pages, half a second that `mriad up` need not wait
+
+    from web.app import create_app  # noqa: PLC0415
+
+    site = site_of_home(place, port)
+    threading.Thread(target=_warm, args=(site,), name="read decisions", daemon=True).start()
+    config = uvicorn.Config(
+        create_app(site),
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    ready()
+    server.run(sockets=[listener])
+
+
+def _warm(site: Site) -> None:
+    """Read the record before the first reader asks."""
+    with suppress(MriadError):
+        site.index.refresh()
+
+
+def _listener(address: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
+    except ValueError:
+        raise SettingsError(f"MRIAD_WEB_BIND {address!r} is no IP address") from None
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def main(parent: int, descriptor: int) -> None:
+    """Serve for `mriad up`, and end with it."""
+    signal_with_parent(signal.SIGTERM)
+    if os.getppid() != parent:  # it went before the kernel was asked to tell us
+        return
+    kill_with_parent(partial(_await_end, parent), 2.0 * GRACE_SECONDS)
+    os.umask(0o077)
+    try:
+        serve(child_context(None), socket.socket(fileno=descriptor), _say_ready)
+    except MriadError as error:
+        sys.exit(str(error))
+    except Exception as error:
+        sys.exit(where_it_happened(error))  # without its message, which may name a folder
+
+
+def _say_ready() -> None:
+    sys.stdout.write(f"{READY}\n")
+    sys.stdout.flush()
+
+
+def _await_end(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[2:]))

@@ -1,0 +1,77 @@
+"""What a reviewer answers, as rows of the record: for the command line and for the pages alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Engine
+
+from db.entities import Label, Review
+from db.repository.history import DecisionRow
+from db.repository.reviews import append_review, withdraw_review
+from db.timestamps import now
+from mriad_model.enums import LabelSource, LabelValue, Verdict
+
+
+class Answer(StrEnum):
+    """What a reviewer can answer."""
+
+    NORMAL = "normal"
+    SUSPICIOUS = "suspicious"
+    HEALTHY = "healthy"
+    ABNORMAL = "abnormal"
+    WITHDRAW = "withdraw"
+
+    @property
+    def verdict(self) -> Verdict:
+        """The answer as a verdict on the decision."""
+        healthy = self in (Answer.NORMAL, Answer.HEALTHY)
+        return Verdict.NORMAL if healthy else Verdict.SUSPICIOUS
+
+    @property
+    def label(self) -> LabelValue | None:
+        """The answer as a label of the scan, where it is one."""
+        return LabelValue(self.value) if self in (Answer.HEALTHY, Answer.ABNORMAL) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewResult:
+    """A row of `review` that was appended, and the decision that it is about."""
+
+    review_id: int
+    decision: DecisionRow
+    reviewer: str
+    verdict: Verdict
+    label: LabelValue | None = None  # appended along with it
+    withdrawn: Review | None = None  # the review that the row withdraws
+
+
+def reviewed_decision(decisions: Sequence[DecisionRow], active: int | None) -> DecisionRow:
+    """Of a scan's decisions the one that a review is about: the active threshold's, or the last."""
+    return max(decisions, key=lambda each: (each.threshold_id == active, each.decided_at))
+
+
+def answer_decision(
+    engine: Engine, decision: DecisionRow, answer: Answer, reviewer: str, note: str
+) -> ReviewResult:
+    """Append a reviewer's verdict on a decision, and the label that it may be."""
+    scan_id, moment = decision.scan_id, now()
+    row = Review(scan_id, decision.decision_id, reviewer, answer.verdict, note, moment)
+    label = None
+    if answer.label is not None:
+        label = Label(scan_id, answer.label, LabelSource.REVIEWER, reviewer, moment)
+    review_id = append_review(engine, row, label)
+    return ReviewResult(review_id, decision, reviewer, answer.verdict, answer.label)
+
+
+def withdraw_answer(
+    engine: Engine, decisions: Sequence[DecisionRow], reviewer: str, note: str
+) -> ReviewResult:
+    """Withdraw the last review of a scan that holds; `decisions` are all on the scan.
+
+    Raises:
+        NotInRecord: no review of the scan holds.
+    """
+    review_id, last = withdraw_review(engine, decisions[0].scan_id, reviewer, note, now())
+    (decision,) = (each for each in decisions if each.decision_id == last.decision_id)
+    return ReviewResult(review_id, decision, reviewer, last.verdict, withdrawn=last)

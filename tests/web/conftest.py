@@ -1,0 +1,147 @@
+"""Pages of a small record that was filled by hand, with drawn pictures; asked as a browser asks."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from sqlalchemy import Engine
+from starlette.testclient import TestClient
+
+from db.engine.connect import open_record
+from db.entities import Scan, Sighting
+from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
+from db.repository.scans import register_scans
+from mriad_model.enums import HeatmapKind, ScanKind, Verdict
+from tests.support.hand import NOON, Hand, sha
+from web.access import Access, Gate, sign_in_token
+from web.app import create_app
+from web.decision_index import DecisionIndex
+from web.site import Site
+
+HOST = "127.0.0.1:4280"
+ORIGIN = f"http://{HOST}"
+SECRET = b"s" * 32
+SIDE, BAND = 64, 20  # pixels: of a picture, of the text below its map
+
+
+@dataclass
+class Pages:
+    """A site, and a browser that is signed in to it."""
+
+    site: Site
+    hand: Hand
+    browser: TestClient
+    model_id: int
+    threshold_id: int
+    begun: list[list[str]] = field(default_factory=list)  # commands
+
+    def picture(
+        self,
+        name: str,
+        value: float,
+        *,
+        scanner: str | None = None,
+        patient: str | None = None,
+        folder: str = "inbox",
+        now: str = NOON,
+    ) -> int:
+        """A scan with a source picture and a map, decided; its id."""
+        home, file = self.site.home, f"{folder}/{name}"
+        (home / folder).mkdir(parents=True, exist_ok=True)
+        Image.new("L", (SIDE, SIDE), 90).save(home / file, "PNG")
+        status = (home / file).stat()
+        grid = f'{{"rows": {SIDE}, "columns": {SIDE}, "bits": 8}}'
+        run_id = self.hand.run()
+        scan = Scan(sha(name), ScanKind.IMAGE, patient, None, None, scanner, grid, 1, run_id, NOON)
+        seen = Sighting(
+            0, file, status.st_size, status.st_mtime_ns, status.st_ino, run_id, NOON,
+            ctime_ns=status.st_ctime_ns,
+        )  # fmt: skip
+        (found,) = register_scans(self.site.engine, [(scan, [seen])])
+        self.decide(found.scan_id, value, now=now)
+        return found.scan_id
+
+    def decide(self, scan_id: int, value: float, now: str = NOON) -> None:
+        path = f"heatmaps/{scan_id}.jpg"
+        target = self.site.home / path
+        target.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (SIDE, SIDE + BAND), (200, 90, 20)).save(target, "JPEG")
+        digest = hashlib.sha256(target.read_bytes()).hexdigest()
+        row = ScoredScan(
+            scan_id,
+            value,
+            heatmaps=[HeatmapFile(HeatmapKind.SLICE, 0, path, digest)],
+            verdict=Verdict.SUSPICIOUS if value > 0.5 else Verdict.NORMAL,
+            p_value=0.25,
+        )
+        append_scored(
+            self.site.engine, self.model_id, self.threshold_id, [row],
+            run_id=self.hand.run(), now=now,
+        )  # fmt: skip
+
+    def get(self, address: str, **given: Any) -> Any:
+        return self.browser.get(address, **given)
+
+    def form(self, address: str, **fields: object) -> Any:
+        """A form of ours, sent by our own page."""
+        session = self.browser.cookies[self.site.access.cookie]
+        token = self.site.access.form_token(session)
+        return self.browser.post(
+            address,
+            data={"token": token, **fields},
+            headers={"Origin": ORIGIN},
+            follow_redirects=False,
+        )
+
+    def review(self, scan_id: int, answer: str, **fields: object) -> Any:
+        return self.form(f"/scan/{scan_id}/review", answer=answer, **fields)
+
+    def listed(self, query: str = "") -> list[int]:
+        """The scans of a query, in its order."""
+        return [each["scan_id"] for each in self.get(f"/worklist.json{query}").json()["scans"]]
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("migrated")
+    open_record(home).dispose()
+    return home
+
+
+@pytest.fixture
+def engine(migrated: Path, tmp_path: Path) -> Iterator[Engine]:
+    shutil.copytree(migrated, tmp_path / "home")
+    made = open_record(tmp_path / "home")
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def site(engine: Engine, tmp_path: Path) -> Site:
+    home = tmp_path / "home"
+    access = Access(SECRET, (HOST, "localhost:4280"), home / "web.used")
+    return Site(home, engine, DecisionIndex(engine), access, "reader")
+
+
+@pytest.fixture
+def app(site: Site) -> Gate:
+    return create_app(site)
+
+
+@pytest.fixture
+def stranger(app: Gate) -> TestClient:
+    """Somebody on this machine, who is not signed in."""
+    return TestClient(app, base_url=ORIGIN, raise_server_exceptions=True)
+
+
+@pytest.fixture
+def pages(site: Site, app: Gate) -> Pages:
+    browser = TestClient(app, base_url=ORIGIN)
+    assert browser.get(f"/sign-in?token={sign_in_token(SECRET)}").status_code == 200
+    hand = Hand(site.engine)
+    return Pages(site, hand, browser, *hand.ready())

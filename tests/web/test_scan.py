@@ -1,0 +1,105 @@
+"""A scan's page: pictures, words, what was said; hostile text stays text."""
+
+import io
+import json
+import os
+
+import pytest
+from PIL import Image
+
+from db.entities import Rejection
+from db.repository.rejections import append_rejections
+from mriad_model.enums import RejectionReason
+from tests.support.hand import NOON
+from tests.web.conftest import SIDE, Pages
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def address_of(text: str, start: str, end: str = '"') -> str:
+    return start + text.split(start)[1].split(end, maxsplit=1)[0]
+
+
+def test_the_page_says_what_was_decided_and_why(pages: Pages) -> None:
+    pages.hand.decide(pages.model_id, None, {2: 0.41})  # the calibration scan
+    scan_id = pages.picture("a.png", 0.9, scanner="GE", patient="aa")
+    earlier = pages.picture("before.png", 0.2, patient="aa")
+    pages.review(scan_id, "suspicious", note="left occipital")
+    text = pages.get(f"/scan/{scan_id}").text
+    assert "+5.00" in text
+    assert "0 of 1 calibration scans reach it" in text
+    assert 'class="histogram"' in text
+    assert "left occipital" in text
+    assert f"/scan/{earlier}" in text  # the other exam
+    assert "inbox/a.png" in text
+    assert pages.hand.sha("a.png") in text
+
+
+def test_the_source_lies_under_its_map(pages: Pages) -> None:
+    scan_id = pages.picture("a.png", 0.9)
+    text = pages.get(f"/scan/{scan_id}").text
+    for start in (f"/scans/{scan_id}/", "/pictures/1/"):
+        answer = pages.get(address_of(text, start))
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert "immutable" in answer.headers["cache-control"]
+        with Image.open(io.BytesIO(answer.content)) as picture:
+            assert picture.size == (SIDE, SIDE)  # without the band of text
+    assert pages.get(address_of(pages.get("/").text, "/pictures/1/")).status_code == 200
+    assert pages.get(f"/scans/{scan_id}/{'0' * 16}/source.jpg").status_code == 404
+    assert pages.get("/pictures/1/00000000/small.jpg").status_code == 404
+
+
+def test_a_source_that_has_changed_since_is_not_shown(pages: Pages) -> None:
+    scan_id = pages.picture("a.png", 0.9)
+    before = address_of(pages.get(f"/scan/{scan_id}").text, f"/scans/{scan_id}/")
+    path = pages.site.home / "inbox/a.png"
+    Image.new("L", (SIDE, SIDE), 7).save(path)
+    os.utime(path)
+    assert pages.get(before).status_code == 404
+    text = pages.get(f"/scan/{scan_id}").text
+    assert "source.jpg" not in text
+    assert "has changed since it was scored" in text
+
+
+def test_files_are_those_of_the_home_alone(pages: Pages) -> None:
+    scan_id = pages.picture("a.png", 0.9)
+    (pages.site.home / f"heatmaps/{scan_id}.jpg").unlink()
+    (pages.site.home / f"heatmaps/{scan_id}.jpg").symlink_to("/etc/hostname")
+    text = pages.get(f"/scan/{scan_id}").text
+    assert pages.get(address_of(text, "/pictures/1/")).status_code == 404
+
+
+def test_hostile_text_is_shown_as_text(pages: Pages) -> None:
+    scan_id = pages.picture(f"{HOSTILE.replace('/', '_')}.png", 0.9, scanner=HOSTILE)
+    reject = Rejection(f"inbox/{HOSTILE}", 1, 1, "ab", RejectionReason.CORRUPT, HOSTILE, 1, NOON)
+    append_rejections(pages.site.engine, [reject])
+    pages.review(scan_id, "normal", note=HOSTILE, reviewer=HOSTILE)
+    for address in ("/?reviewed=any", f"/scan/{scan_id}", "/rejections", f"/?words={HOSTILE}"):
+        text = pages.get(address).text
+        assert "<script>" not in text, address
+        assert "&lt;script&gt;" in text, address
+    assert json.loads(pages.get("/worklist.json?reviewed=any").text)["n"] == 1
+
+
+@pytest.mark.parametrize("scan", ["999", "1e9", "-1"])
+def test_a_scan_that_is_not_there_is_said(pages: Pages, scan: str) -> None:
+    assert pages.get(f"/scan/{scan}").status_code in (404, 422)
+
+
+def test_a_scan_without_a_decision_has_a_page(pages: Pages) -> None:
+    text = pages.get("/scan/1").text  # it was trained on
+    assert "not decided" in text
+
+
+def test_runs_rejections_and_models_are_listed(pages: Pages) -> None:
+    reject = Rejection("inbox/x", 1, 1, "ab", RejectionReason.CORRUPT, "cut off", 1, NOON)
+    append_rejections(pages.site.engine, [reject])
+    runs = pages.get("/runs").text
+    assert "score_new_scans" in runs
+    assert "under way, or was killed" in runs
+    assert "/rejections?reason=corrupt" in runs
+    assert "cut off" in pages.get("/rejections?reason=corrupt&run=1").text
+    assert "cut off" not in pages.get("/rejections?reason=truncated").text
+    assert pages.get("/rejections?reason=nonsense").status_code == 400
+    assert ">active</span>" in pages.get("/models").text
+    assert pages.get("/report/1").status_code == 404

@@ -1,0 +1,175 @@
+"""The worklist: what waits, its filters and counts, downloads, reviews from it."""
+
+import csv
+import io
+
+import pytest
+
+from db.repository.labels import labelled
+from db.repository.models import activate
+from db.repository.reviews import reviews, standing_reviews
+from mriad_model.enums import LabelValue, Verdict
+from tests.web.conftest import Pages
+
+
+def test_what_nobody_reviewed_stands_worst_first(pages: Pages) -> None:
+    mild, worst, normal = (
+        pages.picture("mild.png", 0.6),
+        pages.picture("worst.png", 0.9),
+        pages.picture("fine.png", 0.2),
+    )
+    assert pages.listed() == [worst, mild]
+    text = pages.get("/").text
+    assert "2 scans to read" in text
+    assert "+5.0" in text  # (0.9 - 0.4) / 0.1
+    assert pages.listed("?verdict=any&sort=scan") == [mild, worst, normal]
+    pages.review(worst, "suspicious")
+    assert pages.listed() == [mild]
+    assert pages.listed("?reviewed=yes") == [worst]
+    assert pages.listed("?reviewed=any") == [worst, mild]
+    pages.review(worst, "withdraw")
+    assert pages.listed() == [worst, mild]
+
+
+def test_a_query_lives_in_the_address(pages: Pages) -> None:
+    one = pages.picture("p-one.png", 0.7, scanner="GE Signa", patient="aa", folder="inbox/mon")
+    two = pages.picture("p-two.png", 0.8, scanner="Prisma", now="2026-11-05T00:00:00.000000+00:00")
+    answers = {
+        "?scanner=Prisma": [two],
+        "?scanner=Prisma&scanner=GE+Signa": [two, one],
+        "?scanner=none+of+ours": [],
+        "?words=MON+one": [one],
+        "?words=%25": [],  # a percent sign, as it stands
+        "?patient=aa": [one],
+        "?since=2026-11-05": [two],
+        "?until=2026-11-01": [one],
+        "?above=3.5": [two],
+        "?below=3.5": [one],
+        "?p=0.1": [],
+        "?kind=dicom": [],
+        "?kind=image&contrast=unknown": [two, one],
+        "?run=1": [two, one],
+        "?run=2": [],
+        "?sort=oldest": [one, two],
+        "?sort=newest": [two, one],
+        "?words=&since=&run=": [two, one],
+    }
+    assert {query: pages.listed(query) for query in answers} == answers
+    assert "GE Signa" in pages.get("/?scanner=Prisma").text  # its count, to change over
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["?since=yesteryear", "?above=much", "?above=nan", "?run=-1", "?sort=x", "?verdict=ill"],
+)
+def test_a_value_that_cannot_be_used_is_said(pages: Pages, query: str) -> None:
+    answer = pages.get(f"/{query}")
+    assert answer.status_code == 400
+    assert query.partition("=")[2] in answer.text
+
+
+def test_counts_stand_beside_each_value(pages: Pages) -> None:
+    for number in range(3):
+        pages.picture(f"g{number}.png", 0.9, scanner="GE")
+    pages.picture("p.png", 0.9, scanner="Prisma")
+    pages.picture("n.png", 0.1, scanner="Prisma")
+    text = pages.get("/?scanner=Prisma").text
+    assert "<span>GE</span> <b>3</b>" in text  # were it chosen
+    assert "<span>Prisma</span> <b>1</b>" in text
+    assert "<span>normal</span> <b>1</b>" in text
+    assert "<span>not reviewed</span> <b>1</b>" in text
+
+
+def test_a_scan_counts_once_by_the_active_threshold(pages: Pages) -> None:
+    scan_id = pages.picture("a.png", 0.6)
+    assert pages.listed() == [scan_id]
+    other = pages.hand.threshold(pages.model_id, 1, k=3.0, value=0.7)
+    pages.hand.decide(pages.model_id, other, {scan_id: 0.6}, line=0.7)
+    assert pages.listed() == [scan_id]  # the first threshold is still active
+    activate(pages.site.engine, other, "stricter", "me")
+    assert pages.listed() == []
+    assert pages.listed("?verdict=normal") == [scan_id]
+    activate(pages.site.engine, pages.threshold_id, "back", "me")
+    assert pages.listed() == [scan_id]
+
+
+def test_a_review_holds_after_a_recalibration(pages: Pages) -> None:
+    scan_id = pages.picture("a.png", 0.9)
+    pages.review(scan_id, "suspicious")
+    other = pages.hand.threshold(pages.model_id, 1, k=3.0, value=0.7)
+    pages.hand.decide(pages.model_id, other, {scan_id: 0.9}, line=0.7)
+    activate(pages.site.engine, other, "stricter", "me")
+    assert pages.listed() == []
+    assert pages.listed("?reviewed=yes") == [scan_id]
+
+
+def test_what_comes_while_the_pages_are_served_is_listed(pages: Pages) -> None:
+    assert pages.listed() == []
+    assert "Nothing waits" in pages.get("/").text
+    found = [pages.picture(f"{number}.png", 0.6 + number / 100) for number in range(60)]
+    assert pages.listed() == found[::-1]
+    second = pages.get("/?page=2")
+    assert "page 2 of 2" in second.text
+    assert second.text.count("data-scan=") == 10
+
+
+def test_a_review_by_its_key_is_saved_and_answered_as_json(pages: Pages) -> None:
+    scan_id = pages.picture("a.png", 0.9)
+    session = pages.browser.cookies[pages.site.access.cookie]
+    token = pages.site.access.form_token(session)
+    answer = pages.browser.post(
+        f"/scan/{scan_id}/review",
+        data={"token": token, "answer": "abnormal"},
+        headers={"Origin": "http://127.0.0.1:4280", "Accept": "application/json"},
+    )
+    assert answer.json() == {
+        "scan_id": scan_id,
+        "review": "suspicious",
+        "reviewer": "reader",
+        "label": "abnormal",
+        "next": "/",
+    }
+    (row,) = standing_reviews(pages.site.engine)
+    assert (row.scan_id, row.verdict, row.reviewer) == (scan_id, Verdict.SUSPICIOUS, "reader")
+    assert [each.id for each in labelled(pages.site.engine, LabelValue.ABNORMAL)] == [scan_id]
+
+
+def test_a_form_without_script_reviews_and_goes_back_to_its_list(pages: Pages) -> None:
+    scan_id = pages.picture("a.png", 0.9)
+    answer = pages.review(scan_id, "normal", query="?sort=newest", note="burr hole", reviewer="Ann")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?sort=newest")
+    (row,) = reviews(pages.site.engine)
+    assert (row.reviewer, row.note) == ("Ann", "burr hole")
+    pages.review(scan_id, "withdraw")
+    assert reviews(pages.site.engine)[-1].reviewer == "Ann"  # kept in this browser
+
+
+def test_from_a_scan_a_review_leads_to_the_next_of_the_list(pages: Pages) -> None:
+    third, second, first = (pages.picture(f"{n}.png", v) for n, v in enumerate((0.6, 0.7, 0.8)))
+    answer = pages.review(first, "normal", **{"from": "scan"})
+    assert answer.headers["location"] == f"/scan/{second}"
+    answer = pages.review(second, "normal", **{"from": "scan"})
+    assert answer.headers["location"] == f"/scan/{third}"
+    answer = pages.review(third, "normal", **{"from": "scan"})
+    assert answer.headers["location"] == "/"
+
+
+@pytest.mark.parametrize("answer", ["", "ill", "withdraw"])
+def test_what_is_no_answer_is_refused(pages: Pages, answer: str) -> None:
+    scan_id = pages.picture("a.png", 0.9)
+    assert pages.review(scan_id, answer).status_code in (400, 404)
+    assert reviews(pages.site.engine) == []
+
+
+def test_a_scan_that_is_not_there_cannot_be_reviewed(pages: Pages) -> None:
+    assert pages.review(99, "normal").status_code == 404
+
+
+def test_csv_holds_the_query_and_no_formula(pages: Pages) -> None:
+    pages.picture("=cmd.png", 0.9, scanner="=1+1", folder="=x")
+    pages.picture("fine.png", 0.1)
+    text = pages.get("/worklist.csv").text
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert row["scanner"] == "'=1+1"
+    assert row["path"] == "'=x/=cmd.png"
+    assert float(row["sigmas"]) == pytest.approx(5.0)

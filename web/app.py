@@ -1,0 +1,50 @@
+"""The application: pages behind the gate, errors as plain pages, static files."""
+
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from mriad_model.errors import MriadError, NotInRecord, SettingsError
+from web import models, pictures, review, runs, scan, sign_in, volumes, worklist
+from web.access import Gate
+from web.rendering import page
+from web.site import Site
+
+STATIC: Final = Path(__file__).with_name("static")
+ROUTERS: Final = tuple(
+    each.router for each in (worklist, scan, review, pictures, volumes, runs, models, sign_in)
+)
+
+
+def create_app(site: Site) -> Gate:
+    """The pages of a site (ASGI 3)."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.site = site
+    for each in ROUTERS:
+        app.include_router(each)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_exception_handler(MriadError, _refused)
+    app.add_exception_handler(HTTPException, _failed)
+    return Gate(app, site.access)
+
+
+def _refused(request: Request, error: Exception) -> HTMLResponse:
+    status = 404 if isinstance(error, NotInRecord) else 400
+    status = status if isinstance(error, NotInRecord | SettingsError) else 409
+    return _plain_page(request, str(error), status)
+
+
+def _failed(request: Request, error: Exception) -> HTMLResponse:
+    assert isinstance(error, HTTPException)
+    text = "There is no such page." if error.status_code == 404 else str(error.detail)
+    return _plain_page(request, text, error.status_code)
+
+
+def _plain_page(request: Request, text: str, status: int) -> HTMLResponse:
+    if getattr(request.state, "session", None) is None:
+        return HTMLResponse(status_code=status)
+    return page(request, "message.html.j2", status, title="Not done", text=text)

@@ -1,0 +1,102 @@
+"""Models: their recipe, data and figures, which is active; activating one, with a reason."""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from sqlalchemy import Engine
+
+from db.entities import Model, Threshold
+from db.repository.models import activations, current_threshold, models, thresholds
+from mriad_model.errors import SettingsError
+from tasks.training.threshold_figures import Compared, last_comparisons
+from web.rendering import page
+from web.site import form_of, site_of
+
+NO_REASON: Final = "Say why: the reason is kept in the record."
+NO_SUCH: Final = "There is no threshold {id} in the record."
+NOT_HERE: Final = "This server starts no commands; use: mriad activate {id}"
+router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdLine:
+    """A threshold, its model, and how it did."""
+
+    threshold: Threshold
+    model: Model
+    compared: Compared | None
+    active: bool
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The model's recipe."""
+        found: dict[str, Any] = json.loads(self.model.recipe)
+        return found
+
+    @property
+    def learned(self) -> str:
+        """The kind of scan that it was trained on, in words."""
+        volumes = self.recipe.get("volumes")
+        if volumes is None:
+            return "pictures"
+        return f"{volumes['contrast']} volumes" if volumes.get("contrast") else "volumes"
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What training told of itself."""
+        found: dict[str, Any] = json.loads(self.model.metrics)
+        return found
+
+
+@router.get("/models")
+def list_models(request: Request, begun: int | None = None) -> HTMLResponse:
+    """Thresholds, newest first, and what was active when."""
+    site = site_of(request)
+    lines = _lines(site.engine)
+    return page(
+        request,
+        "models.html.j2",
+        lines=lines,
+        begun=begun,
+        activations=list(reversed(activations(site.engine))),
+        can_activate=site.begin is not None,
+    )
+
+
+@router.post("/models/activate")
+def activate(
+    request: Request, fields: Annotated[dict[str, str], Depends(form_of)]
+) -> RedirectResponse:
+    """Start `mriad activate` in the background; the list shows it once it is done."""
+    site = site_of(request)
+    given, reason = fields.get("threshold", ""), fields.get("reason", "").strip()
+    known = {str(each.id) for each in thresholds(site.engine)}
+    if given not in known:
+        raise SettingsError(NO_SUCH.format(id=given[:20]))
+    if not reason:
+        raise SettingsError(NO_REASON)
+    if site.begin is None:
+        raise SettingsError(NOT_HERE.format(id=given))
+    name = site.reviewer_of(request)
+    why = f"{reason} ({name}, by the pages)" if name else reason
+    site.begin(["activate", given, f"--reason={why[:1000]}"])
+    return RedirectResponse(f"/models?begun={given}", 303)
+
+
+def _lines(engine: Engine) -> list[ThresholdLine]:
+    current = current_threshold(engine)
+    by_id = {model.id: model for model in models(engine)}
+    compared = last_comparisons(engine)
+    found = [
+        ThresholdLine(
+            each,
+            by_id[each.model_id],
+            compared.get(each.id or 0),
+            current is not None and each.id == current.threshold.id,
+        )
+        for each in thresholds(engine)
+    ]
+    return list(reversed(found))

@@ -1,0 +1,85 @@
+"""Templates of `web/templates`, filled in: all text is escaped, and prints as itself."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from mriad_model.enums import NOTICE
+from mriad_model.plain_text import printable
+from web.site import site_of
+
+NAVIGATION = (("/", "Worklist"), ("/runs", "Runs"), ("/models", "Models"))
+VERDICT_WORDS = {"not_scorable": "not scorable"}
+
+
+def page(request: Request, template: str, status: int = 200, **values: object) -> HTMLResponse:
+    """A page of the site."""
+    site = site_of(request)
+    session = getattr(request.state, "session", None)
+    text = (
+        _environment()
+        .get_template(template)
+        .render(
+            notice=NOTICE,
+            navigation=NAVIGATION,
+            path=request.url.path,
+            token=site.access.form_token(session) if session else "",
+            reviewer=site.reviewer_of(request),
+            prefect=site.prefect,
+            **values,
+        )
+    )
+    return HTMLResponse(text, status)
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """A number in few digits; a dash where there is none."""
+    return "–" if value is None or value != value else f"{value:.{digits}g}"  # noqa: RUF001, PLR0124
+
+
+def sigmas(value: float | None, digits: int = 1) -> str:
+    """A score in standard deviations above the mean of healthy ones: `+3.4`, and sigma."""
+    if value is None or value != value:  # noqa: PLR0124 - NaN
+        return "–"  # noqa: RUF001
+    return f"{value:+.{digits}f} σ".replace("-", "−")  # noqa: RUF001 - a minus sign
+
+
+def minute(moment: str) -> str:
+    """A recorded moment to the minute: `2026-11-23 06:21`."""
+    return moment[:16].replace("T", " ")
+
+
+def _words(value: object) -> str:
+    return VERDICT_WORDS.get(str(value), str(value))
+
+
+def _plain(value: object) -> object:
+    """A value as it is filled in; markup is of this package, and stays."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("web"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_plain,
+    )
+    filters: Mapping[str, Any] = {
+        "figure": figure,
+        "sigmas": sigmas,
+        "minute": minute,
+        "words": _words,
+        "percent": lambda share: f"{100 * share:.3g} %",
+        "thousands": lambda n: f"{n:,}",
+    }
+    environment.filters |= filters
+    return environment

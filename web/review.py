@@ -1,0 +1,92 @@
+"""Reviews from a page: one verdict, then the next scan; saved as `mriad review` saves them."""
+
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+
+from db.repository.history import HistoryQuery, decisions
+from db.repository.models import current_threshold
+from db.repository.reviews import standing_label, standing_reviews
+from mriad_model.errors import NotInRecord, SettingsError
+from tasks.reports.review import Answer, answer_decision, reviewed_decision, withdraw_answer
+from web.query import WorklistQuery, query_from
+from web.selection import select_scans
+from web.sign_in import keep_reviewer
+from web.site import Site, form_of, site_of
+
+LONGEST_NOTE: Final = 4000
+NO_DECISION: Final = "Scan {scan} has no decision to review yet."
+NO_NAME: Final = "A review needs its reviewer's name."
+router = APIRouter()
+
+
+@router.post("/scan/{scan_id}/review")
+def review(
+    request: Request, scan_id: int, fields: Annotated[dict[str, str], Depends(form_of)]
+) -> Response:
+    """Save an answer to a scan; on to the next scan of the list that it was opened from."""
+    site = site_of(request)
+    query = query_from(parse_qsl(fields.get("query", "").lstrip("?")))
+    name = fields.get("reviewer", "").strip() or site.reviewer_of(request)
+    onward = _onward(site, query, scan_id, fields.get("from", ""))
+    _save(site, scan_id, fields, name)
+    answer: Response
+    if "application/json" in request.headers.get("accept", ""):
+        answer = JSONResponse(_document(site, scan_id, onward))
+    else:
+        answer = RedirectResponse(onward, 303)
+    if fields.get("reviewer", "").strip():
+        keep_reviewer(request, answer, name)
+    return answer
+
+
+def _onward(site: Site, query: WorklistQuery, scan_id: int, came_from: str) -> str:
+    """Where to go next: asked before saving, which may take the scan out of its list."""
+    if came_from != "scan":
+        return f"/{query.address()}"
+    following = select_scans(site.index, site.engine, query).after(scan_id)
+    if following is None:
+        return f"/{query.address()}"
+    return f"/scan/{following}{query.address()}"
+
+
+def _save(site: Site, scan_id: int, fields: dict[str, str], name: str) -> None:
+    """Append the answer.
+
+    Raises:
+        SettingsError: it is none, or has no reviewer.
+        NotInRecord: the scan has no decision, or not the one that was shown.
+    """
+    if not name:
+        raise SettingsError(NO_NAME)
+    try:
+        answer = Answer(fields.get("answer", ""))
+    except ValueError:
+        raise SettingsError(f"Answer one of {', '.join(Answer)}") from None
+    note = fields.get("note", "").strip()[:LONGEST_NOTE]
+    made = decisions(site.engine, HistoryQuery(scan=scan_id, limit=None))
+    if not made:
+        raise NotInRecord(NO_DECISION.format(scan=scan_id))
+    if answer is Answer.WITHDRAW:
+        withdraw_answer(site.engine, made, name, note)
+        return
+    current = current_threshold(site.engine)
+    decision = reviewed_decision(made, None if current is None else current.threshold.id)
+    if shown := fields.get("decision"):  # what the reader saw, though another came since
+        decision = next((each for each in made if str(each.decision_id) == shown), decision)
+    answer_decision(site.engine, decision, answer, name, note)
+
+
+def _document(site: Site, scan_id: int, onward: str) -> dict[str, Any]:
+    """What holds of the scan now, for the page's script."""
+    held = standing_reviews(site.engine, scan_id)
+    label = standing_label(site.engine, scan_id)
+    return {
+        "scan_id": scan_id,
+        "review": held[-1].verdict.value if held else None,
+        "reviewer": held[-1].reviewer if held else None,
+        "label": label.value.value if label else None,
+        "next": onward,
+    }

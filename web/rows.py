@@ -1,0 +1,113 @@
+"""A line of the worklist, as pages, CSV and JSON show it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Engine
+
+from db.repository.worklist import ListedDecision, listed_decisions
+from mriad_model.enums import HeatmapKind
+
+COLUMNS: Final = (
+    "scan_id",
+    "decision_id",
+    "path",
+    "kind",
+    "contrast",
+    "scanner",
+    "patient",
+    "model_id",
+    "threshold_id",
+    "score",
+    "sigmas",
+    "threshold",
+    "p_value",
+    "verdict",
+    "decided_at",
+    "review",
+    "reviewer",
+    "label",
+)
+PICTURES: Final = (HeatmapKind.SLICE, HeatmapKind.MONTAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One scan of a list."""
+
+    listed: ListedDecision
+
+    @property
+    def decision(self) -> Any:
+        """The standing decision."""
+        return self.listed.decision
+
+    @property
+    def scan_id(self) -> int:
+        """Its id."""
+        return self.listed.decision.scan_id
+
+    @property
+    def name(self) -> str:
+        """The last part of its path: the file, or the series' folder."""
+        return (self.decision.path or "").rstrip("/").rpartition("/")[2] or f"scan {self.scan_id}"
+
+    @property
+    def folder(self) -> str:
+        """Where that lies."""
+        return str(self.decision.path or "").rstrip("/").rpartition("/")[0]
+
+    @property
+    def sigmas(self) -> float | None:
+        """The score in standard deviations above healthy ones."""
+        return sigmas_of(self.decision.score, self.listed.threshold)
+
+    @property
+    def small_picture(self) -> str | None:
+        """The address of its picture, small."""
+        picture = self.listed.picture
+        if picture is None or picture.kind not in PICTURES:
+            return None
+        return f"/pictures/{picture.id}/{picture.sha256[:16]}/small.jpg"
+
+    @property
+    def review(self) -> Any:
+        """The last review of it that holds."""
+        return self.listed.reviews[-1] if self.listed.reviews else None
+
+    def document(self) -> dict[str, Any]:
+        """All its columns."""
+        decision, scan, review = self.decision, self.listed.scan, self.review
+        label = self.listed.label
+        return {
+            "scan_id": self.scan_id,
+            "decision_id": decision.decision_id,
+            "path": decision.path,
+            "kind": scan.kind.value,
+            "contrast": json.loads(scan.geometry).get("contrast"),
+            "scanner": scan.scanner,
+            "patient": scan.patient,
+            "model_id": decision.model_id,
+            "threshold_id": decision.threshold_id,
+            "score": decision.score,
+            "sigmas": self.sigmas,
+            "threshold": decision.threshold,
+            "p_value": decision.p_value,
+            "verdict": decision.verdict.value,
+            "decided_at": decision.decided_at,
+            "review": review and review.verdict.value,
+            "reviewer": review and review.reviewer,
+            "label": label and label.value.value,
+        }
+
+
+def rows_of(engine: Engine, decision_ids: Sequence[int]) -> list[Row]:
+    """These decisions as rows, in this order."""
+    return [Row(each) for each in listed_decisions(engine, decision_ids)]
+
+
+def sigmas_of(score: float, threshold: Any) -> float | None:
+    """A score in standard deviations above the mean of healthy scans; None without a spread."""
+    return (score - threshold.mean) / threshold.sd if threshold.sd > 0 else None

@@ -1,0 +1,227 @@
+"""A scan's page: its pictures, what was decided and why, what people said, its files."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy import Engine
+
+from db.entities import Heatmap, Label, Review, Threshold
+from db.repository.history import DecisionRow
+from db.repository.models import current_threshold, threshold_by_id
+from db.repository.scan_details import ScanDetails, ScoreDetails, scan_details
+from db.repository.scores import calibration_scores
+from mriad_model.enums import HeatmapKind, LabelSource, ScanKind
+from mriad_model.paths import source_path
+from mriad_model.readers.orientation import in_words, slices_across
+from tasks.reports.review import reviewed_decision
+from web.charts import Histogram, SliceBar, histogram, slice_strip
+from web.pictures import has_source
+from web.query import WorklistQuery
+from web.rendering import page
+from web.rows import Row, rows_of, sigmas_of
+from web.selection import select_scans
+from web.site import Site, site_of
+from web.volumes import SIDES
+from web.worklist import query_of
+
+MOST_EXAMS: Final = 20
+FILE_NAMES: Final = {
+    HeatmapKind.SLICE: "picture with its map",
+    HeatmapKind.MONTAGE: "montage of the highest slices",
+    HeatmapKind.VOLUME: "anomaly map (NIfTI)",
+    HeatmapKind.SECONDARY_CAPTURE: "Secondary Capture (DICOM)",
+    HeatmapKind.SEGMENTATION: "segmentation (DICOM SEG)",
+    HeatmapKind.STRUCTURED_REPORT: "structured report (DICOM SR)",
+}
+router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The standing decision with what it rests on."""
+
+    decision: DecisionRow
+    threshold: Threshold
+    score: ScoreDetails
+    healthy: tuple[float, ...]  # calibration scores
+    active: bool  # by the active threshold
+
+    @property
+    def sigmas(self) -> float | None:
+        """The score in standard deviations above the mean of healthy scans."""
+        return sigmas_of(self.decision.score, self.threshold)
+
+    @property
+    def threshold_sigmas(self) -> float | None:
+        """The threshold in the same."""
+        return sigmas_of(self.decision.threshold, self.threshold)
+
+    @property
+    def as_high(self) -> int:
+        """How many calibration scans score as high or higher."""
+        return sum(each >= self.decision.score for each in self.healthy)
+
+    @property
+    def histogram(self) -> Histogram | None:
+        """Where the scan lies among calibration scores."""
+        return histogram(self.healthy, self.decision.score, self.decision.threshold)
+
+    @property
+    def highest_slice(self) -> int | None:
+        """The position of the slice with the highest score."""
+        scored = zip(self.score.slice_values, self.score.positions, strict=True)
+        return max(scored, default=(0.0, None))[1]
+
+    def maps(self, *kinds: HeatmapKind) -> list[Heatmap]:
+        """The files that were drawn with this score, of some kinds."""
+        return [each for each in self.score.heatmaps if each.kind in kinds]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that was written for a scan."""
+
+    name: str
+    address: str
+    sha256: str
+    there: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A review as a page shows it."""
+
+    review: Review
+    withdrawn: Review | None  # the row that withdraws it
+
+
+@router.get("/scan/{scan_id}")
+def scan(request: Request, scan_id: int) -> HTMLResponse:
+    """All that is known of one scan, and a form to review it."""
+    site, query = site_of(request), query_of(request)
+    details = scan_details(site.engine, scan_id)
+    judgement = _judgement(site.engine, details)
+    found = select_scans(site.index, site.engine, query)
+    said = reviews_of(details.reviews)
+    picture = next(iter(judgement.maps(HeatmapKind.SLICE)), None) if judgement else None
+    return page(
+        request,
+        "scan.html.j2",
+        scan=details.scan,
+        details=details,
+        judgement=judgement,
+        name=_name(details),
+        picture=picture,
+        source=details.scan.sha256[:16]
+        if picture and has_source(site, details.scan, details.sightings)
+        else None,
+        montages=judgement.maps(HeatmapKind.MONTAGE) if judgement else [],
+        volume_map=next(iter(judgement.maps(HeatmapKind.VOLUME)), None) if judgement else None,
+        volume_planes=_planes(details, judgement),
+        sides=SIDES,
+        strip=_strip(details, judgement),
+        words=in_words(details.scan.grid),
+        reviews=said,
+        standing=[each for each in said if each.withdrawn is None],
+        label=_label(details.labels, details.reviews),
+        exams=_exams(site, details),
+        files=_files(site, details),
+        query=query,
+        place=found.place(scan_id),
+        n=len(found.scans),
+        previous=found.before(scan_id),
+        following=found.after(scan_id),
+        is_volume=details.scan.kind is not ScanKind.IMAGE,
+    )
+
+
+def _judgement(engine: Engine, details: ScanDetails) -> Judgement | None:
+    if not details.decisions:
+        return None
+    current = current_threshold(engine)
+    active = None if current is None else current.threshold.id
+    decision = reviewed_decision(details.decisions, active)
+    threshold = threshold_by_id(engine, decision.threshold_id)
+    stored = calibration_scores(engine, threshold.model_id, threshold.dataset_id)
+    return Judgement(
+        decision=decision,
+        threshold=threshold,
+        score=next(e for e in details.scores if e.score.model_id == threshold.model_id),
+        healthy=tuple(each.value for each in stored),
+        active=threshold.id == active,
+    )
+
+
+def _name(details: ScanDetails) -> str:
+    path = details.decisions[-1].path if details.decisions else None
+    path = path or (details.sightings[-1].path if details.sightings else "")
+    return path.rstrip("/").rpartition("/")[2] or f"scan {details.scan.id}"
+
+
+def _planes(details: ScanDetails, judgement: Judgement | None) -> dict[str, int]:
+    """Planes of a volume with their numbers of slices, the model's own plane first."""
+    counted = {plane: slices_across(details.scan.grid, plane) for plane in SIDES}
+    own = _plane(judgement)
+    order = sorted(counted, key=lambda plane: plane != own)
+    return {plane: n for plane in order if (n := counted[plane])}
+
+
+def _plane(judgement: Judgement | None) -> str | None:
+    """The plane of slices that a model scores."""
+    if judgement is None:
+        return None
+    recipe: dict[str, Any] = json.loads(judgement.score.model.recipe)
+    plane: str | None = (recipe.get("volumes") or {}).get("slicing", {}).get("plane")
+    return plane
+
+
+def _strip(details: ScanDetails, judgement: Judgement | None) -> list[SliceBar]:
+    if judgement is None or details.scan.kind is ScanKind.IMAGE:
+        return []
+    total = slices_across(details.scan.grid, _plane(judgement))
+    return slice_strip(judgement.score.positions, judgement.score.slice_values, total)
+
+
+def reviews_of(rows: Sequence[Review]) -> list[Said]:
+    """Reviews, newest first, each with the row that withdraws it."""
+    by = {each.withdrawn: each for each in rows if each.withdrawn}
+    return [Said(each, by.get(each.id or 0)) for each in reversed(rows) if each.withdrawn is None]
+
+
+def _label(labels: Sequence[Label], reviews: Sequence[Review]) -> Label | None:
+    """The last label that holds: one that a withdrawn review gave does not."""
+    withdrawn = {each.withdrawn for each in reviews}
+    gone = {(each.reviewer, each.created_at) for each in reviews if each.id in withdrawn}
+    held = (
+        each
+        for each in reversed(labels)
+        if each.source is not LabelSource.REVIEWER or (each.author, each.created_at) not in gone
+    )
+    return next(held, None)
+
+
+def _exams(site: Site, details: ScanDetails) -> list[Row]:
+    """Other scans of the same pseudonym, newest decision first."""
+    if details.scan.patient is None:
+        return []
+    every = WorklistQuery(verdict=(), reviewed="any", patient=details.scan.patient, sort="newest")
+    found = select_scans(site.index, site.engine, every)
+    others = found.decisions[found.scans != details.scan.id][:MOST_EXAMS]
+    return rows_of(site.engine, others.tolist())
+
+
+def _files(site: Site, details: ScanDetails) -> list[File]:
+    return [
+        File(
+            f"{FILE_NAMES[each.kind]}, model {score.score.model_id}",
+            f"/pictures/{each.id}/{each.sha256[:16]}/file",
+            each.sha256,
+            source_path(each.path, site.home).is_file(),
+        )
+        for score in details.scores
+        for each in score.heatmaps
+    ]

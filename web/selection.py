@@ -1,0 +1,195 @@
+"""A query answered from the index: scans in order, and counts beside each filter's values."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Engine
+
+from db.repository.worklist import scans_with_words
+from web.decision_index import KINDS, VERDICTS, DecisionIndex, Ints, Mask
+from web.query import ANY, NO, YES, WorklistQuery
+
+MOST_VALUES = 12  # of a filter that are listed, most frequent first
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A value of a filter, and how many scans it would show beside the other filters."""
+
+    value: str
+    n: int
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a query admits."""
+
+    scans: Ints  # ids, in the query's order
+    decisions: Ints  # the standing decision of each
+    facets: dict[str, list[Facet]]
+
+    def after(self, scan_id: int) -> int | None:
+        """The scan that comes next: of one that is not in the list, the first; None at the end."""
+        if len(self.scans) == 0:
+            return None
+        places = np.flatnonzero(self.scans == scan_id)
+        place = int(places[0]) + 1 if len(places) else 0
+        return int(self.scans[place]) if place < len(self.scans) else None
+
+    def before(self, scan_id: int) -> int | None:
+        """The scan that comes before; None for the first, and for one that is not in the list."""
+        places = np.flatnonzero(self.scans == scan_id)
+        return int(self.scans[places[0] - 1]) if len(places) and places[0] > 0 else None
+
+    def place(self, scan_id: int) -> int | None:
+        """Its place in the list, from 1."""
+        places = np.flatnonzero(self.scans == scan_id)
+        return int(places[0]) + 1 if len(places) else None
+
+
+def select_scans(index: DecisionIndex, engine: Engine, query: WorklistQuery) -> Selection:
+    """The scans that a query admits, in its order.
+
+    Raises:
+        SettingsError: a date that is none.
+    """
+    index.refresh()
+    named = None if not query.words else scans_with_words(engine, query.words.split())
+    with index.lock:
+        if not index.standing:
+            none = np.zeros(0, np.int64)
+            return Selection(none, none, {})
+        decided = index.decided
+        masks = _masks(index, query)
+        common = decided & _common(index, query, named)
+        # Where a filter's values are counted, all others hold.
+        facets = {
+            name: count(index, _all(common, masks, but=name), query)
+            for name, count in _COUNTED.items()
+        }
+        scans = np.flatnonzero(_all(common, masks))
+        scans = scans[_order(index, scans, query.sort)]
+        return Selection(scans, index.standing["decision"][scans], facets)
+
+
+def _common(index: DecisionIndex, query: WorklistQuery, named: list[int] | None) -> Mask:
+    """The filters that have no list of values beside the list."""
+    standing = index.standing
+    fits: Mask = np.ones(len(index.reviewed), bool)
+    first, last = query.bounds
+    if first is not None:
+        fits &= standing["moment"] >= first
+    if last is not None:
+        fits &= standing["moment"] < last
+    if query.run is not None:
+        fits &= standing["run"] == query.run
+    if query.p is not None:
+        fits &= standing["p"] <= query.p
+    if query.above is not None or query.below is not None:
+        sigmas = index.sigmas(np.arange(len(fits)))
+        fits &= sigmas >= (-np.inf if query.above is None else query.above)
+        fits &= sigmas <= (np.inf if query.below is None else query.below)
+    if query.patient:
+        of_patient = np.zeros(len(fits), bool)
+        of_patient[index.of_patient(query.patient)] = True
+        fits &= of_patient
+    if named is not None:
+        listed = np.zeros(len(fits), bool)
+        listed[[each for each in named if each < len(fits)]] = True
+        fits &= listed
+    return fits
+
+
+def _masks(index: DecisionIndex, query: WorklistQuery) -> dict[str, Mask]:
+    """The filters whose values are counted, those that are set."""
+    found: dict[str, Mask] = {}
+    if query.verdict:
+        wanted = [VERDICTS.index(each) for each in query.verdict]
+        found["verdict"] = _is_in(index.standing["verdict"], wanted, len(VERDICTS))
+    if query.reviewed != ANY:
+        found["reviewed"] = (index.reviewed >= 0) == (query.reviewed == YES)
+    if query.kind:
+        wanted = [KINDS.index(each) for each in query.kind]
+        found["kind"] = _is_in(index.scan["kind"], wanted, len(KINDS))
+    for name, words in (("scanner", index.scanners), ("contrast", index.contrasts)):
+        values: tuple[str, ...] = getattr(query, name)
+        if values:
+            wanted = [words.numbers[each] for each in values if each in words.numbers]
+            found[name] = _is_in(index.scan[name], wanted, len(words.texts))
+    return found
+
+
+def _is_in(column: Ints, wanted: list[int], n: int) -> Mask:
+    table = np.zeros(max(n, 1), bool)
+    table[wanted] = True
+    found: Mask = table[column]
+    return found
+
+
+def _all(common: Mask, masks: dict[str, Mask], but: str | None = None) -> Mask:
+    fits = common
+    for name, mask in masks.items():
+        if name != but:
+            fits = fits & mask
+    return fits
+
+
+def _count_words(name: str) -> Callable[[DecisionIndex, Mask, WorklistQuery], list[Facet]]:
+    def count(index: DecisionIndex, fits: Mask, query: WorklistQuery) -> list[Facet]:
+        texts = {
+            "verdict": VERDICTS,
+            "kind": KINDS,
+            "scanner": index.scanners.texts,
+            "contrast": index.contrasts.texts,
+        }[name]
+        column = index.standing["verdict"] if name == "verdict" else index.scan[name]
+        counts = np.bincount(column[fits], minlength=len(texts))
+        chosen: tuple[str, ...] = getattr(query, name)
+        found = [Facet(text, int(n), text in chosen) for text, n in zip(texts, counts, strict=True)]
+        if name == "verdict":
+            return [each for each in found if each.n or each.chosen]
+        found = [each for each in found if each.n or each.chosen]
+        return sorted(found, key=lambda each: (not each.chosen, -each.n, each.value))[:MOST_VALUES]
+
+    return count
+
+
+def _count_reviewed(index: DecisionIndex, fits: Mask, query: WorklistQuery) -> list[Facet]:
+    n = int(np.count_nonzero(fits))
+    reviewed = int(np.count_nonzero(fits & (index.reviewed >= 0)))
+    counts = {NO: n - reviewed, YES: reviewed, ANY: n}
+    return [Facet(value, count, value == query.reviewed) for value, count in counts.items()]
+
+
+_COUNTED: dict[str, Callable[[DecisionIndex, Mask, WorklistQuery], list[Facet]]] = {
+    "verdict": _count_words("verdict"),
+    "reviewed": _count_reviewed,
+    "scanner": _count_words("scanner"),
+    "contrast": _count_words("contrast"),
+    "kind": _count_words("kind"),
+}
+# Worse verdicts come first.
+_RANKS = np.array(
+    [{"suspicious": 0, "uncertain": 1, "not_scorable": 2}.get(each, 3) for each in VERDICTS]
+)
+
+
+def _order(index: DecisionIndex, scans: Ints, sort: str) -> Ints:
+    """Where each of these scans comes in the list; ties by id, so that an order is always the same.
+
+    NaN sorts last.
+    """
+    standing = index.standing
+    if sort == "scan":
+        return np.arange(len(scans))
+    if sort in ("newest", "oldest"):
+        moments = standing["moment"][scans]
+        return np.lexsort((scans, -moments if sort == "newest" else moments))
+    sigmas = -index.sigmas(scans)
+    if sort == "p":
+        return np.lexsort((scans, sigmas, standing["p"][scans]))
+    if sort == "score":
+        return np.lexsort((scans, sigmas))
+    return np.lexsort((scans, sigmas, _RANKS[standing["verdict"][scans]]))

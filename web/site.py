@@ -1,0 +1,75 @@
+"""What the pages are served from: a home, its record, who is let in. Made once, passed down."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl
+
+from fastapi import HTTPException, Request
+from sqlalchemy import Engine
+
+from web.access import Access
+from web.decision_index import DecisionIndex
+
+MOST_FORM_BYTES: Final = 64 * 2**10
+NOT_OURS: Final = "The form is not of this session; load its page again."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Site:
+    """A home's pages."""
+
+    home: Path
+    engine: Engine  # of the record: read, and reviews appended
+    index: DecisionIndex
+    access: Access
+    reviewer: str | None  # who reviews where nobody says otherwise: the login name
+    prefect: str | None = None  # the address of Prefect's own pages
+    begin: Callable[[list[str]], None] | None = None  # starts a command of mriad in the background
+    # Starts to write a volume's view (scan id, heatmap id, folder); False where it is busy.
+    draw: Callable[[int, int, Path], bool] | None = None
+
+    def reviewer_of(self, request: Request) -> str:
+        """Who reviews in this browser: the name given last, else the login name."""
+        given = request.cookies.get(self.reviewer_cookie, "")
+        return bytes.fromhex(given).decode() if _is_name(given) else self.reviewer or ""
+
+    @property
+    def reviewer_cookie(self) -> str:
+        """Name of the cookie that keeps the reviewer's name, as hex of UTF-8."""
+        return f"{self.access.cookie}-reviewer"
+
+
+def site_of(request: Request) -> Site:
+    """The site that a request is answered from."""
+    site: Site = request.app.state.site
+    return site
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """A form's fields, of a form that we made for this session. A field given twice: the last.
+
+    Raises:
+        HTTPException: it is none of ours (403), or too long (413).
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_FORM_BYTES:
+            raise HTTPException(413, "The form is too long.")
+    try:
+        fields = dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=100))
+    except ValueError:
+        raise HTTPException(400, "That is no form.") from None
+    access = site_of(request).access
+    if not access.is_form_token(request.state.session, fields.pop("token", "")):
+        raise HTTPException(403, NOT_OURS)
+    return fields
+
+
+def _is_name(given: str) -> bool:
+    try:
+        return bool(bytes.fromhex(given).decode().strip())
+    except ValueError:
+        return False
