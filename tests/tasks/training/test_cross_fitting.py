@@ -27,6 +27,7 @@ from mriad_model.built_in_recipes import SEED
 from mriad_model.detection.detectors import DETECTORS
 from mriad_model.enums import LabelValue, Policy, Role
 from mriad_model.errors import RecordError, TooFewScans
+from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.recipes import CrossFitting, DetectorRecipe
 from tasks.intake.ingest import Ingested, Labelling
 from tasks.maintenance.verify_model import Foundations
@@ -34,8 +35,10 @@ from tasks.maintenance.verify_report import ReplayReport
 from tasks.runtime.model_cache import forget_models, loaded_model
 from tasks.scoring.preprocess import preprocess_chunk
 from tasks.scoring.selection import ActiveModel, find_undecided, wanted_scans
+from tasks.training.candidate_figures import compare_candidate
+from tasks.training.compare_models import score_comparison_scans
 from tasks.training.cross_fitting import unseen
-from tasks.training.retrain import deal_roles
+from tasks.training.retrain import deal_roles, decide_promotion
 from tasks.training.thresholds import append_proposal, propose
 from tasks.training.train import calibrate, require_calibration, train
 from tests.support.memory import KIND, PLACES, SEEN, Memory
@@ -201,7 +204,7 @@ def test_a_retraining_keeps_each_group_s_fold_and_compares_out_of_fold(site: Sit
     groups = dataset_groups(engine, trial.dataset.id)
     compared = {scan_id for scan_id, _ in trial.healthy}
     assert len({groups[i] for i in compared}) == len(compared) == N_GROUPS + 6
-    candidate_id, _ = site.fit(trial.dataset.id, trial.dataset.scans[Role.TRAIN])
+    candidate_id, candidate_line = site.fit(trial.dataset.id, trial.dataset.scans[Role.TRAIN])
     assert compared <= unseen(engine, model_id, compared, groups)
     assert compared <= unseen(engine, candidate_id, compared, groups)
     # A new twin of a scan that the current model knows is in none of its folds: two members saw it.
@@ -209,6 +212,24 @@ def test_a_retraining_keeps_each_group_s_fold_and_compares_out_of_fold(site: Sit
     assert twin not in compared
     assert twin not in unseen(engine, model_id, [twin], groups)
     assert model_folds(engine, candidate_id) == after
+    # Of both models the member that is asked has seen none of what it is compared on.
+    run = site.bench.run_id
+    both = [model_id, candidate_id]
+    scored = score_comparison_scans.fn(site.home, run, both, trial.healthy, [], work, "cpu")
+    assert scored.healthy == [scan_id for scan_id, _ in trial.healthy]
+    for each in scored.scores.values():
+        assert max(each.healthy) < SEEN / 3
+    activate(engine, threshold_id, "back", "me")
+    terms = PromotionCriteria(auroc_margin=0.99, rate_margin=0.5)
+    settled = decide_promotion.fn(
+        site.home, run, current, candidate_line, trial, scored, terms, force=False
+    )
+    assert f"of {N_GROUPS + 6} healthy scans flagged" in settled.reason
+    dataset = trial.dataset
+    figures = compare_candidate.fn(site.home, run, dataset, candidate_line, work, "cpu")
+    assert figures.active_model_id == model_id
+    assert figures.model is not None
+    assert figures.model["n_healthy"] == N_GROUPS + 6
 
 
 def test_few_healthy_scans_keep_a_rate_that_a_split_of_them_could_not(site: Site) -> None:
