@@ -19,6 +19,7 @@ from pathlib import Path
 from PIL import Image
 
 from docs.generate import DOCS
+from docs.page_pictures import take_pages
 
 TUTORIAL = DOCS / "tutorial.md"
 COMMAND = re.compile(r"^\$ (mriad .*)$", re.MULTILINE)
@@ -80,6 +81,7 @@ def main() -> int:
             page = max((folder / "mriad-home").glob(pattern))
             take(browser, page, folder, DOCS / "images" / picture, height)
         copy_montage(folder)
+        take_pages(browser, folder / "mriad-home", MISSED, EXAMPLE_FOLDER, DOCS / "images")
     return 0
 
 
