@@ -123,6 +123,13 @@ class DecisionIndex:
         found[~np.isfinite(found)] = np.nan
         return found
 
+    def decided_by(self, threshold_id: int) -> dict[int, float]:
+        """Scan id -> score, of scans whose standing decision is by this threshold."""
+        if not self.standing:
+            return {}
+        scans = np.flatnonzero(self.decided & (self.standing["threshold"] == threshold_id))
+        return dict(zip(scans.tolist(), self.standing["score"][scans].tolist(), strict=True))
+
     def of_patient(self, pseudonym: str) -> Ints:
         """Scans of a patient, by id."""
         number = self.patients.numbers.get(pseudonym)

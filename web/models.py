@@ -13,7 +13,7 @@ from db.repository.models import activations, current_threshold, models, thresho
 from mriad_model.errors import SettingsError
 from tasks.training.threshold_figures import Compared, last_comparisons
 from web.rendering import page
-from web.site import form_of, site_of
+from web.site import MaybeId, form_of, site_of
 
 NO_REASON: Final = "Say why: the reason is kept in the record."
 NO_SUCH: Final = "There is no threshold {id} in the record."
@@ -52,7 +52,7 @@ class ThresholdLine:
 
 
 @router.get("/models")
-def list_models(request: Request, begun: int | None = None) -> HTMLResponse:
+def list_models(request: Request, begun: MaybeId = None) -> HTMLResponse:
     """Thresholds, newest first, and what was active when."""
     site = site_of(request)
     lines = _lines(site.engine)

@@ -21,7 +21,7 @@ from db.repository.sightings import sightings
 from db.repository.worklist import heatmap_by_id
 from mriad_model.enums import HeatmapKind, ScanKind
 from mriad_model.paths import source_path
-from web.site import Site, site_of
+from web.site import RowId, Site, site_of
 
 KEPT: Final = {"cache-control": "private, max-age=604800, immutable"}
 SMALL: Final = (192, 144)  # pixels, at most
@@ -41,7 +41,7 @@ router = APIRouter()
 
 
 @router.get("/pictures/{heatmap_id}/{sha}/small.jpg")
-def small(request: Request, heatmap_id: int, sha: str) -> Response:
+def small(request: Request, heatmap_id: RowId, sha: str) -> Response:
     """A map's picture for a list."""
     site = site_of(request)
     found = _heatmap(site.engine, heatmap_id, sha)
@@ -49,7 +49,7 @@ def small(request: Request, heatmap_id: int, sha: str) -> Response:
 
 
 @router.get("/pictures/{heatmap_id}/{sha}/map.jpg")
-def under_map(request: Request, heatmap_id: int, sha: str) -> Response:
+def under_map(request: Request, heatmap_id: RowId, sha: str) -> Response:
     """A picture under its map, without the band of text below: it lies over the source exactly."""
     site = site_of(request)
     found = _heatmap(site.engine, heatmap_id, sha)
@@ -57,7 +57,7 @@ def under_map(request: Request, heatmap_id: int, sha: str) -> Response:
 
 
 @router.get("/pictures/{heatmap_id}/{sha}/file")
-def whole(request: Request, heatmap_id: int, sha: str) -> FileResponse:
+def whole(request: Request, heatmap_id: RowId, sha: str) -> FileResponse:
     """The file as it was written: a picture, a NIfTI map, a DICOM output."""
     site = site_of(request)
     found = _heatmap(site.engine, heatmap_id, sha)
@@ -73,7 +73,7 @@ def whole(request: Request, heatmap_id: int, sha: str) -> FileResponse:
 
 
 @router.get("/scans/{scan_id}/{sha}/source.jpg")
-def source(request: Request, scan_id: int, sha: str) -> Response:
+def source(request: Request, scan_id: RowId, sha: str) -> Response:
     """The picture that was scored, without its map."""
     site = site_of(request)
     scan = scans_by_id(site.engine, [scan_id]).get(scan_id)

@@ -13,7 +13,12 @@ from mriad_model.enums import NOTICE
 from mriad_model.plain_text import printable
 from web.site import site_of
 
-NAVIGATION = (("/", "Worklist"), ("/runs", "Runs"), ("/models", "Models"))
+NAVIGATION = (
+    ("/", "Worklist"),
+    ("/runs", "Runs"),
+    ("/models", "Models"),
+    ("/threshold", "Threshold"),
+)
 VERDICT_WORDS = {"not_scorable": "not scorable"}
 
 

@@ -14,7 +14,7 @@ from tasks.reports.review import Answer, answer_decision, reviewed_decision, wit
 from web.query import WorklistQuery, query_from
 from web.selection import select_scans
 from web.sign_in import keep_reviewer
-from web.site import Site, form_of, site_of
+from web.site import RowId, Site, form_of, site_of
 
 LONGEST_NOTE: Final = 4000
 NO_DECISION: Final = "Scan {scan} has no decision to review yet."
@@ -24,7 +24,7 @@ router = APIRouter()
 
 @router.post("/scan/{scan_id}/review")
 def review(
-    request: Request, scan_id: int, fields: Annotated[dict[str, str], Depends(form_of)]
+    request: Request, scan_id: RowId, fields: Annotated[dict[str, str], Depends(form_of)]
 ) -> Response:
     """Save an answer to a scan; on to the next scan of the list that it was opened from."""
     site = site_of(request)

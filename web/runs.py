@@ -18,7 +18,7 @@ from mriad_model.enums import RejectionReason
 from mriad_model.errors import SettingsError
 from mriad_model.paths import source_path
 from web.rendering import page
-from web.site import site_of
+from web.site import MaybeId, RowId, site_of
 
 PAGE_SIZE: Final = 40
 WAITING: Final = "settled, and waits for a run"
@@ -49,7 +49,7 @@ class RunLine:
 
 
 @router.get("/runs")
-def runs(request: Request, before: int | None = None) -> HTMLResponse:
+def runs(request: Request, before: MaybeId = None) -> HTMLResponse:
     """Runs, newest first."""
     site = site_of(request)
     lines = _lines(site.engine, before)
@@ -68,7 +68,7 @@ def runs(request: Request, before: int | None = None) -> HTMLResponse:
 
 @router.get("/rejections")
 def rejections(
-    request: Request, reason: str = "", run: int | None = None, before: int | None = None
+    request: Request, reason: str = "", run: MaybeId = None, before: MaybeId = None
 ) -> HTMLResponse:
     """Files that are no scans and scans that got no score, newest first, and why."""
     site = site_of(request)
@@ -86,7 +86,7 @@ def rejections(
 
 
 @router.get("/report/{report_id}")
-def report(request: Request, report_id: int) -> FileResponse:
+def report(request: Request, report_id: RowId) -> FileResponse:
     """A report as it was written."""
     site = site_of(request)
     path = source_path(report_by_id(site.engine, report_id).path, site.home)

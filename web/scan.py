@@ -24,7 +24,7 @@ from web.query import WorklistQuery
 from web.rendering import page
 from web.rows import Row, rows_of, sigmas_of
 from web.selection import select_scans
-from web.site import Site, site_of
+from web.site import RowId, Site, site_of
 from web.volumes import SIDES
 from web.worklist import query_of
 
@@ -100,7 +100,7 @@ class Said:
 
 
 @router.get("/scan/{scan_id}")
-def scan(request: Request, scan_id: int) -> HTMLResponse:
+def scan(request: Request, scan_id: RowId) -> HTMLResponse:
     """All that is known of one scan, and a form to review it."""
     site, query = site_of(request), query_of(request)
     details = scan_details(site.engine, scan_id)

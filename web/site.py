@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
-from fastapi import HTTPException, Request
+from fastapi import HTTPException, Query, Request
+from fastapi import Path as InAddress
 from sqlalchemy import Engine
 
 from web.access import Access
 from web.decision_index import DecisionIndex
 
+LARGEST_ID: Final = 2**63 - 1  # what a database takes
+RowId = Annotated[int, InAddress(ge=1, le=LARGEST_ID)]
+MaybeId = Annotated[int | None, Query(ge=1, le=LARGEST_ID)]
 MOST_FORM_BYTES: Final = 64 * 2**10
 NOT_OURS: Final = "The form is not of this session; load its page again."
 

@@ -22,7 +22,7 @@ from db.repository.scan_details import recorded_scores
 from db.repository.worklist import heatmap_by_id
 from mriad_model.enums import HeatmapKind
 from web.pictures import KEPT, QUALITY
-from web.site import Site, site_of
+from web.site import RowId, Site, site_of
 
 FOLDER: Final = "views"  # in the home
 MOST_VIEWS: Final = 6  # volumes that are kept; the one opened longest ago goes first
@@ -84,7 +84,7 @@ def view_of(site: Site, scan_id: int, heatmap: Heatmap) -> View:
 
 
 @router.get("/views/{scan_id}/{heatmap_id}.json")
-def state(request: Request, scan_id: int, heatmap_id: int) -> JSONResponse:
+def state(request: Request, scan_id: RowId, heatmap_id: RowId) -> JSONResponse:
     """Whether a volume's view is there; it is begun where it is not."""
     site = site_of(request)
     view = view_of(site, scan_id, _map_of(site, scan_id, heatmap_id))
@@ -102,7 +102,7 @@ def state(request: Request, scan_id: int, heatmap_id: int) -> JSONResponse:
 
 @router.get("/views/{scan_id}/{heatmap_id}/{plane}/{position}/{layer}.jpg")
 def one_slice(
-    request: Request, scan_id: int, heatmap_id: int, plane: str, position: int, layer: str
+    request: Request, scan_id: RowId, heatmap_id: RowId, plane: str, position: int, layer: str
 ) -> Response:
     """A slice's picture; layer: `source` or `map`."""
     site = site_of(request)

@@ -81,9 +81,20 @@ def test_hostile_text_is_shown_as_text(pages: Pages) -> None:
     assert json.loads(pages.get("/worklist.json?reviewed=any").text)["n"] == 1
 
 
-@pytest.mark.parametrize("scan", ["999", "1e9", "-1"])
-def test_a_scan_that_is_not_there_is_said(pages: Pages, scan: str) -> None:
-    assert pages.get(f"/scan/{scan}").status_code in (404, 422)
+@pytest.mark.parametrize("number", ["999", "1e9", "-1", "9" * 40, "0"])
+def test_what_is_not_there_is_said(pages: Pages, number: str) -> None:
+    pages.picture("a.png", 0.9)
+    for address in (
+        f"/scan/{number}",
+        f"/pictures/{number}/0123456789abcdef/file",
+        f"/scans/{number}/0123456789abcdef/source.jpg",
+        f"/views/{number}/1.json",
+        f"/views/1/1/axial/{number}/map.jpg",
+        f"/report/{number}",
+    ):
+        assert pages.get(address).status_code in (404, 422), address
+    for address in ("/runs?before=", "/rejections?before=", "/?run=", "/?page="):
+        assert pages.get(address + number).status_code in (200, 400, 422), address
 
 
 def test_a_scan_without_a_decision_has_a_page(pages: Pages) -> None:

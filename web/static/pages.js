@@ -190,6 +190,22 @@ async function awaitView() {
   }
 }
 
+let asked = 0;
+
+async function whatIf(range) {
+  find("#sigmas-shown").textContent = `+${Number(range.value).toFixed(2)} σ`;
+  asked += 1;
+  const mine = asked;
+  await new Promise((done) => setTimeout(done, 60));
+  if (mine !== asked) return; // moved on since
+  const address = `/threshold?sigmas=${range.value}`;
+  const page = new DOMParser().parseFromString(await (await fetch(address)).text(), "text/html");
+  const found = find("#what-if", page);
+  if (mine !== asked || !found) return;
+  find("#what-if").replaceWith(found);
+  history.replaceState(null, "", address);
+}
+
 function onward(by) {
   const page = find(".scan-page");
   if (!page) return step(by);
@@ -259,6 +275,7 @@ document.addEventListener("input", (event) => {
   if (event.target.id === "opacity") setMap(true);
   if (event.target.id === "map-on") setMap(event.target.checked);
   if (event.target.id === "slice") showSlice(Number(event.target.value));
+  if (event.target.id === "sigmas") whatIf(event.target);
 });
 
 function begin() {
