@@ -252,6 +252,7 @@ class CrossFitting:
     folds: Annotated[int, between(2, 10)] = 3
     below: Annotated[int, between(1, 1_000_000)] = 200  # groups; from so many on, roles are split
     held_out: Share = 1 / 6  # of the groups that a member may learn from: they scale its detectors
+    epochs: Annotated[float, between(0.01, 1)] = 1.0  # of the recipe's, for each member
 
 
 NORMATIVE, NORMATIVE_NETWORK = "normative", "normative-network"

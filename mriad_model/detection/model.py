@@ -174,6 +174,8 @@ def fit_folds(
 ) -> FittedModel:
     """Fit a member without each of the recipe's folds, as `fit` does, each by a seed of its own.
 
+    A member may be trained for a share of the recipe's epochs: the mean makes up for some of it.
+
     `folds` are the slices that the member without that fold learns from, and those held out from
     its training, of scans of other folds too. The training's figures are the mean loss, the sum of
     the seconds, and else the largest of the members'.
@@ -184,7 +186,7 @@ def fit_folds(
     how = recipe.cross_fitting
     if how is None or len(folds) != how.folds:
         raise SettingsError(f"the recipe {recipe.name!r} is not cross-fitted in {len(folds)} folds")
-    return _fit(folds, recipe, device, progress)
+    return _fit(folds, recipe, device, progress, how.epochs)
 
 
 def _fit(
@@ -192,13 +194,17 @@ def _fit(
     recipe: Recipe,
     device: str,
     progress: Callable[[Epoch], None] | None,
+    epochs: float = 1.0,
 ) -> FittedModel:
     where = resolve_device(device)
     fits: list[FittedMember] = []
     for number, (train, validation) in enumerate(parts):
         if len(train) == 0 or (validation is not None and len(validation) == 0):
             raise TooFewScans("training needs at least one healthy scan, and one held out from it")
-        own = recipe.with_training(seed=(recipe.training.seed + number) % 2**64)
+        own = recipe.with_training(
+            seed=(recipe.training.seed + number) % 2**64,
+            max_epochs=max(1, round(epochs * recipe.training.max_epochs)),
+        )
         tell = None if progress is None else _in_turn(progress, number, len(parts))
         fits.append(fit_member(HealthySlices(own, train, validation, where, tell)))
     members = in_one_unit([each.member for each in fits], recipe)

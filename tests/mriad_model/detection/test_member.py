@@ -19,7 +19,7 @@ from tests.support.drawn_slices import drawn_slices
 from tests.support.memory import KIND, SEEN, Memory, named
 
 PICTURES = replace(
-    AUTOENCODER.with_training(max_epochs=2), cross_fitting=CrossFitting(folds=3, below=50)
+    AUTOENCODER.with_training(max_epochs=4), cross_fitting=CrossFitting(epochs=0.5, below=50)
 )
 
 
@@ -60,7 +60,7 @@ def test_a_slice_scores_the_same_to_the_last_bit_in_any_company(model):
 
 def test_a_member_is_the_model_of_its_slices_by_a_seed_of_its_own(model):
     for fold, slices in enumerate(folds_of(PICTURES)):
-        plain = fit(*slices, PICTURES.with_training(seed=fold), device="cpu")
+        plain = fit(*slices, PICTURES.with_training(seed=fold, max_epochs=2), device="cpu")
         batch = drawn_slices(4, PICTURES, seed=9)
         np.testing.assert_array_equal(plain.score(batch).scores, model.score(batch, fold).scores)
 
@@ -82,7 +82,7 @@ def test_where_one_detector_scores_all_members_share_its_unit():
     recipe = replace(PICTURES, scoring=alone)
     fitted = fit_folds(folds_of(recipe), recipe, device="cpu")
     own = [
-        fit(*slices, recipe.with_training(seed=i), device="cpu").members[0]
+        fit(*slices, recipe.with_training(seed=i, max_epochs=2), device="cpu").members[0]
         for i, slices in enumerate(folds_of(recipe))
     ]
     spreads = [each.standards["autoencoder"].sd for each in own]
