@@ -9,7 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from mriad_model.errors import MriadError, NotInRecord, SettingsError
-from web import models, pictures, review, runs, scan, sign_in, threshold, volumes, worklist
+from web import models, pictures, review, runs, scan, sign_in, threshold, trends, volumes, worklist
 from web.access import Gate
 from web.rendering import page
 from web.site import Site
@@ -17,7 +17,18 @@ from web.site import Site
 STATIC: Final = Path(__file__).with_name("static")
 ROUTERS: Final = tuple(
     each.router
-    for each in (worklist, scan, review, pictures, volumes, runs, models, threshold, sign_in)
+    for each in (
+        worklist,
+        scan,
+        review,
+        pictures,
+        volumes,
+        runs,
+        models,
+        threshold,
+        trends,
+        sign_in,
+    )
 )
 
 

@@ -15,6 +15,8 @@ from web.site import site_of
 
 NAVIGATION = (
     ("/", "Worklist"),
+    ("/population", "Population"),
+    ("/trends", "Trends"),
     ("/runs", "Runs"),
     ("/models", "Models"),
     ("/threshold", "Threshold"),
