@@ -79,8 +79,8 @@ class DecisionIndex:
 
     def refresh(self) -> None:
         """Read what the record has got since the last time."""
-        now = marks(self._engine)
         with self.lock:
+            now = marks(self._engine)
             if now == self._read:
                 return
             before = self._read

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from db.engine.sqlite import DATABASE
 from mriad_model.paths import escape_path
-from tasks.runtime.home import SERVER_KEY, SITE_KEY
+from tasks.runtime.home import SERVER_KEY, SITE_KEY, WEB_KEY
 
-FOLDERS = ("healthy", "models", "heatmaps", "reports", "logs", "work", ".prefect")
+FOLDERS = ("healthy", "models", "heatmaps", "reports", "logs", "work", "views", ".prefect")
 FILES = (
     DATABASE,
     f"{DATABASE}-wal",
@@ -26,6 +26,7 @@ FILES = (
     f"{DATABASE}-journal",
     SITE_KEY,
     SERVER_KEY,
+    WEB_KEY,
 )
 MOST_NAMED = 3
 READ, WRITE = 0o4, 0o2

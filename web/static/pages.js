@@ -285,8 +285,6 @@ function begin() {
   awaitView();
   all(".help-button").forEach((each) => { each.hidden = false; });
   if (rows().length && !selected()) select(rows()[0]);
-  const next = find(".scan-page")?.dataset.next;
-  if (next) { const link = document.createElement("link"); link.rel = "prefetch"; link.href = next; document.head.append(link); }
 }
 
 begin();

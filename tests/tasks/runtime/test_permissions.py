@@ -3,7 +3,7 @@
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,15 @@ import pytest
 from db.engine.sqlite import DATABASE
 from mriad_model.errors import SettingsError
 from tasks.runtime import permissions
-from tasks.runtime.home import FOLDERS, SERVER_KEY, SITE_KEY, prepare_home, server_secret
+from tasks.runtime.home import (
+    FOLDERS,
+    SERVER_KEY,
+    SITE_KEY,
+    WEB_KEY,
+    prepare_home,
+    server_secret,
+    web_secret,
+)
 from tasks.runtime.permissions import openings, openings_text
 
 IS_ROOT = os.geteuid() == 0
@@ -32,6 +40,7 @@ def home() -> Iterator[Path]:
         ):
             (made / name).touch(0o600)
         server_secret(made)
+        web_secret(made)
         yield made
 
 
@@ -51,7 +60,15 @@ def test_a_home_as_it_is_made_is_its_owners_alone(home: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", SITE_KEY, SERVER_KEY, "models/a.safetensors"],
+    [
+        DATABASE,
+        f"{DATABASE}-wal",
+        f"{DATABASE}-shm",
+        SITE_KEY,
+        SERVER_KEY,
+        WEB_KEY,
+        "models/a.safetensors",
+    ],
 )
 @pytest.mark.parametrize(
     ("mode", "what"),
@@ -123,19 +140,24 @@ def test_a_warning_is_one_line_with_the_first_of_many(home: Path) -> None:
     assert "\n" not in warning
 
 
-def test_the_servers_secret_is_made_once_for_the_owner_alone(home: Path) -> None:
-    path = home / SERVER_KEY
-    secret = server_secret(home)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert server_secret(home) == secret
-    path.unlink()
-    assert server_secret(home) != secret
+@pytest.mark.parametrize(("name", "made"), [(SERVER_KEY, server_secret), (WEB_KEY, web_secret)])
+def test_a_secret_is_made_once_for_the_owner_alone(
+    home: Path, name: str, made: Callable[[Path], object]
+) -> None:
+    secret = made(home)
+    assert stat.S_IMODE((home / name).stat().st_mode) == 0o600
+    assert made(home) == secret
+    (home / name).unlink()
+    assert made(home) != secret
 
 
 def test_a_secret_that_others_can_read_is_used_no_more(home: Path) -> None:
     (home / SERVER_KEY).chmod(0o644)
+    (home / WEB_KEY).chmod(0o644)
     with pytest.raises(SettingsError, match=r"can be read by others .*a new one is made"):
         server_secret(home)
+    with pytest.raises(SettingsError, match=r"can be read by others .*a new one is made"):
+        web_secret(home)
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can give a file away")
@@ -148,5 +170,8 @@ def test_a_secret_that_another_has_laid_there_is_not_used(home: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"mriad:\n", b"mriad:" + b"0" * 63, b"x:" + b"0" * 64])
 def test_a_damaged_secret_is_refused(home: Path, content: bytes) -> None:
     (home / SERVER_KEY).write_bytes(content)
+    (home / WEB_KEY).write_bytes(content)
     with pytest.raises(SettingsError, match="is damaged"):
         server_secret(home)
+    with pytest.raises(SettingsError, match="is damaged"):
+        web_secret(home)
