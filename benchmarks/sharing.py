@@ -8,8 +8,10 @@ half of the scans are decided, and by two of which the one that runs the night i
 
 The last is marked as crashed and begun again by docs/zombies.yaml, with shorter times.
 
-Printed of each: seconds of the run, who scored how many, and whether the decisions are those of
-the first, each once. Needs two cores that nobody else uses for its speed-up to mean something.
+Printed of each: seconds of the run, CPU seconds of the workers and of what serves them (PostgreSQL
+and Prefect), who scored how many, and whether the decisions are those of the first, each once.
+The servers share the workers' two cores: one worker leaves them a core of their own, two do not, so
+the bound printed beside the speed-up is what two cores allow. Needs cores that nobody else uses.
 `--no-kills` leaves the last two out.
 """
 
@@ -21,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,6 +58,8 @@ class Night:
     seconds: float  # from the start of its run to the end of the last that worked on it
     shares: list[str]  # run: how many it decided
     decided: Decided
+    workers_cpu: float  # seconds
+    servers_cpu: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,10 @@ def main() -> None:
         stage = prepare(work, stack.enter_context(postgresql.server()), n)
         one = night(stage, "one worker", 1)
         two = night(stage, "two workers", 2)
-        say(f"speed-up of two over one: {one.seconds / two.seconds:.2f}")
+        bound = 2 * one.seconds / (one.workers_cpu + one.servers_cpu)
+        say(
+            f"speed-up of two over one {one.seconds / two.seconds:.2f}; two cores allow {bound:.2f}"
+        )
         nights = [two]
         if not given.no_kills:
             nights += [
@@ -131,18 +138,23 @@ def night(stage: Stage, name: str, workers: int, kill: str | None = None) -> Nig
             stack.enter_context(worker(given, core, place / f"worker-{core}.log"))
             for core in range(workers)
         ]
+        used = cpu_used(pids)
         prefect(given, "deployment", "run", "nightly/nightly-scoring")
         if kill is not None:
             await_half(record, stage.n)
             killed = kill_worker(record, before, pids, kill)
             say(f"  killed {killed} processes of the worker that ran {kill}, half-way")
         await_end(record, before, stage.n)
-    found = night_of(record, before)
+        workers_cpu, servers_cpu = (
+            now - then for now, then in zip(cpu_used(pids), used, strict=True)
+        )
+    found = night_of(record, before, workers_cpu, servers_cpu)
     record.dispose()
     stage.server.drop(url)
     shutil.rmtree(place)
     rate = stage.n / found.seconds
     say(f"{name}: {found.seconds:.1f} s, {rate:.0f} slices/s; {', '.join(found.shares)}")
+    say(f"  CPU: workers {workers_cpu:.0f} s, servers {servers_cpu:.0f} s")
     say(f"  {len(found.decided)} of {stage.n} decided; load {os.getloadavg()[0]:.1f}")
     return found
 
@@ -244,7 +256,23 @@ def kill_worker(record: Engine, before: int, pids: list[int], flow: str) -> int:
     raise SystemExit(f"no worker runs {flow}")
 
 
-def night_of(record: Engine, before: int) -> Night:
+def cpu_used(workers: Sequence[int]) -> tuple[float, float]:
+    """CPU seconds until now of the workers with all they started, and of this program's others."""
+    of_workers = {each for pid in workers for each in [pid, *descendants(pid)]}
+    others = set(descendants(os.getpid())) - of_workers
+    return sum(map(_cpu_of, of_workers)), sum(map(_cpu_of, others))
+
+
+def _cpu_of(pid: int) -> float:
+    """CPU seconds of a process and of its children that have ended; 0 where it has gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def night_of(record: Engine, before: int, workers_cpu: float, servers_cpu: float) -> Night:
     """What the record says of it."""
     found = runs(record, before)
     ends = [end for _, end in found if end is not None]
@@ -259,6 +287,8 @@ def night_of(record: Engine, before: int) -> Night:
             if run.id is not None
         ],
         decided=sorted((str(row.path), row.score, row.verdict.value) for row in rows),
+        workers_cpu=workers_cpu,
+        servers_cpu=servers_cpu,
     )
 
 
