@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from mriad_model.enums import (
+    DecisionReason,
     HeatmapKind,
     LabelSource,
     LabelValue,
     Policy,
     RejectionReason,
+    ReviewVerdict,
     Role,
     RunStatus,
     ScanKind,
@@ -223,6 +225,7 @@ class Score:
     run_id: RunId
     created_at: str
     spread: float | None = None  # sd between a cross-fitted model's members; None: one scored it
+    gate: float | None = None  # distance to what was learned, 1 at the limit; None: no gate
     id: int | None = None
 
 
@@ -259,6 +262,7 @@ class Decision:
     p_value: float  # (1 + #{calibration scores >= score}) / (n + 1)
     run_id: RunId
     created_at: str
+    reason: DecisionReason | None = None  # why this verdict; None in rows of before
     id: int | None = None
 
 
@@ -269,7 +273,7 @@ class Review:
     scan_id: ScanId
     decision_id: DecisionId
     reviewer: str
-    verdict: Verdict
+    verdict: ReviewVerdict
     note: str
     created_at: str
     withdrawn: ReviewId | None = None  # the review that this row withdraws; None: it is a review

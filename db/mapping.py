@@ -5,7 +5,7 @@ from dataclasses import fields
 from enum import StrEnum
 from functools import cache
 from itertools import islice
-from typing import Any, ClassVar, Final, Protocol, TypeVar, get_type_hints
+from typing import Any, ClassVar, Final, Protocol, TypeVar, get_args, get_type_hints
 
 from sqlalchemy import (
     Column,
@@ -53,8 +53,9 @@ def row_of(kind: type[R], row: RowMapping | Mapping[str, Any], prefix: str = "")
     """A found row as its dataclass, words made enums; `prefix` stands before the columns."""
     return kind(
         **{
-            name: row[prefix + name] if enum is None else enum(row[prefix + name])
+            name: value if enum is None or value is None else enum(value)
             for name, enum in _enums(kind).items()
+            for value in (row[prefix + name],)
         }
     )
 
@@ -62,11 +63,11 @@ def row_of(kind: type[R], row: RowMapping | Mapping[str, Any], prefix: str = "")
 @cache
 def _enums(kind: type[Entity]) -> dict[str, type[StrEnum] | None]:
     """The fields of a dataclass, each with its enum if it holds one."""
-    hints = get_type_hints(kind)
     enums = {
-        name: hint
-        for name, hint in hints.items()
-        if isinstance(hint, type) and issubclass(hint, StrEnum)
+        name: each
+        for name, hint in get_type_hints(kind).items()
+        for each in (hint, *get_args(hint))  # an optional one too
+        if isinstance(each, type) and issubclass(each, StrEnum)
     }
     return {field.name: enums.get(field.name) for field in fields(kind)}
 

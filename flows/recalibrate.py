@@ -40,6 +40,7 @@ def recalibrate_threshold(
             threshold_id=threshold_id,
             decisions=decisions,
             to_suspicious=proposal.flips.to_suspicious,
+            to_uncertain=proposal.flips.to_uncertain,
             to_normal=proposal.flips.to_normal,
         )
         publish_summary("recalibrate-summary", f"Threshold {threshold_id}", run.counts)

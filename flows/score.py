@@ -33,8 +33,10 @@ class ScoringResult:
     new: int
     known: int
     rejected: list[RejectedItem]
-    scored: int
+    scored: int  # normal, suspicious or uncertain
     suspicious: int
+    uncertain: int
+    not_scorable: int  # not like what was learned, or registration failed
     recovered: int  # decided by an interrupted run; in this report too
     recovered_suspicious: int  # of these
     training_scans: int  # not scored: the model was trained on them
@@ -109,7 +111,9 @@ def score_found(
     lost = rejected_after(place, run.id, [*intake.rejected, *limited])
     rejected = all_refused(place, run.id, [*intake.rejected, *limited])
     intake = replace(intake, rejected=rejected)
-    run.counts.update({**intake.counts, "rejected": len(split_rejections(rejected)[0])})
+    run.counts.update({**intake.counts, "rejected": len(split_rejections(rejected).rejected)})
+    unregistered = split_rejections(lost).not_scorable  # they count as not scorable instead
+    unreadable = max(0, unreadable - len(unregistered))
     counts = ScoreCounts(
         new=intake.new,
         known=intake.known,
@@ -131,6 +135,8 @@ def score_found(
     run.counts.update(
         scored=report.scored,
         suspicious=report.suspicious,
+        uncertain=report.uncertain,
+        not_scorable=report.not_scorable + len(unregistered),
         recovered=report.recovered,
         training_scans=counts.training_scans,
         incompatible=counts.incompatible,
@@ -139,7 +145,8 @@ def score_found(
     )
     publish_summary(
         "score-summary",
-        f"Scored {report.scored} scans, {report.suspicious} suspicious",
+        f"Scored {report.scored} scans, {report.suspicious} suspicious, "
+        f"{report.uncertain} uncertain; {report.not_scorable + len(unregistered)} not scorable",
         {**run.counts, **intake.by_reason, "report": report.path},
     )
     return ScoringResult(
@@ -148,6 +155,8 @@ def score_found(
         rejected=intake.rejected,
         scored=report.scored,
         suspicious=report.suspicious,
+        uncertain=report.uncertain,
+        not_scorable=report.not_scorable + len(unregistered),
         recovered=report.recovered,
         recovered_suspicious=report.recovered_suspicious,
         training_scans=counts.training_scans,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from mriad_model.decision_recipes import GateRecipe, UncertainRecipe
 from mriad_model.errors import SettingsError
 from mriad_model.recipes import (
     NORMATIVE,
@@ -78,6 +79,8 @@ DEFAULT = Recipe(
     ),
     calibrate_by_group=True,
     cross_fitting=CrossFitting(),
+    uncertain=UncertainRecipe(),
+    gate=GateRecipe(),
 )
 
 
@@ -114,6 +117,7 @@ VOLUME = Recipe(
         scan_score=ScanScore.MAX,
     ),
     calibrate_by_group=True,
+    uncertain=UncertainRecipe(),
 )
 
 

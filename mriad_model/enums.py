@@ -54,6 +54,31 @@ class Verdict(StrEnum):
 
     NORMAL = "normal"
     SUSPICIOUS = "suspicious"
+    UNCERTAIN = "uncertain"  # neither: see the decision's reason
+    NOT_SCORABLE = "not_scorable"  # the score says nothing: see the decision's reason
+
+
+class ReviewVerdict(StrEnum):
+    """The verdict of a reviewer on a decision."""
+
+    NORMAL = "normal"
+    SUSPICIOUS = "suspicious"
+
+
+class DecisionReason(StrEnum):
+    """Why a decision has its verdict."""
+
+    NOT_ABOVE_THRESHOLD = "not_above_threshold"  # normal
+    ABOVE_THRESHOLD = "above_threshold"  # suspicious
+    # Uncertain
+    NEAR_THRESHOLD = "near_threshold"  # one drawn from other healthy scans could decide otherwise
+    NEAR_GATE = "near_gate"  # nearly as unlike what was learned as no longer scorable
+    FOLDS_DISAGREE = "folds_disagree"  # the models of the folds lie on both sides of the threshold
+    # Not scorable
+    UNLIKE_LEARNED = "unlike_learned"  # other sequence, plane, source, or no head at all
+    CONTRAST_UNKNOWN = "contrast_unknown"  # the same, and the source names no contrast
+    NEEDS_LOCAL_HEALTHY = "needs_local_healthy"  # a head, but as another scanner shows heads
+    REGISTRATION_FAILED = "registration_failed"  # of a scan with a rejection: `unregistered`
 
 
 class RunStatus(StrEnum):
@@ -129,3 +154,4 @@ class WarningKind(StrEnum):
     DRIFT = "drift"  # scores no longer look like the calibration scores
     SCANNER_DRIFT = "scanner_drift"  # those of one scanner do not
     CALIBRATION = "calibration"  # the active threshold should be drawn anew
+    NOT_SCORABLE = "not_scorable"  # many of the last scans are not like what was learned

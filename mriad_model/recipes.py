@@ -4,31 +4,15 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from mriad_model.decision_recipes import GateRecipe, UncertainRecipe
 from mriad_model.enums import PICTURES, VOLUMES, ScanKind
 from mriad_model.errors import SettingsError
 from mriad_model.plain_text import printable
-
-
-def between(low: float, high: float) -> Any:
-    """For a field: the lowest and the highest value that a recipe from a file may hold."""
-    return Field(ge=low, le=high)
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("must be printable")
-    return text
-
-
-Percentile = Annotated[float, between(0, 100)]
-Share = Annotated[float, between(0, 1)]
-Width = Annotated[int, between(1, 4096)]
-PixelSigma = Annotated[float, between(0, 64)]
-ShortText = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
+from mriad_model.recipe_fields import Percentile, PixelSigma, Share, ShortText, Width, between
 
 
 class Plane(StrEnum):
@@ -259,6 +243,8 @@ NORMATIVE, NORMATIVE_NETWORK = "normative", "normative-network"
 """Detectors that measure whole heads in one frame, see `mriad_model.normative`."""
 
 LATER = (
+    "gate",
+    "uncertain",
     *("calibrate_by_group", "cross_fitting", "volumes"),
     *("training.implants", "scoring.size", "scoring.scored_by"),
 )
@@ -284,6 +270,8 @@ class Recipe:
     # Near-duplicates and scans of one patient count as one where a threshold is drawn
     calibrate_by_group: bool = False
     cross_fitting: CrossFitting | None = None  # None: training and calibration share no scan
+    uncertain: UncertainRecipe | None = None  # None: normal and suspicious alone
+    gate: GateRecipe | None = None  # of pictures; None: all are scorable
 
     def with_training(self, *, max_epochs: int | None = None, seed: int | None = None) -> "Recipe":
         """The same recipe with another length of training or another random seed."""
@@ -374,6 +362,8 @@ class Recipe:
             faults.append("a recipe has one detector or more, each kind once")
         if len(kinds) > 1 and not self.scoring.standardise:
             faults.append("scoring.standardise must be true where there are several detectors")
+        if self.gate is not None and self.volumes is not None:
+            faults.append("a gate needs pictures")
         if self.in_frame and (self.volumes is None or self.volumes.plane is not Plane.AXIAL):
             faults.append("a normative detector needs axial slices of volumes")
         if self.in_frame and self.preprocessing.size % 2:

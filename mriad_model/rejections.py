@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mriad_model.enums import RejectionReason
 
+# Reasons of which the scan is a good one, and its registration failed.
+NOT_SCORABLE = frozenset({RejectionReason.UNREGISTERED})
 # Reasons of which the scan is a good one: it is not scored, or gets no DICOM outputs.
 LIMITATIONS = frozenset({RejectionReason.OTHER_KIND, RejectionReason.NO_FRAME_OF_REFERENCE})
 VANISHED = "the file vanished or changed after it was registered"  # the detail of a rejection
@@ -48,20 +51,28 @@ def not_scored(n: int, rejected: Iterable[RejectedItem]) -> NotScored:
     lost = list(rejected)
     vanished = min(n, sum(each.detail == VANISHED for each in lost))
     reasons = sorted(
-        {each.reason.value for each in split_rejections(lost)[0] if each.detail != VANISHED}
+        {each.reason.value for each in split_rejections(lost).rejected if each.detail != VANISHED}
     )
     return NotScored(vanished, n - vanished, tuple(reasons) if n > vanished else ())
 
 
-def split_rejections(
-    items: Iterable[RejectedItem],
-) -> tuple[list[RejectedItem], list[RejectedItem]]:
-    """Files that are no scans, and scans that are not scored or get no DICOM outputs."""
-    rejected: list[RejectedItem] = []
-    limited: list[RejectedItem] = []
+class SplitRejections(NamedTuple):
+    """Rejections by what they say of the scan."""
+
+    rejected: list[RejectedItem]  # files that are no scans
+    limited: list[RejectedItem]  # scans that are of another kind, or get no DICOM outputs
+    not_scorable: list[RejectedItem]  # scans whose registration failed
+
+
+def split_rejections(items: Iterable[RejectedItem]) -> SplitRejections:
+    """The same, split, each in its order."""
+    split = SplitRejections([], [], [])
     for each in items:
-        (limited if each.reason in LIMITATIONS else rejected).append(each)
-    return rejected, limited
+        if each.reason in NOT_SCORABLE:
+            split.not_scorable.append(each)
+        else:
+            (split.limited if each.reason in LIMITATIONS else split.rejected).append(each)
+    return split
 
 
 def group_by_folder(items: Iterable[RejectedItem]) -> list[RejectedItem]:

@@ -12,8 +12,7 @@ from mriad_model.errors import SettingsError
 
 PAGE_SIZE: Final = 50
 NO, YES, ANY = "no", "yes", "any"
-QUIET: Final = ("normal", "not_scorable")  # verdicts that wait for nobody
-FLAGGED: Final = tuple(each.value for each in Verdict if each.value not in QUIET)
+FLAGGED: Final = tuple(each.value for each in Verdict if each is not Verdict.NORMAL)
 SORTS: Final = {
     "worst": "worst first",
     "newest": "newest first",

@@ -10,7 +10,7 @@ from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Decision, Heatmap, Score, SliceScore
 from db.mapping import append_new, select_in, values_of
-from mriad_model.enums import HeatmapKind, Verdict
+from mriad_model.enums import DecisionReason, HeatmapKind, Verdict
 from mriad_model.errors import NotInRecord, RecordError
 
 
@@ -35,7 +35,20 @@ class ScoredScan:
     verdict: Verdict | None = None
     p_value: float | None = None
     positions: Sequence[int] | None = None  # of the slice values; None: 0, 1, 2, ...
-    spread: float | None = None  # of the value, between the model's members
+    reason: DecisionReason | None = None  # of the verdict
+    gate: float | None = None
+    spread: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedAgain:
+    """A verdict on a stored score."""
+
+    scan_id: int
+    score_id: int
+    verdict: Verdict
+    p_value: float
+    reason: DecisionReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +83,9 @@ def append_scored(
         if threshold_id is not None:
             _refuse_other_model(connection, threshold_id, {model_id})
         scores = [
-            values_of(Score(row.scan_id, model_id, float(row.value), run_id, now, row.spread))
+            values_of(
+                Score(row.scan_id, model_id, float(row.value), run_id, now, row.spread, row.gate)
+            )
             for row in rows
         ]
         highest = connection.scalar(select(func.max(schema.score.c.id))) or 0
@@ -94,11 +109,11 @@ def append_scored(
 def append_decisions(
     engine: Engine,
     threshold_id: int,
-    rows: Sequence[tuple[int, int, Verdict, float]],
+    rows: Sequence[DecidedAgain],
     run_id: int,
     now: str,
 ) -> int:
-    """Append verdicts on stored scores, rows of (scan id, score id, verdict, p-value); how many.
+    """Append verdicts on stored scores; how many are new.
 
     Raises:
         RecordError: a score is not of the scan beside it, or not of the threshold's model.
@@ -106,23 +121,25 @@ def append_decisions(
     table = schema.score
     with writing(engine) as connection:
         query = select(table.c.id, table.c.scan_id, table.c.model_id)
-        score_ids = [score_id for _, score_id, _, _ in rows]
+        score_ids = [row.score_id for row in rows]
         found = list(select_in(connection, query, table.c.id, score_ids))
         scans = {each.id: each.scan_id for each in found}
-        for scan_id, score_id, _, _ in rows:
-            if scans.get(score_id) != scan_id:
-                raise RecordError(f"There is no score {score_id} of scan {scan_id} in the record")
+        for row in rows:
+            if scans.get(row.score_id) != row.scan_id:
+                raise RecordError(
+                    f"There is no score {row.score_id} of scan {row.scan_id} in the record"
+                )
         _refuse_other_model(connection, threshold_id, {each.model_id for each in found})
         decisions = [
-            values_of(Decision(scan, threshold_id, score, verdict, float(p), run_id, now))
-            for scan, score, verdict, p in rows
+            values_of(_decision(threshold_id, row.score_id, row, run_id, now)) for row in rows
         ]
         return append_new(connection, schema.decision, decisions)
 
 
 def _refuse_non_finite(rows: Sequence[ScoredScan]) -> None:
     for row in rows:
-        if not all(isfinite(value) for value in (row.value, *row.slice_values, row.spread or 0.0)):
+        more = [value for value in (row.gate, row.spread) if value is not None]
+        if not all(isfinite(value) for value in (row.value, *row.slice_values, *more)):
             raise RecordError(f"The score of scan {row.scan_id} is not a finite number")
 
 
@@ -181,13 +198,28 @@ def _append_verdicts(
     now: str,
 ) -> int:
     rows = [
-        values_of(
-            Decision(row.scan_id, threshold_id, score_id, row.verdict, row.p_value, run_id, now)
-        )
+        values_of(_decision(threshold_id, score_id, row, run_id, now))
         for score_id, row in agreed
         if row.verdict is not None and row.p_value is not None
     ]
     return append_new(connection, schema.decision, rows)
+
+
+def _decision(
+    threshold_id: int, score_id: int, row: ScoredScan | DecidedAgain, run_id: int, now: str
+) -> Decision:
+    assert row.verdict is not None
+    assert row.p_value is not None
+    return Decision(
+        scan_id=row.scan_id,
+        threshold_id=threshold_id,
+        score_id=score_id,
+        verdict=row.verdict,
+        p_value=float(row.p_value),
+        run_id=run_id,
+        created_at=now,
+        reason=row.reason,
+    )
 
 
 def count_decisions(engine: Engine) -> int:

@@ -8,12 +8,22 @@ same busy machine (the queries of `benchmarks.history`). A scanner in use: 768 a
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import nlargest
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, exists, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    Select,
+    case,
+    exists,
+    func,
+    select,
+)
 
 from db import schema
 from db.engine.connect import reading
@@ -21,12 +31,14 @@ from db.mapping import pieces, row_of
 from db.repository.reviews import holds
 from db.repository.scans import scan_id_of
 from db.timestamps import since, until
-from mriad_model.enums import ScanKind, Verdict
+from mriad_model.enums import DecisionReason, ScanKind, Verdict
 
 DEFAULT_LIMIT: Final = 50
 FEW_SCANS: Final = 2_000  # of a scanner: their decisions are sorted
 SEARCH_DEPTH: Final = 20_000  # newest decisions searched for those of a scanner
 OFTEN_ENOUGH: Final = 16  # decisions searched at first for each that is wanted
+
+TO_LOOK_AT: Final = (Verdict.SUSPICIOUS, Verdict.UNCERTAIN, Verdict.NOT_SCORABLE, Verdict.NORMAL)
 
 T = TypeVar("T")
 Place = tuple[str, int]  # where a decision stands in the history: when, and its id
@@ -63,6 +75,9 @@ class DecisionRow:
     heatmap_path: str | None
     decided_at: str
     review: str | None  # the verdict of the last person who looked at it, if it holds
+    reason: DecisionReason | None = None  # of the verdict; None in decisions of before
+    gate: float | None = None  # distance to what was learned, 1 at the limit
+    spread: float | None = None  # of the folds' scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,24 @@ class Tally:
 
     decisions: int
     suspicious: int
+    uncertain: int = 0
+    not_scorable: int = 0
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int]) -> "Tally":
+        """Of counts by verdict."""
+        return cls(
+            sum(counts.values()),
+            *(
+                counts.get(each.value, 0)
+                for each in (Verdict.SUSPICIOUS, Verdict.UNCERTAIN, Verdict.NOT_SCORABLE)
+            ),
+        )
+
+    @property
+    def scored(self) -> int:
+        """Those whose score says something."""
+        return self.decisions - self.not_scorable
 
 
 def decisions(engine: Engine, query: HistoryQuery | None = None) -> list[DecisionRow]:
@@ -111,7 +144,7 @@ def tally(engine: Engine, run_ids: Sequence[int]) -> Tally:
     )
     with reading(engine) as connection:
         found = dict(connection.execute(query).tuples().all())
-    return Tally(sum(found.values()), found.get(Verdict.SUSPICIOUS.value, 0))
+    return Tally.of(found)
 
 
 def _newest(connection: Connection, query: HistoryQuery) -> list[Place]:
@@ -286,6 +319,9 @@ def _description() -> Select[Any]:
             first_heatmap.limit(1).scalar_subquery().label("heatmap_path"),
             decision.c.created_at.label("decided_at"),
             last_review.limit(1).scalar_subquery().label("review"),
+            decision.c.reason,
+            schema.score.c.gate,
+            schema.score.c.spread,
         )
         .join(schema.scan, schema.scan.c.id == decision.c.scan_id)
         .join(schema.score, schema.score.c.id == decision.c.score_id)
@@ -294,14 +330,17 @@ def _description() -> Select[Any]:
 
 
 def decided_in(engine: Engine, run_ids: Sequence[int]) -> list[DecisionRow]:
-    """All decisions that these runs made, suspicious ones first, then by score, highest first."""
+    """All decisions that these runs made: what a person should look at first, normal ones last.
+
+    Suspicious, then uncertain, then not scorable; of each the highest score first.
+    """
     decision, score = schema.decision, schema.score
     query = (
         select(decision.c.id)
         .join(score, score.c.id == decision.c.score_id)
         .where(decision.c.run_id.in_(run_ids))
         .order_by(
-            (decision.c.verdict == Verdict.SUSPICIOUS.value).desc(),
+            case({each.value: i for i, each in enumerate(TO_LOOK_AT)}, value=decision.c.verdict),
             score.c.value.desc(),
             decision.c.id,
         )

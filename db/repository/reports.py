@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Select, func, select
 
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Report
 from db.mapping import append_new, row_by_id, row_of, rows_of, select_in, values_of
-from db.repository.history import DecisionRow, decision_rows
+from db.repository.history import DecisionRow, Tally, decision_rows
 from mriad_model.enums import RunStatus, ScanKind, Verdict
 
 
@@ -43,9 +43,9 @@ def new_scans_by_kind(engine: Engine, run_ids: Sequence[int]) -> Came:
 class LatestDecision:
     """What runs decided, each scan once: by the active threshold, else the last decision."""
 
-    scans: int
-    suspicious: int
+    tally: Tally
     worst: list[DecisionRow]  # the suspicious ones of the smallest p, highest score first
+    unsure: list[DecisionRow]  # the uncertain ones, then those not scorable
 
 
 def latest_decisions(
@@ -65,23 +65,25 @@ def latest_decisions(
         .group_by(decision.c.scan_id)
         .subquery()
     )
-    suspicious = decision.c.verdict == Verdict.SUSPICIOUS.value
     decided = select(decision.c.verdict, func.count()).join(last, last.c.id == decision.c.id)
-    worst = (
-        select(decision.c.id)
-        .join(last, last.c.id == decision.c.id)
-        .join(score, score.c.id == decision.c.score_id)
-        .where(suspicious)
-        .order_by(decision.c.p_value, score.c.value.desc(), decision.c.id)
-        .limit(limit)
-    )
+
+    def listed(verdict: Verdict) -> Select[tuple[int]]:
+        return (
+            select(decision.c.id)
+            .join(last, last.c.id == decision.c.id)
+            .join(score, score.c.id == decision.c.score_id)
+            .where(decision.c.verdict == verdict.value)
+            .order_by(decision.c.p_value, score.c.value.desc(), decision.c.id)
+            .limit(limit)
+        )
+
     with reading(engine) as connection:
         counts = dict(connection.execute(decided.group_by(decision.c.verdict)).tuples().all())
-        return LatestDecision(
-            scans=sum(counts.values()),
-            suspicious=counts.get(Verdict.SUSPICIOUS.value, 0),
-            worst=decision_rows(connection, connection.execute(worst).scalars().all()),
+        worst, *unsure = (
+            decision_rows(connection, connection.execute(listed(each)).scalars().all())
+            for each in (Verdict.SUSPICIOUS, Verdict.UNCERTAIN, Verdict.NOT_SCORABLE)
         )
+        return LatestDecision(Tally.of(counts), worst, [row for rows in unsure for row in rows])
 
 
 def append_report(engine: Engine, report: Report) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Engine, exists, or_, select
+from sqlalchemy import ColumnElement, Engine, exists, or_, select
 
 from db import schema
 from db.engine.connect import reading
@@ -21,6 +21,8 @@ class StoredScore:
     scan_id: int
     score_id: int
     value: float
+    gate: float | None = None  # distance to what was learned, 1 at the limit; None: no gate
+    spread: float | None = None  # of the folds' scores; None: no folds
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,10 @@ def stored_scores(engine: Engine, model_id: int, scan_ids: Iterable[int]) -> dic
     query = select(schema.score).where(score.model_id == model_id)
     with reading(engine) as connection:
         found = select_in(connection, query, score.scan_id, scan_ids)
-        return {row.scan_id: StoredScore(row.scan_id, row.id, row.value) for row in found}
+        return {
+            row.scan_id: StoredScore(row.scan_id, row.id, row.value, row.gate, row.spread)
+            for row in found
+        }
 
 
 def recent_scores(engine: Engine, threshold_id: int, limit: int) -> list[DecidedScore]:
@@ -61,7 +66,7 @@ def calibration_scores(engine: Engine, model_id: int, dataset_id: int) -> list[S
     """A model's scores of a dataset's calibration scans, by scan id; those of folds are such."""
     score, member = schema.score, schema.dataset_scan
     query = (
-        select(score.c.scan_id, score.c.id.label("score_id"), score.c.value)
+        select(*_stored())
         .join(member, member.c.scan_id == score.c.scan_id)
         .where(
             score.c.model_id == model_id,
@@ -82,7 +87,7 @@ def decided_scores(engine: Engine, model_id: int) -> Iterator[StoredScore]:
     score, decision = schema.score, schema.decision
     made = exists().where(decision.c.scan_id == score.c.scan_id, decision.c.score_id == score.c.id)
     query = (
-        select(score.c.scan_id, score.c.id.label("score_id"), score.c.value)
+        select(*_stored())
         .where(score.c.model_id == model_id, made)
         .order_by(score.c.id)
         .limit(PAGE)
@@ -105,3 +110,9 @@ def undecided(engine: Engine, scan_ids: Iterable[int], threshold_id: int) -> lis
         found = select_in(connection, query, decision.scan_id, wanted)
         decided = {scan_id for (scan_id,) in found}
     return [scan_id for scan_id in wanted if scan_id not in decided]
+
+
+def _stored() -> tuple[ColumnElement[Any], ...]:
+    """The columns of a `StoredScore`."""
+    score = schema.score.c
+    return score.scan_id, score.id.label("score_id"), score.value, score.gate, score.spread

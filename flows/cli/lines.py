@@ -66,10 +66,14 @@ THRESHOLD = (
     "{which}: {0.value:.6g} ({0.policy.value} {0.k:g}; {scores}, mean {0.mean:.6g}, sd {0.sd:.6g})."
 )
 RATE = "It flags {rate} of healthy scans, by {n} of them."
-FLIPS = "It {verb} {0.to_suspicious} of {decided} to suspicious and {0.to_normal} to normal."
+FLIPS = (
+    "It {verb} {0.to_suspicious} of {decided} to suspicious, {0.to_normal} to normal and "
+    "{0.to_uncertain} to uncertain."
+)
 SCORED = (
     "{0.new} new, {0.known} known, {rejected} rejected; {0.scored} scored, {0.suspicious} "
-    "suspicious; model {0.model_id}, threshold {0.threshold_id}; {0.seconds:.1f} s."
+    "suspicious, {0.uncertain} uncertain; {0.not_scorable} not scorable; model "
+    "{0.model_id}, threshold {0.threshold_id}; {0.seconds:.1f} s."
 )
 RECOVERED = (
     "{n} more decided by runs without a report (interrupted, or still running), "
@@ -79,7 +83,8 @@ NOT_SCORED = "{n} not scored: {why}."
 TRAINING_SCANS = "the model was trained on them"
 INCOMPATIBLE = "not of the kind that the model was trained on"
 REJECTED, LIMITED = "Rejected", "Not scored, or without DICOM outputs"
-WEEK = "{runs} in {days}: {suspicious}, {warnings}."
+UNREGISTERED = "Not scorable: {0.path}: registration failed: {0.detail}"
+WEEK = "{runs} in {days}: {suspicious}, {uncertain} uncertain, {refused} not scorable; {warnings}."
 WARNING = "Warning: {text}"
 REPORT = "Report: {path}"
 EVALUATED = (
@@ -201,7 +206,7 @@ def show_score(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     if as_json:
         show_json(output.score_document(found))
         return
-    rejected, limited = split_rejections(found.rejected)
+    rejected, limited, unregistered = split_rejections(found.rejected)
     show_lines(SCORED.format(found, rejected=len(group_by_folder(rejected))))
     if not found.new + found.known + len(found.rejected):
         show_lines(NO_FILES)
@@ -215,6 +220,7 @@ def show_score(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     show_lines(*(NOT_SCORED.format(n=n, why=why) for n, why in reasons if n))
     _show_rejections(REJECTED, rejected)
     _show_rejections(LIMITED, limited)
+    show_some([UNREGISTERED.format(each) for each in unregistered])
     show_lines(*(WARNING.format(text=text) for text in found.warnings))
     show_lines(REPORT.format(path=home / found.report))
     show_notice()
@@ -230,6 +236,8 @@ def show_report(home: Path, found: "WeeklyReport", *, as_json: bool) -> None:
             runs=counted(found.runs, "run"),
             days=counted(found.days, "day"),
             suspicious=counted(found.suspicious, "suspicious scan"),
+            uncertain=found.uncertain,
+            refused=found.not_scorable,
             warnings=counted(found.warnings, "warning"),
         ),
         REPORT.format(path=home / found.report),

@@ -49,6 +49,9 @@ HISTORY_COLUMNS = (
     "heatmap_path",
     "decided_at",
     "review",
+    "reason",
+    "gate",
+    "spread",
 )
 RATE = "n_groups rate rate_low rate_high"  # of a threshold
 NO_RUN = {"new": 0, "known": 0, "rejected": []}  # of a folder without files
@@ -95,7 +98,7 @@ def recalibrate_document(proposal: "Proposal", threshold_id: int | None) -> Docu
     return {
         "threshold_id": threshold_id,
         **_keys(proposal.fit, f"policy mean sd n k value {RATE}"),
-        "flips": _keys(proposal.flips, "to_suspicious to_normal"),
+        "flips": _keys(proposal.flips, "to_suspicious to_normal to_uncertain"),
         "decided": proposal.decided,
         "dry_run": threshold_id is None,
     }
@@ -105,7 +108,7 @@ def score_document(found: "ScoringResult") -> Document:
     """`mriad score`."""
     return {
         **_keys(found, "new known scored suspicious recovered recovered_suspicious"),
-        **_keys(found, "training_scans incompatible unreadable"),
+        **_keys(found, "uncertain not_scorable training_scans incompatible unreadable"),
         **_keys(found, "model_id threshold_id report warnings seconds"),
         "rejected": _rejected(found.rejected),
         "why_unreadable": _not_scored(found.why_unreadable),
@@ -114,7 +117,7 @@ def score_document(found: "ScoringResult") -> Document:
 
 def nothing_scored_document(model_id: int, threshold_id: int) -> Document:
     """`mriad score` on a folder without files, for which no run is started."""
-    counts = "scored suspicious recovered recovered_suspicious"
+    counts = "scored suspicious uncertain not_scorable recovered recovered_suspicious"
     not_scored = "training_scans incompatible unreadable"
     return {
         **NO_RUN,
@@ -130,7 +133,7 @@ def nothing_scored_document(model_id: int, threshold_id: int) -> Document:
 
 def report_document(found: "WeeklyReport") -> Document:
     """`mriad report`."""
-    return _keys(found, "report days runs suspicious warnings")
+    return _keys(found, "report days runs suspicious uncertain not_scorable warnings")
 
 
 def evaluate_document(found: "EvaluationResult", unmatched: "Sequence[LabelLine]" = ()) -> Document:
@@ -259,7 +262,7 @@ def _run(run: Run) -> Document:
 
 def _score(found: "ScoreDetails", n_slices: int | None, files: Sequence[str]) -> Document:
     return {
-        "score": _keys(found.score, "id scan_id model_id value run_id created_at spread"),
+        "score": _keys(found.score, "id scan_id model_id value run_id created_at spread gate"),
         "model": _model(found.model),
         "positions": found.positions,
         "slice_values": found.slice_values,

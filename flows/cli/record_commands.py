@@ -42,6 +42,7 @@ TABLE = {  # of the history: a key of its documents, and the heading
     "scan_id": "scan",
     "decided_at": "when (UTC)",
     "verdict": "verdict",
+    "reason": "why",
     "review": "review",
     "score": "score",
     "threshold": "limit",
@@ -135,6 +136,8 @@ def past_decisions(n: int, active: int | None) -> str:
 
 def _table_row(row: DecisionRow) -> list[Cell]:
     line = {**output.decision_line(row), "decided_at": short_time(row.decided_at)}
+    if row.verdict is Verdict.NOT_SCORABLE:
+        line |= dict.fromkeys(("score", "threshold", "p_value"))  # they say nothing
     return [line[name] for name in TABLE]
 
 

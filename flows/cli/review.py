@@ -26,7 +26,7 @@ NO_DECISION = (
     "mriad ingest PATH --label healthy"
 )
 SCAN = "Scan {scan}: {path}"
-DECISION = "Decision {0.decision_id}: {0.verdict}, score {score}, limit {threshold}"
+DECISION = "Decision {0.decision_id}: {0.verdict}{why}, score {score}, limit {threshold}"
 REVIEWED = (
     "Reviewed as {0.verdict}{labelled} by {0.reviewer}. "
     "To take it back: mriad review {scan} withdraw"
@@ -82,10 +82,14 @@ def review(
 
 def _show(result: ReviewResult, label: Label | None) -> None:
     decision, last = result.decision, result.withdrawn
+    why = f" ({decision.reason})" if decision.reason else ""
     show_lines(
         SCAN.format(scan=decision.scan_id, path=decision.path or "no file"),
         DECISION.format(
-            decision, score=formatted(decision.score), threshold=formatted(decision.threshold)
+            decision,
+            why=why,
+            score=formatted(decision.score),
+            threshold=formatted(decision.threshold),
         ),
     )
     if last is None:

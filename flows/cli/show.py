@@ -10,7 +10,7 @@ from db.repository.scan_details import ScanDetails, ScoreDetails
 from db.repository.sightings import RejectedBeside
 from flows.cli import output
 from flows.cli.console import Cell, short_time, show_lines, show_section, sparkline
-from mriad_model.enums import LabelSource
+from mriad_model.enums import LabelSource, Verdict
 from mriad_model.files import sha256_of
 from mriad_model.paths import source_path
 from mriad_model.readers.orientation import in_words, slices_across
@@ -32,7 +32,8 @@ def details_document(home: Path, details: ScanDetails) -> output.Document:
 def show_details(home: Path, details: ScanDetails) -> None:
     """Print all that the record holds of a scan; empty sections are not printed."""
     reviews = details.reviews
-    decision = "decision_id decided_at verdict score threshold p_value threshold_id model_id"
+    decision = "decision_id decided_at verdict reason score threshold p_value threshold_id model_id"
+    refused = "decision_id decided_at verdict reason none none none threshold_id model_id"
     _show_scan(details)
     show_section("Seen at", ("path", "files", "bytes", "when (UTC)"), _sources(details))
     show_section(
@@ -60,8 +61,11 @@ def show_details(home: Path, details: ScanDetails) -> None:
         _show_slices(details, score)
     show_section(
         "Decisions",
-        ("decision", "when (UTC)", "verdict", "score", "limit", "p", "threshold", "model"),
-        [_cells(each, decision) for each in details.decisions],
+        ("decision", "when (UTC)", "verdict", "why", "score", "limit", "p", "threshold", "model"),
+        [
+            _cells(each, decision if each.verdict is not Verdict.NOT_SCORABLE else refused)
+            for each in details.decisions
+        ],
     )
     show_section(
         "Maps",
@@ -89,8 +93,8 @@ def show_details(home: Path, details: ScanDetails) -> None:
 
 def _cells(row: object, names: str) -> list[Cell]:
     """These of a row's fields; a time of it to the second."""
-    values = ((name, getattr(row, name)) for name in names.split())
-    return [short_time(value) if name.endswith("_at") else value for name, value in values]
+    values = ((name, getattr(row, name, None)) for name in names.split())
+    return [short_time(str(value)) if name.endswith("_at") else value for name, value in values]
 
 
 def _show_scan(details: ScanDetails) -> None:

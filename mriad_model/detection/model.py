@@ -15,6 +15,7 @@ from mriad_model.detection.anomaly_maps import Normalisation, Scored
 from mriad_model.detection.detectors import detector_of
 from mriad_model.detection.detectors.detector import Detector, HealthySlices
 from mriad_model.detection.devices import repeatable, resolve_device
+from mriad_model.detection.gate import Gate
 from mriad_model.detection.member import (
     FittedMember,
     Member,
@@ -39,6 +40,7 @@ from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocessing.slices import SliceBatch
 from mriad_model.recipes import Recipe
 
+GATE = "gate."  # prefix of the gate's tensors
 USUAL = "usual"  # prefix of the tensors that standardise
 MEMBER = "member{}."  # prefix of a member's tensors, where there are several
 UNREADABLE = (  # what reading something that is no model may run into
@@ -63,6 +65,7 @@ class FittedModel:
     colour_high: float  # and fully coloured from here on
     training: TrainingSummary
     device: torch.device
+    gate: Gate | None = None
 
     @property
     def detectors(self) -> dict[str, Detector]:
@@ -78,6 +81,12 @@ class FittedModel:
         members = self.members if fold is None else (self.members[fold],)
         with repeatable(self.device):
             return score(members, slices_of(batch, self.recipe, self.device))
+
+    def gate_values(self, batch: SliceBatch) -> NDArray[np.float64]:
+        """How unlike what was learned slices are, (N,), 1 at the limit. The model has a gate."""
+        assert self.gate is not None
+        with repeatable(self.device):
+            return self.gate.values(batch)
 
     def to_bytes(self) -> bytes:
         """The model as a safetensors file. The same model gives the same bytes, trained twice too.
@@ -102,6 +111,10 @@ class FittedModel:
                     tensors[f"{prefix}{kind}.{name}"] = tensor.cpu().contiguous()
             for kind, standard in member.standards.items():
                 tensors[f"{prefix}{USUAL}.{kind}"] = torch.from_numpy(standard.usual)
+        if self.gate is not None:
+            about["gate"] = self.gate.about()
+            for name, values in self.gate.tensors().items():
+                tensors[f"{GATE}{name}"] = torch.from_numpy(values.copy())
         text = json.dumps(about, sort_keys=True, separators=(",", ":"))
         return safetensors.torch.save(tensors, {METADATA_KEY: text})
 
@@ -115,7 +128,8 @@ class FittedModel:
             prefixes = _prefixes(about["format"], recipe)
             own = _shapes(recipe)
             check_tensors(
-                shapes, {prefix + name: shape for prefix in prefixes for name, shape in own.items()}
+                {name: shape for name, shape in shapes.items() if not name.startswith(GATE)},
+                {prefix + name: shape for prefix in prefixes for name, shape in own.items()},
             )
             return cls._restore(about, recipe, safetensors.torch.load(data), where)
         except UNREADABLE as error:
@@ -146,6 +160,7 @@ class FittedModel:
             colour_high=high,
             training=TrainingSummary(**training_figures(about["training"])),
             device=device,
+            gate=_stored_gate(about.get("gate"), tensors),
         )
 
 
@@ -293,6 +308,17 @@ def _shapes(recipe: Recipe) -> Shapes:
         if recipe.scoring.standardise:
             shapes[f"{USUAL}.{part.kind}"] = usual
     return shapes
+
+
+def _stored_gate(about: dict[str, Any] | None, tensors: dict[str, torch.Tensor]) -> Gate | None:
+    values = {
+        name.removeprefix(GATE): each.numpy()
+        for name, each in tensors.items()
+        if name.startswith(GATE)
+    }
+    if about is None and not values:
+        return None
+    return Gate.restore(about or {}, values)
 
 
 def _of(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

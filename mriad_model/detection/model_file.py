@@ -17,6 +17,7 @@ ONE_MEMBER, SEVERAL_MEMBERS = 1, 2  # formats
 LARGEST: Final = 2**30  # bytes; the published network takes 68 MB, the default recipe's 2 MB
 LARGEST_HEADER: Final = 2**20  # bytes; 5 kB are usual
 PARTS: Final = {"format", "recipe", "standards", "colour", "training"}
+OPTIONAL: Final = {"gate"}
 COUNTS: Final = {"epochs", "best_epoch", "n_train", "n_validation"}
 
 Shapes = dict[str, tuple[int, ...]]
@@ -45,7 +46,7 @@ def read_header(data: bytes) -> tuple[dict[str, Any], Shapes]:
             f"it is a model of format {str(about['format'])[:20]}; this version reads "
             f"{ONE_MEMBER} and {SEVERAL_MEMBERS}"
         )
-    if set(about) != PARTS:
+    if set(about) - OPTIONAL != PARTS:
         raise ModelFileError(f"it does not hold {', '.join(sorted(PARTS))}, and nothing else")
     return about, {name: _shape(name, each) for name, each in header.items()}
 

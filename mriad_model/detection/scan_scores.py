@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mriad_model.detection.anomaly_maps import Scored
 from mriad_model.detection.model import FittedModel
+from mriad_model.detection.verdicts import is_refused
 from mriad_model.preprocessing.slices import PreparedScan, joined
 from mriad_model.recipes import ScanScore, VolumeRecipe
 
@@ -24,6 +25,12 @@ class ScanScores:
     positions: tuple[int, ...]  # of the slices, as in the prepared scan
     maps: NDArray[np.float32]  # (N, S, S); 0 is an ordinary pixel
     spread: float | None = None  # of the score, sd between the model's members; None: of one
+    gate: float | None = None  # distance to what was learned, 1 at the limit; None: no gate
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is too unlike what was learned to be scorable."""
+        return is_refused(self.gate)
 
 
 def score_scans(
@@ -41,8 +48,14 @@ def score_scans(
     for fold in sorted(set(of_scan), key=lambda each: -1 if each is None else each):
         places = [i for i, each in enumerate(of_scan) if each == fold]
         mine = [prepared[i] for i in places]
-        scored = fitted.score(joined([scan.batch for scan in mine]), fold)
-        scans = scans_of_slices(scored, mine, fitted.recipe.scans)
+        batch = joined([scan.batch for scan in mine])
+        scans = scans_of_slices(fitted.score(batch, fold), mine, fitted.recipe.scans)
+        if fitted.gate is not None:
+            gates = fitted.gate_values(batch)
+            scans = [
+                replace(each, gate=value)
+                for each, value in zip(scans, largest_of_scans(gates, mine).tolist(), strict=True)
+            ]
         found |= dict(zip(places, scans, strict=True))
     return [found[i] for i in range(len(prepared))]
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
+from statistics import NormalDist
 from typing import overload
 
 import numpy as np
@@ -49,6 +50,7 @@ class Flips:
 
     to_suspicious: int
     to_normal: int
+    to_uncertain: int = 0
 
 
 def fit_threshold(
@@ -199,6 +201,56 @@ def p_value(
     return float(p) if given.ndim == 0 else np.asarray(p, dtype=np.float64)
 
 
+def sampling_interval(
+    scores: ArrayLike,
+    policy: Policy,
+    k: float,
+    confidence: float,
+    groups: Sequence[int] | None = None,
+) -> tuple[float, float]:
+    """Where a threshold drawn from as many other healthy scans would lie, with this confidence.
+
+    `sigmas`: the threshold, plus and minus its standard error by the jackknife that leaves out one
+    group at a time (Efron and Tibshirani 1993), which needs no normal distribution. Else
+    the two scores of the ranks of the binomial interval (Hahn and Meeker 1991); a score above all
+    calibration scores lies outside. With one group there is no telling: minus and plus infinity.
+    """
+    values = _checked(scores)
+    n = values.size if groups is None else len(set(groups))
+    if n < 2:
+        return -math.inf, math.inf
+    z = NormalDist().inv_cdf(0.5 + confidence / 2) if confidence < 1 else math.inf
+    if policy is Policy.SIGMAS:
+        middle, reach = (
+            fit_threshold(values, policy, k, groups).value,
+            z * _error(values, k, groups),
+        )
+        return middle - reach, middle + reach
+    quantile = k if policy is Policy.QUANTILE else 1 - k
+    reach = z * math.sqrt(k * (1 - k) / n)
+    low, high = max(quantile - reach, 1 / (n + 1)), quantile + reach
+    top = values.max() if high >= n / (n + 1) else conformal_quantile(values, high, groups)
+    return conformal_quantile(values, low, groups), float(top)
+
+
+def _error(values: NDArray[np.float64], k: float, groups: Sequence[int] | None) -> float:
+    """The standard error of mean + k sd, each group left out in turn."""
+    of_group: dict[int, list[float]] = {}
+    for group, value in zip(groups or range(values.size), values.tolist(), strict=True):
+        of_group.setdefault(group, []).append(value)
+    n, centre = len(of_group), math.fsum(values) / values.size
+    means = [math.fsum(v - centre for v in each) / len(each) for each in of_group.values()]
+    squares = [math.fsum((v - centre) ** 2 for v in each) / len(each) for each in of_group.values()]
+    mean, square = math.fsum(means), math.fsum(squares)
+    left = []
+    for own, own_square in zip(means, squares, strict=True):
+        middle = (mean - own) / (n - 1)
+        variance = (square - own_square) / (n - 1) - middle**2
+        left.append(middle + k * math.sqrt(max(variance, 0.0)))
+    usual = math.fsum(left) / n
+    return math.sqrt((n - 1) / n * math.fsum((each - usual) ** 2 for each in left))
+
+
 def calibration_needed(n_looks: int, false_discovery_rate: float = FALSE_DISCOVERY_RATE) -> int:
     """The fewest calibration scores with which one scan among `n_looks` can stand out.
 
@@ -237,9 +289,12 @@ def verdict(score: float, value: float) -> Verdict:
 
 def flips(old: Sequence[Verdict], new: Sequence[Verdict]) -> Flips:
     """How many of the same scans' verdicts change, each way."""
-    changes = [(was, now) for was, now in zip(old, new, strict=True) if was is not now]
-    to_suspicious = sum(now is Verdict.SUSPICIOUS for _, now in changes)
-    return Flips(to_suspicious, len(changes) - to_suspicious)
+    turned = [now for was, now in zip(old, new, strict=True) if was is not now]
+    return Flips(
+        to_suspicious=turned.count(Verdict.SUSPICIOUS),
+        to_normal=turned.count(Verdict.NORMAL),
+        to_uncertain=turned.count(Verdict.UNCERTAIN),
+    )
 
 
 def _counts(n: int, groups: Sequence[int] | None) -> list[Fraction]:

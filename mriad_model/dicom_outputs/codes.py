@@ -8,7 +8,7 @@ from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
 
-from mriad_model.enums import Verdict
+from mriad_model.enums import DecisionReason, Verdict
 
 SCHEME = "99MRIAD"  # PS3.16, 8.2: private designators begin with 99
 
@@ -26,6 +26,23 @@ VERDICT = _own("VERDICT", "Research verdict")
 VERDICTS = {
     Verdict.NORMAL: _own("NORMAL", "Not above the threshold"),
     Verdict.SUSPICIOUS: _own("SUSPICIOUS", "Above the threshold"),
+    Verdict.UNCERTAIN: _own("UNCERTAIN", "Neither normal nor suspicious"),
+    Verdict.NOT_SCORABLE: _own("NOT_SCORABLE", "Not scorable"),
+}
+REASON = _own("REASON", "Reason of the research verdict")
+REASONS = {
+    each: _own(each.value.upper(), meaning)
+    for each, meaning in {
+        DecisionReason.NOT_ABOVE_THRESHOLD: "Score not above the threshold",
+        DecisionReason.ABOVE_THRESHOLD: "Score above the threshold",
+        DecisionReason.NEAR_THRESHOLD: "Score within the threshold's sampling interval",
+        DecisionReason.NEAR_GATE: "Nearly too unlike the scans learned from",
+        DecisionReason.FOLDS_DISAGREE: "Models of the folds disagree",
+        DecisionReason.UNLIKE_LEARNED: "Not like the scans learned from",
+        DecisionReason.CONTRAST_UNKNOWN: "Contrast unknown, not like scans learned from",
+        DecisionReason.NEEDS_LOCAL_HEALTHY: "Another scanner's head; local healthy scans needed",
+        DecisionReason.REGISTRATION_FAILED: "Registration failed",
+    }.items()
 }
 VOLUME = CodedConcept.from_code(codes.SCT.Volume)
 MILLILITRE = CodedConcept("mL", "UCUM", "Milliliter")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from mriad_model.enums import HeatmapKind, Verdict
+from mriad_model.enums import DecisionReason, HeatmapKind, Verdict
 from mriad_model.readers.dicom.series import Series
 
 
@@ -22,6 +22,7 @@ class OutputJob:
     threshold: float  # of the score
     p_value: float
     verdict: Verdict
+    reason: DecisionReason
     model_id: int
     model_sha256: str
     software_version: str
@@ -58,6 +59,7 @@ class OutputJob:
             str(self.model_id),
             *([] if self.record_head is None else [self.record_head]),
             self.verdict.value,
+            self.reason.value,
             *(float(each).hex() for each in (self.score, self.p_value, self.map_threshold)),
             hashlib.sha256(self.montage).hexdigest(),
         ]

@@ -1,6 +1,7 @@
 """Structured report: Measurement Report (PS3.16, TID 1500), as Comprehensive SR.
 
-One measurement group is about the whole scan: score, threshold, p-value, verdict. A second one,
+One measurement group is about the whole scan: score, threshold, p-value, verdict and its
+reason. A second one,
 where there is a segmentation, is about its segment: the volume.
 """
 
@@ -36,7 +37,7 @@ from mriad_model.dicom_outputs.job import OutputJob
 from mriad_model.dicom_outputs.references import files_of
 from mriad_model.dicom_outputs.segmentation import LABEL, Mask
 from mriad_model.dicom_outputs.source import Study, without_patient
-from mriad_model.enums import NOTICE, HeatmapKind
+from mriad_model.enums import NOTICE, HeatmapKind, Verdict
 
 KIND = HeatmapKind.STRUCTURED_REPORT
 CUBIC_MM_PER_ML = 1000.0
@@ -93,16 +94,21 @@ def _algorithm(job: OutputJob) -> AlgorithmIdentification:
 
 
 def _scan_group(job: OutputJob) -> MeasurementsAndQualitativeEvaluations:
-    numbers = (
+    numbers = [
         (words.SCORE, job.score),
         (words.THRESHOLD, job.threshold),
         (words.P_VALUE, job.p_value),
-    )
+    ]
+    if job.verdict is Verdict.NOT_SCORABLE:
+        numbers.clear()  # they would say nothing
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(instance_uid(job, KIND, "scan"), "whole scan"),
         algorithm_id=_algorithm(job),
         measurements=[Measurement(name, value, words.NO_UNIT) for name, value in numbers],
-        qualitative_evaluations=[QualitativeEvaluation(words.VERDICT, words.VERDICTS[job.verdict])],
+        qualitative_evaluations=[
+            QualitativeEvaluation(words.VERDICT, words.VERDICTS[job.verdict]),
+            QualitativeEvaluation(words.REASON, words.REASONS[job.reason]),
+        ],
         source_images=[
             SourceImageForMeasurementGroup(
                 each.sop_class_uid, each.sop_instance_uid, each.frame_numbers

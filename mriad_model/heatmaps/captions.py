@@ -13,6 +13,7 @@ Picture = npt.NDArray[np.uint8]
 
 SHORTER_NOTICES = (NOTICE, "Research use only", "RUO")  # RUO: 21 CFR 809.10(c)
 MAX_NOTICE_LINES = 4
+NOT_SCORABLE = "not scorable"
 LIKE, UNLIKE = "like healthy", "unlike healthy"
 PAPER = 18  # gray of the band
 INK = 214

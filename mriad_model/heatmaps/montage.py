@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores
-from mriad_model.heatmaps.captions import FAINT_INK, INK, PAPER, footer, text_row
+from mriad_model.heatmaps.captions import FAINT_INK, INK, NOT_SCORABLE, PAPER, footer, text_row
 from mriad_model.heatmaps.overlay import ColourScale, Picture, bar, blended, encode
 from mriad_model.preprocessing.slices import Placement, PreparedScan, restore
 from mriad_model.preprocessing.slicing import LEVELS, NativeSlices
@@ -40,8 +40,9 @@ def montage_picture(
     cells += [np.full_like(cells[0], PAPER)] * (-len(cells) % COLUMNS)
     rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
     sheet = np.vstack(rows)
+    what = NOT_SCORABLE if scored.refused else f"score {scored.score:.3g}"
     caption = (
-        f"score {scored.score:.3g}, model {model_id}: the most unusual of the judged "
+        f"{what}, model {model_id}: the most unusual of the judged "
         f"{native.plane.value} slices, {scored.positions[0] + 1} to "
         f"{scored.positions[-1] + 1} of {prepared.n_slices}"
     )

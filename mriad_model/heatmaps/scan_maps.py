@@ -1,6 +1,6 @@
 """The map files of a scan: one of a picture, two of a volume."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores
 from mriad_model.enums import HeatmapKind
+from mriad_model.heatmaps.captions import NOT_SCORABLE
 from mriad_model.heatmaps.montage import montage_picture
 from mriad_model.heatmaps.overlay import SUFFIX, ColourScale, encode, overlay
 from mriad_model.heatmaps.volume_map import anomaly_volume, nifti_map
@@ -39,18 +40,25 @@ class ScanMaps:
 def draw_maps(
     scan: ReadScan, prepared: PreparedScan, scored: ScanScores, fitted: FittedModel, model_id: int
 ) -> ScanMaps:
-    """Draw a scan's maps on the model's colour scale, without a verdict: a score has none."""
+    """Draw a scan's maps on the model's colour scale, without a verdict: a score has none.
+
+    Of a scan that is not like what was learned, the maps are empty, and the caption says so.
+    """
+    if scored.refused:
+        scored = replace(scored, maps=np.zeros_like(scored.maps))
     scale = ColourScale(fitted.colour_low, fitted.colour_high)
     if isinstance(scan, ImageScan):
         laid = restore(scored.maps[0], prepared.placements[0])
-        caption = f"score {scored.score:.3g}, model {model_id}"
+        what = NOT_SCORABLE if scored.refused else f"score {scored.score:.3g}"
+        caption = f"{what}, model {model_id}"
         data = encode(overlay(scan.pixels, laid, scale, caption))
         return ScanMaps((MapFile(HeatmapKind.SLICE, SUFFIX, data),))
     plane = fitted.recipe.scans.plane
     anomaly = anomaly_volume(scored, prepared, scan, plane)
     native = native_slices(scan, plane, prepared.grey)
     sheet = montage_picture(scored, prepared, native, fitted, model_id)
-    about = f"mriad anomaly map, score {scored.score:.4g}, model {model_id}"
+    what = NOT_SCORABLE if scored.refused else f"score {scored.score:.4g}"
+    about = f"mriad anomaly map, {what}, model {model_id}"
     files = (
         MapFile(HeatmapKind.MONTAGE, SUFFIX, sheet),
         MapFile(HeatmapKind.VOLUME, NIFTI_SUFFIX, nifti_map(anomaly, scan, scale, about)),

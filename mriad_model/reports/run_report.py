@@ -6,6 +6,8 @@ from typing import Any
 
 from mriad_model.delivery.pending import NO_FOLDERS, PendingFolders
 from mriad_model.detection.thresholds import FALSE_DISCOVERY_RATE, calibration_needed
+from mriad_model.enums import DecisionReason, Verdict
+from mriad_model.reasons import reason_text
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.changes import NO_CHANGES, ActiveNow, Changes
 from mriad_model.reports.page import MOST_ROWS, Provenance, address, by_reason, capped, render
@@ -17,7 +19,7 @@ MOST_WAITING = 100  # folders that are not scored yet
 
 @dataclass(frozen=True, slots=True)
 class SuspiciousScan:
-    """One line of the night's worklist."""
+    """One line of the night's worklist: a scan that is not normal."""
 
     path: str
     scan_id: int
@@ -29,6 +31,13 @@ class SuspiciousScan:
     kind: str = ""
     scanner: str | None = None
     stands_out: bool = False  # among all of the night, see `standing_out`
+    verdict: Verdict = Verdict.SUSPICIOUS
+    reason: DecisionReason | None = None
+
+    @property
+    def why(self) -> str:
+        """The reason in words."""
+        return reason_text(self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +120,10 @@ class ScoreReport:
     active_now: ActiveNow | None = None  # None: the one that decided these scans
     n_stand_out: int = 0  # of the scored scans, see `standing_out`
     healthy: HealthyFlagged = NOT_LOOKED
+    n_uncertain: int = 0
+    n_not_scorable: int = 0  # with those whose registration failed
+    unsure: Sequence[SuspiciousScan] = ()  # uncertain ones, and those not scorable
+    unregistered: Sequence[RejectedItem] = ()  # scans whose registration failed
 
 
 def render_score_report(report: ScoreReport) -> str:
@@ -125,6 +138,7 @@ def render_score_report(report: ScoreReport) -> str:
         report=report,
         provenance=report.provenance,
         worst=lines,
+        **unsure_lines(report.unsure, report.unregistered, report.threshold),
         pictured=[item for item in lines if item["address"]],
         calibration_needed=needed,
         calibration_too_small=report.scored > 0 and calibrate < needed,
@@ -139,6 +153,21 @@ def render_score_report(report: ScoreReport) -> str:
         n_skipped=sum(n for n, _ in report.skipped),
         folders=capped(report.folders, MOST_FOLDERS),
     )
+
+
+def unsure_lines(
+    scans: Sequence[SuspiciousScan],
+    unregistered: Sequence[RejectedItem],
+    threshold: ThresholdLine | None,
+) -> dict[str, Any]:
+    """Scans that are uncertain, and not scorable ones, for a template."""
+    uncertain = [each for each in scans if each.verdict is Verdict.UNCERTAIN]
+    refused = [each for each in scans if each.verdict is Verdict.NOT_SCORABLE]
+    return {
+        "uncertain": scan_lines(uncertain, MOST_PICTURES, threshold),
+        "not_scorable": scan_lines(refused, MOST_PICTURES, None),
+        "unregistered": capped(unregistered),
+    }
 
 
 def scan_lines(

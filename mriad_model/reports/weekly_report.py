@@ -14,6 +14,7 @@ from mriad_model.reports.run_report import (
     ThresholdLine,
     WarningLine,
     scan_lines,
+    unsure_lines,
 )
 
 MOST_SHOWN = 30  # suspicious scans with their pictures
@@ -31,6 +32,8 @@ class DayLine:
     scored: int
     suspicious: int
     rejected: int
+    uncertain: int = 0
+    not_scorable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,12 @@ class ReviewTally:
     agreed: int = 0
     called_normal: int = 0  # of what was suspicious
     called_suspicious: int = 0  # of what was normal
+    settled: int = 0  # of what was uncertain or not scorable
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.agreed + self.called_normal + self.called_suspicious
+        return self.agreed + self.called_normal + self.called_suspicious + self.settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,10 @@ class WeekReport:
     reviews: ReviewTally = ReviewTally()
     model: ModelLine | None = None  # active now; None: there is none
     threshold: ThresholdLine | None = None
+    n_uncertain: int = 0
+    n_not_scorable: int = 0  # with those whose registration failed
+    unsure: Sequence[SuspiciousScan] = ()  # uncertain ones, and those not scorable
+    unregistered: Sequence[RejectedItem] = ()  # scans whose registration failed
     csv: str | None = None
     healthy: HealthyFlagged = NOT_LOOKED  # by the active threshold
 
@@ -96,6 +104,7 @@ def render_week(report: WeekReport) -> str:
         totals=totals,
         pictured=[line for line in lines if line["address"]],
         listed=capped(lines, MOST_LISTED),
+        **unsure_lines(report.unsure, report.unregistered, None),
         runs=capped(report.runs, MOST_LISTED),
         rejections=by_reason(report.rejections),
         rejected=capped(report.rejections),

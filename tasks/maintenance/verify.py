@@ -14,7 +14,8 @@ from db.repository.models import current_threshold, model_folds
 from db.repository.runs import run_by_id
 from db.repository.scan_details import Replay, decisions_for_replay
 from db.repository.sightings import ScanFiles
-from mriad_model.detection.thresholds import p_value, verdict
+from mriad_model.detection.thresholds import verdict
+from mriad_model.detection.verdicts import Evidence
 from mriad_model.errors import ModelFileError, RejectedFile
 from mriad_model.paths import source_path
 from mriad_model.recipes import Recipe
@@ -28,6 +29,7 @@ from tasks.maintenance.verify_report import (
     Unreadable,
     alike,
     all_alike,
+    optional_alike,
 )
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database
@@ -37,7 +39,7 @@ from tasks.runtime.progress import tell
 from tasks.runtime.runs import library_versions
 from tasks.runtime.source_files import LocatedScan, read_again
 from tasks.runtime.workspace import Workspace
-from tasks.scoring.calibration import Calibration
+from tasks.scoring.judge import Judge
 from tasks.scoring.model_scores import ModelScore, score_and_draw
 from tasks.scoring.preprocess import PreparedItem, prepare_outcomes
 
@@ -147,7 +149,8 @@ class _Page:
             all_alike(judged.slice_values, replay.scored.slice_values),
         )
         calibration = self.foundations.calibration(threshold.model_id, threshold.dataset_id)
-        wrong = _wrong(replay, judged, calibration)
+        recipe = Recipe.from_json(replay.scored.model.recipe)
+        wrong = _wrong(replay, judged, Judge(recipe, threshold, calibration))
         weak = self.foundations.weak(threshold, replay.scored.model)
         wrong += [f"{each}, on which it stands, does not hold" for each in weak]
         wrong += wrong_maps(Path(self.home), replay, judged, how, self.report)
@@ -161,23 +164,34 @@ class _Page:
             self.foundations.runs[replay.scored.score.run_id] += 1
 
 
-def _wrong(replay: Replay, judged: ModelScore, calibration: Calibration) -> list[str]:
+def _wrong(replay: Replay, judged: ModelScore, judge: Judge) -> list[str]:
     """What of a decision does not come out, on the threshold as recorded."""
-    stored, line, decision = replay.scored.score.value, replay.threshold.value, replay.decision
-    score = judged.found.score
+    score, decision = replay.scored.score, replay.decision
+    known = judge.contrast_known(replay.scan)
+    stored = Evidence(score.value, score.gate, score.spread, known)
+    found = judged.evidence(known)
     wrong = []
-    if alike(score, stored) is Alike.OTHER:
-        wrong.append(f"score {score!r}, recorded {stored!r}")
-    elif verdict(score, line) is not verdict(stored, line):
-        wrong.append(f"score {score!r}, on the other side of the threshold than recorded")
+    if alike(found.score, stored.score) is Alike.OTHER:
+        wrong.append(f"score {found.score!r}, recorded {stored.score!r}")
+    elif verdict(found.score, judge.line.value) is not verdict(stored.score, judge.line.value):
+        wrong.append(f"score {found.score!r}, on the other side of the threshold than recorded")
+    for name in ("gate", "spread"):
+        now, before = getattr(found, name), getattr(stored, name)
+        if optional_alike(now, before) is Alike.OTHER:
+            wrong.append(f"{name} {now!r}, recorded {before!r}")
     if judged.found.positions != replay.scored.positions:
         wrong.append("which of its slices are judged")
     elif all_alike(judged.slice_values, replay.scored.slice_values) is Alike.OTHER:
         wrong.append("its slice scores")
-    if verdict(stored, line) is not decision.verdict:
-        wrong.append("its verdict")
-    values, groups = calibration.values, calibration.groups
-    if not values or p_value(stored, values, groups) != decision.p_value:
+    if not judge.healthy.values:
+        return [*wrong, "its p-value"]
+    for evidence, whose in ((stored, "its"), (found, "with the figures found now, its")):
+        (result,) = judge.verdicts([evidence])
+        if result.verdict is not decision.verdict:
+            wrong.append(f"{whose} verdict")
+        elif decision.reason not in (None, result.reason):
+            wrong.append(f"{whose} reason")
+    if judge.p_values([stored]) != [decision.p_value]:
         wrong.append("its p-value")
     return wrong
 

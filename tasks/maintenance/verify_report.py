@@ -26,6 +26,13 @@ def alike(found: float, recorded: float) -> Alike:
     return Alike.CLOSE if close else Alike.OTHER
 
 
+def optional_alike(found: float | None, recorded: float | None) -> Alike:
+    """The same of numbers that may be missing."""
+    if found is None or recorded is None:
+        return Alike.IDENTICAL if found is recorded else Alike.OTHER
+    return alike(found, recorded)
+
+
 def all_alike(found: Sequence[float], recorded: Sequence[float]) -> Alike:
     """The least alike of pairs; OTHER where there are not as many."""
     if len(found) != len(recorded):

@@ -12,7 +12,8 @@ from db.repository.reviews import standing_reviews
 from db.repository.scans import scans_by_id
 from db.repository.scores import stored_scores
 from mriad_model.detection.thresholds import promised_rate
-from mriad_model.enums import LabelSource, Verdict
+from mriad_model.detection.verdicts import is_refused
+from mriad_model.enums import LabelSource, ReviewVerdict
 from mriad_model.reports.run_report import HealthyFlagged
 from mriad_model.shares import with_interval
 
@@ -44,13 +45,13 @@ def healthy_flagged(engine: Engine, threshold: Threshold) -> HealthyFlagged:
 
 
 def _called_healthy(engine: Engine, threshold: Threshold) -> _Called:
-    known = dataset_roles(engine, model_by_id(engine, threshold.model_id).dataset_id).keys()
-    known |= dataset_roles(engine, threshold.dataset_id).keys()
+    known = set(dataset_roles(engine, model_by_id(engine, threshold.model_id).dataset_id))
+    known |= set(dataset_roles(engine, threshold.dataset_id))
     pool = [each for each in healthy_pool(engine) if each.id not in known]
     reviewed = {each.id for each in pool if each.label.source is LabelSource.REVIEWER}
     imported = {each.id for each in pool} - reviewed
     normal = {
-        each.scan_id for each in standing_reviews(engine) if each.verdict is Verdict.NORMAL
+        each.scan_id for each in standing_reviews(engine) if each.verdict is ReviewVerdict.NORMAL
     } - known
     return _Called(sorted(imported), sorted((reviewed | normal) - imported))
 
@@ -58,8 +59,12 @@ def _called_healthy(engine: Engine, threshold: Threshold) -> _Called:
 def _flagged(
     engine: Engine, threshold: Threshold, scan_ids: Sequence[int]
 ) -> list[tuple[float, str | int]]:
-    """The scores of scans that the model has scored, and whose they are."""
-    scores = stored_scores(engine, threshold.model_id, scan_ids)
+    """The scores of scans that are scorable, and whose they are."""
+    scores = {
+        i: each
+        for i, each in stored_scores(engine, threshold.model_id, scan_ids).items()
+        if not is_refused(each.gate)
+    }
     scans = scans_by_id(engine, scores)
     return [(each.value, scans[i].patient or i) for i, each in sorted(scores.items())]
 

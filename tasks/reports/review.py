@@ -10,7 +10,7 @@ from db.entities import Label, Review
 from db.repository.history import DecisionRow
 from db.repository.reviews import append_review, withdraw_review
 from db.timestamps import now
-from mriad_model.enums import LabelSource, LabelValue, Verdict
+from mriad_model.enums import LabelSource, LabelValue, ReviewVerdict
 
 
 class Answer(StrEnum):
@@ -23,10 +23,10 @@ class Answer(StrEnum):
     WITHDRAW = "withdraw"
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ReviewVerdict:
         """The answer as a verdict on the decision."""
         healthy = self in (Answer.NORMAL, Answer.HEALTHY)
-        return Verdict.NORMAL if healthy else Verdict.SUSPICIOUS
+        return ReviewVerdict.NORMAL if healthy else ReviewVerdict.SUSPICIOUS
 
     @property
     def label(self) -> LabelValue | None:
@@ -41,7 +41,7 @@ class ReviewResult:
     review_id: int
     decision: DecisionRow
     reviewer: str
-    verdict: Verdict
+    verdict: ReviewVerdict
     label: LabelValue | None = None  # appended along with it
     withdrawn: Review | None = None  # the review that the row withdraws
 

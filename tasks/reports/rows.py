@@ -9,9 +9,10 @@ from db.entities import Scan, Threshold
 from db.repository.history import DecisionRow
 from db.repository.models import activations, model_by_id, threshold_by_id
 from mriad_model.delivery.pending import PendingFolders
-from mriad_model.enums import RejectionReason, ScanKind
+from mriad_model.enums import DecisionReason, RejectionReason, ScanKind, Verdict
 from mriad_model.files import write_atomically
 from mriad_model.paths import source_path
+from mriad_model.reasons import reason_text
 from mriad_model.rejections import RejectedItem, split_rejections
 from mriad_model.reports.run_report import ModelLine, SuspiciousScan, ThresholdLine
 from mriad_model.shares import with_interval
@@ -88,6 +89,8 @@ def suspicious_line(home: Path, row: DecisionRow, scan: Scan, *, pictured: bool)
         several_slices=row.kind is not ScanKind.IMAGE,
         kind=kind_in_words(row.kind, 1),
         scanner=scan.scanner,
+        verdict=row.verdict,
+        reason=row.reason,
     )
 
 
@@ -96,39 +99,44 @@ def decision_cells(
     scans: Mapping[int, Scan],
     threshold: ThresholdLine | None,
 ) -> Iterator[dict[str, Any]]:
-    """A line of the table for each decision."""
+    """A line of the table for each decision; without figures where they say nothing."""
     for row in decided:
         scan = scans[row.scan_id]
-        sigmas = None
-        if threshold is not None and row.threshold_id == threshold.id and threshold.sd > 0:
+        sigmas, says = None, row.verdict is not Verdict.NOT_SCORABLE
+        if says and threshold is not None and row.threshold_id == threshold.id and threshold.sd > 0:
             sigmas = (row.score - threshold.mean) / threshold.sd
         yield {
             "result": row.verdict.value,
             "path": row.path,
             "kind": row.kind.value,
-            "score": row.score,
-            "threshold": row.threshold,
+            "score": row.score if says else None,
+            "threshold": row.threshold if says else None,
             "sigmas_above_healthy": sigmas,
-            "p_value": row.p_value,
+            "p_value": row.p_value if says else None,
             "scan_id": row.scan_id,
             "decision_id": row.decision_id,
             "scanner": scan.scanner,
             "study_uid": scan.study_uid,
             "series_uid": scan.series_uid,
             "heatmap": row.heatmap_path,
+            "reason": row.reason and row.reason.value,
+            "detail": reason_text(row.reason),
             "decided_at": row.decided_at,
         }
 
 
 def rejection_cells(items: Sequence[RejectedItem]) -> Iterator[dict[str, Any]]:
-    """A line of the table for each file that is no scan, and each incompatible scan.
+    """A line of the table for each file that is no scan, and each scan that is not scored.
 
     A series without a frame of reference is scored; what it lacks are its DICOM outputs.
     """
-    rejected, limited = split_rejections(items)
-    for each in rejected:
+    split = split_rejections(items)
+    for each in split.rejected:
         yield _rejection_cells("rejected", each)
-    for each in limited:
+    for each in split.not_scorable:
+        reason = {"reason": DecisionReason.REGISTRATION_FAILED.value}
+        yield _rejection_cells(Verdict.NOT_SCORABLE.value, each) | reason
+    for each in split.limited:
         scored = each.reason == RejectionReason.NO_FRAME_OF_REFERENCE
         yield _rejection_cells("no_dicom_outputs" if scored else "incompatible", each)
 

@@ -71,8 +71,10 @@ class WrittenReport:
     """Where the page lies, and what the run decided."""
 
     path: str  # relative to the home
-    scored: int
+    scored: int  # without those not scorable
     suspicious: int
+    uncertain: int
+    not_scorable: int  # without those whose registration failed
     recovered: int  # decisions of interrupted runs, listed here too
     recovered_suspicious: int  # of these
 
@@ -108,15 +110,17 @@ def write_score_report(
     run_ids = interrupted_runs(engine, run_id)
     own = tally(engine, with_shards(engine, [run_id]))
     listed = tally(engine, run_ids)
-    recovered = listed.decisions - own.decisions
     decided = decided_in(engine, run_ids)
     out = _standing_out(decided, threshold_id)
-    worst = [row for row in decided if row.verdict is Verdict.SUSPICIOUS][:MOST_ROWS]
+    worst, unsure = (
+        [row for row in decided if row.verdict in verdicts][:MOST_ROWS]
+        for verdicts in ((Verdict.SUSPICIOUS,), (Verdict.UNCERTAIN, Verdict.NOT_SCORABLE))
+    )
     scans = scans_by_id(engine, [row.scan_id for row in decided])
     new = reports_records.new_scans_by_kind(engine, run_ids)
     model, threshold = threshold_lines(home, threshold_id)
     name = f"score-run-{run_id}"
-    rejected, limited = split_rejections(items)
+    split = split_rejections(items)
     lines = [
         *decision_cells(decided, scans, threshold),
         *pending_cells(pending),
@@ -130,9 +134,11 @@ def write_score_report(
             threshold=threshold,
             new=counts.new,
             known=counts.known,
-            scored=listed.decisions,
+            scored=listed.scored,
             n_suspicious=listed.suspicious,
-            recovered=recovered,
+            n_uncertain=listed.uncertain,
+            n_not_scorable=listed.not_scorable + len(split.not_scorable),
+            recovered=listed.decisions - own.decisions,
             suspicious=[
                 replace(
                     suspicious_line(place, row, scans[row.scan_id], pictured=i < MOST_PICTURES),
@@ -140,9 +146,14 @@ def write_score_report(
                 )
                 for i, row in enumerate(worst)
             ],
-            rejections=group_by_folder(rejected),
+            unsure=[
+                suspicious_line(place, row, scans[row.scan_id], pictured=i < MOST_PICTURES)
+                for i, row in enumerate(unsure)
+            ],
+            rejections=group_by_folder(split.rejected),
             skipped=_skipped(counts),
-            limited=group_by_folder(limited),
+            limited=group_by_folder(split.limited),
+            unregistered=split.not_scorable,
             pending=pending,
             kinds=[(kind_in_words(kind, n), n) for kind, n in sorted(new.kinds.items())],
             folders=list(new.folders.items()),
@@ -164,16 +175,22 @@ def write_score_report(
     append_report(engine, Report(run_id, path, since, until, now()))
     return WrittenReport(
         path=path,
-        scored=own.decisions,
+        scored=own.scored,
         suspicious=own.suspicious,
-        recovered=recovered,
+        uncertain=own.uncertain,
+        not_scorable=own.not_scorable,
+        recovered=listed.decisions - own.decisions,
         recovered_suspicious=listed.suspicious - own.suspicious,
     )
 
 
 def _standing_out(decided: Sequence[DecisionRow], threshold_id: int) -> set[int]:
     """The decisions by a threshold that stand out among all of these."""
-    mine = [row for row in decided if row.threshold_id == threshold_id]
+    mine = [
+        row
+        for row in decided
+        if row.threshold_id == threshold_id and row.verdict is not Verdict.NOT_SCORABLE
+    ]
     found = standing_out([row.p_value for row in mine])
     return {row.decision_id for row, out in zip(mine, found, strict=True) if out}
 

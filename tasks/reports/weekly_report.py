@@ -22,8 +22,8 @@ from db.repository.reviews import standing_reviews
 from db.repository.runs import runs_since
 from db.repository.scans import scans_by_id
 from db.timestamps import written
-from mriad_model.enums import RunStatus, Verdict
-from mriad_model.rejections import LIMITATIONS, group_by_folder, split_rejections
+from mriad_model.enums import ReviewVerdict, RunStatus, Verdict
+from mriad_model.rejections import LIMITATIONS, NOT_SCORABLE, group_by_folder, split_rejections
 from mriad_model.reports.page import MOST_ROWS
 from mriad_model.reports.run_report import NOT_LOOKED, WarningLine
 from mriad_model.reports.table import worklist_csv
@@ -48,15 +48,20 @@ from tasks.reports.rows import (
 from tasks.reports.run_report import provenance, write_page
 from tasks.runtime.connections import database
 
+GOOD_SCANS = LIMITATIONS | NOT_SCORABLE  # rejections that are not of files
+UNSURE = (Verdict.UNCERTAIN, Verdict.NOT_SCORABLE)
 Runs = Sequence[tuple[Run, RunEnd | None]]
 COUNT_NAMES = {  # counts of runs -> what they are called
     "new": "new",
     "scored": "scored",
     "suspicious": "suspicious",
+    "uncertain": "uncertain",
+    "not_scorable": "not scorable",
     "rejected": "rejected",
     "warnings": "warnings",
     "to_suspicious": "turned suspicious",
     "to_normal": "turned normal",
+    "to_uncertain": "turned uncertain",
 }
 
 
@@ -69,6 +74,8 @@ class WeeklyReport:
     runs: int
     suspicious: int
     warnings: int
+    uncertain: int = 0
+    not_scorable: int = 0  # with those whose registration failed
 
 
 @task(name="weekly-report", cache_policy=NO_CACHE)
@@ -82,15 +89,15 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
     current = current_threshold(engine)
     active = current.activation.threshold_id if current else None
     decided = latest_decisions(engine, run_ids, MOST_ROWS, active)
-    flagged = decided.worst
-    scans = scans_by_id(engine, [row.scan_id for row in flagged])
+    flagged, unsure = decided.worst, decided.unsure
+    scans = scans_by_id(engine, [row.scan_id for row in [*flagged, *unsure]])
     rejections = rejections_of(engine, run_ids)
     items = series_named(home, [as_listed(each) for each in rejections])
-    rejected, limited = split_rejections(items)
+    split = split_rejections(items)
     warnings = warnings_records.warnings(engine, since)
     model, threshold = threshold_lines(home, active) if active is not None else (None, None)
     name = f"week-to-{written(until)[:10]}-run-{run_id}"
-    lines = [*decision_cells(flagged, scans, threshold), *rejection_cells(items)]
+    lines = [*decision_cells([*flagged, *unsure], scans, threshold), *rejection_cells(items)]
     table = write_report(place, f"{name}.csv", worklist_csv(lines))
     page = render_week(
         WeekReport(
@@ -99,17 +106,24 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
             until=written(until),
             days=_days(
                 runs,
-                Counter(each.run_id for each in rejections if each.reason not in LIMITATIONS),
+                Counter(each.run_id for each in rejections if each.reason not in GOOD_SCANS),
             ),
-            scans=decided.scans,
-            n_suspicious=decided.suspicious,
+            scans=decided.tally.decisions,
+            n_suspicious=decided.tally.suspicious,
+            n_uncertain=decided.tally.uncertain,
+            n_not_scorable=decided.tally.not_scorable + len(split.not_scorable),
             runs=[_run_line(place, *each) for each in reversed(runs)],
             suspicious=[
                 suspicious_line(place, row, scans[row.scan_id], pictured=i < MOST_SHOWN)
                 for i, row in enumerate(flagged)
             ],
-            rejections=group_by_folder(rejected),
-            limited=group_by_folder(limited),
+            unsure=[
+                suspicious_line(place, row, scans[row.scan_id], pictured=i < MOST_SHOWN)
+                for i, row in enumerate(unsure)
+            ],
+            rejections=group_by_folder(split.rejected),
+            limited=group_by_folder(split.limited),
+            unregistered=split.not_scorable,
             warnings=[WarningLine(each.created_at, each.text) for each in warnings],
             changes=changes_since(engine, since),
             reviews=review_tally(engine, since),
@@ -120,7 +134,15 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
         )
     )
     path = write_page(place, name, page)
-    return WeeklyReport(path, days, len(runs), decided.suspicious, len(warnings))
+    return WeeklyReport(
+        report=path,
+        days=days,
+        runs=len(runs),
+        suspicious=decided.tally.suspicious,
+        warnings=len(warnings),
+        uncertain=decided.tally.uncertain,
+        not_scorable=decided.tally.not_scorable + len(split.not_scorable),
+    )
 
 
 def _days(runs: Runs, rejections: Mapping[int, int]) -> list[DayLine]:
@@ -136,7 +158,7 @@ def _days(runs: Runs, rejections: Mapping[int, int]) -> list[DayLine]:
             rejected=sum(rejections.get(run.id or 0, 0) for run, _ in of_day),
             **{
                 name: sum(_count(end, name) for _, end in of_day)
-                for name in ("new", "scored", "suspicious")
+                for name in ("new", "scored", "suspicious", "uncertain", "not_scorable")
             },
         )
         for day, of_day in sorted(by_day.items())
@@ -188,10 +210,11 @@ def review_tally(engine: Engine, since: str) -> ReviewTally:
         each.decision_id: each for each in standing if each.created_at >= since
     }
     decided = verdicts_of(engine, last)
-    pairs = [(decided[number], each.verdict) for number, each in last.items()]
-    differ = [verdict for before, verdict in pairs if before is not verdict]
+    pairs = Counter((decided[number], each.verdict) for number, each in last.items())
+    normal, suspicious = ReviewVerdict.NORMAL, ReviewVerdict.SUSPICIOUS
     return ReviewTally(
-        agreed=len(pairs) - len(differ),
-        called_normal=differ.count(Verdict.NORMAL),
-        called_suspicious=differ.count(Verdict.SUSPICIOUS),
+        agreed=pairs[Verdict.NORMAL, normal] + pairs[Verdict.SUSPICIOUS, suspicious],
+        called_normal=pairs[Verdict.SUSPICIOUS, normal],
+        called_suspicious=pairs[Verdict.NORMAL, suspicious],
+        settled=sum(n for (before, _), n in pairs.items() if before in UNSURE),
     )

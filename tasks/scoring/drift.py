@@ -11,9 +11,10 @@ from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from scipy.stats import binomtest
 from sqlalchemy import Engine
 
-from db.entities import RecordedWarning
+from db.entities import RecordedWarning, Threshold
 from db.repository import warnings as warnings_records
 from db.repository.labels import labelled
 from db.repository.models import CurrentThreshold, current_threshold, dataset_roles
@@ -27,9 +28,17 @@ from tasks.runtime.connections import database
 WINDOW = 200  # scans looked at: the last of all, and of each scanner
 SEARCHED = 5_000  # decisions among which they are looked for
 FEWEST = 30  # recent scores, below which nothing is said
+FEWEST_REFUSED = 5  # recent decisions, below which nothing is said of those not scorable
+USUALLY_REFUSED = 0.05  # of the scans that are like those learned from, at most
 FEWEST_CALIBRATION = 8  # as many as can reach ALPHA beside FEWEST
 ALPHA = 0.001  # of any false warning in a night: there are many nights
 QUIET_DAYS = 30  # before the same is said again
+DRIFTS = (WarningKind.DRIFT, WarningKind.SCANNER_DRIFT)
+NOT_SCORABLE = (
+    "{n} of the last {all} scans{of} are not scorable: they are not like the healthy scans that "
+    "model {model} learned from. If such scans are what is to be scored now, ingest healthy scans "
+    "of this kind and train."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +66,14 @@ def check_drift(home: str, run_id: int) -> list[str]:
         return []
     threshold = current.threshold
     healthy = calibration_scores(engine, threshold.model_id, threshold.dataset_id)
-    if len(healthy) < FEWEST_CALIBRATION:
-        return []
-    recent = _recent(engine, current, current.threshold.id)
+    decided = _recent(engine, current, current.threshold.id)
+    recent = [each for each in decided if each.verdict is not Verdict.NOT_SCORABLE]
+    refused = _refused(engine, decided, current.threshold, run_id)
+    append_warnings(engine, refused)
     tried = [
         _Tried(scanner, scores, drift([s.value for s in scores], [h.value for h in healthy]))
         for scanner, scores in _windows(recent).items()
-        if len(scores) >= FEWEST
+        if len(scores) >= FEWEST and len(healthy) >= FEWEST_CALIBRATION
     ]
     drifted = [
         each
@@ -72,14 +82,56 @@ def check_drift(home: str, run_id: int) -> list[str]:
     ]
     # Where scanners are to blame, all scans together say nothing more.
     by_scanner = [each for each in drifted if each.scanner is not None]
-    warned_of = _warned_lately(engine, current.threshold.id)
+    warned_of = _warned_lately(engine, current.threshold.id, DRIFTS)
     warnings = [
         _warning(each, current, run_id)
         for each in by_scanner or drifted
         if each.scanner not in warned_of
     ]
     append_warnings(engine, warnings)
-    return [each.text for each in warnings]
+    return [each.text for each in [*refused, *warnings]]
+
+
+def _refused(
+    engine: Engine, decided: Sequence[DecidedScore], threshold: Threshold, run_id: int
+) -> list[RecordedWarning]:
+    """Warnings that more scans than usual are not scorable, of all or of single scanners."""
+    tried = []
+    for scanner, scores in _windows(decided).items():
+        n = sum(each.verdict is Verdict.NOT_SCORABLE for each in scores)
+        if len(scores) >= FEWEST_REFUSED:
+            p = binomtest(n, len(scores), USUALLY_REFUSED, alternative="greater").pvalue
+            tried.append((scanner, n, len(scores), float(p)))
+    adjusted = holm([p for *_, p in tried])
+    found = [each for each, p in zip(tried, adjusted, strict=True) if p <= ALPHA]
+    by_scanner = [each for each in found if each[0] is not None]
+    warned_of = _warned_lately(engine, threshold.id or 0, (WarningKind.NOT_SCORABLE,))
+    return [
+        RecordedWarning(
+            kind=WarningKind.NOT_SCORABLE,
+            subject=json.dumps(
+                {
+                    "model_id": threshold.model_id,
+                    "threshold_id": threshold.id,
+                    "scanner": scanner,
+                    "p": p,
+                    "n": n_all,
+                    "not_scorable": n,
+                },
+                sort_keys=True,
+            ),
+            text=NOT_SCORABLE.format(
+                n=n,
+                all=n_all,
+                of="" if scanner is None else f" of the scanner {scanner}",
+                model=threshold.model_id,
+            ),
+            run_id=run_id,
+            created_at=now(),
+        )
+        for scanner, n, n_all, p in by_scanner or found
+        if scanner not in warned_of
+    ]
 
 
 def _recent(engine: Engine, current: CurrentThreshold, threshold_id: int) -> list[DecidedScore]:
@@ -102,10 +154,13 @@ def _windows(recent: Sequence[DecidedScore]) -> dict[str | None, list[DecidedSco
     return windows
 
 
-def _warned_lately(engine: Engine, threshold_id: int) -> set[str | None]:
+def _warned_lately(
+    engine: Engine, threshold_id: int, kinds: Sequence[WarningKind]
+) -> set[str | None]:
     """Scanners (None: all) that a warning about this threshold has named."""
     since = written(datetime.now(UTC) - timedelta(days=QUIET_DAYS))
-    subjects = [json.loads(each.subject) for each in warnings_records.warnings(engine, since)]
+    found = warnings_records.warnings(engine, since)
+    subjects = [json.loads(each.subject) for each in found if each.kind in kinds]
     return {each.get("scanner") for each in subjects if each.get("threshold_id") == threshold_id}
 
 

@@ -15,7 +15,7 @@ from db.repository.models import model_by_id
 from db.repository.sightings import scan_files
 from mriad_model.dicom_outputs import available, dicom_outputs
 from mriad_model.dicom_outputs.job import OutputJob
-from mriad_model.enums import HeatmapKind, ScanKind, Verdict
+from mriad_model.enums import DecisionReason, HeatmapKind, ScanKind, Verdict
 from mriad_model.errors import RejectedFile
 from mriad_model.files import sha256_of, write_once
 from mriad_model.readers.dicom.series import Series
@@ -40,6 +40,7 @@ class DecisionValues:
     """The decision on a scan."""
 
     verdict: Verdict
+    reason: DecisionReason
     p_value: float
     threshold: float
     moment: str  # ISO-8601
@@ -86,6 +87,7 @@ def export(
         threshold=decided.threshold,
         p_value=decided.p_value,
         verdict=decided.verdict,
+        reason=decided.reason,
         model_id=model.model_id,
         model_sha256=model_by_id(database(home), model.model_id).sha256,
         software_version=version("mriad"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores, score_scans
+from mriad_model.detection.verdicts import Evidence
 from mriad_model.heatmaps.scan_maps import ScanMaps, draw_maps
 from tasks.scoring.preprocess import PreparedItem
 
@@ -29,6 +30,10 @@ class ModelScore:
     def slice_values(self) -> tuple[float, ...]:
         """The score of each slice that was judged."""
         return tuple(self.found.slice_scores.tolist())
+
+    def evidence(self, contrast_known: bool = True) -> Evidence:
+        """What a verdict stands on."""
+        return Evidence(self.found.score, self.found.gate, self.found.spread, contrast_known)
 
     def path(self, suffix: str) -> str:
         """Where a map of the scan goes, relative to the home."""

@@ -4,22 +4,21 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
 from db.repository.models import model_folds, threshold_by_id
 from db.repository.rejections import append_rejections
+from db.repository.scans import scans_by_id
 from db.timestamps import now
-from mriad_model.detection.thresholds import p_value, verdict
 from mriad_model.files import write_all_atomically
 from tasks.runtime.connections import database, release_memory
 from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import timed
 from tasks.runtime.workspace import Workspace
-from tasks.scoring.calibration import calibration_of
 from tasks.scoring.export_dicom import DecisionValues, DicomExport, export
+from tasks.scoring.judge import Judge
 from tasks.scoring.model_scores import ModelScore, score_and_draw
 from tasks.scoring.preprocess import load_prepared
 from tasks.scoring.selection import ActiveModel, PendingScans
@@ -74,13 +73,13 @@ def _score_prepared(
     )
     engine, moment = database(home), now()
     threshold = threshold_by_id(engine, model.threshold_id)
-    healthy = calibration_of(engine, threshold.model_id, threshold.dataset_id)
-    scores = np.array([each.found.score for each in scored])
-    chances = p_value(scores, healthy.values, healthy.groups)
+    judge, scans = Judge.of(engine, threshold), scans_by_id(engine, prepared)
+    found = [each.evidence(judge.contrast_known(scans[each.scan_id])) for each in scored]
     rows, rejections = [], []
-    for each, chance in zip(scored, chances, strict=True):
-        result = verdict(each.found.score, threshold.value)
-        decided = DecisionValues(result, float(chance), threshold.value, moment)
+    for each, chance, result in zip(
+        scored, judge.p_values(found), judge.verdicts(found), strict=True
+    ):
+        decided = DecisionValues(result.verdict, result.reason, chance, threshold.value, moment)
         exported = export(home, run_id, model, prepared[each.scan_id], each, decided, workspace)
         rows.append(_row(each, decided, exported))
         rejections += [exported.rejection] if exported.rejection else []
@@ -104,5 +103,7 @@ def _row(scored: ModelScore, decided: DecisionValues, exported: DicomExport) -> 
         heatmaps=[*maps, *exported.files],
         verdict=decided.verdict,
         p_value=decided.p_value,
+        reason=decided.reason,
+        gate=scored.found.gate,
         spread=scored.found.spread,
     )

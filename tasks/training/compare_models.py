@@ -97,7 +97,12 @@ def _append(home: str, run_id: int, scan_id: int, scored: Mapping[int, list[Scan
     for model_id, (plain, *_) in scored.items():
         values = plain.slice_scores.tolist()
         row = ScoredScan(
-            scan_id, plain.score, values, positions=plain.positions, spread=plain.spread
+            scan_id,
+            plain.score,
+            values,
+            positions=plain.positions,
+            gate=plain.gate,
+            spread=plain.spread,
         )
         append_scored(database(home), model_id, None, [row], run_id=run_id, now=now())
 

@@ -1,14 +1,14 @@
 """Thresholds and verdicts from stored scores alone: no inference, no workflow engine."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
 
-import numpy as np
 from sqlalchemy import Engine
 
 from db.entities import Threshold
 from db.mapping import pieces
-from db.repository.decisions import append_decisions
+from db.repository.decisions import DecidedAgain, append_decisions
 from db.repository.labels import healthy_pool
 from db.repository.models import (
     CurrentThreshold,
@@ -29,12 +29,12 @@ from mriad_model.detection.thresholds import (
     ThresholdFit,
     fit_threshold,
     flips,
-    p_value,
-    verdict,
 )
+from mriad_model.detection.verdicts import Evidence
 from mriad_model.enums import LabelSource, Policy, Role
 from mriad_model.errors import SettingsError
-from tasks.scoring.calibration import calibration_of, counted
+from tasks.scoring.calibration import counted
+from tasks.scoring.judge import Judge
 
 PAGE = 5_000
 
@@ -71,12 +71,11 @@ def propose(engine: Engine, policy: Policy, k: float, *, new_healthy: bool = Fal
     groups = {scan_id: group for scan_id, _, group in members}
     healthy = counted(engine, model_id, scores, groups)
     fit = fit_threshold(healthy.values, policy, k, healthy.groups)
-    values = [each.value for each in decided_scores(engine, model_id)]
-    turned = flips(
-        [verdict(value, current.threshold.value) for value in values],
-        [verdict(value, fit.value) for value in values],
-    )
-    return Proposal(model_id, dataset_id, members if more else None, fit, len(values), turned)
+    before = Judge.of(engine, current.threshold)
+    after = Judge(before.recipe, fit, healthy)
+    found = [each for _, page in _evidence(engine, model_id, before) for each in page]
+    turned = flips(*([each.verdict for each in side.verdicts(found)] for side in (before, after)))
+    return Proposal(model_id, dataset_id, members if more else None, fit, len(found), turned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +157,30 @@ def _healthy_since(engine: Engine, current: CurrentThreshold) -> list[tuple[Stor
 def decide_again(engine: Engine, threshold_id: int, run_id: int) -> int:
     """Append this threshold's verdict on every scan that its model has decided; how many."""
     threshold = threshold_by_id(engine, threshold_id)
-    healthy = calibration_of(engine, threshold.model_id, threshold.dataset_id)
-    added = 0
-    for page in pieces(decided_scores(engine, threshold.model_id), PAGE):
-        given = np.array([each.value for each in page])
-        chances = p_value(given, healthy.values, healthy.groups)
+    judge, added = Judge.of(engine, threshold), 0
+    for page, found in _evidence(engine, threshold.model_id, judge):
         rows = [
-            (each.scan_id, each.score_id, verdict(each.value, threshold.value), float(chance))
-            for each, chance in zip(page, chances, strict=True)
+            DecidedAgain(each.scan_id, each.score_id, result.verdict, chance, result.reason)
+            for each, chance, result in zip(
+                page, judge.p_values(found), judge.verdicts(found), strict=True
+            )
         ]
         added += append_decisions(engine, threshold_id, rows, run_id=run_id, now=now())
     return added
+
+
+def _evidence(
+    engine: Engine, model_id: int, judge: Judge
+) -> Iterator[tuple[Sequence[StoredScore], list[Evidence]]]:
+    """All scores that the model's thresholds have decided, as verdicts take them, page by page."""
+    for page in pieces(decided_scores(engine, model_id), PAGE):
+        scans = scans_by_id(engine, [each.scan_id for each in page])
+        yield (
+            page,
+            [
+                Evidence(
+                    each.value, each.gate, each.spread, judge.contrast_known(scans[each.scan_id])
+                )
+                for each in page
+            ],
+        )

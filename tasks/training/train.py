@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -49,6 +49,7 @@ from tasks.scoring.calibration import calibration_of
 from tasks.scoring.preprocess import load_prepared
 from tasks.training.cross_fitting import fold_slices, folds_of
 from tasks.training.duplicates import grouped
+from tasks.training.gates import gate_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,8 @@ def train(
     else:
         slices, held_out = (_slices(each, how) for each in (train_folders, validation_folders))
         fitted = fit(slices, held_out, how, device, _tell_epoch)
-    data = fitted.to_bytes()
+    gate = gate_of(home, dataset_id, how, [*train_folders, *validation_folders])
+    data = replace(fitted, gate=gate).to_bytes()
     name = sha256(data).hexdigest()
     path = Path(home) / "models" / f"{name}.safetensors"
     write_atomically(path, data)
@@ -238,7 +240,12 @@ def calibrate(
         )
         rows = [
             ScoredScan(
-                each.scan_id, found.score, found.slice_scores.tolist(), positions=found.positions
+                each.scan_id,
+                found.score,
+                found.slice_scores.tolist(),
+                positions=found.positions,
+                gate=found.gate,
+                spread=found.spread,
             )
             for each, found in zip(prepared, scored, strict=True)
         ]

@@ -8,14 +8,27 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from db.engine import chain, chain_check
 from db.engine.chain_check import broken_links
 from db.engine.connect import engine, open_record, reading, writing
 from db.engine.sqlite import DATABASE
-from db.entities import Label, Rejection
+from db.engine.structure import differences
+from db.entities import Label, Rejection, Review
+from db.repository.decisions import ScoredScan, append_scored
+from db.repository.history import decisions
 from db.repository.labels import append_labels
 from db.repository.models import append_threshold, thresholds
 from db.repository.rejections import append_rejections
-from mriad_model.enums import LabelSource, LabelValue, Policy, RejectionReason
+from db.repository.reviews import append_review, reviews
+from mriad_model.enums import (
+    DecisionReason,
+    LabelSource,
+    LabelValue,
+    Policy,
+    RejectionReason,
+    ReviewVerdict,
+    Verdict,
+)
 from mriad_model.errors import RecordError
 from tests.support.hand import Hand
 from tests.support.next_step import bring_next_step, stay_before
@@ -201,4 +214,74 @@ def test_a_record_from_before_thresholds_had_rates_comes_along_and_takes_them(
         with reading(made) as connection:
             assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
             assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+    made.dispose()
+
+
+# As the version before wrote its rows, so that its links are over the columns that there were.
+DECIDED_BEFORE = (
+    "INSERT INTO score (scan_id, model_id, value, run_id, created_at) VALUES (1, 1, 0.25, 1, 'n')",
+    "INSERT INTO score (scan_id, model_id, value, run_id, created_at) VALUES (2, 1, 0.75, 1, 'n')",
+    "INSERT INTO decision (scan_id, threshold_id, score_id, verdict, p_value, run_id, created_at)"
+    " VALUES (1, 1, 1, 'normal', 0.5, 1, 'n'), (2, 1, 2, 'suspicious', 0.25, 1, 'n')",
+    "INSERT INTO review (scan_id, decision_id, reviewer, verdict, note, created_at)"
+    " VALUES (2, 2, 'me', 'normal', '', 'n')",
+    "INSERT INTO review (scan_id, decision_id, reviewer, verdict, note, created_at, withdrawn)"
+    " VALUES (2, 2, 'me', 'normal', '', 'n', 1)",
+    "INSERT INTO warning (kind, subject, text, run_id, created_at)"
+    " VALUES ('drift', '{}', 'words', 1, 'n')",
+)
+LATE = {"score": {"gate"}, "decision": {"reason"}}
+
+
+def shapes_before() -> tuple[chain.Shape, ...]:
+    return tuple(
+        replace(each, columns=tuple(c for c in each.columns if c not in LATE.get(each.table, ())))
+        for each in chain.shapes()
+    )
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_decisions_of_two_verdicts_come_along_and_four_are_taken(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = None
+    if database == "postgresql":
+        server: Server = request.getfixturevalue("postgresql")
+        url = server.create()
+    with pytest.MonkeyPatch.context() as patched:
+        stay_before("0004_four_verdicts", tmp_path, patched)
+        before = shapes_before()
+        for module in (chain, chain_check):
+            patched.setattr(module, "shapes", lambda: before)
+        old = open_record(tmp_path, url)
+        model_id, threshold_id = Hand(old).ready()
+        with writing(old) as connection:
+            for statement in DECIDED_BEFORE:
+                connection.execute(text(statement))
+        assert list(broken_links(old)) == []
+        old.dispose()
+    made = open_record(tmp_path, url)
+    assert list(broken_links(made)) == []
+    lines = [(each.scan_id, each.verdict, each.reason, each.gate) for each in decisions(made)]
+    assert lines == [(2, Verdict.SUSPICIOUS, None, None), (1, Verdict.NORMAL, None, None)]
+    assert [each.withdrawn for each in reviews(made)] == [None, 1]
+    (new,) = Hand(made).scans("new")
+    reason = DecisionReason.UNLIKE_LEARNED
+    row = ScoredScan(new, 3.0, (3.0,), (), Verdict.NOT_SCORABLE, 0.25, reason=reason, gate=1.5)
+    append_scored(made, model_id, threshold_id, [row], 1, "noon")
+    append_review(made, Review(new, 3, "me", ReviewVerdict.SUSPICIOUS, "", "noon"))
+    newest = decisions(made)[0]
+    assert (newest.verdict, newest.reason, newest.gate) == (Verdict.NOT_SCORABLE, reason, 1.5)
+    for wrong in (
+        "INSERT INTO review (scan_id, decision_id, reviewer, verdict, note, created_at)"
+        " VALUES (1, 1, 'me', 'uncertain', '', 'n')",
+        "INSERT INTO review (scan_id, decision_id, reviewer, verdict, note, created_at)"
+        " VALUES (1, 9, 'me', 'normal', '', 'n')",
+        "UPDATE decision SET verdict = 'normal'",
+        "DELETE FROM review",
+    ):
+        with pytest.raises((DBAPIError, RecordError)), writing(made) as connection:
+            connection.execute(text(wrong))
+    assert list(broken_links(made)) == []
+    assert differences(made) == []
     made.dispose()

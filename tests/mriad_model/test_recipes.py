@@ -45,7 +45,7 @@ def test_every_number_of_a_recipe_has_its_limits():
         for name, hint in get_type_hints(part).items()
         if {int, float} & {hint, *get_args(hint)}
     ]
-    assert len(numbers) == 45
+    assert len(numbers) == 49
     for part, name in numbers:
         limits = repr(get_type_hints(part, include_extras=True)[name])
         assert "Ge(ge=" in limits, (part, name)

@@ -14,8 +14,8 @@ from alembic import op
 
 from db.engine.append_only import number_rows, refuse_changes
 
-revision = "r0004"
-down_revision = "r0003"
+revision = "{revision}"
+down_revision = "{before}"
 
 
 def upgrade() -> None:
@@ -39,9 +39,11 @@ def bring_next_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on records are opened by the next version: a column and a table more."""
     migrations = folder / "migrations"
     shutil.copytree(REPOSITORY / "db" / "migrations", migrations)
-    (migrations / "versions" / "0004_next.py").write_text(STEP)
+    number = int(connect.HEAD[1:]) + 1
+    step = STEP.format(revision=f"r{number:04}", before=connect.HEAD)
+    (migrations / "versions" / f"{number:04}_next.py").write_text(step)
     monkeypatch.setattr(connect, "MIGRATIONS", str(migrations))
-    monkeypatch.setattr(connect, "HEAD", "r0004")
+    monkeypatch.setattr(connect, "HEAD", f"r{number:04}")
 
 
 def stay_before(step: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

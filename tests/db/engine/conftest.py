@@ -8,7 +8,7 @@ import pytest
 from db.entities import Review, RunEnd
 from db.repository.reviews import append_review
 from db.repository.runs import end_run
-from mriad_model.enums import RunStatus, Verdict
+from mriad_model.enums import ReviewVerdict, RunStatus
 from tests.support.hand import NOON
 from tests.support.kept import KeptHome, copied, kept_home
 from tests.support.postgresql import Server
@@ -39,7 +39,7 @@ def kept(request: pytest.FixtureRequest) -> KeptHome:
     name = "served" if request.param == "postgresql" else "in_home"
     made: KeptHome = request.getfixturevalue(name)
     made.hand.label(3)
-    append_review(made.engine, Review(3, 1, "me", Verdict.NORMAL, "", NOON))
+    append_review(made.engine, Review(3, 1, "me", ReviewVerdict.NORMAL, "", NOON))
     failed = made.hand.run("failed")
     end_run(made.engine, RunEnd(failed, RunStatus.FAILED, "{}", NOON))
     return made

@@ -26,6 +26,7 @@ from db.repository.warnings import append_warnings
 from mriad_model.enums import (
     HeatmapKind,
     RejectionReason,
+    ReviewVerdict,
     RunStatus,
     SettledBy,
     Verdict,
@@ -55,7 +56,7 @@ def full_home(
     end_run(hand.engine, RunEnd(hand.run(), RunStatus.COMPLETED, "{}", hand.noon))
     rejection = Rejection("a.txt", 1, 2, None, RejectionReason.EMPTY, "", hand.run(), hand.noon)
     append_rejections(hand.engine, [rejection])
-    review = Review(scan_id, 1, "me", Verdict.NORMAL, "", hand.noon)
+    review = Review(scan_id, 1, "me", ReviewVerdict.NORMAL, "", hand.noon)
     append_review(hand.engine, review)
     arrived = [Arrival("inbox/a", hand.sha("a"), 1, SettledBy.QUIET, hand.noon)]
     end_arrivals(hand.engine, append_arrivals(hand.engine, arrived), hand.run(), hand.noon)

@@ -29,6 +29,7 @@ from db.repository.warnings import append_warnings
 from mriad_model.enums import (
     HeatmapKind,
     RejectionReason,
+    ReviewVerdict,
     RunStatus,
     SettledBy,
     Verdict,
@@ -86,7 +87,7 @@ def full(
     end_run(opened, RunEnd(hand.run(), RunStatus.COMPLETED, "{}", hand.noon))
     rejection = Rejection("a.txt", 1, 2, None, RejectionReason.EMPTY, "", hand.run(), hand.noon)
     append_rejections(opened, [rejection])
-    append_review(opened, Review(scan_id, 1, "me", Verdict.NORMAL, "", hand.noon))
+    append_review(opened, Review(scan_id, 1, "me", ReviewVerdict.NORMAL, "", hand.noon))
     arrived = [Arrival("inbox/a", hand.sha("a"), 1, SettledBy.QUIET, hand.noon)]
     end_arrivals(opened, append_arrivals(opened, arrived), hand.run(), hand.noon)
     drift = RecordedWarning(WarningKind.DRIFT, "{}", "Scores drift.", hand.run(), hand.noon)

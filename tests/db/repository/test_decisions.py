@@ -11,6 +11,7 @@ from sqlalchemy import text
 from db.engine.connect import reading
 from db.repository.decisions import (
     Appended,
+    DecidedAgain,
     HeatmapFile,
     ScoredScan,
     append_decisions,
@@ -90,7 +91,7 @@ def test_a_threshold_decides_its_own_models_scores_only(hand: "Hand") -> None:
     with pytest.raises(RecordError, match=f"says nothing of model {other}"):
         hand.decide(other, threshold_id, {a: 0.1})
     hand.decide(other, None, {a: 0.1})
-    rows = [(a, score_id(hand, a), NORMAL, 0.5)]
+    rows = [DecidedAgain(a, score_id(hand, a), NORMAL, 0.5)]
     with pytest.raises(RecordError, match=f"says nothing of model {other}"):
         append_decisions(hand.engine, threshold_id, rows, hand.run(), hand.noon)
     with pytest.raises(NotInRecord, match="no threshold 99"):
@@ -106,7 +107,7 @@ def test_stored_scores_are_decided_again_by_another_threshold(hand: "Hand") -> N
     stored = list(decided_scores(hand.engine, model_id))
     assert [(each.scan_id, each.value) for each in stored] == [(a, 0.1), (b, 0.7)]
     assert undecided(hand.engine, [b, a], stricter) == [b, a]
-    rows = [(each.scan_id, each.score_id, SUSPICIOUS, 0.5) for each in stored]
+    rows = [DecidedAgain(each.scan_id, each.score_id, SUSPICIOUS, 0.5) for each in stored]
     assert append_decisions(hand.engine, stricter, rows, hand.run(), hand.noon) == 2
     assert append_decisions(hand.engine, stricter, rows, hand.run(), hand.noon) == 0
     assert undecided(hand.engine, [b, a], stricter) == []
@@ -118,10 +119,9 @@ def test_a_decision_on_another_scans_score_is_refused(hand: "Hand") -> None:
     a, b = hand.scans("a", "b")
     hand.decide(model_id, None, {a: 0.1, b: 0.7})
     for other in (score_id(hand, b), 99):
+        rows = [DecidedAgain(a, other, NORMAL, 0.5)]
         with pytest.raises(RecordError, match=f"no score {other} of scan {a}"):
-            append_decisions(
-                hand.engine, threshold_id, [(a, other, NORMAL, 0.5)], hand.run(), hand.noon
-            )
+            append_decisions(hand.engine, threshold_id, rows, hand.run(), hand.noon)
 
 
 def test_where_another_found_a_different_score_first_its_parts_alone_stand(hand: "Hand") -> None:

@@ -35,6 +35,9 @@ KEYS = [
     "heatmap_path",
     "decided_at",
     "review",
+    "reason",
+    "gate",
+    "spread",
 ]
 
 
@@ -55,13 +58,18 @@ def test_an_empty_record_has_no_history(hand: "Hand") -> None:
 def test_a_line_tells_all_of_its_decision(hand: "Hand") -> None:
     from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
     from db.repository.scans import register_scans
-    from mriad_model.enums import HeatmapKind
+    from mriad_model.enums import DecisionReason, HeatmapKind
 
     model_id, threshold_id = hand.ready()
     (a,) = hand.scans("a")
     register_scans(hand.engine, [hand.seen("a", path="archive/a.png")])
     pictures = [HeatmapFile(HeatmapKind.SLICE, n, f"heatmaps/a{n}.png", "f00") for n in (0, 1)]
-    row = ScoredScan(a, 0.7, (0.7,), pictures, SUSPICIOUS, 0.25)
+    row = ScoredScan(
+        *(a, 0.7, (0.7,), pictures, SUSPICIOUS, 0.25),
+        reason=DecisionReason.NEAR_GATE,
+        gate=0.75,
+        spread=0.5,
+    )
     append_scored(hand.engine, model_id, threshold_id, [row], hand.run(), at(3))
     (line,) = decisions(hand.engine)
     assert [field.name for field in fields(line)] == KEYS
@@ -79,6 +87,9 @@ def test_a_line_tells_all_of_its_decision(hand: "Hand") -> None:
         "heatmap_path": "heatmaps/a0.png",
         "decided_at": at(3),
         "review": None,
+        "reason": DecisionReason.NEAR_GATE,
+        "gate": 0.75,
+        "spread": 0.5,
     }
 
 

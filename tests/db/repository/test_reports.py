@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from db.entities import Report, RunEnd
 from db.repository import reports as reports_records
-from db.repository.decisions import append_decisions, verdicts_of
+from db.repository.decisions import DecidedAgain, append_decisions, verdicts_of
 from db.repository.history import decided_in
 from db.repository.models import model_by_id
 from db.repository.reports import append_report, last_report_time, latest_decisions, report_of_run
@@ -57,15 +57,15 @@ def test_the_last_word_on_a_scan_counts(hand: "Hand") -> None:
     later = hand.threshold(model_id, dataset_id, k=3.0, value=0.85)
     scores = stored_scores(hand.engine, model_id, [a, b])
     said = [(a, Verdict.SUSPICIOUS), (b, Verdict.NORMAL)]
-    rows = [(scan, scores[scan].score_id, verdict, 0.25) for scan, verdict in said]
+    rows = [DecidedAgain(scan, scores[scan].score_id, verdict, 0.25) for scan, verdict in said]
     append_decisions(hand.engine, later, rows, hand.run(), NOON)
     found = latest_decisions(hand.engine, [hand.run()], 10)
-    assert (found.scans, found.suspicious) == (2, 1)
+    assert (found.tally.decisions, found.tally.suspicious) == (2, 1)
     assert [(row.scan_id, row.threshold_id) for row in found.worst] == [(a, later)]
     decided = {row.decision_id: row.verdict for row in found.worst}
     assert verdicts_of(hand.engine, decided) == decided
     back = latest_decisions(hand.engine, [hand.run()], 10, active=threshold_id)
-    assert (back.scans, back.suspicious) == (2, 2)
+    assert (back.tally.decisions, back.tally.suspicious) == (2, 2)
     assert {row.threshold_id for row in back.worst} == {threshold_id}
 
 

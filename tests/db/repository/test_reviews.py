@@ -16,7 +16,7 @@ from db.repository.reviews import (
 )
 from db.repository.scan_details import scan_details
 from db.timestamps import after
-from mriad_model.enums import LabelSource, LabelValue, Verdict
+from mriad_model.enums import LabelSource, LabelValue, ReviewVerdict
 from mriad_model.errors import NotInRecord
 
 if TYPE_CHECKING:
@@ -35,9 +35,11 @@ class Reviewed:
         (self.decision,) = decisions(hand.engine)
         self.now = hand.noon
 
-    def says(self, value: LabelValue | None, who: str = "ann", word: Verdict | None = None) -> int:
+    def says(
+        self, value: LabelValue | None, who: str = "ann", word: ReviewVerdict | None = None
+    ) -> int:
         self.now = after(self.now, 1)
-        verdict = word or (Verdict.NORMAL if value is HEALTHY else Verdict.SUSPICIOUS)
+        verdict = word or (ReviewVerdict.NORMAL if value is HEALTHY else ReviewVerdict.SUSPICIOUS)
         said = Review(self.scan_id, self.decision.decision_id, who, verdict, "", self.now)
         label = value and Label(self.scan_id, value, LabelSource.REVIEWER, who, self.now)
         return append_review(self.hand.engine, said, label or None)
@@ -101,7 +103,7 @@ def test_the_same_word_said_again_after_it_was_withdrawn_labels_again(reviewed: 
 
 def test_a_verdict_that_is_no_label_leaves_the_labels(reviewed: Reviewed) -> None:
     reviewed.says(HEALTHY)
-    reviewed.says(None, word=Verdict.SUSPICIOUS)
+    reviewed.says(None, word=ReviewVerdict.SUSPICIOUS)
     assert reviewed.holds == ("suspicious", HEALTHY)
     reviewed.withdraws()
     assert reviewed.holds == ("normal", HEALTHY)

@@ -11,7 +11,7 @@ from db.repository import history as history_records
 from db.repository.comparisons import append_comparison, comparisons
 from db.repository.reviews import append_review, reviews
 from db.repository.warnings import append_warnings, warnings
-from mriad_model.enums import Verdict, WarningKind
+from mriad_model.enums import ReviewVerdict, WarningKind
 from mriad_model.errors import NotInRecord, RecordError
 
 if TYPE_CHECKING:
@@ -59,14 +59,14 @@ def test_a_review_is_of_a_decision_on_its_scan(hand: "Hand") -> None:
     a, b = hand.scans("a", "b")
     hand.decide(*hand.ready(), {a: 0.9, b: 0.1})
     decisions = {each.scan_id: each.decision_id for each in history_records.decisions(hand.engine)}
-    first = Review(a, decisions[a], "me", Verdict.NORMAL, "a flow artefact", hand.noon)
-    second = Review(b, decisions[b], "you", Verdict.NORMAL, "", hand.noon)
+    first = Review(a, decisions[a], "me", ReviewVerdict.NORMAL, "a flow artefact", hand.noon)
+    second = Review(b, decisions[b], "you", ReviewVerdict.NORMAL, "", hand.noon)
     ids = [append_review(hand.engine, each) for each in (first, second, first)]
     assert len(set(ids)) == 3
     assert [each.id for each in reviews(hand.engine)] == ids
     assert [each.note for each in reviews(hand.engine, a)] == ["a flow artefact"] * 2
     with pytest.raises(NotInRecord, match="no decision 99"):
-        append_review(hand.engine, Review(a, 99, "me", Verdict.NORMAL, "", hand.noon))
-    wrong = Review(b, decisions[a], "me", Verdict.NORMAL, "", hand.noon)
+        append_review(hand.engine, Review(a, 99, "me", ReviewVerdict.NORMAL, "", hand.noon))
+    wrong = Review(b, decisions[a], "me", ReviewVerdict.NORMAL, "", hand.noon)
     with pytest.raises(RecordError, match=f"is of scan {a}, not of scan {b}"):
         append_review(hand.engine, wrong)

@@ -99,7 +99,7 @@ def test_a_dry_run_says_what_would_turn_and_writes_nothing(
     assert (found["policy"], found["k"], found["dry_run"]) == ("quantile", 0.5, True)
     assert found["threshold_id"] is None
     assert {"mean", "sd", "n", "value"} <= found.keys()
-    assert found["flips"].keys() == {"to_suspicious", "to_normal"}
+    assert found["flips"].keys() == {"to_suspicious", "to_normal", "to_uncertain"}
     of_rate = ("recalibrate", "--dry-run", "--rate", 0.5, "--home", trained.home)
     _, out, _ = run(capsys, *of_rate, "--json")
     same = json.loads(out)

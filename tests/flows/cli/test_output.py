@@ -46,6 +46,7 @@ from mriad_model.enums import (
     LabelValue,
     Policy,
     RejectionReason,
+    ReviewVerdict,
     ScanKind,
     SettledBy,
     Verdict,
@@ -109,7 +110,7 @@ DECISION = DecisionRow(
     decided_at=NOON,
     review=None,
 )
-REVIEW = Review(1, 2, "Ann", Verdict.NORMAL, "", NOON, None, 1)
+REVIEW = Review(1, 2, "Ann", ReviewVerdict.NORMAL, "", NOON, None, 1)
 INGESTED = IngestResult(1, 0, REJECTED, [(1, "inbox/a.png")])
 TRAINED = TrainingResult(
     *range(1, 10),
@@ -122,7 +123,7 @@ TRAINED = TrainingResult(
     threshold=THRESHOLD,
 )
 SCORED = ScoringResult(
-    1, 0, REJECTED, *range(7), model_id=1, threshold_id=1, report="reports/a.html", warnings=[],
+    1, 0, REJECTED, *range(9), model_id=1, threshold_id=1, report="reports/a.html", warnings=[],
     seconds=1.0,
 )  # fmt: skip
 METRICS = Metrics(
@@ -218,7 +219,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "demo": output.demo_document(DemoResult(INGESTED, TRAINED, SCORED, REPLAYED, EVALUATED)),
     "history": output.history_document([DECISION], 0, 1),
     "show": output.show_document(DETAILS, [1], [["as recorded"]]),
-    "review": output.review_document(ReviewResult(1, DECISION, "Ann", Verdict.NORMAL), LABEL),
+    "review": output.review_document(ReviewResult(1, DECISION, "Ann", ReviewVerdict.NORMAL), LABEL),
     "verify": output.verify_document(REPLAYED),
     "activate": output.activate_document(1, 1, 3),
     "activate (the list)": {
@@ -244,7 +245,7 @@ MEASURED = (
 )
 DECISIONS = (
     "scan_id decision_id path kind model_id threshold_id score threshold p_value verdict "
-    "heatmap_path decided_at review"
+    "heatmap_path decided_at review reason gate spread"
 )
 
 
@@ -268,15 +269,16 @@ KEYS = {
         "validation_loss seconds activated why n_before n_new current_threshold_id comparison_id"
     ),
     "recalibrate": (
-        "threshold_id policy mean sd n k value flips.to_suspicious flips.to_normal decided dry_run "
-        + RATE
+        "threshold_id policy mean sd n k value flips.to_suspicious flips.to_normal "
+        "flips.to_uncertain decided dry_run " + RATE
     ),
     "score": (
-        f"new known {ITEM} scored suspicious recovered recovered_suspicious training_scans "
-        "incompatible unreadable why_unreadable.vanished why_unreadable.unfit "
-        "why_unreadable.reasons model_id threshold_id report warnings seconds"
+        f"new known {ITEM} scored suspicious uncertain not_scorable recovered "
+        "recovered_suspicious training_scans incompatible unreadable "
+        "why_unreadable.vanished why_unreadable.unfit why_unreadable.reasons "
+        "model_id threshold_id report warnings seconds"
     ),
-    "report": "report days runs suspicious warnings",
+    "report": "report days runs suspicious uncertain not_scorable warnings",
     "evaluate": (
         f"protocol memorisation note {MEASURED} n_healthy n_abnormal n_files n_folded_away "
         f"n_contradictory repeats {under('detectors.asymmetry', MEASURED)} "
@@ -297,7 +299,7 @@ KEYS = {
             under("run", "started_at environment.torch"),
             under("sightings", "id scan_id path size mtime_ns ctime_ns inode run_id seen_at"),
             under("labels", "id scan_id value source author created_at"),
-            under("scores.score", "id scan_id model_id value run_id created_at spread"),
+            under("scores.score", "id scan_id model_id value run_id created_at spread gate"),
             under("scores.model", "id sha256 path recipe.name dataset_id metrics.epochs run_id"),
             "scores.model.created_at scores.positions scores.slice_values scores.n_slices",
             under("scores.heatmaps", "id score_id kind position path sha256 created_at file"),

@@ -32,7 +32,11 @@ def test_rolling_back_is_one_more_activation(
     assert status == 0
     assert json.loads(out)["threshold_id"] == trained.threshold_id
     _, out, _ = run(capsys, "recalibrate", "--dry-run", "--home", trained.home, "--json")
-    assert json.loads(out)["flips"] == {"to_suspicious": 0, "to_normal": 0}
+    assert json.loads(out)["flips"] == {
+        "to_suspicious": 0,
+        "to_normal": 0,
+        "to_uncertain": 0,
+    }
     before = runs_since(open_record(trained.home), "")
     status, _, err = run(capsys, "activate", 999, "--home", trained.home)
     assert status == 1

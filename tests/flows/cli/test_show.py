@@ -20,6 +20,7 @@ from flows.cli import main as cli
 from flows.cli.console import sparkline
 from flows.cli.show import NOT_SCORED, SLICES
 from mriad_model.enums import (
+    DecisionReason,
     HeatmapKind,
     LabelSource,
     LabelValue,
@@ -92,7 +93,16 @@ def shown(tmp_path: Path) -> Shown:
     ]
     (home / "heatmaps" / "s.nii.gz").write_bytes(b"another")
     (home / "heatmaps" / "s.dcm").unlink()
-    row = ScoredScan(ids[0], 2.11, values, maps, Verdict.SUSPICIOUS, 0.1, positions=tuple(JUDGED))
+    row = ScoredScan(
+        ids[0],
+        2.11,
+        values,
+        maps,
+        Verdict.SUSPICIOUS,
+        0.1,
+        positions=tuple(JUDGED),
+        reason=DecisionReason.ABOVE_THRESHOLD,
+    )
     append_scored(engine, model, threshold, [row], run, NOON)
     label = Label(ids[0], LabelValue.ABNORMAL, LabelSource.REVIEWER, "Dr Ito", NOON)
     append_labels(engine, [label])
@@ -148,7 +158,7 @@ def test_a_series_is_told_line_by_line(capsys: pytest.CaptureFixture[str], shown
     assert (len(drawn), drawn.count(".")) == (24, 8)
     assert drawn[11] == max(drawn)
     assert out.count("inbox/s/note") == 20
-    assert "suspicious\t2.11\t1.5\t0.1" in out
+    assert "suspicious\tabove_threshold\t2.11\t1.5\t0.1" in out
     assert "Reviews" not in out
     assert "Not a medical device" in out
 

@@ -21,6 +21,7 @@ from mriad_model.detection.thresholds import (
     mean_and_sd,
     p_value,
     promised_rate,
+    sampling_interval,
     standing_out,
     verdict,
 )
@@ -274,3 +275,45 @@ def test_of_the_scans_that_stand_out_no_more_are_healthy_than_said():
         found = standing_out(p_value(scores, calibration))
         shares.append(found[:30].sum() / max(1, found.sum()))
     assert np.mean(shares) <= 0.1
+
+
+@pytest.mark.parametrize(
+    ("policy", "k"), [(Policy.SIGMAS, 1.0), (Policy.SIGMAS, 2.0), (Policy.QUANTILE, 0.84)]
+)
+def test_a_threshold_drawn_anew_lies_in_the_interval_as_often_as_it_says(
+    policy: Policy, k: float
+) -> None:
+    """Scores of skewed groups of one to three; around the threshold of very many."""
+    rng = np.random.default_rng(3)
+    true = fit_threshold(rng.gamma(4, size=200_000), policy, k).value
+    inside = 0
+    for _ in range(400):
+        sizes = rng.integers(1, 4, 60)
+        groups = np.repeat(np.arange(60), sizes).tolist()
+        scores = np.repeat(rng.gamma(4, size=60), sizes)  # twins score alike
+        low, high = sampling_interval(scores, policy, k, 0.8, groups)
+        inside += low <= true <= high
+    assert 0.7 <= inside / 400 <= 0.9
+
+
+def test_the_interval_does_not_depend_on_the_order_of_scores() -> None:
+    rng = np.random.default_rng(0)
+    scores, groups = rng.normal(size=40), rng.integers(0, 20, 40).tolist()
+    order = rng.permutation(40)
+    mixed = scores[order], [groups[i] for i in order]
+    for policy, k in ((Policy.SIGMAS, 1.0), (Policy.QUANTILE, 0.9)):
+        found = sampling_interval(scores, policy, k, 0.5, groups)
+        assert sampling_interval(mixed[0], policy, k, 0.5, mixed[1]) == pytest.approx(found)
+        value = fit_threshold(scores, policy, k, groups).value
+        assert found[0] <= value <= found[1]
+
+
+def test_a_score_above_all_calibration_scores_is_outside_the_interval_of_a_quantile() -> None:
+    scores = np.arange(30.0)
+    _, high = sampling_interval(scores, Policy.QUANTILE, 0.95, 0.99)
+    assert high <= scores.max()
+
+
+def test_one_group_tells_no_interval() -> None:
+    found = sampling_interval([1.0, 2.0], Policy.SIGMAS, 1.0, 0.5, [7, 7])
+    assert found == (-math.inf, math.inf)

@@ -12,7 +12,7 @@ import pytest
 
 from mriad_model.dicom_outputs import dicom_outputs
 from mriad_model.dicom_outputs.job import OutputJob
-from mriad_model.enums import HeatmapKind, Verdict
+from mriad_model.enums import DecisionReason, HeatmapKind, Verdict
 from mriad_model.readers.folders import list_files
 from tests.mriad_model.conftest import SeriesWriter, drawn_head, oblique_affine
 from tests.support.places import SHARED
@@ -95,6 +95,7 @@ class Decisions:
             threshold=1.25,
             p_value=0.0125,
             verdict=Verdict.SUSPICIOUS,
+            reason=DecisionReason.ABOVE_THRESHOLD,
             model_id=3,
             model_sha256="ab12" * 16,
             software_version="0.1.0",

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from mriad_model.delivery.pending import PendingFolder, PendingFolders, PendingReason
+from mriad_model.enums import DecisionReason, RejectionReason, Verdict
+from mriad_model.rejections import RejectedItem
 from mriad_model.reports.changes import (
     ActiveNow,
     Changes,
@@ -13,10 +15,11 @@ from mriad_model.reports.run_report import (
     MOST_PICTURES,
     MOST_WAITING,
     HealthyFlagged,
+    SuspiciousScan,
     WarningLine,
     render_score_report,
 )
-from tests.support.reports import CHANGES, EVIL, PROVENANCE, Page, night, night_page
+from tests.support.reports import CHANGES, EVIL, PNG, PROVENANCE, Page, night, night_page
 
 
 def test_a_page_bears_the_head_of_the_record() -> None:
@@ -148,3 +151,33 @@ def test_a_night_tells_what_changed_since_its_scans_were_decided() -> None:
     assert "It replaced model 2, but is no longer active." in text
     assert "mriad activate" not in text
     assert "A new model" not in Page(render_score_report(night())).text
+
+
+def test_uncertain_and_not_scorable_scans_are_told_with_their_reason_and_not_as_normal() -> None:
+    uncertain = SuspiciousScan(
+        f"inbox/u{EVIL}", 7, 107, 1.25, 0.25, None, verdict=Verdict.UNCERTAIN,
+        reason=DecisionReason.NEAR_THRESHOLD,
+    )  # fmt: skip
+    refused = SuspiciousScan(
+        "inbox/photo.png", 8, 108, 98.75, 0.0125, PNG, verdict=Verdict.NOT_SCORABLE,
+        reason=DecisionReason.UNLIKE_LEARNED,
+    )  # fmt: skip
+    failed = RejectedItem("inbox/v.nii", RejectionReason.UNREGISTERED, f"fit 0.2 {EVIL}")
+    report = replace(
+        night(0, 0),
+        unsure=[uncertain, refused],
+        unregistered=[failed],
+        n_uncertain=3,
+        n_not_scorable=2,
+    )
+    page = Page(render_score_report(report))
+    text = " ".join(page.text.split())
+    assert "Uncertain3" in "".join(page.text.split())
+    assert "Notscorable2" in "".join(page.text.split())
+    assert "other calibration scans could decide otherwise" in text
+    assert "2 more uncertain scans are in the record" in text
+    assert "another sequence, plane or source, or no head" in text
+    assert "registration failed: fit 0.2" in text
+    assert "98.75" not in text  # a score that says nothing
+    assert "0.0125" not in text
+    assert page.tags.count("script") == 0

@@ -6,7 +6,7 @@ import json
 
 from db.entities import Comparison, RecordedWarning, Rejection, Review, RunEnd
 from db.repository.comparisons import append_comparison
-from db.repository.decisions import append_decisions
+from db.repository.decisions import DecidedAgain, append_decisions
 from db.repository.history import HistoryQuery, decisions
 from db.repository.models import append_threshold, threshold_by_id
 from db.repository.rejections import append_rejections
@@ -16,7 +16,7 @@ from db.repository.runs import end_run
 from db.repository.scores import stored_scores
 from db.repository.warnings import append_warnings
 from db.timestamps import now
-from mriad_model.enums import RejectionReason, RunStatus, Verdict, WarningKind
+from mriad_model.enums import RejectionReason, ReviewVerdict, RunStatus, Verdict, WarningKind
 from tasks.reports.weekly_report import write_weekly_report
 from tests.tasks.conftest import Bench
 from tests.tasks.scoring.test_drift import Nights
@@ -31,7 +31,7 @@ def test_a_week_is_told_from_the_record(bench: Bench) -> None:
     n_suspicious = len(rows)
     by_scan = {row.scan_id: row.decision_id for row in rows}
     append_review(
-        engine, Review(ids[0], by_scan[ids[0]], "me", Verdict.NORMAL, "an artefact", now())
+        engine, Review(ids[0], by_scan[ids[0]], "me", ReviewVerdict.NORMAL, "an artefact", now())
     )
     append_rejections(
         engine,
@@ -79,14 +79,14 @@ def test_a_scan_decided_again_counts_once_by_the_last_word(bench: Bench) -> None
     nights = Nights(bench)
     (scan,) = nights.scans(1, None)
     nights.decide([scan], [1.2])
-    assert latest_decisions(bench.engine, [bench.run_id], 10).suspicious >= 1
+    assert latest_decisions(bench.engine, [bench.run_id], 10).tally.suspicious >= 1
     nights.threshold = append_threshold(bench.engine, nights.again)
     (score,) = stored_scores(bench.engine, nights.model, [scan]).values()
-    rows = [(scan, score.score_id, Verdict.NORMAL, 0.2)]
+    rows = [DecidedAgain(scan, score.score_id, Verdict.NORMAL, 0.2)]
     append_decisions(bench.engine, nights.threshold, rows, bench.run_id, now())
     found = latest_decisions(bench.engine, [bench.run_id], 100)
     assert scan not in {row.scan_id for row in found.worst}
-    assert found.scans == 41
+    assert found.tally.decisions == 41
 
 
 def test_an_empty_record_makes_an_empty_week(bench: Bench) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from db.entities import Label, Model, Scan, Sighting, Threshold
 from db.repository.decisions import ScoredScan, append_scored
+from db.repository.history import HistoryQuery, decisions, tally
 from db.repository.labels import append_labels
 from db.repository.models import (
     activate,
@@ -22,11 +23,21 @@ from db.repository.scans import register_scans
 from db.repository.scores import calibration_scores
 from db.repository.warnings import warnings
 from db.timestamps import now
-from mriad_model.built_in_recipes import AUTOENCODER
+from mriad_model.built_in_recipes import AUTOENCODER, DEFAULT
 from mriad_model.detection.thresholds import fit_threshold
-from mriad_model.enums import LabelSource, LabelValue, Policy, Role, ScanKind, Verdict, WarningKind
+from mriad_model.enums import (
+    DecisionReason,
+    LabelSource,
+    LabelValue,
+    Policy,
+    Role,
+    ScanKind,
+    Verdict,
+    WarningKind,
+)
+from mriad_model.recipes import Recipe
 from tasks.scoring.drift import check_drift
-from tasks.training.thresholds import append_proposal, propose
+from tasks.training.thresholds import append_proposal, decide_again, propose
 from tests.tasks.conftest import Bench
 
 RNG = np.random.default_rng(0)
@@ -41,14 +52,12 @@ def nights(bench: Bench) -> "Nights":
 class Nights:
     """A model with forty calibration scans of mean 0 and sd 1, and the scans of its nights."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, recipe: Recipe = AUTOENCODER) -> None:
         self.bench, self.n = bench, 0
         calibrates = self.scans(40, None)
         members = [(each, Role.CALIBRATION, each) for each in calibrates]
         dataset = freeze_dataset(bench.engine, members, bench.run_id)
-        model = Model(
-            "a" * 64, "models/a", AUTOENCODER.to_json(), dataset, "{}", bench.run_id, now()
-        )
+        model = Model("a" * 64, "models/a", recipe.to_json(), dataset, "{}", bench.run_id, now())
         self.model = append_model(bench.engine, model)
         threshold = Threshold(
             self.model, dataset, Policy.SIGMAS, 0.0, 1.0, 40, 1.0, LINE, bench.run_id, now()
@@ -68,21 +77,36 @@ class Nights:
             rows.append((scan, [Sighting(0, f"{name}.png", 1, 2, 3, self.bench.run_id, now())]))
         return [each.scan_id for each in register_scans(self.bench.engine, rows)]
 
-    def decide(self, scan_ids: Sequence[int], values: Sequence[float]) -> None:
+    def decide(
+        self, scan_ids: Sequence[int], values: Sequence[float], gate: float | None = None
+    ) -> None:
+        """Decide as a threshold without an interval does; a gate above 1 refuses."""
+        refused = gate is not None and gate > 1
         rows = [
             ScoredScan(
                 scan_id,
                 float(value),
-                verdict=Verdict.SUSPICIOUS if value > LINE else Verdict.NORMAL,
+                verdict=Verdict.NOT_SCORABLE
+                if refused
+                else Verdict.SUSPICIOUS
+                if value > LINE
+                else Verdict.NORMAL,
                 p_value=0.5,
+                gate=gate,
             )
             for scan_id, value in zip(scan_ids, values, strict=True)
         ]
         append_scored(self.bench.engine, self.model, self.threshold, rows, self.bench.run_id, now())
 
-    def night(self, n: int, shift: float = 0.0, scanner: str | None = None) -> list[int]:
+    def night(
+        self,
+        n: int,
+        shift: float = 0.0,
+        scanner: str | None = None,
+        gate: float | None = None,
+    ) -> list[int]:
         ids = self.scans(n, scanner)
-        self.decide(ids, RNG.normal(shift, size=n))
+        self.decide(ids, RNG.normal(shift, size=n), gate)
         return ids
 
     def label(
@@ -166,3 +190,41 @@ def test_with_no_new_healthy_scan_the_threshold_is_the_same(nights: Nights) -> N
     engine = nights.bench.engine
     proposal = propose(engine, Policy.SIGMAS, 1.0, new_healthy=True)
     assert append_proposal(engine, proposal, nights.bench.run_id) == nights.threshold
+
+
+def test_a_scanner_whose_scans_are_not_scorable_is_named_and_is_no_drift_of_scores(
+    nights: Nights,
+) -> None:
+    nights.night(60, scanner="GE Signa")
+    nights.night(60, shift=9.0, scanner="Philips Ingenia", gate=1.5)
+    (text,) = nights.check()
+    assert text.startswith(
+        "60 of the last 60 scans of the scanner Philips Ingenia are not scorable"
+    )
+    (row,) = warnings(nights.bench.engine)
+    assert row.kind is WarningKind.NOT_SCORABLE
+    assert json.loads(row.subject)["not_scorable"] == 60
+    assert nights.check() == []  # not every night
+
+
+def test_a_few_scans_that_are_not_scorable_are_no_warning(nights: Nights) -> None:
+    nights.night(100)
+    nights.night(4, gate=1.5)
+    assert nights.check() == []
+
+
+def test_a_new_threshold_turns_no_scan_that_is_not_scorable(bench: Bench) -> None:
+    nights = Nights(bench, DEFAULT)
+    refused = nights.night(3, shift=50.0, gate=1.2)
+    near = nights.night(4, shift=-50.0, gate=0.95)
+    clear = nights.night(5, shift=50.0, gate=0.3)
+    proposal = propose(bench.engine, Policy.SIGMAS, 1.5)
+    nights.threshold = append_proposal(bench.engine, proposal, bench.run_id)
+    assert decide_again(bench.engine, nights.threshold, bench.run_id) == 40 + 12
+    query = HistoryQuery(threshold_id=nights.threshold, limit=None)
+    found = {row.scan_id: (row.verdict.value, row.reason) for row in decisions(bench.engine, query)}
+    assert {found[i] for i in refused} == {("not_scorable", DecisionReason.UNLIKE_LEARNED)}
+    assert {found[i] for i in near} == {("uncertain", DecisionReason.NEAR_GATE)}
+    assert {found[i] for i in clear} == {("suspicious", DecisionReason.ABOVE_THRESHOLD)}
+    counted = tally(bench.engine, [bench.run_id])
+    assert counted.scored == counted.decisions - 6  # each is decided twice

@@ -1,0 +1,25 @@
+"""The parts of a recipe that say when a scan is not scorable, and when a decision is uncertain."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from mriad_model.recipe_fields import Share, between
+
+
+@dataclass(frozen=True, slots=True)
+class GateRecipe:
+    """How unlike the healthy scans a picture may be, see `mriad_model.detection.gate`."""
+
+    # Standard deviations of how far healthy ones lie from each other
+    limit: Annotated[float, between(0.1, 100)] = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class UncertainRecipe:
+    """Where a decision is neither normal nor suspicious, see `mriad_model.detection.verdicts`."""
+
+    # That a threshold drawn from as many other healthy scans lies in the interval around this one
+    confidence: Share = 0.5
+    gate_edge: Share = 0.9  # of the gate's limit: nearer to it, no scan is normal
+    # Standard deviations of the folds' scores: nearer to the threshold, the folds disagree
+    spreads: Annotated[float, between(0, 10)] = 1.0

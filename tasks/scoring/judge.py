@@ -1,0 +1,56 @@
+"""Decisions from stored figures: a threshold, its calibration scores, what the recipe says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from sqlalchemy import Engine
+
+from db.entities import Scan, Threshold
+from db.repository.models import model_by_id
+from mriad_model.detection.thresholds import ThresholdFit, p_value, sampling_interval
+from mriad_model.detection.verdicts import Evidence, Judgement, Line, judge
+from mriad_model.recipes import Recipe
+from tasks.scoring.calibration import Calibration, calibration_of
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A threshold with all that its decisions stand on."""
+
+    recipe: Recipe
+    threshold: Threshold | ThresholdFit
+    healthy: Calibration
+
+    @classmethod
+    def of(cls, engine: Engine, threshold: Threshold) -> Self:
+        """The judge of a recorded threshold."""
+        recipe = Recipe.from_json(model_by_id(engine, threshold.model_id).recipe)
+        healthy = calibration_of(engine, threshold.model_id, threshold.dataset_id)
+        return cls(recipe, threshold, healthy)
+
+    @cached_property
+    def line(self) -> Line:
+        """The threshold and its sampling interval."""
+        drawn, how = self.threshold, self.recipe.uncertain
+        if how is None:
+            return Line(drawn.value)
+        values, groups = self.healthy.values, self.healthy.groups
+        band = sampling_interval(values, drawn.policy, drawn.k, how.confidence, groups)
+        return Line(drawn.value, band)
+
+    def verdicts(self, found: Sequence[Evidence]) -> list[Judgement]:
+        """The verdict on each of these scans."""
+        return [judge(each, self.line, self.recipe.uncertain) for each in found]
+
+    def p_values(self, found: Sequence[Evidence]) -> list[float]:
+        """How unusual each score is among the calibration scores."""
+        scores = np.array([each.score for each in found])
+        chances: list[float] = p_value(scores, self.healthy.values, self.healthy.groups).tolist()
+        return chances
+
+    def contrast_known(self, scan: Scan) -> bool:
+        """Whether the scan's contrast is known, where the model is for scans of one."""
+        return self.recipe.scans.contrast is None or scan.contrast is not None

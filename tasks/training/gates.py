@@ -1,0 +1,32 @@
+"""The gate of a model in training, from the healthy scans that it learns from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from db.repository.models import dataset_groups
+from db.repository.scans import scans_by_id
+from mriad_model.detection.devices import repeatable, resolve_device
+from mriad_model.detection.gate import Gate, fit_gate
+from mriad_model.preprocessing.slices import joined
+from mriad_model.recipes import Recipe
+from tasks.runtime.connections import database
+from tasks.runtime.workspace import Workspace
+from tasks.scoring.preprocess import load_prepared
+
+
+def gate_of(home: str, dataset_id: int, recipe: Recipe, folders: Sequence[str]) -> Gate | None:
+    """Learn what the healthy pictures in these workspaces look like; None without a gate."""
+    if recipe.gate is None:
+        return None
+    engine = database(home)
+    group = dataset_groups(engine, dataset_id)
+    found = {
+        each.scan_id: each.slices.batch
+        for folder in folders
+        for each in load_prepared(Workspace(Path(folder)))
+    }
+    scans = scans_by_id(engine, found)  # in the order of their content, not of their arrival
+    scan_ids = sorted(found, key=lambda each: scans[each].sha256)
+    slices = joined([found[each] for each in scan_ids])
+    with repeatable(resolve_device("cpu")):
+        return fit_gate(slices, [group[each] for each in scan_ids], recipe.gate.limit)
