@@ -176,21 +176,22 @@ def _wrong(replay: Replay, judged: ModelScore, judge: Judge) -> list[str]:
     elif verdict(found.score, judge.line.value) is not verdict(stored.score, judge.line.value):
         wrong.append(f"score {found.score!r}, on the other side of the threshold than recorded")
     for name in ("gate", "spread"):
-        now, before = getattr(found, name), getattr(stored, name)
-        if optional_alike(now, before) is Alike.OTHER:
-            wrong.append(f"{name} {now!r}, recorded {before!r}")
+        anew, kept = getattr(found, name), getattr(stored, name)
+        if optional_alike(anew, kept) is Alike.OTHER:
+            wrong.append(f"{name} {anew!r}, recorded {kept!r}")
     if judged.found.positions != replay.scored.positions:
         wrong.append("which of its slices are judged")
     elif all_alike(judged.slice_values, replay.scored.slice_values) is Alike.OTHER:
         wrong.append("its slice scores")
     if not judge.healthy.values:
         return [*wrong, "its p-value"]
-    for evidence, whose in ((stored, "its"), (found, "with the figures found now, its")):
-        (result,) = judge.verdicts([evidence])
-        if result.verdict is not decision.verdict:
-            wrong.append(f"{whose} verdict")
-        elif decision.reason not in (None, result.reason):
-            wrong.append(f"{whose} reason")
+    before, now = judge.verdicts([stored, found])
+    if before.verdict is not decision.verdict:
+        wrong.append("its verdict")
+    elif decision.reason not in (None, before.reason):
+        wrong.append("its reason")
+    elif now != before:
+        wrong.append(f"what is found now is {now.verdict}, {now.reason}")
     if judge.p_values([stored]) != [decision.p_value]:
         wrong.append("its p-value")
     return wrong
