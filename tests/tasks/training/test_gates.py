@@ -1,0 +1,71 @@
+"""A gate from training to the record, the page and the replay."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from db.repository.history import HistoryQuery, decisions
+from mriad_model.built_in_recipes import AUTOENCODER, DEFAULT
+from mriad_model.delivery.pending import NO_FOLDERS
+from mriad_model.enums import DecisionReason, Policy, Verdict
+from mriad_model.phantom.render import phantom_slice
+from mriad_model.phantom.scanner import Contrast
+from tasks.maintenance.verify import replay_decisions
+from tasks.reports.run_report import ScoreCounts, write_score_report
+from tasks.training.thresholds import append_proposal, decide_again, propose
+from tests.support.phantoms import score, teach
+from tests.tasks.conftest import Bench
+
+RECIPE = replace(
+    AUTOENCODER.with_training(max_epochs=1), gate=DEFAULT.gate, uncertain=DEFAULT.uncertain
+)
+
+
+def drawn(folder: Path, numbers: range) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in numbers:
+        Image.fromarray(phantom_slice(i, Contrast.FLAIR, None, 96).pixels).save(folder / f"{i}.png")
+
+
+def test_a_picture_that_is_no_head_is_not_scorable_everywhere_and_stays_so(
+    bench: Bench, tmp_path: Path
+) -> None:
+    drawn(tmp_path / "healthy", range(30))
+    threshold_id = teach(bench, tmp_path / "healthy", RECIPE)
+    new = tmp_path / "new"
+    drawn(new, range(100, 104))
+    noise = np.random.default_rng(0).integers(0, 255, (96, 96), dtype=np.uint8)
+    Image.fromarray(noise).save(new / "noise.png")
+    night = score(bench, new)
+
+    refused, *heads = sorted(decisions(bench.engine), key=lambda row: -(row.gate or 0))
+    assert (refused.path or "").endswith("noise.png")
+    assert (refused.verdict, refused.reason) == (
+        Verdict.NOT_SCORABLE,
+        DecisionReason.UNLIKE_LEARNED,
+    )
+    assert all(row.verdict is not Verdict.NOT_SCORABLE for row in heads)
+    counts = ScoreCounts(5, 0, 0, 0, 0)
+    written = write_score_report.fn(
+        str(bench.home), night.bench.run_id, threshold_id, "inbox", counts, [], NO_FOLDERS
+    )
+    assert (written.scored, written.not_scorable) == (4, 1)
+    page = bench.home / written.path
+    assert "Not scorable scans" in page.read_text()
+    lines = {
+        line["scan_id"]: line
+        for line in csv.DictReader(page.with_suffix(".csv").read_text().splitlines())
+    }
+    line = lines[str(refused.scan_id)]
+    assert (line["result"], line["reason"]) == ("not_scorable", "unlike_learned")
+    assert line["score"] == line["p_value"] == line["sigmas_above_healthy"] == ""
+
+    again = append_proposal(bench.engine, propose(bench.engine, Policy.SIGMAS, 9.0), bench.run_id)
+    decide_again(bench.engine, again, bench.run_id)
+    (row,) = decisions(bench.engine, HistoryQuery(threshold_id=again, verdict=Verdict.NOT_SCORABLE))
+    assert (row.scan_id, row.gate) == (refused.scan_id, refused.gate)
+    report = replay_decisions.fn(str(bench.home), None, "cpu", str(bench.home / "work" / "replay"))
+    assert (report.identical, report.mismatched) == (10, [])
