@@ -11,7 +11,7 @@ from db.schema import metadata
 from docs import generate, screenshots
 from flows.cli.main import app
 from flows.settings import Settings
-from mriad_model.enums import NOTICE, RejectionReason
+from mriad_model.enums import NOTICE, DecisionReason, RejectionReason, Verdict
 from tests.support.places import REPOSITORY
 
 README = REPOSITORY / "README.md"
@@ -84,7 +84,8 @@ def test_the_page_of_settings_and_the_diagram_are_those_of_the_code() -> None:
 
 
 def test_every_table_and_every_reason_of_a_rejection_is_explained() -> None:
-    tables, _, reasons = (generate.DOCS / "record.md").read_text().partition("## Rejections")
+    text, _, reasons = (generate.DOCS / "record.md").read_text().partition("## Rejections")
+    tables, _, verdicts = text.partition("## Verdicts and reasons")
     explained = {
         name for row in re.findall(r"^\| (`.*?) \|", tables, re.MULTILINE) for name in _quoted(row)
     }
@@ -93,6 +94,8 @@ def test_every_table_and_every_reason_of_a_rejection_is_explained() -> None:
         name for row in re.findall(r"^\| (`.*?) \|", reasons, re.MULTILINE) for name in _quoted(row)
     }
     assert given == {each.value for each in RejectionReason}
+    told = set(_quoted(verdicts))
+    assert told >= {each.value for each in (*Verdict, *DecisionReason)}
 
 
 def _quoted(text: str) -> list[str]:
