@@ -7,9 +7,10 @@ STAMP := $(VENV)/.installed
 # files go in order, for those with the fewest tests are the longest and would come last.
 TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 TYPED := -p mriad_model -p db -p tasks -p web -p flows -p benchmarks -p docs
+DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz chaos docs screenshots format bench clean
+.PHONY: help demo test check fuzz chaos docs screenshots format bench figures clean
 
 help:
 	@echo "make demo    the whole job on drawn heads, with a report at the end"
@@ -17,6 +18,7 @@ help:
 	@echo "make check   formatting, lint, types, import contracts and the tests"
 	@echo "make fuzz    42,000 damaged files of every format: nothing but scans and rejections"
 	@echo "make bench   speed and memory, as ratios against a yardstick in the same run"
+	@echo "make figures  the tables of docs/results.md anew (DATA=../shared/data, SETS=\"lgg55 ixi\")"
 	@echo "make chaos   100 kills at random moments: the record ends as without them"
 	@echo "make docs    the handbook as a site in build/site; a dead link fails"
 	@echo "make screenshots  type the tutorial and take the pictures of its pages (needs Chromium)"
@@ -64,6 +66,9 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+figures: $(STAMP)
+	$(BIN)/python -m benchmarks.figures --data $(DATA) $(SETS)
 
 clean:
 	rm -rf $(VENV) demo-home build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

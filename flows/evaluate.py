@@ -1,11 +1,13 @@
 """The flow that measures a recipe on labelled scans, fold by fold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from prefect.runtime import flow_run
 
 from flows.private_flow import FOLDS, private_flow
+from mriad_model.evaluation.listing import Listing
 from mriad_model.evaluation.protocol import (
     EvaluationPlan,
     EvaluationProtocol,
@@ -28,10 +30,12 @@ from tasks.training.evaluate import evaluate_fold, gather_labelled, write_evalua
 class EvaluationResult:
     """The result of an evaluation."""
 
-    report: EvaluationReport
+    report: EvaluationReport  # of the first recipe
     page: str  # path, relative to the home
     unlabelled: int  # files
     rejected: list[RejectedItem]
+    others: tuple[EvaluationReport, ...] = ()  # of the other recipes, in order
+    pages: tuple[str, ...] = ()  # theirs
 
 
 @private_flow(name="evaluate_model", flow_run_name="evaluate {protocol}", workers=FOLDS)
@@ -47,27 +51,39 @@ def evaluate_model(
     k: float = 1.0,
     seed: int = 0,
     device: str = "auto",
+    listing: Listing | None = None,
+    others: Sequence[str] = (),
 ) -> EvaluationResult:
     """Measure `recipe` (JSON) on the labelled scans of a folder; activates nothing.
 
+    `others` are recipes to measure on the same folds, in the same way.
+
     The scans do not enter the record: a fold's model is thrown away, and so are its scores.
     """
-    require_protocol(protocol, Recipe.from_json(recipe))
+    for each in (recipe, *others):
+        require_protocol(protocol, Recipe.from_json(each))
     place = str(home)
     plan = EvaluationPlan(protocol, repeats, folds, seed, k=k)
     with recorded_run(database(place), "evaluate_model", flow_run.id, device_in_use(device)) as run:
         with work_folder(home, run.id) as scratch:
-            data = str(scratch / "scans.safetensors")
-            gathered = gather_labelled(folder, glob, labelling, recipe, data)
-            paths = [str(scratch / f"fold-{repeat}-{fold}.json") for repeat, fold in plan.folds]
-            folds_run = [
-                evaluate_fold.submit(data, plan, recipe, repeat, fold, device, path)
-                for (repeat, fold), path in zip(plan.folds, paths, strict=True)
-            ]
-            for done, fold_run in enumerate(folds_run, start=1):
-                fold_run.result()
-                tell("folds", done, len(folds_run))
-            report, page = write_evaluation_report(place, run.id, folder, paths, gathered.rejected)
+            found = []
+            for number, each in enumerate((recipe, *others)):
+                data = str(scratch / f"scans-{number}.safetensors")
+                gathered = gather_labelled(folder, glob, labelling, each, data, listing)
+                stem = scratch / f"fold-{number}"
+                paths = [f"{stem}-{repeat}-{fold}.json" for repeat, fold in plan.folds]
+                folds_run = [
+                    evaluate_fold.submit(data, plan, each, repeat, fold, device, path)
+                    for (repeat, fold), path in zip(plan.folds, paths, strict=True)
+                ]
+                for done, fold_run in enumerate(folds_run, start=1):
+                    fold_run.result()
+                    tell("folds", done, len(folds_run))
+                written = write_evaluation_report(
+                    place, run.id, folder, paths, gathered.rejected, number
+                )
+                found.append((*written, gathered))
+            report, page, gathered = found[0]
         metrics = report.model.metrics
         figures = {
             "n_healthy": metrics.n_healthy,
@@ -79,4 +95,7 @@ def evaluate_model(
         publish_summary(
             "evaluate-summary", f"Evaluated run {run.id}, protocol {protocol.value}", figures
         )
-    return EvaluationResult(report, page, gathered.unlabelled, gathered.rejected)
+    reports, pages, _ = zip(*found, strict=True)
+    return EvaluationResult(
+        report, page, gathered.unlabelled, gathered.rejected, reports[1:], pages[1:]
+    )

@@ -21,8 +21,11 @@ from flows.cli.options import (
     Files,
     Home,
     Labels,
+    MasksOption,
+    PatientsOption,
     Rate,
     RecipeName,
+    RecipeNames,
     Seed,
     Sigmas,
     flow_context,
@@ -30,6 +33,7 @@ from flows.cli.options import (
 )
 from flows.cli.preconditions import (
     holds_files,
+    listing_of,
     nothing_to_score,
     require_healthy,
     unmatched_lines,
@@ -249,25 +253,48 @@ def evaluate(
         typer.Option(help="seed: train and test on the same images; heldout: never."),
     ] = "heldout",
     recipe: RecipeName = None,
+    recipes: RecipeNames = None,
     contrast: Contrast = None,
     epochs: Epochs = None,
     repeats: Annotated[int, typer.Option(min=1, help="Repeat with other seeds.")] = 1,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the held-out protocol.")] = 5,
     files: Files = "*",
     labels: Labels = None,
+    patients: PatientsOption = None,
+    masks: MasksOption = None,
+    labels_from_masks: Annotated[
+        bool,
+        typer.Option(
+            "--labels-from-masks", help="A scan with a mask is abnormal, without one healthy."
+        ),
+    ] = False,
     sigmas: Sigmas = None,
     seed: Seed = None,
     device: Device = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a recipe on labelled scans, beside baselines that need no model."""
+    """Measure a recipe on labelled scans, beside baselines that need no model.
+
+    A file NAME_mask beside a scan NAME is the mask of its lesions.
+    """
     folder, labels = folder_name(path), existing(labels)
+    listing = listing_of(patients, masks, labels_from_masks=labels_from_masks, labels=labels)
     unmatched = unmatched_lines(labels, folder)
     if not holds_files(folder, files):
         raise NoScans(f"{folder}: no files there; name a folder with labelled scans")
-    given = {"recipe": recipe, "seed": seed, "sigmas": sigmas, "device": device}
+    if recipe is not None and recipes is not None:
+        raise SettingsError("give one of --recipe and --recipes")
+    names = [] if recipes is None else [name.strip() for name in recipes.split(",")]
+    if len(set(names)) < len(names):
+        raise SettingsError(f"--recipes {recipes}: a recipe is named twice")
+    given = {"recipe": names[0] if names else recipe, "seed": seed, "sigmas": sigmas}
+    given["device"] = device
     chosen = _recipe(read_context(home, **given), epochs, contrast)
+    others = [
+        _recipe(read_context(home, **given | {"recipe": name}), epochs, contrast)
+        for name in names[1:]
+    ]
     with flow_context(home, **given) as place:
         from flows.evaluate import evaluate_model
         from mriad_model.evaluation.protocol import EvaluationProtocol
@@ -288,6 +315,8 @@ def evaluate(
             k=settings.sigmas,
             seed=settings.seed,
             device=settings.device,
+            listing=listing,
+            others=others,
         )
     lines.show_evaluate(place.home, found, unmatched, as_json=as_json)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flows.train import TrainingResult
     from mriad_model.datasets.labels import LabelLine
     from mriad_model.detection.thresholds import ThresholdFit
+    from mriad_model.evaluation.lesion_metrics import Figure
     from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport
     from mriad_model.rejections import RejectedItem
     from tasks.reports.weekly_report import WeeklyReport
@@ -92,6 +93,18 @@ EVALUATED = (
     "{duplicates} counted with the scan they repeat."
 )
 EVALUATION_TABLE = "How well abnormal scans are told from healthy ones"
+LEAD = "{0}: AUROC {1:+.3f} beside the asymmetry's ({2.low:+.3f} to {2.high:+.3f}){chance}."
+STRATUM = "{0}: AUROC among scans alike in {1} {2}."
+LESIONS = (
+    "{0}: map's average precision by pixel {pixel_average_precision}, Dice {dice}, over "
+    "{1.n_scans} scans with masks.",
+    "  at the threshold: found {found_by_count_at_threshold} by count, "
+    "{found_by_volume_at_threshold} by volume; {false_findings_at_threshold} false findings a "
+    "healthy scan.",
+    "  at one false finding a healthy scan, as calibration gives it: found "
+    "{found_by_count_at_one_false} by count, {found_by_volume_at_one_false} by volume; "
+    "{false_findings_at_one_false}.",
+)
 CONFUSION = "Confusion over {repeats}: TN {0.tn}, FP {0.fp}, FN {0.fn}, TP {0.tp}."
 DEMO = (
     "Ingested {new} ({known} files were known); trained model {model} on {train} healthy ones.",
@@ -256,8 +269,8 @@ def show_evaluate(
     if as_json:
         show_json(output.evaluate_document(found, unmatched))
         return
-    _show_evaluation(found.report)
-    show_lines(REPORT.format(path=home / found.page))
+    _show_evaluation(found.report, found.others)
+    show_lines(*(REPORT.format(path=home / page) for page in (found.page, *found.pages)))
     show_notice()
 
 
@@ -285,7 +298,7 @@ def show_demo(home: Path, found: "DemoResult", *, as_json: bool) -> None:
     show_notice()
 
 
-def _show_evaluation(report: "EvaluationReport") -> None:
+def _show_evaluation(report: "EvaluationReport", others: "Sequence[EvaluationReport]" = ()) -> None:
     metrics = report.model.metrics
     show_lines(
         EVALUATED.format(
@@ -296,12 +309,42 @@ def _show_evaluation(report: "EvaluationReport") -> None:
             duplicates=counted(report.n_folded_away, "near-duplicate"),
         )
     )
-    rows = [_row(f"{report.recipe_name} recipe", report.model)]
-    rows += [_row(f"  {each.name} alone", each) for each in report.detectors]
-    rows += [_row(f"baseline: {each.name}", each) for each in report.baselines]
+    rows = []
+    for each in (report, *others):
+        rows.append(_row(f"{each.recipe_name} recipe", each.model))
+        rows += [_row(f"  {part.name} alone", part) for part in each.detectors]
+    shown = {name for each in (report, *others) for name in [part.name for part in each.detectors]}
+    rows += [
+        _row(f"baseline: {each.name}", each) for each in report.baselines if each.name not in shown
+    ]
     show_table(EVALUATION_TABLE, TITLES, rows)
     repeats = counted(metrics.n_repeats, "repeat")
     show_lines(CONFUSION.format(metrics.confusion, repeats=repeats))
+    for each in (report, *others):
+        _show_beside(each)
+
+
+def _show_beside(report: "EvaluationReport") -> None:
+    """A recipe beside the asymmetry, among scans alike, and its map beside the masks."""
+    lead, lesions = report.versus_asymmetry, report.lesions
+    if lead is not None:
+        shown = lead.interval.low > 0 or lead.interval.high < 0
+        chance = "" if shown else ": neither is shown to be better"
+        show_lines(
+            LEAD.format(report.recipe_name, lead.value, lead.interval, chance=chance),
+        )
+    for name, figure in report.strata.items():
+        show_lines(STRATUM.format(report.recipe_name, name, _with_interval(figure)))
+    if lesions is not None:
+        figures = {name: _with_interval(each) for name, each in lesions.figures.items()}
+        show_lines(*(line.format(report.recipe_name, lesions, **figures) for line in LESIONS))
+
+
+def _with_interval(figure: "Figure") -> str:
+    if figure.value is None:
+        return "n/a"
+    between = figure.interval
+    return f"{figure.value:.3f}" + (f" ({between.low:.2f}-{between.high:.2f})" if between else "")
 
 
 def _row(name: str, row: "EvaluatedRow") -> list[Cell]:

@@ -26,6 +26,10 @@ Home = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (default: MRIAD_DEVICE).")]
 RecipeName = Annotated[str | None, typer.Option("--recipe", help=RECIPES)]
+RecipeNames = Annotated[
+    str | None,
+    typer.Option("--recipes", metavar="NAME,NAME", help="Several recipes, side by side."),
+]
 Contrast = Annotated[
     str | None,
     typer.Option("--contrast", help="Of the volumes to learn: T1w, FLAIR, ... (default: theirs)."),
@@ -51,6 +55,19 @@ Files = Annotated[
 Labels = Annotated[
     Path | None,
     typer.Option("--labels", metavar="CSV", help="Labels from a CSV: columns path and label."),
+]
+PatientsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--patients",
+        metavar="folder|bids|CSV",
+        help="Whose the scans are: the first folder below no/ and yes/; sub-XXX in the name; or a "
+        "CSV with columns path and patient, and label, mask, difference, level if it has them.",
+    ),
+]
+MasksOption = Annotated[
+    Path | None,
+    typer.Option("--masks", metavar="FOLDER", help="Masks of lesions, named as their scans."),
 ]
 
 

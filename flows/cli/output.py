@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from flows.score import ScoringResult
     from flows.train import TrainingResult
     from mriad_model.datasets.labels import LabelLine
-    from mriad_model.evaluation.metrics import Metrics
+    from mriad_model.evaluation.lesion_metrics import Figure, LesionMetrics
+    from mriad_model.evaluation.metrics import Advantage, Interval, Metrics
     from mriad_model.evaluation.results import FoldResult
     from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, Rival
     from mriad_model.phantom.write import DrawnScan
@@ -140,7 +141,9 @@ def evaluate_document(found: "EvaluationResult", unmatched: "Sequence[LabelLine]
     """`mriad evaluate`."""
     return {
         **_evaluation(found.report),
+        "recipes": {each.recipe_name: _evaluation(each) for each in found.others},
         "report": found.page,
+        "reports": list(found.pages),
         "unlabelled": found.unlabelled,
         "rejected": _rejected(found.rejected),
         "unmatched": _unmatched(unmatched),
@@ -155,6 +158,10 @@ def _evaluation(report: "EvaluationReport") -> Document:
         **_keys(metrics, "n_healthy n_abnormal"),
         **_keys(report, "n_files n_folded_away n_contradictory"),
         "repeats": metrics.n_repeats,
+        "n_groups": list(metrics.n_groups),
+        "versus_asymmetry": report.versus_asymmetry and _advantage(report.versus_asymmetry),
+        "lesions": report.lesions and _lesions(report.lesions),
+        "strata": {name: _measured(each) for name, each in report.strata.items()},
         "detectors": {each.name: _method(each) for each in report.detectors},
         "baselines": {each.name: _method(each) for each in report.baselines},
         "strongest_untrained": report.rival and _rival(report.rival),
@@ -183,11 +190,36 @@ def _method(row: "EvaluatedRow") -> Document:
 def _rival(rival: "Rival") -> Document:
     return {
         **_keys(rival, "name direction_from_labels auroc"),
-        "advantage": {
-            "value": rival.advantage.value,
-            "interval": _keys(rival.advantage.interval, "low high"),
-        },
+        "advantage": _advantage(rival.advantage),
     }
+
+
+def _advantage(found: "Advantage") -> Document:
+    return {"value": found.value, "interval": _keys(found.interval, "low high")}
+
+
+def _lesions(found: "LesionMetrics") -> Document:
+    return {
+        **_keys(found, "unit n_scans n_lesions"),
+        **{name: _measured(each) for name, each in found.figures.items()},
+        "by_size": [
+            {
+                **_keys(each, "low high n_lesions n_scans"),
+                "found_at_threshold": _measured(each.found_at_threshold),
+                "found_at_one_false": _measured(each.found_at_one_false),
+                "auroc": _measured(each.auroc),
+            }
+            for each in found.by_size
+        ],
+    }
+
+
+def _measured(figure: "Figure") -> Document:
+    return {"value": figure.value, "interval": _limits(figure.interval)}
+
+
+def _limits(interval: "Interval | None") -> list[float] | None:
+    return interval and [interval.low, interval.high]
 
 
 def _fold(line: "FoldResult") -> Document:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from db.repository.labels import healthy_pool
 from db.repository.runs import was_cut_off
+from flows.context import folder_name
 from flows.messages import say
 from mriad_model.datasets.labels import LabelLine, read_label_lines
-from mriad_model.errors import TooFewScans
+from mriad_model.errors import SettingsError, TooFewScans
+from mriad_model.evaluation.listing import Listing, Patients, read_scan_csv
 from mriad_model.paths import escape_path, unescape_path
 from mriad_model.readers.folders import list_files
 
@@ -48,6 +50,31 @@ def unmatched_lines(csv: Path | None, folder: str) -> list[LabelLine]:
     if len(missing) > MOST_NAMED:
         say(f"and {len(missing) - MOST_NAMED} lines more that name no file; --json lists all")
     return missing
+
+
+def listing_of(
+    patients: str | None, masks: Path | None, *, labels_from_masks: bool, labels: Path | None
+) -> Listing:
+    """What the options of an evaluation say of its scans.
+
+    Raises:
+        SettingsError: a CSV or folder is not there or cannot be read; or labels are given twice.
+    """
+    if labels_from_masks and labels is not None:
+        raise SettingsError("give one of --labels and --labels-from-masks")
+    folder = None if masks is None else folder_name(masks)
+    if patients is None or patients in [*Patients]:
+        how = None if patients is None else Patients(patients)
+        return Listing(how, masks=folder, labels_from_masks=labels_from_masks)
+    if folder is not None or labels_from_masks:
+        raise SettingsError(
+            "a CSV of scans names their masks and labels itself: columns mask, label"
+        )
+    path = Path(patients)
+    if not path.is_file():
+        raise SettingsError(f"--patients {escape_path(path)}: give folder, bids or a CSV file")
+    read_scan_csv(path)  # before any server is started
+    return Listing(csv=str(path.absolute()))
 
 
 def require_healthy(engine: "Engine", home: Path) -> None:

@@ -65,7 +65,7 @@ def read_label_lines(path: Path) -> list[LabelLine]:
 
 def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
     """Line number, file and label word of each row that is not empty."""
-    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(csv_text(path), newline=""), strict=True)
     try:
         columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
         file = columns.get("path", columns.get("file"))
@@ -81,7 +81,8 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
         raise SettingsError(f"{where}: {error}") from error
 
 
-def _text(path: Path) -> str:
+def csv_text(path: Path) -> str:
+    """A CSV file's text. Raises SettingsError where it cannot be read or is not UTF-8."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -1,12 +1,12 @@
 """Labelled scans, prepared for one recipe, with the baselines' features; one file holds all."""
 
 import json
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
@@ -14,44 +14,68 @@ from safetensors.numpy import save
 from mriad_model.built_in_recipes import AUTOENCODER, VOLUME_AUTOENCODER
 from mriad_model.datasets.duplicates import Fingerprint, fingerprint, twin_groups
 from mriad_model.datasets.roles import joined_groups
-from mriad_model.detection.anomaly_maps import slice_scores
-from mriad_model.detection.detectors.asymmetry import Asymmetry
-from mriad_model.detection.scan_scores import largest_of_scans
-from mriad_model.enums import LabelValue
-from mriad_model.errors import ModelFileError, NoScans
+from mriad_model.enums import LabelValue, RejectionReason
+from mriad_model.errors import ModelFileError, NoScans, RejectedFile
 from mriad_model.evaluation.baselines import FileFeatures, file_features
-from mriad_model.preprocessing.foreground import interiors
+from mriad_model.evaluation.untrained import UntrainedScores, untrained_scores
 from mriad_model.preprocessing.prepared_file import from_arrays, to_arrays
 from mriad_model.preprocessing.scan_slices import prepare_scan, shown_slice, training_slices
 from mriad_model.preprocessing.slices import PreparedScan, SliceBatch, joined
+from mriad_model.readers.images.reading import ImageScan
 from mriad_model.readers.scan_types import ReadScan
 from mriad_model.recipes import Recipe
 
 METADATA_KEY = "mriad-evaluation"
 
 
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The grid of a scan as it is stored."""
+
+    shape: tuple[int, ...]  # (H, W) of a picture, (Z, Y, X) of a volume
+    affine: tuple[float, ...] | None = None  # 4x4, row by row, of a volume: voxel -> RAS mm
+
+    @property
+    def voxel_ml(self) -> float | None:
+        """What a voxel holds, ml; None of a picture, which has no millimetres."""
+        if self.affine is None:
+            return None
+        sides = np.array(self.affine, np.float64).reshape(4, 4)[:3, :3]
+        return float(abs(np.linalg.det(sides))) / 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSource:
+    """What is known of a scan besides its pixels."""
+
+    name: str  # escaped path, as the record keeps it
+    label: LabelValue
+    size_bytes: int
+    patient: str | None = None  # as the source names it; it goes into no file
+    level: float | None = None  # where in the head a slice lies, in any unit
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluationScan:
     """One labelled scan, prepared."""
 
-    name: str  # escaped path, as the record keeps it
-    label: LabelValue
-    patient: str | None  # as the source names it; it goes into no file
+    source: ScanSource
     fingerprint: Fingerprint  # of the slice that stands for the scan
     features: FileFeatures
     prepared: PreparedScan
-    upright: PreparedScan  # as the built-in recipe of its kind has it, for the asymmetry
+    untrained: UntrainedScores
+    grid: Grid
+    lesion: NDArray[np.bool_] | None  # on that grid; None where no mask is given
 
 
 def evaluation_scan(
-    name: str,
-    label: LabelValue,
-    size_bytes: int,
-    scan: ReadScan,
-    recipe: Recipe,
-    patient: str | None = None,
+    source: ScanSource, scan: ReadScan, recipe: Recipe, lesion: NDArray[np.bool_] | None = None
 ) -> EvaluationScan:
-    """Prepare a labelled scan. Raises RejectedFile where there is nothing in it to score."""
+    """Prepare a labelled scan.
+
+    Raises RejectedFile where there is nothing in it to score, or where its mask `lesion` has
+    another shape.
+    """
     shown = shown_slice(scan, recipe)
     prepared = prepare_scan(scan, recipe)
     built_in = next(
@@ -60,8 +84,16 @@ def evaluation_scan(
     upright = prepared
     if recipe.preprocessing != built_in.preprocessing:
         upright = prepare_scan(scan, built_in)
-    features = file_features(name, size_bytes, shown, prepared.n_slices)
-    return EvaluationScan(name, label, patient, fingerprint(shown), features, prepared, upright)
+    features = file_features(source.name, source.size_bytes, shown, prepared.n_slices)
+    if isinstance(scan, ImageScan):
+        grid = Grid(scan.pixels.shape)
+    else:
+        grid = Grid(scan.voxels.shape, tuple(scan.affine.ravel().tolist()))
+    if lesion is not None and lesion.shape != grid.shape:
+        detail = f"its mask has the shape {lesion.shape}, and it has {grid.shape}"
+        raise RejectedFile(RejectionReason.BAD_GEOMETRY, detail)
+    untrained = untrained_scores(upright)
+    return EvaluationScan(source, fingerprint(shown), features, prepared, untrained, grid, lesion)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,11 +101,15 @@ class EvaluationData:
     """N labelled scans, prepared once for one recipe. A scan is known by its position."""
 
     scans: tuple[PreparedScan, ...]
-    asymmetry: NDArray[np.float64]  # (N,) left-right asymmetry, whatever the recipe
+    untrained: tuple[UntrainedScores, ...]  # by methods that need no training, whatever the recipe
     names: tuple[str, ...]
     labels: tuple[LabelValue, ...]
     groups: tuple[int, ...]  # of near-duplicates, and of scans of one patient
+    duplicates: tuple[int, ...]  # of near-duplicates; scans of a known patient have one each
     features: tuple[FileFeatures, ...]
+    grids: tuple[Grid, ...]
+    levels: tuple[float | None, ...]
+    masks: Mapping[int, NDArray[np.uint8]]  # position -> bits of the lesion mask, packed
 
     def __len__(self) -> int:
         return len(self.names)
@@ -82,6 +118,13 @@ class EvaluationData:
         """The slices that training gets of the scans at these positions."""
         return joined([training_slices(self.scans[i], recipe) for i in items])
 
+    def lesion(self, item: int) -> NDArray[np.bool_] | None:
+        """Where the lesions of a scan are, on its grid; None where no mask is given."""
+        packed, shape = self.masks.get(item), self.grids[item].shape
+        if packed is None:
+            return None
+        return np.unpackbits(packed, count=math.prod(shape)).astype(np.bool_).reshape(shape)
+
     def to_bytes(self) -> bytes:
         """The data as one safetensors file; nothing in it can run."""
         arrays, scans = to_arrays(self.scans)
@@ -89,10 +132,14 @@ class EvaluationData:
             "names": self.names,
             "labels": self.labels,
             "groups": self.groups,
+            "duplicates": self.duplicates,
             "features": [asdict(features) for features in self.features],
+            "untrained": [asdict(scores) for scores in self.untrained],
+            "grids": [asdict(grid) for grid in self.grids],
+            "levels": self.levels,
             "scans": scans,
         }
-        arrays |= {"asymmetry": np.ascontiguousarray(self.asymmetry)}
+        arrays |= {f"mask.{item}": packed for item, packed in self.masks.items()}
         return save(arrays, {METADATA_KEY: json.dumps(about, sort_keys=True)})
 
     @classmethod
@@ -104,35 +151,50 @@ class EvaluationData:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return cls(
                 scans=tuple(from_arrays(arrays, about["scans"])),
-                asymmetry=arrays["asymmetry"],
+                untrained=tuple(UntrainedScores(**scores) for scores in about["untrained"]),
                 names=tuple(about["names"]),
                 labels=tuple(LabelValue(label) for label in about["labels"]),
                 groups=tuple(about["groups"]),
+                duplicates=tuple(about["duplicates"]),
                 features=tuple(FileFeatures(**features) for features in about["features"]),
+                grids=tuple(_grid(**grid) for grid in about["grids"]),
+                levels=tuple(about["levels"]),
+                masks={
+                    int(name.removeprefix("mask.")): packed
+                    for name, packed in arrays.items()
+                    if name.startswith("mask.")
+                },
             )
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise ModelFileError(f"{path.name} holds no evaluation data: {error}") from error
 
 
 def gather(scans: Sequence[EvaluationScan]) -> EvaluationData:
-    """Labelled scans as one, with one group for near-duplicates and a patient's scans."""
+    """Labelled scans as one, with one group for near-duplicates and a patient's scans.
+
+    Slices of one patient resemble each other and are not the same: where the patient is known,
+    none of them is a near-duplicate. No group is ever divided.
+    """
     if not scans:
         raise NoScans("no labelled scans to evaluate on: label them by folders no/ and yes/")
-    groups = twin_groups([each.fingerprint for each in scans])
+    twins = twin_groups([each.fingerprint for each in scans])
+    patients = [each.source.patient for each in scans]
+    own = enumerate(zip(twins, patients, strict=True))
     return EvaluationData(
         scans=tuple(each.prepared for each in scans),
-        asymmetry=asymmetry_scores([each.upright for each in scans]),
-        names=tuple(each.name for each in scans),
-        labels=tuple(each.label for each in scans),
-        groups=tuple(joined_groups(groups, [each.patient for each in scans])),
+        untrained=tuple(each.untrained for each in scans),
+        names=tuple(each.source.name for each in scans),
+        labels=tuple(each.source.label for each in scans),
+        groups=tuple(joined_groups(twins, patients)),
+        duplicates=tuple(-1 - i if patient is not None else twin for i, (twin, patient) in own),
         features=tuple(each.features for each in scans),
+        grids=tuple(each.grid for each in scans),
+        levels=tuple(each.source.level for each in scans),
+        masks={
+            i: np.packbits(each.lesion) for i, each in enumerate(scans) if each.lesion is not None
+        },
     )
 
 
-def asymmetry_scores(scans: Sequence[PreparedScan]) -> NDArray[np.float64]:
-    """Left-right asymmetry of scans prepared the built-in way, (N,); it needs no training."""
-    (part,) = (part for part in AUTOENCODER.detectors if part.kind == "asymmetry")
-    batch = joined([scan.batch for scan in scans])
-    inside = interiors(batch.masks, AUTOENCODER.scoring.erosion)
-    maps = Asymmetry().maps(part, batch, inside, torch.device("cpu"))
-    return largest_of_scans(slice_scores(maps, inside, AUTOENCODER.scoring.score), scans)
+def _grid(shape: Sequence[int], affine: Sequence[float] | None) -> Grid:
+    return Grid(tuple(shape), None if affine is None else tuple(affine))

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,13 +16,22 @@ from mriad_model.detection.training import Epoch
 from mriad_model.enums import Role
 from mriad_model.evaluation.baselines import baseline_scores, signed_scores
 from mriad_model.evaluation.dataset import EvaluationData
-from mriad_model.evaluation.protocol import EvaluationPlan, Selection, Split, select, split
+from mriad_model.evaluation.lesions import FoldLesions, measure_lesions
+from mriad_model.evaluation.protocol import (
+    EvaluationPlan,
+    EvaluationProtocol,
+    Split,
+    select,
+    split,
+)
 from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind, ScoreRow
-from mriad_model.evaluation.roc import FoldScores, turns
+from mriad_model.evaluation.roc import FoldScores
+from mriad_model.evaluation.untrained import UNTRAINED
 from mriad_model.preprocessing.slices import SliceBatch, joined
 from mriad_model.recipes import CrossFitting, Recipe
 
 Scores = NDArray[np.float64]
+TOGETHER = 256  # slices that a model scores at a time
 Paint = Callable[[NDArray[np.float32], NDArray[np.float32], tuple[float, float], str], bytes]
 """(prepared slice (S, S), its map (S, S), the model, a caption) -> a picture file's bytes."""
 
@@ -64,12 +73,13 @@ def run_fold(
             device,
             record,
         )
-    table = _Table(plan, at, parts, chosen)
+    table = _Table(plan, at, parts, data.groups, by_group=recipe.calibrate_by_group)
     found, detectors = _scored(model, data, table, recipe)
     rows = _rows(data, table, [each.score for each in found], detectors)
     pictures: tuple[Picture, ...] = ()
+    extremes: tuple[Picture, ...] = ()
     if paint is not None:
-        pictures = _pictures(data, table, found, rows[0], model=model, paint=paint)
+        pictures, extremes = _pictures(data, table, found, rows[0], model=model, paint=paint)
     return FoldResult(
         plan.protocol,
         *at,
@@ -86,6 +96,9 @@ def run_fold(
         epochs=tuple(epochs),
         pictures=pictures,
         seconds=time.perf_counter() - started,
+        lesions=_lesions(data, table, found, recipe),
+        strata=_strata(data, table),
+        extremes=extremes,
     )
 
 
@@ -117,21 +130,30 @@ def _scored(
     found: dict[int, ScanScores] = {}
     by_detector: dict[str, dict[int, float]] = {}
     for fold in [None, *sorted(set(folds.values()))]:
-        mine = [i for i in items if folds.get(i) == fold]
-        scans = [data.scans[i] for i in mine]
-        if not scans:
-            continue
-        batch = joined([scan.batch for scan in scans])
-        scored = model.score(batch) if fold is None else model.score(batch, fold)
-        of_scans = scans_of_slices(scored, scans, recipe.scans)
-        found |= dict(zip(mine, of_scans, strict=True))
-        for name, part in scored.parts.items():
-            largest = largest_of_scans(part, scans).tolist()
-            by_detector.setdefault(name, {}).update(zip(mine, largest, strict=True))
+        for mine in _few(data, [i for i in items if folds.get(i) == fold]):
+            scans = [data.scans[i] for i in mine]
+            batch = joined([scan.batch for scan in scans])
+            scored = model.score(batch) if fold is None else model.score(batch, fold)
+            found |= dict(zip(mine, scans_of_slices(scored, scans, recipe.scans), strict=True))
+            for name, part in scored.parts.items():
+                largest = largest_of_scans(part, scans).tolist()
+                by_detector.setdefault(name, {}).update(zip(mine, largest, strict=True))
     detectors = {
         name: np.array([of_item[i] for i in items]) for name, of_item in by_detector.items()
     }
     return [found[i] for i in items], detectors
+
+
+def _few(data: EvaluationData, items: Sequence[int]) -> Iterator[list[int]]:
+    """Positions of scans, about `TOGETHER` slices at a time: maps of all would fill memory."""
+    few: list[int] = []
+    for item in items:
+        few.append(item)
+        if sum(len(data.scans[i]) for i in few) >= TOGETHER:
+            yield few
+            few = []
+    if few:
+        yield few
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +163,17 @@ class _Table:
     plan: EvaluationPlan
     at: tuple[int, int]
     parts: Split
-    chosen: Selection
+    groups: Sequence[int]  # of all images, by position
+    by_group: bool  # whether the model's calibration counts groups
 
     @property
     def items(self) -> list[int]:
         """Positions of the images to score, each once."""
-        return sorted({*self.parts.calibration, *self.parts.test, *self.chosen.abnormal})
+        return sorted({*self.parts.calibration, *self.parts.test, *self.parts.abnormal})
 
     def fold_scores(self, scores: Mapping[int, float], threshold: ThresholdFit) -> FoldScores:
         """The test images' scores, by position, under a threshold."""
-        test, abnormal = self.parts.test, self.chosen.abnormal
+        test, abnormal = self.parts.test, self.parts.abnormal
         return FoldScores(
             *self.at,
             healthy_ids=test,
@@ -161,7 +184,14 @@ class _Table:
             mean=threshold.mean,
             sd=threshold.sd,
             n_calibration=threshold.n,
+            healthy_groups=tuple(self.groups[i] for i in test),
+            abnormal_groups=tuple(self.groups[i] for i in abnormal),
         )
+
+    def fit(self, calibration: Sequence[float]) -> ThresholdFit:
+        """The plan's threshold of values of the calibration scans."""
+        groups = [self.groups[i] for i in self.parts.calibration] if self.by_group else None
+        return fit_threshold(calibration, self.plan.policy, self.plan.k, groups)
 
     def row(self, name: str, kind: RowKind, scores: Sequence[float] | Scores) -> ScoreRow:
         """A method's row, its threshold drawn from its own calibration scores."""
@@ -172,7 +202,7 @@ class _Table:
             value, n = calibration[0], len(calibration)
             threshold = ThresholdFit(self.plan.policy, value, 0.0, n, self.plan.k, value)
         else:
-            threshold = fit_threshold(calibration, self.plan.policy, self.plan.k)
+            threshold = self.fit(calibration)
         return ScoreRow(name, kind, self.fold_scores(of_item, threshold))
 
 
@@ -186,11 +216,37 @@ def _rows(
     rows = [table.row(MODEL_ROW, RowKind.MODEL, of_model)]
     if len(detectors) > 1:
         rows += [table.row(name, RowKind.DETECTOR, part) for name, part in detectors.items()]
-    if "asymmetry" not in detectors:
-        rows.append(table.row("asymmetry", RowKind.BASELINE, data.asymmetry[items]))
+    for name in UNTRAINED:
+        if name not in detectors:
+            untrained = [getattr(data.untrained[i], name) for i in items]
+            rows.append(table.row(name, RowKind.BASELINE, untrained))
     for kind, of in ((RowKind.BASELINE, baseline_scores), (RowKind.DIRECTION, signed_scores)):
         rows += [table.row(name, kind, scores) for name, scores in of(training, images).items()]
     return tuple(rows)
+
+
+def _lesions(
+    data: EvaluationData, table: _Table, scored: Sequence[ScanScores], recipe: Recipe
+) -> FoldLesions | None:
+    if table.plan.protocol is EvaluationProtocol.SEED:
+        return None  # a map of what it was trained on
+    parts = table.parts
+    by_item = dict(zip(table.items, scored, strict=True))
+    return measure_lesions(
+        data,
+        by_item,
+        recipe.scans.plane,
+        (parts.calibration, parts.test, parts.abnormal, parts.decided),
+        lambda peaks: table.fit(peaks).value,
+    )
+
+
+def _strata(data: EvaluationData, table: _Table) -> dict[str, dict[int, float]]:
+    """What could pass for disease, by name and position; levels where all scans have one."""
+    items = [*table.parts.test, *table.parts.abnormal]
+    levels = {i: level for i in items if (level := data.levels[i]) is not None}
+    strata = {"sharpness": {i: data.features[i].sharpness for i in items}}
+    return strata | ({"level": levels} if len(levels) == len(set(items)) else {})
 
 
 def _pictures(
@@ -201,26 +257,37 @@ def _pictures(
     *,
     model: FittedModel,
     paint: Paint,
-) -> tuple[Picture, ...]:
-    """Heatmaps of the worst slices of the first scans that this fold decides.
+) -> tuple[tuple[Picture, ...], tuple[Picture, ...]]:
+    """Heatmaps of the worst slices of scans that this fold decides, of the first repeat alone.
 
-    Half are healthy; they are chosen before any score is known, of the first repeat alone.
+    First those of the first scans, half of them healthy, chosen before any score is known. Then
+    the extremes: the healthy scans that score highest, the abnormal ones lowest, in the middle and
+    highest.
     """
-    repeat, fold = table.at
-    if repeat > 0:
-        return ()
+    if table.at[0] > 0:
+        return (), ()
+    scores = row.scores
+    of_item = dict(
+        zip(
+            (*scores.healthy_ids, *scores.abnormal_ids),
+            (*scores.healthy_scores, *scores.abnormal_scores),
+            strict=True,
+        )
+    )
     n_folds = len(table.plan.folds) // table.plan.repeats
     each = -(-table.plan.n_pictures // (2 * n_folds))
-    mine = np.flatnonzero(turns(len(table.chosen.abnormal), repeat, n_folds) == fold)
-    wanted = [*table.parts.test[:each], *(table.chosen.abnormal[n] for n in mine[:each])]
-    scores = row.scores
-    colours = (model.colour_low, model.colour_high)
-    pictures = []
-    for i in wanted:
-        scan = scored[table.items.index(i)]
+    healthy = sorted(table.parts.test, key=lambda i: -of_item[i])
+    abnormal = sorted(table.parts.decided, key=lambda i: of_item[i])
+    middle = len(abnormal) // 2
+    extremes = [*healthy[:2], *abnormal[:2], *abnormal[middle : middle + 1], *abnormal[-1:]]
+
+    def painted(i: int) -> Picture:
+        scan, colours = scored[table.items.index(i)], (model.colour_low, model.colour_high)
         worst, sigmas = int(scan.slice_scores.argmax()), (scan.score - scores.mean) / scores.sd
         image, caption = data.scans[i].batch.images[worst], f"{sigmas:+.1f} sigma"
-        painted = paint(image, scan.maps[worst], colours, caption)
+        picture = paint(image, scan.maps[worst], colours, caption)
         suspicious = scan.score > scores.threshold_value
-        pictures.append(Picture(data.names[i], data.labels[i].value, sigmas, suspicious, painted))
-    return tuple(pictures)
+        return Picture(data.names[i], data.labels[i].value, sigmas, suspicious, picture)
+
+    chosen = [*table.parts.test[:each], *table.parts.decided[:each]]
+    return tuple(map(painted, chosen)), tuple(map(painted, dict.fromkeys(extremes)))

@@ -15,6 +15,7 @@ from mriad_model.detection.thresholds import DEFAULT_SIGMAS
 from mriad_model.enums import PICTURES, LabelValue, Policy, Role
 from mriad_model.errors import SettingsError, TooFewScans
 from mriad_model.evaluation.dataset import EvaluationData
+from mriad_model.evaluation.roc import turns
 from mriad_model.recipes import CrossFitting, Recipe
 
 
@@ -22,7 +23,7 @@ class EvaluationProtocol(StrEnum):
     """What may see what."""
 
     SEED = "seed"  # memorisation: train, threshold and test are the same images
-    HELDOUT = "heldout"  # train, threshold and test never share an image, nor a twin of one
+    HELDOUT = "heldout"  # train, threshold and test never share an image, a twin or a patient
 
 
 def require_protocol(protocol: EvaluationProtocol, recipe: Recipe) -> None:
@@ -70,34 +71,38 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What each healthy image does in one fold, by position. All abnormal images are tested.
+    """What each image does in one fold, by position.
 
-    With cross-fitting those not tested all train and calibrate, and none validates.
+    Abnormal images are tested in every fold, or, where healthy ones are of the same patient, in
+    the fold that tests those; each is decided in one fold. With cross-fitting those healthy ones
+    that are not tested all train and calibrate, and none validates.
     """
 
     train: tuple[int, ...]
     validation: tuple[int, ...]
     calibration: tuple[int, ...]
     test: tuple[int, ...]
+    abnormal: tuple[int, ...]
+    decided: tuple[int, ...]  # of the abnormal ones
     folds: Mapping[int, int] = field(default_factory=dict)  # of cross-fitting, by position
 
 
 def select(data: EvaluationData, protocol: EvaluationProtocol) -> Selection:
     """The images that count: every file for `seed`, the first of each twin group for `heldout`.
 
-    A group whose images have both labels is excluded.
+    A twin group whose images have both labels is excluded. All images of a patient count.
     """
     positions = list(range(len(data)))
     contradictory = 0
     if protocol is EvaluationProtocol.HELDOUT:
         labels: dict[int, set[LabelValue]] = {}
-        for group, label in zip(data.groups, data.labels, strict=True):
-            labels.setdefault(group, set()).add(label)
-        agreed = [i for i in positions if len(labels[data.groups[i]]) == 1]
+        for twin, label in zip(data.duplicates, data.labels, strict=True):
+            labels.setdefault(twin, set()).add(label)
+        agreed = [i for i in positions if len(labels[data.duplicates[i]]) == 1]
         contradictory = len(positions) - len(agreed)
         first: dict[int, int] = {}
         for i in agreed:
-            first.setdefault(data.groups[i], i)
+            first.setdefault(data.duplicates[i], i)
         positions = list(first.values())
     of_label = {
         label: tuple(i for i in positions if data.labels[i] is label) for label in LabelValue
@@ -115,7 +120,7 @@ def split(
     at: tuple[int, int],
     cross_fitting: CrossFitting | None = None,
 ) -> Split:
-    """Deal the healthy images out for one (repeat, fold), by name and seed. Raises TooFewScans.
+    """Deal the images out for one (repeat, fold), by name and seed. Raises TooFewScans.
 
     The `heldout` protocol cross-fits as a training of a recipe with `cross_fitting` would.
     """
@@ -123,7 +128,7 @@ def split(
     if plan.protocol is EvaluationProtocol.SEED:
         if len(healthy) < 2:
             raise TooFewScans(f"{len(healthy)} healthy image(s): training needs at least 2")
-        return Split(healthy, (), healthy, healthy)
+        return Split(healthy, (), healthy, healthy, chosen.abnormal, chosen.abnormal)
     repeat, fold = at
     names = [data.names[i] for i in healthy]
     groups = [data.groups[i] for i in healthy]
@@ -131,14 +136,33 @@ def split(
     folds = grouped_folds(groups, plan.n_folds, seed, names)
     rest = [n for n, found in enumerate(folds) if found != fold]
     test = tuple(i for i, found in zip(healthy, folds, strict=True) if found == fold)
+    fold_of = dict(zip(groups, folds, strict=True))
+    bound = [fold_of.get(data.groups[i]) for i in chosen.abnormal]
+    turn = turns(len(bound), repeat, plan.n_folds).tolist()
+    abnormal = tuple(
+        i for i, own in zip(chosen.abnormal, bound, strict=True) if own in (None, fold)
+    )
+    decided = tuple(
+        i
+        for i, own, free in zip(chosen.abnormal, bound, turn, strict=True)
+        if (free if own is None else own) == fold
+    )
     if is_cross_fitted(cross_fitting, len({groups[n] for n in rest})):
         items, of_rest = tuple(healthy[n] for n in rest), [groups[n] for n in rest]
         before, keys = [None] * len(rest), [names[n] for n in rest]
         inner = cross_fitting_folds(of_rest, before, cross_fitting.folds, seed, keys)
-        return Split(items, (), items, test, dict(zip(items, inner, strict=True)))
+        of_item = dict(zip(items, inner, strict=True))
+        return Split(items, (), items, test, abnormal, decided, of_item)
     roles = assign_roles([groups[n] for n in rest], plan.shares, seed, [names[n] for n in rest])
     of_role = {
         role: tuple(healthy[n] for n, given in zip(rest, roles, strict=True) if given is role)
         for role in (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION)
     }
-    return Split(of_role[Role.TRAIN], of_role[Role.VALIDATION], of_role[Role.CALIBRATION], test)
+    return Split(
+        of_role[Role.TRAIN],
+        of_role[Role.VALIDATION],
+        of_role[Role.CALIBRATION],
+        test,
+        abnormal,
+        decided,
+    )

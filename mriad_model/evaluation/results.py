@@ -2,12 +2,14 @@
 
 import base64
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from mriad_model.detection.training import Epoch, TrainingSummary
 from mriad_model.errors import SettingsError
+from mriad_model.evaluation.lesions import FoldLesions, restored
 from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.evaluation.roc import FoldScores
 
@@ -63,6 +65,9 @@ class FoldResult:
     epochs: tuple[Epoch, ...]
     pictures: tuple[Picture, ...]
     seconds: float
+    lesions: FoldLesions | None = None
+    strata: Mapping[str, Mapping[int, float]] = field(default_factory=dict)  # name -> scan -> value
+    extremes: tuple[Picture, ...] = ()  # highest and lowest scores, for those who look at them
 
     @property
     def n_test_healthy(self) -> int:
@@ -85,19 +90,33 @@ class FoldResult:
                     "rows": tuple(_row(row) for row in fields["rows"]),
                     "training": TrainingSummary(**fields["training"]),
                     "epochs": tuple(Epoch(**epoch) for epoch in fields["epochs"]),
-                    "pictures": tuple(
-                        Picture(**picture | {"data": base64.b64decode(picture["data"])})
-                        for picture in fields["pictures"]
-                    ),
+                    "pictures": tuple(_picture(picture) for picture in fields["pictures"]),
+                    "extremes": tuple(_picture(picture) for picture in fields["extremes"]),
+                    "lesions": restored(fields["lesions"], base64.b64decode),
+                    "strata": {
+                        name: {int(item): value for item, value in values.items()}
+                        for name, values in fields["strata"].items()
+                    },
                 }
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SettingsError(f"this is no result of a fold: {error}") from error
 
 
+def _picture(fields: dict[str, Any]) -> Picture:
+    return Picture(**fields | {"data": base64.b64decode(fields["data"])})
+
+
 def _row(fields: dict[str, Any]) -> ScoreRow:
     scores = fields["scores"]
-    tuples = ("healthy_ids", "healthy_scores", "abnormal_ids", "abnormal_scores")
+    tuples = (
+        "healthy_ids",
+        "healthy_scores",
+        "healthy_groups",
+        "abnormal_ids",
+        "abnormal_scores",
+        "abnormal_groups",
+    )
     kept = FoldScores(**scores | {name: tuple(scores[name]) for name in tuples})
     return ScoreRow(fields["name"], RowKind(fields["kind"]), kept)
 

@@ -11,11 +11,13 @@ an interval of its own.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+GroupKey: TypeAlias = int | tuple[str, bool, int]
 
 
 def counts_above(
@@ -101,14 +103,18 @@ class FoldScores:
     mean: float  # of the calibration scores
     sd: float
     n_calibration: int
+    healthy_groups: tuple[int, ...] = ()  # of near-duplicates and patients; none: each its own
+    abnormal_groups: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        for ids, scores in (
-            (self.healthy_ids, self.healthy_scores),
-            (self.abnormal_ids, self.abnormal_scores),
+        for ids, scores, groups in (
+            (self.healthy_ids, self.healthy_scores, self.healthy_groups),
+            (self.abnormal_ids, self.abnormal_scores, self.abnormal_groups),
         ):
             if len(ids) != len(scores) or len(set(ids)) != len(ids):
                 raise ValueError("a fold scores each of its images once")
+            if groups and len(groups) != len(ids):
+                raise ValueError("each image of a fold is of one group")
             if np.isnan(scores).any():
                 raise ValueError("a score that is not a number cannot be ranked")
 
@@ -142,16 +148,59 @@ class ImageWeights:
 
     @classmethod
     def drawn(cls, folds: Sequence[FoldScores], resamples: int, seed: int) -> "ImageWeights":
-        """B resamples of the images, each class as large as it is. The same seed, the same draw."""
+        """B resamples of the images, group by group: all of a patient's come or stay together.
+
+        Groups with healthy images alone, with abnormal ones alone and with both are drawn apart,
+        as many as there are. The same seed, the same draw.
+        """
         once, rng = cls.once(folds), np.random.default_rng(seed)
+        healthy, abnormal = _groups(folds)
+        kinds = (
+            [group for group in healthy if group not in abnormal],
+            [group for group in abnormal if group not in healthy],
+            [group for group in healthy if group in abnormal],
+        )
+        drawn: dict[GroupKey, Floats] = {}
+        for kind in kinds:
+            n = len(kind)
+            if n:
+                counts = rng.multinomial(n, np.full(n, 1.0 / n), size=resamples)
+                drawn |= dict(zip(kind, counts.T.astype(np.float64), strict=True))
 
-        def draw(n: int) -> Floats:
-            if n == 0:
-                return np.ones((resamples, 0))
-            return rng.multinomial(n, np.full(n, 1.0 / n), size=resamples).astype(np.float64)
+        def of_images(groups: Mapping[GroupKey, set[int]], column: Mapping[int, int]) -> Floats:
+            of_image = {image: drawn[group] for group, images in groups.items() for image in images}
+            weights = [of_image[image] for image in column]  # in the order of columns
+            return np.stack(weights, axis=1) if weights else np.ones((resamples, 0))
 
-        healthy, abnormal = draw(once.healthy.shape[1]), draw(once.abnormal.shape[1])
-        return cls(healthy, abnormal, once.healthy_column, once.abnormal_column)
+        return cls(
+            of_images(healthy, once.healthy_column),
+            of_images(abnormal, once.abnormal_column),
+            once.healthy_column,
+            once.abnormal_column,
+        )
+
+
+def _groups(
+    folds: Sequence[FoldScores],
+) -> tuple[dict[GroupKey, set[int]], dict[GroupKey, set[int]]]:
+    """Healthy and abnormal image ids of each group, groups in the order of their smallest id."""
+    found: list[dict[GroupKey, set[int]]] = []
+    for abnormal in (False, True):
+        of_group: dict[GroupKey, set[int]] = {}
+        for fold in folds:
+            ids = fold.abnormal_ids if abnormal else fold.healthy_ids
+            groups = fold.abnormal_groups if abnormal else fold.healthy_groups
+            keys: Sequence[GroupKey] = groups or [("alone", abnormal, image) for image in ids]
+            for key, image in zip(keys, ids, strict=True):
+                of_group.setdefault(key, set()).add(image)
+        found.append(dict(sorted(of_group.items(), key=lambda item: min(item[1]))))
+    return found[0], found[1]
+
+
+def n_groups(folds: Sequence[FoldScores]) -> tuple[int, int]:
+    """How many groups hold healthy images, and how many abnormal ones."""
+    healthy, abnormal = _groups(folds)
+    return len(healthy), len(abnormal)
 
 
 def turns(n_images: int, repeat: int, n_folds: int) -> NDArray[np.intp]:
@@ -160,14 +209,22 @@ def turns(n_images: int, repeat: int, n_folds: int) -> NDArray[np.intp]:
 
 
 def dealt(folds: Sequence[FoldScores]) -> list[NDArray[np.bool_]]:
-    """For each fold, which of its abnormal images it decides, (n_abnormal,) bool; once a repeat."""
-    of_repeat: dict[int, list[int]] = {}
-    for fold in folds:
-        of_repeat.setdefault(fold.repeat, []).append(fold.fold)
-    masks = []
-    for fold in folds:
-        numbers = sorted(of_repeat[fold.repeat])
-        turn = turns(len(fold.abnormal_ids), fold.repeat, len(numbers))
-        rank = np.argsort(np.argsort(fold.abnormal_ids, kind="stable"), kind="stable")
-        masks.append(turn[rank] == numbers.index(fold.fold))
-    return masks
+    """For each fold, which of its abnormal images it decides, (n_abnormal,) bool; once a repeat.
+
+    An image that all folds test goes by turns; one that a single fold tests is decided there.
+    """
+    of_repeat: dict[int, dict[int, list[int]]] = {}  # repeat -> image -> folds that test it
+    for fold in sorted(folds, key=lambda each: each.fold):
+        tested = of_repeat.setdefault(fold.repeat, {})
+        for image in fold.abnormal_ids:
+            tested.setdefault(image, []).append(fold.fold)
+    decides: dict[int, dict[int, int]] = {}
+    for repeat, tested in of_repeat.items():
+        ranked = enumerate(sorted(tested))
+        decides[repeat] = {
+            image: tested[image][(rank + repeat) % len(tested[image])] for rank, image in ranked
+        }
+    return [
+        np.array([decides[fold.repeat][image] == fold.fold for image in fold.abnormal_ids], bool)
+        for fold in folds
+    ]

@@ -2,11 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from mriad_model.errors import NoScans
+from mriad_model.evaluation.lesion_metrics import (
+    Figure,
+    LesionMetrics,
+    lesion_metrics,
+    stratified_auroc,
+)
 from mriad_model.evaluation.metrics import (
     RESAMPLES,
     Advantage,
@@ -69,6 +75,10 @@ class EvaluationReport:
     folds: tuple[FoldResult, ...]
     pictures: tuple[Picture, ...]
     seconds: float  # summed over folds
+    versus_asymmetry: Advantage | None = None  # how much larger the model's AUROC is
+    lesions: LesionMetrics | None = None
+    extremes: tuple[Picture, ...] = ()
+    strata: Mapping[str, Figure] = field(default_factory=dict)  # AUROC among scans alike in it
 
     @property
     def memorisation(self) -> bool:
@@ -128,7 +138,30 @@ def summarise(results: Sequence[FoldResult], resamples: int = RESAMPLES) -> Eval
         folds=tuple(ordered),
         pictures=tuple(picture for result in ordered for picture in result.pictures),
         seconds=sum(result.seconds for result in ordered),
+        versus_asymmetry=_versus_asymmetry(of_row, resamples),
+        lesions=lesion_metrics([result.lesions for result in ordered], model),
+        strata=_strata(ordered, model),
+        extremes=tuple(picture for result in ordered for picture in result.extremes),
     )
+
+
+def _versus_asymmetry(
+    of_row: Mapping[tuple[str, RowKind], Sequence[FoldScores]], resamples: int
+) -> Advantage | None:
+    """By how much the model's AUROC is larger than that of comparing left with right."""
+    for (name, _), folds in of_row.items():
+        if name == "asymmetry":
+            return auroc_advantage(of_row[MODEL_ROW, RowKind.MODEL], folds, resamples)
+    return None
+
+
+def _strata(results: Sequence[FoldResult], model: Sequence[FoldScores]) -> dict[str, Figure]:
+    values: dict[str, dict[int, float]] = {}
+    for result in results:
+        for name, of_scans in result.strata.items():
+            values.setdefault(name, {}).update(of_scans)
+    found = {name: stratified_auroc(model, of_scans) for name, of_scans in values.items()}
+    return {name: figure for name, figure in found.items() if figure is not None}
 
 
 def _evaluated(

@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from mriad_model.evaluation.metrics import Interval
+from mriad_model.evaluation.lesion_metrics import Figure, LesionMetrics
+from mriad_model.evaluation.metrics import Advantage, Interval
 from mriad_model.evaluation.plots import confusion_plot, roc_plot, score_histogram, training_plot
 from mriad_model.evaluation.results import RowKind
 from mriad_model.evaluation.summary import MEMORISATION, EvaluatedRow, EvaluationReport
@@ -15,6 +16,7 @@ NAMES = {
     "model": "Model",
     "autoencoder": "Autoencoder alone",
     "asymmetry": "Left-right asymmetry",
+    "brightness": "Largest smoothed grey value",
     "extension": "File extension",
     "file_size": "File size",
     "bytes_per_pixel": "Bytes a pixel",
@@ -29,6 +31,8 @@ NAMES = {
 COLUMNS = {
     "auroc": "Area (AUROC)",
     "sensitivity_at_90_specificity": "Sens. at 90 % spec.",
+    "sensitivity_at_95_specificity": "Sens. at 95 % spec.",
+    "false_positive_rate": "False-positive rate",
     "recall": "Recall",
     "specificity": "Specificity",
     "precision": "Precision",
@@ -36,6 +40,18 @@ COLUMNS = {
     "average_precision": "Avg. precision",
 }
 """Metric -> column title, in the table's order."""
+
+STRATUM = "AUROC among scans alike in {}"
+LESION_TITLES = {
+    "pixel_average_precision": "Map's average precision by pixel, over scans with a mask",
+    "dice": "Dice at the threshold",
+    "found_by_count_at_threshold": "Lesions found at the threshold, by count",
+    "found_by_volume_at_threshold": "Lesions found at the threshold, by volume",
+    "false_findings_at_threshold": "False findings a healthy scan at the threshold",
+    "found_by_count_at_one_false": "Lesions found at one false finding, by count",
+    "found_by_volume_at_one_false": "Lesions found at one false finding, by volume",
+    "false_findings_at_one_false": "False findings a healthy scan there",
+}
 
 GROUPS = {
     RowKind.MODEL: None,
@@ -60,6 +76,8 @@ def render_evaluation(
         groups=_groups(report.rows),
         rival=report.rival,
         rival_name=NAMES.get(report.rival.name, report.rival.name) if report.rival else None,
+        beside=_beside(report),
+        sizes=_sizes(report.lesions),
         plots=_plots(report),
         pictures=[{"address": address(each.data), "picture": each} for each in report.pictures],
         recipe=json.loads(report.recipe),
@@ -67,6 +85,41 @@ def render_evaluation(
         rejections=by_reason(rejections),
         rejected=capped(rejections),
     )
+
+
+def _beside(report: EvaluationReport) -> list[tuple[str, dict[str, str]]]:
+    """Title and figure of what is said beside the table."""
+    rows = []
+    lead = report.versus_asymmetry
+    if lead is not None:
+        rows.append(("AUROC less that of the left-right asymmetry", _figure(*_of(lead))))
+    rows += [(STRATUM.format(name), _figure(*_of(each))) for name, each in report.strata.items()]
+    if report.lesions is not None:
+        figures = report.lesions.figures.items()
+        rows += [(LESION_TITLES[name], _figure(*_of(each))) for name, each in figures]
+    return rows
+
+
+def _sizes(lesions: LesionMetrics | None) -> list[dict[str, Any]]:
+    """The table of lesions by size."""
+    return [
+        {
+            "title": f"{each.low:g} to {each.high:g} {lesions.unit}"
+            if each.high is not None
+            else f"{each.low:g} {lesions.unit} and more",
+            "n": each.n_lesions,
+            "figures": [
+                _figure(*_of(figure))
+                for figure in (each.found_at_threshold, each.found_at_one_false, each.auroc)
+            ],
+        }
+        for each in (lesions.by_size if lesions is not None else ())
+        if lesions is not None
+    ]
+
+
+def _of(figure: Figure | Advantage) -> tuple[float | None, Interval | None]:
+    return figure.value, figure.interval
 
 
 def _plots(report: EvaluationReport) -> dict[str, str | None]:
@@ -88,8 +141,9 @@ def _plots(report: EvaluationReport) -> dict[str, str | None]:
 
 
 def _headline(model: EvaluatedRow) -> list[tuple[str, dict[str, str]]]:
-    titles = COLUMNS | {"auroc": "AUROC", "sensitivity_at_90_specificity": "Sens. at 90 % spec."}
-    names = [name for name in COLUMNS if name != "average_precision"]
+    titles = COLUMNS | {"auroc": "AUROC"}
+    left_out = ("average_precision", "sensitivity_at_95_specificity", "false_positive_rate")
+    names = [name for name in COLUMNS if name not in left_out]
     values, intervals = model.metrics.values, model.metrics.intervals
     return [(titles[name], _figure(values[name], intervals[name])) for name in names]
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -15,10 +17,12 @@ from mriad_model.errors import NoScans, RejectedFile
 from mriad_model.evaluation.dataset import (
     EvaluationData,
     EvaluationScan,
+    ScanSource,
     evaluation_scan,
     gather,
 )
 from mriad_model.evaluation.folds import run_fold
+from mriad_model.evaluation.listing import Listing
 from mriad_model.evaluation.protocol import EvaluationPlan
 from mriad_model.evaluation.results import FoldResult
 from mriad_model.evaluation.summary import EvaluationReport, summarise
@@ -26,19 +30,29 @@ from mriad_model.files import write_atomically
 from mriad_model.heatmaps.overlay import paint
 from mriad_model.paths import escape_path, unescape_path
 from mriad_model.readers.contents import group_files
-from mriad_model.readers.folders import FoundFile, list_files
-from mriad_model.readers.scan_types import StoredScan
+from mriad_model.readers.folders import FoundFile
+from mriad_model.readers.images.reading import ImageScan
+from mriad_model.readers.masks import (
+    GridValues,
+    laid_on,
+    read_mask,
+    read_values,
+    with_difference,
+)
+from mriad_model.readers.scan_types import ReadScan, StoredScan
 from mriad_model.recipes import Recipe
 from mriad_model.rejections import RejectedItem, group_by_folder
+from mriad_model.reports.contact_sheet import contact_sheet
 from mriad_model.reports.evaluation_report import render_evaluation
 from tasks.intake.find_files import ScanSources
-from tasks.intake.ingest import Labelling, labeller
+from tasks.intake.ingest import Labelling
 from tasks.intake.read_sources import read_sources
 from tasks.intake.rejections import refusal
 from tasks.reports.run_report import provenance, write_page
 from tasks.runtime.connections import reader_pool
 from tasks.runtime.progress import tell
 from tasks.runtime.workspace import Workspace
+from tasks.training.labelled_scans import LabelledScan, labelled_files, name_of
 
 OTHER_KIND = "not of the kind that the recipe {!r} is for ({})"
 
@@ -55,46 +69,54 @@ class Gathered:
 
 @task(name="preprocess", cache_policy=NO_CACHE)
 def gather_labelled(
-    folder: str, glob: str, labelling: Labelling, recipe: str, path: str
+    folder: str,
+    glob: str,
+    labelling: Labelling,
+    recipe: str,
+    path: str,
+    listing: Listing | None = None,
 ) -> Gathered:
     """Read and prepare the labelled scans of a folder into the file `path`.
 
     Raises:
         NoScans: there is no healthy scan, or no abnormal one.
-        SettingsError: the label CSV cannot be read; or the healthy scans are of several contrasts.
+        SettingsError: a CSV cannot be read; or the healthy scans are of several contrasts.
     """
     root, how = Path(unescape_path(folder)), Recipe.from_json(recipe)
-    label_of = labeller(root, labelling)
-    labels = {file: label_of(file.path) for file in list_files(root, glob)}
-    wanted = {file: label for file, label in labels.items() if label is not None}
+    wanted = labelled_files(root, glob, labelling, listing or Listing())
     refused: dict[FoundFile, RejectedFile] = {}
     found: list[EvaluationScan] = []
     contrasts: list[str | None] = []
-    for files, outcome in _read(list(wanted), how, Path(path).parent / "scans"):
-        label = wanted[files[0]]
-        made: EvaluationScan | RejectedFile
+    rejected = list(wanted.rejected)
+    done = 0
+    for files, outcome in _read(list(wanted.scans), how, Path(path).parent / "scans"):
+        done += len(files)
         if isinstance(outcome, RejectedFile):
-            made = outcome
-        else:
-            contrasts += [outcome.origin.contrast] if label is LabelValue.HEALTHY else []
-            made = _prepared(files, _name(files[0], root), label, outcome, how)
-            outcome.discard()  # a volume takes tens of megabytes, and a folder may hold hundreds
-        if isinstance(made, RejectedFile):
-            refused |= dict.fromkeys(files, made)
-        else:
-            found.append(made)
-        tell("reading", len(found) + len(refused), len(wanted))
+            refused |= dict.fromkeys(files, outcome)
+            continue
+        of_files = wanted.scans[files[0]]
+        for labelled in of_files:
+            if labelled.label is LabelValue.HEALTHY:
+                contrasts.append(outcome.origin.contrast)
+            made = _prepared(files, labelled, outcome, how)
+            if not isinstance(made, RejectedFile):
+                found.append(made)
+            elif len(of_files) == 1:
+                refused |= dict.fromkeys(files, made)
+            else:
+                rejected.append(RejectedItem(labelled.name, made.reason, made.detail))
+        outcome.discard()  # a volume takes tens of megabytes, and a folder may hold hundreds
+        tell("reading", done, len(wanted.scans))
     require_one_contrast(contrasts, how)
-    healthy = sum(each.label is LabelValue.HEALTHY for each in found)
-    unlabelled = len(labels) - len(wanted)
-    _require_both(healthy, len(found) - healthy, unlabelled)
+    healthy = sum(each.source.label is LabelValue.HEALTHY for each in found)
+    _require_both(healthy, len(found) - healthy, wanted.unlabelled)
     write_atomically(Path(path), gather(found).to_bytes())
-    rejected = [
-        RejectedItem(_name(file, root), refused[file].reason, refused[file].detail)
-        for file in wanted
+    rejected += [
+        RejectedItem(name_of(file, root), refused[file].reason, refused[file].detail)
+        for file in wanted.scans
         if file in refused
     ]
-    return Gathered(healthy, len(found) - healthy, unlabelled, rejected)
+    return Gathered(healthy, len(found) - healthy, wanted.unlabelled, rejected)
 
 
 @task(name="fold", task_run_name="repeat {repeat} fold {fold}", cache_policy=NO_CACHE)
@@ -116,13 +138,25 @@ def evaluate_fold(
 
 @task(name="report", cache_policy=NO_CACHE)
 def write_evaluation_report(
-    home: str, run_id: int, folder: str, paths: Sequence[str], rejected: Sequence[RejectedItem]
+    home: str,
+    run_id: int,
+    folder: str,
+    paths: Sequence[str],
+    rejected: Sequence[RejectedItem],
+    number: int = 0,
 ) -> tuple[EvaluationReport, str]:
-    """Put the folds together and write the page; its path, relative to the home, comes second."""
+    """Put the folds together and write the page; its path, relative to the home, comes second.
+
+    `number` counts the recipes of one evaluation, from 0.
+    """
     results = [FoldResult.from_json(Path(path).read_text()) for path in paths]
     report = summarise(results)
     page = render_evaluation(report, provenance(home, run_id, folder), group_by_folder(rejected))
-    return report, write_page(Path(home), f"evaluation-run-{run_id}", page)
+    name = f"evaluation-run-{run_id}" + (f"-{report.recipe_name}" if number else "")
+    written = write_page(Path(home), name, page)
+    if report.extremes:
+        write_atomically((Path(home) / written).with_suffix(".jpg"), contact_sheet(report.extremes))
+    return report, written
 
 
 def _read(
@@ -145,21 +179,46 @@ def _read(
 
 
 def _prepared(
-    files: tuple[FoundFile, ...], name: str, label: LabelValue, stored: StoredScan, recipe: Recipe
+    files: tuple[FoundFile, ...], labelled: LabelledScan, stored: StoredScan, recipe: Recipe
 ) -> EvaluationScan | RejectedFile:
     origin = stored.origin
     why = incompatibility(recipe, origin.kind, origin.contrast, stored.geometry(len(files)))
     if why is not None:
         return RejectedFile(RejectionReason.OTHER_KIND, why)
-    size = sum(each.size for each in files)
+    source = ScanSource(
+        labelled.name,
+        labelled.label,
+        size_bytes=sum(each.size for each in files),
+        patient=labelled.patient or origin.patient,
+        level=labelled.level,
+    )
     try:
-        return evaluation_scan(name, label, size, stored.load(), recipe, origin.patient)
+        scan = stored.load()
+        if labelled.difference is not None:
+            if isinstance(scan, ImageScan):
+                detail = "a difference can be added to a volume only"
+                return RejectedFile(RejectionReason.UNSUPPORTED, detail)
+            scan = with_difference(scan, _beside(read_values, labelled.difference))
+        return evaluation_scan(source, scan, recipe, _lesion(labelled.mask, scan))
     except RejectedFile as rejection:
         return rejection
 
 
-def _name(file: FoundFile, root: Path) -> str:
-    return escape_path(file.path.relative_to(root) if file.path != root else file.path.name)
+def _lesion(mask: Path | None, scan: ReadScan) -> NDArray[np.bool_] | None:
+    """Where the lesions are, on the scan's grid. Raises RejectedFile."""
+    if mask is None:
+        return None
+    found = _beside(read_mask, mask)
+    return found.values if isinstance(scan, ImageScan) else laid_on(found, scan)
+
+
+def _beside(read: Callable[[Path], GridValues], path: Path) -> GridValues:
+    """What a file beside a scan holds, read in a child. Raises RejectedFile, which says so."""
+    (outcome,) = reader_pool().map(read, [path])
+    if isinstance(outcome, RejectedFile):
+        detail = f"the file {escape_path(path.name)} beside it: {outcome.detail}"
+        raise RejectedFile(outcome.reason, detail)
+    return outcome
 
 
 def _require_both(healthy: int, abnormal: int, unlabelled: int) -> None:

@@ -13,6 +13,7 @@ from mriad_model.enums import LabelValue
 from mriad_model.evaluation.dataset import (
     EvaluationData,
     EvaluationScan,
+    ScanSource,
     evaluation_scan,
 )
 from mriad_model.evaluation.dataset import gather as gathered
@@ -81,12 +82,13 @@ class DrawnImage:
 
     def prepared(self, recipe: Recipe) -> EvaluationScan:
         scan = ImageScan(self.pixels, self.name)
-        return evaluation_scan(self.name, self.label, self.size, scan, recipe)
+        return evaluation_scan(ScanSource(self.name, self.label, self.size), scan, recipe)
 
 
 def gather(images: Sequence[DrawnImage], recipe: Recipe) -> EvaluationData:
     data = gathered([each.prepared(recipe) for each in images])
-    return replace(data, groups=tuple(each.group for each in images))
+    groups = tuple(each.group for each in images)
+    return replace(data, groups=groups, duplicates=groups)
 
 
 def image_of(number: int, label: LabelValue, group: int | None = None) -> DrawnImage:

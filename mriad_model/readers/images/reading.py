@@ -52,6 +52,14 @@ class ImageScan:
 
 def read_image(path: Path, limits: ReadLimits | None = None) -> ImageScan:
     """Read a PNG, JPEG, TIFF or BMP by its content. RejectedFile unless it is one good picture."""
+    pixels = read_pixels(path, limits)
+    if pixels.min() == pixels.max():
+        raise RejectedFile(RejectionReason.NO_SIGNAL, f"every pixel is {pixels.flat[0]}")
+    return ImageScan(pixels, content_sha256(pixels))
+
+
+def read_pixels(path: Path, limits: ReadLimits | None = None) -> Gray:
+    """The pixels of a picture file, be it a scan or a mask. RejectedFile as `read_image`."""
     limits = limits or ReadLimits()
     with opened(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -62,11 +70,10 @@ def read_image(path: Path, limits: ReadLimits | None = None) -> ImageScan:
     if kind is None:
         raise unsupported(PACKED if data.startswith(GZIP) else UNKNOWN)
     try:
-        pixels = _decode(data, kind, limits)
+        return _decode(data, kind, limits)
     except Exception as error:
         # Decoders of hostile bytes raise whatever they like, MemoryError included.
         raise rejection_of(error) from error
-    return ImageScan(pixels, content_sha256(pixels))
 
 
 def content_sha256(pixels: Gray) -> str:
@@ -85,10 +92,7 @@ def _decode(data: bytes, kind: PictureFormat, limits: ReadLimits) -> Gray:
     picture = open_header(data, kind)
     _require_shape(picture.size, limits)
     require_one_frame(picture)
-    pixels: Gray = np.require(gray_pixels(picture, data), requirements="C")
-    if pixels.min() == pixels.max():
-        raise RejectedFile(RejectionReason.NO_SIGNAL, f"every pixel is {pixels.flat[0]}")
-    return pixels
+    return np.require(gray_pixels(picture, data), requirements="C")
 
 
 def _require_shape(size: tuple[int, int], limits: ReadLimits) -> None:

@@ -16,7 +16,7 @@ from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.bids import bids_name
 from mriad_model.readers.checks import rejecting, require
-from mriad_model.readers.geometry import Voxels
+from mriad_model.readers.geometry import Affine, Voxels
 from mriad_model.readers.nifti.content_kind import require_picture
 from mriad_model.readers.nifti.header import NiftiHeader, parse_header
 from mriad_model.readers.nifti.sidecar import Sidecar, read_sidecar
@@ -38,7 +38,28 @@ SLACK = 4096  # bytes after the last voxel that are let pass; some writers pad
 
 def read_nifti(path: Path, limits: VolumeLimits | None = None) -> Volume:
     """Read a `.nii` or `.nii.gz` by its content, scaled, on its own grid. Raises RejectedFile."""
-    limits = limits or VolumeLimits()
+    with rejecting():
+        header, voxels = _read(path, limits or VolumeLimits())
+        sidecar = read_sidecar(path)
+        volume = volume_of(voxels, header.affine, _origin(path, sidecar, header.description))
+        require_picture(path, header.intent, voxels, sidecar)
+        require_grey_levels(voxels)
+        return volume
+
+
+def read_nifti_grid(path: Path, limits: VolumeLimits | None = None) -> tuple[Voxels, Affine]:
+    """The values of a NIfTI file, be it a scan or a mask, (Z, Y, X), and its affine.
+
+    Raises RejectedFile where it is damaged, too large, or holds what is no finite number.
+    """
+    with rejecting():
+        header, voxels = _read(path, limits or VolumeLimits())
+        finite = bool(np.isfinite(voxels).all())
+        require(finite, RejectionReason.NOT_FINITE, "voxels are not a number or infinite")
+        return voxels, header.affine
+
+
+def _read(path: Path, limits: VolumeLimits) -> tuple[NiftiHeader, Voxels]:
     with opened(path) as file, rejecting():
         size = file.seek(0, io.SEEK_END)
         require_size(size, limits.max_file_bytes)
@@ -50,11 +71,7 @@ def read_nifti(path: Path, limits: VolumeLimits | None = None) -> Volume:
             header = parse_header(start, limits)
             voxels = _read_voxels(stream, header, len(start), None if zipped else size)
             _require_end(stream)
-        sidecar = read_sidecar(path)
-        volume = volume_of(voxels, header.affine, _origin(path, sidecar, header.description))
-        require_picture(path, header.intent, voxels, sidecar)
-        require_grey_levels(voxels)
-        return volume
+    return header, voxels
 
 
 def _stream(file: BinaryIO, zipped: bool) -> AbstractContextManager[BinaryIO]:

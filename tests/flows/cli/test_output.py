@@ -51,6 +51,7 @@ from mriad_model.enums import (
     SettledBy,
     Verdict,
 )
+from mriad_model.evaluation.lesion_metrics import Figure, LesionMetrics, SizeBin
 from mriad_model.evaluation.metrics import (
     DECISION_METRICS,
     RANK_METRICS,
@@ -130,10 +131,12 @@ METRICS = Metrics(
     n_healthy=2,
     n_abnormal=2,
     n_repeats=1,
+    n_groups=(2, 2),
     confusion=Confusion(1, 1, 1, 1),
     values=dict.fromkeys((*RANK_METRICS, *DECISION_METRICS), 0.5),
     intervals={"auroc": Interval(0.1, 0.9), "f1": None},
 )
+FIGURE = Figure(0.5, Interval(0.1, 0.9))
 EVALUATED = EvaluationResult(
     EvaluationReport(
         protocol=EvaluationProtocol.HELDOUT,
@@ -172,6 +175,11 @@ EVALUATED = EvaluationResult(
         ),
         pictures=(),
         seconds=2.0,
+        versus_asymmetry=Advantage(0.1, Interval(0.0, 0.2)),
+        lesions=LesionMetrics(
+            "ml", 1, 1, {"dice": FIGURE}, (SizeBin(0.0, 3.0, 1, FIGURE, FIGURE, 1, FIGURE),)
+        ),
+        strata={"sharpness": FIGURE},
     ),
     "reports/b.html",
     0,
@@ -239,7 +247,10 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
 
 ITEM = "rejected.path rejected.reason rejected.detail"
 LINE = "unmatched.line unmatched.path"
-FIGURES = "auroc average_precision sensitivity_at_90_specificity precision recall specificity f1"
+FIGURES = (
+    "auroc average_precision sensitivity_at_90_specificity sensitivity_at_95_specificity "
+    "precision recall specificity f1 false_positive_rate"
+)
 MEASURED = (
     f"{FIGURES} confusion.tn confusion.fp confusion.fn confusion.tp intervals.auroc intervals.f1"
 )
@@ -288,7 +299,16 @@ KEYS = {
         "strongest_untrained.advantage.interval.low strongest_untrained.advantage.interval.high "
         "recipe.name plan folds.repeat folds.fold folds.n_train folds.n_validation "
         "folds.n_calibration folds.epochs folds.best_epoch folds.validation_loss folds.seconds "
-        f"seconds report unlabelled {ITEM} {LINE}"
+        f"seconds report reports unlabelled {ITEM} {LINE} n_groups strata.sharpness.value recipes "
+        "strata.sharpness.interval "
+        "versus_asymmetry.value versus_asymmetry.interval.low versus_asymmetry.interval.high "
+        "lesions.unit lesions.n_scans lesions.n_lesions "
+        "lesions.dice.value lesions.dice.interval "
+        "lesions.by_size.low lesions.by_size.high lesions.by_size.n_lesions "
+        "lesions.by_size.n_scans "
+        "lesions.by_size.auroc.value lesions.by_size.auroc.interval "
+        "lesions.by_size.found_at_threshold.value lesions.by_size.found_at_threshold.interval "
+        "lesions.by_size.found_at_one_false.value lesions.by_size.found_at_one_false.interval"
     ),
     "history": f"{under('decisions', DECISIONS)} more active_threshold_id",
     "show": " ".join(

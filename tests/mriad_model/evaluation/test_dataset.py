@@ -24,7 +24,7 @@ def test_data_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "data.safetensors"
     path.write_bytes(data.to_bytes())
     again = EvaluationData.from_file(path)
-    np.testing.assert_array_equal(again.asymmetry, data.asymmetry)
+    assert again.untrained == data.untrained
     for ours, theirs in zip(again.scans, data.scans, strict=True):
         np.testing.assert_array_equal(ours.batch.images, theirs.batch.images)
         np.testing.assert_array_equal(ours.batch.masks, theirs.batch.masks)
@@ -44,7 +44,4 @@ def test_a_file_that_holds_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_seed_and_default_are_measured_beside_the_same_asymmetry() -> None:
     images = [image_of(n, LabelValue.HEALTHY) for n in range(3)]
-    np.testing.assert_array_equal(
-        gather(images, SEED).asymmetry,
-        gather(images, AUTOENCODER).asymmetry,
-    )
+    assert gather(images, SEED).untrained == gather(images, AUTOENCODER).untrained

@@ -20,6 +20,7 @@ from mriad_model.evaluation.baselines import NUMERIC
 from mriad_model.evaluation.dataset import (
     EvaluationData,
     EvaluationScan,
+    ScanSource,
     evaluation_scan,
 )
 from mriad_model.evaluation.dataset import gather as gathered
@@ -111,6 +112,7 @@ def test_real_training_fills_every_row_and_picture_of_a_page() -> None:
         "model",
         "autoencoder",
         "asymmetry",
+        "brightness",
         "extension",
         *NUMERIC,
     }
@@ -135,7 +137,7 @@ def head(seed: int, cube: bool = False) -> EvaluationScan:
     patient = f"P-{min(seed, 6)}" if seed < 100 else None  # the last two are of one patient
     volume = scanned(*grid_affine(spacing=(4.0, 4.0, 8.0), n=(50, 60, 22)), cube=cube, seed=seed)
     name = f"{'yes' if cube else 'no'}/{seed}.nii.gz"
-    return evaluation_scan(name, label, 1000 + seed, volume, SMALL_VOLUME, patient)
+    return evaluation_scan(ScanSource(name, label, 1000 + seed, patient), volume, SMALL_VOLUME)
 
 
 @pytest.fixture(scope="module")
@@ -147,10 +149,20 @@ def heads_gathered() -> EvaluationData:
 class TestVolumes:
     """A scan is N slices: volumes are evaluated as pictures are."""
 
-    def test_scans_of_one_patient_count_once(self, heads_gathered: EvaluationData) -> None:
+    def test_scans_of_one_patient_all_count_and_stay_together(
+        self, heads_gathered: EvaluationData
+    ) -> None:
         of_patient = [heads_gathered.groups[n] for n in (6, 7)]
         assert of_patient[0] == of_patient[1]
-        assert 7 not in select(heads_gathered, HELDOUT).healthy
+        chosen = select(heads_gathered, HELDOUT)
+        assert {6, 7} <= set(chosen.healthy)
+        # Drawn heads are all alike; of these, only the last two are of one group.
+        data = replace(heads_gathered, groups=(*range(7), 6, 8, 9, 10))
+        plan = EvaluationPlan(HELDOUT, n_folds=3)
+        for at in plan.folds:
+            parts = split(data, chosen, plan, at)
+            roles = [parts.train, parts.validation, parts.calibration, parts.test]
+            assert sum(bool({6, 7} & set(role)) for role in roles) == 1
 
     def test_a_scan_has_the_score_that_scoring_gives_it(
         self, heads_gathered: EvaluationData

@@ -19,7 +19,7 @@ from mriad_model.evaluation.metrics import (
     measure,
     roc_band,
 )
-from mriad_model.evaluation.roc import FoldScores, dealt
+from mriad_model.evaluation.roc import FoldScores, ImageWeights, dealt, n_groups
 
 
 def fold_of(
@@ -101,6 +101,63 @@ def test_each_abnormal_image_is_decided_once_a_repeat_and_by_turns() -> None:
     assert confusion.tp + confusion.fn == 2 * 123
 
 
+def of_patients() -> list[FoldScores]:
+    """Two folds of four patients each, with three healthy and two abnormal images a patient."""
+    rng = np.random.default_rng(1)
+    folds = []
+    for fold in range(2):
+        shift = rng.normal(size=4)  # a patient's images are much alike
+        healthy = np.repeat(shift, 3) + 0.1 * rng.normal(size=12)
+        abnormal = np.repeat(shift, 2) + 0.5 + 0.1 * rng.normal(size=8)
+        of = fold_of(healthy, abnormal, 0.5, fold=fold, first=12 * fold)
+        patients = range(4 * fold, 4 * fold + 4)
+        folds.append(
+            replace(
+                of,
+                abnormal_ids=tuple(range(1000 + 8 * fold, 1008 + 8 * fold)),
+                healthy_groups=tuple(np.repeat(patients, 3).tolist()),
+                abnormal_groups=tuple(np.repeat(patients, 2).tolist()),
+            )
+        )
+    return folds
+
+
+def test_all_images_of_a_patient_are_drawn_together() -> None:
+    folds = of_patients()
+    weights = ImageWeights.drawn(folds, 50, seed=0)
+    for fold in folds:
+        healthy, abnormal = weights.of_fold(fold)
+        for patient in set(fold.healthy_groups):
+            of_patient = np.hstack(
+                [
+                    healthy[:, np.array(fold.healthy_groups) == patient],
+                    abnormal[:, np.array(fold.abnormal_groups) == patient],
+                ]
+            )
+            assert of_patient.shape[1] == 5
+            assert (of_patient == of_patient[:, :1]).all()
+    assert (weights.healthy.sum(axis=1) == 24).all()
+    assert n_groups(folds) == (8, 8)
+
+
+def test_intervals_by_patient_are_wider_than_by_image() -> None:
+    folds = of_patients()
+    alone = [replace(fold, healthy_groups=(), abnormal_groups=()) for fold in folds]
+    widths = []
+    for some in (folds, alone):
+        interval = measure(some).intervals["false_positive_rate"]
+        assert interval is not None
+        widths.append(interval.high - interval.low)
+    assert widths[0] > 1.2 * widths[1]
+
+
+def test_an_abnormal_image_that_one_fold_tests_is_decided_there() -> None:
+    folds = of_patients()
+    assert all(mask.all() for mask in dealt(folds))
+    confusion = measure(folds, resamples=10).confusion
+    assert confusion.tp + confusion.fn == 16
+
+
 def test_dealing_follows_ids_and_not_the_order_of_rows() -> None:
     fold = fold_of([0.0], [1.0, -1.0, 1.0], 0.0)
     backwards = replace(
@@ -180,7 +237,7 @@ def test_a_perfect_recall_is_not_claimed_with_certainty() -> None:
     ("healthy", "abnormal", "untold"),
     [
         ([0.0, 1.0], [], {*RANK_METRICS, "recall"}),
-        ([], [0.0, 1.0], {*RANK_METRICS, "specificity"}),
+        ([], [0.0, 1.0], {*RANK_METRICS, "specificity", "false_positive_rate"}),
         ([], [], {*RANK_METRICS, *DECISION_METRICS}),
     ],
 )

@@ -1,5 +1,7 @@
 """The two protocols, told apart: who is trained on, who is tested."""
 
+from dataclasses import replace
+
 import pytest
 
 from mriad_model.built_in_recipes import SEED, VOLUME_AUTOENCODER
@@ -47,3 +49,26 @@ def test_the_seed_protocol_is_refused_for_volumes() -> None:
     require_protocol(HELDOUT, VOLUME_AUTOENCODER)
     with pytest.raises(SettingsError, match="--protocol heldout"):
         require_protocol(MEMORY, VOLUME_AUTOENCODER)
+
+
+def test_a_patient_with_healthy_and_abnormal_slices_is_on_one_side_alone() -> None:
+    """Slices 0 to 19 are healthy, two a patient; 20 to 29 abnormal, of the same patients."""
+    images = [image_of(n, LabelValue.HEALTHY, group=n // 2) for n in range(20)]
+    images += [image_of(100 + n, LabelValue.ABNORMAL, group=n) for n in range(10)]
+    images.append(image_of(150, LabelValue.ABNORMAL, group=99))
+    data = gather(images, SMALL)
+    data = replace(data, duplicates=tuple(range(len(data))))  # as gathered with patients
+    chosen = select(data, HELDOUT)
+    assert len(chosen.healthy) == 20
+    assert len(chosen.abnormal) == 11
+    plan = EvaluationPlan(HELDOUT)
+    decided: list[int] = []
+    for at in plan.folds:
+        parts = split(data, chosen, plan, at)
+        seen = {data.groups[i] for i in (*parts.train, *parts.validation, *parts.calibration)}
+        tested = {data.groups[i] for i in (*parts.test, *parts.abnormal)}
+        assert not seen & tested
+        assert 30 in parts.abnormal  # nobody's patient: tested in every fold
+        assert {data.groups[i] for i in parts.test} == tested - {99}
+        decided += parts.decided
+    assert sorted(decided) == list(chosen.abnormal)

@@ -1,0 +1,251 @@
+"""What anomaly maps say of lesions whose masks are known, scan by scan, on the scan's own grid.
+
+A finding is a connected part of the map above a threshold, 0.15 ml or more (of a picture, a
+thousandth of the head). A lesion, a connected part of the mask, is found where findings cover a
+tenth of it or more. A false finding touches no lesion.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from mriad_model.detection.scan_scores import ScanScores
+from mriad_model.enums import ScanKind
+from mriad_model.errors import ThresholdUndefined
+from mriad_model.evaluation.dataset import EvaluationData, Grid
+from mriad_model.preprocessing.slices import PreparedScan, restore
+from mriad_model.preprocessing.slicing import onto_volume
+from mriad_model.readers.volume_identity import identity_of
+from mriad_model.readers.volumes import Origin, Volume
+from mriad_model.recipes import Plane
+
+LEAST_ML = 0.15
+LEAST_SHARE = 0.001  # of a picture's head
+COVERED = 0.1  # of a lesion
+FALSE_ALLOWED = 1.0  # findings in a healthy scan, on average
+STEPS = 12  # of the search for the threshold that allows so many
+CODES = 2**16
+
+Mask = NDArray[np.bool_]
+Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class LesionFinding:
+    """One lesion, and whether it was found."""
+
+    size: float  # ml; of a picture, percent of the head
+    at_threshold: bool
+    at_one_false: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScanMeasures:
+    """One scan's map against its mask; of a healthy scan, its false findings alone."""
+
+    item: int
+    group: int
+    false_at_threshold: int
+    false_at_one_false: int
+    dice: float | None = None  # at the threshold
+    lesions: tuple[LesionFinding, ...] = ()
+    codes: bytes = b""  # (K,) uint16: map values that occur, see `codes_of`
+    counts: bytes = b""  # (2, K) uint32: how many voxels outside and inside the mask have each
+
+
+@dataclass(frozen=True, slots=True)
+class FoldLesions:
+    """What one fold's maps say of the scans that it decides."""
+
+    unit: str  # of sizes
+    threshold: float  # the policy's, of the calibration scans' largest map values
+    one_false: float  # the lowest that leaves a calibration scan one finding or fewer on average
+    healthy: tuple[ScanMeasures, ...]
+    abnormal: tuple[ScanMeasures, ...]  # those with a mask
+    sizes: tuple[tuple[int, float], ...]  # (scan, all its lesions) of all tested scans with a mask
+
+
+def measure_lesions(
+    data: EvaluationData,
+    scored: Mapping[int, ScanScores],
+    plane: Plane,
+    parts: tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]],
+    fit: Callable[[Sequence[float]], float],
+) -> FoldLesions | None:
+    """Measure one fold, or None where no scan that it tests has a mask.
+
+    Args:
+        data: all scans.
+        scored: position -> what the model says of the scan.
+        plane: across which volumes are cut.
+        parts: positions of calibration scans, healthy test scans, abnormal test scans, and those
+            abnormal ones that the fold decides.
+        fit: a threshold from values of calibration scans.
+    """
+    calibration, test, abnormal, decided = parts
+    masks = {i: mask for i in abnormal if (mask := data.lesion(i)) is not None and mask.any()}
+    if not masks:
+        return None
+
+    def laid(item: int) -> Map:
+        return native_map(scored[item], data.scans[item], data.grids[item], plane)
+
+    least = {i: least_voxels(data, i) for i in (*calibration, *test, *masks)}
+    peaks = [float(scored[i].maps.max()) for i in calibration]
+    try:
+        own = fit(peaks)
+    except ThresholdUndefined:
+        own = max(peaks)
+    one = _one_false([(laid(i), least[i]) for i in calibration], peaks)
+    healthy = []
+    for i in test:
+        found = [len(findings(laid(i), value, least[i])[1]) for value in (own, one)]
+        healthy.append(ScanMeasures(i, data.groups[i], *found))
+    ill = [
+        _measured(i, data.groups[i], laid(i), masks[i], (own, one), least[i], _unit(data, i))
+        for i in decided
+        if i in masks
+    ]
+    sizes = tuple((i, float(mask.sum()) * _unit(data, i)) for i, mask in masks.items())
+    first = data.grids[next(iter(masks))]
+    unit = "ml" if first.voxel_ml is not None else "% of the head"
+    return FoldLesions(unit, own, one, tuple(healthy), tuple(ill), sizes)
+
+
+def findings(anomaly: Map, threshold: float, least: int) -> tuple[NDArray[np.int32], list[int]]:
+    """Connected parts of a map above a threshold, of `least` voxels or more.
+
+    Labels of all parts on the map's grid, and the labels of those that count.
+    """
+    labels, _ = ndimage.label(anomaly > threshold, np.ones((3,) * anomaly.ndim, bool))
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return labels, np.flatnonzero(sizes >= least).tolist()
+
+
+def native_map(scored: ScanScores, prepared: PreparedScan, grid: Grid, plane: Plane) -> Map:
+    """A scan's map on the scan's own grid; 0 where nothing was scored."""
+    laid = [
+        restore(each, placement)
+        for each, placement in zip(scored.maps, prepared.placements, strict=True)
+    ]
+    if grid.affine is None:
+        return laid[0]
+    blank = np.broadcast_to(np.uint8(0), grid.shape)
+    affine = np.array(grid.affine, np.float64).reshape(4, 4)
+    volume = Volume(blank, affine, Origin(ScanKind.NIFTI), identity_of(blank[:1, :1, :1], affine))
+    return onto_volume(dict(zip(scored.positions, laid, strict=True)), volume, plane)
+
+
+def codes_of(values: Map) -> NDArray[np.uint16]:
+    """Map values as 16-bit numbers in the same order; values within 0.8 % may share one."""
+    bits = np.ascontiguousarray(values + np.float32(0), np.float32).view(np.uint32)
+    ordered = np.where(bits >> 31, ~bits, bits | np.uint32(0x80000000))
+    return (ordered >> 16).astype(np.uint16)
+
+
+def dice(found: Mask, truth: Mask) -> float:
+    """Overlap of two masks of which one at least is not empty, 0 to 1 (Dice 1945)."""
+    return float(2 * np.count_nonzero(found & truth) / (found.sum() + truth.sum()))
+
+
+def least_voxels(data: EvaluationData, item: int) -> int:
+    """How many voxels a finding in a scan has at least."""
+    ml = data.grids[item].voxel_ml
+    if ml is not None:
+        return max(1, math.ceil(LEAST_ML / ml))
+    return max(1, math.ceil(LEAST_SHARE * _head_pixels(data, item)))
+
+
+def _measured(
+    item: int,
+    group: int,
+    anomaly: Map,
+    mask: Mask,
+    thresholds: tuple[float, float],
+    least: int,
+    unit: float,
+) -> ScanMeasures:
+    lesions, kept = findings(mask.astype(np.float32), 0.5, least)
+    if not kept:  # specks alone: together they are the lesion
+        lesions, kept = mask.astype(np.int32), [1]
+    sizes = np.bincount(lesions.ravel(), minlength=max(kept) + 1)
+    found, false = [], []
+    for value in thresholds:
+        labels, parts = findings(anomaly, value, least)
+        flagged = np.isin(labels, parts) & (labels > 0)
+        covered = np.bincount(lesions[flagged], minlength=len(sizes))
+        found.append([bool(covered[each] >= COVERED * sizes[each]) for each in kept])
+        false.append(len(set(parts) - set(np.unique(labels[mask]).tolist())))
+    own, one = found
+    histogram = np.stack(
+        [np.bincount(codes_of(anomaly[where]), minlength=CODES) for where in (~mask, mask)]
+    )
+    codes = np.flatnonzero(histogram.any(axis=0))
+    return ScanMeasures(
+        item,
+        group,
+        *false,
+        dice=dice(anomaly > thresholds[0], mask),
+        lesions=tuple(
+            LesionFinding(float(sizes[each]) * unit, *hits)
+            for each, *hits in zip(kept, own, one, strict=True)
+        ),
+        codes=codes.astype("<u2").tobytes(),
+        counts=histogram[:, codes].astype("<u4").tobytes(),
+    )
+
+
+def _one_false(calibration: Sequence[tuple[Map, int]], peaks: Sequence[float]) -> float:
+    """The lowest threshold, to a few steps, with one finding a scan or fewer on average."""
+    low, high = 0.0, max(peaks)
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        found = sum(len(findings(anomaly, middle, least)[1]) for anomaly, least in calibration)
+        if found <= FALSE_ALLOWED * len(calibration):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _unit(data: EvaluationData, item: int) -> float:
+    """What a voxel counts: ml, or percent of a picture's head."""
+    ml = data.grids[item].voxel_ml
+    return ml if ml is not None else 100.0 / _head_pixels(data, item)
+
+
+def _head_pixels(data: EvaluationData, item: int) -> float:
+    """The pixels of a picture's head, on its own grid."""
+    scan = data.scans[item]
+    box = scan.placements[0]
+    return float(scan.batch.masks[0].mean()) * box.box_height * box.box_width
+
+
+def restored(
+    fields: Mapping[str, Any] | None, decode: Callable[[str], bytes]
+) -> FoldLesions | None:
+    """From the fields of its JSON form."""
+    if fields is None:
+        return None
+    scans = {
+        name: tuple(
+            ScanMeasures(
+                **each
+                | {
+                    "lesions": tuple(LesionFinding(**lesion) for lesion in each["lesions"]),
+                    "codes": decode(each["codes"]),
+                    "counts": decode(each["counts"]),
+                }
+            )
+            for each in fields[name]
+        )
+        for name in ("healthy", "abnormal")
+    }
+    sizes = tuple((int(item), float(size)) for item, size in fields["sizes"])
+    return FoldLesions(**{**fields, **scans, "sizes": sizes})
