@@ -98,10 +98,12 @@ STRATUM = "{0}: AUROC among scans alike in {1} {2}."
 LESIONS = (
     "{0}: map's average precision by pixel {pixel_average_precision}, Dice {dice}, over "
     "{1.n_scans} scans with masks.",
-    "  at the threshold: found {found_by_count_at_threshold} by count, "
+    "  at the threshold: {scans_found_at_threshold} of the scans found; lesions "
+    "{found_by_count_at_threshold} by count, "
     "{found_by_volume_at_threshold} by volume; {false_findings_at_threshold} false findings a "
     "healthy scan.",
-    "  at one false finding a healthy scan, as calibration gives it: found "
+    "  at one false finding a healthy scan, as calibration gives it: "
+    "{scans_found_at_one_false} of the scans found; lesions "
     "{found_by_count_at_one_false} by count, {found_by_volume_at_one_false} by volume; "
     "{false_findings_at_one_false}.",
 )

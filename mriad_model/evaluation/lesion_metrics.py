@@ -118,6 +118,7 @@ def lesion_metrics(
     }
     for name in ("at_threshold", "at_one_false"):
         figures |= {
+            f"scans_found_{name}": mean(False, lambda each, n=name: getattr(each, f"found_{n}")),  # type: ignore[misc]
             f"found_by_count_{name}": found(name, lambda _: 1.0, *whole),
             f"found_by_volume_{name}": found(name, lambda size: size, *whole),
             f"false_findings_{name}": mean(True, lambda each, n=name: getattr(each, f"false_{n}")),  # type: ignore[misc]

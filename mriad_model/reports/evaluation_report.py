@@ -45,6 +45,8 @@ STRATUM = "AUROC among scans alike in {}"
 LESION_TITLES = {
     "pixel_average_precision": "Map's average precision by pixel, over scans with a mask",
     "dice": "Dice at the threshold",
+    "scans_found_at_threshold": "Scans whose lesions are found at the threshold",
+    "scans_found_at_one_false": "Scans whose lesions are found at one false finding",
     "found_by_count_at_threshold": "Lesions found at the threshold, by count",
     "found_by_volume_at_threshold": "Lesions found at the threshold, by volume",
     "false_findings_at_threshold": "False findings a healthy scan at the threshold",

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mriad_model.detection.scan_scores import ScanScores
-from mriad_model.evaluation.dataset import EvaluationData
+from mriad_model.evaluation.dataset import EvaluationData, Grid
 from mriad_model.evaluation.lesion_metrics import lesion_metrics, stratified_auroc
 from mriad_model.evaluation.lesions import (
     FoldLesions,
@@ -15,6 +15,7 @@ from mriad_model.evaluation.lesions import (
     ScanMeasures,
     codes_of,
     findings,
+    lesions_of,
     measure_lesions,
 )
 from mriad_model.evaluation.results import FoldResult
@@ -66,6 +67,15 @@ def test_findings_are_connected_parts_of_a_least_size() -> None:
     assert findings(anomaly, 5.0, 2)[1] == []
 
 
+def test_near_parts_of_a_mask_are_one_lesion() -> None:
+    mask = box(2, 2, 4) | box(2, 9, 4) | box(12, 18, 4) | box(19, 0, 1)
+    labels, kept = lesions_of(mask, Grid(SIDE), 4)
+    assert len(kept) == 2
+    assert labels[3, 3] == labels[3, 10] != labels[13, 19]
+    specks, kept = lesions_of(box(0, 0, 1), Grid(SIDE), 4)
+    assert specks[0, 0] == kept[0]
+
+
 def test_a_fold_counts_what_is_found_and_what_is_false() -> None:
     data = data_of(8, 2)
     masks = {8: box(4, 4, 6), 9: box(10, 14, 6)}
@@ -82,6 +92,7 @@ def test_a_fold_counts_what_is_found_and_what_is_false() -> None:
     assert found.unit == "% of the head"
     assert [each.false_at_threshold for each in found.healthy] == [2, 0]
     first, second = found.abnormal
+    assert (first.found_at_threshold, second.found_at_threshold) == (True, False)
     assert [lesion.at_threshold for lesion in first.lesions] == [True]
     assert [lesion.at_threshold for lesion in second.lesions] == [False]
     assert (first.false_at_threshold, second.false_at_threshold) == (0, 1)
@@ -106,6 +117,8 @@ def of_pixels(item: int, values: np.ndarray, truth: np.ndarray) -> ScanMeasures:
         item,
         0,
         0,
+        True,
+        True,
         dice=0.5,
         lesions=(LesionFinding(2.0, True, True), LesionFinding(20.0, False, True)),
         codes=used.astype("<u2").tobytes(),
