@@ -32,6 +32,8 @@ from flows.cli.options import (
     policy_and_k,
 )
 from flows.cli.preconditions import (
+    COMPARATOR,
+    comparator,
     holds_files,
     listing_of,
     nothing_to_score,
@@ -286,6 +288,8 @@ def evaluate(
     if recipe is not None and recipes is not None:
         raise SettingsError("give one of --recipe and --recipes")
     names = [] if recipes is None else [name.strip() for name in recipes.split(",")]
+    if names[:1] == [COMPARATOR]:
+        raise SettingsError(f"--recipes {recipes}: name a recipe first, and then {COMPARATOR!r}")
     if len(set(names)) < len(names):
         raise SettingsError(f"--recipes {recipes}: a recipe is named twice")
     given = {"recipe": names[0] if names else recipe, "seed": seed, "sigmas": sigmas}
@@ -294,7 +298,10 @@ def evaluate(
     others = [
         _recipe(read_context(home, **given | {"recipe": name}), epochs, contrast)
         for name in names[1:]
+        if name != COMPARATOR
     ]
+    if COMPARATOR in names:
+        others += comparator()
     with flow_context(home, **given) as place:
         from flows.evaluate import evaluate_model
         from mriad_model.evaluation.protocol import EvaluationProtocol

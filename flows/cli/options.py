@@ -28,7 +28,11 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (default: MR
 RecipeName = Annotated[str | None, typer.Option("--recipe", help=RECIPES)]
 RecipeNames = Annotated[
     str | None,
-    typer.Option("--recipes", metavar="NAME,NAME", help="Several recipes, side by side."),
+    typer.Option(
+        "--recipes",
+        metavar="NAME,NAME",
+        help="Several recipes, side by side; padim beside them is PaDiM (extra features).",
+    ),
 ]
 Contrast = Annotated[
     str | None,

@@ -20,6 +20,7 @@ from mriad_model.readers.folders import list_files
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+COMPARATOR = "padim"  # no recipe of a model that is kept: only measured beside others
 MOST_NAMED = 20  # lines of a CSV
 
 
@@ -75,6 +76,16 @@ def listing_of(
         raise SettingsError(f"--patients {escape_path(path)}: give folder, bids or a CSV file")
     read_scan_csv(path)  # before any server is started
     return Listing(csv=str(path.absolute()))
+
+
+def comparator() -> list[str]:
+    """PaDiM as flows take a recipe; without its extra none, and a line says so."""
+    from mriad_model.evaluation.padim import MISSING, PADIM, is_installed  # noqa: PLC0415 - torch
+
+    if is_installed():
+        return [PADIM.to_json()]
+    say(f"{COMPARATOR} is skipped: {MISSING}")
+    return []
 
 
 def require_healthy(engine: "Engine", home: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from mriad_model.evaluation.dataset import (
 )
 from mriad_model.evaluation.folds import run_fold
 from mriad_model.evaluation.listing import Listing
+from mriad_model.evaluation.padim import PADIM, fit_padim
 from mriad_model.evaluation.protocol import EvaluationPlan
 from mriad_model.evaluation.results import FoldResult
 from mriad_model.evaluation.summary import EvaluationReport, summarise
@@ -132,6 +134,7 @@ def evaluate_fold(
         device,
         progress=_teller(plan, repeat, fold),
         paint=paint,
+        **_fitted_otherwise(recipe),
     )
     write_atomically(Path(path), result.to_json().encode())
 
@@ -157,6 +160,11 @@ def write_evaluation_report(
     if report.extremes:
         write_atomically((Path(home) / written).with_suffix(".jpg"), contact_sheet(report.extremes))
     return report, written
+
+
+def _fitted_otherwise(recipe: str) -> dict[str, Any]:
+    """Of a comparator that is no recipe of ours, how it is fitted."""
+    return {"fit": fit_padim} if Recipe.from_json(recipe).name == PADIM.name else {}
 
 
 def _read(
