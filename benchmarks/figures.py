@@ -54,7 +54,7 @@ class FigureSet:
 
 def kaggle253_without(data: Path) -> list[Row]:
     """The pictures without those whose label is wrong."""
-    found = []
+    found: list[Row] = []
     for word in ("no", "yes"):
         for path in sorted((data / "kaggle253" / word).iterdir()):
             name = f"{word}/{path.name}"
@@ -201,7 +201,7 @@ def markdown(name: str, found: dict[str, Any]) -> str:
 
 def _methods(documents: dict[str, dict[str, Any]]) -> list[list[str]]:
     rows = [[f"`{name}`", *_figures(each)] for name, each in documents.items()]
-    known = {}
+    known: dict[str, dict[str, Any]] = {}
     for each in documents.values():
         known |= each["baselines"] | each["detectors"]
     rows += [[name, *_figures(known[name])] for name in UNTRAINED if name in known]

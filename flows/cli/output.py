@@ -219,7 +219,7 @@ def _measured(figure: "Figure") -> Document:
 
 
 def _limits(interval: "Interval | None") -> list[float] | None:
-    return interval and [interval.low, interval.high]
+    return None if interval is None else [interval.low, interval.high]
 
 
 def _fold(line: "FoldResult") -> Document:

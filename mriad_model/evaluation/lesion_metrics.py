@@ -83,15 +83,16 @@ def lesion_metrics(
 
     def found(name: str, weigh: Callable[[float], float], low: float, high: float) -> Figure:
         def share(weights: ImageWeights) -> Floats:
-            total, hits = 0.0, 0.0
+            total = np.zeros(len(weights.abnormal))
+            hits = np.zeros(len(weights.abnormal))
             for fold, _ in folds:
                 for each in fold.abnormal:
                     times = weights.abnormal[:, weights.abnormal_column[each.item]]
                     for lesion in each.lesions:
                         if low <= lesion.size < high:
-                            total = total + times * weigh(lesion.size)
-                            hits = hits + times * weigh(lesion.size) * getattr(lesion, name)
-            return ratio(np.atleast_1d(hits), np.atleast_1d(total))
+                            total += times * weigh(lesion.size)
+                            hits += times * weigh(lesion.size) * getattr(lesion, name)
+            return ratio(hits, total)
 
         return figure(share)
 

@@ -110,8 +110,8 @@ def measure_lesions(
     one = _one_false([(laid(i), least[i]) for i in calibration], peaks)
     healthy = []
     for i in test:
-        found = [len(findings(laid(i), value, least[i])[1]) for value in (own, one)]
-        healthy.append(ScanMeasures(i, data.groups[i], *found))
+        at_own, at_one = (len(findings(laid(i), value, least[i])[1]) for value in (own, one))
+        healthy.append(ScanMeasures(i, data.groups[i], at_own, at_one))
     ill = [_measured(data, i, laid(i), masks[i], (own, one)) for i in decided if i in masks]
     sizes = tuple((i, float(mask.sum()) * _unit(data, i)) for i, mask in masks.items())
     first = data.grids[next(iter(masks))]
@@ -119,7 +119,7 @@ def measure_lesions(
     return FoldLesions(unit, own, one, tuple(healthy), tuple(ill), sizes)
 
 
-def findings(anomaly: Map, threshold: float, least: int) -> tuple[NDArray[np.int32], list[int]]:
+def findings(anomaly: Map, threshold: float, least: int) -> tuple[NDArray[np.integer], list[int]]:
     """Connected parts of a map above a threshold, of `least` voxels or more.
 
     Labels of all parts on the map's grid, and the labels of those that count.
@@ -164,7 +164,7 @@ def least_voxels(data: EvaluationData, item: int) -> int:
     return max(1, math.ceil(LEAST_SHARE * _head_pixels(data, item)))
 
 
-def lesions_of(mask: Mask, grid: Grid, least: int) -> tuple[NDArray[np.int32], list[int]]:
+def lesions_of(mask: Mask, grid: Grid, least: int) -> tuple[NDArray[np.integer], list[int]]:
     """The lesions of a mask: labels on its grid, and those of `least` voxels or more.
 
     Specks alone are one lesion together.
@@ -205,8 +205,10 @@ def _measured(
     return ScanMeasures(
         item,
         data.groups[item],
-        *false,
-        *whole,
+        false_at_threshold=false[0],
+        false_at_one_false=false[1],
+        found_at_threshold=whole[0],
+        found_at_one_false=whole[1],
         dice=dice(anomaly > thresholds[0], mask),
         lesions=tuple(
             LesionFinding(float(sizes[each]) * unit, *hits)
