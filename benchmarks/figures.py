@@ -161,9 +161,9 @@ def measure(name: str, data: Path, out: Path, recipes: str | None = None) -> str
     found: dict[str, Any] = json.loads(done.stdout)
     (out / f"{name}.json").write_text(json.dumps(found, indent=1))
     for recipe, page in zip(recipe_names(found), (found["report"], *found["reports"]), strict=True):
-        sheet = (home / page).with_suffix(".jpg")
+        sheet = (home / page).with_suffix(".png")
         if sheet.exists():
-            shutil.copy(sheet, out / f"{name}-{recipe}.jpg")
+            shutil.copy(sheet, out / f"{name}-{recipe}.png")
     return markdown(name, found) + f"\n{time.perf_counter() - began:.0f} s.\n"
 
 

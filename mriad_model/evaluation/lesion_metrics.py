@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from mriad_model.evaluation.lesions import CODES, FoldLesions, ScanMeasures
-from mriad_model.evaluation.metrics import Interval, percentiles
+from mriad_model.evaluation.metrics import Interval, exact_interval, percentiles
 from mriad_model.evaluation.roc import (
     Floats,
     FoldScores,
@@ -21,6 +21,7 @@ from mriad_model.evaluation.roc import (
     average_precision,
     counts_above,
     mean_over_folds,
+    n_groups,
     ratio,
 )
 
@@ -74,11 +75,13 @@ def lesion_metrics(
         return None
     once = ImageWeights.once(scores)
     drawn = ImageWeights.drawn(scores, resamples, seed)
-    unit = folds[0][0].unit
+    unit, trials = folds[0][0].unit, min(n_groups(scores))
 
     def figure(of: Callable[[ImageWeights], Floats]) -> Figure:
         value = float(of(once)[0])
         known = None if np.isnan(value) else value
+        if known in {0.0, 1.0}:  # where a bootstrap would be certain
+            return Figure(known, exact_interval(round(known) * trials, trials))
         return Figure(known, None if known is None else percentiles(of(drawn)))
 
     def found(name: str, weigh: Callable[[float], float], low: float, high: float) -> Figure:

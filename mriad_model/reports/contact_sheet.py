@@ -7,14 +7,15 @@ import numpy as np
 
 from mriad_model.enums import LabelValue
 from mriad_model.evaluation.results import Picture
-from mriad_model.heatmaps.overlay import encode, montage
+from mriad_model.heatmaps.overlay import montage
 
+SUFFIX = ".png"
 COLUMNS = 10
 TILE = 192  # pixels a side
 
 
 def contact_sheet(pictures: Sequence[Picture]) -> bytes:
-    """Healthy scans from the highest score down, then abnormal ones from the lowest up, as JPEG.
+    """Healthy scans from the highest score down, then abnormal ones from the lowest up, as PNG.
 
     Each bears its label, its score in sigmas and whether it was flagged. ValueError for none.
     """
@@ -24,7 +25,12 @@ def contact_sheet(pictures: Sequence[Picture]) -> bytes:
     ordered += sorted(abnormal, key=lambda each: each.sigmas)
     tiles = [cv2.imdecode(np.frombuffer(each.data, np.uint8), cv2.IMREAD_COLOR) for each in ordered]
     captions = [_caption(each) for each in ordered]
-    return encode(montage([np.asarray(tile, np.uint8) for tile in tiles], COLUMNS, TILE, captions))
+    sheet = montage([np.asarray(tile, np.uint8) for tile in tiles], COLUMNS, TILE, captions)
+    done, data = cv2.imencode(SUFFIX, sheet)
+    if not done:
+        raise ValueError(f"cannot encode a sheet of shape {sheet.shape}")
+    encoded: bytes = data.tobytes()
+    return encoded
 
 
 def _caption(picture: Picture) -> str:

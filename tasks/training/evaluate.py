@@ -44,7 +44,7 @@ from mriad_model.readers.masks import (
 from mriad_model.readers.scan_types import ReadScan, StoredScan
 from mriad_model.recipes import Recipe
 from mriad_model.rejections import RejectedItem, group_by_folder
-from mriad_model.reports.contact_sheet import contact_sheet
+from mriad_model.reports.contact_sheet import SUFFIX, contact_sheet
 from mriad_model.reports.evaluation_report import render_evaluation
 from tasks.intake.find_files import ScanSources
 from tasks.intake.ingest import Labelling
@@ -158,7 +158,7 @@ def write_evaluation_report(
     name = f"evaluation-run-{run_id}" + (f"-{report.recipe_name}" if number else "")
     written = write_page(Path(home), name, page)
     if report.extremes:
-        write_atomically((Path(home) / written).with_suffix(".jpg"), contact_sheet(report.extremes))
+        write_atomically((Path(home) / written).with_suffix(SUFFIX), contact_sheet(report.extremes))
     return report, written
 
 
