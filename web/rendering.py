@@ -9,8 +9,9 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from mriad_model.enums import NOTICE
+from mriad_model.enums import NOTICE, Verdict
 from mriad_model.plain_text import printable
+from mriad_model.reasons import VERDICT_TEXTS, reason_text
 from web.site import site_of
 
 NAVIGATION = (
@@ -21,7 +22,6 @@ NAVIGATION = (
     ("/models", "Models"),
     ("/threshold", "Threshold"),
 )
-VERDICT_WORDS = {"not_scorable": "not scorable"}
 
 
 def page(request: Request, template: str, status: int = 200, **values: object) -> HTMLResponse:
@@ -62,7 +62,7 @@ def minute(moment: str) -> str:
 
 
 def _words(value: object) -> str:
-    return VERDICT_WORDS.get(str(value), str(value))
+    return VERDICT_TEXTS[Verdict(value)] if value in list(Verdict) else str(value)
 
 
 def _plain(value: object) -> object:
@@ -85,6 +85,7 @@ def _environment() -> Environment:
         "sigmas": sigmas,
         "minute": minute,
         "words": _words,
+        "reason": reason_text,
         "percent": lambda share: f"{100 * share:.3g} %",
         "thousands": lambda n: f"{n:,}",
     }

@@ -18,6 +18,7 @@ from mriad_model.enums import HeatmapKind, LabelSource, ScanKind
 from mriad_model.paths import source_path
 from mriad_model.readers.orientation import in_words, slices_across
 from tasks.reports.review import reviewed_decision
+from web.access import HEADERS
 from web.charts import Histogram, SliceBar, histogram, slice_strip
 from web.pictures import has_source
 from web.query import WorklistQuery
@@ -25,7 +26,7 @@ from web.rendering import page
 from web.rows import Row, rows_of, sigmas_of
 from web.selection import select_scans
 from web.site import RowId, Site, site_of
-from web.volumes import SIDES
+from web.volumes import NIIVUE, SIDES
 from web.worklist import query_of
 
 MOST_EXAMS: Final = 20
@@ -37,6 +38,12 @@ FILE_NAMES: Final = {
     HeatmapKind.SEGMENTATION: "segmentation (DICOM SEG)",
     HeatmapKind.STRUCTURED_REPORT: "structured report (DICOM SR)",
 }
+# The viewer of volumes brings its font and its matcap along as `data:` pictures.
+VIEWER_POLICY: Final = (
+    HEADERS["content-security-policy"]
+    .replace("img-src 'self'", "img-src 'self' data: blob:")
+    .replace("connect-src 'self'", "connect-src 'self' data:")
+)
 router = APIRouter()
 
 
@@ -108,7 +115,7 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
     found = select_scans(site.index, site.engine, query)
     said = reviews_of(details.reviews)
     picture = next(iter(judgement.maps(HeatmapKind.SLICE)), None) if judgement else None
-    return page(
+    answer = page(
         request,
         "scan.html.j2",
         scan=details.scan,
@@ -123,6 +130,7 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
         volume_map=next(iter(judgement.maps(HeatmapKind.VOLUME)), None) if judgement else None,
         volume_planes=_planes(details, judgement),
         sides=SIDES,
+        has_niivue=NIIVUE.is_file(),
         strip=_strip(details, judgement),
         words=in_words(details.scan.grid),
         reviews=said,
@@ -137,6 +145,9 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
         following=found.after(scan_id),
         is_volume=details.scan.kind is not ScanKind.IMAGE,
     )
+    if details.scan.kind is not ScanKind.IMAGE and NIIVUE.is_file():
+        answer.headers["content-security-policy"] = VIEWER_POLICY
+    return answer
 
 
 def _judgement(engine: Engine, details: ScanDetails) -> Judgement | None:

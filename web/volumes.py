@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -25,10 +25,12 @@ from web.pictures import KEPT, QUALITY
 from web.site import RowId, Site, site_of
 
 FOLDER: Final = "views"  # in the home
+NIIVUE: Final = Path(__file__).with_name("node_modules") / "@niivue/niivue/dist/index.js"
 MOST_VIEWS: Final = 6  # volumes that are kept; the one opened longest ago goes first
 # Of a volume (R, A, S): the axis that is cut across, the slice's rows, its columns; as in heatmaps.
 AXES: Final = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
 SIDES: Final = {"axial": ("R", "L"), "coronal": ("R", "L"), "sagittal": ("A", "P")}
+NIFTI_BYTES: Final = 352  # before the voxels
 router = APIRouter()
 
 
@@ -40,7 +42,7 @@ class View:
 
     @property
     def about(self) -> dict[str, Any] | None:
-        """Its shape (R, A, S) and spacing in mm; None where it is not written yet."""
+        """Shape (R, A, S), spacing and the map's peak in mm; None where it is not written yet."""
         try:
             found: dict[str, Any] = json.loads((self.folder / "view.json").read_text())
         except (OSError, ValueError):
@@ -59,11 +61,11 @@ class View:
         across, down, along = AXES[plane]
         if not 0 <= position < about["shape"][across]:
             raise HTTPException(404)
-        gray = self._cut("source.npy", plane, position)
+        gray = self._cut("source.nii", plane, position)
         picture = Image.fromarray(gray)
         if with_map:
             tables = np.load(self.folder / "tables.npy", allow_pickle=False).astype(np.uint16)
-            steps = self._cut("map.npy", plane, position)
+            steps = self._cut("map.nii", plane, position)
             rest = gray.astype(np.uint16)[:, :, None] * tables[steps, 3][:, :, None] // 255
             painted = np.minimum(rest + tables[steps, :3], 255).astype(np.uint8)
             picture = Image.fromarray(painted)
@@ -73,7 +75,10 @@ class View:
         return picture.resize((max(1, round(wide * scale)), max(1, round(high * scale))))
 
     def _cut(self, name: str, plane: str, position: int) -> NDArray[np.uint8]:
-        values = np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
+        about = self.about
+        assert about is not None
+        path, shape = self.folder / name, tuple(about["shape"])
+        values: NDArray[np.uint8] = np.memmap(path, np.uint8, "r", NIFTI_BYTES, shape, order="F")
         cut = values.transpose(AXES[plane])[position, ::-1, ::-1]
         return np.ascontiguousarray(cut)
 
@@ -110,6 +115,25 @@ def one_slice(
     out = io.BytesIO()
     view.slice(plane, position, with_map=layer == "map").save(out, "JPEG", quality=QUALITY)
     return Response(out.getvalue(), media_type="image/jpeg", headers=KEPT)
+
+
+@router.get("/views/{scan_id}/{heatmap_id}/{layer}.nii")
+def whole(request: Request, scan_id: RowId, heatmap_id: RowId, layer: str) -> FileResponse:
+    """A volume as small integers, for a viewer in the browser; layer: `source` or `map`."""
+    site = site_of(request)
+    view = view_of(site, scan_id, _map_of(site, scan_id, heatmap_id))
+    if view.about is None or layer not in ("source", "map"):
+        raise HTTPException(404)
+    path = view.folder / f"{layer}.nii"
+    return FileResponse(path, media_type="application/octet-stream", headers=KEPT)
+
+
+@router.get("/vendor/niivue.js")
+def niivue() -> FileResponse:
+    """The volume viewer, as npm has installed it; 404 where it could not."""
+    if not NIIVUE.is_file():
+        raise HTTPException(404)
+    return FileResponse(NIIVUE, media_type="text/javascript")
 
 
 def _map_of(site: Site, scan_id: int, heatmap_id: int) -> Heatmap:

@@ -27,11 +27,11 @@ from tasks.runtime.workspace import Workspace
 WINDOW = (1.0, 99.7)  # percentiles of the voxels that black and white are
 SAMPLES = 2_000_000  # voxels that they are taken of, about
 GONE = "The files of scan {scan} are gone, or have changed since it was scored."
-SOURCE, MAP, TABLES, ABOUT = "source.npy", "map.npy", "tables.npy", "view.json"
+SOURCE, MAP, TABLES, ABOUT = "source.nii", "map.nii", "tables.npy", "view.json"
 
 
 def write_view(home: str, scan_id: int, heatmap_id: int, folder: Path) -> None:
-    """Write `source.npy` and `map.npy`, (R, A, S) uint8, and `view.json` last: then it is whole.
+    """Write `source.nii` and `map.nii`, (R, A, S) uint8, and `view.json` last: then it is whole.
 
     Raises:
         NotInRecord: there is no such scan or map, or the scan's files do not hold it any more.
@@ -52,12 +52,17 @@ def write_view(home: str, scan_id: int, heatmap_id: int, folder: Path) -> None:
         affine = canonical_affine(volume.voxels.shape, volume.affine)
         source = _grey(canonical(volume.voxels, volume.affine))
         steps = canonical(_steps(source_path(heatmap.path, Path(home))), volume.affine)
-        _save(folder / SOURCE, source)
-        _save(folder / MAP, steps)
+        _save(folder / SOURCE, source, affine)
+        _save(folder / MAP, steps, affine)
     finally:
         workspace.discard()
-    _save(folder / TABLES, colour_tables())
-    about = {"shape": source.shape, "spacing": [float(each) for each in voxel_spacing(affine)]}
+    np.save(folder / TABLES, colour_tables(), allow_pickle=False)
+    highest = np.unravel_index(int(steps.argmax()), steps.shape)
+    about = {
+        "shape": source.shape,
+        "spacing": list(voxel_spacing(affine)),
+        "peak": (affine @ (*highest, 1.0))[:3].tolist(),  # RAS mm: the map's first highest voxel
+    }
     write_all_atomically({folder / ABOUT: json.dumps(about).encode()})
 
 
@@ -80,5 +85,6 @@ def _steps(path: Path) -> NDArray[np.uint8]:
     return np.asarray(np.clip((values - low) * (255 / max(high - low, 1e-9)), 0, 255), np.uint8)
 
 
-def _save(path: Path, values: NDArray[np.generic]) -> None:
-    np.save(path, np.ascontiguousarray(values), allow_pickle=False)
+def _save(path: Path, values: Voxels, affine: NDArray[np.float64]) -> None:
+    """As NIfTI without compression: its voxels lie behind 352 bytes, the first axis fastest."""
+    nib.Nifti1Image(values, affine).to_filename(path)

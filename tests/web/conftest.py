@@ -16,7 +16,7 @@ from db.engine.connect import open_record
 from db.entities import Scan, Sighting
 from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
 from db.repository.scans import register_scans
-from mriad_model.enums import HeatmapKind, ScanKind, Verdict
+from mriad_model.enums import DecisionReason, HeatmapKind, ScanKind, Verdict
 from tests.support.hand import NOON, Hand, sha
 from web.access import Access, Gate, sign_in_token
 from web.app import create_app
@@ -49,6 +49,8 @@ class Pages:
         patient: str | None = None,
         folder: str = "inbox",
         now: str = NOON,
+        verdict: Verdict | None = None,
+        reason: DecisionReason | None = None,
     ) -> int:
         """A scan with a source picture and a map, decided; its id."""
         home, file = self.site.home, f"{folder}/{name}"
@@ -63,10 +65,17 @@ class Pages:
             ctime_ns=status.st_ctime_ns,
         )  # fmt: skip
         (found,) = register_scans(self.site.engine, [(scan, [seen])])
-        self.decide(found.scan_id, value, now=now)
+        self.decide(found.scan_id, value, now, verdict, reason)
         return found.scan_id
 
-    def decide(self, scan_id: int, value: float, now: str = NOON) -> None:
+    def decide(
+        self,
+        scan_id: int,
+        value: float,
+        now: str = NOON,
+        verdict: Verdict | None = None,
+        reason: DecisionReason | None = None,
+    ) -> None:
         path = f"heatmaps/{scan_id}.jpg"
         target = self.site.home / path
         target.parent.mkdir(exist_ok=True)
@@ -76,7 +85,8 @@ class Pages:
             scan_id,
             value,
             heatmaps=[HeatmapFile(HeatmapKind.SLICE, 0, path, digest)],
-            verdict=Verdict.SUSPICIOUS if value > 0.5 else Verdict.NORMAL,
+            verdict=verdict or (Verdict.SUSPICIOUS if value > 0.5 else Verdict.NORMAL),
+            reason=reason,
             p_value=0.25,
         )
         append_scored(

@@ -1,5 +1,6 @@
 """The pages in Chromium: signing in, reading a list by keys, maps, hostile text, foreign pages."""
 
+import io
 import json
 import shutil
 import socket
@@ -9,9 +10,11 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 import uvicorn
+from PIL import Image
 from starlette.testclient import TestClient
 
 from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
@@ -24,9 +27,12 @@ from tests.web.conftest import SECRET, Pages
 from web.access import Access, sign_in_token
 from web.app import create_app
 from web.site import Site
+from web.volumes import NIIVUE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WHY_NOT = "no Chromium and playwright on this machine"
+# Without a graphics card WebGL2 is drawn in software.
+ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 AFFINE = [-1.0, 0, 0, 0, 0, -1.0, 0, 0, 0, 0, 2.0, 0, 0, 0, 0, 1.0]
 
 
@@ -36,7 +42,7 @@ def chromium() -> Iterator[Any]:
         pytest.skip(WHY_NOT)
     playwright = pytest.importorskip("playwright.sync_api", reason=WHY_NOT)
     with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
 
@@ -144,8 +150,8 @@ def volume(pages: Pages) -> tuple[int, int]:
     folder = pages.site.home / f"views/{found.scan_id}-2-{'cd' * 8}"
     folder.mkdir(parents=True)
     voxels = np.arange(20 * 24 * 8, dtype=np.uint8).reshape(20, 24, 8)
-    np.save(folder / "source.npy", voxels)
-    np.save(folder / "map.npy", voxels)
+    for name in ("source.nii", "map.nii"):
+        nib.Nifti1Image(voxels, np.diag([1.0, 1.0, 2.0, 1.0])).to_filename(folder / name)
     np.save(folder / "tables.npy", np.full((256, 4), 90, np.uint8))
     about = {"shape": voxels.shape, "spacing": [1.0, 1.0, 2.0]}
     (folder / "view.json").write_text(json.dumps(about))
@@ -166,6 +172,24 @@ def test_a_volume_shows_its_slices(served: Pages, tab: Any) -> None:
     assert tab.inner_text("#slice-number") != before
     tab.keyboard.press("Space")
     assert shown.evaluate("each => getComputedStyle(each).opacity") == "0"
+
+
+def test_a_volume_is_shown_in_three_planes(served: Pages, tab: Any) -> None:
+    if not NIIVUE.is_file():
+        pytest.skip("no libraries from npm on this machine")
+    scan_id, _ = volume(served)
+    tab.goto(f"{address(served)}/scan/{scan_id}")
+    tab.click("[data-do=view][value=planes]:not([disabled])")
+    canvas = tab.locator("[data-view=planes] canvas")
+
+    def levels() -> int:
+        with Image.open(io.BytesIO(canvas.screenshot())) as picture:
+            return len(np.unique(np.asarray(picture.convert("L"))))
+
+    until(lambda: levels() > 40)  # a black canvas with a crosshair has few
+    assert tab.locator("#said.bad").count() == 0
+    tab.keyboard.press("Space")
+    assert not tab.is_checked("#map-on")
 
 
 def test_hostile_text_runs_nowhere(served: Pages, tab: Any) -> None:

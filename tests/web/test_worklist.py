@@ -8,7 +8,8 @@ import pytest
 from db.repository.labels import labelled
 from db.repository.models import activate
 from db.repository.reviews import reviews, standing_reviews
-from mriad_model.enums import LabelValue, Verdict
+from mriad_model.enums import DecisionReason, LabelValue, Verdict
+from mriad_model.reasons import REASON_TEXTS
 from tests.web.conftest import Pages
 
 
@@ -29,6 +30,22 @@ def test_what_nobody_reviewed_stands_worst_first(pages: Pages) -> None:
     assert pages.listed("?reviewed=any") == [worst, mild]
     pages.review(worst, "withdraw")
     assert pages.listed() == [worst, mild]
+
+
+def test_uncertain_scans_wait_too_and_say_why(pages: Pages) -> None:
+    near, unlike = DecisionReason.NEAR_THRESHOLD, DecisionReason.UNLIKE_LEARNED
+    unsure = pages.picture("unsure.png", 0.7, verdict=Verdict.UNCERTAIN, reason=near)
+    photograph = pages.picture("photo.png", 3.0, verdict=Verdict.NOT_SCORABLE, reason=unlike)
+    sure = pages.picture("sure.png", 0.6)
+    assert pages.listed() == [sure, unsure, photograph]  # silence never reads as normal
+    assert REASON_TEXTS[near] in pages.get("/").text
+    assert REASON_TEXTS[near] in pages.get(f"/scan/{unsure}").text
+    assert pages.listed("?verdict=not_scorable") == [photograph]
+    text = pages.get("/?verdict=not_scorable").text
+    assert ">not scorable</span>" in text
+    assert REASON_TEXTS[unlike] in text
+    rows = pages.get("/worklist.json?verdict=any").json()["scans"]
+    assert [each["reason"] for each in rows] == [None, near, unlike]
 
 
 def test_a_query_lives_in_the_address(pages: Pages) -> None:

@@ -130,8 +130,27 @@ function setMap(on) {
   if (!box || box.disabled) return;
   box.checked = on;
   const range = find("#opacity");
+  if (planes) planes.opacity(on ? range.value / 100 : 0);
   for (const map of all(".layers .map")) {
     if (find(".source", map.parentElement)) map.style.opacity = on ? range.value / 100 : 0;
+  }
+}
+
+let planes = null; // the viewer of a volume in three planes
+let peak = null; // of its map, mm
+
+async function openPlanes() {
+  const place = stage("planes");
+  if (!place || planes) return;
+  try {
+    const { open } = await import("/static/volume.js");
+    planes = await open(find("canvas", place), place.dataset.volume, peak);
+    setMap(find("#map-on").checked);
+  } catch (error) {
+    console.info(error);
+    say("three planes need WebGL2, which this browser does not offer here", true);
+    showView(ownPlane());
+    find("[data-do=view][value=planes]").disabled = true;
   }
 }
 
@@ -146,7 +165,9 @@ function showView(name) {
   all("[data-view]").forEach((each) => { each.hidden = each.dataset.view !== name; });
   all("[data-do=view]").forEach((each) => each.setAttribute("aria-pressed", String(each.value === name)));
   all(".of-slices").forEach((each) => { each.hidden = name === "montage"; });
-  if (name !== "montage") showSlice(slices[name] ?? Number(stage(name).dataset.first));
+  all(".of-one-slice").forEach((each) => { each.hidden = ["montage", "planes"].includes(name); });
+  if (name === "planes") openPlanes();
+  else if (name !== "montage") showSlice(slices[name] ?? Number(stage(name).dataset.first));
   return true;
 }
 
@@ -168,7 +189,7 @@ function showSlice(to) {
 const ownPlane = () => find("[data-slices]")?.dataset.view; // the one that the model scores stands first
 
 function stepSlice(by) {
-  if (view === "montage") { showView(ownPlane()); return; }
+  if (["montage", "planes"].includes(view)) { showView(ownPlane()); return; }
   showSlice(slices[view] + by);
 }
 
@@ -180,6 +201,7 @@ async function awaitView() {
     const reply = await fetch(place.dataset.state);
     const found = reply.ok ? await reply.json() : { state: "missing" };
     if (found.state === "ready") {
+      peak = found.peak;
       all("[data-do=view]", place).forEach((each) => { each.disabled = false; });
       note.textContent = "";
       return;
@@ -281,6 +303,7 @@ document.addEventListener("input", (event) => {
 function begin() {
   zoom = 0;
   view = "montage";
+  planes = null;
   Object.keys(slices).forEach((each) => delete slices[each]);
   awaitView();
   all(".help-button").forEach((each) => { each.hidden = false; });

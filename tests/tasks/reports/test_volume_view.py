@@ -57,7 +57,7 @@ def test_a_view_lies_along_the_patients_axes_and_bears_the_map(tmp_path: Path) -
     about = json.loads((folder / "view.json").read_text())
     assert about["shape"] == [40, 48, 22]  # to the right, to the front, up
     assert about["spacing"] == pytest.approx([2.5, 2.5, 4.0])
-    steps = np.load(folder / "map.npy")
+    steps = np.asarray(nib.load(folder / "map.nii").dataobj)
     assert (steps[30:] == 255).all()  # on the patient's right
     assert (steps[:30] == 0).all()
     picture = np.asarray(View(folder).slice("axial", 11, with_map=True)).astype(int)
