@@ -62,7 +62,8 @@ def minute(moment: str) -> str:
 
 
 def _words(value: object) -> str:
-    return VERDICT_TEXTS[Verdict(value)] if value in list(Verdict) else str(value)
+    text = str(value)
+    return VERDICT_TEXTS[Verdict(text)] if text in list(Verdict) else text
 
 
 def _plain(value: object) -> object:
