@@ -108,7 +108,7 @@ class _Page:
         found = {each.scan_id: each for each in judged}
         for each, _ in located:
             if each.decision.scan_id in found:
-                self._compare(each, found[each.decision.scan_id])
+                self._compare(each, found[each.decision.scan_id], fitted.recipe)
 
     def _located(
         self, replays: Sequence[Replay], workspace: Workspace
@@ -142,14 +142,13 @@ class _Page:
                 self.report.mismatched.append(_mismatch(replay, what))
         return [each for each in outcomes.values() if not isinstance(each, RejectedFile)]
 
-    def _compare(self, replay: Replay, judged: ModelScore) -> None:
+    def _compare(self, replay: Replay, judged: ModelScore, recipe: Recipe) -> None:
         threshold = replay.threshold
         how = max(
             alike(judged.found.score, replay.scored.score.value),
             all_alike(judged.slice_values, replay.scored.slice_values),
         )
         calibration = self.foundations.calibration(threshold.model_id, threshold.dataset_id)
-        recipe = Recipe.from_json(replay.scored.model.recipe)
         wrong = _wrong(replay, judged, Judge(recipe, threshold, calibration))
         weak = self.foundations.weak(threshold, replay.scored.model)
         wrong += [f"{each}, on which it stands, does not hold" for each in weak]

@@ -68,6 +68,7 @@ def test_a_scored_folder_can_be_queried(
     assert {
         "decision_id", "scan_id", "path", "kind", "model_id", "threshold_id", "score", "threshold",
         "p_value", "verdict", "heatmap_path", "decided_at", "review",
+        "reason", "gate", "spread",
     } == rows[0].keys()  # fmt: skip
 
     status, out, _ = run(capsys, "history", "--home", trained.home, "--csv")

@@ -144,8 +144,10 @@ def rewrite_all(shell: sqlite3.Connection) -> None:
     ).fetchall():
         said = verdict(row["value"], fit.value).value
         p = float(p_value(row["value"], values))
+        why = "above_threshold" if said == "suspicious" else "not_above_threshold"
         shell.execute(
-            "UPDATE decision SET verdict = ?, p_value = ? WHERE id = ?", (said, p, row["id"])
+            "UPDATE decision SET verdict = ?, reason = ?, p_value = ? WHERE id = ?",
+            (said, why, p, row["id"]),
         )
 
 
