@@ -177,19 +177,19 @@ _RANKS = np.array(
 
 
 def _order(index: DecisionIndex, scans: Ints, sort: str) -> Ints:
-    """Where each of these scans comes in the list; ties by id, so that an order is always the same.
+    """Where each of these scans, in order of their ids, comes in the list.
 
-    NaN sorts last.
+    Sorts are stable: ties stay in order of ids, so that an order is always the same. NaN is last.
     """
     standing = index.standing
     if sort == "scan":
         return np.arange(len(scans))
     if sort in ("newest", "oldest"):
         moments = standing["moment"][scans]
-        return np.lexsort((scans, -moments if sort == "newest" else moments))
+        return np.argsort(-moments if sort == "newest" else moments, kind="stable")
     sigmas = -index.sigmas(scans)
     if sort == "p":
-        return np.lexsort((scans, sigmas, standing["p"][scans]))
+        return np.lexsort((sigmas, standing["p"][scans]))
     if sort == "score":
-        return np.lexsort((scans, sigmas))
-    return np.lexsort((scans, sigmas, _RANKS[standing["verdict"][scans]]))
+        return np.argsort(sigmas, kind="stable")
+    return np.lexsort((sigmas, _RANKS[standing["verdict"][scans]]))
