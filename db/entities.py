@@ -22,6 +22,7 @@ from mriad_model.enums import (
     RunStatus,
     ScanKind,
     SettledBy,
+    Side,
     Verdict,
     WarningKind,
 )
@@ -248,6 +249,36 @@ class Heatmap:
     path: str  # relative to the home
     sha256: str  # of the file
     created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FindingLimit:
+    """What makes a part of a model's map a finding, drawn through its calibration scans."""
+
+    model_id: ModelId
+    peak: float  # what the map exceeds somewhere in it
+    edge: float  # and everywhere in it
+    least: float  # of its size: millilitres; of a picture, share of the head
+    n: int  # healthy scans
+    rate: float  # findings a healthy scan, on the mean
+    run_id: RunId
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A connected part of a scan's map, within its model's limits."""
+
+    score_id: ScoreId
+    position: int  # from 1: the highest peak first
+    size: float  # as of the limits
+    peak: float  # the map's largest value in it
+    x: float  # where that is: RAS mm of the source; of a picture, its column
+    y: float  # of a picture, its row
+    z: float  # of a picture, 0
+    side: Side | None  # of the patient; of a picture, as it is seen
     id: int | None = None
 
 

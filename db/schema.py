@@ -121,6 +121,12 @@ activation = _table("activation", entities.Activation)
 score = _table("score", entities.Score, unique=["scan_id", "model_id"], indexes=[["model_id"]])
 slice_score = _table("slice_score", entities.SliceScore, unique=["score_id", "position"])
 heatmap = _table("heatmap", entities.Heatmap, unique=["path"], indexes=[["score_id"]])
+finding_limit = _table(
+    "finding_limit", entities.FindingLimit, unique=["model_id"], checks={"n": "n > 0"}
+)
+finding = _table(
+    "finding", entities.Finding, unique=["score_id", "position"], checks={"size": "size > 0"}
+)
 decision = _table(
     "decision",
     entities.Decision,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from mriad_model.decision_recipes import GateRecipe, UncertainRecipe
 from mriad_model.errors import SettingsError
 from mriad_model.recipes import (
-    NORMATIVE,
+    NORMATIVE_ASYMMETRY,
     NORMATIVE_NETWORK,
     Augmentation,
     CrossFitting,
@@ -107,7 +107,7 @@ VOLUME_AUTOENCODER = replace(
 VOLUME = Recipe(
     name="volume",
     preprocessing=Preprocessing(128, Framing.FOREGROUND, Intensity.FULL_RANGE),
-    detectors=(DetectorRecipe(NORMATIVE),),
+    detectors=(DetectorRecipe(NORMATIVE_ASYMMETRY),),
     training=Training(),
     scoring=Scoring(SliceScoreMethod.MAX, erosion=1, standardise=False, size=64),
     # Slices near the vertex tell where the head lies, so few are left out.

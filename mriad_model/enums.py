@@ -81,6 +81,14 @@ class DecisionReason(StrEnum):
     REGISTRATION_FAILED = "registration_failed"  # of a scan with a rejection: `unregistered`
 
 
+class Side(StrEnum):
+    """Where a finding lies: of the patient, or of a picture, whose left may be the right."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    MIDLINE = "midline"
+
+
 class RunStatus(StrEnum):
     """How a run ended."""
 

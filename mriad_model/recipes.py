@@ -240,6 +240,8 @@ class CrossFitting:
 
 
 NORMATIVE, NORMATIVE_NETWORK = "normative", "normative-network"
+NORMATIVE_ASYMMETRY = "normative-asymmetry"
+IN_FRAME = (NORMATIVE, NORMATIVE_NETWORK, NORMATIVE_ASYMMETRY)
 """Detectors that measure whole heads in one frame, see `mriad_model.normative`."""
 
 LATER = (
@@ -295,7 +297,12 @@ class Recipe:
     @property
     def in_frame(self) -> bool:
         """Whether each head is registered to the normative frame."""
-        return any(part.kind in (NORMATIVE, NORMATIVE_NETWORK) for part in self.detectors)
+        return any(part.kind in IN_FRAME for part in self.detectors)
+
+    @property
+    def fat_capped(self) -> bool:
+        """Whether heads are registered with what is brighter than their brain capped."""
+        return any(part.kind == NORMATIVE_ASYMMETRY for part in self.detectors)
 
     @property
     def map_size(self) -> int:

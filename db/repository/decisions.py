@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Engine, func, select
 
 from db import schema
 from db.engine.connect import reading, writing
-from db.entities import Decision, Heatmap, Score, SliceScore
+from db.entities import Decision, Finding, Heatmap, Score, SliceScore
 from db.mapping import append_new, select_in, values_of
-from mriad_model.enums import DecisionReason, HeatmapKind, Verdict
+from mriad_model.enums import DecisionReason, HeatmapKind, Side, Verdict
 from mriad_model.errors import NotInRecord, RecordError
 
 
@@ -22,6 +22,16 @@ class HeatmapFile:
     position: int  # of the slice; 0 for an image
     path: str  # relative to the home
     sha256: str  # of the file
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPart:
+    """A finding, before its score has a row. Fields as of `Finding`."""
+
+    size: float
+    peak: float
+    place: tuple[float, float, float]
+    side: Side | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,7 @@ class ScoredScan:
     reason: DecisionReason | None = None  # of the verdict
     gate: float | None = None
     spread: float | None = None
+    findings: Sequence[FoundPart] = ()  # the highest peak first
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +80,11 @@ def append_scored(
     run_id: int,
     now: str,
 ) -> Appended:
-    """Append a chunk's scores, slice scores, heatmaps and decisions, all or none.
+    """Append a chunk's scores, slice scores, heatmaps, findings and decisions, all or none.
 
-    Where another process scored a scan first, its score stands with its slice scores. Heatmaps
-    and the decision of ours are then appended only if both found the same value, so that every
-    part belongs to its score.
+    Where another process scored a scan first, its score stands with its slice scores. Heatmaps,
+    findings and the decision of ours are then appended only if both found the same value, so that
+    every part belongs to its score.
 
     Raises:
         RecordError: a value is not finite, or the threshold is another model's.
@@ -96,6 +107,7 @@ def append_scored(
             for row in rows
             if stored[row.scan_id][1] == float(row.value)
         ]
+        append_new(connection, schema.finding, _finding_rows(agreed))
         return Appended(
             scores=n_scores,
             slice_scores=_append_slices(connection, [each for each in agreed if each[0] > highest]),
@@ -177,6 +189,14 @@ def _append_slices(connection: Connection, agreed: Sequence[tuple[int, ScoredSca
         )
     ]
     return append_new(connection, schema.slice_score, rows)
+
+
+def _finding_rows(agreed: Sequence[tuple[int, ScoredScan]]) -> list[dict[str, object]]:
+    return [
+        values_of(Finding(score_id, position, part.size, part.peak, *part.place, part.side))
+        for score_id, row in agreed
+        for position, part in enumerate(row.findings, start=1)
+    ]
 
 
 def _append_heatmaps(

@@ -10,6 +10,8 @@ from db import schema
 from db.engine.connect import reading
 from db.entities import (
     Decision,
+    Finding,
+    FindingLimit,
     Heatmap,
     Label,
     Model,
@@ -22,6 +24,7 @@ from db.entities import (
     Threshold,
 )
 from db.mapping import Entity, rows_by_id, rows_by_key, rows_of
+from db.repository.findings import finding_limits, findings_of_scores
 from db.repository.history import DecisionRow, HistoryQuery, decisions
 from db.repository.scans import scan_id_of
 from db.repository.sightings import RejectedBeside, rejected_beside
@@ -33,13 +36,15 @@ R = TypeVar("R", bound=Entity)
 
 @dataclass(frozen=True, slots=True)
 class ScoreDetails:
-    """A score, its model, its slice scores and its heatmaps."""
+    """A score, its model, its slice scores, its heatmaps and its findings."""
 
     score: Score
     model: Model
     positions: tuple[int, ...]  # of the slices that were scored, in order
     slice_values: tuple[float, ...]  # of these
     heatmaps: tuple[Heatmap, ...]
+    findings: tuple[Finding, ...] = ()  # the highest peak first
+    limit: FindingLimit | None = None  # by which the model tells findings; None: it tells none
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,7 @@ def _score_details(connection: Connection, scores: Sequence[Score]) -> dict[int,
     models = rows_by_id(connection, Model, schema.model, {score.model_id for score in scores})
     maps = rows_by_key(connection, Heatmap, heatmap.c.score_id, ids, heatmap.c.id)
     parts = rows_by_key(connection, SliceScore, slices.c.score_id, ids, slices.c.position)
+    found, limits = findings_of_scores(connection, ids), finding_limits(connection, models)
     return {
         score_id: ScoreDetails(
             score,
@@ -164,6 +170,8 @@ def _score_details(connection: Connection, scores: Sequence[Score]) -> dict[int,
             tuple(each.position for each in parts.get(score_id, ())),
             tuple(each.value for each in parts.get(score_id, ())),
             tuple(maps.get(score_id, ())),
+            found.get(score_id, ()),
+            limits.get(score.model_id),
         )
         for score_id, score in zip(ids, scores, strict=True)
     }

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from db.entities import Heatmap, Label, Model, Run, Threshold
 from db.repository.history import DecisionRow
+from flows.cli.findings import findings_document
+from mriad_model.enums import ScanKind
 from mriad_model.rejections import ALL_SCORED, NotScored, RejectedItem
 
 if TYPE_CHECKING:
@@ -274,7 +276,7 @@ def show_document(
         "run": _run(details.run),
         "sightings": [_keys(each, sighting) for each in details.sightings],
         "labels": [_keys(each, label) for each in details.labels],
-        "scores": [_score(*each) for each in scores],
+        "scores": [_score(*each, details.scan.kind) for each in scores],
         "decisions": [decision_line(each) for each in details.decisions],
         "reviews": [_keys(each, review) for each in details.reviews],
         "beside": {
@@ -292,7 +294,9 @@ def _run(run: Run) -> Document:
     }
 
 
-def _score(found: "ScoreDetails", n_slices: int | None, files: Sequence[str]) -> Document:
+def _score(
+    found: "ScoreDetails", n_slices: int | None, files: Sequence[str], kind: ScanKind
+) -> Document:
     return {
         "score": _keys(found.score, "id scan_id model_id value run_id created_at spread gate"),
         "model": _model(found.model),
@@ -300,6 +304,7 @@ def _score(found: "ScoreDetails", n_slices: int | None, files: Sequence[str]) ->
         "slice_values": found.slice_values,
         "heatmaps": [_heatmap(*each) for each in zip(found.heatmaps, files, strict=True)],
         "n_slices": n_slices,
+        **findings_document(found, kind),
     }
 
 

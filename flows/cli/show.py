@@ -10,6 +10,7 @@ from db.repository.scan_details import ScanDetails, ScoreDetails
 from db.repository.sightings import RejectedBeside
 from flows.cli import output
 from flows.cli.console import Cell, short_time, show_lines, show_section, sparkline
+from flows.cli.findings import show_findings
 from mriad_model.enums import LabelSource, Verdict
 from mriad_model.files import sha256_of
 from mriad_model.paths import source_path
@@ -59,6 +60,8 @@ def show_details(home: Path, details: ScanDetails) -> None:
     )
     for score in details.scores:
         _show_slices(details, score)
+    for score in details.scores:
+        show_findings(details.scan.kind, score)
     show_section(
         "Decisions",
         ("decision", "when (UTC)", "verdict", "why", "score", "limit", "p", "threshold", "model"),

@@ -72,6 +72,12 @@ class FittedModel:
         """The detectors of the first member."""
         return self.members[0].detectors
 
+    def misplaced(self, batch: SliceBatch) -> str | None:
+        """Why the one scan that slices are of cannot be judged, in words; None where it can."""
+        with repeatable(self.device):
+            found = (each.misplaced(batch) for each in self.detectors.values())
+            return next((why for why in found if why is not None), None)
+
     def score(self, batch: SliceBatch, fold: int | None = None) -> Scored:
         """Score every slice; a slice's result depends on nothing but itself, bit for bit.
 

@@ -3,7 +3,9 @@
     python -m mriad_model.detection.volume_pretraining
 
 draws heads, and writes the mean heads that scans are registered to and the weights of the network
-that weighs z-maps. The same version on the same machine writes the same bytes.
+that weighs z-maps. The same version on the same machine writes the same bytes. Where the mean heads
+come out otherwise, their hash goes to `SHA256` in `mriad_model.normative.drawn`, and the command is
+run again to train the network; the hash of its file goes to `mriad_model.normative.network`.
 """
 
 import json

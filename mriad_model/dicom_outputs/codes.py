@@ -8,7 +8,7 @@ from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
 
-from mriad_model.enums import DecisionReason, Verdict
+from mriad_model.enums import DecisionReason, Side, Verdict
 
 SCHEME = "99MRIAD"  # PS3.16, 8.2: private designators begin with 99
 
@@ -44,6 +44,19 @@ REASONS = {
         DecisionReason.REGISTRATION_FAILED: "Registration failed",
     }.items()
 }
+PEAK = _own("PEAK", "Highest value of the anomaly map")
+PEAK_PLACE = (  # DICOM's axes: to the left, the back and the head
+    _own("PEAK_LEFT", "Place of the highest value, to the patient's left"),
+    _own("PEAK_BACK", "Place of the highest value, to the patient's back"),
+    _own("PEAK_HEAD", "Place of the highest value, to the patient's head"),
+)
+LATERALITY = CodedConcept.from_code(codes.SCT.Laterality)
+SIDES = {
+    Side.LEFT: CodedConcept.from_code(codes.SCT.Left),
+    Side.RIGHT: CodedConcept.from_code(codes.SCT.Right),
+    Side.MIDLINE: CodedConcept.from_code(codes.SCT.Midline),
+}
+MILLIMETRE = CodedConcept("mm", "UCUM", "Millimeter")
 VOLUME = CodedConcept.from_code(codes.SCT.Volume)
 MILLILITRE = CodedConcept("mL", "UCUM", "Milliliter")
 NO_UNIT = CodedConcept("1", "UCUM", "no units")

@@ -6,8 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from mriad_model.enums import DecisionReason, HeatmapKind, Verdict
+from mriad_model.enums import DecisionReason, HeatmapKind, Side, Verdict
 from mriad_model.readers.dicom.series import Series
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedFinding:
+    """A connected part of the map that its model's limits tell."""
+
+    millilitres: float
+    peak: float  # the map's largest value in it
+    place: tuple[float, float, float]  # of that value, RAS mm
+    side: Side | None  # of the patient
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,7 @@ class OutputJob:
     software_version: str
     decided_at: datetime  # aware; the time the objects bear
     record_head: str | None = None  # of the record that the decision is appended to
+    findings: tuple[ReportedFinding, ...] = ()  # the highest peak first
 
     def __post_init__(self) -> None:
         numbers = (self.map_threshold, self.score, self.threshold, self.p_value)
@@ -62,4 +73,5 @@ class OutputJob:
             self.reason.value,
             *(float(each).hex() for each in (self.score, self.p_value, self.map_threshold)),
             hashlib.sha256(self.montage).hexdigest(),
+            *([repr(self.findings)] if self.findings else []),
         ]

@@ -1,8 +1,8 @@
 """Structured report: Measurement Report (PS3.16, TID 1500), as Comprehensive SR.
 
-One measurement group is about the whole scan: score, threshold, p-value, verdict and its
-reason. A second one,
-where there is a segmentation, is about its segment: the volume.
+One measurement group is about the whole scan: score, threshold, p-value, verdict and its reason. A
+second one, where there is a segmentation, is about its segment: the volume. Then one for each
+finding: volume, highest value of the map, its place and side.
 """
 
 from typing import TypeAlias
@@ -33,7 +33,7 @@ from pydicom.sr.codedict import codes
 
 from mriad_model.dicom_outputs import codes as words
 from mriad_model.dicom_outputs.common import MAKER, complete, identity, instance_uid
-from mriad_model.dicom_outputs.job import OutputJob
+from mriad_model.dicom_outputs.job import OutputJob, ReportedFinding
 from mriad_model.dicom_outputs.references import files_of
 from mriad_model.dicom_outputs.segmentation import LABEL, Mask
 from mriad_model.dicom_outputs.source import Study, without_patient
@@ -54,6 +54,9 @@ def report(job: OutputJob, study: Study, mask: Mask, segments: Dataset | None) -
     if segments is not None:
         groups.append(_segment_group(job, mask, segments))
         evidence.append(segments)
+    groups += [
+        _finding_group(job, number, each) for number, each in enumerate(job.findings, start=1)
+    ]
     content = MeasurementReport(
         observation_context=_observer(job),
         procedure_reported=words.MR_PROCEDURE,
@@ -132,6 +135,31 @@ def _segment_group(
         finding_type=words.UNLIKE_HEALTHY,
         algorithm_id=_algorithm(job),
         measurements=[Measurement(words.VOLUME, volume, words.MILLILITRE)],
+    )
+
+
+def _finding_group(
+    job: OutputJob, number: int, finding: ReportedFinding
+) -> MeasurementsAndQualitativeEvaluations:
+    """A finding: how large, how high, where, on which side."""
+    right, front, up = finding.place
+    measures = [
+        Measurement(words.VOLUME, finding.millilitres, words.MILLILITRE),
+        Measurement(words.PEAK, finding.peak, words.NO_UNIT),
+        *(
+            Measurement(name, value, words.MILLIMETRE)
+            for name, value in zip(words.PEAK_PLACE, (-right, -front, up), strict=True)
+        ),
+    ]
+    uid = instance_uid(job, KIND, f"finding {number}")
+    return MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(uid, f"finding {number}"),
+        finding_type=words.UNLIKE_HEALTHY,
+        algorithm_id=_algorithm(job),
+        measurements=measures,
+        qualitative_evaluations=None
+        if finding.side is None
+        else [QualitativeEvaluation(words.LATERALITY, words.SIDES[finding.side])],
     )
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from mriad_model.normative.frame import Floats
+from mriad_model.normative.shipped_file import shipped
 from mriad_model.normative.template import Template
 
 PATH: Final = Path(__file__).parent / "drawn_heads.safetensors"
+SHA256: Final = "88ca0778ac84761949efb8950ecfe5866acbbbe5dc56cc4b346665ea219c2e55"  # of that file
 T1, FLAIR = "t1", "flair"
 BRAIN: Final = "brain"
 GREY_LEVELS: Final = 200.0  # steps of a mean head's grey values, which reach 1.2; of 255
@@ -23,8 +25,11 @@ SHARES: Final = 255.0
 
 @cache
 def drawn_template(contrast: str) -> Template:
-    """The mean of drawn heads of a contrast, `T1` or `FLAIR`."""
-    stored = load_file(PATH)
+    """The mean of drawn heads of a contrast, `T1` or `FLAIR`.
+
+    Raises ModelFileError where the file that is shipped is another.
+    """
+    stored = load(shipped(PATH, SHA256))
     mean = stored[contrast].astype(np.float32) / np.float32(GREY_LEVELS)
     return Template(mean, stored[BRAIN].astype(np.float32) / np.float32(SHARES))
 

@@ -12,13 +12,15 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn import functional as fn
 
 from mriad_model.normative.frame import SHAPE, Floats
+from mriad_model.normative.shipped_file import shipped
 
 WEIGHTS: Final = Path(__file__).parent / "drawn_network.safetensors"
+SHA256: Final = "cc3fa3fcc1671cb0d38600c356470576913402c23b601bb57208c6011edfa0b7"  # of that file
 
 PLANES: Final = range(8, 50)  # of the frame, that are judged: skull base to vertex
 N_CHANNELS: Final = 8
@@ -96,8 +98,11 @@ def stored_network(weights: dict[str, Tensor]) -> ZMapNetwork:
 
 
 def drawn_network() -> ZMapNetwork:
-    """The network that is shipped: trained on drawn heads, of no patient."""
-    return stored_network(load_file(WEIGHTS))
+    """The network that is shipped: trained on drawn heads, of no patient.
+
+    Raises ModelFileError where its file is another.
+    """
+    return stored_network(load(shipped(WEIGHTS, SHA256)))
 
 
 def plane_channels(z: Floats, inside: NDArray[np.bool_], planes: range | list[int]) -> Floats:

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, label
+from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter, label
 
 from mriad_model.normative.frame import (
     FIRST,
@@ -32,6 +32,9 @@ LONGEST = 8.0  # mm, of one step that shifts only
 STILL = 0.05  # mm; a step that moves the head less is the last
 HEAD_HEIGHT = 130.0  # mm below the vertex: what lies lower is neck and face
 SMALLEST_AREA = 120.0  # mm2 of a plane's head; planes with less lie above the vertex
+DEEP = 25.0  # mm below the head's surface: brain
+FEWEST_DEEP = 500  # voxels of it, else it is not looked for
+BRIGHTER = 1.25  # times the brain's 98th percentile: where it is capped
 BLOCK = 1024  # points in one product of matrices: larger ones are split among threads
 MOST_STRETCHED = 1.6  # a head so much larger than the mean one, or bent so that one side is more
 MOST_UNEVEN = 1.7  # than so many times another, is a registration that failed
@@ -228,6 +231,27 @@ def _solved(jacobian: Floats, weight: Floats, residual: Floats) -> Matrix:
     normal, slope = products[:-1, :-1], products[:-1, -1]
     damped = normal + np.diag(DAMPING * normal.diagonal() + 1e-8)
     return np.asarray(-np.linalg.solve(damped, slope), np.float64)
+
+
+def capped(stack: SliceStack) -> SliceStack:
+    """The stack with what is brighter than its brain as bright as that, nearly.
+
+    Fat near a coil can be four times as bright as the brain, and then is all that is registered.
+    The brain is taken to be what lies deep in the picture, where all but the head is 0.
+    """
+    coarse = halved(evened(stack))
+    inside = np.stack([binary_fill_holes(image > 0) for image in coarse.images])
+    closed = np.pad(inside, ((0, 1), (1, 1), (1, 1)))  # the picture ends below, not the head
+    spacing = (coarse.step, coarse.pixel, coarse.pixel)
+    depth = distance_transform_edt(closed, sampling=spacing)[:-1, 1:-1, 1:-1]
+    planes = np.flatnonzero(inside.any((1, 2)))
+    top = int(planes[-1]) if len(planes) else 0
+    below = (top - np.arange(len(inside))) * coarse.step
+    deep = (depth > DEEP) & (below < HEAD_HEIGHT - DEEP)[:, None, None]
+    if np.count_nonzero(deep) < FEWEST_DEEP:
+        return stack
+    level = BRIGHTER * float(np.percentile(coarse.images[deep], 98))
+    return SliceStack(np.minimum(stack.images, np.float32(level)), stack.pixel, stack.heights)
 
 
 def halved(stack: SliceStack) -> SliceStack:

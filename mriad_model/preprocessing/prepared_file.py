@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mriad_model.preprocessing.slices import Placement, PreparedScan, SliceBatch, joined
 
-BESIDE_PIXELS: Final = ("positions", "n_slices", "spacing", "places", "window", "grey")
+BESIDE_PIXELS: Final = ("positions", "n_slices", "spacing", "places", "window", "grey", "pixel")
 
 
 def to_arrays(

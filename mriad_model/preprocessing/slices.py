@@ -71,6 +71,7 @@ class PreparedScan:
     places: tuple[float, ...] = ()  # of a volume's slices, RAS mm along that axis
     window: tuple[float, float] = (0.0, 1.0)  # between these, of 0 to 1, lies a volume's head
     grey: tuple[float, float] = (0.0, 1.0)  # a volume's intensities that become 0 and 1
+    pixel: float | None = None  # mm a side of a volume's native slices, with square pixels
 
     def __len__(self) -> int:
         return len(self.positions)

@@ -142,6 +142,34 @@ def onto_volume(
     return laid
 
 
+def ras_of(
+    volume: Volume, plane: Plane, shape: tuple[int, int], place: tuple[int, float, float]
+) -> tuple[float, float, float]:
+    """RAS mm of a place in the slices of a volume.
+
+    Args:
+        volume: the volume.
+        plane: which way it is cut.
+        shape: (H, W) of the slices, with square pixels.
+        place: the slice's position, row and column in it.
+    """
+    position, row, column = place
+    z, y, x = volume.voxels.shape
+    sides = canonical(volume.voxels, volume.affine).shape
+    _, down, across = (sides[axis] for axis in AXES[plane])
+    voxel = [0.0, 0.0, 0.0, 1.0]
+    # Rows and columns are turned round, see `_plane_view`.
+    own_row, own_column = (
+        (each + 0.5) * n / side - 0.5
+        for each, n, side in zip((row, column), (down, across), shape, strict=True)
+    )
+    found = (position, down - 1 - own_row, across - 1 - own_column)
+    for axis, each in zip(AXES[plane], found, strict=True):
+        voxel[axis] = each
+    right, front, up = (canonical_affine((z, y, x), volume.affine) @ voxel)[:3].tolist()
+    return right, front, up
+
+
 def _plane_view(voxels: Voxels, volume: Volume, plane: Plane) -> Voxels:
     """A view of voxels (Z, Y, X) on the volume's grid, as slices (N, rows, columns)."""
     view = canonical(voxels, volume.affine).transpose(AXES[plane])

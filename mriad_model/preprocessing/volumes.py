@@ -8,7 +8,7 @@ from mriad_model.errors import SettingsError
 from mriad_model.normative.drawn import drawn_templates
 from mriad_model.normative.frame import SliceStack, evened
 from mriad_model.normative.poses import poses_of
-from mriad_model.normative.registration import register
+from mriad_model.normative.registration import capped, register
 from mriad_model.preprocessing.foreground import bounding_box, head_mask, interiors
 from mriad_model.preprocessing.head_coverage import require_head_size, require_top
 from mriad_model.preprocessing.slices import (
@@ -74,7 +74,7 @@ def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedScan:
             batch.images,
             batch.masks,
             below_top.astype(np.float32),
-            _poses(batch.images, below_top, placement, volume, how) if recipe.in_frame else None,
+            _poses(batch.images, below_top, placement, volume, recipe) if recipe.in_frame else None,
         ),
         placements=[placement] * len(slices),
         positions=positions,
@@ -83,6 +83,7 @@ def prepare_volume(volume: Volume, recipe: Recipe) -> PreparedScan:
         spacing=rounded(sliced.slice_spacing),
         window=(float(low), float(high)),
         grey=(sliced.low, sliced.high),
+        pixel=pixel_side(volume, how.plane),
     )
 
 
@@ -91,17 +92,18 @@ def _poses(
     below_top: NDArray[np.float64],
     placement: Placement,
     volume: Volume,
-    how: VolumeRecipe,
+    recipe: Recipe,
 ) -> NDArray[np.float64]:
     """Where the slices (N, S, S) lie in the normative frame, (N, 15).
 
     Raises RejectedFile: `unregistered` where the head is not found in them.
     """
-    size = images.shape[-1]
+    size, how = images.shape[-1], recipe.scans
     pixel = placement.box_height * pixel_side(volume, how.plane) / size
     stack = SliceStack(images, pixel, below_top.max() - below_top)
     require(len(evened(stack).heights) > 1, RejectionReason.UNREGISTERED, TOO_THIN)
-    found = register(stack, drawn_templates(how.contrast or volume.origin.contrast))
+    seen = capped(stack) if recipe.fat_capped else stack
+    found = register(seen, drawn_templates(how.contrast or volume.origin.contrast))
     detail = (
         f"the head could not be laid upon the mean head (fit {found.fit:.2f}, {LEAST_FIT} needed):"
         " too little of it is shown, or it lies in no usual way"

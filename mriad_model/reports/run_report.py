@@ -30,6 +30,7 @@ class SuspiciousScan:
     several_slices: bool = False  # in the picture, which is then larger
     kind: str = ""
     scanner: str | None = None
+    findings: str = ""  # "3.2 ml right, 0.4 ml left"
     stands_out: bool = False  # among all of the night, see `standing_out`
     verdict: Verdict = Verdict.SUSPICIOUS
     reason: DecisionReason | None = None
@@ -83,6 +84,7 @@ class ThresholdLine:
     value: float
     n_groups: int | None = None
     promise: str | None = None  # the rate of healthy scans that it flags, with interval, in words
+    findings: str = ""  # how many of them a healthy scan has; nothing where the model tells none
 
 
 @dataclass(frozen=True, slots=True)

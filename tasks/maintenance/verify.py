@@ -19,6 +19,7 @@ from mriad_model.detection.verdicts import Evidence
 from mriad_model.errors import ModelFileError, RejectedFile
 from mriad_model.paths import source_path
 from mriad_model.recipes import Recipe
+from tasks.maintenance.verify_findings import wrong_findings
 from tasks.maintenance.verify_maps import wrong_maps
 from tasks.maintenance.verify_model import Foundations
 from tasks.maintenance.verify_report import (
@@ -39,6 +40,7 @@ from tasks.runtime.progress import tell
 from tasks.runtime.runs import library_versions
 from tasks.runtime.source_files import LocatedScan, read_again
 from tasks.runtime.workspace import Workspace
+from tasks.scoring.calibration import finding_limits_of
 from tasks.scoring.judge import Judge
 from tasks.scoring.model_scores import ModelScore, score_and_draw
 from tasks.scoring.preprocess import PreparedItem, prepare_outcomes
@@ -102,9 +104,11 @@ class _Page:
             self.report.mismatched += [_mismatch(each, str(error)) for each, _ in located]
             self.foundations.weak(located[0][0].threshold, located[0][0].scored.model)
             return
-        folds = model_folds(database(self.home), self.model_id)
+        engine = database(self.home)
+        folds = model_folds(engine, self.model_id)
+        limits = finding_limits_of(engine, self.model_id)
         prepared = self._prepared(located, fitted.recipe)
-        judged = score_and_draw(fitted, prepared, self.model_id, folds)
+        judged = score_and_draw(fitted, prepared, self.model_id, folds, limits)
         found = {each.scan_id: each for each in judged}
         for each, _ in located:
             if each.decision.scan_id in found:
@@ -153,6 +157,7 @@ class _Page:
         weak = self.foundations.weak(threshold, replay.scored.model)
         wrong += [f"{each}, on which it stands, does not hold" for each in weak]
         wrong += wrong_maps(Path(self.home), replay, judged, how, self.report)
+        wrong += wrong_findings(replay, judged, how, self.report)
         if wrong:
             self.report.mismatched.append(_mismatch(replay, "; ".join(wrong)))
         elif how is Alike.IDENTICAL:

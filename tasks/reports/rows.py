@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from db.entities import Scan, Threshold
+from db.entities import Finding, FindingLimit, Scan, Threshold
+from db.repository.findings import finding_limit
 from db.repository.history import DecisionRow
 from db.repository.models import activations, model_by_id, threshold_by_id
 from mriad_model.delivery.pending import PendingFolders
@@ -18,6 +19,7 @@ from mriad_model.reports.run_report import ModelLine, SuspiciousScan, ThresholdL
 from mriad_model.shares import with_interval
 from tasks.runtime.connections import database
 
+MOST_FINDINGS = 3  # of a scan, in a line
 KINDS = {
     ScanKind.IMAGE: "picture file",
     ScanKind.DICOM: "DICOM series",
@@ -65,6 +67,7 @@ def threshold_lines(home: str, threshold_id: int) -> tuple[ModelLine, ThresholdL
             value=threshold.value,
             n_groups=threshold.n_groups,
             promise=promise_of(threshold),
+            findings=_findings_rate(finding_limit(engine, threshold.model_id)),
         ),
     )
 
@@ -76,7 +79,26 @@ def promise_of(threshold: Threshold) -> str | None:
     return with_interval(threshold.rate, threshold.rate_low, threshold.rate_high)
 
 
-def suspicious_line(home: Path, row: DecisionRow, scan: Scan, *, pictured: bool) -> SuspiciousScan:
+def _findings_rate(limit: FindingLimit | None) -> str:
+    return "" if limit is None else f"{limit.rate:.2g} a healthy scan ({limit.n} calibrated)"
+
+
+def findings_in_words(findings: Sequence[Finding], kind: ScanKind) -> str:
+    """The highest findings, and how many more: "3.2 ml right, 0.4 ml left"."""
+    words = [
+        f"{100 * each.size:.1f} % of the head" if kind is ScanKind.IMAGE else f"{each.size:.2g} ml"
+        for each in findings[:MOST_FINDINGS]
+    ]
+    told = [
+        f"{size} {each.side or ''}".strip() for size, each in zip(words, findings, strict=False)
+    ]
+    more = len(findings) - len(told)
+    return ", ".join(told) + (f", and {more} more" if more else "")
+
+
+def suspicious_line(
+    home: Path, row: DecisionRow, scan: Scan, findings: Sequence[Finding] = (), *, pictured: bool
+) -> SuspiciousScan:
     """A decision as the page lists it, with its picture if wanted and there."""
     heatmap = source_path(row.heatmap_path, home) if pictured and row.heatmap_path else None
     return SuspiciousScan(
@@ -91,6 +113,7 @@ def suspicious_line(home: Path, row: DecisionRow, scan: Scan, *, pictured: bool)
         scanner=scan.scanner,
         verdict=row.verdict,
         reason=row.reason,
+        findings=findings_in_words(findings, row.kind),
     )
 
 

@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from db.engine.chain_head import head
 from db.entities import Report
 from db.repository import reports as reports_records
+from db.repository.findings import findings_of_decisions
 from db.repository.history import DecisionRow, decided_in, tally
 from db.repository.models import threshold_by_id
 from db.repository.reports import append_report, last_report_time, report_of_run
@@ -116,6 +117,7 @@ def write_score_report(
         [row for row in decided if row.verdict in verdicts][:MOST_ROWS]
         for verdicts in ((Verdict.SUSPICIOUS,), (Verdict.UNCERTAIN, Verdict.NOT_SCORABLE))
     )
+    found = findings_of_decisions(engine, [row.decision_id for row in (*worst, *unsure)])
     scans = scans_by_id(engine, [row.scan_id for row in decided])
     new = reports_records.new_scans_by_kind(engine, run_ids)
     model, threshold = threshold_lines(home, threshold_id)
@@ -141,13 +143,25 @@ def write_score_report(
             recovered=listed.decisions - own.decisions,
             suspicious=[
                 replace(
-                    suspicious_line(place, row, scans[row.scan_id], pictured=i < MOST_PICTURES),
+                    suspicious_line(
+                        place,
+                        row,
+                        scans[row.scan_id],
+                        found.get(row.decision_id, ()),
+                        pictured=i < MOST_PICTURES,
+                    ),
                     stands_out=row.decision_id in out,
                 )
                 for i, row in enumerate(worst)
             ],
             unsure=[
-                suspicious_line(place, row, scans[row.scan_id], pictured=i < MOST_PICTURES)
+                suspicious_line(
+                    place,
+                    row,
+                    scans[row.scan_id],
+                    found.get(row.decision_id, ()),
+                    pictured=i < MOST_PICTURES,
+                )
                 for i, row in enumerate(unsure)
             ],
             rejections=group_by_folder(split.rejected),

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from db.repository.findings import finding_limit
 from db.repository.models import dataset_groups, model_by_id
 from db.repository.scores import StoredScore, calibration_scores
+from mriad_model.detection.findings import FindingLimits
 from mriad_model.recipes import Recipe
 
 
@@ -27,6 +29,12 @@ def calibration_of(engine: Engine, model_id: int, dataset_id: int) -> Calibratio
     """A model's scores of a dataset's calibration scans, counted as its recipe says."""
     scores = calibration_scores(engine, model_id, dataset_id)
     return counted(engine, model_id, scores, dataset_groups(engine, dataset_id))
+
+
+def finding_limits_of(engine: Engine, model_id: int) -> FindingLimits | None:
+    """By what a model tells findings; None for one that was made before there were any."""
+    drawn = finding_limit(engine, model_id)
+    return None if drawn is None else FindingLimits(drawn.peak, drawn.edge, drawn.least)
 
 
 def counted(

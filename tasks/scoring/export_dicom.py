@@ -14,7 +14,7 @@ from db.repository.decisions import HeatmapFile
 from db.repository.models import model_by_id
 from db.repository.sightings import scan_files
 from mriad_model.dicom_outputs import available, dicom_outputs
-from mriad_model.dicom_outputs.job import OutputJob
+from mriad_model.dicom_outputs.job import OutputJob, ReportedFinding
 from mriad_model.enums import DecisionReason, HeatmapKind, ScanKind, Verdict
 from mriad_model.errors import RejectedFile
 from mriad_model.files import sha256_of, write_once
@@ -93,6 +93,9 @@ def export(
         software_version=version("mriad"),
         decided_at=datetime.fromisoformat(decided.moment),
         record_head=None if newest is None else str(newest),
+        findings=tuple(
+            ReportedFinding(each.size, each.peak, each.place, each.side) for each in scored.findings
+        ),
     )
     (made,) = reader_pool().map(dicom_outputs, [job])
     anomaly.unlink()

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from mriad_model.detection.findings import FindingLimits
 from mriad_model.detection.model import FittedModel
+from mriad_model.detection.scan_findings import ScanFinding, findings_of
 from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.detection.verdicts import Evidence
 from mriad_model.heatmaps.scan_maps import ScanMaps, draw_maps
@@ -25,6 +27,7 @@ class ModelScore:
     model_id: int
     found: ScanScores
     maps: ScanMaps
+    findings: tuple[ScanFinding, ...] = ()  # none where the model has no limits of them
 
     @property
     def slice_values(self) -> tuple[float, ...]:
@@ -45,8 +48,9 @@ def score_and_draw(
     prepared: Sequence[PreparedItem],
     model_id: int,
     folds: Mapping[int, int],
+    limits: FindingLimits | None = None,
 ) -> list[ModelScore]:
-    """Score scans, which their workspace keeps as read, and draw their maps.
+    """Score scans, which their workspace keeps as read, draw their maps, tell their findings.
 
     `folds`, by scan, are those of the model's training.
     """
@@ -54,8 +58,10 @@ def score_and_draw(
     scored = score_scans(fitted, [each.slices for each in prepared], of_scans)
 
     def drawn(scan: PreparedItem, found: ScanScores) -> ModelScore:
-        maps = draw_maps(scan.stored.load(), scan.slices, found, fitted, model_id)
-        return ModelScore(scan.scan_id, scan.stored.sha256, model_id, found, maps)
+        read, plane = scan.stored.load(), fitted.recipe.scans.plane
+        maps = draw_maps(read, scan.slices, found, fitted, model_id)
+        parts = () if limits is None else findings_of(read, scan.slices, found, plane, limits)
+        return ModelScore(scan.scan_id, scan.stored.sha256, model_id, found, maps, parts)
 
     with ThreadPoolExecutor(PAINTERS) as pool:
         return list(pool.map(drawn, prepared, scored))

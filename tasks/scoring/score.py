@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
+from db.repository.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
 from db.repository.models import model_folds, threshold_by_id
 from db.repository.rejections import append_rejections
 from db.repository.scans import scans_by_id
@@ -17,9 +17,11 @@ from tasks.runtime.connections import database, release_memory
 from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import timed
 from tasks.runtime.workspace import Workspace
+from tasks.scoring.calibration import finding_limits_of
 from tasks.scoring.export_dicom import DecisionValues, DicomExport, export
 from tasks.scoring.judge import Judge
 from tasks.scoring.model_scores import ModelScore, score_and_draw
+from tasks.scoring.placement import placed
 from tasks.scoring.preprocess import load_prepared
 from tasks.scoring.selection import ActiveModel, PendingScans
 
@@ -61,9 +63,12 @@ def _score_prepared(
 ) -> tuple[int, int]:
     """How many scans were scored, and how many decisions are new."""
     fitted = loaded_model(home, model.model_id, device)
-    prepared = {each.scan_id: each for each in load_prepared(workspace)}
-    folds = model_folds(database(home), model.model_id)
-    scored = score_and_draw(fitted, [*prepared.values()], model.model_id, folds)
+    engine = database(home)
+    comparable = placed(home, run_id, fitted, load_prepared(workspace))
+    prepared = {each.scan_id: each for each in comparable}
+    folds = model_folds(engine, model.model_id)
+    limits = finding_limits_of(engine, model.model_id)
+    scored = score_and_draw(fitted, [*prepared.values()], model.model_id, folds, limits)
     write_all_atomically(
         {
             Path(home) / each.path(file.suffix): file.data
@@ -71,7 +76,7 @@ def _score_prepared(
             for file in each.maps.files
         }
     )
-    engine, moment = database(home), now()
+    moment = now()
     threshold = threshold_by_id(engine, model.threshold_id)
     judge, scans = Judge.of(engine, threshold), scans_by_id(engine, prepared)
     found = [each.evidence(judge.contrast_known(scans[each.scan_id])) for each in scored]
@@ -100,6 +105,9 @@ def _row(scored: ModelScore, decided: DecisionValues, exported: DicomExport) -> 
         value=scored.found.score,
         slice_values=scored.slice_values,
         positions=scored.found.positions,
+        findings=[
+            FoundPart(each.size, each.peak, each.place, each.side) for each in scored.findings
+        ],
         heatmaps=[*maps, *exported.files],
         verdict=decided.verdict,
         p_value=decided.p_value,

@@ -46,9 +46,11 @@ from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import tell
 from tasks.runtime.workspace import Workspace
 from tasks.scoring.calibration import calibration_of
+from tasks.scoring.placement import placed
 from tasks.scoring.preprocess import load_prepared
 from tasks.training.cross_fitting import fold_slices, folds_of
 from tasks.training.duplicates import grouped
+from tasks.training.finding_limits import FindingCounts, append_limits
 from tasks.training.gates import gate_of
 
 
@@ -227,12 +229,14 @@ def calibrate(
     engine = database(home)
     fitted = loaded_model(home, model_id, device)
     folds, roles = model_folds(engine, model_id), dataset_roles(engine, dataset_id)
+    counted = FindingCounts(fitted)
     for folder in folders:
         prepared = [
             each
             for each in load_prepared(Workspace(Path(folder)))
             if each.scan_id in folds or roles[each.scan_id] is Role.CALIBRATION
         ]
+        prepared = placed(home, run_id, fitted, prepared)
         scored = score_scans(
             fitted,
             [each.slices for each in prepared],
@@ -250,6 +254,8 @@ def calibrate(
             for each, found in zip(prepared, scored, strict=True)
         ]
         append_scored(engine, model_id, None, rows, run_id=run_id, now=now())
+        counted.add([each.scan_id for each in prepared], [each.slices for each in prepared], scored)
+    append_limits(engine, model_id, dataset_id, counted, run_id)
     healthy = calibration_of(engine, model_id, dataset_id)
     drawn = fit_threshold(healthy.values, policy, k, healthy.groups)
     row = Threshold(model_id, dataset_id, run_id=run_id, created_at=now(), **asdict(drawn))

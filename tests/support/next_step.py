@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from db.engine import connect
+from db.engine import chain, connect
 from tests.support.places import REPOSITORY
 
+NEW_TABLES = {"0005_findings": ("finding_limit", "finding")}  # that steps after the first made
 STEP = """
 import sqlalchemy as sa
 from alembic import op
@@ -55,3 +56,6 @@ def stay_before(step: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             each.unlink()
     monkeypatch.setattr(connect, "MIGRATIONS", str(migrations))
     monkeypatch.setattr(connect, "HEAD", f"r{int(step[:4]) - 1:04}")
+    later = {table for made, tables in NEW_TABLES.items() if made >= step for table in tables}
+    known = tuple(each for each in chain.shapes() if each.table not in later)
+    monkeypatch.setattr(chain, "shapes", lambda: known)

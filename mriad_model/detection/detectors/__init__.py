@@ -9,9 +9,13 @@ from mriad_model.detection.detectors.asymmetry import Asymmetry
 from mriad_model.detection.detectors.autoencoder import Autoencoder
 from mriad_model.detection.detectors.detector import Detector
 from mriad_model.detection.detectors.implants import Implants
-from mriad_model.detection.detectors.normative import Normative, NormativeNetwork
+from mriad_model.detection.detectors.normative import (
+    Normative,
+    NormativeAsymmetry,
+    NormativeNetwork,
+)
 from mriad_model.errors import SettingsError
-from mriad_model.recipes import NORMATIVE, NORMATIVE_NETWORK, DetectorRecipe
+from mriad_model.recipes import NORMATIVE, NORMATIVE_ASYMMETRY, NORMATIVE_NETWORK, DetectorRecipe
 
 DETECTORS: Final[dict[str, type[Detector]]] = {
     "autoencoder": Autoencoder,
@@ -19,6 +23,7 @@ DETECTORS: Final[dict[str, type[Detector]]] = {
     "implants": Implants,
     NORMATIVE: Normative,
     NORMATIVE_NETWORK: NormativeNetwork,
+    NORMATIVE_ASYMMETRY: NormativeAsymmetry,
 }
 
 

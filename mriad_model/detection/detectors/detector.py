@@ -59,6 +59,10 @@ class Detector(ABC):
             device: to work on.
         """
 
+    def misplaced(self, slices: SliceBatch) -> str | None:  # noqa: ARG002
+        """Why the one scan that slices are of cannot be compared; None where it can."""
+        return None
+
     def tensors(self) -> dict[str, Tensor]:
         """What has to be stored to build the detector again, float32."""
         return {}

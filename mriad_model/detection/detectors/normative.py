@@ -2,12 +2,14 @@
 
 A head is registered to the symmetric mean of the site's healthy heads. There their mean and spread
 turn it into z-maps of brightness and of left-right asymmetry. The size of the first is the map of
-one detector. Another has a network weigh them all, which was trained on drawn heads with implanted
-lesions alone. Either map comes back onto the slices.
+one detector, that of both of another. A third has a network weigh them all, which was trained on
+drawn heads with implanted lesions alone. Each map comes back onto the slices.
 """
 
 import time
 from collections.abc import Iterator
+from hashlib import sha256
+from threading import Lock
 from typing import Final, Self
 
 import numpy as np
@@ -20,12 +22,13 @@ from mriad_model.detection.detectors.detector import Detector, HealthySlices, Sh
 from mriad_model.detection.training import TrainingSummary
 from mriad_model.errors import SettingsError
 from mriad_model.normative.drawn import drawn_templates
-from mriad_model.normative.frame import SHAPE, Floats, SliceStack
+from mriad_model.normative.frame import SHAPE, Floats, Matrix, SliceStack
 from mriad_model.normative.head import FramedHead, framed_head
+from mriad_model.normative.likeness import likeness
 from mriad_model.normative.network import ZMapNetwork, drawn_network, logits, stored_network
 from mriad_model.normative.norm import FEATURES, UNIT, Norm, norm_of
 from mriad_model.normative.poses import PlacedHead, placed_heads
-from mriad_model.normative.registration import Registration, refine
+from mriad_model.normative.registration import Registration, capped, refine
 from mriad_model.normative.resampling import off_frame
 from mriad_model.normative.template import Template, template_of
 from mriad_model.preprocessing.slices import SliceBatch
@@ -35,7 +38,17 @@ IN_MEAN: Final = 24  # healthy heads in the site's mean, at most
 IN_BRAIN: Final = 0.5  # share of heads: where at least so many have brain, maps count
 SMOOTHING: Final = (0.8, 0.7, 0.7)  # Gaussian sigmas of the map, voxels
 ORDINARY: Final = -4.0  # logit; a map's value is what is above it, and nearly 0 below
+KEPT: Final = 16  # heads in the frame, the last ones, 1 MB each
 NETWORK: Final = "network."  # prefix of its weights among the tensors
+ASYMMETRY_SHARE: Final = np.float32(0.5)  # beside brightness
+# Correlation of structure with the site's mean head. Healthy heads of one scanner have 0.78 or
+# more, with infarcts of 150 ml 0.69; heads back to front, upside down or on their side, balls and
+# shells 0.33 at most.
+LEAST_LIKENESS: Final = 0.5
+UNLIKE: Final = (
+    "its structure does not lie where the site's mean head has it (correlation {found:.2f}, "
+    "{least} needed): the registration failed, or it is no head like those that were learned"
+)
 LEAST_SHARE: Final = 0.75  # of the fit on the drawn mean head: with less, it went astray
 
 
@@ -43,9 +56,12 @@ class Normative(Detector):
     """How many spreads of healthy heads each place is brighter or darker than their mean."""
 
     relative = False
+    fat_capped = False
 
     def __init__(self, template: Template, norm: Norm) -> None:
         self.template, self.norm = template, norm
+        self._recent: dict[bytes, tuple[FramedHead, Matrix]] = {}
+        self._lock = Lock()
 
     def maps(
         self,
@@ -58,11 +74,8 @@ class Normative(Detector):
         found = np.zeros(inside.shape, np.float32)
         size = inside.shape[-1]
         for head in _heads(slices):
-            registration = _refined(head, self.template)
-            framed = framed_head(head.stack, self.template, registration)
-            there = off_frame(
-                self.anomaly(framed, device), _coarser(head.stack, size), registration.matrix
-            )
+            framed, matrix = self._in_frame(head)
+            there = off_frame(self.anomaly(framed, device), _coarser(head.stack, size), matrix)
             found[head.slices] = np.where(inside[head.slices], there, 0)
         return found
 
@@ -95,8 +108,9 @@ class Normative(Detector):
         """Mean and spread of the healthy heads; there are no epochs."""
         started = time.perf_counter()
         heads = list(_heads(healthy.train))
-        template = _site_template(heads, healthy.recipe.scans.contrast)
-        norm = norm_of(_framed(heads, template), template.brain > IN_BRAIN)
+        template = _site_template(heads, healthy.recipe.scans.contrast, cap=cls.fat_capped)
+        framed = list(_framed(heads, template, cap=cls.fat_capped))
+        norm = norm_of(cls._learned(framed, template), template.brain > IN_BRAIN)
         held_out = 0 if healthy.validation is None else len(healthy.validation)
         summary = TrainingSummary(
             epochs=0,
@@ -125,8 +139,62 @@ class Normative(Detector):
         features = (len(FEATURES), *SHAPE)
         return {"template": SHAPE, "brain": SHAPE, "mean": features, "spread": features}
 
+    def _in_frame(self, head: PlacedHead) -> tuple[FramedHead, Matrix]:
+        """A head in the site's frame, and where that lies; a head is looked at more than once."""
+        key = sha256(head.stack.images.tobytes() + head.registration.matrix.tobytes()).digest()
+        with self._lock:
+            known = self._recent.get(key)
+        if known is not None:
+            return known
+        found = _refined(head, self.template, cap=self.fat_capped)
+        made = framed_head(head.stack, self.template, found), found.matrix
+        with self._lock:
+            self._recent[key] = made
+            while len(self._recent) > KEPT:
+                del self._recent[next(iter(self._recent))]
+        return made
+
+    @classmethod
+    def _learned(cls, heads: list[Floats], template: Template) -> list[Floats]:  # noqa: ARG003
+        """The heads that the norm is made of."""
+        return heads
+
     def _in_brain(self, values: Floats) -> Floats:
         return np.where(self.template.brain > IN_BRAIN, values, np.float32(0))
+
+
+class NormativeAsymmetry(Normative):
+    """As the base, and more so where a place is off its mirror image too.
+
+    A head whose structure does not lie where the site's mean head has it is not scored, and none
+    such is learned from.
+    """
+
+    fat_capped = True
+
+    def unusual(self, head: FramedHead, device: torch.device) -> Floats:  # noqa: ARG002
+        """The same everywhere in the frame.
+
+        The size of brightness, and half the geometric mean of both where they agree: what the
+        mirror image lacks and healthy heads have is not painted, or both sides would be.
+        """
+        brightness, asymmetry, _ = self.norm.z_maps(head.grey)
+        both = np.sqrt(np.maximum(brightness * asymmetry, 0))
+        size = (np.abs(brightness) + ASYMMETRY_SHARE * both) * np.float32(UNIT) * head.inside
+        return np.asarray(gaussian_filter(size, SMOOTHING), np.float32)
+
+    def misplaced(self, slices: SliceBatch) -> str | None:
+        """Why the one head that slices are of cannot be compared; None where it can."""
+        (head,) = _heads(slices)
+        framed, _ = self._in_frame(head)
+        found = likeness(framed.grey, self.template)
+        return None if found >= LEAST_LIKENESS else UNLIKE.format(found=found, least=LEAST_LIKENESS)
+
+    @classmethod
+    def _learned(cls, heads: list[Floats], template: Template) -> list[Floats]:
+        """Heads that lie rightly in the frame; all, where fewer than half do."""
+        rightly = [each for each in heads if likeness(each, template) >= LEAST_LIKENESS]
+        return rightly if 2 * len(rightly) >= len(heads) else heads
 
 
 class NormativeNetwork(Normative):
@@ -185,22 +253,23 @@ def _heads(slices: SliceBatch) -> Iterator[PlacedHead]:
     return placed_heads(slices.images, slices.poses)
 
 
-def _site_template(heads: list[PlacedHead], contrast: str | None) -> Template:
+def _site_template(heads: list[PlacedHead], contrast: str | None, *, cap: bool) -> Template:
     """The median of some of the heads, spread over all of them, placed on drawn ones."""
     drawn = drawn_templates(contrast)[0]
     chosen = np.linspace(0, len(heads) - 1, min(IN_MEAN, len(heads))).round().astype(int)
-    framed = list(_framed([heads[i] for i in chosen], drawn))
+    framed = list(_framed([heads[i] for i in chosen], drawn, cap=cap))
     return template_of(framed, drawn.brain)
 
 
-def _framed(heads: list[PlacedHead], template: Template) -> Iterator[Floats]:
+def _framed(heads: list[PlacedHead], template: Template, *, cap: bool) -> Iterator[Floats]:
     for head in heads:
-        yield framed_head(head.stack, template, _refined(head, template)).grey
+        yield framed_head(head.stack, template, _refined(head, template, cap=cap)).grey
 
 
-def _refined(head: PlacedHead, template: Template) -> Registration:
+def _refined(head: PlacedHead, template: Template, *, cap: bool) -> Registration:
     """The head on the site's mean head; as on the drawn one where it fits far worse."""
-    found = refine(head.stack, template, head.registration)
+    seen = capped(head.stack) if cap else head.stack
+    found = refine(seen, template, head.registration)
     return found if found.fit >= LEAST_SHARE * head.registration.fit else head.registration
 
 

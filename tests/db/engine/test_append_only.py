@@ -14,10 +14,20 @@ from sqlalchemy.exc import IntegrityError
 from db import schema
 from db.engine.connect import open_record, writing
 from db.engine.sqlite import DATABASE
-from db.entities import Arrival, Comparison, RecordedWarning, Rejection, Report, Review, RunEnd
+from db.entities import (
+    Arrival,
+    Comparison,
+    FindingLimit,
+    RecordedWarning,
+    Rejection,
+    Report,
+    Review,
+    RunEnd,
+)
 from db.repository.arrivals import append_arrivals, end_arrivals
 from db.repository.comparisons import append_comparison
-from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
+from db.repository.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
+from db.repository.findings import append_finding_limit
 from db.repository.rejections import append_rejections
 from db.repository.reports import append_report
 from db.repository.reviews import append_review
@@ -29,6 +39,7 @@ from mriad_model.enums import (
     ReviewVerdict,
     RunStatus,
     SettledBy,
+    Side,
     Verdict,
     WarningKind,
 )
@@ -51,7 +62,10 @@ def full_home(
     (scan_id,) = hand.scans("a")
     hand.label(scan_id)
     picture = HeatmapFile(HeatmapKind.SLICE, 0, "heatmaps/a.png", hand.sha("picture"))
-    row = ScoredScan(scan_id, 0.7, (0.7,), (picture,), Verdict.SUSPICIOUS, 0.25)
+    part = FoundPart(1.5, 0.7, (10.0, 20.0, 30.0), Side.RIGHT)
+    row = ScoredScan(scan_id, 0.7, (0.7,), (picture,), Verdict.SUSPICIOUS, 0.25, findings=[part])
+    limit = FindingLimit(model_id, 0.5, 0.3, 0.15, 1, 0.5, hand.run(), hand.noon)
+    append_finding_limit(hand.engine, limit)
     append_scored(hand.engine, model_id, threshold_id, [row], hand.run(), hand.noon)
     end_run(hand.engine, RunEnd(hand.run(), RunStatus.COMPLETED, "{}", hand.noon))
     rejection = Rejection("a.txt", 1, 2, None, RejectionReason.EMPTY, "", hand.run(), hand.noon)

@@ -15,10 +15,20 @@ from sqlalchemy.exc import DBAPIError
 
 from db import schema
 from db.engine.connect import HEAD, engine, open_record, reading, writing
-from db.entities import Arrival, Comparison, RecordedWarning, Rejection, Report, Review, RunEnd
+from db.entities import (
+    Arrival,
+    Comparison,
+    FindingLimit,
+    RecordedWarning,
+    Rejection,
+    Report,
+    Review,
+    RunEnd,
+)
 from db.repository.arrivals import append_arrivals, end_arrivals
 from db.repository.comparisons import append_comparison
-from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
+from db.repository.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
+from db.repository.findings import append_finding_limit
 from db.repository.history import decisions
 from db.repository.models import activations
 from db.repository.rejections import append_rejections
@@ -32,6 +42,7 @@ from mriad_model.enums import (
     ReviewVerdict,
     RunStatus,
     SettledBy,
+    Side,
     Verdict,
     WarningKind,
 )
@@ -82,7 +93,10 @@ def full(
     (scan_id,) = hand.scans("a")
     hand.label(scan_id)
     picture = HeatmapFile(HeatmapKind.SLICE, 0, "heatmaps/a.png", hand.sha("picture"))
-    row = ScoredScan(scan_id, 0.7, (0.7,), (picture,), Verdict.SUSPICIOUS, 0.25)
+    part = FoundPart(1.5, 0.7, (10.0, 20.0, 30.0), Side.RIGHT)
+    row = ScoredScan(scan_id, 0.7, (0.7,), (picture,), Verdict.SUSPICIOUS, 0.25, findings=[part])
+    limit = FindingLimit(model_id, 0.5, 0.3, 0.15, 1, 0.5, hand.run(), hand.noon)
+    append_finding_limit(opened, limit)
     append_scored(opened, model_id, threshold_id, [row], hand.run(), hand.noon)
     end_run(opened, RunEnd(hand.run(), RunStatus.COMPLETED, "{}", hand.noon))
     rejection = Rejection("a.txt", 1, 2, None, RejectionReason.EMPTY, "", hand.run(), hand.noon)

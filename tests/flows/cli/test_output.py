@@ -15,6 +15,8 @@ from db.engine.chain_head import Head
 from db.engine.integrity import Counts
 from db.entities import (
     Arrival,
+    Finding,
+    FindingLimit,
     Heatmap,
     Label,
     Model,
@@ -49,6 +51,7 @@ from mriad_model.enums import (
     ReviewVerdict,
     ScanKind,
     SettledBy,
+    Side,
     Verdict,
 )
 from mriad_model.evaluation.lesion_metrics import Figure, LesionMetrics, SizeBin
@@ -194,12 +197,14 @@ REPLAYED = ReplayReport(
     last_bits=[LastBits(1, 1, True, {"numpy": ["1", "2"]})],
     not_recomputed=[NotRecomputed("heatmaps", "they differ in their last bits", 1)],
 )
+FINDING = Finding(1, 1, 0.02, 2.0, 20.0, 30.0, 0.0, Side.LEFT)
+LIMIT = FindingLimit(1, 1.5, 1.0, 0.003, 12, 0.75, 1, NOON)
 DETAILS = ScanDetails(
     scan=SCAN,
     run=RUN,
     sightings=(SIGHTING,),
     labels=(LABEL,),
-    scores=(ScoreDetails(SCORE, MODEL, (0,), (2.0,), (HEATMAP,)),),
+    scores=(ScoreDetails(SCORE, MODEL, (0,), (2.0,), (HEATMAP,), (FINDING,), LIMIT),),
     decisions=(DECISION,),
     reviews=(REVIEW,),
     beside=RejectedBeside(1, (REJECTION,)),
@@ -323,6 +328,9 @@ KEYS = {
             under("scores.model", "id sha256 path recipe.name dataset_id metrics.epochs run_id"),
             "scores.model.created_at scores.positions scores.slice_values scores.n_slices",
             under("scores.heatmaps", "id score_id kind position path sha256 created_at file"),
+            under("scores.findings", "position share_of_head peak side place"),
+            under("scores.finding_limit", "peak edge least_share_of_head n"),
+            "scores.finding_limit.false_findings_a_healthy_scan",
             under("decisions", DECISIONS),
             under("reviews", "id scan_id decision_id reviewer verdict note withdrawn created_at"),
             "beside.total",

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from mriad_model.dicom_outputs import dicom_outputs
-from mriad_model.dicom_outputs.job import OutputJob
-from mriad_model.enums import DecisionReason, HeatmapKind, Verdict
+from mriad_model.dicom_outputs.job import OutputJob, ReportedFinding
+from mriad_model.enums import DecisionReason, HeatmapKind, Side, Verdict
 from mriad_model.readers.folders import list_files
 from tests.mriad_model.conftest import SeriesWriter, drawn_head, oblique_affine
 from tests.support.places import SHARED
@@ -100,6 +100,11 @@ class Decisions:
             model_sha256="ab12" * 16,
             software_version="0.1.0",
             decided_at=datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC),
+            findings=(
+                ReportedFinding(12.3456789, 5.25, (31.5, -20.0, 14.5), Side.RIGHT),
+                ReportedFinding(0.2, 3.0, (-1.0, 40.0, 8.0), Side.MIDLINE),
+                ReportedFinding(0.15, 2.5, (0.0, 0.0, 0.0), None),
+            ),
             record_head="1234:abababababababababababababababab:2026-03-04T05:06:07Z",
         )
         return replace(job, **changes)

@@ -40,10 +40,27 @@ def test_the_report_refers_to_the_segment_and_measures_it(series, decisions):
     (segment,) = named(made[REPORT], "Referenced Segment")
     reference = segment.ReferencedSOPSequence[0]
     assert reference.ReferencedSOPInstanceUID == made[SEGMENTS].SOPInstanceUID
-    (volume,) = named(made[REPORT], "Volume")
+    volume, *_ = named(made[REPORT], "Volume")
     measured = float(volume.MeasuredValueSequence[0].NumericValue)
     expected = np.count_nonzero(np.load(job.anomaly) > THRESHOLD) * 1.1 * 0.9 * 2.5 / 1000
     assert measured == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_report_tells_each_finding_with_its_place_in_dicoms_axes(series, decisions):
+    series.classic()
+    report = outputs(decisions.job())[REPORT]
+
+    def numbers(meaning):
+        found = named(report, meaning)
+        return [float(each.MeasuredValueSequence[0].NumericValue) for each in found]
+
+    assert numbers("Volume")[1:] == pytest.approx([12.3456789, 0.2, 0.15])
+    assert numbers("Highest value of the anomaly map") == [5.25, 3.0, 2.5]
+    assert numbers("Place of the highest value, to the patient's left") == [-31.5, 1.0, 0.0]
+    assert numbers("Place of the highest value, to the patient's back") == [20.0, -40.0, 0.0]
+    assert numbers("Place of the highest value, to the patient's head") == [14.5, 8.0, 0.0]
+    sides = [each.ConceptCodeSequence[0].CodeMeaning for each in named(report, "Laterality")]
+    assert sides == ["Right", "Midline"]
 
 
 @pytest.mark.parametrize("source", ["classic", "enhanced, shuffled"])

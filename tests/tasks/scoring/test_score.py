@@ -41,6 +41,7 @@ from tests.support.phantoms import (
     teach,
     write_head,
 )
+from tests.support.tampering import tamper
 from tests.support.two_stacks import enhanced_of_two
 from tests.tasks.conftest import Bench, new_bench
 
@@ -104,6 +105,35 @@ def test_volumes_are_decided_once_and_their_maps_are_where_the_record_says(
         )
         assert max(each.scored.slice_values) == each.scored.score.value
     assert list((taught.home / "work").glob("[0-9]*")) == []  # chunks leave nothing behind
+
+
+def test_findings_are_recorded_by_the_models_limits_and_replayed(
+    taught: Bench, folder: Path
+) -> None:
+    score(taught, folder)
+    healthy, ill = sorted(
+        decisions_for_replay(taught.engine), key=lambda each: each.sightings[0].path
+    )
+    limit = ill.scored.limit
+    assert limit == healthy.scored.limit
+    assert limit is not None
+    calibrated = current_threshold(taught.engine)
+    assert calibrated is not None
+    assert (limit.n, limit.rate <= 1) == (calibrated.threshold.n, True)
+    first, *_ = ill.scored.findings
+    assert [each.position for each in ill.scored.findings] == [
+        *range(1, len(ill.scored.findings) + 1)
+    ]
+    assert first.peak == pytest.approx(ill.scored.score.value)
+    for each in (*ill.scored.findings, *healthy.scored.findings):
+        assert each.peak > limit.peak > limit.edge
+        assert each.size >= limit.least == 0.15
+    assert (replayed(taught).identical, replayed(taught).mismatched) == (2, [])
+    tamper(taught.engine, f"UPDATE finding SET x = x + 5 WHERE score_id = {ill.decision.score_id}")
+    (wrong,) = replayed(taught).mismatched
+    assert "its finding 1" in wrong.what
+    tamper(taught.engine, "DELETE FROM finding")
+    assert "findings, recorded 0" in replayed(taught).mismatched[0].what
 
 
 def test_maps_that_differ_in_their_last_bits_alone_are_no_mismatch(

@@ -13,14 +13,15 @@ from mriad_model.errors import RejectedFile, SettingsError
 from mriad_model.normative.poses import placed_heads
 from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_volume
-from mriad_model.phantom.scanner import Contrast
+from mriad_model.phantom.scanner import Contrast, Tissue
 from mriad_model.phantom.write import phantom_affine
+from mriad_model.preprocessing import volumes
 from mriad_model.preprocessing.prepared_file import from_arrays, to_arrays
 from mriad_model.preprocessing.scan_slices import prepare_scan, training_slices
 from mriad_model.preprocessing.slices import joined, restore
 from mriad_model.preprocessing.slicing import onto_volume
 from mriad_model.readers.volumes import Origin, Volume, volume_of
-from mriad_model.recipes import Plane
+from mriad_model.recipes import NORMATIVE, DetectorRecipe, Plane
 from tests.support.drawn_slices import drawn_slices
 
 SHAPE = (40, 96, 96)  # slices of 4.5 mm, pixels of 2.2 to 2.7 mm
@@ -43,7 +44,11 @@ def healthy():
     return [training_slices(each, VOLUME) for each in prepared]
 
 
-@pytest.fixture(scope="module", params=[VOLUME, VOLUME_NETWORK], ids=lambda r: r.name)
+BRIGHTNESS_ALONE = replace(VOLUME, name="brightness", detectors=(DetectorRecipe(NORMATIVE),))
+RECIPES = [VOLUME, VOLUME_NETWORK, BRIGHTNESS_ALONE]
+
+
+@pytest.fixture(scope="module", params=RECIPES, ids=lambda r: r.name)
 def fitted(healthy, request) -> FittedModel:
     return fit(joined(healthy[:-1]), healthy[-1], request.param, "cpu")
 
@@ -162,12 +167,52 @@ def test_a_head_of_which_too_little_is_shown_is_rejected_with_a_reason(kept, rea
 def test_a_head_that_goes_astray_on_the_sites_mean_stays_as_on_the_drawn_one(fitted, monkeypatch):
     (placed,) = placed_heads(*_placed(prepare_scan(as_volume(head(27)), fitted.recipe)))
     (detector,) = fitted.detectors.values()
-    kept = normative._refined(placed, detector.template)
+    kept = normative._refined(placed, detector.template, cap=False)
     assert kept is not placed.registration
 
     lost = replace(kept, fit=0.0)
     monkeypatch.setattr(normative, "refine", lambda *_: lost)
-    assert normative._refined(placed, detector.template) is placed.registration
+    assert normative._refined(placed, detector.template, cap=False) is placed.registration
+
+
+def turned(drawn, name):
+    front = {"back to front": np.s_[:, ::-1], "as it is": np.s_[:]}
+    if name in front:
+        return np.ascontiguousarray(drawn.voxels[front[name]])
+    z, y, x = (np.linspace(-1, 1, n) for n in drawn.voxels.shape)
+    away = np.sqrt((z[:, None, None] / 0.8) ** 2 + (y[:, None] / 0.7) ** 2 + (x / 0.7) ** 2)
+    return ((away < 1) * 600 + (np.abs(away - 0.95) < 0.05) * 400).astype(np.uint16)
+
+
+@pytest.mark.parametrize("name", ["back to front", "ball"])
+def test_what_is_no_head_as_the_site_has_them_is_told(healthy, name, monkeypatch):
+    fitted = fit(joined(healthy[:-1]), healthy[-1], VOLUME, "cpu")
+    drawn = head(28, Lesion.INFARCT)
+    whole = prepare_scan(as_volume(drawn), VOLUME)
+    assert fitted.misplaced(whole.batch) is None
+    monkeypatch.setattr(volumes, "LEAST_FIT", 0.0)  # as of one that the first measure lets pass
+    other = replace(as_volume(drawn), voxels=turned(drawn, name))
+    prepared = prepare_scan(other, VOLUME)
+    assert "site's mean head" in str(fitted.misplaced(prepared.batch))
+
+
+def test_a_head_is_found_under_fat_that_is_brighter_than_all_else():
+    drawn = head(29)
+    bright = drawn.voxels.astype(np.float64)
+    rows = np.linspace(0, 1, bright.shape[1])[:, None]
+    fat = np.isin(drawn.labels, [int(Tissue.FAT)])
+    bright[fat] *= np.broadcast_to(1 + 5 * rows, bright.shape)[fat]  # a coil behind the head
+    lit = replace(as_volume(drawn), voxels=bright.clip(0, 60_000).astype(np.uint16))
+    plain, capped = (
+        registration_of(prepare_scan(lit, each)).fit for each in (BRIGHTNESS_ALONE, VOLUME)
+    )
+    assert capped > 0.7
+    assert capped > plain
+
+
+def registration_of(prepared):
+    (placed,) = placed_heads(*_placed(prepared))
+    return placed.registration
 
 
 def _placed(prepared):

@@ -1,0 +1,20 @@
+import numpy as np
+import pytest
+
+from mriad_model.normative.drawn import FLAIR, T1, drawn_template
+from mriad_model.normative.likeness import likeness
+
+
+@pytest.mark.parametrize("contrast", [T1, FLAIR])
+def test_a_head_is_like_itself_and_not_like_itself_turned(contrast):
+    template = drawn_template(contrast)
+    assert likeness(template.mean, template) == pytest.approx(1)
+    assert likeness(0.5 * template.mean + 0.1, template) == pytest.approx(1, abs=1e-3)
+    for turned in (template.mean[:, ::-1], template.mean[::-1], template.mean.swapaxes(1, 2)):
+        assert likeness(np.ascontiguousarray(turned), template) < 0.5
+
+
+def test_an_even_body_is_like_no_head():
+    template = drawn_template(T1)
+    assert likeness(np.full_like(template.mean, 0.6), template) == 0
+    assert likeness((template.brain > 0.3).astype(np.float32), template) < 0.5
