@@ -11,6 +11,7 @@ from pydicom import dcmread
 
 import mriad_model.heatmaps.scan_maps
 import tasks.scoring.export_dicom
+from db.repository.findings import finding_limit
 from db.repository.models import current_threshold
 from db.repository.rejections import rejections_of
 from db.repository.scan_details import decisions_for_replay
@@ -110,26 +111,24 @@ def test_volumes_are_decided_once_and_their_maps_are_where_the_record_says(
 def test_findings_are_recorded_by_the_models_limits_and_replayed(
     taught: Bench, folder: Path
 ) -> None:
-    score(taught, folder)
-    healthy, ill = sorted(
-        decisions_for_replay(taught.engine), key=lambda each: each.sightings[0].path
-    )
-    limit = ill.scored.limit
-    assert limit == healthy.scored.limit
-    assert limit is not None
     calibrated = current_threshold(taught.engine)
     assert calibrated is not None
-    assert (limit.n, limit.rate <= 1) == (calibrated.threshold.n, True)
-    first, *_ = ill.scored.findings
-    assert [each.position for each in ill.scored.findings] == [
-        *range(1, len(ill.scored.findings) + 1)
-    ]
-    assert first.peak == pytest.approx(ill.scored.score.value)
-    for each in (*ill.scored.findings, *healthy.scored.findings):
-        assert each.peak > limit.peak > limit.edge
-        assert each.size >= limit.least == 0.15
+    drawn = finding_limit(taught.engine, calibrated.model.id or 0)
+    assert drawn is not None
+    assert (drawn.n, drawn.rate <= 1, drawn.least) == (calibrated.threshold.n, True, 0.15)
+    tamper(taught.engine, "UPDATE finding_limit SET peak = 1.0, edge = 0.7")  # so that there are
+    score(taught, folder)
+    found = list(decisions_for_replay(taught.engine))
+    for each in found:
+        limit, findings = each.scored.limit, each.scored.findings
+        assert limit is not None
+        assert [one.position for one in findings] == [*range(1, len(findings) + 1)]
+        assert findings[0].peak == pytest.approx(each.scored.score.value)
+        assert all(one.peak > limit.peak and one.size >= limit.least for one in findings)
     assert (replayed(taught).identical, replayed(taught).mismatched) == (2, [])
-    tamper(taught.engine, f"UPDATE finding SET x = x + 5 WHERE score_id = {ill.decision.score_id}")
+    tamper(
+        taught.engine, f"UPDATE finding SET x = x + 5 WHERE score_id = {found[0].scored.score.id}"
+    )
     (wrong,) = replayed(taught).mismatched
     assert "its finding 1" in wrong.what
     tamper(taught.engine, "DELETE FROM finding")
