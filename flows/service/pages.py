@@ -80,17 +80,22 @@ def served_port(home: Path) -> int:
 
 def base_address(settings: Settings, port: int) -> str:
     """Where a browser finds the pages."""
-    host = hosts_of(settings, port)[-1 if settings.web_hosts else 0]
+    given = _given_hosts(settings)
+    host = given[0] if given else hosts_of(settings, port)[0]
     return f"{'https' if settings.web_https else 'http'}://{host}"
 
 
 def hosts_of(settings: Settings, port: int) -> tuple[str, ...]:
     """The names that the pages answer to: this machine's own, the bound address, those set."""
     names = [LOOPBACK, "localhost"]
-    if not ip_address(settings.web_bind).is_unspecified and settings.web_bind not in names:
-        names.append(settings.web_bind)
-    given = [each.strip().lower() for each in settings.web_hosts.split(",") if each.strip()]
-    return (*(f"{name}:{port}" for name in names), *given)
+    bound = ip_address(settings.web_bind)
+    if not bound.is_unspecified and settings.web_bind not in names:
+        names.append(f"[{bound}]" if bound.version == 6 else str(bound))
+    return (*(f"{name}:{port}" for name in names), *_given_hosts(settings))
+
+
+def _given_hosts(settings: Settings) -> list[str]:
+    return [each.strip().lower() for each in settings.web_hosts.split(",") if each.strip()]
 
 
 def site_of_home(place: Context, port: int) -> Site:
