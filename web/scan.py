@@ -20,6 +20,7 @@ from mriad_model.readers.orientation import in_words, slices_across
 from tasks.reports.review import reviewed_decision
 from web.access import HEADERS
 from web.charts import Histogram, SliceBar, histogram, slice_strip
+from web.findings import FindingLine, finding_lines
 from web.pictures import has_source
 from web.query import WorklistQuery
 from web.rendering import page
@@ -130,6 +131,7 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
         volume_map=next(iter(judgement.maps(HeatmapKind.VOLUME)), None) if judgement else None,
         volume_planes=_planes(details, judgement),
         sides=SIDES,
+        findings=_findings(details, judgement),
         has_niivue=NIIVUE.is_file(),
         strip=_strip(details, judgement),
         words=in_words(details.scan.grid),
@@ -188,6 +190,13 @@ def _plane(judgement: Judgement | None) -> str | None:
     recipe: dict[str, Any] = json.loads(judgement.score.model.recipe)
     plane: str | None = (recipe.get("volumes") or {}).get("slicing", {}).get("plane")
     return plane
+
+
+def _findings(details: ScanDetails, judgement: Judgement | None) -> list[FindingLine]:
+    if judgement is None:
+        return []
+    scan, found = details.scan, judgement.score.findings
+    return finding_lines(found, scan.kind, scan.grid, _plane(judgement))
 
 
 def _strip(details: ScanDetails, judgement: Judgement | None) -> list[SliceBar]:

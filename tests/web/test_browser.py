@@ -17,10 +17,10 @@ import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
-from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
+from db.repository.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
 from db.repository.reviews import reviews, standing_reviews
 from db.repository.scans import register_scans
-from mriad_model.enums import HeatmapKind, Verdict
+from mriad_model.enums import HeatmapKind, Side, Verdict
 from tests.support.hand import NOON, Hand
 from tests.support.waiting import until
 from tests.web.conftest import SECRET, Pages
@@ -142,11 +142,19 @@ def volume(pages: Pages) -> tuple[int, int]:
         HeatmapFile(HeatmapKind.VOLUME, 0, "heatmaps/v.nii.gz", "cd" * 32),
     ]
     row = ScoredScan(
-        found.scan_id, 0.9, (0.1, 0.9, 0.2), maps, Verdict.SUSPICIOUS, 0.1, positions=(2, 5, 6)
+        found.scan_id,
+        0.9,
+        (0.1, 0.9, 0.2),
+        maps,
+        Verdict.SUSPICIOUS,
+        0.1,
+        positions=(2, 5, 6),
+        findings=[FoundPart(3.25, 9.0, (-5.0, -4.0, 12.0), Side.LEFT)],  # voxel 5, 4, 6
     )
-    append_scored(
-        pages.site.engine, pages.model_id, pages.threshold_id, [row], pages.hand.run(), NOON
-    )
+    recipe = '{"volumes": {"slicing": {"plane": "axial"}}}'
+    model_id = pages.hand.model(1, "volumes", recipe)
+    threshold_id = pages.hand.threshold(model_id, 1)
+    append_scored(pages.site.engine, model_id, threshold_id, [row], pages.hand.run(), NOON)
     folder = pages.site.home / f"views/{found.scan_id}-2-{'cd' * 8}"
     folder.mkdir(parents=True)
     voxels = np.arange(20 * 24 * 8, dtype=np.uint8).reshape(20, 24, 8)
@@ -172,6 +180,10 @@ def test_a_volume_shows_its_slices(served: Pages, tab: Any) -> None:
     assert tab.inner_text("#slice-number") != before
     tab.keyboard.press("Space")
     assert shown.evaluate("each => getComputedStyle(each).opacity") == "0"
+    assert "3.25 ml" in tab.inner_text(".findings")
+    tab.click(".findings button")
+    assert tab.inner_text("#slice-number") == "7 of 8"
+    assert tab.locator("[data-view=axial]").is_visible()
 
 
 def test_a_volume_is_shown_in_three_planes(served: Pages, tab: Any) -> None:

@@ -242,6 +242,11 @@ const does = {
   larger: () => setZoom(zoom + 1),
   fit: () => setZoom(0),
   view: (button) => showView(button.value),
+  finding: (row) => {
+    const place = row.dataset.place.split(",").map(Number);
+    if (view === "planes" && planes) planes.jump(place);
+    else if (showView(ownPlane())) showSlice(Number(row.dataset.slice));
+  },
 };
 
 const keys = {
@@ -284,7 +289,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-do]");
   if (button) {
     does[button.dataset.do](button);
-    if (event.detail > 0) button.blur(); // so that the space bar is the map's again
+    if (event.detail > 0) document.activeElement?.blur(); // so that the space bar is the map's again
     return;
   }
   const bar = event.target.closest(".strip g[data-slice]");

@@ -1,0 +1,39 @@
+"""Findings: their words, and the slice that each lies in."""
+
+import numpy as np
+import pytest
+
+from db.entities import Finding
+from mriad_model.enums import ScanKind
+from tests.support.scanned import grid_affine
+from web.findings import finding_lines, slice_at
+
+
+def finding(x: float, y: float, z: float, size: float = 3.2) -> Finding:
+    return Finding(1, 1, size, 9.0, x, y, z, None)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 0, 1)])
+@pytest.mark.parametrize("flips", [(1, 1, 1), (-1, -1, -1), (-1, 1, -1)])
+def test_a_place_lies_in_its_slice_however_the_grid_runs(
+    order: tuple[int, ...], flips: tuple[int, ...]
+) -> None:
+    """Slices count up, forward and to the right, as the strip and the pictures count them."""
+    affine, shape = grid_affine(order=order, flips=flips, n=(40, 48, 22))
+    straight, _ = grid_affine(n=(40, 48, 22))
+    grid = {"affine": affine.ravel().tolist(), "shape": list(shape[::-1])}
+    for voxel in ((3, 40, 5), (30, 7, 20)):
+        # The grids lie about one point, so a voxel of the straight one is at this place.
+        place = finding(*(straight @ (*voxel, 1.0))[:3])
+        found = [slice_at(grid, plane, place) for plane in ("sagittal", "coronal", "axial")]
+        assert found == list(voxel)
+    assert slice_at(grid, None, finding(0, 0, 0)) is None
+    assert slice_at({"rows": 3}, "axial", finding(0, 0, 0)) is None
+
+
+def test_sizes_and_places_are_in_words() -> None:
+    grid = {"affine": np.eye(4).ravel().tolist(), "shape": [10, 10, 10]}
+    (line,) = finding_lines((finding(38, -24, 22.4),), ScanKind.NIFTI, grid, "axial")
+    assert (line.size, line.place, line.slice) == ("3.20 ml", "R 38, P 24, S 22 mm", 9)
+    (line,) = finding_lines((finding(12, 40, 0, size=0.013),), ScanKind.IMAGE, {"rows": 64}, None)
+    assert (line.size, line.place, line.slice) == ("1.3 % of the head", "column 12, row 40", None)

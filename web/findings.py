@@ -1,0 +1,69 @@
+"""A scan's findings as a page lists them: size, peak, place in words, and the slice to jump to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from db.entities import Finding
+from mriad_model.enums import PICTURES, ScanKind
+from mriad_model.readers.orientation import ENDS, PLANES, orientation
+
+TOWARDS: Final = (("R", "L"), ("A", "P"), ("S", "I"))  # + and - of RAS
+
+
+@dataclass(frozen=True, slots=True)
+class FindingLine:
+    """One finding."""
+
+    finding: Finding
+    size: str
+    place: str
+    slice: int | None  # in the model's plane, from 0; None for a picture
+
+
+def finding_lines(
+    findings: tuple[Finding, ...], kind: ScanKind, grid: Mapping[str, Any], plane: str | None
+) -> list[FindingLine]:
+    """The findings, the highest peak first."""
+    if kind in PICTURES:
+        return [
+            FindingLine(
+                each,
+                f"{100 * each.size:.1f} % of the head",
+                f"column {each.x:.0f}, row {each.y:.0f}",
+                None,
+            )
+            for each in findings
+        ]
+    return [
+        FindingLine(each, f"{each.size:.2f} ml", _in_words(each), slice_at(grid, plane, each))
+        for each in findings
+    ]
+
+
+def slice_at(grid: Mapping[str, Any], plane: str | None, finding: Finding) -> int | None:
+    """The slice of a plane, counted from 0 up, forward or to the right, that a place lies in."""
+    if plane not in PLANES or "affine" not in grid or "shape" not in grid:
+        return None
+    affine = np.array(grid["affine"], float).reshape(4, 4)
+    voxel = np.linalg.solve(affine, (finding.x, finding.y, finding.z, 1.0))
+    lies = orientation(grid["affine"])
+    axis = PLANES.index(plane)
+    column = lies.axes.index(axis)
+    n: int = grid["shape"][2 - column]  # the shape is (Z, Y, X)
+    place = round(float(voxel[column]))
+    if lies.code[column] == ENDS[axis][0]:  # the axis runs down, back or to the left
+        place = n - 1 - place
+    return min(max(place, 0), n - 1)
+
+
+def _in_words(finding: Finding) -> str:
+    """`R 38, P 24, S 22 mm`: how far to the patient's side, front or back, up or down."""
+    values = (finding.x, finding.y, finding.z)
+    parts = (
+        f"{names[0 if value >= 0 else 1]} {abs(value):.0f}"
+        for value, names in zip(values, TOWARDS, strict=True)
+    )
+    return f"{', '.join(parts)} mm"
