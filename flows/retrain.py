@@ -11,12 +11,14 @@ from flows.train import fit_and_calibrate
 from mriad_model.enums import LabelValue, Role
 from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.promotion.growth import Marks
+from mriad_model.promotion.power import Power
 from tasks.intake.ingest import Labelling
 from tasks.reports.run_report import publish_summary
 from tasks.runtime.connections import database
 from tasks.runtime.home import work_folder
 from tasks.runtime.model_cache import device_in_use
 from tasks.runtime.runs import RecordedRun, recorded_run
+from tasks.scoring.power import power_at
 from tasks.scoring.selection import ActiveModel, find_model
 from tasks.training.compare_models import score_comparison_scans
 from tasks.training.growth import GrowthCheck
@@ -86,7 +88,8 @@ def retrain_model(
         )
         if settled.promoted:
             activate(place, threshold_id, settled.reason, author)
-        result = _result(current, timing, trial, trained, threshold_id, settled)
+        found = power_at(database(place), threshold_id)
+        result = _result(current, timing, trial, trained, threshold_id, settled, found)
         run.counts.update(
             model_id=trained.model_id,
             threshold_id=threshold_id,
@@ -113,6 +116,7 @@ def _result(
     trained: Trained,
     threshold_id: int,
     settled: PromotionResult,
+    found: Power | None,
 ) -> RetrainingResult:
     return RetrainingResult(
         activated=settled.promoted,
@@ -131,6 +135,7 @@ def _result(
         best_epoch=trained.best_epoch,
         validation_loss=trained.validation_loss,
         seconds=trained.seconds,
+        power=found,
     )
 
 

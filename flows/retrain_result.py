@@ -8,6 +8,7 @@ from db.repository.models import CurrentThreshold
 from flows.settings import Settings
 from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.promotion.growth import Marks
+from mriad_model.promotion.power import Power
 from tasks.training.growth import GrowthCheck, growth_of_pool, holds_new_files
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class RetrainingResult:
     best_epoch: int | None = None
     validation_loss: float | None = None
     seconds: float | None = None  # of the training
+    power: Power | None = None  # of the candidate, at its threshold
 
 
 def nothing_to_retrain(

@@ -23,6 +23,7 @@ from tasks.runtime.model_cache import device_in_use
 from tasks.runtime.runs import RecordedRun, recorded_run
 from tasks.scoring.chunks import chunks_of
 from tasks.scoring.drift import check_drift
+from tasks.scoring.power import check_power
 from tasks.scoring.selection import ActiveModel, find_model, find_undecided
 
 
@@ -45,7 +46,7 @@ class ScoringResult:
     model_id: int
     threshold_id: int
     report: str  # path, relative to the home; the same as a table lies beside it, .csv
-    warnings: list[str]  # of drift, by this run
+    warnings: list[str]  # of drift or silence, by this run
     seconds: float
     why_unreadable: NotScored = ALL_SCORED
 
@@ -87,7 +88,8 @@ def score_found(
     """Read what is new of what was found, score it and what is known but undecided; report.
 
     `folder` (escaped) is the report's source. `shards` runs share the work, this one among them.
-    With `check`, scores are tested for drift: once a night, as every test may be a false alarm.
+    With `check`, scores are tested for drift and the detector for silence: once a night, as every
+    test may be a false alarm.
     """
     started = time.monotonic()
     place = str(home)
@@ -122,7 +124,7 @@ def score_found(
         unreadable=unreadable,
         why_unreadable=not_scored(unreadable, lost),
     )
-    drifted = check_drift(place, run.id) if check else []
+    warned = [*check_drift(place, run.id), *check_power(place, run.id)] if check else []
     report = write_score_report(
         place,
         run.id,
@@ -141,7 +143,7 @@ def score_found(
         training_scans=counts.training_scans,
         incompatible=counts.incompatible,
         unreadable=counts.unreadable,
-        warnings=len(drifted),
+        warnings=len(warned),
     )
     publish_summary(
         "score-summary",
@@ -165,7 +167,7 @@ def score_found(
         model_id=model.model_id,
         threshold_id=model.threshold_id,
         report=report.path,
-        warnings=drifted,
+        warnings=warned,
         seconds=time.monotonic() - started,
         why_unreadable=counts.why_unreadable,
     )

@@ -10,6 +10,7 @@ from db.repository.models import threshold_by_id
 from flows.ingest import CHUNK_SIZE, ingest_folder
 from flows.private_flow import private_flow
 from mriad_model.enums import LabelValue, Policy, Role
+from mriad_model.promotion.power import Power
 from mriad_model.recipes import Recipe
 from tasks.intake.ingest import Labelling
 from tasks.reports.run_report import publish_summary
@@ -17,6 +18,7 @@ from tasks.runtime.connections import database
 from tasks.runtime.home import work_folder
 from tasks.runtime.model_cache import device_in_use
 from tasks.runtime.runs import recorded_run
+from tasks.scoring.power import power_at
 from tasks.scoring.preprocess import preprocess_chunk
 from tasks.scoring.selection import wanted_scans
 from tasks.training.candidate_figures import CandidateFigures, compare_candidate
@@ -52,6 +54,7 @@ class TrainingResult:
     comparison: CandidateFigures  # with the active model, before it was activated
     n_folds: int  # of cross-fitting, in which all train and calibrate; 0 without
     threshold: Threshold
+    power: Power | None = None  # at the threshold; None where no scan could be read again
 
 
 def _run_name() -> str:
@@ -108,6 +111,7 @@ def train_model(
             comparison=compared,
             n_folds=len(set(dataset.folds.values())),
             threshold=threshold_by_id(database(place), threshold_id),
+            power=power_at(database(place), threshold_id),
         )
         run.counts.update(
             n_train=result.n_train,
@@ -140,7 +144,7 @@ def fit_and_calibrate(
         return _prepared_role(home, run_id, recipe, dataset, role, folder, chunk_size)
 
     slices = prepared(Role.TRAIN), prepared(Role.VALIDATION)
-    trained = train(home, run_id, dataset.id, recipe, *slices, device)
+    trained = train(home, run_id, dataset.id, recipe, *slices, device, str(folder))
     healthy = slices[0] if dataset.folds else prepared(Role.CALIBRATION)
     return trained, calibrate(
         home, run_id, trained.model_id, dataset.id, healthy, policy, k, device

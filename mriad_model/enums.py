@@ -163,3 +163,4 @@ class WarningKind(StrEnum):
     SCANNER_DRIFT = "scanner_drift"  # those of one scanner do not
     CALIBRATION = "calibration"  # the active threshold should be drawn anew
     NOT_SCORABLE = "not_scorable"  # many of the last scans are not like what was learned
+    SILENT_DETECTOR = "silent_detector"  # it finds few implanted lesions, or none

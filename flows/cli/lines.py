@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mriad_model.detection.thresholds import ThresholdFit
     from mriad_model.evaluation.lesion_metrics import Figure
     from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport
+    from mriad_model.promotion.power import Power
     from mriad_model.rejections import RejectedItem
     from tasks.reports.weekly_report import WeeklyReport
     from tasks.training.candidate_figures import CandidateFigures
@@ -67,6 +68,9 @@ THRESHOLD = (
     "{which}: {0.value:.6g} ({0.policy.value} {0.k:g}; {scores}, mean {0.mean:.6g}, sd {0.sd:.6g})."
 )
 RATE = "It flags {rate} of healthy scans, by {n} of them."
+POWER = "It {text}."
+NO_POWER = "What it finds is not known: no healthy scan could be read again to implant lesions in."
+SILENT = "Warning: silent detector: {why}."
 FLIPS = (
     "It {verb} {0.to_suspicious} of {decided} to suspicious, {0.to_normal} to normal and "
     "{0.to_uncertain} to uncertain."
@@ -160,6 +164,7 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
         _compared(found.comparison),
         (ACTIVE if found.activated else NOT_ACTIVE).format(threshold=found.threshold_id),
         *_rate(found.threshold),
+        *(_power(found.power) if found.power else [NO_POWER]),
     )
     if found.n_calibration < FEW_TO_CALIBRATE:
         show_lines(FEW_CALIBRATION_SCANS.format(n=found.n_calibration))
@@ -173,6 +178,14 @@ def _rate(drawn: "ThresholdFit | Threshold") -> list[str]:
         return []
     rate = with_interval(drawn.rate, drawn.rate_low, drawn.rate_high)
     return [RATE.format(rate=rate, n=drawn.n_groups)]
+
+
+def _power(found: "Power | None") -> list[str]:
+    """What a threshold finds; nothing of a model of before, which was not measured."""
+    if found is None:
+        return []
+    why = found.silence
+    return [POWER.format(text=found.text), *([SILENT.format(why=why)] if why else [])]
 
 
 def _compared(found: "CandidateFigures") -> str:
@@ -194,6 +207,7 @@ def show_retrain(found: "RetrainingResult", *, as_json: bool) -> None:
         show_lines(
             RETRAINED.format(found, scans=scans, seconds=found.seconds or 0),
             sentence(found.why),
+            *_power(found.power),
             ACTIVE.format(threshold=active),
         )
     show_notice()
@@ -211,6 +225,7 @@ def show_recalibrate(proposal: "Proposal", threshold_id: int | None, *, as_json:
     show_lines(
         THRESHOLD.format(proposal.fit, which=which, scores=scores),
         *_rate(proposal.fit),
+        *_power(proposal.power),
         FLIPS.format(proposal.flips, verb=verb, decided=decided),
     )
     show_notice()

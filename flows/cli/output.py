@@ -1,5 +1,7 @@
 """Every `--json` document, key by key, and the columns of the CSV that `mriad history` prints.
 
+Those of thresholds are in `flows.cli.threshold_output`.
+
 A key is added, never renamed; a test holds them all. `flows.cli.console.show_json` adds `notice`
 to each document. Paths are escaped and, inside the home, relative to it; times are UTC ISO-8601.
 """
@@ -8,9 +10,10 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from db.entities import Heatmap, Label, Model, Run, Threshold
+from db.entities import Heatmap, Label, Model, Run
 from db.repository.history import DecisionRow
 from flows.cli.findings import findings_document
+from flows.cli.threshold_output import RATE, power_document
 from mriad_model.enums import ScanKind
 from mriad_model.rejections import ALL_SCORED, NotScored, RejectedItem
 
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
     from tasks.maintenance.verify_report import ReplayReport
     from tasks.reports.review import ReviewResult
     from tasks.reports.weekly_report import WeeklyReport
-    from tasks.training.threshold_figures import Compared
     from tasks.training.thresholds import Proposal
 
 Document = dict[str, Any]
@@ -56,7 +58,6 @@ HISTORY_COLUMNS = (
     "gate",
     "spread",
 )
-RATE = "n_groups rate rate_low rate_high"  # of a threshold
 NO_RUN = {"new": 0, "known": 0, "rejected": []}  # of a folder without files
 
 
@@ -82,6 +83,7 @@ def train_document(found: "TrainingResult") -> Document:
         **_keys(found, "learned warnings n_folds"),
         "comparison": _keys(found.comparison, "text model active active_model_id"),
         "threshold": _keys(found.threshold, f"policy k value n {RATE}"),
+        "power": power_document(found.power),
     }
 
 
@@ -91,6 +93,7 @@ def retrain_document(found: "RetrainingResult") -> Document:
         **_keys(found, "model_id threshold_id n_train n_validation n_calibration n_test"),
         **_keys(found, "epochs best_epoch validation_loss seconds activated why"),
         **_keys(found, "n_before n_new"),
+        "power": power_document(found.power),
         "current_threshold_id": found.current_threshold_id,
         "comparison_id": found.comparison_id,
     }
@@ -103,6 +106,7 @@ def recalibrate_document(proposal: "Proposal", threshold_id: int | None) -> Docu
         **_keys(proposal.fit, f"policy mean sd n k value {RATE}"),
         "flips": _keys(proposal.flips, "to_suspicious to_normal to_uncertain"),
         "decided": proposal.decided,
+        "power": power_document(proposal.power),
         "dry_run": threshold_id is None,
     }
 
@@ -352,19 +356,6 @@ def verify_document(report: "ReplayReport") -> Document:
 def activate_document(threshold_id: int, model_id: int, decisions: int) -> Document:
     """`mriad activate THRESHOLD`."""
     return {"threshold_id": threshold_id, "model_id": model_id, "decisions": decisions}
-
-
-def threshold_document(
-    row: Threshold, learned: str, compared: "Compared | None", active: int | None
-) -> Document:
-    """A line of `mriad activate` without a threshold, which lists them under `thresholds`."""
-    figures = "at n_healthy n_abnormal flagged auroc_implanted auroc_abnormal"
-    return {
-        **_keys(row, f"id model_id dataset_id policy mean sd n k value run_id created_at {RATE}"),
-        "learned": learned,
-        "active": row.id == active,
-        "compared": compared and _keys(compared, figures),
-    }
 
 
 def backup_document(made: "Backup") -> Document:

@@ -26,6 +26,7 @@ from flows.cli.console import (
 )
 from flows.cli.options import LARGEST_ID, AsJson, Home
 from flows.cli.show import details_document, show_details
+from flows.cli.threshold_output import threshold_document
 from flows.context import read_context, write_context
 from flows.messages import counted, say
 from flows.settings import local_user
@@ -36,6 +37,7 @@ from mriad_model.paths import recorded_path
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from mriad_model.promotion.power import Power
     from tasks.training.threshold_figures import Compared
 
 TABLE = {  # of the history: a key of its documents, and the heading
@@ -62,6 +64,7 @@ THRESHOLDS = (
     "limit",
     "calibration scans",
     "promised rate",
+    "found",
     "flagged",
     "AUROC lesions",
     "AUROC abnormal",
@@ -78,6 +81,7 @@ ACTIVATED = (
 )
 AUROC = (
     "Promised rate: of healthy scans, how many the threshold flags, with 95 % interval. "
+    "Found: of lesions implanted in held-out healthy scans when the model was made, likewise. "
     "AUROC: how well lesions drawn into healthy scans, or scans labelled abnormal, are told from "
     "healthy scans that the model was not trained on; flagged: of these healthy scans."
 )
@@ -206,15 +210,24 @@ def _learned(recipe: str) -> str:
 
 
 def _list_thresholds(engine: "Engine", *, as_json: bool) -> None:
+    from mriad_model.promotion.power import power_of  # noqa: PLC0415
     from tasks.training.threshold_figures import last_comparisons  # noqa: PLC0415
 
     current = current_threshold(engine)
     active = None if current is None else current.threshold.id
-    learned = {model.id: _learned(model.recipe) for model in models(engine)}
+    known = {model.id: model for model in models(engine)}
     compared = last_comparisons(engine)
-    rows = [(row, learned[row.model_id], compared.get(row.id or 0)) for row in thresholds(engine)]
+    rows = [
+        (
+            row,
+            _learned(known[row.model_id].recipe),
+            compared.get(row.id or 0),
+            power_of(known[row.model_id].metrics, row.value),
+        )
+        for row in thresholds(engine)
+    ]
     if as_json:
-        show_json({"thresholds": [output.threshold_document(*row, active) for row in rows]})
+        show_json({"thresholds": [threshold_document(*row, active) for row in rows]})
         return
     show_table("Thresholds", THRESHOLDS, [_threshold_row(*row, active) for row in rows])
     show_lines(AUROC)
@@ -222,7 +235,11 @@ def _list_thresholds(engine: "Engine", *, as_json: bool) -> None:
 
 
 def _threshold_row(
-    row: Threshold, learned: str, compared: "Compared | None", active: int | None
+    row: Threshold,
+    learned: str,
+    compared: "Compared | None",
+    power: "Power | None",
+    active: int | None,
 ) -> list[Cell]:
     figures: list[Cell] = ["-", "-", "-"]
     if compared is not None:
@@ -242,6 +259,7 @@ def _threshold_row(
         row.value,
         row.n,
         _promised(row),
+        _found(power),
         *figures,
     ]
 
@@ -250,6 +268,13 @@ def _promised(row: Threshold) -> str:
     if row.rate is None or row.rate_low is None or row.rate_high is None:
         return "-"
     return f"{row.rate:.2f} ({row.rate_low:.2f}-{row.rate_high:.2f})"
+
+
+def _found(power: "Power | None") -> str:
+    if power is None:
+        return "-"
+    share = power.found
+    return f"{share.share:.2f} ({share.low:.2f}-{share.high:.2f})"
 
 
 def _auroc(value: float | None, n: int) -> str:

@@ -1,16 +1,19 @@
 """A candidate against the current model, on the same scans, none of which either learned from.
 
-The candidate has to be shown no worse, in three ways, each with the stated confidence (one-sided);
-all that can be tried must hold, so no correction for several tests is due (intersection-union,
-Berger 1982):
+The candidate has to be shown no worse, in three ways, each with the stated confidence (one-sided),
+and must not be shown worse in a fourth; all that can be tried must hold, so no correction for
+several tests is due (intersection-union, Berger 1982):
 
 1. on implanted lesions: its AUROC, implants against the healthy scans that they were put in, is
    at most `auroc_margin` below the other's;
 2. the same on labelled abnormal scans, where there are `needed_scans` of them;
-3. of the healthy scans it flags, by its own threshold, at most a share `rate_margin` more.
+3. of the healthy scans it flags, by its own threshold, at most a share `rate_margin` more;
+4. of the implants it finds, each model by its own threshold, not significantly fewer: a model that
+   ranks as well and flags next to nobody passes the other three.
 
-AUROC differences are bootstrapped over scans, paired: a draw takes both models' scores of a
-scan, and its implants, along (Efron and Tibshirani 1993). An implant is never set against its
+Differences of AUROC and of the share found are bootstrapped over scans, one a group of
+near-duplicates, paired: a draw takes both models' scores of a scan, and its implants, along (Efron
+and Tibshirani 1993). An implant is never set against its
 own scan, whose score it nearly always exceeds. Rates are compared by Tango's score test for
 paired proportions (1998, Statistics in Medicine 17:891), which stays honest where no verdict
 differs. A threshold says little of the scans that it was drawn through: on those a model's
@@ -29,6 +32,7 @@ from numpy.typing import NDArray
 from mriad_model.detection.thresholds import fit_threshold, verdict
 from mriad_model.enums import Policy, Verdict
 from mriad_model.errors import ThresholdUndefined
+from mriad_model.shares import in_percent
 
 RESAMPLES = 2000
 Floats = NDArray[np.float64]
@@ -102,8 +106,7 @@ def compare(
     figures["implanted"] = _on_implants(current, candidate, terms, rng)
     figures["abnormal"] = _on_abnormal(current, candidate, terms, rng) if m else None
     figures["false_positives"] = _false_positives(current, candidate, terms)
-    sides = (("current", current), ("candidate", candidate))
-    figures["caught"] = {name: float(side.caught.mean()) for name, side in sides}
+    figures["caught"] = _caught(current, candidate, terms, rng)
     failed, text = _failed(figures, terms), _figures_text(figures, terms)
     reason = f"refused: {failed}; {text}" if failed else f"promoted: {text}"
     return Outcome(promoted=not failed, too_few=False, reason=reason, figures=figures)
@@ -230,6 +233,19 @@ def _on_abnormal(
     return _compared(old, new, differences, terms.confidence)
 
 
+def _caught(
+    current: ModelScores, candidate: ModelScores, terms: PromotionCriteria, rng: np.random.Generator
+) -> dict[str, float]:
+    """The shares of implants found, and the most that the candidate's may be above the other's."""
+    shares = [side.caught.mean(axis=1) for side in (current, candidate)]
+    n = len(shares[0])
+    draws = rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) / n  # (B, n)
+    differences = draws @ (shares[1] - shares[0])
+    old, new = (float(each.mean()) for each in shares)
+    at_most = float(np.quantile(differences, terms.confidence))
+    return {"current": old, "candidate": new, "difference": new - old, "at_most": at_most}
+
+
 def _above(ill: Floats, healthy: Floats) -> Floats:
     """How often the scores of each row (n, K) lie above each healthy score (m,); ties half; (n, m).
 
@@ -276,6 +292,8 @@ def _failed(figures: Mapping[str, Any], terms: PromotionCriteria) -> str:
             parts.append(f"it may be worse on {on} than the margin allows")
     if figures["false_positives"]["at_most"] > terms.rate_margin:
         parts.append("it may flag more healthy scans than the margin allows")
+    if figures["caught"]["at_most"] < 0:
+        parts.append("it finds significantly fewer implanted lesions by its threshold")
     return " and ".join(parts)
 
 
@@ -296,6 +314,11 @@ def _figures_text(figures: Mapping[str, Any], terms: PromotionCriteria) -> str:
         f"{flagged['candidate']} of {flagged['n']} healthy scans flagged against "
         f"{flagged['current']} (with {sure} {100 * flagged['at_most']:+.1f} % or less, "
         f"{100 * terms.rate_margin:+.1f} % allowed)"
+    )
+    caught = figures["caught"]
+    parts.append(
+        f"{in_percent(caught['candidate'])} of the implanted lesions found against "
+        f"{in_percent(caught['current'])} (with {sure} {100 * caught['at_most']:+.1f} % or less)"
     )
     return ", ".join(parts)
 

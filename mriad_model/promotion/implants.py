@@ -21,6 +21,7 @@ from mriad_model.phantom.lesions import Lesion
 from mriad_model.preprocessing.foreground import bounding_box, head_mask
 from mriad_model.preprocessing.slices import Pixels
 from mriad_model.preprocessing.slicing import cut
+from mriad_model.promotion.power import ImplantKind
 from mriad_model.readers.geometry import canonical, canonical_affine, voxel_spacing
 from mriad_model.readers.images.reading import ImageScan
 from mriad_model.readers.scan_types import ReadScan
@@ -31,7 +32,9 @@ DEPTH = 0.3  # of the way from the head's edge to its middle: where lesions' mid
 SKULL = (0.12, 0.2)  # of that way: no lesion reaches beyond the first; it is whole from the second
 RAMP = 2.5  # mm over which a lesion's edge fades
 LEVELS = (0.4, 0.85)  # of a volume's slices with head, from the lowest: where lesions come to lie
+SPOTS = 3.0  # of spots' radius: that of the place they lie in
 Floats = NDArray[np.float32]
+Implanted = Lesion | ImplantKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +54,48 @@ def implanted_scan(scan: ReadScan, kind: Lesion, seed: str) -> ReadScan:
     return implanted_volume(scan, kind, seed)[0]
 
 
-def implanted_slice(pixels: Pixels, kind: Lesion, seed: str) -> tuple[Pixels, NDArray[np.bool_]]:
+def sized_implant(
+    scan: ReadScan, kind: ImplantKind, seed: str, radii: tuple[float, float]
+) -> tuple[ReadScan, float]:
+    """A scan with a lesion of a radius between these (mm), and how large it came out.
+
+    The size is the diameter (mm) of a disc, or of a volume a ball, as large as what was changed; of
+    a picture it takes the head for `HEAD_LENGTH` long. Raises RejectedFile as `implanted_volume`.
+    """
+    if isinstance(scan, ImageScan):
+        pixels, mask = implanted_slice(scan.pixels, kind, seed, radii)
+        side = _millimetres(_depth(head_mask(scan.pixels)) >= DEPTH)
+        return replace(scan, pixels=pixels), 2 * side * float(np.sqrt(mask.sum() / np.pi))
+    volume, mask = implanted_volume(scan, kind, seed, radii)
+    z, y, x = mask.shape
+    voxel = float(np.prod(voxel_spacing(canonical_affine((z, y, x), volume.affine))))
+    return volume, 2 * float(np.cbrt(mask.sum() * voxel * 3 / (4 * np.pi)))
+
+
+def _millimetres(inner: NDArray[np.bool_]) -> float:
+    """The side of a picture's pixel, by the extent of what lies deep in the head."""
+    _, _, height, width = bounding_box(inner)
+    return (1 - DEPTH / 2) * HEAD_LENGTH / max(height, width)
+
+
+def implanted_slice(
+    pixels: Pixels, kind: Implanted, seed: str, radii: tuple[float, float] | None = None
+) -> tuple[Pixels, NDArray[np.bool_]]:
     """A slice (H, W), 8 or 16 bit, with a lesion in it, and the lesion's mask (H, W)."""
     rng = _generator(kind, seed)
     depth = _depth(head_mask(pixels))
     inner = depth >= DEPTH
-    _, _, height, width = bounding_box(inner)
-    millimetres = (1 - DEPTH / 2) * HEAD_LENGTH / max(height, width)
+    millimetres = _millimetres(inner)
     values = pixels.astype(np.float32)
-    mask = _paint(values, (millimetres, millimetres), depth, kind, _pick(rng, inner), rng)
+    place = _pick(rng, inner)
+    mask = _paint(values, (millimetres, millimetres), depth, kind, place, rng, radii)
     whole = np.rint(np.clip(values, 0, np.iinfo(pixels.dtype).max))
     return cast("Pixels", whole.astype(pixels.dtype)), mask
 
 
-def implanted_volume(volume: Volume, kind: Lesion, seed: str) -> tuple[Volume, NDArray[np.bool_]]:
+def implanted_volume(
+    volume: Volume, kind: Implanted, seed: str, radii: tuple[float, float] | None = None
+) -> tuple[Volume, NDArray[np.bool_]]:
     """A volume with a lesion in it, and the lesion's mask (Z, Y, X) on the volume's grid.
 
     Raises:
@@ -84,7 +115,7 @@ def implanted_volume(volume: Volume, kind: Lesion, seed: str) -> tuple[Volume, N
     depth = _depth(head_mask(np.rint((plane - plane.min()) * (65535 / reach)).astype(np.uint16)))
     place = (*_pick(rng, depth >= DEPTH), level)
     values = np.asarray(head, np.float32).copy()
-    view[:] = _paint(values, spacing, depth, kind, place, rng, plane)
+    view[:] = _paint(values, spacing, depth, kind, place, rng, radii, plane)
     if voxels.dtype != np.float32:
         limits = np.iinfo(voxels.dtype)
         values = np.rint(np.clip(values, limits.min, limits.max))
@@ -92,7 +123,7 @@ def implanted_volume(volume: Volume, kind: Lesion, seed: str) -> tuple[Volume, N
     return replace(volume, voxels=voxels), mask
 
 
-def _generator(kind: Lesion, seed: str) -> np.random.Generator:
+def _generator(kind: Implanted, seed: str) -> np.random.Generator:
     digest = sha256(f"{seed}:{kind.value}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8]))
 
@@ -112,9 +143,10 @@ def _paint(
     values: Floats,
     spacing: Sequence[float],
     depth: Floats,
-    kind: Lesion,
+    kind: Implanted,
     place: Sequence[int],
     rng: np.random.Generator,
+    radii: tuple[float, float] | None = None,
     plane: Floats | None = None,
 ) -> NDArray[np.bool_]:
     """Change `values` (D axes of these spacings, mm) about a place; where they were changed.
@@ -128,7 +160,7 @@ def _paint(
     reach = max(float(bright - dark), 1e-3 * abs(float(middle)), 1e-6)
     centre = np.array(place, np.float64) * spacing
     mask = np.zeros(values.shape, np.bool_)
-    for blob in _lesion(kind, centre, rng):
+    for blob in _lesion(kind, centre, rng, radii):
         margin = 1.5 * blob.axes + 2 * RAMP
         box = tuple(
             slice(max(0, int((c - m) / s)), min(side, int((c + m) / s) + 2))
@@ -143,23 +175,34 @@ def _paint(
     return mask
 
 
-def _lesion(kind: Lesion, centre: NDArray[np.float64], rng: np.random.Generator) -> list[_Blob]:
+def _lesion(
+    kind: Implanted,
+    centre: NDArray[np.float64],
+    rng: np.random.Generator,
+    radii: tuple[float, float] | None,
+) -> list[_Blob]:
+    """The parts of a lesion, of a usual size or of a radius between these (mm)."""
     strength = float(rng.uniform(0.5, 1.0))
-    if kind is Lesion.INFARCT:
-        axes = rng.uniform(13, 28) * rng.uniform(0.7, 1.3, len(centre))
-        return [_Blob(centre, axes, float(rng.uniform(-0.15, 0.15)), strength)]
-    if kind is Lesion.MASS:
-        axes = rng.uniform(10, 21) * rng.uniform(0.8, 1.2, len(centre))
+    if kind in (ImplantKind.INFARCT, ImplantKind.OEDEMA):
+        axes = rng.uniform(*radii or (13, 28)) * rng.uniform(0.7, 1.3, len(centre))
+        dark = kind == ImplantKind.INFARCT
+        level = rng.uniform(-0.15, 0.15) if dark else rng.uniform(0.9, 1.4)
+        return [_Blob(centre, axes, float(level), strength)]
+    if kind == ImplantKind.MASS:
+        axes = rng.uniform(*radii or (10, 21)) * rng.uniform(0.8, 1.2, len(centre))
         rim, core = float(rng.uniform(1.0, 1.5)), float(rng.uniform(0.0, 0.4))
         return [
             _Blob(centre, axes, rim, strength),
             _Blob(centre, axes * rng.uniform(0.4, 0.75), core, strength),
         ]
     level = float(rng.choice([-0.1, 1.15]))  # dark on T1, bright on T2 and FLAIR
+    spots, reach = (3.0, 7.5), 16.0
+    if radii is not None:
+        spots, reach = (radii[0] / SPOTS, radii[1] / SPOTS), sum(radii) / 2
     return [
         _Blob(
-            centre + rng.normal(0, 16, len(centre)) * (number > 0),
-            rng.uniform(3, 7.5) * rng.uniform(0.8, 1.25, len(centre)),
+            centre + rng.normal(0, reach, len(centre)) * (number > 0),
+            rng.uniform(*spots) * rng.uniform(0.8, 1.25, len(centre)),
             level,
             strength,
         )

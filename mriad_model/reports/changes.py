@@ -107,18 +107,25 @@ def compared_figures(figures: Mapping[str, Any]) -> list[ComparedFigure]:
         )
     )
     if (caught := figures.get("caught")) is not None:
-        lines.append(
-            ComparedFigure(
-                what="Drawn lesions flagged",
-                candidate=f"{100 * caught['candidate']:.1f} %",
-                current=f"{100 * caught['current']:.1f} %",
-                difference=f"{_signed(100 * (caught['candidate'] - caught['current']), 1)} %",
-                allowed="–",  # noqa: RUF001 - nothing to name
-                result="for information only",
-                failed=False,
-            )
-        )
+        lines.append(_caught(caught))
     return lines
+
+
+def _caught(found: Mapping[str, Any]) -> ComparedFigure:
+    """Of the lesions drawn into healthy scans; comparisons of before did not look at these."""
+    difference, at_most = found["candidate"] - found["current"], found.get("at_most")
+    shown = difference if at_most is None else at_most
+    failed = at_most is not None and at_most < 0
+    decided = "significantly fewer" if failed else "not significantly fewer"
+    return ComparedFigure(
+        what="Drawn lesions flagged",
+        candidate=f"{100 * found['candidate']:.1f} %",
+        current=f"{100 * found['current']:.1f} %",
+        difference=f"{'' if at_most is None else 'at most '}{_signed(100 * shown, 1)} %",
+        allowed="–" if at_most is None else "at most ≥ 0 %",  # noqa: RUF001 - nothing to name
+        result="for information only" if at_most is None else decided,
+        failed=failed,
+    )
 
 
 def _aurocs(figures: Mapping[str, Any], name: str, what: str) -> ComparedFigure:

@@ -85,6 +85,7 @@ class ThresholdLine:
     n_groups: int | None = None
     promise: str | None = None  # the rate of healthy scans that it flags, with interval, in words
     findings: str = ""  # how many of them a healthy scan has; nothing where the model tells none
+    power: str | None = None  # what it finds of implanted lesions, in words
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from mriad_model.delivery.pending import PendingFolders
 from mriad_model.enums import DecisionReason, RejectionReason, ScanKind, Verdict
 from mriad_model.files import write_atomically
 from mriad_model.paths import source_path
+from mriad_model.promotion.power import Power, power_of
 from mriad_model.reasons import reason_text
 from mriad_model.rejections import RejectedItem, split_rejections
 from mriad_model.reports.run_report import ModelLine, SuspiciousScan, ThresholdLine
@@ -68,8 +69,16 @@ def threshold_lines(home: str, threshold_id: int) -> tuple[ModelLine, ThresholdL
             n_groups=threshold.n_groups,
             promise=promise_of(threshold),
             findings=_findings_rate(finding_limit(engine, threshold.model_id)),
+            power=found_by(power_of(model.metrics, threshold.value)),
         ),
     )
+
+
+def found_by(power: Power | None) -> str:
+    """What a threshold finds of implanted lesions, in words."""
+    if power is None:
+        return "not measured when the model was made"
+    return power.text
 
 
 def promise_of(threshold: Threshold) -> str | None:

@@ -33,6 +33,7 @@ from mriad_model.detection.thresholds import (
 from mriad_model.detection.verdicts import Evidence
 from mriad_model.enums import LabelSource, Policy, Role
 from mriad_model.errors import SettingsError
+from mriad_model.promotion.power import Power, power_of
 from tasks.scoring.calibration import counted
 from tasks.scoring.judge import Judge
 
@@ -49,6 +50,7 @@ class Proposal:
     fit: ThresholdFit
     decided: int  # scans that the model's thresholds have decided
     flips: Flips
+    power: Power | None = None  # what it would find, by the model's implants
 
 
 def propose(engine: Engine, policy: Policy, k: float, *, new_healthy: bool = False) -> Proposal:
@@ -75,7 +77,9 @@ def propose(engine: Engine, policy: Policy, k: float, *, new_healthy: bool = Fal
     after = Judge(before.recipe, fit, healthy)
     found = [each for _, page in _evidence(engine, model_id, before) for each in page]
     turned = flips(*([each.verdict for each in side.verdicts(found)] for side in (before, after)))
-    return Proposal(model_id, dataset_id, members if more else None, fit, len(found), turned)
+    power = power_of(current.model.metrics, fit.value)
+    calibration = members if more else None
+    return Proposal(model_id, dataset_id, calibration, fit, len(found), turned, power)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from mriad_model.files import write_atomically
 from mriad_model.paths import recorded_path
 from mriad_model.preprocessing.scan_slices import training_slices
 from mriad_model.preprocessing.slices import SliceBatch, joined
+from mriad_model.promotion.power import METRIC, to_metric
 from mriad_model.recipes import Recipe
 from tasks.runtime.connections import database
 from tasks.runtime.model_cache import loaded_model
@@ -52,6 +53,7 @@ from tasks.training.cross_fitting import fold_slices, folds_of
 from tasks.training.duplicates import grouped
 from tasks.training.finding_limits import FindingCounts, append_limits
 from tasks.training.gates import gate_of
+from tasks.training.power import implant_scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +177,12 @@ def train(
     train_folders: Sequence[str],
     validation_folders: Sequence[str],
     device: str,
+    folder: str | None = None,
 ) -> Trained:
     """Fit the recipe, write its weights, append the model.
 
     Where scans of the dataset are in folds, a member is fitted without each, and none validates.
+    With a scratch `folder`, its power is measured: see `mriad_model.promotion.power`.
     """
     how = Recipe.from_json(recipe)
     folds = dataset_folds(database(home), dataset_id)
@@ -193,12 +197,16 @@ def train(
     name = sha256(data).hexdigest()
     path = Path(home) / "models" / f"{name}.safetensors"
     write_atomically(path, data)
+    metrics = asdict(fitted.training)
+    if folder is not None:
+        implanted = implant_scores(home, run_id, dataset_id, fitted, folder)
+        metrics[METRIC] = to_metric(implanted)
     row = Model(
         sha256=name,
         path=recorded_path(path, Path(home)),
         recipe=recipe,
         dataset_id=dataset_id,
-        metrics=json.dumps(asdict(fitted.training), sort_keys=True),
+        metrics=json.dumps(metrics, sort_keys=True),
         run_id=run_id,
         created_at=now(),
     )

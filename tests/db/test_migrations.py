@@ -20,6 +20,7 @@ from db.repository.labels import append_labels
 from db.repository.models import append_threshold, thresholds
 from db.repository.rejections import append_rejections
 from db.repository.reviews import append_review, reviews
+from db.repository.warnings import warnings
 from mriad_model.enums import (
     DecisionReason,
     LabelSource,
@@ -28,6 +29,7 @@ from mriad_model.enums import (
     RejectionReason,
     ReviewVerdict,
     Verdict,
+    WarningKind,
 )
 from mriad_model.errors import RecordError
 from tests.support.hand import Hand
@@ -284,4 +286,43 @@ def test_decisions_of_two_verdicts_come_along_and_four_are_taken(
             connection.execute(text(wrong))
     assert list(broken_links(made)) == []
     assert differences(made) == []
+    made.dispose()
+
+
+WARNED = (
+    "INSERT INTO warning (kind, subject, text, run_id, created_at) "
+    "VALUES ('{kind}', '{{}}', 'It drifts.', 1, 'noon')"
+)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_record_from_before_detectors_could_be_silent_comes_along(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = None
+    if database == "postgresql":
+        server: Server = request.getfixturevalue("postgresql")
+        url = server.create()
+    silent = WARNED.format(kind=WarningKind.SILENT_DETECTOR)
+    with pytest.MonkeyPatch.context() as patched:
+        stay_before("0006_silent", tmp_path, patched)
+        old = open_record(tmp_path, url)
+        with writing(old, chained=False) as connection:
+            connection.execute(text(BEFORE_RATES[0]))
+            connection.execute(text(WARNED.format(kind=WarningKind.DRIFT)))
+        with pytest.raises(DBAPIError), writing(old, chained=False) as connection:
+            connection.execute(text(silent))
+        old.dispose()
+    made = open_record(tmp_path, url)
+    with writing(made, chained=False) as connection:
+        connection.execute(text(silent))
+    assert [each.kind for each in warnings(made)] == [
+        WarningKind.DRIFT,
+        WarningKind.SILENT_DETECTOR,
+    ]
+    with pytest.raises(DBAPIError, match="append-only"), writing(made) as connection:
+        connection.execute(text("UPDATE warning SET text = ''"))
+    if database == "sqlite":
+        with reading(made) as connection:
+            assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
     made.dispose()

@@ -9,6 +9,7 @@ from db.entities import Threshold
 from flows.cli import lines
 from flows.train import TrainingResult
 from mriad_model.enums import Policy
+from mriad_model.promotion.power import ImplantScore, power
 from tasks.training.candidate_figures import CandidateFigures
 
 DRAWN = Threshold(1, 1, Policy.RATE, 0, 1, 45, 0.05, 2, 1, "noon", 40, 0.049, 0.006, 0.132, id=1)
@@ -17,7 +18,7 @@ DRAWN = Threshold(1, 1, Policy.RATE, 0, 1, 45, 0.05, 2, 1, "noon", 40, 0.049, 0.
 def trained_with(**said: object) -> TrainingResult:
     given = dict.fromkeys(TrainingResult.__dataclass_fields__, 40)
     usual = {"validation_loss": 0.1, "comparison": CandidateFigures("none was active")}
-    usual |= {"n_folds": 0, "threshold": DRAWN}
+    usual |= {"n_folds": 0, "threshold": DRAWN, "power": None}
     return TrainingResult(**{**given, **usual, "warnings": [], **said})  # type: ignore[arg-type]
 
 
@@ -37,6 +38,20 @@ def test_train_says_what_may_not_belong_together(capsys: pytest.CaptureFixture[s
     assert f"Warning: {told}.\n" in capsys.readouterr().out
     lines.show_train(trained, as_json=True)
     assert json.loads(capsys.readouterr().out)["warnings"] == [told]
+
+
+def test_train_says_what_the_threshold_finds_and_warns_of_a_silent_detector(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    implants = [ImplantScore(i, "mass", 30.0, 3.0, 0.0) for i in range(10)]
+    lines.show_train(trained_with(power=power(implants, DRAWN.value)), as_json=False)
+    told = capsys.readouterr().out
+    assert "It finds 100 %" in told
+    assert "silent" not in told
+    lines.show_train(trained_with(power=power(implants, 4.0)), as_json=False)
+    assert "Warning: silent detector: of 10 implanted lesions over 24 mm" in capsys.readouterr().out
+    lines.show_train(trained_with(), as_json=False)
+    assert "no healthy scan could be read again" in capsys.readouterr().out
 
 
 def test_train_says_what_the_threshold_promises_and_how_many_scans_calibrate(

@@ -33,6 +33,7 @@ from db.repository.scan_details import ScanDetails, ScoreDetails
 from db.repository.sightings import RejectedBeside
 from flows.cli import main as cli
 from flows.cli import output
+from flows.cli.threshold_output import threshold_document
 from flows.demo import DemoResult
 from flows.evaluate import EvaluationResult
 from flows.ingest import IngestResult
@@ -67,6 +68,7 @@ from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.evaluation.results import FoldResult, RowKind
 from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, Rival, Sigmas
 from mriad_model.phantom.write import DrawnScan
+from mriad_model.promotion.power import ImplantScore, power
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.table import COLUMNS as WORKLIST_COLUMNS
 from tasks.maintenance.backup import Backup
@@ -115,6 +117,7 @@ DECISION = DecisionRow(
     review=None,
 )
 REVIEW = Review(1, 2, "Ann", ReviewVerdict.NORMAL, "", NOON, None, 1)
+POWER = power([ImplantScore(1, "mass", 9.0, 2.0, 1.0)], 1.0)
 INGESTED = IngestResult(1, 0, REJECTED, [(1, "inbox/a.png")])
 TRAINED = TrainingResult(
     *range(1, 10),
@@ -125,6 +128,7 @@ TRAINED = TrainingResult(
     comparison=CandidateFigures("no model was active to compare with"),
     n_folds=0,
     threshold=THRESHOLD,
+    power=POWER,
 )
 SCORED = ScoringResult(
     1, 0, REJECTED, *range(9), model_id=1, threshold_id=1, report="reports/a.html", warnings=[],
@@ -223,8 +227,10 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "ingest": output.ingest_document(INGESTED, UNMATCHED),
     "ingest (no files)": output.nothing_ingested_document(UNMATCHED),
     "train": output.train_document(TRAINED),
-    "retrain": output.retrain_document(RetrainingResult(False, "nothing to do", 10, 0, 1)),
-    "recalibrate": output.recalibrate_document(Proposal(1, 1, None, FIT, 3, Flips(1, 0)), None),
+    "retrain": output.retrain_document(RetrainingResult(False, "", 10, 0, 1, power=POWER)),
+    "recalibrate": output.recalibrate_document(
+        Proposal(1, 1, None, FIT, 3, Flips(1, 0), POWER), None
+    ),
     "score": output.score_document(SCORED),
     "score (no files)": output.nothing_scored_document(1, 1),
     "report": output.report_document(WeeklyReport("reports/c.html", 7, 1, 1, 0)),
@@ -237,7 +243,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "activate": output.activate_document(1, 1, 3),
     "activate (the list)": {
         "thresholds": [
-            output.threshold_document(THRESHOLD, "pictures", Compared(NOON, 2, 2, 1, 0.9, 0.9), 1)
+            threshold_document(THRESHOLD, "pictures", Compared(NOON, 2, 2, 1, 0.9, 0.9), POWER, 1)
         ]
     },
     "backup": output.backup_document(
@@ -270,6 +276,12 @@ def under(name: str, keys: str) -> str:
 
 
 RATE = "n_groups rate rate_low rate_high"
+SHARE = "n share low high"
+POWERS = under(
+    "power",
+    f"{SHARE} n_groups refused moved flagged silence "
+    f"{under('by_size.small', SHARE)} {under('by_kind.mass', SHARE)}",
+)
 
 # Nested keys with a dot; those of lists as those of their items.
 KEYS = {
@@ -279,14 +291,16 @@ KEYS = {
         "validation_loss seconds activated why learned warnings n_folds comparison.text "
         "comparison.model comparison.active comparison.active_model_id "
         + under("threshold", f"policy k value n {RATE}")
+        + f" {POWERS}"
     ),
     "retrain": (
         "model_id threshold_id n_train n_validation n_calibration n_test epochs best_epoch "
-        "validation_loss seconds activated why n_before n_new current_threshold_id comparison_id"
+        "validation_loss seconds activated why n_before n_new current_threshold_id comparison_id "
+        + POWERS
     ),
     "recalibrate": (
         "threshold_id policy mean sd n k value flips.to_suspicious flips.to_normal "
-        "flips.to_uncertain decided dry_run " + RATE
+        f"flips.to_uncertain decided dry_run {RATE} {POWERS}"
     ),
     "score": (
         f"new known {ITEM} scored suspicious uncertain not_scorable recovered "
@@ -354,7 +368,7 @@ KEYS = {
     "activate (the list)": under(
         "thresholds",
         "id model_id dataset_id policy mean sd n k value run_id created_at learned active "
-        f"{RATE} "
+        f"{RATE} {POWERS} "
         "compared.at compared.n_healthy compared.n_abnormal compared.flagged "
         "compared.auroc_implanted compared.auroc_abnormal",
     ),

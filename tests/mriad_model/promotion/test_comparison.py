@@ -52,6 +52,16 @@ def test_a_better_model_is_promoted_and_a_worse_one_refused() -> None:
     assert "abnormal scans" in worse.reason
 
 
+def test_a_model_that_ranks_as_well_and_finds_fewer_by_its_threshold_is_refused() -> None:
+    found = outcome(2, 80, 1.0, shift=-1.0)
+    assert found.figures["implanted"]["at_least"] > -TERMS.auroc_margin
+    assert found.figures["false_positives"]["at_most"] < TERMS.rate_margin
+    assert found.figures["caught"]["at_most"] < 0
+    assert not found.promoted
+    assert "refused: it finds significantly fewer implanted lesions" in found.reason
+    assert "of the implanted lesions found against" in found.reason
+
+
 def test_a_model_that_flags_more_healthy_scans_is_refused_however_well_it_finds() -> None:
     found = outcome(1, 80, 2.0, shift=1.0)
     assert not found.promoted

@@ -7,7 +7,9 @@ from mriad_model.phantom.render import phantom_slice, phantom_volume
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import phantom_affine
 from mriad_model.preprocessing.foreground import head_mask
-from mriad_model.promotion.implants import implanted_slice, implanted_volume
+from mriad_model.promotion.implants import implanted_slice, implanted_volume, sized_implant
+from mriad_model.promotion.power import EDGES, RADII, ImplantKind
+from mriad_model.readers.images.reading import ImageScan
 from mriad_model.readers.volumes import Origin, Volume
 
 
@@ -67,3 +69,22 @@ def test_a_volume_gets_a_solid_lesion_of_a_few_centimetres(dtype: type) -> None:
     assert np.count_nonzero(mask.any(axis=(1, 2))) >= 2  # several slices deep
     litres = mask.sum() * np.prod(drawn.spacing) / 1e6
     assert 0.0003 < litres < 0.12
+
+
+@pytest.mark.parametrize("kind", ImplantKind)
+def test_a_sized_implant_is_of_about_that_size_and_larger_radii_give_larger_ones(
+    pixels: np.ndarray, kind: ImplantKind
+) -> None:
+    scan = ImageScan(pixels, "0" * 64)
+    medians = []
+    for radii in RADII:
+        sizes = []
+        for seed in range(9):
+            changed, size = sized_implant(scan, kind, str(seed), radii)
+            assert isinstance(changed, ImageScan)
+            assert not np.array_equal(changed.pixels, pixels)
+            sizes.append(size)
+        medians.append(np.median(sizes))
+    assert medians == sorted(medians)
+    assert medians[0] < EDGES[1]
+    assert medians[-1] > EDGES[1]

@@ -22,17 +22,20 @@ from db.repository.models import (
     threshold_by_id,
 )
 from db.repository.scores import calibration_scores
+from db.repository.warnings import warnings
 from db.timestamps import now
 from mriad_model.built_in_recipes import SEED
 from mriad_model.detection.detectors import DETECTORS
-from mriad_model.enums import LabelValue, Policy, Role
+from mriad_model.enums import LabelValue, Policy, Role, WarningKind
 from mriad_model.errors import RecordError, TooFewScans
 from mriad_model.promotion.comparison import PromotionCriteria
+from mriad_model.promotion.power import from_metrics
 from mriad_model.recipes import CrossFitting, DetectorRecipe
 from tasks.intake.ingest import Ingested, Labelling
 from tasks.maintenance.verify_model import Foundations
 from tasks.maintenance.verify_report import ReplayReport
 from tasks.runtime.model_cache import forget_models, loaded_model
+from tasks.scoring.power import check_power
 from tasks.scoring.preprocess import preprocess_chunk
 from tasks.scoring.selection import ActiveModel, find_undecided, wanted_scans
 from tasks.training.candidate_figures import compare_candidate
@@ -100,7 +103,8 @@ class Site:
         run, recipe = self.bench.run_id, RECIPE.to_json()
         folder = str(self.bench.home / "work" / f"train-{dataset_id}")
         preprocess_chunk.fn(self.home, run, recipe, wanted_scans(scans), folder)
-        trained = train.fn(self.home, run, dataset_id, recipe, [folder], [], "cpu")
+        scratch = str(self.bench.home / "work" / f"scratch-{dataset_id}")
+        trained = train.fn(self.home, run, dataset_id, recipe, [folder], [], "cpu", scratch)
         threshold_id = calibrate.fn(
             self.home, run, trained.model_id, dataset_id, [folder], Policy.RATE, 0.1, "cpu"
         )
@@ -135,6 +139,23 @@ def test_no_calibration_score_is_by_a_member_that_saw_the_scan_s_group(site: Sit
     threshold = threshold_by_id(engine, threshold_id)
     assert (threshold.n, threshold.n_groups) == (len(scores), N_GROUPS)
     assert broken_chains(engine) == []
+
+
+def test_power_is_measured_out_of_fold_on_one_scan_a_group(site: Site) -> None:
+    engine = site.bench.engine
+    dataset_id, model_id, threshold_id = site.train()
+    implants = from_metrics(model_by_id(engine, model_id).metrics)
+    groups = dataset_groups(engine, dataset_id)
+    assert {each.group for each in implants} == set(groups.values())
+    assert len(implants) == 12 * N_GROUPS  # every kind and size in each
+    assert all(each.score is not None and each.score < SEEN / 3 for each in implants)
+    # A detector that only remembers does not see what is implanted: the night says so, each night.
+    for run in (site.bench.run_id, site.bench.next_night().run_id):
+        (told,) = check_power.fn(site.home, run)
+        assert f"threshold {threshold_id} is a silent detector" in told
+    assert [each.kind for each in warnings(engine)] == [WarningKind.SILENT_DETECTOR] * 2
+    assert propose(engine, Policy.SIGMAS, -9.0).power.found.share == 1.0  # without inference
+    assert propose(engine, Policy.SIGMAS, 99.0).power.found.share == 0.0
 
 
 def test_a_cross_fitted_threshold_is_verified_out_of_fold(site: Site) -> None:

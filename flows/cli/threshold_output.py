@@ -1,0 +1,50 @@
+"""Thresholds in the documents of `flows.cli.output`: what one promises, and what it finds."""
+
+from typing import TYPE_CHECKING, Any
+
+from db.entities import Threshold
+
+if TYPE_CHECKING:
+    from mriad_model.promotion.power import Power, ShareFound
+    from tasks.training.threshold_figures import Compared
+
+RATE = "n_groups rate rate_low rate_high"
+COLUMNS = f"id model_id dataset_id policy mean sd n k value run_id created_at {RATE}"
+COMPARED = "at n_healthy n_abnormal flagged auroc_implanted auroc_abnormal"
+
+
+def threshold_document(
+    row: Threshold,
+    learned: str,
+    compared: "Compared | None",
+    power: "Power | None",
+    active: int | None,
+) -> dict[str, Any]:
+    """A line of `mriad activate` without a threshold, which lists them under `thresholds`."""
+    return {
+        **{name: getattr(row, name) for name in COLUMNS.split()},
+        "learned": learned,
+        "active": row.id == active,
+        "compared": compared and {name: getattr(compared, name) for name in COMPARED.split()},
+        "power": power_document(power),
+    }
+
+
+def power_document(found: "Power | None") -> dict[str, Any] | None:
+    """Of all implants, by size and by kind; null where the model was not measured."""
+    if found is None:
+        return None
+    return {
+        **_share(found.found),
+        "n_groups": found.n_groups,
+        "refused": found.refused,
+        "moved": found.moved,
+        "flagged": found.flagged,
+        "silence": found.silence,
+        "by_size": {name: _share(each) for name, each in found.by_size.items()},
+        "by_kind": {name: _share(each) for name, each in found.by_kind.items()},
+    }
+
+
+def _share(found: "ShareFound") -> dict[str, float]:
+    return {"n": found.n, "share": found.share, "low": found.low, "high": found.high}

@@ -1,0 +1,107 @@
+"""The power of a model just fitted: lesions implanted in healthy scans that it did not learn."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from db.repository.models import dataset_folds, dataset_groups, dataset_roles
+from db.repository.scans import scans_by_id
+from mriad_model.detection.model import FittedModel
+from mriad_model.detection.scan_scores import score_scans
+from mriad_model.enums import Role
+from mriad_model.errors import RejectedFile
+from mriad_model.preprocessing.scan_slices import prepare_scan
+from mriad_model.preprocessing.slices import PreparedScan
+from mriad_model.promotion.comparison import one_of_each
+from mriad_model.promotion.implants import sized_implant
+from mriad_model.promotion.power import MOST_SCANS, WANTED, ImplantScore, PlannedImplant, planned
+from mriad_model.readers.scan_types import ReadScan
+from tasks.runtime.connections import database
+from tasks.runtime.progress import tell
+from tasks.runtime.source_files import load_scans
+from tasks.runtime.workspace import Workspace
+
+VOLUMES, IN_VOLUMES = 6, 24  # that lesions are put into, and lesions: a volume takes a second
+TOGETHER = 8  # scans loaded at once
+
+
+def implant_scores(
+    home: str, run_id: int, dataset_id: int, fitted: FittedModel, folder: str
+) -> list[ImplantScore]:
+    """Scores of lesions implanted in the calibration scans of a dataset, one scan a group.
+
+    A scan of a fold is scored by the member that did not learn it. `folder` is a scratch folder. A
+    scan whose files are gone, or that cannot be scored as it is, is left out.
+    """
+    engine = database(home)
+    groups, folds = dataset_groups(engine, dataset_id), dataset_folds(engine, dataset_id)
+    held_out = sorted(
+        i
+        for i, role in dataset_roles(engine, dataset_id).items()
+        if role is Role.CALIBRATION or i in folds
+    )
+    hashes = {i: scan.sha256 for i, scan in scans_by_id(engine, held_out).items()}
+    most, wanted = (MOST_SCANS, WANTED) if fitted.recipe.volumes is None else (VOLUMES, IN_VOLUMES)
+    places = one_of_each([groups[i] for i in held_out], [hashes[i] for i in held_out], most)
+    # In the order of their content: what is implanted does not depend on which was met first.
+    chosen = sorted((held_out[place] for place in places), key=hashes.__getitem__)
+    found: list[ImplantScore] = []
+    for start in range(0, len(chosen), TOGETHER):
+        workspace = Workspace(Path(folder) / f"power-{start}")
+        some = chosen[start : start + TOGETHER]
+        for located in load_scans(home, run_id, some, workspace):
+            place = chosen.index(located.scan_id)
+            plans = planned(place, len(chosen), wanted)
+            found += _scored(
+                fitted,
+                located.kept.scan.load(),
+                located.kept.scan.sha256,
+                plans,
+                groups[located.scan_id],
+                folds,
+                located.scan_id,
+            )
+        workspace.discard()
+        tell("implanting", min(start + TOGETHER, len(chosen)), len(chosen))
+    return found
+
+
+def _scored(
+    fitted: FittedModel,
+    scan: ReadScan,
+    sha256: str,
+    plans: Sequence[PlannedImplant],
+    group: int,
+    folds: Mapping[int, int],
+    scan_id: int,
+) -> list[ImplantScore]:
+    """The scores of a scan with each planned lesion in it."""
+    prepared: list[PreparedScan] = []
+    sizes: list[float] = []
+    why: list[str | None] = []
+    try:
+        prepared.append(prepare_scan(scan, fitted.recipe))
+        for plan in plans:
+            changed, size = sized_implant(scan, plan.kind, plan.name(sha256), plan.radii)
+            sizes.append(size)
+            try:
+                prepared.append(prepare_scan(changed, fitted.recipe))
+                why.append(None)
+            except RejectedFile as error:
+                why.append(error.reason.value)
+    except RejectedFile:
+        return []  # the scan itself is none
+    found = [
+        each.score for each in score_scans(fitted, prepared, [folds.get(scan_id)] * len(prepared))
+    ]
+    healthy, scores = found[0], iter(found[1:])
+    rows = []
+    for plan, size, refused in zip(plans, sizes, why, strict=True):
+        score = None if refused else _finite(next(scores))
+        lost = refused or (None if score is not None else "not_finite")
+        rows.append(ImplantScore(group, plan.kind.value, size, score, _finite(healthy), lost))
+    return rows
+
+
+def _finite(score: float) -> float | None:
+    return score if math.isfinite(score) else None
