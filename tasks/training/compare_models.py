@@ -33,6 +33,7 @@ class ComparisonScores:
     healthy: list[float] = field(default_factory=list)
     implanted: list[list[float]] = field(default_factory=list)  # one of each kind of lesion
     abnormal: list[float] = field(default_factory=list)
+    refused: list[list[bool]] = field(default_factory=list)  # which implants are not scorable
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def _add(
         (scores.abnormal if ill else scores.healthy).append(plain.score)
         if not ill:
             scores.implanted.append([each.score for each in implanted])
+            scores.refused.append([each.refused for each in implanted])
 
 
 def _append(home: str, run_id: int, scan_id: int, scored: Mapping[int, list[ScanScores]]) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from db.repository.models import dataset_folds, dataset_groups, dataset_roles
 from db.repository.scans import scans_by_id
 from mriad_model.detection.model import FittedModel
-from mriad_model.detection.scan_scores import score_scans
-from mriad_model.enums import Role
+from mriad_model.detection.scan_scores import ScanScores, score_scans
+from mriad_model.enums import DecisionReason, RejectionReason, Role
 from mriad_model.errors import RejectedFile
 from mriad_model.preprocessing.scan_slices import prepare_scan
 from mriad_model.preprocessing.slices import PreparedScan
@@ -91,17 +91,20 @@ def _scored(
                 why.append(error.reason.value)
     except RejectedFile:
         return []  # the scan itself is none
-    found = [
-        each.score for each in score_scans(fitted, prepared, [folds.get(scan_id)] * len(prepared))
-    ]
-    healthy, scores = found[0], iter(found[1:])
+    found = score_scans(fitted, prepared, [folds.get(scan_id)] * len(prepared))
+    healthy, _ = _judged(found[0])
+    scores = iter(found[1:])
     rows = []
     for plan, size, refused in zip(plans, sizes, why, strict=True):
-        score = None if refused else _finite(next(scores))
-        lost = refused or (None if score is not None else "not_finite")
-        rows.append(ImplantScore(group, plan.kind.value, size, score, _finite(healthy), lost))
+        score, lost = (None, refused) if refused else _judged(next(scores))
+        rows.append(ImplantScore(group, plan.kind.value, size, score, healthy, lost))
     return rows
 
 
-def _finite(score: float) -> float | None:
-    return score if math.isfinite(score) else None
+def _judged(found: ScanScores) -> tuple[float | None, str | None]:
+    """A score, or why there is none."""
+    if found.refused:
+        return None, DecisionReason.UNLIKE_LEARNED.value
+    if not math.isfinite(found.score):
+        return None, RejectionReason.NOT_FINITE.value
+    return found.score, None

@@ -226,10 +226,11 @@ def side_of(
         else dict(zip(calibration, stored.groups, strict=True)),
     )
     implanted = np.array(scores.implanted).reshape(len(compared.healthy), -1)
+    refused = np.array(scores.refused, np.bool_).reshape(implanted.shape)
     return ModelScores(
         healthy=np.array(scores.healthy),
         implanted=implanted,
         abnormal=np.array(scores.abnormal),
         flagged=np.array([flagged[each] for each in compared.healthy], np.bool_),
-        caught=implanted > threshold.value,
+        caught=(implanted > threshold.value) & ~refused,
     )

@@ -193,7 +193,8 @@ def train(
         slices, held_out = (_slices(each, how) for each in (train_folders, validation_folders))
         fitted = fit(slices, held_out, how, device, _tell_epoch)
     gate = gate_of(home, dataset_id, how, [*train_folders, *validation_folders])
-    data = replace(fitted, gate=gate).to_bytes()
+    fitted = replace(fitted, gate=gate)
+    data = fitted.to_bytes()
     name = sha256(data).hexdigest()
     path = Path(home) / "models" / f"{name}.safetensors"
     write_atomically(path, data)
