@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from db.entities import Model, Threshold
 from db.repository.models import activations, current_threshold, models, thresholds
 from mriad_model.errors import SettingsError
+from mriad_model.promotion.power import Power, power_of
 from tasks.training.threshold_figures import Compared, last_comparisons
 from web.rendering import page
 from web.site import MaybeId, form_of, site_of
@@ -43,6 +44,11 @@ class ThresholdLine:
         if volumes is None:
             return "pictures"
         return f"{volumes['contrast']} volumes" if volumes.get("contrast") else "volumes"
+
+    @property
+    def power(self) -> Power | None:
+        """What it finds of implanted lesions; None where the model was not measured."""
+        return power_of(self.model.metrics, self.threshold.value)
 
     @property
     def metrics(self) -> dict[str, Any]:

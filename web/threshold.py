@@ -14,6 +14,7 @@ from db.repository.scores import calibration_scores
 from mriad_model.detection.thresholds import promised_rate
 from mriad_model.enums import LabelValue
 from mriad_model.errors import SettingsError
+from mriad_model.promotion.power import Power, power_of
 from web.charts import Histogram, histogram
 from web.rendering import page
 from web.site import Site, form_of, site_of
@@ -46,6 +47,7 @@ class WhatIf:
     to_below: int
     healthy: Share | None  # calibration scans
     abnormal: Share | None  # decided scans that people call abnormal
+    power: Power | None  # lesions implanted when the model was made
     chart: Histogram | None  # decided scans; the active threshold in the scan's place
 
 
@@ -125,6 +127,7 @@ def _what_if(site: Site, current: CurrentThreshold, k: float) -> WhatIf:
         to_below=int(np.count_nonzero((decided <= value) & (decided > row.value))),
         healthy=_share(healthy, value, groups),
         abnormal=_share(abnormal, value, None),
+        power=power_of(current.model.metrics, value),
         chart=histogram(decided.tolist(), row.value, value),
     )
 

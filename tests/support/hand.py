@@ -80,8 +80,10 @@ class Hand:
         members = [(scan_id, Role(role), scan_id) for role, ids in roles.items() for scan_id in ids]
         return freeze_dataset(self.engine, members, self.run())
 
-    def model(self, dataset_id: int, name: str = "weights", recipe: str = "{}") -> int:
-        model = Model(sha(name), f"models/{name}", recipe, dataset_id, "{}", self.run(), NOON)
+    def model(
+        self, dataset_id: int, name: str = "weights", recipe: str = "{}", metrics: str = "{}"
+    ) -> int:
+        model = Model(sha(name), f"models/{name}", recipe, dataset_id, metrics, self.run(), NOON)
         return append_model(self.engine, model)
 
     def threshold(self, model_id: int, dataset_id: int, k: float = 1.0, value: float = 0.5) -> int:

@@ -1,10 +1,13 @@
 """Another threshold through stored scores, and recalibrating or activating from a page."""
 
+import json
 from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
 
+from db.repository.models import activate, threshold_by_id
+from mriad_model.promotion.power import METRIC, ImplantScore, to_metric
 from tests.web.conftest import ORIGIN, Pages
 from web.access import sign_in_token
 from web.app import create_app
@@ -34,6 +37,24 @@ def test_another_threshold_is_weighed_by_stored_scores(pages: Pages) -> None:
     assert "<b>1</b> up, <b>0</b> down" in text
     assert "<b>100 %</b> of healthy calibration scans" in text
     assert "+1.00" in pages.get("/threshold").text  # the active one, 0.5
+
+
+def test_what_a_threshold_finds_of_implants_is_told_of_models_that_were_measured(
+    pages: Pages,
+) -> None:
+    assert "implants found" not in pages.get("/threshold").text  # a model of before
+    implants = [ImplantScore(i, "mass", 30.0, 0.1 * i, 0.0) for i in range(10)]
+    dataset_id = threshold_by_id(pages.site.engine, pages.threshold_id).dataset_id
+    metrics = json.dumps({METRIC: to_metric(implants)})
+    model_id = pages.hand.model(dataset_id, "measured", metrics=metrics)
+    activate(pages.site.engine, pages.hand.threshold(model_id, dataset_id), "measured", "me")
+    assert "<b>20 %</b> of 10 implanted lesions" in pages.get("/threshold?sigmas=3.5").text  # 0.75
+    listed = pages.get("/models").text
+    assert "40 % <span" in listed  # above 0.5
+    assert "<b>silent</b>" not in listed
+    lost = pages.hand.threshold(model_id, dataset_id, k=6.0, value=0.95)
+    assert lost
+    assert pages.get("/models").text.count("<b>silent</b>") == 1
 
 
 @pytest.mark.parametrize("sigmas", ["x", "-1", "9", "nan", "1e400"])
