@@ -49,8 +49,10 @@ class Selection:
         return int(places[0]) + 1 if len(places) else None
 
 
-def select_scans(index: DecisionIndex, engine: Engine, query: WorklistQuery) -> Selection:
-    """The scans that a query admits, in its order.
+def select_scans(
+    index: DecisionIndex, engine: Engine, query: WorklistQuery, *, counted: bool = False
+) -> Selection:
+    """The scans that a query admits, in its order; `counted` with counts beside filters' values.
 
     Raises:
         SettingsError: a date that is none.
@@ -67,7 +69,7 @@ def select_scans(index: DecisionIndex, engine: Engine, query: WorklistQuery) -> 
         # Where a filter's values are counted, all others hold.
         facets = {
             name: count(index, _all(common, masks, but=name), query)
-            for name, count in _COUNTED.items()
+            for name, count in (_COUNTED.items() if counted else ())
         }
         scans = np.flatnonzero(_all(common, masks))
         scans = scans[_order(index, scans, query.sort)]

@@ -27,7 +27,7 @@ def worklist(request: Request) -> HTMLResponse:
     """The first page."""
     site = site_of(request)
     query = query_of(request)
-    found = select_scans(site.index, site.engine, query)
+    found = select_scans(site.index, site.engine, query, counted=True)
     first = (query.page - 1) * PAGE_SIZE
     rows = rows_of(site.engine, found.decisions[first : first + PAGE_SIZE].tolist())
     return page(

@@ -147,9 +147,9 @@ def reviews_after(engine: Engine, after: int) -> dict[int, Review | None]:
 def scans_with_words(engine: Engine, words: Sequence[str]) -> list[int]:
     """Scans of which a recorded path holds all of these words, whatever their case (ASCII)."""
     seen = schema.sighting.c
-    query = select(seen.scan_id)
-    for word in words:
-        query = query.where(func.lower(seen.path).contains(word.lower(), autoescape=True))
+    # SQLite's LIKE takes `a` for `A`; to lower the paths first takes twice as long.
+    holds_word = seen.path.contains if engine.dialect.name == "sqlite" else seen.path.icontains
+    query = select(seen.scan_id).where(*(holds_word(word, autoescape=True) for word in words))
     with reading(engine) as connection:
         return list(connection.execute(query).scalars())
 
