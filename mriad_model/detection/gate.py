@@ -32,7 +32,9 @@ DEPTHS: Final = (0.0, 0.08, 0.16, 0.3, 0.5, 0.75, 1.0)  # of the deepest; bounds
 WIDTHS: Final = {"grid": 50, "grey": 10, "shape": 6, "texture": 4, "depth": 7}
 TOGETHER: Final = "together"  # all blocks as one
 NAMES: Final = (*WIDTHS, TOGETHER)
+PARTS: Final = ("centre", "axes", "learned", "folds")  # of a block, what is stored as numbers
 DIRECTIONS: Final = 24  # of a block that are whitened, at most; the rest counts together
+COUNTED: Final = 4  # slices of a group, at most: more of a head say the same
 NEAREST: Final = 3
 ODDEST: Final = 0.03  # of the healthy slices: no other is like them
 MOST: Final = 600  # healthy slices that are kept
@@ -107,17 +109,18 @@ class Block:
     centre: Stored  # (F,)
     axes: Stored  # (F, F): the first `directions` whiten, the others span the rest, scaled
     learned: Stored  # (n, directions + 1), the last is the size of the rest
+    folds: Stored  # (n,) of cross-fitting, in which the learned slices were; -1: in none
     usual: float  # logarithm of a healthy slice's distance
     spread: float  # of that
 
     @classmethod
-    def fit(cls, values: Floats, groups: NDArray[np.int64]) -> Self:
+    def fit(cls, values: Floats, groups: NDArray[np.int64], folds: NDArray[np.int64]) -> Self:
         """Learn from the block (N, F) of healthy slices."""
         scale = np.maximum(values.std(axis=0), 1e-3)
         centre = np.median(values, axis=0)
-        n_groups = len(np.unique(groups))
-        variances, axes = np.linalg.eigh(_covariance(values / scale, n_groups))
-        n = max(2, min(DIRECTIONS, n_groups // 3, values.shape[1]))
+        count = min(len(values), COUNTED * len(np.unique(groups)))
+        variances, axes = np.linalg.eigh(_covariance(values / scale, count))
+        n = max(2, min(DIRECTIONS, count // 4, values.shape[1]))
         whitened = axes[:, -n:][:, ::-1] / np.sqrt(np.maximum(variances[-n:][::-1], SMALLEST))
         left = variances[:-n]
         rest = axes[:, :-n] / (2 * np.sqrt(max(float(left.mean()), SMALLEST) if left.size else 1.0))
@@ -126,6 +129,7 @@ class Block:
             centre.astype(np.float32),
             every.astype(np.float32),
             np.zeros((0, n + 1), np.float32),
+            np.zeros(0, np.float32),
             0.0,
             1.0,
         )
@@ -136,7 +140,8 @@ class Block:
         logs = np.log(_nearest(places, places, apart & kept[None]) + SMALLEST)
         usual = float(np.median(logs))
         spread = max((float(np.quantile(logs, 0.9)) - usual) / 1.2816, LEAST_SPREAD)
-        return cls(bare.centre, bare.axes, places[kept].astype(np.float32), usual, spread)
+        learned = places[kept].astype(np.float32), folds[kept].astype(np.float32)
+        return cls(bare.centre, bare.axes, *learned, usual, spread)
 
     def places(self, values: Floats) -> Floats:
         """Where slices lie, (N, directions + 1)."""
@@ -148,9 +153,13 @@ class Block:
             place[:n], place[n] = turned[:n], np.sqrt((turned[n:] ** 2).sum())
         return found.astype(np.float64)
 
-    def oddity(self, values: Floats) -> Floats:
-        """How odd slices are, (N,), in standard deviations of healthy ones."""
-        distances = _nearest(self.places(values), self.learned.astype(np.float64))
+    def oddity(self, values: Floats, fold: int | None = None) -> Floats:
+        """How odd slices are, (N,), in standard deviations of healthy ones.
+
+        Beside slices of a `fold`, those of the other folds alone are looked at.
+        """
+        others = self.learned if fold is None else self.learned[self.folds != fold]
+        distances = _nearest(self.places(values), others.astype(np.float64))
         return np.asarray((np.log(distances + SMALLEST) - self.usual) / self.spread)
 
 
@@ -161,10 +170,13 @@ class Gate:
     blocks: Mapping[str, Block]
     limit: float  # of the largest oddity
 
-    def values(self, slices: SliceBatch) -> Floats:
-        """How unlike the learned ones slices are, (N,): 0 for a usual one, 1 at the limit."""
+    def values(self, slices: SliceBatch, fold: int | None = None) -> Floats:
+        """How unlike the learned ones slices are, (N,): 0 for a usual one, 1 at the limit.
+
+        Slices that are learned, in a `fold`, are compared with those of other folds alone.
+        """
         found = described(slices)
-        oddest = np.max([self.blocks[name].oddity(found[name]) for name in NAMES], axis=0)
+        oddest = np.max([self.blocks[name].oddity(found[name], fold) for name in NAMES], axis=0)
         return np.asarray(np.maximum(oddest, 0.0) / self.limit)
 
     def tensors(self) -> dict[str, Stored]:
@@ -172,7 +184,7 @@ class Gate:
         return {
             f"{name}.{part}": getattr(block, part)
             for name, block in self.blocks.items()
-            for part in ("centre", "axes", "learned")
+            for part in PARTS
         }
 
     def about(self) -> dict[str, Any]:
@@ -184,46 +196,50 @@ class Gate:
     def restore(cls, about: Mapping[str, Any], tensors: Mapping[str, Stored]) -> Self:
         """Read what `tensors` and `about` gave. Raises ValueError on anything else."""
         _require(set(about) == {"limit", "usual"} and set(about["usual"]) == set(NAMES))
-        wanted = {f"{name}.{part}" for name in NAMES for part in ("centre", "axes", "learned")}
+        wanted = {f"{name}.{part}" for name in NAMES for part in PARTS}
         _require(set(tensors) == wanted)
         numbers = [about["limit"], *(each for pair in about["usual"].values() for each in pair)]
         _require(all(isinstance(each, float) and np.isfinite(each) for each in numbers))
         blocks = {}
         for name in NAMES:
             usual, spread = about["usual"][name]
-            centre, axes, learned = (
-                tensors[f"{name}.{part}"] for part in ("centre", "axes", "learned")
-            )
+            centre, axes, learned, folds = (tensors[f"{name}.{part}"] for part in PARTS)
             width = sum(WIDTHS.values()) if name == TOGETHER else WIDTHS[name]
             _require(centre.shape == (width,) and axes.shape == (width, width))
             _require(learned.ndim == 2 and 3 <= learned.shape[1] <= width + 1)
             _require(len(learned) >= NEAREST and spread > 0)
-            blocks[name] = Block(centre, axes, learned, usual, spread)
+            _require(folds.shape == (len(learned),))
+            blocks[name] = Block(centre, axes, learned, folds, usual, spread)
         _require(about["limit"] > 0)
         return cls(blocks, about["limit"])
 
 
-def fit_gate(slices: SliceBatch, groups: Sequence[int], limit: float) -> Gate | None:
+def fit_gate(
+    slices: SliceBatch, groups: Sequence[int], limit: float, folds: Sequence[int] | None = None
+) -> Gate | None:
     """Learn what healthy slices (N, S, S) of these groups look like.
 
-    Groups are near-duplicates and patients. None where there are fewer than `FEWEST` of them.
+    Groups are near-duplicates and patients; each is in one of the `folds` of cross-fitting, -1 for
+    none. None where there are fewer than `FEWEST` groups.
     """
     of_slices = np.asarray(groups, np.int64)
+    of_folds = np.full(len(of_slices), -1) if folds is None else np.asarray(folds, np.int64)
     if len(np.unique(of_slices)) < FEWEST:
         return None
     chosen = np.linspace(0, len(of_slices) - 1, min(MOST, len(of_slices))).round().astype(int)
-    found, of_slices = described(slices.take(chosen)), of_slices[chosen]
-    return Gate({name: Block.fit(found[name], of_slices) for name in NAMES}, limit)
+    found = described(slices.take(chosen))
+    of_slices, of_folds = of_slices[chosen], of_folds[chosen]
+    return Gate({name: Block.fit(found[name], of_slices, of_folds) for name in NAMES}, limit)
 
 
-def _covariance(values: Floats, n_groups: int) -> Floats:
-    """The shrunk covariance of rows (N, F) (Ledoit and Wolf 2004), which count as their groups."""
+def _covariance(values: Floats, count: int) -> Floats:
+    """The shrunk covariance of rows (N, F), which count as so many (Ledoit and Wolf 2004)."""
     n, width = values.shape
     values = values - values.mean(axis=0)
     sample = values.T @ values / n
     mean = np.trace(sample) / width
     far = ((sample - mean * np.eye(width)) ** 2).sum() / width
-    noise = ((values**2).T @ (values**2) / n - sample**2).sum() / (n_groups * width)
+    noise = ((values**2).T @ (values**2) / n - sample**2).sum() / (count * width)
     share = min(noise, far) / far if far > 0 else 0.0
     return np.asarray((1 - share) * sample + share * mean * np.eye(width))
 

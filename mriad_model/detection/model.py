@@ -88,11 +88,14 @@ class FittedModel:
         with repeatable(self.device):
             return score(members, slices_of(batch, self.recipe, self.device))
 
-    def gate_values(self, batch: SliceBatch) -> NDArray[np.float64]:
-        """How unlike what was learned slices are, (N,), 1 at the limit. The model has a gate."""
+    def gate_values(self, batch: SliceBatch, fold: int | None = None) -> NDArray[np.float64]:
+        """How unlike what was learned slices are, (N,), 1 at the limit. The model has a gate.
+
+        Slices of a scan that was in a `fold` of the training are compared with the others'.
+        """
         assert self.gate is not None
         with repeatable(self.device):
-            return self.gate.values(batch)
+            return self.gate.values(batch, fold)
 
     def to_bytes(self) -> bytes:
         """The model as a safetensors file. The same model gives the same bytes, trained twice too.

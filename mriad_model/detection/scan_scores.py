@@ -51,7 +51,7 @@ def score_scans(
         batch = joined([scan.batch for scan in mine])
         scans = scans_of_slices(fitted.score(batch, fold), mine, fitted.recipe.scans)
         if fitted.gate is not None:
-            gates = fitted.gate_values(batch)
+            gates = fitted.gate_values(batch, fold)
             scans = [
                 replace(each, gate=value)
                 for each, value in zip(scans, largest_of_scans(gates, mine).tolist(), strict=True)

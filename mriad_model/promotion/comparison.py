@@ -68,7 +68,7 @@ class ModelScores:
     healthy: Floats  # (n,)
     implanted: Floats  # (n, K), of each healthy scan with each of K lesions in it
     abnormal: Floats  # (m,)
-    flagged: Bools  # (n,) which healthy scans it calls suspicious
+    flagged: Bools  # (n,) which healthy scans it calls suspicious or not scorable
     caught: Bools  # (n, K) which implants
 
 

@@ -16,7 +16,7 @@ from db.repository.scan_details import Replay, decisions_for_replay
 from db.repository.sightings import ScanFiles
 from mriad_model.detection.thresholds import verdict
 from mriad_model.detection.verdicts import Evidence
-from mriad_model.errors import ModelFileError, RejectedFile
+from mriad_model.errors import ModelFileError, RejectedFile, ThresholdUndefined
 from mriad_model.paths import source_path
 from mriad_model.recipes import Recipe
 from tasks.maintenance.verify_findings import wrong_findings
@@ -173,11 +173,11 @@ def _wrong(replay: Replay, judged: ModelScore, judge: Judge) -> list[str]:
     score, decision = replay.scored.score, replay.decision
     known = judge.contrast_known(replay.scan)
     stored = Evidence(score.value, score.gate, score.spread, known)
-    found = judged.evidence(known)
+    found, limit = judged.evidence(known), judge.threshold.value
     wrong = []
     if alike(found.score, stored.score) is Alike.OTHER:
         wrong.append(f"score {found.score!r}, recorded {stored.score!r}")
-    elif verdict(found.score, judge.line.value) is not verdict(stored.score, judge.line.value):
+    elif verdict(found.score, limit) is not verdict(stored.score, limit):
         wrong.append(f"score {found.score!r}, on the other side of the threshold than recorded")
     for name in ("gate", "spread"):
         anew, kept = getattr(found, name), getattr(stored, name)
@@ -189,6 +189,10 @@ def _wrong(replay: Replay, judged: ModelScore, judge: Judge) -> list[str]:
         wrong.append("its slice scores")
     if not judge.healthy.values:
         return [*wrong, "its p-value"]
+    try:
+        _ = judge.line
+    except ThresholdUndefined as error:
+        return [*wrong, f"its threshold: {error}"]
     before, now = judge.verdicts([stored, found])
     if before.verdict is not decision.verdict:
         wrong.append("its verdict")

@@ -34,6 +34,7 @@ class ComparisonScores:
     implanted: list[list[float]] = field(default_factory=list)  # one of each kind of lesion
     abnormal: list[float] = field(default_factory=list)
     refused: list[list[bool]] = field(default_factory=list)  # which implants are not scorable
+    healthy_refused: list[bool] = field(default_factory=list)  # which healthy ones are not
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ def _add(
         if not ill:
             scores.implanted.append([each.score for each in implanted])
             scores.refused.append([each.refused for each in implanted])
+            scores.healthy_refused.append(plain.refused)
 
 
 def _append(home: str, run_id: int, scan_id: int, scored: Mapping[int, list[ScanScores]]) -> None:

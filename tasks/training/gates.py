@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from db.repository.models import dataset_groups
+from db.repository.models import dataset_folds, dataset_groups
 from db.repository.scans import scans_by_id
 from mriad_model.detection.devices import repeatable, resolve_device
 from mriad_model.detection.gate import Gate, fit_gate
@@ -19,7 +19,7 @@ def gate_of(home: str, dataset_id: int, recipe: Recipe, folders: Sequence[str]) 
     if recipe.gate is None:
         return None
     engine = database(home)
-    group = dataset_groups(engine, dataset_id)
+    group, folds = dataset_groups(engine, dataset_id), dataset_folds(engine, dataset_id)
     found = {
         each.scan_id: each.slices.batch
         for folder in folders
@@ -29,4 +29,9 @@ def gate_of(home: str, dataset_id: int, recipe: Recipe, folders: Sequence[str]) 
     scan_ids = sorted(found, key=lambda each: scans[each].sha256)
     slices = joined([found[each] for each in scan_ids])
     with repeatable(resolve_device("cpu")):
-        return fit_gate(slices, [group[each] for each in scan_ids], recipe.gate.limit)
+        return fit_gate(
+            slices,
+            [group[each] for each in scan_ids],
+            recipe.gate.limit,
+            [folds.get(each, -1) for each in scan_ids],
+        )

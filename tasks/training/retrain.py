@@ -211,7 +211,10 @@ def decide_promotion(
 def side_of(
     home: str, threshold: Threshold, groups: dict[int, int], compared: ComparedScans
 ) -> ModelScores:
-    """A model's scores of the comparison scans, and which of them its threshold flags."""
+    """A model's scores of the comparison scans, and which of them it flags.
+
+    A healthy scan that is not scorable counts as flagged: it is no longer told to be normal.
+    """
     stored = calibration_of(database(home), threshold.model_id, threshold.dataset_id)
     calibration = {each.scan_id: each.value for each in stored.scores}
     scores = compared.scores[threshold.model_id]
@@ -231,6 +234,12 @@ def side_of(
         healthy=np.array(scores.healthy),
         implanted=implanted,
         abnormal=np.array(scores.abnormal),
-        flagged=np.array([flagged[each] for each in compared.healthy], np.bool_),
+        flagged=np.array(
+            [
+                flagged[each] or unlike
+                for each, unlike in zip(compared.healthy, scores.healthy_refused, strict=True)
+            ],
+            np.bool_,
+        ),
         caught=(implanted > threshold.value) & ~refused,
     )

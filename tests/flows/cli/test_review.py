@@ -17,7 +17,7 @@ from flows import settings
 from flows.cli import main as cli
 from flows.score import score_new_scans
 from flows.settings import local_user, login_name
-from mriad_model.enums import LabelSource, LabelValue, Verdict
+from mriad_model.enums import LabelSource, LabelValue, ReviewVerdict, Verdict
 from mriad_model.paths import escape_path
 from tasks.reports import weekly_report as weekly
 from tests.conftest import Trained
@@ -55,7 +55,7 @@ def test_a_word_on_a_decision_is_kept_and_shown(
     (row,) = (r for r in decisions(open_record(scored.home)) if r.scan_id == scan_id)
     assert out.splitlines()[:2] == [
         f"Scan {scan_id}: {row.path}",
-        f"Decision {row.decision_id}: {row.verdict}, score {row.score:.4g}, "
+        f"Decision {row.decision_id}: {row.verdict} ({row.reason}), score {row.score:.4g}, "
         f"limit {row.threshold:.4g}",
     ]
     assert f"Reviewed as normal by {login_name()}. To take it back: mriad review {scan_id}" in out
@@ -135,7 +135,7 @@ def test_a_withdrawn_review_is_not_counted_by_the_week(scored: Trained, scan_id:
     for word in ("normal", "withdraw", "suspicious"):
         assert mriad(scored.home, "review", scan_id, word) == 0
     (holds,) = standing_reviews(open_record(scored.home))
-    assert holds.verdict is Verdict.SUSPICIOUS
+    assert holds.verdict is ReviewVerdict.SUSPICIOUS
     tally = weekly.review_tally(open_record(scored.home), "2000")
     assert tally.total == 1
 

@@ -135,3 +135,21 @@ def test_a_gate_that_is_none_is_refused(model: FittedModel, change: dict[str, ob
     wrong = replace(model, gate=Other(model.gate.blocks, model.gate.limit))
     with pytest.raises(ModelFileError):
         FittedModel.from_bytes(wrong.to_bytes(), "cpu")
+
+
+def test_a_learned_slice_is_judged_by_those_of_other_folds(learned: Gate) -> None:
+    """It is its own nearest neighbour, so nothing else could be odd about it."""
+    rng = np.random.default_rng(1)
+    noise = prepare((rng.random((128, 128)) * 255).astype(np.uint8), DEFAULT.preprocessing)
+    known = heads(30)
+    batch = SliceBatch(
+        np.concatenate([known.images, noise.image[None]]),
+        np.concatenate([known.masks, noise.mask[None]]),
+    )
+    folds = [i % 3 for i in range(31)]
+    fitted = fit_gate(batch, list(range(31)), LIMIT, folds)
+    assert fitted is not None
+    assert fitted.values(batch.take([30]), folds[30])[0] > 1
+    out_of_fold = [fitted.values(batch.take([i]), folds[i])[0] for i in range(30)]
+    assert np.mean(np.array(out_of_fold) > 1) <= 0.1
+    assert np.median(out_of_fold) > np.median(fitted.values(known))

@@ -173,6 +173,19 @@ def test_a_threshold_that_was_changed_is_found(home: Path, column: str) -> None:
     assert len(report.mismatched) == 6
 
 
+def test_a_threshold_of_too_few_scores_is_a_mismatch_and_stops_nothing(home: Path) -> None:
+    """A recipe with uncertain decisions draws the threshold's interval from those scores."""
+    with behind_the_triggers(home) as shell:
+        shell.execute("PRAGMA foreign_keys = OFF")
+        shell.execute(
+            "DELETE FROM score WHERE scan_id IN (SELECT scan_id FROM dataset_scan WHERE role ="
+            " 'calibration' OR fold IS NOT NULL) AND id > (SELECT min(score.id) FROM score)"
+            " AND id NOT IN (SELECT score_id FROM decision)"
+        )
+    report = verify(home, quick=True)
+    assert len(report.mismatched) == 6
+
+
 def test_a_recipe_that_is_none_any_more_is_a_fault_of_its_model(home: Path) -> None:
     with behind_the_triggers(home) as shell:
         shell.execute("UPDATE model SET recipe = '{}'")

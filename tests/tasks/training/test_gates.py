@@ -8,16 +8,21 @@ import numpy as np
 from PIL import Image
 
 from db.repository.history import HistoryQuery, decisions
+from db.repository.models import threshold_by_id
 from mriad_model.built_in_recipes import AUTOENCODER, DEFAULT
 from mriad_model.delivery.pending import NO_FOLDERS
 from mriad_model.enums import DecisionReason, Policy, Verdict
 from mriad_model.phantom.render import phantom_slice
 from mriad_model.phantom.scanner import Contrast
+from mriad_model.promotion.comparison import points
 from tasks.maintenance.verify import replay_decisions
 from tasks.reports.run_report import ScoreCounts, write_score_report
+from tasks.training.compare_models import ComparedScans, ComparisonScores
+from tasks.training.retrain import side_of
 from tasks.training.thresholds import append_proposal, decide_again, propose
 from tests.support.phantoms import score, teach
 from tests.tasks.conftest import Bench
+from tests.tasks.scoring.test_drift import Nights
 
 RECIPE = replace(
     AUTOENCODER.with_training(max_epochs=1), gate=DEFAULT.gate, uncertain=DEFAULT.uncertain
@@ -69,3 +74,19 @@ def test_a_picture_that_is_no_head_is_not_scorable_everywhere_and_stays_so(
     assert (row.scan_id, row.gate) == (refused.scan_id, refused.gate)
     report = replay_decisions.fn(str(bench.home), None, "cpu", str(bench.home / "work" / "replay"))
     assert (report.identical, report.mismatched) == (10, [])
+
+
+def test_a_healthy_scan_that_is_not_scorable_counts_as_flagged_where_models_are_compared(
+    bench: Bench,
+) -> None:
+    nights = Nights(bench)
+    scans = nights.night(4, shift=-5.0)
+    refused = [True, False, False, False]
+    scores = ComparisonScores(
+        [-5.0] * 4, [[0.0]] * 4, [], refused=[[False]] * 4, healthy_refused=refused
+    )
+    threshold = threshold_by_id(bench.engine, nights.threshold)
+    compared = ComparedScans(scans, [], {nights.model: scores})
+    side = side_of(str(bench.home), threshold, {i: i for i in scans}, compared)
+    assert side.flagged.tolist() == refused
+    assert points(side)["flagged"] == 1
