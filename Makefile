@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 $(LIBRARIES): web/package.json web/package-lock.json $(STAMP)
-	@$(NPM) ci --prefix web --ignore-scripts --no-audit --no-fund --fetch-retries 0 --fetch-timeout 20000 --loglevel error \
+	@$(NPM) ci --prefix web --ignore-scripts --no-audit --no-fund --fetch-retries 0 --fetch-timeout 20000 --loglevel silent --logs-max 0 \
 	  && touch $@ || echo "npm: no libraries for the browser; volumes are shown as slices drawn by the server"
 
 demo: $(STAMP) $(LIBRARIES)
