@@ -66,6 +66,7 @@ class DecisionIndex:
         self.lock = threading.RLock()
         self.scanners, self.contrasts, self.patients = Words(), Words(), Words()
         self.standing: dict[str, NDArray[Any]] = {}
+        self.orders: dict[str, NDArray[np.int32]] = {}  # of all decided scans, by what sorts them
         self._engine = engine
         self._read = Marks()
         self._newest = _empty(_DECISION, FIRST_ROWS)
@@ -97,6 +98,8 @@ class DecisionIndex:
             for scan_id, review in reviews_after(self._engine, before.review).items():
                 code = -1 if review is None else VERDICTS.index(review.verdict.value)
                 self.reviewed[scan_id] = code
+            if (before.decision, before.active) != (now.decision, now.active):
+                self.orders.clear()
             held = self._active["decision"] > 0
             self.standing = {
                 name: np.where(held, self._active[name], column)

@@ -10,6 +10,7 @@ from db.repository.worklist import scans_with_words
 from web.decision_index import KINDS, VERDICTS, DecisionIndex, Ints, Mask
 from web.query import ANY, NO, YES, WorklistQuery
 
+MANY = 50_000  # scans
 MOST_VALUES = 12  # of a filter that are listed, most frequent first
 
 
@@ -71,9 +72,23 @@ def select_scans(
             name: count(index, _all(common, masks, but=name), query)
             for name, count in (_COUNTED.items() if counted else ())
         }
-        scans = np.flatnonzero(_all(common, masks))
-        scans = scans[_order(index, scans, query.sort)]
+        scans = _sorted(index, _all(common, masks), query.sort)
         return Selection(scans, index.standing["decision"][scans], facets)
+
+
+def _sorted(index: DecisionIndex, fits: Mask, sort: str) -> Ints:
+    """The scans that fit, in order; of many, by an order of all that is kept until decisions come.
+
+    Over 400,000 scans a sort takes 100 to 300 ms, and passing over a kept order 5.
+    """
+    scans = np.flatnonzero(fits)
+    if len(scans) < MANY:
+        return scans[_order(index, scans, sort)]
+    if sort not in index.orders:
+        every = np.flatnonzero(index.decided)
+        index.orders[sort] = every[_order(index, every, sort)].astype(np.int32)
+    order = index.orders[sort]
+    return order[fits[order]].astype(np.int64)
 
 
 def _common(index: DecisionIndex, query: WorklistQuery, named: list[int] | None) -> Mask:

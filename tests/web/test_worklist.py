@@ -11,6 +11,7 @@ from db.repository.reviews import reviews, standing_reviews
 from mriad_model.enums import DecisionReason, LabelValue, Verdict
 from mriad_model.reasons import REASON_TEXTS
 from tests.web.conftest import Pages
+from web.query import SORTS
 
 
 def test_what_nobody_reviewed_stands_worst_first(pages: Pages) -> None:
@@ -46,6 +47,28 @@ def test_uncertain_scans_wait_too_and_say_why(pages: Pages) -> None:
     assert REASON_TEXTS[unlike] in text
     rows = pages.get("/worklist.json?verdict=any").json()["scans"]
     assert [each["reason"] for each in rows] == [None, near, unlike]
+
+
+@pytest.mark.parametrize("sort", list(SORTS))
+def test_a_kept_order_is_that_of_a_sort(
+    pages: Pages, sort: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = (0.9, 0.2, 0.9, 0.55, 0.1, 0.7, 0.55)
+    for number, value in enumerate(values):
+        pages.picture(
+            f"{number}.png", value, now=f"2026-11-0{1 + number % 3}T00:00:00.000000+00:00"
+        )
+    query = f"?verdict=any&reviewed=any&sort={sort}"
+    sorted_here = pages.listed(query)
+    monkeypatch.setattr("web.selection.MANY", 1)
+    assert pages.listed(query) == sorted_here
+    pages.review(sorted_here[0], "normal")
+    assert pages.listed(f"{query}&reviewed=no") == sorted_here[1:]
+    new = pages.picture("new.png", 0.8)
+    found = pages.listed(query)
+    assert sorted(found) == sorted([*sorted_here, new])
+    monkeypatch.setattr("web.selection.MANY", 100)
+    assert pages.listed(query) == found
 
 
 def test_a_query_lives_in_the_address(pages: Pages) -> None:
