@@ -45,6 +45,9 @@ def test_uncertain_scans_wait_too_and_say_why(pages: Pages) -> None:
     text = pages.get("/?verdict=not_scorable").text
     assert ">not scorable</span>" in text
     assert REASON_TEXTS[unlike] in text
+    page = pages.get(f"/scan/{photograph}").text
+    assert "can say nothing of this scan" in page
+    assert "+26" not in text + page  # a score that says nothing, in standard deviations
     rows = pages.get("/worklist.json?verdict=any").json()["scans"]
     assert [each["reason"] for each in rows] == [None, near, unlike]
 
