@@ -73,7 +73,7 @@ def tab(chromium: Any, served: Pages) -> Iterator[Any]:
     """A tab that is signed in; it fails where a script of a page does, or says so."""
     context = chromium.new_context(viewport={"width": 1366, "height": 768})
     tab = context.new_page()
-    tab.set_default_timeout(20_000)
+    tab.set_default_timeout(60_000)
     wrong: list[str] = []
     tab.on("pageerror", lambda error: wrong.append(str(error)))
     tab.on("dialog", lambda dialog: wrong.append(dialog.message))
