@@ -57,6 +57,9 @@ def test_thresholds_can_be_looked_up_to_roll_back_to(
     )
     found = row["compared"]  # the training looked at what its model comes to
     assert found["n_healthy"] == row["n"] > 1
+    power = row["power"]  # and at what it finds
+    assert power["n_groups"] == row["n_groups"]
+    assert power["n"] == 12 * power["n_groups"] == sum(e["n"] for e in power["by_kind"].values())
     assert found["n_abnormal"] == N_ABNORMAL
     assert 0 <= found["flagged"] <= found["n_healthy"]
     assert 0 < found["auroc_implanted"] <= 1
