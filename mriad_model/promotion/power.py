@@ -30,8 +30,8 @@ EDGES: Final = (12.0, 24.0)  # mm of diameter, between small, middling and large
 SIZES: Final = ("small", "medium", "large")
 IN_WORDS: Final = {"small": "under 12 mm", "medium": "12 to 24 mm", "large": "over 24 mm"}
 SILENT: Final = 0.2  # share found of the large ones, below which a detector is called silent
-UNMOVED: Final = 0.6  # share of implants that raise their scan's score; a coin gives 0.5
-FEWEST: Final = 10  # large implants, or implants, below which nothing is said of silence
+UNMOVED: Final = 0.6  # share of them that raise their scan's score; a coin gives 0.5
+FEWEST: Final = 8  # large implants, below which nothing is said of silence
 
 
 class ImplantKind(StrEnum):
@@ -119,7 +119,7 @@ class Power:
     by_size: dict[str, ShareFound]
     by_kind: dict[str, ShareFound]
     refused: float  # share of the implants that could not be scored
-    moved: float  # share of the implants that raise their scan's score
+    moved: float | None  # share of the large implants that raise their scan's score; None: no such
     flagged: float  # share of the same scans, without implants, that the threshold flags
 
     @property
@@ -142,15 +142,17 @@ class Power:
     def silence(self) -> str | None:
         """Why the detector is to be called silent; None where it is not, or too few tell."""
         large = self.by_size.get(SIZES[-1])
-        if large is not None and large.n >= FEWEST and large.share < SILENT:
+        if large is None or self.moved is None or large.n < FEWEST:
+            return None
+        if large.share < SILENT:
             return (
                 f"of {large.n} implanted lesions {IN_WORDS[SIZES[-1]]} across it finds "
                 f"{large.text}, and {in_percent(SILENT)} is the least"
             )
-        if self.found.n >= FEWEST and self.moved < UNMOVED:
+        if self.moved < UNMOVED:
             return (
-                f"a lesion implanted in a scan raises its score in {in_percent(self.moved)} of "
-                f"{self.found.n} cases, and chance does in half of them"
+                f"a large lesion implanted in a scan raises its score in {in_percent(self.moved)} "
+                f"of {large.n} cases, and chance does in half of them"
             )
         return None
 
@@ -163,6 +165,7 @@ def power(scores: Sequence[ImplantScore], value: float) -> Power | None:
         {name: [each for each in scores if getattr(each, what) == name] for name in names}
         for what, names in (("size", SIZES), ("kind", sorted({each.kind for each in scores})))
     )
+    large = [each for each in scores if each.size == SIZES[-1]]
     plain = {each.group: each.healthy for each in scores}.values()
     return Power(
         n_groups=len({each.group for each in scores}),
@@ -170,7 +173,7 @@ def power(scores: Sequence[ImplantScore], value: float) -> Power | None:
         by_size={name: share_found(some, value) for name, some in sizes.items() if some},
         by_kind={name: share_found(some, value) for name, some in kinds.items() if some},
         refused=sum(each.score is None for each in scores) / len(scores),
-        moved=sum(_raised(each) for each in scores) / len(scores),
+        moved=sum(_raised(each) for each in large) / len(large) if large else None,
         flagged=sum(score is not None and score > value for score in plain) / len(plain),
     )
 

@@ -88,9 +88,17 @@ def test_a_detector_that_finds_few_large_lesions_is_silent() -> None:
     missing = power(implants(scores), 3.0)
     assert missing is not None
     assert "of 40 implanted lesions over 24 mm across it finds 0 %" in (missing.silence or "")
-    few = power(implants(scores[:2]), 3.0)
+    few = power(implants(scores[:1]), 3.0)
     assert few is not None
     assert few.silence is None  # too few to say
+
+
+def test_small_implants_that_leave_the_highest_value_where_it_is_are_no_silence() -> None:
+    small = [replace(each, healthy=7.0) for each in implants(np.full((10, 4), 6.9), 9.0)]
+    told = power([*small, *implants(np.full((10, 1), 9.0))], 8.0)
+    assert told is not None
+    assert told.silence is None
+    assert power(small, 8.0).silence is None  # type: ignore[union-attr]
 
 
 def test_a_detector_whose_scores_do_not_move_is_silent_whatever_it_flags() -> None:
