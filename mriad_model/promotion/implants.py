@@ -181,16 +181,17 @@ def _lesion(
     rng: np.random.Generator,
     radii: tuple[float, float] | None,
 ) -> list[_Blob]:
-    """The parts of a lesion, of a usual size or of a radius between these (mm)."""
-    strength = float(rng.uniform(0.5, 1.0))
+    """The parts of a lesion: subtle to plain, or of a radius between these (mm), and plain."""
+    plain = radii is not None
+    strength = float(rng.uniform(0.85 if plain else 0.5, 1.0))
     if kind in (ImplantKind.INFARCT, ImplantKind.OEDEMA):
         axes = rng.uniform(*radii or (13, 28)) * rng.uniform(0.7, 1.3, len(centre))
         dark = kind == ImplantKind.INFARCT
-        level = rng.uniform(-0.15, 0.15) if dark else rng.uniform(0.9, 1.4)
+        level = rng.uniform(-0.15, 0.15) if dark else rng.uniform(1.3, 1.8)
         return [_Blob(centre, axes, float(level), strength)]
     if kind == ImplantKind.MASS:
         axes = rng.uniform(*radii or (10, 21)) * rng.uniform(0.8, 1.2, len(centre))
-        rim, core = float(rng.uniform(1.0, 1.5)), float(rng.uniform(0.0, 0.4))
+        rim, core = float(rng.uniform(1.0, 1.5)) + 0.3 * plain, float(rng.uniform(0.0, 0.4))
         return [
             _Blob(centre, axes, rim, strength),
             _Blob(centre, axes * rng.uniform(0.4, 0.75), core, strength),
@@ -199,6 +200,7 @@ def _lesion(
     spots, reach = (3.0, 7.5), 16.0
     if radii is not None:
         spots, reach = (radii[0] / SPOTS, radii[1] / SPOTS), sum(radii) / 2
+        level = level + 0.4 if level > 0 else level - 0.2
     return [
         _Blob(
             centre + rng.normal(0, reach, len(centre)) * (number > 0),
