@@ -35,6 +35,7 @@ NAMES: Final = (*WIDTHS, TOGETHER)
 PARTS: Final = ("centre", "axes", "learned", "folds")  # of a block, what is stored as numbers
 DIRECTIONS: Final = 24  # of a block that are whitened, at most; the rest counts together
 COUNTED: Final = 4  # slices of a group, at most: more of a head say the same
+FEW: Final = 16  # slices: of so many, the limit is twice as wide, for they tell little
 NEAREST: Final = 3
 ODDEST: Final = 0.03  # of the healthy slices: no other is like them
 MOST: Final = 600  # healthy slices that are kept
@@ -118,7 +119,7 @@ class Block:
         """Learn from the block (N, F) of healthy slices."""
         scale = np.maximum(values.std(axis=0), 1e-3)
         centre = np.median(values, axis=0)
-        count = min(len(values), COUNTED * len(np.unique(groups)))
+        count = _count(groups)
         variances, axes = np.linalg.eigh(_covariance(values / scale, count))
         n = max(2, min(DIRECTIONS, count // 4, values.shape[1]))
         whitened = axes[:, -n:][:, ::-1] / np.sqrt(np.maximum(variances[-n:][::-1], SMALLEST))
@@ -229,7 +230,15 @@ def fit_gate(
     chosen = np.linspace(0, len(of_slices) - 1, min(MOST, len(of_slices))).round().astype(int)
     found = described(slices.take(chosen))
     of_slices, of_folds = of_slices[chosen], of_folds[chosen]
-    return Gate({name: Block.fit(found[name], of_slices, of_folds) for name in NAMES}, limit)
+    return Gate(
+        {name: Block.fit(found[name], of_slices, of_folds) for name in NAMES},
+        limit * (1 + FEW / _count(of_slices)),
+    )
+
+
+def _count(groups: NDArray[np.int64]) -> int:
+    """As how many slices those of these groups count."""
+    return min(len(groups), COUNTED * len(np.unique(groups)))
 
 
 def _covariance(values: Floats, count: int) -> Floats:
