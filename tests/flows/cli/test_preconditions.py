@@ -90,6 +90,18 @@ def mriad(home: Path, *arguments: object) -> int:
         (["demo", "--data", "FOLDER"], 1, "no scans there; name a folder with pictures in no/"),
         (["ingest", "FOLDER", "--labels", "CSV"], 2, "line 2: label 'perhaps' is none of"),
         (["evaluate", "FOLDER", "--labels", "CSV"], 2, "line 2: label 'perhaps' is none of"),
+        (["evaluate", "FOLDER", "--patients", "CSV"], 2, "line 2: 'perhaps' is no label"),
+        (["evaluate", "FOLDER", "--patients", "nobody"], 2, "give folder, bids or a CSV file"),
+        (
+            ["evaluate", "FOLDER", "--patients", "CSV", "--labels-from-masks"],
+            2,
+            "names their masks and labels itself",
+        ),
+        (
+            ["evaluate", "FOLDER", "--labels", "CSV", "--labels-from-masks"],
+            2,
+            "one of --labels and --labels-from-masks",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_starts_no_server(
