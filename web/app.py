@@ -9,8 +9,19 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from mriad_model.errors import MriadError, NotInRecord, SettingsError
-from web import models, pictures, review, runs, scan, sign_in, threshold, trends, volumes, worklist
 from web.access import Gate
+from web.pages import (
+    models,
+    pictures,
+    review,
+    runs,
+    scan,
+    sign_in,
+    threshold,
+    trends,
+    volumes,
+    worklist,
+)
 from web.rendering import page
 from web.site import Site
 

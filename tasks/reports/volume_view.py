@@ -61,7 +61,9 @@ def write_view(home: str, scan_id: int, heatmap_id: int, folder: Path) -> None:
     about = {
         "shape": source.shape,
         "spacing": list(voxel_spacing(affine)),
-        "peak": (affine @ (*highest, 1.0))[:3].tolist(),  # RAS mm: the map's first highest voxel
+        "peak": (affine @ np.array([*highest, 1.0], float))[
+            :3
+        ].tolist(),  # RAS mm: the map's first highest voxel
     }
     write_all_atomically({folder / ABOUT: json.dumps(about).encode()})
 

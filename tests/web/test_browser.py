@@ -26,8 +26,8 @@ from tests.support.waiting import until
 from tests.web.conftest import SECRET, Pages
 from web.access import Access, sign_in_token
 from web.app import create_app
+from web.pages.volumes import NIIVUE
 from web.site import Site
-from web.volumes import NIIVUE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WHY_NOT = "no Chromium and playwright on this machine"

@@ -21,7 +21,7 @@ from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
 from tests.support.hand import NOON, Hand
 from tests.support.scanned import grid_affine, scanned
-from web.volumes import View
+from web.pages.volumes import View
 
 
 def stored(home: Path) -> tuple[int, Path]:

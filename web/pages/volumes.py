@@ -21,11 +21,11 @@ from db.entities import Heatmap
 from db.repository.scan_details import recorded_scores
 from db.repository.worklist import heatmap_by_id
 from mriad_model.enums import HeatmapKind
-from web.pictures import KEPT, QUALITY
+from web.pages.pictures import KEPT, QUALITY
 from web.site import RowId, Site, site_of
 
 FOLDER: Final = "views"  # in the home
-NIIVUE: Final = Path(__file__).with_name("node_modules") / "@niivue/niivue/dist/index.js"
+NIIVUE: Final = Path(__file__).parents[1] / "node_modules" / "@niivue/niivue/dist/index.js"
 MOST_VIEWS: Final = 6  # volumes that are kept; the one opened longest ago goes first
 # Of a volume (R, A, S): the axis that is cut across, the slice's rows, its columns; as in heatmaps.
 AXES: Final = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}

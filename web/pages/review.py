@@ -11,9 +11,9 @@ from db.repository.models import current_threshold
 from db.repository.reviews import standing_label, standing_reviews
 from mriad_model.errors import NotInRecord, SettingsError
 from tasks.reports.review import Answer, answer_decision, reviewed_decision, withdraw_answer
+from web.pages.sign_in import keep_reviewer
 from web.query import WorklistQuery, query_from
 from web.selection import select_scans
-from web.sign_in import keep_reviewer
 from web.site import RowId, Site, form_of, site_of
 
 LONGEST_NOTE: Final = 4000

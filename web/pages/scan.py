@@ -21,14 +21,14 @@ from tasks.reports.review import reviewed_decision
 from web.access import HEADERS
 from web.charts import Histogram, SliceBar, histogram, slice_strip
 from web.findings import FindingLine, finding_lines
-from web.pictures import has_source
+from web.pages.pictures import has_source
+from web.pages.volumes import NIIVUE, SIDES
+from web.pages.worklist import query_of
 from web.query import WorklistQuery
 from web.rendering import page
 from web.rows import Row, rows_of, sigmas_of
 from web.selection import select_scans
 from web.site import RowId, Site, site_of
-from web.volumes import NIIVUE, SIDES
-from web.worklist import query_of
 
 MOST_EXAMS: Final = 20
 FILE_NAMES: Final = {
