@@ -58,12 +58,11 @@ def write_view(home: str, scan_id: int, heatmap_id: int, folder: Path) -> None:
         workspace.discard()
     np.save(folder / TABLES, colour_tables(), allow_pickle=False)
     highest = np.unravel_index(int(steps.argmax()), steps.shape)
+    peak = affine @ np.array([*highest, 1.0], float)  # RAS mm: the first of the highest voxels
     about = {
         "shape": source.shape,
         "spacing": list(voxel_spacing(affine)),
-        "peak": (affine @ np.array([*highest, 1.0], float))[
-            :3
-        ].tolist(),  # RAS mm: the map's first highest voxel
+        "peak": peak[:3].tolist(),
     }
     write_all_atomically({folder / ABOUT: json.dumps(about).encode()})
 
