@@ -178,10 +178,16 @@ class Model:
     path: str
     recipe: str  # JSON object, see mriad_model.recipes
     dataset_id: DatasetId
-    metrics: str  # JSON object
+    metrics: str  # JSON object: how its training went, and `from_model_id` if it was adapted
     run_id: RunId
     created_at: str
     id: int | None = None
+
+    @property
+    def from_model_id(self) -> int | None:
+        """The model that it was adapted from; None of one trained anew."""
+        found: int | None = json.loads(self.metrics).get("from_model_id")
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,16 @@ def retrain_model(
                 return _nothing(run, current, timing, "nothing to do: no scan is new")
             recipe, policy, k = current.recipe, trial.policy, trial.k
             trained, threshold_id = fit_and_calibrate(
-                place, run.id, trial.dataset, recipe, policy, k, device, folder, chunk_size
+                place,
+                run.id,
+                trial.dataset,
+                recipe,
+                policy,
+                k,
+                device,
+                folder,
+                chunk_size,
+                from_model_id=trial.from_model_id,
             )
             compared = score_comparison_scans(
                 place,

@@ -55,6 +55,9 @@ class TrainingResult:
     n_folds: int  # of cross-fitting, in which all train and calibrate; 0 without
     threshold: Threshold
     power: Power | None = None  # at the threshold; None where no scan could be read again
+    from_model_id: int | None = None  # the model that it was adapted from
+    n_abnormal: int = 0  # labelled abnormal scans that it learned from
+    n_masks: int = 0  # of them with a mask of the lesion
 
 
 def _run_name() -> str:
@@ -73,8 +76,15 @@ def train_model(
     device: str = "auto",
     chunk_size: int = CHUNK_SIZE,
     activating: bool = True,
+    from_model_id: int | None = None,
+    use_abnormal: bool = False,
+    masks: str | None = None,
 ) -> TrainingResult:
     """Train `recipe` (JSON) on the healthy scans, draw a threshold, compare, activate it.
+
+    With `from_model_id` that model is adapted to healthy scans that are new to it, by the recipe
+    that `mriad_model.detection.adaptation` makes of its own. With `use_abnormal` scans labelled
+    abnormal are learned from as such, with the mask beside each picture or in the folder `masks`.
 
     What lies in the home's `healthy` folder is ingested as healthy first. How the model compares
     with the active one decides nothing: a person does, who may leave it inactive.
@@ -84,11 +94,23 @@ def train_model(
         labelling = Labelling(author, LabelValue.HEALTHY)
         ingest_folder(home, run, str(home / "healthy"), labelling=labelling, chunk_size=chunk_size)
         with work_folder(home, run.id) as folder:
-            dataset = freeze_healthy(place, run.id, seed, recipe, str(folder))
+            dataset = freeze_healthy(
+                place, run.id, seed, recipe, str(folder), from_model_id, use_abnormal=use_abnormal
+            )
             require_calibration(place, dataset, policy, k)
             recipe = Recipe.from_json(recipe).with_contrast(dataset.contrasts).to_json()
             trained, threshold_id = fit_and_calibrate(
-                place, run.id, dataset, recipe, policy, k, device, folder, chunk_size
+                place,
+                run.id,
+                dataset,
+                recipe,
+                policy,
+                k,
+                device,
+                folder,
+                chunk_size,
+                from_model_id=from_model_id,
+                masks=masks,
             )
             compared = compare_candidate(place, run.id, dataset, threshold_id, str(folder), device)
         why = "trained by hand" if activating else "left inactive, as was asked"
@@ -107,16 +129,20 @@ def train_model(
             activated=activating,
             why=why,
             learned=Recipe.from_json(recipe).kind_in_words,
-            warnings=mixed_pool(place, dataset.scan_ids),
+            warnings=mixed_pool(place, dataset.scan_ids) + trained.warnings,
             comparison=compared,
             n_folds=len(set(dataset.folds.values())),
             threshold=threshold_by_id(database(place), threshold_id),
             power=power_at(database(place), threshold_id),
+            from_model_id=from_model_id,
+            n_abnormal=dataset.n(Role.LABELLED_ABNORMAL),
+            n_masks=trained.n_masks,
         )
         run.counts.update(
             n_train=result.n_train,
             n_validation=result.n_validation,
             n_calibration=result.n_calibration,
+            n_abnormal=result.n_abnormal,
             epochs=result.epochs,
             model_id=result.model_id,
             threshold_id=result.threshold_id,
@@ -137,6 +163,9 @@ def fit_and_calibrate(
     device: str,
     folder: Path,
     chunk_size: int,
+    *,
+    from_model_id: int | None = None,
+    masks: str | None = None,
 ) -> tuple[Trained, int]:
     """Train a recipe (JSON) on a frozen dataset, draw a threshold; its id comes second."""
 
@@ -144,7 +173,19 @@ def fit_and_calibrate(
         return _prepared_role(home, run_id, recipe, dataset, role, folder, chunk_size)
 
     slices = prepared(Role.TRAIN), prepared(Role.VALIDATION)
-    trained = train(home, run_id, dataset.id, recipe, *slices, device, str(folder))
+    abnormal = prepared(Role.LABELLED_ABNORMAL)
+    trained = train(
+        home,
+        run_id,
+        dataset.id,
+        recipe,
+        *slices,
+        device,
+        str(folder),
+        from_model_id,
+        abnormal,
+        masks,
+    )
     healthy = slices[0] if dataset.folds else prepared(Role.CALIBRATION)
     return trained, calibrate(
         home, run_id, trained.model_id, dataset.id, healthy, policy, k, device

@@ -33,12 +33,16 @@ class LabelSource(StrEnum):
 
 
 class Role(StrEnum):
-    """The role of a scan in a dataset. A scan has one; its twins share it."""
+    """The role of a scan in a dataset. A scan has one; its twins share it.
+
+    Except that healthy scans of a group with a labelled abnormal one train.
+    """
 
     TRAIN = "train"
     VALIDATION = "validation"
     CALIBRATION = "calibration"
     TEST = "test"
+    LABELLED_ABNORMAL = "labelled_abnormal"  # taught as what is not healthy
 
 
 class Policy(StrEnum):

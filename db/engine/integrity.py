@@ -129,6 +129,9 @@ def broken_chains(engine: Engine) -> list[str]:
     return found
 
 
+LEARNED = (Role.TRAIN, Role.VALIDATION, Role.LABELLED_ABNORMAL)
+
+
 def _decisions_with_another_score() -> Select[Any]:
     decision, score, threshold = schema.decision.c, schema.score.c, schema.threshold.c
     return (
@@ -157,7 +160,7 @@ def _thresholds_from_training_scans() -> Select[Any]:
         .where(
             calibrates.c.dataset_id == threshold.dataset_id,
             calibrates.c.role == Role.CALIBRATION.value,
-            learned.c.role.in_([Role.TRAIN.value, Role.VALIDATION.value]),
+            learned.c.role.in_([role.value for role in LEARNED]),
         )
         .group_by(threshold.id, threshold.model_id)
         .order_by(threshold.id)

@@ -27,6 +27,7 @@ from mriad_model.enums import Role
 from mriad_model.errors import NoScans, NotInRecord, RecordError
 
 Member = tuple[int, Role, int]  # scan id, role, near-duplicate group
+LEARNED: Final = (Role.TRAIN.value, Role.VALIDATION.value, Role.LABELLED_ABNORMAL.value)
 NO_MODEL: Final = (
     "no model is active; ingest healthy scans with: mriad ingest FOLDER --label healthy,"
     " then train with: mriad train"
@@ -111,7 +112,7 @@ def _refuse_two_roles(members: Sequence[Member]) -> None:
     groups: dict[int, set[Role]] = defaultdict(set)
     for scan_id, role, group in members:
         scans[scan_id].add(role)
-        groups[group].add(role)
+        groups[group].add(Role.TRAIN if role is Role.LABELLED_ABNORMAL else role)
     for what, roles in (("scan", scans), ("near-duplicate group", groups)):
         for number, names in roles.items():
             if len(names) > 1:
@@ -126,7 +127,8 @@ def _refuse_two_roles(members: Sequence[Member]) -> None:
 def _refuse_two_folds(members: Sequence[Member], folds: Mapping[int, int]) -> None:
     of_group: dict[int, set[int | None]] = defaultdict(set)
     for scan_id, role, group in members:
-        of_group[group].add(folds.get(scan_id))
+        if role is not Role.LABELLED_ABNORMAL or scan_id in folds:
+            of_group[group].add(folds.get(scan_id))
         if scan_id in folds and role is not Role.TRAIN:
             raise RecordError(f"Scan {scan_id} has a fold and does not train: it is {role.value}")
     for group, found in of_group.items():
@@ -159,7 +161,7 @@ def _refuse_seen_scans(connection: Connection, threshold: Threshold) -> None:
         .join(calibrates, calibrates.c.scan_id == learned.c.scan_id)
         .where(
             schema.model.c.id == threshold.model_id,
-            learned.c.role.in_([Role.TRAIN.value, Role.VALIDATION.value]),
+            learned.c.role.in_(LEARNED),
             calibrates.c.dataset_id == threshold.dataset_id,
             calibrates.c.role == Role.CALIBRATION.value,
         )
@@ -242,6 +244,17 @@ def model_by_id(engine: Engine, model_id: int) -> Model:
     """The model of this id. NotInRecord if there is none."""
     with reading(engine) as connection:
         return row_by_id(connection, Model, schema.model, model_id)
+
+
+def lineage(engine: Engine, model_id: int) -> list[Model]:
+    """The models that a model was adapted from, one from the other, the nearest first."""
+    found: list[Model] = []
+    before = model_by_id(engine, model_id).from_model_id
+    while before is not None and before < model_id:  # a model is younger than its origin
+        model_id, row = before, model_by_id(engine, before)
+        found.append(row)
+        before = row.from_model_id
+    return found
 
 
 def threshold_by_id(engine: Engine, threshold_id: int) -> Threshold:

@@ -19,6 +19,7 @@ from flows.cli.options import (
     Device,
     Epochs,
     Files,
+    FromModel,
     Home,
     Labels,
     MasksOption,
@@ -28,6 +29,8 @@ from flows.cli.options import (
     RecipeNames,
     Seed,
     Sigmas,
+    TrainMasks,
+    UseAbnormal,
     flow_context,
     policy_and_k,
 )
@@ -36,6 +39,7 @@ from flows.cli.preconditions import (
     comparator,
     holds_files,
     listing_of,
+    model_named,
     nothing_to_score,
     require_healthy,
     unmatched_lines,
@@ -51,8 +55,10 @@ from flows.context import (
 from flows.demo_home import demo_home, refuse_other_data
 from flows.settings import local_user
 from mriad_model.built_in_recipes import recipe_named
+from mriad_model.detection.adaptation import adapted, require_learns_abnormal
 from mriad_model.enums import LabelValue, Policy
 from mriad_model.errors import NoScans, SettingsError
+from mriad_model.recipes import Recipe
 from tasks.runtime.connections import database
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, or one file.")]
@@ -94,6 +100,9 @@ def ingest(
 def train(
     recipe: RecipeName = None,
     contrast: Contrast = None,
+    from_model: FromModel = None,
+    use_abnormal: UseAbnormal = False,
+    masks: TrainMasks = None,
     epochs: Epochs = None,
     seed: Seed = None,
     sigmas: Sigmas = None,
@@ -112,7 +121,17 @@ def train(
     given = {"recipe": recipe, "seed": seed, "sigmas": sigmas, "rate": rate, "device": device}
     before = write_context(home, **given)
     policy, k = policy_and_k(before.settings, sigmas, rate)
-    chosen = _recipe(before, epochs, contrast)
+    if from_model is not None and recipe is not None:
+        raise SettingsError("--from adapts a model by its own recipe: leave out --recipe")
+    origin = None if from_model is None else model_named(database(str(before.home)), from_model)
+    if origin is None:
+        chosen = _recipe(before, epochs, contrast)
+    else:
+        chosen = _of_contrast(adapted(Recipe.from_json(origin.recipe), epochs), contrast)
+    if use_abnormal:
+        require_learns_abnormal(Recipe.from_json(chosen))
+    elif masks is not None:
+        raise SettingsError("--masks goes with --use-abnormal")
     require_healthy(database(str(before.home)), before.home)
     with flow_context(home, **given) as place:
         from flows.train import train_model
@@ -128,6 +147,9 @@ def train(
             device=settings.device,
             chunk_size=settings.chunk_size,
             activating=activating,
+            from_model_id=None if origin is None else origin.id,
+            use_abnormal=use_abnormal,
+            masks=None if masks is None else folder_name(masks),
         )
     lines.show_train(found, as_json=as_json)
 
@@ -356,18 +378,23 @@ def demo(
     lines.show_demo(place.home, found, as_json=as_json)
 
 
-def _recipe(place: Context, epochs: int | None, contrast: str | None = None) -> str:
-    """The recipe chosen, as flows take it.
+def _recipe(place: Context, epochs: int | None, contrast: str | None) -> str:
+    """The recipe chosen, as flows take it. Raises SettingsError: there is none of that name."""
+    chosen = recipe_named(place.settings.recipe).with_training(max_epochs=epochs)
+    return _of_contrast(chosen, contrast)
+
+
+def _of_contrast(recipe: Recipe, contrast: str | None) -> str:
+    """The recipe for volumes of a contrast, where one is given, as flows take it.
 
     Raises:
-        SettingsError: there is none of that name, or it is for pictures, which have no contrast.
+        SettingsError: it is for pictures, which have no contrast.
     """
-    recipe = recipe_named(place.settings.recipe).with_training(max_epochs=epochs)
-    if contrast is not None:
-        if recipe.volumes is None:
-            raise SettingsError(
-                f"contrast {contrast!r}: the recipe {recipe.name!r} is for pictures, whose "
-                "contrast is not known; add --recipe volume"
-            )
-        recipe = recipe.with_contrast([contrast])
-    return recipe.to_json()
+    if contrast is None:
+        return recipe.to_json()
+    if recipe.volumes is None:
+        raise SettingsError(
+            f"contrast {contrast!r}: the recipe {recipe.name!r} is for pictures, whose "
+            "contrast is not known; add --recipe volume"
+        )
+    return recipe.with_contrast([contrast]).to_json()

@@ -59,6 +59,10 @@ FEW_CALIBRATION_SCANS = (
     "The threshold is drawn from {n} healthy scans. That is too few to predict how many healthy "
     "scans it will flag, which may be far more than one in six. Add healthy scans."
 )
+TAUGHT = (
+    "It learned from {0.n_abnormal} scans labelled abnormal too, {0.n_masks} of them with a mask."
+)
+ADAPTED = "It was adapted from model {0.from_model_id}, to healthy scans that are new to that."
 COMPARED = "Compared with the active model {model}: {text}."
 ACTIVE = "Threshold {threshold} is active."
 NOT_ACTIVE = "Threshold {threshold} is not active; to activate it: mriad activate {threshold}"
@@ -161,6 +165,8 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
         (CROSS_FITTED if found.n_folds else TRAINED).format(
             found, epochs=best if found.epochs else ""
         ),
+        *([TAUGHT.format(found)] if found.n_abnormal else []),
+        *([] if found.from_model_id is None else [ADAPTED.format(found)]),
         _compared(found.comparison),
         (ACTIVE if found.activated else NOT_ACTIVE).format(threshold=found.threshold_id),
         *_rate(found.threshold),

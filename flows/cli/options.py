@@ -38,6 +38,26 @@ Contrast = Annotated[
     str | None,
     typer.Option("--contrast", help="Of the volumes to learn: T1w, FLAIR, ... (default: theirs)."),
 ]
+FromModel = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="MODEL",
+        help="Adapt this model (its id, or active) to healthy scans that are new to it: those of "
+        "another scanner.",
+    ),
+]
+UseAbnormal = Annotated[
+    bool,
+    typer.Option(
+        "--use-abnormal",
+        help="Learn from scans labelled abnormal too, with the mask NAME_mask.png beside each.",
+    ),
+]
+TrainMasks = Annotated[
+    Path | None,
+    typer.Option("--masks", metavar="DIR", help="With --use-abnormal: where the masks are."),
+]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="At most this many epochs (default: the recipe's).")
 ]

@@ -80,7 +80,7 @@ def train_document(found: "TrainingResult") -> Document:
     return {
         **_keys(found, "model_id threshold_id n_train n_validation n_calibration"),
         **_keys(found, "epochs best_epoch validation_loss seconds activated why"),
-        **_keys(found, "learned warnings n_folds"),
+        **_keys(found, "learned warnings n_folds from_model_id n_abnormal n_masks"),
         "comparison": _keys(found.comparison, "text model active active_model_id"),
         "threshold": _keys(found.threshold, f"policy k value n {RATE}"),
         "power": power_document(found.power),

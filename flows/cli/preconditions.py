@@ -7,8 +7,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from db.entities import Model
 from db.repository.labels import healthy_pool
+from db.repository.models import active_threshold, model_by_id
 from db.repository.runs import was_cut_off
+from flows.cli.options import LARGEST_ID
 from flows.context import folder_name
 from flows.messages import say
 from mriad_model.datasets.labels import LabelLine, read_label_lines
@@ -98,6 +101,21 @@ def require_healthy(engine: "Engine", home: Path) -> None:
         raise TooFewScans(
             "no healthy scans in the record; add some with: mriad ingest FOLDER --label healthy"
         )
+
+
+def model_named(engine: "Engine", text: str) -> Model:
+    """The model of this id, or the active one where `text` is "active".
+
+    Raises:
+        SettingsError: it is neither "active" nor an id.
+        NotInRecord: there is no such model.
+        NoScans: no model is active.
+    """
+    if text == "active":
+        return active_threshold(engine).model
+    if not (text.isascii() and text.isdigit() and int(text) <= LARGEST_ID):
+        raise SettingsError(f"--from takes the id of a model, or active, not {text!r:.40}")
+    return model_by_id(engine, int(text))
 
 
 def nothing_to_score(engine: "Engine", folder: str, glob: str) -> bool:

@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from mriad_model.detection.implant_network import MAP_SIDE, ImplantNetwork, plac
 from mriad_model.detection.training import Epoch
 from mriad_model.errors import TrainingDiverged
 from mriad_model.implants.mixtures import Mixture
-from mriad_model.implants.sample import draw_sample
+from mriad_model.implants.sample import draw_positive, draw_sample
 
 ROUND: Final = 10  # steps: what is told as an epoch
 KEPT, FEWEST = 48, 8  # batches that may come again, mirrored; from so many on they do
@@ -41,6 +41,20 @@ class HealthySource:
 
 
 @dataclass(frozen=True, slots=True)
+class PositiveSource:
+    """Abnormal slices that people labelled, upright, and which share of all samples is theirs."""
+
+    images: NDArray[np.float32]  # (N, 128, 128) in [0, 1]
+    masks: NDArray[np.bool_]  # (N, 128, 128)
+    share: float
+    lesions: NDArray[np.float32]  # (N, 128, 128) share of each pixel; 0 where no mask tells it
+    masked: NDArray[np.bool_]  # (N,) whether one does
+
+
+Source = HealthySource | PositiveSource
+
+
+@dataclass(frozen=True, slots=True)
 class ImplantSchedule:
     """How long and how fast to train, and on what."""
 
@@ -58,17 +72,18 @@ class Batch:
     images: Tensor  # (B, 128, 128)
     places: Tensor  # (B, 3, 64, 64)
     masks: Tensor  # (B, 1, 64, 64), 0 or 1
-    labels: Tensor  # (B, 1, 64, 64), share of each pixel that is implant
+    labels: Tensor  # (B, 1, 64, 64), share of each pixel that is implant, or lesion
+    unmasked: Tensor | None = None  # (B,) abnormal, no mask tells where; None: none of them is
 
     def mirrored(self) -> "Batch":
         """The same, left for right."""
         flipped = (each.flip(-1) for each in (self.images, self.places, self.masks, self.labels))
-        return Batch(*flipped)
+        return replace(Batch(*flipped), unmasked=self.unmasked)
 
 
 def train_on_implants(
     network: ImplantNetwork,
-    sources: Sequence[HealthySource],
+    sources: Sequence[Source],
     held_out: HealthySource | None,
     schedule: ImplantSchedule,
     *,
@@ -116,9 +131,12 @@ def implant_loss(logits: Tensor, batch: Batch) -> Tensor:
     """How badly logits (B, 1, 64, 64) tell implants, pixel by pixel, as regions and as slices.
 
     Binary cross-entropy in the head, Dice's overlap (Milletari et al. 2016) of slices that have
-    an implant, and cross-entropy of each slice's largest logit, smoothed.
+    an implant, and cross-entropy of each slice's largest logit, smoothed. Of a slice without a
+    mask the last alone is told.
     """
-    masks, labels = batch.masks, batch.labels
+    masks, labels, unmasked = batch.masks, batch.labels, batch.unmasked
+    if unmasked is not None:
+        masks = masks * ~unmasked[:, None, None, None]
     pixels = fn.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     pixels = (pixels * masks * (1 + LABELLED * labels)).sum() / masks.sum().clamp_min(1)
     anomalous = labels.sum((1, 2, 3)) > 2
@@ -127,14 +145,16 @@ def implant_loss(logits: Tensor, batch: Batch) -> Tensor:
     either = (share * masks).sum((1, 2, 3)) + labels.sum((1, 2, 3))
     missed = (1 - (2 * both + 1) / (either + 1)) * anomalous
     overlap = missed.sum() / anomalous.sum().clamp_min(1)
-    in_head = logits.masked_fill(masks < 0.5, OUTSIDE)
+    if unmasked is not None:
+        anomalous = anomalous | unmasked
+    in_head = logits.masked_fill(batch.masks < 0.5, OUTSIDE)
     largest = fn.avg_pool2d(in_head, 3, stride=1, padding=1).flatten(1).amax(1)
     slices = fn.binary_cross_entropy_with_logits(largest, anomalous.to(largest.dtype))
     return PIXELS * pixels + OVERLAP * overlap + SLICES * slices
 
 
 def _next_batch(
-    kept: list[Batch], sources: Sequence[HealthySource], schedule: ImplantSchedule, step: int
+    kept: list[Batch], sources: Sequence[Source], schedule: ImplantSchedule, step: int
 ) -> Batch:
     """A new batch, or one of those kept, mirrored since it was last seen."""
     rng = np.random.default_rng([schedule.seed, step])
@@ -149,14 +169,21 @@ def _next_batch(
 
 
 def draw_batch(
-    rng: np.random.Generator, sources: Sequence[HealthySource], mixture: Mixture, size: int
+    rng: np.random.Generator, sources: Sequence[Source], mixture: Mixture, size: int
 ) -> Batch:
     """So many samples, each from one of the sources by its share."""
     shares = np.array([source.share for source in sources])
     chosen = rng.choice(len(sources), size, p=shares / shares.sum())
-    samples = [
-        draw_sample(rng, sources[i].images, sources[i].masks, mixture) for i in chosen.tolist()
-    ]
+    samples, unmasked = [], []
+    for source in (sources[i] for i in chosen.tolist()):
+        if isinstance(source, PositiveSource):
+            one = int(rng.integers(len(source.images)))
+            slices = source.images[one], source.masks[one], source.lesions[one]
+            samples.append(draw_positive(rng, *slices, mixture))
+            unmasked.append(not source.masked[one])
+        else:
+            samples.append(draw_sample(rng, source.images, source.masks, mixture))
+            unmasked.append(False)
     masks = np.stack([sample.mask for sample in samples])
     labels = np.stack([sample.label for sample in samples]).astype(np.float32)
     halved = labels.reshape(size, MAP_SIDE, 2, MAP_SIDE, 2).mean((2, 4))
@@ -165,6 +192,7 @@ def draw_batch(
         torch.from_numpy(places_of(masks)),
         torch.from_numpy(masks[:, None, ::2, ::2].astype(np.float32)),
         torch.from_numpy(halved[:, None]),
+        torch.tensor(unmasked) if any(unmasked) else None,
     )
 
 
@@ -216,7 +244,8 @@ def _checked_loss(
 
 def _on(batch: Batch, device: torch.device) -> Batch:
     tensors = (batch.images, batch.places, batch.masks, batch.labels)
-    return Batch(*(each.to(device) for each in tensors))
+    unmasked = None if batch.unmasked is None else batch.unmasked.to(device)
+    return replace(Batch(*(each.to(device) for each in tensors)), unmasked=unmasked)
 
 
 def _refuse_nan(loss: float, step: int) -> None:

@@ -5,7 +5,7 @@ one fold of the healthy scans.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -152,9 +152,12 @@ class FittedMember:
     maps: Maps
 
 
-def fit_member(healthy: HealthySlices) -> FittedMember:
-    """Fit every detector of the recipe that has something to fit, and scale them."""
-    detectors, training = _fit_detectors(healthy)
+def fit_member(healthy: HealthySlices, start: Member | None = None) -> FittedMember:
+    """Fit every detector of the recipe that has something to fit, and scale them.
+
+    Detectors that can go on learning begin as those of `start`, a member of a fitted model.
+    """
+    detectors, training = _fit_detectors(healthy, {} if start is None else start.detectors)
     held_out = healthy.train if healthy.validation is None else healthy.validation
     slices = slices_of(held_out, healthy.recipe, healthy.device)
     with repeatable(healthy.device):
@@ -192,12 +195,15 @@ def in_one_unit(members: Sequence[Member], recipe: Recipe) -> tuple[Member, ...]
     )
 
 
-def _fit_detectors(healthy: HealthySlices) -> tuple[dict[str, Detector], TrainingSummary]:
+def _fit_detectors(
+    healthy: HealthySlices, start: Mapping[str, Detector]
+) -> tuple[dict[str, Detector], TrainingSummary]:
     """Every detector of the recipe, fitted where it has something to fit."""
     held_out = 0 if healthy.validation is None else len(healthy.validation)
     summary = TrainingSummary(0, 0, None, 0.0, len(healthy.train), held_out)
     detectors: dict[str, Detector] = {}
     for part in healthy.recipe.detectors:
-        detectors[part.kind], trained = detector_of(part).fit(part, healthy)
+        own = replace(healthy, start=start.get(part.kind))
+        detectors[part.kind], trained = detector_of(part).fit(part, own)
         summary = trained or summary
     return detectors, summary

@@ -56,6 +56,13 @@ def turned_upright(images: Tensor, masks: Tensor) -> Upright:
     return Upright(turned[:, 0], turned[:, 1] > 0.5, angle, offset)
 
 
+def turned_like(maps: Tensor, upright: Upright) -> Tensor:
+    """Turn maps (N, S, S) as the slices that they are of were turned upright; 0 from outside."""
+    cos, sin = torch.cos(upright.angle), torch.sin(upright.angle)
+    theta = _theta([cos, -sin, upright.offset * cos], [sin, cos, upright.offset * sin])
+    return _sampled(maps[:, None], theta)[:, 0]
+
+
 def turned_back(maps: Tensor, angle: Tensor, offset: Tensor) -> Tensor:
     """Lay maps (N, M, M) of upright slices onto the slices as they were, at any scale."""
     cos, sin, zero = torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)

@@ -35,6 +35,7 @@ from mriad_model.detection.model_file import (
     standard_spreads,
     training_figures,
 )
+from mriad_model.detection.positives import Positives
 from mriad_model.detection.training import Epoch, TrainingSummary
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocessing.slices import SliceBatch
@@ -179,15 +180,19 @@ def fit(
     recipe: Recipe,
     device: str = "auto",
     progress: Callable[[Epoch], None] | None = None,
+    start: FittedModel | None = None,
+    positives: Positives | None = None,
 ) -> FittedModel:
-    """Learn what healthy slices look like.
+    """Learn what healthy slices look like, from the beginning or from where `start` left off.
+
+    `positives` are abnormal ones, for detectors that can learn from them.
 
     `validation` are healthy slices that are not learned from: they stop the training, scale the
     detectors against each other, and set the colours. With None, all epochs are run, the last
     weights are kept, and the training slices do the scaling. Raises TooFewScans where there is
     nothing to learn from, TrainingDiverged where the loss becomes no number.
     """
-    return _fit([(train, validation)], recipe, device, progress)
+    return _fit([(train, validation)], recipe, device, progress, start, [positives])
 
 
 def fit_folds(
@@ -195,6 +200,8 @@ def fit_folds(
     recipe: Recipe,
     device: str = "auto",
     progress: Callable[[Epoch], None] | None = None,
+    start: FittedModel | None = None,
+    positives: Sequence[Positives | None] = (),
 ) -> FittedModel:
     """Fit a member without each of the recipe's folds, as `fit` does, each by a seed of its own.
 
@@ -210,7 +217,7 @@ def fit_folds(
     how = recipe.cross_fitting
     if how is None or len(folds) != how.folds:
         raise SettingsError(f"the recipe {recipe.name!r} is not cross-fitted in {len(folds)} folds")
-    return _fit(folds, recipe, device, progress, how.epochs)
+    return _fit(folds, recipe, device, progress, start, positives, how.epochs)
 
 
 def _fit(
@@ -218,6 +225,8 @@ def _fit(
     recipe: Recipe,
     device: str,
     progress: Callable[[Epoch], None] | None,
+    start: FittedModel | None,
+    positives: Sequence[Positives | None],
     epochs: float = 1.0,
 ) -> FittedModel:
     where = resolve_device(device)
@@ -230,7 +239,10 @@ def _fit(
             max_epochs=max(1, round(epochs * recipe.training.max_epochs)),
         )
         tell = None if progress is None else _in_turn(progress, number, len(parts))
-        fits.append(fit_member(HealthySlices(own, train, validation, where, tell)))
+        begun = None if start is None else start.members[number % len(start.members)]
+        ill = positives[number] if positives else None
+        healthy_slices = HealthySlices(own, train, validation, where, tell, positives=ill)
+        fits.append(fit_member(healthy_slices, begun))
     members = in_one_unit([each.member for each in fits], recipe)
     healthy = []
     for member, fitted in zip(members, fits, strict=True):

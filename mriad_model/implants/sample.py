@@ -1,5 +1,6 @@
 """One training sample: a healthy slice varied, perhaps with implants, and where they are."""
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -61,6 +62,19 @@ def draw_sample(rng: np.random.Generator, images: Floats, masks: Mask, mixture: 
         number = 1 if rng.random() > mixture.several else int(rng.integers(2, 4))
         image, label = implanted(rng, image, images, depth, mixture, number)
         label &= mask
+    return Sample(rescaled(another_scanner(rng, image), mask), mask, label)
+
+
+def draw_positive(
+    rng: np.random.Generator, image: Floats, mask: Mask, lesion: Floats, mixture: Mixture
+) -> Sample:
+    """A sample of one abnormal slice, image (S, S) in [0, 1], and its lesion, shares (S, S)."""
+    again = copy.deepcopy(rng)  # the lesion takes the same pose
+    image, mask = another_pose(rng, image, mask)
+    moved, _ = another_pose(again, lesion, mask)
+    if rng.random() < mixture.curves:
+        image = another_contrast(rng, image)
+    label = (moved > 0.5) & mask
     return Sample(rescaled(another_scanner(rng, image), mask), mask, label)
 
 

@@ -1,5 +1,6 @@
 """From a native slice to a square one in [0, 1], and maps back onto the native grid."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
@@ -140,6 +141,28 @@ def restore(anomaly_map: NDArray[np.float32], placement: Placement) -> NDArray[n
         borderMode=cv2.BORDER_CONSTANT,
     )
     return np.asarray(restored, np.float32)
+
+
+def onto_square(mask: NDArray[np.bool_], placement: Placement, size: int) -> NDArray[np.float32]:
+    """The share of each pixel of a prepared square, (S, S), that a native mask (H, W) covers."""
+    scale_y, scale_x = placement.box_height / size, placement.box_width / size
+    # Finer than the native grid's, then averaged: what is small keeps its area.
+    times = max(1, math.ceil(max(1.0, 2 * scale_y, 2 * scale_x)))
+    to_native = np.array(
+        [
+            [scale_x / times, 0, placement.box_left + 0.5 * scale_x / times - 0.5],
+            [0, scale_y / times, placement.box_top + 0.5 * scale_y / times - 0.5],
+        ]
+    )
+    fine = cv2.warpAffine(
+        mask.astype(np.float32),
+        to_native,
+        (size * times, size * times),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    blocks = fine.reshape(size, times, size, times)
+    return np.asarray(blocks.mean(axis=(1, 3)), np.float32)
 
 
 def _head(pixels: Pixels, preprocessing: Preprocessing) -> PreparedSlice:

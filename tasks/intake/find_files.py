@@ -18,12 +18,14 @@ from mriad_model.errors import RejectedFile
 from mriad_model.paths import recorded_path, unescape_path
 from mriad_model.readers.contents import Contents, VolumeSource, group_files
 from mriad_model.readers.folders import FoundFile, list_files
+from mriad_model.readers.mask_files import masked_by
 from mriad_model.rejections import RejectedItem
 from tasks.intake.rejections import as_listed, refusal, rejection_row
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database, reader_pool
 from tasks.runtime.progress import timed
 
+MASK = "by its name the mask of {}, which is read where that picture is trained on"
 SLICES_OF_NIFTI = 192  # what a NIfTI volume is taken to have before it is read
 
 # Reasons that more files of the series may do away with.
@@ -108,12 +110,16 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> FoundScans
     fresh = [key for key in keys if key not in known and key not in before]
     new = dict.fromkeys(keys[key] for key in fresh)
     looked_at = {*fresh, *(_beside(home, keys, new, known, before) if new else ())}
-    to_open = [f for key, f in keys.items() if not f.refused and key in looked_at]
+    masks = {file: picture for file in new if (picture := masked_by(file.path)) is not None}
+    to_open = [
+        f for key, f in keys.items() if not f.refused and key in looked_at and f not in masks
+    ]
     contents = group_files(reader_pool(), to_open)
     volumes = [each for each in contents.volumes if any(file in new for file in each.files)]
     moment = now()
     rejections = [
-        rejection_row(file, place, error, run_id, moment) for file, error in _refused(new, contents)
+        rejection_row(file, place, error, run_id, moment)
+        for file, error in _refused(new, contents, masks)
     ]
     append_rejections(engine, rejections)
     in_volumes = {file for each in volumes for file in each.files}
@@ -181,12 +187,14 @@ def _pictures(home: str, scan_ids: Iterable[int]) -> set[int]:
 
 
 def _refused(
-    new: Collection[FoundFile], contents: Contents
+    new: Collection[FoundFile], contents: Contents, masks: Mapping[FoundFile, Path]
 ) -> Iterable[tuple[FoundFile, RejectedFile]]:
     """New files that are no scans, each with the reason."""
     for file in new:
         if file.refused is not None:
             yield file, refusal(file.refused)
+        elif file in masks:
+            yield file, RejectedFile(RejectionReason.LABEL_MAP, MASK.format(masks[file].name))
     for file, error in contents.rejections:
         if file in new:
             yield file, error

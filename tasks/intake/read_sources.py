@@ -5,7 +5,7 @@ from itertools import chain
 
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.folders import FoundFile
-from mriad_model.readers.images.reading import store_image
+from mriad_model.readers.images.reading import store_new_image
 from mriad_model.readers.sandbox.time_budget import TimeBudget
 from mriad_model.readers.scan_types import StoredScan
 from mriad_model.readers.volume_files import store_volume
@@ -22,7 +22,7 @@ def read_sources(
     """Each source's files, and the scan that they are, or why they are none: pictures first."""
     scratch = workspace.scratch()
     pictures = reader_pool().map(
-        store_image,
+        store_new_image,
         [(each.path, scratch) for each in sources.pictures],
         together=TOGETHER,
         budget=budget,

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from db.entities import Threshold
 from db.repository.labels import healthy_pool
-from db.repository.models import dataset_roles, model_by_id
+from db.repository.models import dataset_roles, lineage, model_by_id
 from db.repository.reviews import standing_reviews
 from db.repository.scans import scans_by_id
 from db.repository.scores import stored_scores
@@ -45,8 +45,9 @@ def healthy_flagged(engine: Engine, threshold: Threshold) -> HealthyFlagged:
 
 
 def _called_healthy(engine: Engine, threshold: Threshold) -> _Called:
-    known = set(dataset_roles(engine, model_by_id(engine, threshold.model_id).dataset_id))
-    known |= set(dataset_roles(engine, threshold.dataset_id))
+    rows = [model_by_id(engine, threshold.model_id), *lineage(engine, threshold.model_id)]
+    datasets = {threshold.dataset_id, *(row.dataset_id for row in rows)}
+    known = {i for each in datasets for i in dataset_roles(engine, each)}
     pool = [each for each in healthy_pool(engine) if each.id not in known]
     reviewed = {each.id for each in pool if each.label.source is LabelSource.REVIEWER}
     imported = {each.id for each in pool} - reviewed

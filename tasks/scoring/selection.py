@@ -13,6 +13,7 @@ from db.repository.models import (
     active_threshold,
     current_threshold,
     dataset_roles,
+    lineage,
     model_by_id,
     model_folds,
     threshold_by_id,
@@ -30,7 +31,8 @@ from tasks.intake.rejections import as_listed
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database
 
-LEARNS = (Role.TRAIN, Role.VALIDATION)  # roles of the scans that a model learns from
+# Roles of the scans that a model learns from
+LEARNS = (Role.TRAIN, Role.VALIDATION, Role.LABELLED_ABNORMAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,17 @@ def find_model(home: str, threshold_id: int | None = None) -> ActiveModel:
     return ActiveModel(threshold.model_id, threshold.id or 0, current.model.recipe)
 
 
+def learned_scans(engine: Engine, model_id: int) -> set[int]:
+    """The scans that a model, or one that it was adapted from, learned from."""
+    rows = [model_by_id(engine, model_id), *lineage(engine, model_id)]
+    return {
+        scan_id
+        for row in rows
+        for scan_id, role in dataset_roles(engine, row.dataset_id).items()
+        if role in LEARNS
+    }
+
+
 def has_model(engine: Engine) -> bool:
     """Whether a model is active."""
     return current_threshold(engine) is not None
@@ -95,9 +108,8 @@ def find_undecided(home: str, run_id: int, model: ActiveModel, read: Ingested) -
     which get a rejection row.
     """
     engine = database(home)
-    roles = dataset_roles(engine, model_by_id(engine, model.model_id).dataset_id)
     folds = model_folds(engine, model.model_id)  # one member did not learn these
-    learned = {i for i, role in roles.items() if role in LEARNS and i not in folds}
+    learned = learned_scans(engine, model.model_id) - folds.keys()
     unique = list(dict.fromkeys(scan_id for scan_id, _ in read.seen))
     fresh = [scan_id for scan_id in unique if scan_id not in learned]
     undecided = scores_records.undecided(engine, fresh, model.threshold_id)

@@ -14,7 +14,6 @@ from db.repository.models import (
     CurrentThreshold,
     current_threshold,
     dataset_groups,
-    dataset_roles,
     model_by_id,
     threshold_by_id,
 )
@@ -25,7 +24,7 @@ from mriad_model.errors import ModelFileError, ThresholdUndefined
 from mriad_model.promotion.comparison import one_of_each, points, points_text
 from mriad_model.recipes import Recipe
 from tasks.runtime.connections import database
-from tasks.scoring.selection import LEARNS
+from tasks.scoring.selection import LEARNS, learned_scans
 from tasks.training.compare_models import score_comparison_scans
 from tasks.training.cross_fitting import unseen
 from tasks.training.retrain import side_of
@@ -104,10 +103,8 @@ def not_compared(active: bool, why: str, error: Exception) -> str:
 
 def _learned(engine: Engine, dataset: FrozenDataset, current: CurrentThreshold | None) -> set[int]:
     """The scans that the new model, or the active one, learned from."""
-    before = dataset_roles(engine, current.model.dataset_id) if current else {}
-    return {i for role in LEARNS for i, _ in dataset.scans[role]} | {
-        i for i, role in before.items() if role in LEARNS
-    }
+    before = learned_scans(engine, current.threshold.model_id) if current else set()
+    return {i for role in LEARNS for i, _ in dataset.scans[role]} | before
 
 
 def _comparable(engine: Engine, model_id: int) -> tuple[CurrentThreshold | None, str]:

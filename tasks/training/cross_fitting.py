@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from db.entities import Scan
-from db.repository.models import dataset_groups, dataset_roles, model_by_id, model_folds
+from db.repository.models import dataset_groups, model_folds
 from db.repository.scans import scans_by_id
 from mriad_model.datasets.roles import cross_fitting_folds, fold_roles
 from mriad_model.enums import Role
@@ -16,7 +16,7 @@ from mriad_model.recipes import CrossFitting, Recipe
 from tasks.runtime.connections import database
 from tasks.runtime.workspace import Workspace
 from tasks.scoring.preprocess import load_prepared
-from tasks.scoring.selection import LEARNS
+from tasks.scoring.selection import learned_scans
 from tasks.training.duplicates import Grouped
 
 
@@ -76,9 +76,8 @@ def unseen(
     From their group and patient it learned nothing, or no more than their own fold, which one
     member did not learn. `groups` may be of more scans, or of fewer.
     """
-    roles = dataset_roles(engine, model_by_id(engine, model_id).dataset_id)
     folds, wanted = model_folds(engine, model_id), set(scan_ids)
-    learned = {scan_id for scan_id, role in roles.items() if role in LEARNS}
+    learned = learned_scans(engine, model_id)
     scans = scans_by_id(engine, wanted | learned)
     seen: dict[tuple[str, object], set[int | None]] = {}
     for scan_id in learned:

@@ -1,6 +1,6 @@
 """Near-duplicates among scans, found by fingerprints read from their files chunk by chunk."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,30 @@ class Grouped:
     scan_ids: list[int]
     keys: list[str]  # their sha256
     groups: list[int]  # twins, and scans of one patient, share a number
+
+    def without_groups_of(self, scan_ids: Collection[int]) -> "Grouped":
+        """Those that share no group with any of these scans."""
+        shared = {
+            group
+            for scan_id, group in zip(self.scan_ids, self.groups, strict=True)
+            if scan_id in scan_ids
+        }
+        return self.without_groups(shared)
+
+    def without_groups(self, groups: Collection[int]) -> "Grouped":
+        """Those of other groups."""
+        return self._at([i for i, group in enumerate(self.groups) if group not in groups])
+
+    def only(self, scan_ids: Collection[int]) -> "Grouped":
+        """These scans of them."""
+        return self._at([i for i, each in enumerate(self.scan_ids) if each in scan_ids])
+
+    def _at(self, kept: Sequence[int]) -> "Grouped":
+        return Grouped(
+            [self.scan_ids[i] for i in kept],
+            [self.keys[i] for i in kept],
+            [self.groups[i] for i in kept],
+        )
 
 
 def grouped(

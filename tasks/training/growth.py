@@ -7,11 +7,11 @@ from sqlalchemy import Engine
 
 from db.repository.comparisons import comparisons
 from db.repository.labels import healthy_pool
-from db.repository.models import dataset_roles, model_by_id, threshold_by_id
+from db.repository.models import dataset_roles, lineage, model_by_id, threshold_by_id
 from db.repository.rejections import rejected_files
 from db.repository.sightings import FileKey, known_files
 from mriad_model.detection.compatibility import incompatibility
-from mriad_model.enums import RejectionReason
+from mriad_model.enums import RejectionReason, Role
 from mriad_model.paths import recorded_path
 from mriad_model.promotion.growth import Growth, Marks
 from mriad_model.readers.folders import list_files
@@ -37,15 +37,23 @@ def growth_of_pool(engine: Engine, model_id: int, recipe: str, marks: Marks) -> 
     model_ids = {threshold_by_id(engine, each).model_id for each in tried}
     before: set[int] = set()
     for each in model_ids | {model_id}:
-        before |= dataset_roles(engine, model_by_id(engine, each).dataset_id).keys()
+        roles = dataset_roles(engine, model_by_id(engine, each).dataset_id)
+        before |= {i for i, role in roles.items() if role is not Role.LABELLED_ABNORMAL}
     active = Recipe.from_json(recipe)
+    handed_down = handed_down_scans(engine, model_id)
     pool = {
         each.id
         for each in healthy_pool(engine)
         if incompatibility(active, each.scan.kind, each.scan.contrast) is None
     }
-    growth = Growth(n_before=len(before), n_new=len(pool - before))
+    growth = Growth(n_before=len(before), n_new=len(pool - before - handed_down))
     return GrowthCheck(growth.reaches(marks), growth, growth.text(marks))
+
+
+def handed_down_scans(engine: Engine, model_id: int) -> set[int]:
+    """The scans of the models that a model was adapted from: another scanner's, not of its pool."""
+    rows = lineage(engine, model_id)
+    return {i for row in rows for i in dataset_roles(engine, row.dataset_id)}
 
 
 def holds_new_files(engine: Engine, home: Path, folder: Path) -> bool:

@@ -24,7 +24,7 @@ from db.repository.models import (
 from db.repository.scans import scans_by_id
 from db.timestamps import now
 from mriad_model.detection.compatibility import incompatibility
-from mriad_model.enums import LabelSource, LabelValue, Policy
+from mriad_model.enums import LabelSource, LabelValue, Policy, Role
 from mriad_model.errors import ThresholdUndefined
 from mriad_model.promotion.comparison import (
     ModelScores,
@@ -42,7 +42,7 @@ from tasks.scoring.selection import ActiveModel
 from tasks.training.compare_models import ComparedScans
 from tasks.training.cross_fitting import unseen
 from tasks.training.duplicates import grouped
-from tasks.training.growth import GrowthCheck, growth_of_pool
+from tasks.training.growth import GrowthCheck, growth_of_pool, handed_down_scans
 from tasks.training.train import FrozenDataset, frozen_dataset
 
 MOST_COMPARISON_SCANS = 300  # healthy scans, and as many abnormal ones
@@ -57,6 +57,7 @@ class ComparisonPlan:
     healthy: list[tuple[int, int]]  # (scan id, slices), one a group of twins
     abnormal: list[tuple[int, int]]
     anything_new: bool  # or the candidate would be the current model again
+    from_model_id: int | None  # that the current model was adapted from; so is the candidate
     policy: Policy  # of the current threshold; the candidate's is drawn alike
     k: float
 
@@ -87,7 +88,8 @@ def deal_roles(
     abnormal scans, so that no model learns from a near-duplicate of a comparison scan.
     """
     engine, recipe = database(home), Recipe.from_json(current.recipe)
-    own_dataset_id = model_by_id(engine, current.model_id).dataset_id
+    own_model = model_by_id(engine, current.model_id)
+    own_dataset_id = own_model.dataset_id
     before = dataset_roles(engine, own_dataset_id)
     own_folds = dataset_folds(engine, own_dataset_id)
     threshold = threshold_by_id(engine, current.threshold_id)
@@ -97,14 +99,21 @@ def deal_roles(
         for i, scan in sorted(scans_by_id(engine, labels.keys() | before.keys()).items())
         if incompatibility(recipe, scan.kind, scan.contrast) is None
     }
-    found = grouped(home, run_id, scans, recipe, Path(folder))
+    other = handed_down_scans(engine, current.model_id) - before.keys()
+    scans |= scans_by_id(engine, other)
+    found = grouped(home, run_id, scans, recipe, Path(folder)).without_groups_of(other)
     given = [labels.get(each) for each in found.scan_ids]
     healthy = [each is not None and each.value is LabelValue.HEALTHY for each in given]
     reviewed = [
         well and label is not None and label.source is LabelSource.REVIEWER
         for label, well in zip(given, healthy, strict=True)
     ]
-    own, folds = [before.get(each) for each in found.scan_ids], dict[int, int]()
+    # A group of labelled abnormal scans has been learned: it trains, and compares nothing.
+    own = [
+        Role.TRAIN if before.get(i) is Role.LABELLED_ABNORMAL else before.get(i)
+        for i in found.scan_ids
+    ]
+    folds = dict[int, int]()
     if own_folds and recipe.cross_fitting is not None:
         roles, dealt = folds_after_growth(
             found.groups,
@@ -124,6 +133,11 @@ def deal_roles(
         roles = roles_after_growth(found.groups, own, healthy, reviewed, seed, found.keys)
     everyone = list(zip(found.scan_ids, roles, found.groups, strict=True))
     members = [each for each, well in zip(everyone, healthy, strict=True) if well]
+    members += [
+        (i, Role.LABELLED_ABNORMAL, group)
+        for i, _, group in everyone
+        if before.get(i) is Role.LABELLED_ABNORMAL and _is_abnormal(labels.get(i))
+    ]
     abnormal = [each for each in everyone if _is_abnormal(labels.get(each[0]))]
     groups = dict(zip(found.scan_ids, found.groups, strict=True))
     free = unseen(engine, current.model_id, folds, groups)
@@ -138,6 +152,7 @@ def deal_roles(
         healthy=slices[0],
         abnormal=slices[1],
         anything_new=dataset.id != own_dataset_id,
+        from_model_id=own_model.from_model_id,
         policy=threshold.policy,
         k=threshold.k,
     )

@@ -19,6 +19,7 @@ from db.repository.models import (
     dataset_groups,
     dataset_roles,
     freeze_dataset,
+    lineage,
     threshold_by_id,
 )
 from db.repository.scans import scans_by_id
@@ -133,12 +134,15 @@ def _calibration(engine: Engine, dataset_id: int) -> tuple[Member, ...]:
 def _healthy_since(engine: Engine, current: CurrentThreshold) -> list[tuple[StoredScore, Member]]:
     """The active model's scores of healthy scans that are in no dataset of its own.
 
+    Nor in one of a model that it was adapted from.
+
     Without scans that a reviewer labelled: reviewers see what was flagged, so a threshold drawn
     through these would be too high. Without patients in its datasets. Near-duplicates in other
     files are not looked for, which would take reading them.
     """
     groups: dict[int, int] = {}
-    for dataset_id in (current.model.dataset_id, current.threshold.dataset_id):
+    before = [each.dataset_id for each in lineage(engine, current.threshold.model_id)]
+    for dataset_id in (*before, current.model.dataset_id, current.threshold.dataset_id):
         groups |= dataset_groups(engine, dataset_id)
     patients = {scan.patient for scan in scans_by_id(engine, groups).values()}
     fresh = {

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Engine
 
 from db.entities import Model, Scan, Threshold
 from db.repository.decisions import ScoredScan, append_scored
-from db.repository.labels import LabelledScan, healthy_pool
+from db.repository.labels import LabelledScan, healthy_pool, labelled
 from db.repository.models import (
     append_model,
     append_threshold,
@@ -19,11 +21,14 @@ from db.repository.models import (
     dataset_groups,
     dataset_roles,
     freeze_dataset,
+    model_by_id,
     model_folds,
 )
+from db.repository.scans import scans_by_id
 from db.timestamps import now
 from mriad_model.built_in_recipes import DEFAULT, VOLUME
 from mriad_model.datasets.roles import RoleShares, assign_roles, is_cross_fitted
+from mriad_model.detection.adaptation import require_learns_abnormal
 from mriad_model.detection.compatibility import KINDS, incompatibility, require_one_contrast
 from mriad_model.detection.model import fit, fit_folds
 from mriad_model.detection.scan_scores import score_scans
@@ -34,7 +39,7 @@ from mriad_model.detection.thresholds import (
     too_few_for,
 )
 from mriad_model.detection.training import Epoch
-from mriad_model.enums import Policy, Role
+from mriad_model.enums import LabelValue, Policy, Role
 from mriad_model.errors import TooFewScans
 from mriad_model.files import write_atomically
 from mriad_model.paths import recorded_path
@@ -53,7 +58,18 @@ from tasks.training.cross_fitting import fold_slices, folds_of
 from tasks.training.duplicates import grouped
 from tasks.training.finding_limits import FindingCounts, append_limits
 from tasks.training.gates import gate_of
+from tasks.training.growth import handed_down_scans
+from tasks.training.labelled_abnormal import labelled_abnormal
 from tasks.training.power import implant_scores
+
+NONE_ABNORMAL: Final = (
+    "no scan labelled abnormal can be used; add some with: mriad ingest FOLDER --label abnormal"
+)
+NOTHING_NEW: Final = (
+    "none of the {n} healthy scans in the record is new to model {model}: each is one of its own, "
+    "or a near-duplicate or of a patient of these; to adapt it to another scanner, ingest healthy "
+    "scans of that scanner"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +105,34 @@ class Trained:
     best_epoch: int
     validation_loss: float | None
     seconds: float
+    n_masks: int = 0  # of labelled abnormal scans
+    warnings: list[str] = field(default_factory=list)  # masks that could not be used
 
 
 @task(name="select-healthy", cache_policy=NO_CACHE)
-def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) -> FrozenDataset:
+def freeze_healthy(
+    home: str,
+    run_id: int,
+    seed: int,
+    recipe: str,
+    folder: str,
+    from_model_id: int | None = None,
+    *,
+    use_abnormal: bool = False,
+) -> FrozenDataset:
     """Freeze the healthy scans that the recipe is for as a dataset.
 
     Roles are given to whole groups of scans: near-duplicates, and scans of one patient. `folder` is
-    a scratch folder.
+    a scratch folder. To adapt a model, its scans and those of their groups are left out. With
+    `use_abnormal` scans labelled abnormal join; healthy ones of their groups train, and calibrate
+    no model that learns from these.
 
     Raises:
         TooFewScans: there are not enough distinct healthy scans to train and calibrate.
         SettingsError: they are of several contrasts, and the recipe names none.
     """
-    pool = healthy_pool(database(home))
+    engine = database(home)
+    pool = healthy_pool(engine)
     how = Recipe.from_json(recipe)
     suited = [
         each
@@ -114,16 +144,52 @@ def freeze_healthy(home: str, run_id: int, seed: int, recipe: str, folder: str) 
     require_one_contrast((each.scan.contrast for each in suited), how)
     if not suited:
         raise TooFewScans(_none_healthy(pool, how))
+    own = _own_scans(engine, from_model_id)
+    ill = _abnormal(engine, how) if use_abnormal else {}
+    by_id = scans_by_id(engine, own) | {each.id: each.scan for each in suited} | ill
     # In the order of their content: what is learned does not depend on which was met first.
-    scans = {each.id: each.scan for each in sorted(suited, key=lambda each: each.scan.sha256)}
-    found = grouped(home, run_id, scans, how, Path(folder))
-    roles = assign_roles(found.groups, RoleShares(), seed, found.keys)
+    scans = dict(sorted(by_id.items(), key=lambda each: each[1].sha256))
+    found = grouped(home, run_id, scans, how, Path(folder)).without_groups_of(own)
+    if own and not found.scan_ids:
+        raise TooFewScans(NOTHING_NEW.format(n=len(suited), model=from_model_id))
+    taught = found.only(ill)
+    if use_abnormal and not taught.scan_ids:
+        raise TooFewScans(NONE_ABNORMAL)
+    found = found.only({each.id for each in suited})
     folds: dict[int, int] = {}
     if is_cross_fitted(how.cross_fitting, len(set(found.groups))):
-        roles = [Role.TRAIN] * len(roles)
+        assign_roles(found.groups, RoleShares(), seed, found.keys)  # refuses too few
+        roles = dict.fromkeys(found.scan_ids, Role.TRAIN)
         folds = folds_of(found, how, seed)
-    members = list(zip(found.scan_ids, roles, found.groups, strict=True))
+    else:
+        apart = found.without_groups(taught.groups)
+        dealt = assign_roles(apart.groups, RoleShares(), seed, apart.keys)
+        roles = dict.fromkeys(found.scan_ids, Role.TRAIN)
+        roles |= dict(zip(apart.scan_ids, dealt, strict=True))
+    members = [(i, roles[i], group) for i, group in zip(found.scan_ids, found.groups, strict=True)]
+    members += [
+        (i, Role.LABELLED_ABNORMAL, group)
+        for i, group in zip(taught.scan_ids, taught.groups, strict=True)
+    ]
     return frozen_dataset(home, run_id, members, scans, folds)
+
+
+def _abnormal(engine: Engine, recipe: Recipe) -> dict[int, Scan]:
+    """The scans that people labelled abnormal, of the recipe's kind. Raises SettingsError."""
+    require_learns_abnormal(recipe)
+    return {
+        each.id: each.scan
+        for each in labelled(engine, LabelValue.ABNORMAL)
+        if incompatibility(recipe, each.scan.kind, each.scan.contrast, each.scan.grid) is None
+    }
+
+
+def _own_scans(engine: Engine, model_id: int | None) -> set[int]:
+    """The scans of a model's dataset, and of those that it was adapted from."""
+    if model_id is None:
+        return set()
+    own = dataset_roles(engine, model_by_id(engine, model_id).dataset_id)
+    return own.keys() | handed_down_scans(engine, model_id)
 
 
 def require_calibration(home: str, dataset: FrozenDataset, policy: Policy, k: float) -> None:
@@ -178,24 +244,33 @@ def train(
     validation_folders: Sequence[str],
     device: str,
     folder: str | None = None,
+    from_model_id: int | None = None,
+    abnormal_folders: Sequence[str] = (),
+    masks: str | None = None,
 ) -> Trained:
     """Fit the recipe, write its weights, append the model.
 
     Where scans of the dataset are in folds, a member is fitted without each, and none validates.
     With a scratch `folder`, its power is measured: see `mriad_model.promotion.power`.
+    To adapt a model, its weights are where training begins. Scans in `abnormal_folders` are taught
+    as abnormal, none to a member that scores healthy ones of its group.
     """
     how = Recipe.from_json(recipe)
+    start = None if from_model_id is None else loaded_model(home, from_model_id, device)
     folds = dataset_folds(database(home), dataset_id)
+    ill = labelled_abnormal(home, dataset_id, abnormal_folders, how, masks)
     if folds:
+        positives = [ill.but_for(folds, fold) for fold in sorted(set(folds.values()))]
         parts = fold_slices(home, dataset_id, folds, train_folders, how)
-        fitted = fit_folds(parts, how, device, _tell_epoch)
+        fitted = fit_folds(parts, how, device, _tell_epoch, start, positives)
     else:
         slices, held_out = (_slices(each, how) for each in (train_folders, validation_folders))
-        fitted = fit(slices, held_out, how, device, _tell_epoch)
+        fitted = fit(slices, held_out, how, device, _tell_epoch, start, ill.all)
     gate = gate_of(home, dataset_id, how, [*train_folders, *validation_folders])
     fitted = replace(fitted, gate=gate)
     data = fitted.to_bytes()
     name = sha256(data).hexdigest()
+    origin = {} if from_model_id is None else {"from_model_id": from_model_id}
     path = Path(home) / "models" / f"{name}.safetensors"
     write_atomically(path, data)
     metrics = asdict(fitted.training)
@@ -207,13 +282,21 @@ def train(
         path=recorded_path(path, Path(home)),
         recipe=recipe,
         dataset_id=dataset_id,
-        metrics=json.dumps(metrics, sort_keys=True),
+        metrics=json.dumps(metrics | origin, sort_keys=True),
         run_id=run_id,
         created_at=now(),
     )
     model_id = append_model(database(home), row)
     done = fitted.training
-    return Trained(model_id, done.epochs, done.best_epoch, done.validation_loss, done.seconds)
+    return Trained(
+        model_id,
+        done.epochs,
+        done.best_epoch,
+        done.validation_loss,
+        done.seconds,
+        n_masks=ill.n_masks,
+        warnings=ill.warnings,
+    )
 
 
 @task(name="calibrate", cache_policy=NO_CACHE)

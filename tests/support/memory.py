@@ -60,9 +60,11 @@ class Memory(Detector):
 
     @classmethod
     def fit(cls, part: DetectorRecipe, healthy: HealthySlices) -> tuple[Self, TrainingSummary]:
-        """Remember the groups of all slices given, to learn from or to scale by."""
-        learned = torch.zeros(PLACES)
-        for slices in (healthy.train, healthy.validation):
+        """Remember the groups of all slices given, beside those of the model it starts from."""
+        began = healthy.start.learned if isinstance(healthy.start, Memory) else None
+        learned = torch.zeros(PLACES) if began is None else began.clone()
+        positives = None if healthy.positives is None else healthy.positives.slices
+        for slices in (healthy.train, healthy.validation, positives):
             if slices is not None:
                 learned[torch.from_numpy(groups_of(slices))] = 1
         n = 0 if healthy.validation is None else len(healthy.validation)

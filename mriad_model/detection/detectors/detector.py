@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mriad_model.detection.positives import Positives
 from mriad_model.detection.training import Epoch, TrainingSummary
 from mriad_model.errors import SettingsError
 from mriad_model.preprocessing.slices import SliceBatch
@@ -32,6 +33,8 @@ class HealthySlices:
     validation: SliceBatch | None
     device: torch.device
     progress: Callable[[Epoch], None] | None
+    start: "Detector | None" = None  # a fitted one to begin with; None: as new
+    positives: Positives | None = None  # labelled abnormal slices; None: healthy ones alone
 
 
 class Detector(ABC):

@@ -5,6 +5,7 @@ The implants are no lesions: what carries over is to tell what does not belong, 
 image. After Tan et al. 2021 (foreign patch interpolation) and Li et al. 2021 (CutPaste).
 """
 
+import copy
 import time
 from dataclasses import replace
 from typing import ClassVar, Final, Self
@@ -25,8 +26,14 @@ from mriad_model.detection.implant_network import (
     places_of,
     stored_network,
 )
-from mriad_model.detection.implant_training import ROUND, ImplantSchedule, train_on_implants
+from mriad_model.detection.implant_training import (
+    ROUND,
+    ImplantSchedule,
+    Source,
+    train_on_implants,
+)
 from mriad_model.detection.midline import turned_back, turned_upright
+from mriad_model.detection.positives import upright_positives
 from mriad_model.detection.pretraining import pretrained_network
 from mriad_model.detection.smoothing import blurred
 from mriad_model.detection.training import TrainingSummary
@@ -35,6 +42,7 @@ from mriad_model.implants.mixtures import MASSES
 from mriad_model.preprocessing.slices import SliceBatch
 from mriad_model.recipes import DetectorRecipe, ImplantTraining, Recipe
 
+POSITIVE: Final = 0.2  # share of the samples that are of labelled abnormal slices, where there are
 ORDINARY: Final = -12.0  # logit of a pixel that is surely healthy: 0 on the map
 
 
@@ -78,7 +86,7 @@ class Implants(Detector):
 
     @classmethod
     def fit(cls, part: DetectorRecipe, healthy: HealthySlices) -> tuple[Self, TrainingSummary]:
-        """Fine-tune the pretrained network on healthy slices."""
+        """Fine-tune the pretrained network, or that of `healthy.start`, on healthy slices."""
         _require_sizes(healthy.recipe)
         started = time.perf_counter()
         train, validation, settings = healthy.train, healthy.validation, healthy.recipe.training
@@ -88,12 +96,15 @@ class Implants(Detector):
         if few:
             steps = max(1, round(steps * how.few_steps))
         drawn = how.few_drawn_share if few else how.drawn_share
-        sources = [upright_source(train, 1 - drawn)]
+        sources: list[Source] = [upright_source(train, 1 - drawn)]
         if drawn > 0:
             sources.append(replace(drawn_heads(how.drawn_heads), share=drawn))
+        if healthy.positives is not None:
+            sources = [replace(each, share=(1 - POSITIVE) * each.share) for each in sources]
+            sources.append(upright_positives(healthy.positives, POSITIVE))
         mixture = replace(MASSES, radii=(MASSES.radii[0], how.few_largest if few else how.largest))
         network, loss = train_on_implants(
-            pretrained_network(),
+            _start(healthy.start),
             sources,
             None if validation is None else upright_source(validation, 1.0),
             ImplantSchedule(
@@ -120,6 +131,13 @@ class Implants(Detector):
         _require_sizes(recipe)
         network = bare_network()
         return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+def _start(fitted: Detector | None) -> ImplantNetwork:
+    """The network that training begins with; a fitted one's is copied."""
+    if not isinstance(fitted, Implants):
+        return pretrained_network()
+    return copy.deepcopy(fitted.network).requires_grad_(True)
 
 
 def _require_sizes(recipe: Recipe) -> None:

@@ -162,3 +162,17 @@ def store_image(job: tuple[Path, Path]) -> StoredImage:
         file.write(scan.pixels.data)
     rows, columns = scan.pixels.shape
     return StoredImage(path, offset + -offset % ALIGNED, (rows, columns), scan.bits, scan.sha256)
+
+
+def store_new_image(job: tuple[Path, Path]) -> StoredImage:
+    """As `store_image`, of a file that the record does not know: the mask of a lesion is no scan.
+
+    Raises RejectedFile of it too, `label_map`: every pixel is black or one other grey.
+    """
+    stored = store_image(job)
+    pixels = stored.load().pixels
+    white = pixels.max()
+    if pixels.min() == 0 and ((pixels == 0) | (pixels == white)).all():
+        detail = f"every pixel is 0 or {white}: a mask, no picture"
+        raise RejectedFile(RejectionReason.LABEL_MAP, detail)
+    return stored

@@ -26,6 +26,25 @@ def test_an_impossible_quantile_is_refused_before_anything_is_started(
     assert not home.exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--from", "active"], "the recipe 'autoencoder' cannot be adapted"),
+        (["--recipe", "autoencoder", "--use-abnormal"], "learns from healthy scans alone"),
+        (["--masks", "."], "--masks goes with --use-abnormal"),
+        (["--from", "1", "--recipe", "default"], "leave out --recipe"),
+        (["--from", "first"], "--from takes the id of a model, or active"),
+        (["--from", "99"], "99"),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_before_anything_is_started(
+    capsys: pytest.CaptureFixture[str], trained: Trained, options: list[str], says: str
+) -> None:
+    status, _, err = run(capsys, "train", *options, "--home", trained.home)
+    assert status > 0
+    assert says in one_line(err)
+
+
 def test_ingesting_counts_new_known_and_rejected(
     served: None, heads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,13 @@ DRAWN = Threshold(1, 1, Policy.RATE, 0, 1, 45, 0.05, 2, 1, "noon", 40, 0.049, 0.
 def trained_with(**said: object) -> TrainingResult:
     given = dict.fromkeys(TrainingResult.__dataclass_fields__, 40)
     usual = {"validation_loss": 0.1, "comparison": CandidateFigures("none was active")}
-    usual |= {"n_folds": 0, "threshold": DRAWN, "power": None}
+    usual |= {
+        "n_folds": 0,
+        "threshold": DRAWN,
+        "from_model_id": None,
+        "n_abnormal": 0,
+        "power": None,
+    }
     return TrainingResult(**{**given, **usual, "warnings": [], **said})  # type: ignore[arg-type]
 
 
@@ -29,6 +35,24 @@ def test_train_tells_of_epochs_only_where_there_were_some(
     assert "best of 40 epochs was 40, validation loss 0.1" in capsys.readouterr().out
     lines.show_train(trained_with(epochs=0, best_epoch=0, validation_loss=None), as_json=False)
     assert "epoch" not in capsys.readouterr().out
+
+
+def test_train_says_of_abnormal_scans_that_it_learned_from(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines.show_train(trained_with(n_abnormal=5, n_masks=3), as_json=False)
+    assert "learned from 5 scans labelled abnormal too, 3 of them with a mask" in (
+        capsys.readouterr().out
+    )
+    lines.show_train(trained_with(), as_json=False)
+    assert "abnormal" not in capsys.readouterr().out
+
+
+def test_train_says_which_model_was_adapted(capsys: pytest.CaptureFixture[str]) -> None:
+    lines.show_train(trained_with(from_model_id=3), as_json=False)
+    assert "adapted from model 3" in capsys.readouterr().out
+    lines.show_train(trained_with(), as_json=False)
+    assert "adapted" not in capsys.readouterr().out
 
 
 def test_train_says_what_may_not_belong_together(capsys: pytest.CaptureFixture[str]) -> None:

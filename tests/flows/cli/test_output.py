@@ -288,8 +288,9 @@ KEYS = {
     "ingest": f"new known labelled unlabelled {ITEM} {LINE}",
     "train": (
         "model_id threshold_id n_train n_validation n_calibration epochs best_epoch "
-        "validation_loss seconds activated why learned warnings n_folds comparison.text "
-        "comparison.model comparison.active comparison.active_model_id "
+        "validation_loss seconds activated why learned warnings n_folds from_model_id "
+        "n_abnormal n_masks "
+        "comparison.text comparison.model comparison.active comparison.active_model_id "
         + under("threshold", f"policy k value n {RATE}")
         + f" {POWERS}"
     ),

@@ -4,6 +4,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from sqlalchemy import text
 
@@ -12,6 +14,7 @@ from db.engine.connect import writing
 from db.repository.rejections import rejections_at
 from db.repository.sightings import sightings
 from mriad_model.delivery.snapshot import files_in, fingerprint, take_snapshot
+from mriad_model.enums import RejectionReason
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.write import write_dicom_series
 from mriad_model.readers.folders import found_file
@@ -43,6 +46,30 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "scans"
     made.mkdir()
     return made
+
+
+def test_the_mask_of_a_picture_is_no_scan_and_has_a_reason(bench: Bench, folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, (64, 64), np.uint8)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:30, 20:30] = 255
+    for name, pixels in (("a.png", picture), ("a_mask.png", mask), ("b_mask.PNG", picture.T)):
+        cv2.imwrite(str(folder / name), pixels)
+    read = bench.ingest(folder)
+    assert {Path(path).name for _, path in read.seen} == {"a.png", "b_mask.PNG"}  # b is missing
+    for night in (bench, bench.next_night()):
+        (refused,) = night.find(folder).refused
+        assert Path(refused.path).name == "a_mask.png"
+        assert refused.reason is RejectionReason.LABEL_MAP
+        assert "a.png" in refused.detail
+
+
+def test_a_picture_of_two_greys_is_a_mask_whatever_its_name(bench: Bench, folder: Path) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:30, 20:30] = 255
+    cv2.imwrite(str(folder / "a.png"), mask)
+    read = bench.ingest(folder)
+    assert (read.seen, [each.reason for each in read.rejected]) == ([], [RejectionReason.LABEL_MAP])
 
 
 def test_a_volume_written_over_is_another_scan(bench: Bench, folder: Path) -> None:

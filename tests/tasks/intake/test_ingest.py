@@ -279,7 +279,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with ReaderPool(1, ChildLimits(seconds=2)) as children:
         monkeypatch.setattr(tasks.intake.read_sources, "reader_pool", lambda: children)
         monkeypatch.setattr(tasks.intake.ingest, "time_budget", of_run)
-        monkeypatch.setattr(tasks.intake.read_sources, "store_image", store_or_loop)
+        monkeypatch.setattr(tasks.intake.read_sources, "store_new_image", store_or_loop)
         yield
 
 

@@ -1,10 +1,7 @@
 """Cross-fitted models: no threshold comes from a score by a member that saw the scan's group."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -24,97 +21,24 @@ from db.repository.models import (
 from db.repository.scores import calibration_scores
 from db.repository.warnings import warnings
 from db.timestamps import now
-from mriad_model.built_in_recipes import SEED
-from mriad_model.detection.detectors import DETECTORS
-from mriad_model.enums import LabelValue, Policy, Role, WarningKind
+from mriad_model.enums import Policy, Role, WarningKind
 from mriad_model.errors import RecordError, TooFewScans
 from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.promotion.power import from_metrics
-from mriad_model.recipes import CrossFitting, DetectorRecipe
-from tasks.intake.ingest import Ingested, Labelling
+from mriad_model.recipes import CrossFitting
 from tasks.maintenance.verify_model import Foundations
 from tasks.maintenance.verify_report import ReplayReport
-from tasks.runtime.model_cache import forget_models, loaded_model
+from tasks.runtime.model_cache import loaded_model
 from tasks.scoring.power import check_power
-from tasks.scoring.preprocess import preprocess_chunk
-from tasks.scoring.selection import ActiveModel, find_undecided, wanted_scans
+from tasks.scoring.selection import ActiveModel, find_undecided
 from tasks.training.candidate_figures import compare_candidate
 from tasks.training.compare_models import score_comparison_scans
 from tasks.training.cross_fitting import unseen
 from tasks.training.retrain import deal_roles, decide_promotion
 from tasks.training.thresholds import append_proposal, propose
-from tasks.training.train import calibrate, require_calibration, train
-from tests.support.memory import KIND, PLACES, SEEN, Memory
-from tests.tasks.conftest import Bench
-
-RECIPE = replace(
-    SEED,
-    name="memory",
-    detectors=(DetectorRecipe(KIND),),
-    calibrate_by_group=True,
-    cross_fitting=CrossFitting(folds=3, below=30),
-)
-N_GROUPS = 12
-TWINS = (2, 5, 7)  # groups with two files
-
-
-@pytest.fixture(autouse=True)
-def _remembering(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setitem(DETECTORS, KIND, Memory)
-    forget_models()
-    yield
-    forget_models()
-
-
-def write(folder: Path, group: int, *, twin: bool = False) -> None:
-    """A picture whose first pixel names its group; a twin is a little darker."""
-    rng = np.random.default_rng(group)
-    picture = np.kron(rng.uniform(40, 240, (8, 8)), np.ones((16, 16)))
-    if twin:
-        picture *= 0.96
-    picture[0, 0] = 10 + 3 * group
-    name = f"{group:02}{'b' if twin else 'a'}.png"
-    cv2.imwrite(str(folder / name), picture.round().astype(np.uint8))
-
-
-class Site:
-    """A bench with healthy pictures of twelve groups, three of them with a twin."""
-
-    def __init__(self, bench: Bench, folder: Path) -> None:
-        self.bench, self.folder, self.home = bench, folder, str(bench.home)
-        for group in range(N_GROUPS):
-            write(folder, group)
-        for group in TWINS:
-            write(folder, group, twin=True)
-        self.found = self.take()
-
-    def take(self) -> Ingested:
-        """Ingest what is new, and label it healthy."""
-        found = self.bench.ingest(self.folder)
-        self.bench.label(self.folder, Labelling("me", LabelValue.HEALTHY), found.seen)
-        return found
-
-    def train(self) -> tuple[int, int, int]:
-        """Dataset, model and threshold, which is activated."""
-        dataset = self.bench.freeze(RECIPE)
-        return dataset.id, *self.fit(dataset.id, dataset.scans[Role.TRAIN])
-
-    def fit(self, dataset_id: int, scans: list[tuple[int, int]]) -> tuple[int, int]:
-        run, recipe = self.bench.run_id, RECIPE.to_json()
-        folder = str(self.bench.home / "work" / f"train-{dataset_id}")
-        preprocess_chunk.fn(self.home, run, recipe, wanted_scans(scans), folder)
-        scratch = str(self.bench.home / "work" / f"scratch-{dataset_id}")
-        trained = train.fn(self.home, run, dataset_id, recipe, [folder], [], "cpu", scratch)
-        threshold_id = calibrate.fn(
-            self.home, run, trained.model_id, dataset_id, [folder], Policy.RATE, 0.1, "cpu"
-        )
-        activate(self.bench.engine, threshold_id, "trained", "me")
-        return trained.model_id, threshold_id
-
-
-@pytest.fixture
-def site(bench: Bench, folder: Path) -> Site:
-    return Site(bench, folder)
+from tasks.training.train import require_calibration
+from tests.support.memory import KIND, PLACES, SEEN
+from tests.support.sites import N_GROUPS, RECIPE, TWINS, Site, write
 
 
 def test_no_calibration_score_is_by_a_member_that_saw_the_scan_s_group(site: Site) -> None:

@@ -65,6 +65,20 @@ def test_training_again_gives_the_same_model(model):
     assert again.to_bytes() == model.to_bytes()
 
 
+def test_training_begins_with_the_weights_of_the_model_to_adapt(model):
+    slices = drawn_slices(6, QUICK, seed=7), drawn_slices(4, QUICK, seed=8)
+    before = model.to_bytes()
+    none = replace(QUICK, training=replace(QUICK.training, learning_rate=1e-9))
+    kept, anew = (fit(*slices, none, device="cpu", start=start) for start in (model, None))
+    own, same, other = (
+        each.detectors["implants"].tensors()["out.weight"] for each in (model, kept, anew)
+    )
+    assert abs(same - own).max() < 1e-6 < abs(other - own).max()
+    adapted = [fit(*slices, QUICK, device="cpu", start=model).to_bytes() for _ in range(2)]
+    assert adapted[0] == adapted[1] != fit(*slices, QUICK, device="cpu").to_bytes()
+    assert model.to_bytes() == before  # which is left as it was
+
+
 def test_rounds_are_told_as_epochs_and_the_held_out_loss_is_that_of_implants(model):
     told = model.training
     assert (told.epochs, told.best_epoch, told.n_train, told.n_validation) == (1, 1, 6, 4)
