@@ -3,8 +3,8 @@
 FROM and TO are folders of labelled pictures, see `benchmarks.labelled_pictures`. A model learns
 the healthy ones of FROM; then it meets TO, half of whose pictures are held out to measure by. Of
 the other half a few healthy ones are drawn, as a site would have them, and the model is used as it
-is, recalibrated by these alone, and adapted to them; beside them stands a model that learned these
-few alone. A threshold is drawn at a rate of 10 %, or, where there are too few pictures for it, at
+is, recalibrated by these alone, and adapted to them; with `--alone`
+beside a model that learned these few alone. A threshold is drawn at a rate of 10 %, or, where there are too few pictures for it, at
 the least rate that they can keep. A JSON line each.
 """
 
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("target", type=Path, metavar="TO")
     parser.add_argument("--few", type=int, default=20, help="healthy pictures of TO")
     parser.add_argument("--draws", type=int, default=2, help="times that they are drawn")
+    parser.add_argument("--alone", action="store_true", help="also learn these few alone")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     base, line = _base(labelled_pictures(given.source))
@@ -62,10 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         own = base.score(pictures.take(few)).scores
         redrawn = fit_threshold(own, Policy.RATE, k).value
         _tell("recalibrated alone", before, counts, redrawn, 0.0, draw=draw)
-        for name, how, start in (
-            ("adapted", adapted(DEFAULT), base),
-            ("learned alone", DEFAULT, None),
-        ):
+        ways: list[tuple[str, Recipe, FittedModel | None]] = [("adapted", adapted(DEFAULT), base)]
+        if given.alone:
+            ways.append(("learned alone", DEFAULT, None))
+        for name, how, start in ways:
             started = time.process_time()
             model, out_of_fold = _cross_fitted(pictures, few, how, start)
             seconds = time.process_time() - started
