@@ -3,9 +3,9 @@
 FROM and TO are folders of labelled pictures, see `benchmarks.labelled_pictures`. A model learns
 the healthy ones of FROM; then it meets TO, half of whose pictures are held out to measure by. Of
 the other half a few healthy ones are drawn, as a site would have them, and the model is used as it
-is, recalibrated by these alone, and adapted to them; with `--alone`
-beside a model that learned these few alone. A threshold is drawn at a rate of 10 %, or, where there are too few pictures for it, at
-the least rate that they can keep. A JSON line each.
+is, recalibrated by these alone, and adapted to them; with `--alone` beside a model that learned
+these few alone. A threshold is drawn at a rate of 10 %, or, where there are too few pictures for
+it, at the least rate that they can keep. A JSON line each.
 """
 
 import argparse
