@@ -62,7 +62,7 @@ def labelled_abnormal(
     scans = scans_by_id(engine, [each.scan_id for each in items])
     items.sort(key=lambda each: scans[each.scan_id].sha256)
     found = _masks([each.source for each in items], masks)
-    outcomes = reader_pool().map(read_mask, [found[i] for i in sorted(found)])
+    outcomes = reader_pool().map(read_mask, [found[i] for i in sorted(found)]) if found else []
     given = dict(zip(sorted(found), outcomes, strict=True))
     warnings: list[str] = []
     of_scan: dict[int, Positives] = {}

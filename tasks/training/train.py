@@ -158,11 +158,10 @@ def freeze_healthy(
     found = found.only({each.id for each in suited})
     folds: dict[int, int] = {}
     if is_cross_fitted(how.cross_fitting, len(set(found.groups))):
-        assign_roles(found.groups, RoleShares(), seed, found.keys)  # refuses too few
         roles = dict.fromkeys(found.scan_ids, Role.TRAIN)
         folds = folds_of(found, how, seed)
     else:
-        apart = found.without_groups(taught.groups)
+        apart = found.without_groups(set(taught.groups))
         dealt = assign_roles(apart.groups, RoleShares(), seed, apart.keys)
         roles = dict.fromkeys(found.scan_ids, Role.TRAIN)
         roles |= dict(zip(apart.scan_ids, dealt, strict=True))
