@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from mriad_model.built_in_recipes import DEFAULT
 from mriad_model.preprocessing.slices import SliceBatch, onto_square, prepare, stack
 from mriad_model.readers.images.reading import read_image
+from mriad_model.readers.mask_files import MASK_SUFFIX, mask_beside
 
 LEAST_MASK = 30  # native pixels: a slice with fewer counts as healthy
-MASK = "_mask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ def labelled_pictures(folder: Path) -> Pictures:
     files = _files(folder)
     for number, (path, ill, patient) in enumerate(files):
         found = prepare(read_image(path).pixels, DEFAULT.preprocessing)
-        mask = cv2.imread(str(path.with_name(f"{path.stem}{MASK}.png")), cv2.IMREAD_GRAYSCALE)
-        lesion = np.zeros(found.mask.shape, np.bool_)
+        beside, lesion = mask_beside(path), np.zeros(found.mask.shape, np.bool_)
+        mask = None if beside is None else cv2.imread(str(beside), cv2.IMREAD_GRAYSCALE)
         if mask is not None and (mask > 0).sum() >= LEAST_MASK:
             lesion = onto_square(mask > 0, found.placement, len(lesion)) >= 0.5
         prepared.append(found)
@@ -69,5 +69,5 @@ def _files(folder: Path) -> Sequence[tuple[Path, bool | None, int | None]]:
         (path, None, number)
         for number, patient in enumerate(sorted(folder.iterdir()))
         for path in sorted(patient.glob("*.png"))
-        if not path.stem.endswith(MASK)
+        if not path.stem.endswith(MASK_SUFFIX)
     ]
