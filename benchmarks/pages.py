@@ -22,9 +22,8 @@ from typing import Any, Final
 from urllib.parse import quote_plus
 
 from benchmarks.history import BUSY, DAYS, RARE, RETIRED, START, build
-from flows.service.pages import PORT_FILE
-from tasks.runtime.home import web_secret
-from web.access import sign_in_token
+from flows.service.pages import PORT_FILE, sign_in_address
+from flows.settings import read_settings
 
 ROUNDS: Final = 15
 MIB: Final = 2**20
@@ -56,7 +55,6 @@ def measure(n_decisions: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         build(home, n_decisions)
-        secret = web_secret(home)
         environment = {**os.environ, "MRIAD_HOME": folder, "OMP_NUM_THREADS": "1"}
         started = perf_counter()
         server = subprocess.Popen(
@@ -67,7 +65,8 @@ def measure(n_decisions: int) -> dict[str, Any]:
         try:
             base = _base(home)
             browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-            _ask(browser, f"{base}/sign-in?token={sign_in_token(secret)}")
+            port = int(base.rpartition(":")[2])
+            _ask(browser, sign_in_address(home, read_settings(), port))
             _ask(browser, f"{base}/")
             ready = perf_counter() - started
             rng = random.Random(7)

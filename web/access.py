@@ -1,8 +1,9 @@
 """Who is let in: a one-time token in an address, then a cookie; nobody else, also on this machine.
 
-Both are signed with the home's secret (HMAC-SHA256), which its owner alone can read. A request must
-name a host of ours (or a page elsewhere could reach us by DNS rebinding), and one that changes
-something must come from a page of ours, by its Origin and by a token of the session.
+Both are signed with a secret of this run of the server (HMAC-SHA256), made of the home's, which its
+owner alone can read: what a stranger got on our port while we were stopped is good for nothing. A
+request must name a host of ours (or a page elsewhere could reach us by DNS rebinding), and one that
+changes something must come from a page of ours, by its Origin and by a token of the session.
 """
 
 import fcntl
@@ -13,17 +14,18 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN_SECONDS: Final = 3600.0
 SESSION_SECONDS: Final = 7 * 24 * 3600.0
-OPEN_PATHS: Final = ("/sign-in", "/static/")  # no cookie is asked for
+PROOF_PATH: Final = "/proof/"  # and a challenge: who asks, knows us by the answer
+OPEN_PATHS: Final = ("/sign-in", PROOF_PATH, "/static/")  # no cookie is asked for
 STATE_CHANGES: Final = ("POST", "PUT", "PATCH", "DELETE")
 HEADERS: Final = {
     "content-security-policy": (
@@ -50,7 +52,7 @@ OTHER_PAGE: Final = "Only pages of this server may change something here.\n"
 class Access:
     """Makes and checks tokens, cookies and the tokens of forms."""
 
-    secret: bytes
+    secret: bytes  # of this run of the server
     hosts: tuple[str, ...]  # as a browser names us: name:port
     used: Path  # a file of the sign-in tokens that were used
     secure: bool = False  # pages go over HTTPS, through a proxy
@@ -59,7 +61,11 @@ class Access:
     @property
     def cookie(self) -> str:
         """The cookie's name: cookies of a host are sent to all of its ports."""
-        return f"mriad-{self.hosts[0].rpartition(':')[2]}"
+        return f"mriad-{self._port}"
+
+    @property
+    def _port(self) -> str:
+        return self.hosts[0].rpartition(":")[2]
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -78,13 +84,13 @@ class Access:
 
     def session_of(self, cookies: str | None) -> str | None:
         """The session that a Cookie header holds; None where nobody is signed in."""
-        try:
-            found = SimpleCookie(cookies or "").get(self.cookie)
-        except CookieError:
-            return None
-        if found is None or not self._is_signed("session", found.value):
-            return None
-        return found.value
+        # Not by `http.cookies`, which drops all where another server's cookie is odd.
+        found = cookie_parser(cookies or "").get(self.cookie, "")
+        return found if self._is_signed("session", found) else None
+
+    def proof(self, challenge: str) -> str:
+        """The answer to a challenge, by which `mriad web --address` knows us from a stranger."""
+        return proof(self.secret, self._port, challenge)
 
     def form_token(self, session: str) -> str:
         """What a form of this session must bring along."""
@@ -115,6 +121,16 @@ class Access:
             file.truncate()
             file.write("".join(f"{each}\n" for each in (*known, token)))
         return True
+
+
+def secret_of_start(secret: bytes, start: str) -> bytes:
+    """What signs while one server runs, of the home's secret and a random text of its start."""
+    return bytes.fromhex(_mac(secret, "start", start))
+
+
+def proof(secret: bytes, port: str, challenge: str) -> str:
+    """A challenge signed for a port: nobody can pass it on from another."""
+    return _mac(secret, "proof", f"{port}: {challenge}")
 
 
 def sign_in_token(secret: bytes, now: float | None = None) -> str:

@@ -1,5 +1,6 @@
 """What the pages are served from: a home, its record, who is let in. Made once, passed down."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ LARGEST_ID: Final = 2**63 - 1  # what a database takes
 RowId = Annotated[int, InAddress(ge=1, le=LARGEST_ID)]
 MaybeId = Annotated[int | None, Query(ge=1, le=LARGEST_ID)]
 MOST_FORM_BYTES: Final = 64 * 2**10
+CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # none is written in a text
 NOT_OURS: Final = "The form is not of this session; load its page again."
 
 
@@ -30,7 +32,8 @@ class Site:
     access: Access
     reviewer: str | None  # who reviews where nobody says otherwise: the login name
     prefect: str | None = None  # the address of Prefect's own pages
-    begin: Callable[[list[str]], None] | None = None  # starts a command of mriad in the background
+    # Starts a command of mriad in the background: arguments, and what it reads from its input.
+    begin: Callable[[list[str], str], None] | None = None
     # Starts to write a volume's view (scan id, heatmap id, folder); False where it is busy.
     draw: Callable[[int, int, Path], bool] | None = None
 
@@ -55,7 +58,7 @@ async def form_of(request: Request) -> dict[str, str]:
     """A form's fields, of a form that we made for this session. A field given twice: the last.
 
     Raises:
-        HTTPException: it is none of ours (403), or too long (413).
+        HTTPException: it is none of ours (403), too long (413), or no form of text (400).
     """
     body = b""
     async for chunk in request.stream():
@@ -66,6 +69,8 @@ async def form_of(request: Request) -> dict[str, str]:
         fields = dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=100))
     except ValueError:
         raise HTTPException(400, "That is no form.") from None
+    if any(CONTROL.search(each) for each in fields.values()):
+        raise HTTPException(400, "A text holds a control character.")
     access = site_of(request).access
     if not access.is_form_token(request.state.session, fields.pop("token", "")):
         raise HTTPException(403, NOT_OURS)

@@ -38,12 +38,15 @@ def append_review(engine: Engine, review: Review, label: Label | None = None) ->
 
 
 def withdraw_review(
-    engine: Engine, scan_id: int, reviewer: str, note: str, moment: str
+    engine: Engine, scan_id: int, reviewer: str, note: str, moment: str, shown: int | None = None
 ) -> tuple[int, Review]:
     """Withdraw the last review of a scan that holds; the id of the new row, and what it withdrew.
 
+    `shown` is the id of the review that the reader saw last.
+
     Raises:
         NotInRecord: no review of the scan holds.
+        RecordError: the last is another than the one shown.
     """
     table = schema.review
     query = select(table).where(table.c.scan_id == scan_id, holds()).order_by(table.c.id.desc())
@@ -52,6 +55,10 @@ def withdraw_review(
         if row is None:
             raise NotInRecord(f"Scan {scan_id} has no review that could be withdrawn")
         last = row_of(Review, row)
+        if shown not in (None, last.id):
+            raise RecordError(
+                f"Scan {scan_id} has been reviewed by {last.reviewer} since; look at that first"
+            )
         taken_back = Review(
             scan_id, last.decision_id, reviewer, last.verdict, note, moment, withdrawn=last.id
         )

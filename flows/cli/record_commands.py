@@ -1,6 +1,7 @@
 """Commands that start neither Prefect nor torch: history, show, activate."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,6 +70,7 @@ THRESHOLDS = (
     "AUROC lesions",
     "AUROC abnormal",
 )
+LONGEST_REASON = 4000  # characters that are read of it
 TITLE = "Decisions, newest first"
 MORE = "the newest {limit} of {all}: {more} more; --limit {all} lists all"
 PAST = (
@@ -175,7 +177,9 @@ def activate(
             help="The threshold's id; without it all are listed, with what to choose by.",
         ),
     ] = None,
-    reason: Annotated[str, typer.Option(help="Why; kept in the record.")] = "activated by hand",
+    reason: Annotated[
+        str, typer.Option(help="Why; kept in the record. -: read from the input.")
+    ] = "activated by hand",
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -190,6 +194,8 @@ def activate(
     from tasks.training.thresholds import decide_again  # noqa: PLC0415
 
     engine = database(str(write_context(home).home))
+    if reason == "-":
+        reason = sys.stdin.read(LONGEST_REASON).strip()
     with recorded_run(engine, "activate", None) as run:
         models_records.activate(engine, threshold, reason, local_user())
         decisions = decide_again(engine, threshold, run.id)

@@ -42,6 +42,8 @@ END_SECONDS = 10.0
 UNKNOWN_SETTING = "{name} is no setting of mriad and has no effect; is it misspelt?"
 PAGES = "Prefect's pages: {pages} (log in with the line in {key})"
 READ = "the reader's pages: {address} (once, within an hour; another: mriad web --address)"
+# Where others may read the output, as a service's journal: an address lets in whoever has it.
+READ_BY_TERMINAL = "the reader's pages are at {base}; mriad web --address prints one to sign in at"
 
 
 def watch(
@@ -119,7 +121,8 @@ def web(
 
     place = write_context(home)
     if address:
-        _show_address(sign_in_address(place.home, place.settings, served_port(place.home)), as_json)
+        port = served_port(place.home, place.settings)
+        _show_address(sign_in_address(place.home, place.settings, port), as_json, True)
         return
     from flows.cli.interruption import PAGES as STOPPED
     from flows.cli.interruption import serving
@@ -127,16 +130,27 @@ def web(
     serving(STOPPED)
     with listen_for_pages(place.settings) as listener:
         port = listener.getsockname()[1]
-        _show_address(sign_in_address(place.home, place.settings, port), as_json)
-        serve(place, listener)
+        serve(
+            place,
+            listener,
+            lambda: _show_address(
+                sign_in_address(place.home, place.settings, port), as_json, sys.stdout.isatty()
+            ),
+        )
 
 
-def _show_address(found: str, as_json: bool) -> None:
+def _show_address(found: str, as_json: bool, private: bool) -> None:
     if as_json:
         show_json(output.web_document(found))
     else:
-        show_lines(READ.format(address=found))
+        show_lines(where_to_read(found, private))
     sys.stdout.flush()
+
+
+def where_to_read(address: str, private: bool) -> str:
+    """Where the pages are; with the token that lets in only where the output is private."""
+    base = address.partition("/sign-in?")[0]
+    return READ.format(address=address) if private else READ_BY_TERMINAL.format(base=base)
 
 
 def watched_root(place: Context) -> Path:
@@ -185,7 +199,7 @@ def up(
         for each in planned:
             say(f"  {each.name}: {f'{each.cron} ({each.timezone})' if each.cron else 'on demand'}")
         say(PAGES.format(pages=pages, key=place.home / SERVER_KEY))
-        say(READ.format(address=read))
+        say(where_to_read(read, sys.stderr.isatty()))
         if not active:
             say("no model is active: scans wait until there is one (mriad train)")
         if as_json:

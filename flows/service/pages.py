@@ -4,7 +4,9 @@ For `mriad web` and `mriad up`. Loads neither Prefect nor torch: recalibrating a
 commands of mriad, started as processes of their own.
 """
 
+import hmac
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -21,13 +23,14 @@ from typing import Final
 
 from flows.context import Context, child_context
 from flows.messages import where_it_happened
+from flows.service.server_secret import asked
 from flows.settings import LOOPBACK, Settings, local_port, login_name
 from mriad_model.errors import HomeError, MriadError, SettingsError
 from mriad_model.files import write_all_atomically
 from mriad_model.parent_process import kill_with_parent, signal_with_parent
 from tasks.runtime.connections import database
 from tasks.runtime.home import WEB_USED, web_secret
-from web.access import Access, sign_in_token
+from web.access import PROOF_PATH, Access, proof, secret_of_start, sign_in_token
 from web.decision_index import DecisionIndex
 from web.site import Site
 
@@ -40,6 +43,7 @@ READY: Final = "READY"
 ROLE: Final = "pages"
 MODULE: Final = "flows.service.pages"
 PORT_FILE: Final = "web.port"  # in the home: where the pages are served
+START_FILE: Final = "web.start"  # in the home: a random text of the server's start
 
 
 def listen_for_pages(settings: Settings) -> socket.socket:
@@ -60,22 +64,46 @@ def listen_for_pages(settings: Settings) -> socket.socket:
 
 
 def sign_in_address(home: Path, settings: Settings, port: int) -> str:
-    """An address that lets in once, for an hour."""
-    return f"{base_address(settings, port)}/sign-in?token={sign_in_token(web_secret(home))}"
+    """An address that lets in once, for an hour, while the server that is started now runs.
+
+    Raises:
+        HomeError: none was started.
+    """
+    return f"{base_address(settings, port)}/sign-in?token={sign_in_token(_start_secret(home))}"
 
 
-def served_port(home: Path) -> int:
+def served_port(home: Path, settings: Settings) -> int:
     """The port that the home's pages are served at now.
 
     Raises:
-        HomeError: nothing answers where they were served last, or they never were.
+        HomeError: they never were, or what answers there is not our server: an address that lets
+            in must not reach a stranger.
     """
+    challenge = secrets.token_hex(32)
     try:
         port = int((home / PORT_FILE).read_text("ascii"))
-        socket.create_connection((LOOPBACK, port), timeout=GRACE_SECONDS).close()
+        answer = asked(_own_address(settings), port, f"{PROOF_PATH}{challenge}", GRACE_SECONDS)
     except (OSError, ValueError):
         raise HomeError(NOT_SERVED) from None
+    if not hmac.compare_digest(answer, proof(_start_secret(home), str(port), challenge).encode()):
+        raise HomeError(NOT_SERVED)
     return port
+
+
+def note_start(home: Path, port: int) -> None:
+    """Write down where the pages are served from now on; who was let in before is out."""
+    start = secrets.token_hex(32)
+    write_all_atomically(
+        {home / START_FILE: f"{start}\n".encode(), home / PORT_FILE: f"{port}\n".encode()}
+    )
+
+
+def _start_secret(home: Path) -> bytes:
+    try:
+        start = (home / START_FILE).read_text("ascii").strip()
+    except (OSError, ValueError):
+        raise HomeError(NOT_SERVED) from None
+    return secret_of_start(web_secret(home), start)
 
 
 def base_address(settings: Settings, port: int) -> str:
@@ -86,12 +114,18 @@ def base_address(settings: Settings, port: int) -> str:
 
 
 def hosts_of(settings: Settings, port: int) -> tuple[str, ...]:
-    """The names that the pages answer to: this machine's own, the bound address, those set."""
-    names = [LOOPBACK, "localhost"]
-    bound = ip_address(settings.web_bind)
-    if not bound.is_unspecified and settings.web_bind not in names:
-        names.append(f"[{bound}]" if bound.version == 6 else str(bound))
+    """The names that the pages answer to: where they listen, this machine's own, those set."""
+    own = _own_address(settings)
+    names = dict.fromkeys((f"[{own}]" if ":" in own else own, LOOPBACK, "localhost"))
     return (*(f"{name}:{port}" for name in names), *_given_hosts(settings))
+
+
+def _own_address(settings: Settings) -> str:
+    """Where the pages answer on this machine."""
+    bound = ip_address(settings.web_bind)
+    if bound.is_unspecified:
+        return "::1" if bound.version == 6 else LOOPBACK
+    return str(bound)
 
 
 def _given_hosts(settings: Settings) -> list[str]:
@@ -99,7 +133,7 @@ def _given_hosts(settings: Settings) -> list[str]:
 
 
 def site_of_home(place: Context, port: int) -> Site:
-    """A home's pages, to be served at a port."""
+    """A home's pages, to be served at a port, after `note_start`."""
     settings, engine = place.settings, database(str(place.home))
     prefect = settings.prefect_api_url.removesuffix("/api")
     return Site(
@@ -107,7 +141,7 @@ def site_of_home(place: Context, port: int) -> Site:
         engine=engine,
         index=DecisionIndex(engine),
         access=Access(
-            web_secret(place.home),
+            _start_secret(place.home),
             hosts_of(settings, port),
             place.home / WEB_USED,
             secure=settings.web_https,
@@ -150,16 +184,22 @@ class VolumeDrawer:
             return True
 
 
-def begin_command(home: Path, arguments: list[str]) -> None:
-    """Start a command of mriad on this home, and do not wait; its output goes to the log."""
+def begin_command(home: Path, arguments: list[str], given: str = "") -> None:
+    """Start a command of mriad on this home, and do not wait; its output goes to the log.
+
+    `given` is what it reads from its input, at most a pipe's worth (64 KiB).
+    """
     with (home / "logs" / "pages.log").open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - arguments are checked by the page
             [sys.executable, "-m", "flows.cli.main", *arguments, "--home", str(home)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin:  # it may have ended already
+        process.stdin.write(given.encode())
     threading.Thread(target=process.wait, daemon=True).start()  # leaves no zombie
 
 
@@ -168,7 +208,7 @@ def serve(
 ) -> None:
     """Serve until stopped, on a socket that listens already; calls `ready` before the first."""
     port = listener.getsockname()[1]
-    write_all_atomically({place.home / PORT_FILE: f"{port}\n".encode()})
+    note_start(place.home, port)
     import uvicorn  # noqa: PLC0415 - with the pages, half a second that `mriad up` need not wait
 
     from web.app import create_app  # noqa: PLC0415

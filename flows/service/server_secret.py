@@ -37,16 +37,13 @@ def find_server(port: int, secret: str, seconds: float) -> PortOwner:
     """What listens at the port; answers within so many seconds."""
     challenge = secrets.token_hex(32)
     try:
-        answer = _asked(port, f"{PROOF_PATH}{challenge}", seconds)
+        answer = asked(LOOPBACK, port, f"{PROOF_PATH}{challenge}", seconds)
     except ConnectionRefusedError:
         return PortOwner.NOTHING
     except OSError:
         return PortOwner.STRANGER
-    head, _, body = answer.partition(b"\r\n\r\n")
-    known = hmac.compare_digest(body.strip(), proof(secret, port, challenge).encode())
-    return (
-        PortOwner.OURS if known and b" 200 " in head.partition(b"\r\n")[0] else PortOwner.STRANGER
-    )
+    known = hmac.compare_digest(answer, proof(secret, port, challenge).encode())
+    return PortOwner.OURS if known else PortOwner.STRANGER
 
 
 def is_own_server(port: int, secret: str, seconds: float) -> bool:
@@ -54,8 +51,8 @@ def is_own_server(port: int, secret: str, seconds: float) -> bool:
     return find_server(port, secret, seconds) is PortOwner.OURS
 
 
-def _asked(port: int, path: str, seconds: float) -> bytes:
-    """An HTTP answer, its head too; cut where it is long.
+def asked(address: str, port: int, path: str, seconds: float) -> bytes:
+    """What an HTTP server at an IP address answers, cut where it is long; empty unless it is 200.
 
     Not by urllib: its time limit is for each read, which a byte now and then keeps from ending,
     and it would ask a proxy.
@@ -64,9 +61,10 @@ def _asked(port: int, path: str, seconds: float) -> bytes:
         OSError: there is none in time.
     """
     until = time.monotonic() + seconds
-    request = f"GET {path} HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\nConnection: close\r\n\r\n"
+    host = f"[{address}]" if ":" in address else address
+    request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
     answer = b""
-    with socket.create_connection((LOOPBACK, port), timeout=seconds) as connection:
+    with socket.create_connection((address, port), timeout=seconds) as connection:
         connection.sendall(request.encode())
         while len(answer) < LONGEST_ANSWER:
             left = until - time.monotonic()
@@ -76,4 +74,5 @@ def _asked(port: int, path: str, seconds: float) -> bytes:
             if not (more := connection.recv(LONGEST_ANSWER)):
                 break
             answer += more
-    return answer
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return body.strip() if b" 200 " in head.partition(b"\r\n")[0] else b""

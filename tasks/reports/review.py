@@ -65,13 +65,20 @@ def answer_decision(
 
 
 def withdraw_answer(
-    engine: Engine, decisions: Sequence[DecisionRow], reviewer: str, note: str
+    engine: Engine,
+    decisions: Sequence[DecisionRow],
+    reviewer: str,
+    note: str,
+    shown: int | None = None,
 ) -> ReviewResult:
     """Withdraw the last review of a scan that holds; `decisions` are all on the scan.
 
+    `shown` is the id of the review that the reader saw last.
+
     Raises:
         NotInRecord: no review of the scan holds.
+        RecordError: the last is another than the one shown.
     """
-    review_id, last = withdraw_review(engine, decisions[0].scan_id, reviewer, note, now())
+    review_id, last = withdraw_review(engine, decisions[0].scan_id, reviewer, note, now(), shown)
     (decision,) = (each for each in decisions if each.decision_id == last.decision_id)
     return ReviewResult(review_id, decision, reviewer, last.verdict, withdrawn=last)

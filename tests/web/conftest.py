@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from db.engine.connect import open_record
 from db.entities import Scan, Sighting
 from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
+from db.repository.reviews import standing_reviews
 from db.repository.scans import register_scans
 from mriad_model.enums import DecisionReason, HeatmapKind, ScanKind, Verdict
 from tests.support.hand import NOON, Hand, sha
@@ -109,6 +110,9 @@ class Pages:
         )
 
     def review(self, scan_id: int, answer: str, **fields: object) -> Any:
+        if answer == "withdraw":
+            held = standing_reviews(self.site.engine, scan_id)
+            fields = {"held": held[-1].id if held else 1, **fields}
         return self.form(f"/scan/{scan_id}/review", answer=answer, **fields)
 
     def listed(self, query: str = "") -> list[int]:

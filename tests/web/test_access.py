@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from db.repository.reviews import standing_reviews
 from tests.web.conftest import HOST, ORIGIN, SECRET, Pages
-from web.access import HEADERS, SESSION_SECONDS, TOKEN_SECONDS, Access, sign_in_token
+from web.access import HEADERS, SESSION_SECONDS, TOKEN_SECONDS, Access, proof, sign_in_token
 from web.app import ROUTERS, create_app
 from web.site import Site
 
@@ -24,7 +24,7 @@ def test_without_a_cookie_every_page_is_403(stranger: TestClient, pages: Pages) 
     scan_id = pages.picture("a.png", 0.9)
     paths = set(ROUTES)
     assert {"/", "/scan/{scan_id}", "/worklist.csv", "/report/{report_id}"} <= paths
-    for path in paths - {"/sign-in"}:
+    for path in paths - {"/sign-in", "/proof/{challenge}"}:
         address = path.replace("{scan_id}", str(scan_id)).replace("{report_id}", "1")
         assert stranger.get(address).status_code == 403, path
     assert "a.png" not in stranger.get("/").text
@@ -52,6 +52,23 @@ def test_a_form_token_or_a_session_is_no_sign_in_token(pages: Pages, stranger: T
     session = pages.site.access.new_session()
     for other in (session, pages.site.access.form_token(session)):
         assert stranger.get("/sign-in", params={"token": other}).status_code == 403
+
+
+def test_who_asks_gets_a_challenge_signed_for_our_port_and_nothing_else(
+    stranger: TestClient, site: Site
+) -> None:
+    challenge = "ab" * 32
+    answer = stranger.get(f"/proof/{challenge}")
+    assert answer.text == proof(SECRET, "4280", challenge) != proof(SECRET, "4281", challenge)
+    assert stranger.get("/proof/short").status_code == 404
+    assert stranger.get(f"/sign-in?token={answer.text}").status_code == 403
+
+
+def test_an_odd_cookie_of_another_server_does_not_shut_out(site: Site) -> None:
+    session = site.access.new_session()
+    for odd in ('a={"x":1}', "a", 'q="', "ä=1", "a=b=c"):
+        cookies = f"{odd}; {site.access.cookie}={session}"
+        assert site.access.session_of(cookies) == session, odd
 
 
 def test_tokens_and_sessions_end(site: Site) -> None:
@@ -124,7 +141,9 @@ def test_pages_run_no_code_of_theirs_and_ask_no_other_host(pages: Pages) -> None
 
 
 def test_signing_out_forgets_the_cookie(pages: Pages) -> None:
-    assert pages.form("/sign-out").status_code == 200
+    answer = pages.form("/sign-out")
+    assert answer.status_code == 200
+    assert answer.headers["clear-site-data"] == '"cache"'
     assert pages.get("/").status_code == 403
 
 

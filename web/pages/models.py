@@ -78,7 +78,7 @@ def activate(
 ) -> RedirectResponse:
     """Start `mriad activate` in the background; the list shows it once it is done."""
     site = site_of(request)
-    given, reason = fields.get("threshold", ""), fields.get("reason", "").strip()
+    given, reason = fields.get("threshold", ""), " ".join(fields.get("reason", "").split())
     known = {str(each.id) for each in thresholds(site.engine)}
     if given not in known:
         raise SettingsError(NO_SUCH.format(id=given[:20]))
@@ -88,7 +88,8 @@ def activate(
         raise SettingsError(NOT_HERE.format(id=given))
     name = site.reviewer_of(request)
     why = f"{reason} ({name}, by the pages)" if name else reason
-    site.begin(["activate", given, f"--reason={why[:1000]}"])
+    # By its input: arguments stand in the list of processes, which all users of the machine see.
+    site.begin(["activate", given, "--reason=-"], why[:1000])
     return RedirectResponse(f"/models?begun={given}", 303)
 
 

@@ -1,11 +1,11 @@
 """Pictures: maps that were drawn, small and whole, and the source under them.
 
-Addresses hold the beginning of a file's hash, so a browser may keep what it got.
+Addresses hold the beginning of a file's hash; a browser keeps what it got, and asks whether it may.
 """
 
 import io
 import os
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +21,9 @@ from db.repository.sightings import sightings
 from db.repository.worklist import heatmap_by_id
 from mriad_model.enums import HeatmapKind, ScanKind
 from mriad_model.paths import source_path
+from web.browser_cache import kept
 from web.site import RowId, Site, site_of
 
-KEPT: Final = {"cache-control": "private, max-age=604800, immutable"}
 SMALL: Final = (192, 144)  # pixels, at most
 QUALITY: Final = 90
 MOST_BYTES: Final = 128 * 2**20  # of a source picture, as in reading
@@ -45,7 +45,8 @@ def small(request: Request, heatmap_id: RowId, sha: str) -> Response:
     """A map's picture for a list."""
     site = site_of(request)
     found = _heatmap(site.engine, heatmap_id, sha)
-    return _jpeg(_small(_file_of(site, found), _rows(site.engine, found), found.sha256))
+    path, rows = _file_of(site, found), _rows(site.engine, found)
+    return kept(request, f"small-{found.sha256}", lambda: _jpeg(_small(path, rows, found.sha256)))
 
 
 @router.get("/pictures/{heatmap_id}/{sha}/map.jpg")
@@ -53,22 +54,26 @@ def under_map(request: Request, heatmap_id: RowId, sha: str) -> Response:
     """A picture under its map, without the band of text below: it lies over the source exactly."""
     site = site_of(request)
     found = _heatmap(site.engine, heatmap_id, sha)
-    return _jpeg(_cut(_file_of(site, found), _rows(site.engine, found)))
+    path, rows = _file_of(site, found), _rows(site.engine, found)
+    return kept(request, f"map-{found.sha256}", lambda: _jpeg(_cut(path, rows)))
 
 
 @router.get("/pictures/{heatmap_id}/{sha}/file")
-def whole(request: Request, heatmap_id: RowId, sha: str) -> FileResponse:
+def whole(request: Request, heatmap_id: RowId, sha: str) -> Response:
     """The file as it was written: a picture, a NIfTI map, a DICOM output."""
     site = site_of(request)
     found = _heatmap(site.engine, heatmap_id, sha)
     path = _file_of(site, found)
     shown = "inline" if found.kind in (HeatmapKind.SLICE, HeatmapKind.MONTAGE) else "attachment"
-    return FileResponse(
-        path,
-        media_type=MEDIA_TYPES[found.kind],
-        filename=path.name,
-        content_disposition_type=shown,
-        headers=KEPT,
+    return kept(
+        request,
+        f"file-{found.sha256}",
+        lambda: FileResponse(
+            path,
+            media_type=MEDIA_TYPES[found.kind],
+            filename=path.name,
+            content_disposition_type=shown,
+        ),
     )
 
 
@@ -81,7 +86,7 @@ def source(request: Request, scan_id: RowId, sha: str) -> Response:
         raise HTTPException(404)
     for seen in sightings(site.engine, [scan_id]).get(scan_id, []):
         if (data := _as_seen(source_path(seen.path, site.home), seen)) is not None:
-            return _jpeg(_displayed(data))
+            return kept(request, f"source-{scan.sha256}", partial(_shown, data))
     raise HTTPException(404, GONE)
 
 
@@ -134,6 +139,10 @@ def _small(path: Path, rows: int | None, sha256: str) -> bytes:  # noqa: ARG001 
 def _cut(path: Path, rows: int | None) -> bytes:
     with Image.open(path) as picture:
         return _encoded(picture if rows is None else picture.crop((0, 0, picture.width, rows)))
+
+
+def _shown(data: bytes) -> Response:
+    return _jpeg(_displayed(data))
 
 
 def _displayed(data: bytes) -> bytes:
@@ -189,4 +198,4 @@ def _encoded(picture: Image.Image) -> bytes:
 
 
 def _jpeg(data: bytes) -> Response:
-    return Response(data, media_type="image/jpeg", headers=KEPT)
+    return Response(data, media_type="image/jpeg")

@@ -18,6 +18,7 @@ from web.site import RowId, Site, form_of, site_of
 
 LONGEST_NOTE: Final = 4000
 NO_DECISION: Final = "Scan {scan} has no decision to review yet."
+NOT_SHOWN: Final = "Say which review is withdrawn: load the page again."
 NO_NAME: Final = "A review needs its reviewer's name."
 router = APIRouter()
 
@@ -57,7 +58,8 @@ def _save(site: Site, scan_id: int, fields: dict[str, str], name: str) -> None:
 
     Raises:
         SettingsError: it is none, or has no reviewer.
-        NotInRecord: the scan has no decision, or not the one that was shown.
+        NotInRecord: the scan has no decision, or no review that could be withdrawn.
+        RecordError: the review to be withdrawn is not the last any more.
     """
     if not name:
         raise SettingsError(NO_NAME)
@@ -70,12 +72,15 @@ def _save(site: Site, scan_id: int, fields: dict[str, str], name: str) -> None:
     if not made:
         raise NotInRecord(NO_DECISION.format(scan=scan_id))
     if answer is Answer.WITHDRAW:
-        withdraw_answer(site.engine, made, name, note)
+        shown = fields.get("held", "")
+        if not (shown.isascii() and shown.isdecimal() and int(shown[:18]) > 0):
+            raise SettingsError(NOT_SHOWN)
+        withdraw_answer(site.engine, made, name, note, int(shown[:18]))
         return
     current = current_threshold(site.engine)
     decision = reviewed_decision(made, None if current is None else current.threshold.id)
-    if shown := fields.get("decision"):  # what the reader saw, though another came since
-        decision = next((each for each in made if str(each.decision_id) == shown), decision)
+    if seen := fields.get("decision"):  # what the reader saw, though another came since
+        decision = next((each for each in made if str(each.decision_id) == seen), decision)
     answer_decision(site.engine, decision, answer, name, note)
 
 
@@ -86,6 +91,7 @@ def _document(site: Site, scan_id: int, onward: str) -> dict[str, Any]:
     return {
         "scan_id": scan_id,
         "review": held[-1].verdict.value if held else None,
+        "review_id": held[-1].id if held else None,
         "reviewer": held[-1].reviewer if held else None,
         "label": label.value.value if label else None,
         "next": onward,

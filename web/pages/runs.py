@@ -10,7 +10,11 @@ from sqlalchemy import Engine
 
 from db.entities import Report, Run, RunEnd
 from db.repository.arrivals import open_arrivals
-from db.repository.rejections import newest_rejections, rejections_by_reason
+from db.repository.rejections import (
+    newest_rejections,
+    rejections_by_reason,
+    unregistered_of_runs,
+)
 from db.repository.reports import report_by_id, reports_of_runs
 from db.repository.runs import newest_runs
 from db.repository.warnings import warnings
@@ -35,6 +39,7 @@ class RunLine:
     run: Run
     end: RunEnd | None
     report: Report | None
+    unregistered: int  # scans whose registration failed, among those not scorable
 
     @property
     def status(self) -> str:
@@ -98,8 +103,11 @@ def report(request: Request, report_id: RowId) -> FileResponse:
 
 def _lines(engine: Engine, before: int | None) -> list[RunLine]:
     found = newest_runs(engine, PAGE_SIZE, before)
-    pages = reports_of_runs(engine, [run.id or 0 for run, _ in found])
-    return [RunLine(run, end, pages.get(run.id or 0)) for run, end in found]
+    ids = [run.id or 0 for run, _ in found]
+    pages, failed = reports_of_runs(engine, ids), unregistered_of_runs(engine, ids)
+    return [
+        RunLine(run, end, pages.get(run.id or 0), failed.get(run.id or 0, 0)) for run, end in found
+    ]
 
 
 def _reason(text: str) -> RejectionReason | None:

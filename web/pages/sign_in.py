@@ -1,15 +1,26 @@
 """Signing in by the address that was printed, and out."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from web.access import NO_ENTRY, SESSION_SECONDS
+from web.access import NO_ENTRY, PROOF_PATH, SESSION_SECONDS
+from web.browser_cache import FORGET
 from web.rendering import page
 from web.site import form_of, site_of
 
+CHALLENGE: Final = re.compile("[0-9a-f]{64}")
 router = APIRouter()
+
+
+@router.get(PROOF_PATH + "{challenge}")
+def proof(request: Request, challenge: str) -> PlainTextResponse:
+    """Show that this server has the home's secret, without telling it."""
+    if not CHALLENGE.fullmatch(challenge):
+        raise HTTPException(404)
+    return PlainTextResponse(site_of(request).access.proof(challenge))
 
 
 @router.get("/sign-in")
@@ -31,8 +42,8 @@ def sign_in(request: Request, token: str = "") -> Response:
 
 @router.post("/sign-out")
 def sign_out(request: Request, _: Annotated[dict[str, str], Depends(form_of)]) -> HTMLResponse:
-    """Forget the cookie in this browser."""
-    answer = HTMLResponse("Signed out. Close this page.")
+    """Forget the cookie in this browser, and the pictures that it keeps."""
+    answer = HTMLResponse("Signed out. Close this page.", headers=FORGET)
     answer.delete_cookie(site_of(request).access.cookie)
     return answer
 

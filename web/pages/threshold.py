@@ -82,7 +82,7 @@ def recalibrate(
     k = _k(fields.get("sigmas", ""), current)
     if site.begin is None:
         raise SettingsError(NOT_HERE.format(k=k))
-    site.begin(["recalibrate", f"--sigmas={k:g}"])
+    site.begin(["recalibrate", f"--sigmas={k:g}"], "")
     return RedirectResponse(f"/threshold?sigmas={k:g}&begun=1", 303)
 
 

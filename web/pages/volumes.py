@@ -21,7 +21,8 @@ from db.entities import Heatmap
 from db.repository.scan_details import recorded_scores
 from db.repository.worklist import heatmap_by_id
 from mriad_model.enums import HeatmapKind
-from web.pages.pictures import KEPT, QUALITY
+from web.browser_cache import kept
+from web.pages.pictures import QUALITY
 from web.site import RowId, Site, site_of
 
 FOLDER: Final = "views"  # in the home
@@ -111,21 +112,31 @@ def one_slice(
 ) -> Response:
     """A slice's picture; layer: `source` or `map`."""
     site = site_of(request)
+    if plane not in AXES or layer not in ("source", "map"):
+        raise HTTPException(404)
     view = view_of(site, scan_id, _map_of(site, scan_id, heatmap_id))
-    out = io.BytesIO()
-    view.slice(plane, position, with_map=layer == "map").save(out, "JPEG", quality=QUALITY)
-    return Response(out.getvalue(), media_type="image/jpeg", headers=KEPT)
+
+    def cut() -> Response:
+        out = io.BytesIO()
+        view.slice(plane, position, with_map=layer == "map").save(out, "JPEG", quality=QUALITY)
+        return Response(out.getvalue(), media_type="image/jpeg")
+
+    return kept(request, f"{view.folder.name}-{plane}-{position}-{layer}", cut)
 
 
 @router.get("/views/{scan_id}/{heatmap_id}/{layer}.nii")
-def whole(request: Request, scan_id: RowId, heatmap_id: RowId, layer: str) -> FileResponse:
+def whole(request: Request, scan_id: RowId, heatmap_id: RowId, layer: str) -> Response:
     """A volume as small integers, for a viewer in the browser; layer: `source` or `map`."""
     site = site_of(request)
     view = view_of(site, scan_id, _map_of(site, scan_id, heatmap_id))
     if view.about is None or layer not in ("source", "map"):
         raise HTTPException(404)
     path = view.folder / f"{layer}.nii"
-    return FileResponse(path, media_type="application/octet-stream", headers=KEPT)
+    return kept(
+        request,
+        f"{view.folder.name}-{layer}",
+        lambda: FileResponse(path, media_type="application/octet-stream"),
+    )
 
 
 @router.get("/vendor/niivue.js")

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 from sqlalchemy import Engine
 
+from db.repository.rejections import unregistered_paths
 from mriad_model.enums import NOTICE
 from mriad_model.plain_text import as_csv_cell
 from web.query import FLAGGED, PAGE_SIZE, SORTS, WorklistQuery, query_from
@@ -42,6 +43,7 @@ def worklist(request: Request) -> HTMLResponse:
         sorts=SORTS,
         plain=WorklistQuery(),
         flagged=FLAGGED,
+        unregistered=unregistered_paths(site.engine),
     )
 
 

@@ -46,6 +46,7 @@ function shown(row, held) {
   }
   row.classList.toggle("done", Boolean(held.review));
   find(".withdraw", row).hidden = !held.review;
+  find("[name=held]", row).value = held.review_id || "";
 }
 
 // ---- reviews

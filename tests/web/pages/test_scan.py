@@ -6,6 +6,7 @@ import os
 
 import pytest
 from PIL import Image
+from starlette.testclient import TestClient
 
 from db.entities import Rejection
 from db.repository.rejections import append_rejections
@@ -35,13 +36,17 @@ def test_the_page_says_what_was_decided_and_why(pages: Pages) -> None:
     assert pages.hand.sha("a.png") in text
 
 
-def test_the_source_lies_under_its_map(pages: Pages) -> None:
+def test_the_source_lies_under_its_map(pages: Pages, stranger: TestClient) -> None:
     scan_id = pages.picture("a.png", 0.9)
     text = pages.get(f"/scan/{scan_id}").text
     for start in (f"/scans/{scan_id}/", "/pictures/1/"):
         answer = pages.get(address_of(text, start))
         assert answer.headers["content-type"] == "image/jpeg"
-        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["cache-control"] == "private, no-cache"
+        tag = {"If-None-Match": f'"x", W/{answer.headers["etag"]}'}
+        again = pages.get(address_of(text, start), headers=tag)
+        assert (again.status_code, again.content) == (304, b"")
+        assert stranger.get(address_of(text, start), headers=tag).status_code == 403
         with Image.open(io.BytesIO(answer.content)) as picture:
             assert picture.size == (SIDE, SIDE)  # without the band of text
     assert pages.get(address_of(pages.get("/").text, "/pictures/1/")).status_code == 200

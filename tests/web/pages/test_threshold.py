@@ -17,7 +17,11 @@ from web.app import create_app
 def begun(pages: Pages) -> list[list[str]]:
     """The commands that pages of a site that may start some have started."""
     commands: list[list[str]] = []
-    app = create_app(replace(pages.site, begin=commands.append))
+
+    def begin(arguments: list[str], given: str) -> None:
+        commands.append([*arguments, given])
+
+    app = create_app(replace(pages.site, begin=begin))
     pages.browser = TestClient(app, base_url=ORIGIN)
     pages.browser.get(f"/sign-in?token={sign_in_token(pages.site.access.secret)}")
     return commands
@@ -64,7 +68,7 @@ def test_what_is_no_threshold_is_said(pages: Pages, sigmas: str) -> None:
 
 def test_recalibrating_starts_the_command(pages: Pages, begun: list[list[str]]) -> None:
     answer = pages.form("/threshold/recalibrate", sigmas="2.5")
-    assert (answer.status_code, begun) == (303, [["recalibrate", "--sigmas=2.5"]])
+    assert (answer.status_code, begun) == (303, [["recalibrate", "--sigmas=2.5", ""]])
     assert "Recalibrating" in pages.get(answer.headers["location"]).text
     assert pages.form("/threshold/recalibrate", sigmas="99").status_code == 400
     assert len(begun) == 1
@@ -75,9 +79,12 @@ def test_activating_needs_a_threshold_and_a_reason(pages: Pages, begun: list[lis
     assert pages.form("/models/activate", threshold=other, reason=" ").status_code == 400
     assert pages.form("/models/activate", threshold="77", reason="why").status_code == 400
     assert pages.form("/models/activate", threshold="1;x", reason="why").status_code == 400
+    for odd in ("a\x00b", "a\x1b[2Jb", "a\x9bb"):
+        assert pages.form("/models/activate", threshold=other, reason=odd).status_code == 400
     assert begun == []
     assert pages.form("/models/activate", threshold=other, reason="--home=/x").status_code == 303
-    assert begun == [["activate", str(other), "--reason=--home=/x (reader, by the pages)"]]
+    # Not among the arguments, which all users of the machine can list.
+    assert begun == [["activate", str(other), "--reason=-", "--home=/x (reader, by the pages)"]]
 
 
 def test_where_no_command_may_be_started_the_page_names_it(pages: Pages) -> None:

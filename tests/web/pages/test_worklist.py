@@ -2,14 +2,19 @@
 
 import csv
 import io
+import re
+from dataclasses import replace
 
 import pytest
 
+from db.entities import Rejection
 from db.repository.labels import labelled
 from db.repository.models import activate
+from db.repository.rejections import append_rejections
 from db.repository.reviews import reviews, standing_reviews
-from mriad_model.enums import DecisionReason, LabelValue, Verdict
+from mriad_model.enums import DecisionReason, LabelValue, RejectionReason, Verdict
 from mriad_model.reasons import REASON_TEXTS
+from tests.support.hand import NOON
 from tests.web.conftest import Pages
 from web.query import SORTS
 
@@ -156,6 +161,25 @@ def test_what_comes_while_the_pages_are_served_is_listed(pages: Pages) -> None:
     assert second.text.count("data-scan=") == 10
 
 
+def test_scans_whose_registration_failed_are_told_of(pages: Pages) -> None:
+    engine = pages.site.engine
+    failed = RejectionReason.UNREGISTERED
+    rows = [
+        Rejection(path, 1, 1, "ab", failed, "fit 0.2", pages.hand.run("failing"), NOON)
+        for path in ("inbox/v.nii", "inbox/w.nii")
+    ]
+    append_rejections(engine, [*rows, replace(rows[0], size=2)])  # v.nii was copied again
+    text = pages.get("/").text
+    assert "2 scans not in this list</a>: registration failed" in text
+    assert "Nothing waits" not in text
+    assert 'href="/rejections?reason=unregistered"' in text
+    run_id = rows[0].run_id
+    assert f"/rejections?reason=unregistered&amp;run={run_id}" in pages.get("/runs").text
+    assert "v.nii" in pages.get(f"/rejections?reason=unregistered&run={run_id}").text
+    pages.picture("w.nii", 0.2, now="2026-11-05T00:00:00.000000+00:00")  # by a later model
+    assert "1 scan not in this list</a>" in pages.get("/").text
+
+
 def test_a_review_by_its_key_is_saved_and_answered_as_json(pages: Pages) -> None:
     scan_id = pages.picture("a.png", 0.9)
     session = pages.browser.cookies[pages.site.access.cookie]
@@ -168,6 +192,7 @@ def test_a_review_by_its_key_is_saved_and_answered_as_json(pages: Pages) -> None
     assert answer.json() == {
         "scan_id": scan_id,
         "review": "suspicious",
+        "review_id": 1,
         "reviewer": "reader",
         "label": "abnormal",
         "next": "/",
@@ -175,6 +200,23 @@ def test_a_review_by_its_key_is_saved_and_answered_as_json(pages: Pages) -> None
     (row,) = standing_reviews(pages.site.engine)
     assert (row.scan_id, row.verdict, row.reviewer) == (scan_id, Verdict.SUSPICIOUS, "reader")
     assert [each.id for each in labelled(pages.site.engine, LabelValue.ABNORMAL)] == [scan_id]
+
+
+@pytest.mark.parametrize("query", ["", "/scan/{}"])
+def test_only_the_review_that_is_shown_is_withdrawn(pages: Pages, query: str) -> None:
+    scan_id = pages.picture("a.png", 0.9)
+    pages.review(scan_id, "normal", reviewer="ann")
+    text = pages.get(query.format(scan_id) or "/?reviewed=any").text
+    (shown,) = re.findall(r'name="held" value="(\d+)"', text)
+    pages.review(scan_id, "abnormal", reviewer="bob")  # meanwhile, elsewhere
+    answer = pages.review(scan_id, "withdraw", reviewer="ann", held=shown)
+    assert answer.status_code == 409
+    assert "reviewed by bob since" in answer.text
+    assert pages.review(scan_id, "withdraw", held="").status_code == 400
+    assert [each.reviewer for each in standing_reviews(pages.site.engine)] == ["ann", "bob"]
+    assert pages.review(scan_id, "withdraw", held=int(shown) + 1).status_code == 303
+    assert pages.review(scan_id, "withdraw", held=shown).status_code == 303
+    assert standing_reviews(pages.site.engine) == []
 
 
 def test_a_form_without_script_reviews_and_goes_back_to_its_list(pages: Pages) -> None:
