@@ -83,9 +83,10 @@ class FittedModel:
         """Score every slice; a slice's result depends on nothing but itself, bit for bit.
 
         All members score, and their mean counts. Slices of a scan that was in a `fold` of the
-        training are scored by the member alone that did not learn that fold.
+        training are scored by the member alone that did not learn that fold. Raises ModelFileError
+        where there is no such member.
         """
-        members = self.members if fold is None else (self.members[fold],)
+        members = self.members if fold is None else (self._member_without(fold),)
         with repeatable(self.device):
             return score(members, slices_of(batch, self.recipe, self.device))
 
@@ -97,6 +98,11 @@ class FittedModel:
         assert self.gate is not None
         with repeatable(self.device):
             return self.gate.values(batch, fold)
+
+    def _member_without(self, fold: int) -> Member:
+        if not 0 <= fold < len(self.members):
+            raise ModelFileError(f"it has no member that was trained without fold {fold}")
+        return self.members[fold]
 
     def to_bytes(self) -> bytes:
         """The model as a safetensors file. The same model gives the same bytes, trained twice too.

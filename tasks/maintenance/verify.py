@@ -98,17 +98,17 @@ class _Page:
         located = self._located(replays, workspace)
         if not located:
             return
+        engine = database(self.home)
+        folds = model_folds(engine, self.model_id)
+        limits = finding_limits_of(engine, self.model_id)
         try:
             fitted = loaded_model(self.home, self.model_id, self.device)
+            prepared = self._prepared(located, fitted.recipe)
+            judged = score_and_draw(fitted, prepared, self.model_id, folds, limits)
         except ModelFileError as error:
             self.report.mismatched += [_mismatch(each, str(error)) for each, _ in located]
             self.foundations.weak(located[0][0].threshold, located[0][0].scored.model)
             return
-        engine = database(self.home)
-        folds = model_folds(engine, self.model_id)
-        limits = finding_limits_of(engine, self.model_id)
-        prepared = self._prepared(located, fitted.recipe)
-        judged = score_and_draw(fitted, prepared, self.model_id, folds, limits)
         found = {each.scan_id: each for each in judged}
         for each, _ in located:
             if each.decision.scan_id in found:

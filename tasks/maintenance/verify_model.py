@@ -91,6 +91,9 @@ class Foundations:
                 faults.append("the recipe in the record is not that of the model's file")
         except SettingsError as error:
             faults.append(f"the recipe in the record: {error}")
+        folds = set(model_folds(database(self.home), model_id).values())
+        if not folds <= set(range(len(fitted.members))):
+            faults.append("the record has scans in a fold that the model's file has no member of")
         if not _same_training(model.metrics, fitted):
             faults.append("the record tells the training otherwise than the model's file")
         return faults

@@ -133,7 +133,8 @@ def test_a_dry_run_says_what_would_turn_and_writes_nothing(
 def test_a_model_can_be_trained_compared_and_left_inactive(
     served: None, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place = ("--home", trained.home, "--device", "cpu", "--epochs", 2)
+    # As the active model: one that cross-fits would calibrate with scans that it learned from.
+    place = ("--home", trained.home, "--device", "cpu", "--recipe", "autoencoder", "--epochs", 2)
     _, before, _ = run(capsys, "activate", "--home", trained.home, "--json")
     status, out, _ = run(capsys, "train", "--no-activate", *place, "--json")
     found = json.loads(out)

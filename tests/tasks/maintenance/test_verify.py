@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ import safetensors.torch
 
 from flows.cli.maintenance_commands import NOT_RECORDED, show_verify
 from flows.cli.output import verify_document
+from mriad_model.decision_recipes import UncertainRecipe
 from mriad_model.detection.model_file import read_header
 from mriad_model.detection.thresholds import fit_threshold, p_value, verdict
 from mriad_model.enums import Policy
 from mriad_model.paths import escape_path
+from mriad_model.recipes import Recipe
 from tasks.maintenance import verify_model as foundations
 from tasks.maintenance.verify import replay_decisions
 from tasks.maintenance.verify_report import Alike, ReplayReport, alike, all_alike
@@ -175,14 +178,36 @@ def test_a_threshold_that_was_changed_is_found(home: Path, column: str) -> None:
 
 def test_a_threshold_of_too_few_scores_is_a_mismatch_and_stops_nothing(home: Path) -> None:
     """A recipe with uncertain decisions draws the threshold's interval from those scores."""
+    uncertain = {"uncertain": asdict(UncertainRecipe())}
+    edit_model(home, lambda about, _: about["recipe"].update(uncertain))
     with behind_the_triggers(home) as shell:
         shell.execute("PRAGMA foreign_keys = OFF")
+        (recipe,) = shell.execute("SELECT recipe FROM model").fetchone()
+        changed = Recipe.from_json(json.dumps(json.loads(recipe) | uncertain))
+        shell.execute("UPDATE model SET recipe = ?", (changed.to_json(),))
         shell.execute(
             "DELETE FROM score WHERE scan_id IN (SELECT scan_id FROM dataset_scan WHERE role ="
             " 'calibration' OR fold IS NOT NULL) AND id > (SELECT min(score.id) FROM score)"
             " AND id NOT IN (SELECT score_id FROM decision)"
         )
     report = verify(home, quick=True)
+    assert len(report.mismatched) == 6
+    assert all("its threshold: " in each for each in wrong(report))
+
+
+def test_a_fold_that_the_model_has_no_member_of_is_a_mismatch_and_stops_nothing(
+    home: Path,
+) -> None:
+    with behind_the_triggers(home) as shell:
+        (decided,) = shell.execute("SELECT min(scan_id) FROM decision").fetchone()
+        shell.execute(
+            "UPDATE dataset_scan SET fold = 7, scan_id = ? WHERE scan_id ="
+            " (SELECT min(scan_id) FROM dataset_scan WHERE role = 'train')",
+            (decided,),
+        )
+    report = verify(home)
+    assert "scans in a fold that the model's file has no member of" in faults(report)
+    assert set(wrong(report)) == {"it has no member that was trained without fold 7"}
     assert len(report.mismatched) == 6
 
 
