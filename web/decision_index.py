@@ -126,13 +126,6 @@ class DecisionIndex:
         found[~np.isfinite(found)] = np.nan
         return found
 
-    def decided_by(self, threshold_id: int) -> dict[int, float]:
-        """Scan id -> score, of scans whose standing decision is by this threshold."""
-        if not self.standing:
-            return {}
-        scans = np.flatnonzero(self.decided & (self.standing["threshold"] == threshold_id))
-        return dict(zip(scans.tolist(), self.standing["score"][scans].tolist(), strict=True))
-
     def of_patient(self, pseudonym: str) -> Ints:
         """Scans of a patient, by id."""
         number = self.patients.numbers.get(pseudonym)
@@ -201,9 +194,14 @@ def _put(columns: dict[str, NDArray[Any]], page: list[ScoredDecision]) -> None:
     columns["threshold"][ids] = [each.threshold_id for each in rows]
     columns["run"][ids] = [each.run_id for each in rows]
     columns["verdict"][ids] = [VERDICTS.index(each.verdict) for each in rows]
-    columns["score"][ids] = [each.score for each in rows]
-    columns["p"][ids] = [each.p_value for each in rows]
+    # A score of a scan that is not scorable says nothing: it is filtered and sorted as none.
+    columns["score"][ids] = [np.nan if _is_refused(each) else each.score for each in rows]
+    columns["p"][ids] = [np.nan if _is_refused(each) else each.p_value for each in rows]
     columns["moment"][ids] = moments(each.created_at for each in rows)
+
+
+def _is_refused(decision: ScoredDecision) -> bool:
+    return decision.verdict == Verdict.NOT_SCORABLE
 
 
 def moments(texts: Iterable[str]) -> Ints:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Engine
 
 from db.repository.worklist import ListedDecision, listed_decisions
-from mriad_model.enums import HeatmapKind
+from mriad_model.enums import HeatmapKind, Verdict
 
 COLUMNS: Final = (
     "scan_id",
@@ -61,9 +61,19 @@ class Row:
         return str(self.decision.path or "").rstrip("/").rpartition("/")[0]
 
     @property
+    def scorable(self) -> bool:
+        """Whether its score says something."""
+        return self.decision.verdict is not Verdict.NOT_SCORABLE
+
+    @property
     def sigmas(self) -> float | None:
-        """The score in standard deviations above healthy ones."""
-        return sigmas_of(self.decision.score, self.listed.threshold)
+        """The score in standard deviations above healthy ones; None where it says nothing."""
+        return sigmas_of(self.decision.score, self.listed.threshold) if self.scorable else None
+
+    @property
+    def p_value(self) -> float | None:
+        """How rare the score is among healthy scans; None where it says nothing."""
+        return self.decision.p_value if self.scorable else None
 
     @property
     def small_picture(self) -> str | None:
@@ -79,7 +89,7 @@ class Row:
         return self.listed.reviews[-1] if self.listed.reviews else None
 
     def document(self) -> dict[str, Any]:
-        """All its columns."""
+        """All its columns; of a scan that is not scorable no figures, and the reason."""
         decision, scan, review = self.decision, self.listed.scan, self.review
         label = self.listed.label
         return {
@@ -92,10 +102,10 @@ class Row:
             "patient": scan.patient,
             "model_id": decision.model_id,
             "threshold_id": decision.threshold_id,
-            "score": decision.score,
+            "score": decision.score if self.scorable else None,
             "sigmas": self.sigmas,
-            "threshold": decision.threshold,
-            "p_value": decision.p_value,
+            "threshold": decision.threshold if self.scorable else None,
+            "p_value": self.p_value,
             "verdict": decision.verdict.value,
             "reason": decision.reason and decision.reason.value,
             "decided_at": decision.decided_at,

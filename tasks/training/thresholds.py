@@ -32,7 +32,7 @@ from mriad_model.detection.thresholds import (
     flips,
 )
 from mriad_model.detection.verdicts import Evidence
-from mriad_model.enums import LabelSource, Policy, Role
+from mriad_model.enums import LabelSource, Policy, Role, Verdict
 from mriad_model.errors import SettingsError
 from mriad_model.promotion.power import Power, power_of
 from tasks.scoring.calibration import counted
@@ -52,6 +52,30 @@ class Proposal:
     decided: int  # scans that the model's thresholds have decided
     flips: Flips
     power: Power | None = None  # what it would find, by the model's implants
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedEvidence:
+    """What the thresholds of a model have decided, as verdicts take it."""
+
+    judge: Judge  # of the threshold that was asked for
+    scores: tuple[StoredScore, ...]
+    found: tuple[Evidence, ...]  # of each score
+
+    def verdicts(self, other: Judge | None = None) -> list[Verdict]:
+        """The verdict on each score, of this threshold or of another."""
+        return [each.verdict for each in (other or self.judge).verdicts(self.found)]
+
+
+def decided_evidence(engine: Engine, threshold: Threshold) -> DecidedEvidence:
+    """All scores that thresholds of this one's model have decided."""
+    judge = Judge.of(engine, threshold)
+    pages = list(_evidence(engine, threshold.model_id, judge))
+    return DecidedEvidence(
+        judge,
+        tuple(each for page, _ in pages for each in page),
+        tuple(each for _, page in pages for each in page),
+    )
 
 
 def propose(engine: Engine, policy: Policy, k: float, *, new_healthy: bool = False) -> Proposal:
@@ -74,13 +98,11 @@ def propose(engine: Engine, policy: Policy, k: float, *, new_healthy: bool = Fal
     groups = {scan_id: group for scan_id, _, group in members}
     healthy = counted(engine, model_id, scores, groups)
     fit = fit_threshold(healthy.values, policy, k, healthy.groups)
-    before = Judge.of(engine, current.threshold)
-    after = Judge(before.recipe, fit, healthy)
-    found = [each for _, page in _evidence(engine, model_id, before) for each in page]
-    turned = flips(*([each.verdict for each in side.verdicts(found)] for side in (before, after)))
+    past = decided_evidence(engine, current.threshold)
+    turned = flips(past.verdicts(), past.verdicts(Judge(past.judge.recipe, fit, healthy)))
     power = power_of(current.model.metrics, fit.value)
     calibration = members if more else None
-    return Proposal(model_id, dataset_id, calibration, fit, len(found), turned, power)
+    return Proposal(model_id, dataset_id, calibration, fit, len(past.found), turned, power)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,11 +92,11 @@ class Hand:
         )
         return append_threshold(self.engine, threshold)
 
-    def ready(self) -> tuple[int, int]:
+    def ready(self, recipe: str = "{}") -> tuple[int, int]:
         """A model and its active threshold: (model id, threshold id)."""
         train, calibration = self.scans("taught", "calibrates")
         dataset_id = self.dataset(train=[train], calibration=[calibration])
-        model_id = self.model(dataset_id)
+        model_id = self.model(dataset_id, recipe=recipe)
         threshold_id = self.threshold(model_id, dataset_id)
         activate(self.engine, threshold_id, "first", "me")
         return model_id, threshold_id

@@ -17,6 +17,7 @@ from db.entities import Scan, Sighting
 from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
 from db.repository.reviews import standing_reviews
 from db.repository.scans import register_scans
+from mriad_model.built_in_recipes import AUTOENCODER
 from mriad_model.enums import DecisionReason, HeatmapKind, ScanKind, Verdict
 from tests.support.hand import NOON, Hand, sha
 from web.access import Access, Gate, sign_in_token
@@ -158,4 +159,4 @@ def pages(site: Site, app: Gate) -> Pages:
     browser = TestClient(app, base_url=ORIGIN)
     assert browser.get(f"/sign-in?token={sign_in_token(SECRET)}").status_code == 200
     hand = Hand(site.engine)
-    return Pages(site, hand, browser, *hand.ready())
+    return Pages(site, hand, browser, *hand.ready(AUTOENCODER.to_json()))

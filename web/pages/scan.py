@@ -14,7 +14,7 @@ from db.repository.history import DecisionRow
 from db.repository.models import current_threshold, threshold_by_id
 from db.repository.scan_details import ScanDetails, ScoreDetails, scan_details
 from db.repository.scores import calibration_scores
-from mriad_model.enums import HeatmapKind, LabelSource, ScanKind
+from mriad_model.enums import HeatmapKind, LabelSource, ScanKind, Verdict
 from mriad_model.paths import source_path
 from mriad_model.readers.orientation import in_words, slices_across
 from tasks.reports.review import reviewed_decision
@@ -201,6 +201,8 @@ def _findings(details: ScanDetails, judgement: Judgement | None) -> list[Finding
 
 def _strip(details: ScanDetails, judgement: Judgement | None) -> list[SliceBar]:
     if judgement is None or details.scan.kind is ScanKind.IMAGE:
+        return []
+    if judgement.decision.verdict is Verdict.NOT_SCORABLE:
         return []
     total = slices_across(details.scan.grid, _plane(judgement))
     return slice_strip(judgement.score.positions, judgement.score.slice_values, total)

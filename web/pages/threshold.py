@@ -1,20 +1,24 @@
 """The threshold as a question: what another line through the stored scores would flag."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Final
 
 import numpy as np
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from numpy.typing import NDArray
+from sqlalchemy import Engine
 
+from db.entities import Threshold
 from db.repository.labels import labelled
-from db.repository.models import CurrentThreshold, current_threshold, dataset_groups
-from db.repository.scores import calibration_scores
-from mriad_model.detection.thresholds import promised_rate
-from mriad_model.enums import LabelValue
-from mriad_model.errors import SettingsError
+from db.repository.models import CurrentThreshold, current_threshold
+from db.repository.worklist import marks
+from mriad_model.detection.thresholds import Flips, fit_threshold, flips, promised_rate
+from mriad_model.enums import LabelValue, Policy, Verdict
+from mriad_model.errors import SettingsError, ThresholdUndefined
 from mriad_model.promotion.power import Power, power_of
+from tasks.scoring.judge import Judge
+from tasks.training.thresholds import DecidedEvidence, decided_evidence
 from web.charts import Histogram, histogram
 from web.rendering import page
 from web.site import Site, form_of, site_of
@@ -37,18 +41,20 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """What a threshold would say of the scores that are stored."""
+    """What a threshold would say of the scores that are stored, as `mriad recalibrate` does."""
 
     k: float  # standard deviations above the mean of healthy scans
     value: float
-    flagged: int  # of the scans that the active threshold has decided
-    decided: int
-    to_above: int  # that lie above this one and not above the active one
-    to_below: int
-    healthy: Share | None  # calibration scans
-    abnormal: Share | None  # decided scans that people call abnormal
+    scorable: int  # scans that the model has decided and did not refuse; all counts are of these
+    refused: int  # not scorable, by any threshold
+    suspicious: int
+    uncertain: int
+    turned: Flips  # beside the active threshold
+    healthy: Share  # calibration scans
+    abnormal: Share | None  # scorable scans that people call abnormal
+    abnormal_refused: int
     power: Power | None  # lesions implanted when the model was made
-    chart: Histogram | None  # decided scans; the active threshold in the scan's place
+    chart: Histogram | None  # scorable scans; the active threshold in the scan's place
 
 
 @router.get("/threshold")
@@ -105,35 +111,61 @@ def _k(given: str, current: CurrentThreshold | None) -> float:
     return k
 
 
-def _what_if(site: Site, current: CurrentThreshold, k: float) -> WhatIf:
-    row = current.threshold
-    value = row.mean + k * row.sd
-    site.index.refresh()
-    with site.index.lock:
-        scores = site.index.decided_by(current.threshold.id or 0)
-    decided: NDArray[np.float64] = np.array(list(scores.values()))
-    stored = calibration_scores(site.engine, row.model_id, row.dataset_id)
-    by_scan = dataset_groups(site.engine, row.dataset_id)
-    healthy = np.array([each.value for each in stored])
-    groups = [by_scan[each.scan_id] for each in stored] if row.n_groups is not None else None
-    called = [each.id for each in labelled(site.engine, LabelValue.ABNORMAL)]
-    abnormal = np.array([scores[each] for each in called if each in scores])
+def _what_if(site: Site, current: CurrentThreshold, k: float) -> WhatIf | None:
+    """None where the calibration scores give no threshold."""
+    past, before = _past(site.engine, current.threshold, marks(site.engine).decision)
+    healthy = past.judge.healthy
+    try:
+        fit = fit_threshold(healthy.values, Policy.SIGMAS, k, healthy.groups)
+    except ThresholdUndefined:
+        return None
+    after = past.verdicts(Judge(past.judge.recipe, fit, healthy))
+    verdicts = {each.scan_id: one for each, one in zip(past.scores, after, strict=True)}
+    refused = after.count(Verdict.NOT_SCORABLE)
+    scored = [
+        each.value
+        for each, one in zip(past.scores, after, strict=True)
+        if one is not Verdict.NOT_SCORABLE
+    ]
+    called = [
+        verdicts[each.id]
+        for each in labelled(site.engine, LabelValue.ABNORMAL)
+        if each.id in verdicts
+    ]
+    judged = [one is Verdict.SUSPICIOUS for one in called if one is not Verdict.NOT_SCORABLE]
     return WhatIf(
         k=k,
-        value=value,
-        flagged=int(np.count_nonzero(decided > value)),
-        decided=len(decided),
-        to_above=int(np.count_nonzero((decided > value) & (decided <= row.value))),
-        to_below=int(np.count_nonzero((decided <= value) & (decided > row.value))),
-        healthy=_share(healthy, value, groups),
-        abnormal=_share(abnormal, value, None),
-        power=power_of(current.model.metrics, value),
-        chart=histogram(decided.tolist(), row.value, value),
+        value=fit.value,
+        scorable=len(scored),
+        refused=refused,
+        suspicious=after.count(Verdict.SUSPICIOUS),
+        uncertain=after.count(Verdict.UNCERTAIN),
+        turned=flips(before, after),
+        healthy=Share(
+            sum(each > fit.value for each in healthy.values),
+            fit.n,
+            *promised_rate(healthy.values, fit.value, healthy.groups, conformal=False),
+        ),
+        abnormal=_share(judged),
+        abnormal_refused=len(called) - len(judged),
+        power=power_of(current.model.metrics, fit.value),
+        chart=histogram(scored, current.threshold.value, fit.value),
     )
 
 
-def _share(scores: NDArray[np.float64], value: float, groups: list[int] | None) -> Share | None:
-    if len(scores) == 0:
+@lru_cache(maxsize=1)
+def _past(
+    engine: Engine,
+    threshold: Threshold,
+    last_decision: int,  # noqa: ARG001 - what was read is kept until there are more
+) -> tuple[DecidedEvidence, list[Verdict]]:
+    """What the active model has decided, and its threshold's verdicts: a slider asks often."""
+    past = decided_evidence(engine, threshold)
+    return past, past.verdicts()
+
+
+def _share(flagged: list[bool]) -> Share | None:
+    if not flagged:
         return None
-    above = int(np.count_nonzero(scores > value))
-    return Share(above, len(scores), *promised_rate(scores, value, groups, conformal=False))
+    rate = promised_rate(np.array(flagged, float), 0.5, None, conformal=False)
+    return Share(sum(flagged), len(flagged), *rate)

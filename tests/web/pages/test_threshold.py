@@ -1,13 +1,21 @@
 """Another threshold through stored scores, and recalibrating or activating from a page."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
 
-from db.repository.models import activate, threshold_by_id
+from db.repository.decisions import ScoredScan, append_scored
+from db.repository.models import activate, dataset_roles, threshold_by_id
+from mriad_model.built_in_recipes import AUTOENCODER
+from mriad_model.decision_recipes import UncertainRecipe
+from mriad_model.enums import Policy, Role, Verdict
 from mriad_model.promotion.power import METRIC, ImplantScore, to_metric
+from mriad_model.recipes import Recipe
+from tasks.training.thresholds import propose
+from tests.support.hand import NOON
 from tests.web.conftest import ORIGIN, Pages
 from web.access import sign_in_token
 from web.app import create_app
@@ -27,30 +35,88 @@ def begun(pages: Pages) -> list[list[str]]:
     return commands
 
 
-def test_another_threshold_is_weighed_by_stored_scores(pages: Pages) -> None:
-    pages.hand.decide(pages.model_id, None, {2: 0.65})  # the calibration scan
+@pytest.fixture
+def drawn(pages: Pages) -> Pages:
+    """Pages whose active model has calibration scores of mean 0.4 and spread 0.1."""
+    draw(pages, replace(AUTOENCODER, uncertain=None))
+    return pages
+
+
+def draw(pages: Pages, recipe: Recipe, metrics: str = "{}") -> None:
+    hand, engine = pages.hand, pages.site.engine
+    train, *healthy = hand.scans("taught too", "low", "high")
+    dataset_id = hand.dataset(train=[train], calibration=healthy)
+    pages.model_id = hand.model(dataset_id, "drawn", recipe.to_json(), metrics)
+    pages.threshold_id = hand.threshold(pages.model_id, dataset_id)
+    activate(engine, pages.threshold_id, "drawn", "me")
+    hand.decide(pages.model_id, None, dict(zip(healthy, (0.3, 0.5), strict=True)))
+
+
+def test_another_threshold_is_weighed_by_stored_scores(drawn: Pages) -> None:
     for name, value in (("a.png", 0.45), ("b.png", 0.6), ("c.png", 0.9)):
-        scan_id = pages.picture(name, value)
-    pages.review(scan_id, "abnormal")
-    text = pages.get("/threshold?sigmas=3").text  # 0.4 + 3 * 0.1
+        scan_id = drawn.picture(name, value)
+    drawn.review(scan_id, "abnormal")
+    text = drawn.get("/threshold?sigmas=3").text  # 0.4 + 3 * 0.1
     assert "<b>1</b> of 3 decided scans, 33.3 %" in text
-    assert "<b>0</b> up, <b>1</b> down" in text
+    assert "<b>0</b> suspicious, <b>0</b> uncertain, <b>1</b> normal" in text
     assert "<b>1 of 1</b> scans that people call abnormal" in text
     assert "<b>0 %</b> of healthy calibration scans" in text
-    text = pages.get("/threshold?sigmas=0").text
-    assert "<b>1</b> up, <b>0</b> down" in text
-    assert "<b>100 %</b> of healthy calibration scans" in text
-    assert "+1.00" in pages.get("/threshold").text  # the active one, 0.5
+    text = drawn.get("/threshold?sigmas=0.4").text
+    assert "<b>1</b> suspicious, <b>0</b> uncertain, <b>0</b> normal" in text
+    assert "<b>50 %</b> of healthy calibration scans" in text
+    assert "+1.00" in drawn.get("/threshold").text  # the active one, 0.5
+
+
+def test_what_would_turn_is_what_a_recalibration_would_turn(pages: Pages) -> None:
+    """By the uncertain band, the folds' spread and the gate too; refused scans are left out."""
+    draw(pages, replace(AUTOENCODER, uncertain=UncertainRecipe(), calibrate_by_group=False))
+    figures = (
+        (0.1, 0.2, None), (0.48, 0.2, None), (0.58, 0.95, None), (0.6, 0.3, 0.2), (0.75, 0.4, 0.1),
+        (0.9, 0.5, None), (1.2, 0.99, 0.01), (3.0, 26.0, None), (0.2, 1.5, None),
+    )  # fmt: skip
+    rows = [
+        ScoredScan(scan_id, value, verdict=Verdict.NORMAL, p_value=0.25, gate=gate, spread=spread)
+        for scan_id, (value, gate, spread) in zip(
+            pages.hand.scans(*(f"s{n}" for n in range(len(figures)))), figures, strict=True
+        )
+    ]
+    engine = pages.site.engine
+    append_scored(
+        engine, pages.model_id, pages.threshold_id, rows, run_id=pages.hand.run(), now=NOON
+    )
+    turned = set()
+    for k in (0.5, 1.0, 2.0, 3.0, 4.0, 6.0):
+        would = propose(engine, Policy.SIGMAS, k)
+        text = pages.get(f"/threshold?sigmas={k}").text
+        assert "of 7 decided scans" in text
+        assert "2 not scorable are counted nowhere" in text
+        found = re.findall(r"<b>(\d+)</b> (?:suspicious|uncertain|normal)", text)
+        flips = would.flips
+        assert [int(each) for each in found] == [
+            flips.to_suspicious,
+            flips.to_uncertain,
+            flips.to_normal,
+        ], k
+        turned.add(tuple(found))
+    assert len(turned) > 3
+
+
+def test_too_few_calibration_scores_are_said(pages: Pages) -> None:
+    assert "no spread of healthy scores" in pages.get("/threshold").text
 
 
 def test_what_a_threshold_finds_of_implants_is_told_of_models_that_were_measured(
-    pages: Pages,
+    drawn: Pages,
 ) -> None:
+    pages = drawn
     assert "implants found" not in pages.get("/threshold").text  # a model of before
     implants = [ImplantScore(i, "mass", 30.0, 0.1 * i, 0.0) for i in range(10)]
     dataset_id = threshold_by_id(pages.site.engine, pages.threshold_id).dataset_id
     metrics = json.dumps({METRIC: to_metric(implants)})
-    model_id = pages.hand.model(dataset_id, "measured", metrics=metrics)
+    roles = dataset_roles(pages.site.engine, dataset_id)
+    healthy = [each for each, role in roles.items() if role is Role.CALIBRATION]
+    model_id = pages.hand.model(dataset_id, "measured", AUTOENCODER.to_json(), metrics)
+    pages.hand.decide(model_id, None, dict(zip(healthy, (0.3, 0.5), strict=True)))
     activate(pages.site.engine, pages.hand.threshold(model_id, dataset_id), "measured", "me")
     assert "<b>20 %</b> of 10 implanted lesions" in pages.get("/threshold?sigmas=3.5").text  # 0.75
     listed = pages.get("/models").text

@@ -55,6 +55,17 @@ def test_uncertain_scans_wait_too_and_say_why(pages: Pages) -> None:
     assert "+26" not in text + page  # a score that says nothing, in standard deviations
     rows = pages.get("/worklist.json?verdict=any").json()["scans"]
     assert [each["reason"] for each in rows] == [None, near, unlike]
+    figures = ("score", "sigmas", "threshold", "p_value")
+    assert [rows[-1][name] for name in figures] == [None] * 4
+    assert None not in [rows[0][name] for name in figures]
+    (line,) = csv.DictReader(io.StringIO(pages.get("/worklist.csv?verdict=not_scorable").text))
+    assert [line[name] for name in figures] == [""] * 4
+    assert line["reason"] == unlike
+    assert '<td class="number">3</td>' not in page  # among its decisions
+    assert pages.listed("?verdict=any&above=20") == []
+    assert pages.listed("?verdict=any&p=1&sort=p") == [unsure, sure]
+    assert pages.listed("?verdict=any&sort=p")[-1] == photograph
+    assert f'href="/scan/{photograph}"' not in pages.get("/population").text
 
 
 @pytest.mark.parametrize("sort", list(SORTS))
