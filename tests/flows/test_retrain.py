@@ -115,6 +115,8 @@ def test_the_mornings_page_tells_of_the_new_model_that_the_same_night_tried(
     page = (trained.home / nightly(trained.home).scoring.report).read_text()
     assert "A new model was trained" not in page  # told the morning before
 
+    as_many = dict.fromkeys(("current", "candidate", "difference", "at_most"), 0.0)
+    monkeypatch.setattr("mriad_model.promotion.comparison._caught", lambda *_: as_many)
     for name in ("margin", "rate_margin"):
         monkeypatch.setenv(f"MRIAD_RETRAIN_{name.upper()}", "0.45")
     monkeypatch.setenv("MRIAD_RETRAIN_MIN", "1")

@@ -1,3 +1,5 @@
+from hashlib import sha256
+
 import numpy as np
 import pytest
 
@@ -60,8 +62,10 @@ def test_a_file_of_mean_heads_gives_what_was_written(tmp_path, monkeypatch):
 
     template = drawn_template(T1)
     path = tmp_path / "drawn.safetensors"
-    path.write_bytes(to_file({T1: template.mean}, template.brain))
+    data = to_file({T1: template.mean}, template.brain)
+    path.write_bytes(data)
     monkeypatch.setattr(module, "PATH", path)
+    monkeypatch.setattr(module, "SHA256", sha256(data).hexdigest())
     again = module.drawn_template.__wrapped__(T1)
 
     assert np.array_equal(again.mean, template.mean)
