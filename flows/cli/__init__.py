@@ -1,1 +1,1 @@
-"""The command line: one file a group of commands, every document it prints in `output`."""
+"""The command line: one file a group of commands, every document it prints in `documents`."""

@@ -12,7 +12,9 @@ from typing import Annotated, Literal
 import typer
 
 from db.repository.models import active_threshold
-from flows.cli import lines, output
+from flows.cli import lines
+from flows.cli.documents.intake import nothing_ingested_document
+from flows.cli.documents.scoring import nothing_scored_document
 from flows.cli.options import (
     AsJson,
     Contrast,
@@ -36,16 +38,17 @@ from flows.cli.options import (
 )
 from flows.cli.preconditions import (
     COMPARATOR,
+    chosen_recipe,
     comparator,
     holds_files,
     listing_of,
     model_named,
     nothing_to_score,
+    of_contrast,
     require_healthy,
     unmatched_lines,
 )
 from flows.context import (
-    Context,
     bring_up_to_date,
     existing,
     folder_name,
@@ -54,7 +57,6 @@ from flows.context import (
 )
 from flows.demo_home import demo_home, refuse_other_data
 from flows.settings import local_user
-from mriad_model.built_in_recipes import recipe_named
 from mriad_model.detection.adaptation import adapted, require_learns_abnormal
 from mriad_model.enums import LabelValue, Policy
 from mriad_model.errors import NoScans, SettingsError
@@ -82,7 +84,7 @@ def ingest(
     unmatched = unmatched_lines(labels, folder)
     if not holds_files(folder, files):
         bring_up_to_date(read_context(home))  # its settings, too, are looked at
-        lines.show_no_files(output.nothing_ingested_document(unmatched), as_json=as_json)
+        lines.show_no_files(nothing_ingested_document(unmatched), as_json=as_json)
         return
     with flow_context(home) as place:
         from flows.ingest import ingest_scans
@@ -125,9 +127,9 @@ def train(
         raise SettingsError("--from adapts a model by its own recipe: leave out --recipe")
     origin = None if from_model is None else model_named(database(str(before.home)), from_model)
     if origin is None:
-        chosen = _recipe(before, epochs, contrast)
+        chosen = chosen_recipe(before, epochs, contrast)
     else:
-        chosen = _of_contrast(adapted(Recipe.from_json(origin.recipe), epochs), contrast)
+        chosen = of_contrast(adapted(Recipe.from_json(origin.recipe), epochs), contrast)
     if use_abnormal:
         require_learns_abnormal(Recipe.from_json(chosen))
     elif masks is not None:
@@ -241,7 +243,7 @@ def score(
     folder = given or folder_name(before.home / "inbox")
     if nothing_to_score(engine, folder, files):
         ids = active.threshold.model_id, active.activation.threshold_id
-        lines.show_no_files(output.nothing_scored_document(*ids), as_json=as_json)
+        lines.show_no_files(nothing_scored_document(*ids), as_json=as_json)
         return
     with flow_context(home, device=device) as place:
         from flows.score import score_new_scans
@@ -316,9 +318,9 @@ def evaluate(
         raise SettingsError(f"--recipes {recipes}: a recipe is named twice")
     given = {"recipe": names[0] if names else recipe, "seed": seed, "sigmas": sigmas}
     given["device"] = device
-    chosen = _recipe(read_context(home, **given), epochs, contrast)
+    chosen = chosen_recipe(read_context(home, **given), epochs, contrast)
     others = [
-        _recipe(read_context(home, **given | {"recipe": name}), epochs, contrast)
+        chosen_recipe(read_context(home, **given | {"recipe": name}), epochs, contrast)
         for name in names[1:]
         if name != COMPARATOR
     ]
@@ -376,25 +378,3 @@ def demo(
 
         found = run_demo(place.home, given, place.settings, epochs)
     lines.show_demo(place.home, found, as_json=as_json)
-
-
-def _recipe(place: Context, epochs: int | None, contrast: str | None) -> str:
-    """The recipe chosen, as flows take it. Raises SettingsError: there is none of that name."""
-    chosen = recipe_named(place.settings.recipe).with_training(max_epochs=epochs)
-    return _of_contrast(chosen, contrast)
-
-
-def _of_contrast(recipe: Recipe, contrast: str | None) -> str:
-    """The recipe for volumes of a contrast, where one is given, as flows take it.
-
-    Raises:
-        SettingsError: it is for pictures, which have no contrast.
-    """
-    if contrast is None:
-        return recipe.to_json()
-    if recipe.volumes is None:
-        raise SettingsError(
-            f"contrast {contrast!r}: the recipe {recipe.name!r} is for pictures, whose "
-            "contrast is not known; add --recipe volume"
-        )
-    return recipe.with_contrast([contrast]).to_json()

@@ -1,12 +1,18 @@
-"""What commands that run a flow print: the document of `flows.cli.output`, or lines and tables."""
+"""What commands that run a flow print: a document of `flows.cli.documents`, or lines."""
 
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.cli import output
 from flows.cli.console import Cell, show_json, show_lines, show_notice, show_some, show_table
+from flows.cli.documents.demonstration import demo_document
+from flows.cli.documents.evaluation import evaluate_document
+from flows.cli.documents.fields import Document
+from flows.cli.documents.intake import ingest_document
+from flows.cli.documents.scoring import report_document, score_document
+from flows.cli.documents.thresholds import recalibrate_document
+from flows.cli.documents.training import retrain_document, train_document
 from flows.messages import counted, sentence
 from mriad_model.rejections import group_by_folder, split_rejections
 from mriad_model.shares import with_interval
@@ -133,7 +139,7 @@ def show_ingest(
 ) -> None:
     """The result of `mriad ingest`; lines of a CSV that name no file were printed before."""
     if as_json:
-        show_json(output.ingest_document(found, unmatched))
+        show_json(ingest_document(found, unmatched))
         return
     rejected, labels = len(group_by_folder(found.rejected)), counted(found.labelled, "label")
     show_lines(INGESTED.format(found, rejected=rejected, labels=labels))
@@ -145,7 +151,7 @@ def show_ingest(
     show_notice()
 
 
-def show_no_files(document: output.Document, *, as_json: bool) -> None:
+def show_no_files(document: Document, *, as_json: bool) -> None:
     """The result of a command on a folder without files."""
     if as_json:
         show_json(document)
@@ -157,7 +163,7 @@ def show_no_files(document: output.Document, *, as_json: bool) -> None:
 def show_train(found: "TrainingResult", *, as_json: bool) -> None:
     """The result of `mriad train`."""
     if as_json:
-        show_json(output.train_document(found))
+        show_json(train_document(found))
         return
     loss = found.validation_loss
     best = EPOCHS.format(found, loss="" if loss is None else VALIDATION_LOSS.format(loss))
@@ -203,7 +209,7 @@ def _compared(found: "CandidateFigures") -> str:
 def show_retrain(found: "RetrainingResult", *, as_json: bool) -> None:
     """The result of `mriad retrain`, or why nothing was trained."""
     if as_json:
-        show_json(output.retrain_document(found))
+        show_json(retrain_document(found))
         return
     if found.model_id is None:
         show_lines(sentence(found.why))
@@ -222,7 +228,7 @@ def show_retrain(found: "RetrainingResult", *, as_json: bool) -> None:
 def show_recalibrate(proposal: "Proposal", threshold_id: int | None, *, as_json: bool) -> None:
     """The result of `mriad recalibrate`; without a threshold id, of a dry run."""
     if as_json:
-        show_json(output.recalibrate_document(proposal, threshold_id))
+        show_json(recalibrate_document(proposal, threshold_id))
         return
     which = (RECALIBRATED if threshold_id else PROPOSED).format(threshold=threshold_id)
     verb = "turned" if threshold_id else "would turn"
@@ -240,7 +246,7 @@ def show_recalibrate(proposal: "Proposal", threshold_id: int | None, *, as_json:
 def show_score(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     """The result of `mriad score`."""
     if as_json:
-        show_json(output.score_document(found))
+        show_json(score_document(found))
         return
     rejected, limited, unregistered = split_rejections(found.rejected)
     show_lines(SCORED.format(found, rejected=len(group_by_folder(rejected))))
@@ -265,7 +271,7 @@ def show_score(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
 def show_report(home: Path, found: "WeeklyReport", *, as_json: bool) -> None:
     """The result of `mriad report`."""
     if as_json:
-        show_json(output.report_document(found))
+        show_json(report_document(found))
         return
     show_lines(
         WEEK.format(
@@ -290,7 +296,7 @@ def show_evaluate(
 ) -> None:
     """The result of `mriad evaluate`."""
     if as_json:
-        show_json(output.evaluate_document(found, unmatched))
+        show_json(evaluate_document(found, unmatched))
         return
     _show_evaluation(found.report, found.others)
     show_lines(*(REPORT.format(path=home / page) for page in (found.page, *found.pages)))
@@ -300,7 +306,7 @@ def show_evaluate(
 def show_demo(home: Path, found: "DemoResult", *, as_json: bool) -> None:
     """The result of `mriad demo`."""
     if as_json:
-        show_json(output.demo_document(found))
+        show_json(demo_document(found))
         return
     values = {
         "new": counted(found.intake.new, "scan"),

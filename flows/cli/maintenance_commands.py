@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli import output
 from flows.cli.console import (
     MORE,
     MOST_LISTED,
@@ -22,6 +21,7 @@ from flows.cli.console import (
     show_section,
     show_some,
 )
+from flows.cli.documents.maintenance import backup_document, check_document, verify_document
 from flows.cli.options import AsJson, Device, Home, flow_context
 from flows.context import read_context
 from flows.messages import counted, sentence
@@ -82,7 +82,7 @@ def backup(
     target = Path(os.path.abspath(path))  # noqa: PTH100 - keep links
     made = back_up(place.record_to_read(), place.home, target)
     if as_json:
-        show_json(output.backup_document(made))
+        show_json(backup_document(made))
     else:
         _show_backup(made)
     if made.missing or made.broken:
@@ -140,7 +140,7 @@ def check(
         report = checked(record, place.home, contents=not quick, since=kept)
     seconds = time.monotonic() - started
     if as_json:
-        show_json(output.check_document(report, seconds))
+        show_json(check_document(report, seconds))
     else:
         _show_check(report, seconds)
         if kept and not any(each.kind == "other_record" for each in report.problems):
@@ -235,7 +235,7 @@ def verify(
 def show_verify(report: "ReplayReport", *, as_json: bool) -> None:
     """The result of `mriad verify`."""
     if as_json:
-        show_json(output.verify_document(report))
+        show_json(verify_document(report))
         return
     show_lines(
         REPLAYED.format(

@@ -1,4 +1,4 @@
-"""Checks before any server is started: folder, CSV, healthy pool, model.
+"""Checks before any server is started: folder, CSV, recipe, healthy pool, model.
 
 A mistake, or nothing to do, then starts no server.
 """
@@ -12,13 +12,15 @@ from db.repository.labels import healthy_pool
 from db.repository.models import active_threshold, model_by_id
 from db.repository.runs import was_cut_off
 from flows.cli.options import LARGEST_ID
-from flows.context import folder_name
+from flows.context import Context, folder_name
 from flows.messages import say
+from mriad_model.built_in_recipes import recipe_named
 from mriad_model.datasets.labels import LabelLine, read_label_lines
 from mriad_model.errors import SettingsError, TooFewScans
 from mriad_model.evaluation.listing import Listing, Patients, read_scan_csv
 from mriad_model.paths import escape_path, unescape_path
 from mriad_model.readers.folders import list_files
+from mriad_model.recipes import Recipe
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -121,3 +123,25 @@ def model_named(engine: "Engine", text: str) -> Model:
 def nothing_to_score(engine: "Engine", folder: str, glob: str) -> bool:
     """Whether a folder is empty, and no interrupted run waits for a report."""
     return not holds_files(folder, glob) and not was_cut_off(engine, "score_new_scans")
+
+
+def chosen_recipe(place: Context, epochs: int | None, contrast: str | None) -> str:
+    """The recipe chosen, as flows take it. Raises SettingsError: there is none of that name."""
+    chosen = recipe_named(place.settings.recipe).with_training(max_epochs=epochs)
+    return of_contrast(chosen, contrast)
+
+
+def of_contrast(recipe: Recipe, contrast: str | None) -> str:
+    """The recipe for volumes of a contrast, where one is given, as flows take it.
+
+    Raises:
+        SettingsError: it is for pictures, which have no contrast.
+    """
+    if contrast is None:
+        return recipe.to_json()
+    if recipe.volumes is None:
+        raise SettingsError(
+            f"contrast {contrast!r}: the recipe {recipe.name!r} is for pictures, whose "
+            "contrast is not known; add --recipe volume"
+        )
+    return recipe.with_contrast([contrast]).to_json()

@@ -15,7 +15,6 @@ from db.repository.models import current_threshold, models, threshold_by_id, thr
 from db.repository.rejections import rejections_at
 from db.repository.scan_details import ScanDetails, scan_details
 from db.repository.sightings import rejected_beside
-from flows.cli import output
 from flows.cli.console import (
     Cell,
     short_time,
@@ -25,9 +24,10 @@ from flows.cli.console import (
     show_notice,
     show_table,
 )
+from flows.cli.documents.scans import HISTORY_COLUMNS, decision_line, history_document
+from flows.cli.documents.thresholds import activate_document, threshold_document
 from flows.cli.options import LARGEST_ID, AsJson, Home
 from flows.cli.show import details_document, show_details
-from flows.cli.threshold_output import threshold_document
 from flows.context import read_context, write_context
 from flows.messages import counted, say
 from flows.settings import local_user
@@ -126,9 +126,9 @@ def history(
     if past := sum(row.threshold_id != now for row in rows):
         say(past_decisions(past, now))
     if as_json:
-        show_json(output.history_document(rows, more, now))
+        show_json(history_document(rows, more, now))
     elif csv:
-        show_csv([output.decision_line(row) for row in rows], output.HISTORY_COLUMNS)
+        show_csv([decision_line(row) for row in rows], HISTORY_COLUMNS)
     else:
         show_table(TITLE, tuple(TABLE.values()), [_table_row(row) for row in rows])
         show_notice()
@@ -141,7 +141,7 @@ def past_decisions(n: int, active: int | None) -> str:
 
 
 def _table_row(row: DecisionRow) -> list[Cell]:
-    line = {**output.decision_line(row), "decided_at": short_time(row.decided_at)}
+    line = {**decision_line(row), "decided_at": short_time(row.decided_at)}
     if row.verdict is Verdict.NOT_SCORABLE:
         line |= dict.fromkeys(("score", "threshold", "p_value"))  # they say nothing
     return [line[name] for name in TABLE]
@@ -201,7 +201,7 @@ def activate(
         decisions = decide_again(engine, threshold, run.id)
         run.counts.update(threshold_id=threshold, decisions=decisions)
     if as_json:
-        show_json(output.activate_document(threshold, model_id, decisions))
+        show_json(activate_document(threshold, model_id, decisions))
     else:
         show_lines(ACTIVATED.format(threshold=threshold, model=model_id, decisions=decisions))
         show_notice()

@@ -7,8 +7,8 @@ import typer
 from db.entities import Label
 from db.repository.models import current_threshold
 from db.repository.reviews import standing_label
-from flows.cli import output
 from flows.cli.console import formatted, show_json, show_lines, show_notice
+from flows.cli.documents.scans import review_document
 from flows.cli.options import AsJson, Home, Reviewer, reviewer_name
 from flows.cli.record_commands import details_of
 from flows.context import read_context, write_context
@@ -75,7 +75,7 @@ def review(
         result = answer_decision(engine, decision, verdict, name, note)
     label = standing_label(engine, details.decisions[0].scan_id)
     if as_json:
-        show_json(output.review_document(result, label))
+        show_json(review_document(result, label))
     else:
         _show(result, label)
 

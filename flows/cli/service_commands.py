@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from db.repository.models import current_threshold
-from flows.cli import output
 from flows.cli.console import show_json, show_lines
+from flows.cli.documents.service import up_document, watch_document, web_document
 from flows.cli.options import AsJson, Device, Home, flow_context
 from flows.context import Context, write_context
 from flows.messages import say
@@ -68,7 +68,7 @@ def watch(
         scorer = "the deployment on-new-scans" if served else "this process"
         say(f"watching {escape_path(root)}; scored by {scorer}")
         if as_json:
-            show_json(output.watch_document(escape_path(root), scorer))
+            show_json(watch_document(escape_path(root), scorer))
             sys.stdout.flush()
         if served:
             with closing(
@@ -141,7 +141,7 @@ def web(
 
 def _show_address(found: str, as_json: bool, private: bool) -> None:
     if as_json:
-        show_json(output.web_document(found))
+        show_json(web_document(found))
     else:
         show_lines(where_to_read(found, private))
     sys.stdout.flush()
@@ -203,7 +203,7 @@ def up(
         if not active:
             say("no model is active: scans wait until there is one (mriad train)")
         if as_json:
-            show_json(output.up_document(escape_path(root), pages, read))
+            show_json(up_document(escape_path(root), pages, read))
             sys.stdout.flush()
 
     serving()

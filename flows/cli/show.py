@@ -8,8 +8,9 @@ from typing import Any
 from db.entities import Heatmap, Label, Model, Review
 from db.repository.scan_details import ScanDetails, ScoreDetails
 from db.repository.sightings import RejectedBeside
-from flows.cli import output
 from flows.cli.console import Cell, short_time, show_lines, show_section, sparkline
+from flows.cli.documents.fields import Document
+from flows.cli.documents.scans import show_document
 from flows.cli.findings import show_findings
 from mriad_model.enums import LabelSource, Verdict
 from mriad_model.files import sha256_of
@@ -23,11 +24,11 @@ MORE_REJECTIONS = "and {n} more"
 AS_RECORDED, CHANGED, MISSING, UNREADABLE = "as recorded", "changed", "missing", "unreadable"
 
 
-def details_document(home: Path, details: ScanDetails) -> output.Document:
+def details_document(home: Path, details: ScanDetails) -> Document:
     """The JSON document of `mriad show`."""
     n_slices = [_n_slices(details, score) for score in details.scores]
     files = [[_file_state(home, each) for each in score.heatmaps] for score in details.scores]
-    return output.show_document(details, n_slices, files)
+    return show_document(details, n_slices, files)
 
 
 def show_details(home: Path, details: ScanDetails) -> None:

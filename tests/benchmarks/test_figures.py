@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.figures import SETS, ixi, kaggle253_without, lgg55, markdown, write_list
-from flows.cli.output import evaluate_document
+from flows.cli.documents.evaluation import evaluate_document
 from flows.evaluate import EvaluationResult
 from mriad_model.evaluation.listing import read_scan_csv
 from mriad_model.evaluation.summary import summarise

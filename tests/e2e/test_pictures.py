@@ -16,8 +16,8 @@ from db.repository.models import current_threshold, dataset_roles, model_by_id
 from db.repository.runs import run_by_id, runs_since
 from db.repository.scan_details import decisions_for_replay
 from db.repository.sightings import sightings
+from flows.cli.documents.evaluation import evaluate_document
 from flows.cli.lines import NO_FILES, RECOVERED, show_score
-from flows.cli.output import evaluate_document
 from flows.evaluate import evaluate_model
 from flows.ingest import ingest_scans
 from flows.recalibrate import recalibrate_threshold

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import safetensors.torch
 
+from flows.cli.documents.maintenance import verify_document
 from flows.cli.maintenance_commands import NOT_RECORDED, show_verify
-from flows.cli.output import verify_document
 from mriad_model.decision_recipes import UncertainRecipe
 from mriad_model.detection.model_file import read_header
 from mriad_model.detection.thresholds import fit_threshold, p_value, verdict

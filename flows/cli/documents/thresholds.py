@@ -1,16 +1,35 @@
-"""Thresholds in the documents of `flows.cli.output`: what one promises, and what it finds."""
+"""Documents of `mriad recalibrate` and `activate`: what a threshold promises, and what it finds."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from db.entities import Threshold
+from flows.cli.documents.fields import Document, keys
 
 if TYPE_CHECKING:
     from mriad_model.promotion.power import Power, ShareFound
     from tasks.training.threshold_figures import Compared
+    from tasks.training.thresholds import Proposal
 
 RATE = "n_groups rate rate_low rate_high"
 COLUMNS = f"id model_id dataset_id policy mean sd n k value run_id created_at {RATE}"
 COMPARED = "at n_healthy n_abnormal flagged auroc_implanted auroc_abnormal"
+
+
+def recalibrate_document(proposal: "Proposal", threshold_id: int | None) -> Document:
+    """`mriad recalibrate`; without a threshold id, a dry run."""
+    return {
+        "threshold_id": threshold_id,
+        **keys(proposal.fit, f"policy mean sd n k value {RATE}"),
+        "flips": keys(proposal.flips, "to_suspicious to_normal to_uncertain"),
+        "decided": proposal.decided,
+        "power": power_document(proposal.power),
+        "dry_run": threshold_id is None,
+    }
+
+
+def activate_document(threshold_id: int, model_id: int, decisions: int) -> Document:
+    """`mriad activate THRESHOLD`."""
+    return {"threshold_id": threshold_id, "model_id": model_id, "decisions": decisions}
 
 
 def threshold_document(
@@ -19,7 +38,7 @@ def threshold_document(
     compared: "Compared | None",
     power: "Power | None",
     active: int | None,
-) -> dict[str, Any]:
+) -> Document:
     """A line of `mriad activate` without a threshold, which lists them under `thresholds`."""
     return {
         **{name: getattr(row, name) for name in COLUMNS.split()},
@@ -30,7 +49,7 @@ def threshold_document(
     }
 
 
-def power_document(found: "Power | None") -> dict[str, Any] | None:
+def power_document(found: "Power | None") -> Document | None:
     """Of all implants, by size and by kind; null where the model was not measured."""
     if found is None:
         return None

@@ -11,249 +11,81 @@ from typing import Any
 import pytest
 import typer
 
-from db.engine.chain_head import Head
-from db.engine.integrity import Counts
-from db.entities import (
-    Arrival,
-    Finding,
-    FindingLimit,
-    Heatmap,
-    Label,
-    Model,
-    Rejection,
-    Review,
-    Run,
-    Scan,
-    Score,
-    Sighting,
-    Threshold,
-)
 from db.repository.history import DecisionRow
-from db.repository.scan_details import ScanDetails, ScoreDetails
-from db.repository.sightings import RejectedBeside
 from flows.cli import main as cli
-from flows.cli import output
-from flows.cli.threshold_output import threshold_document
+from flows.cli.documents.demonstration import demo_document
+from flows.cli.documents.evaluation import evaluate_document
+from flows.cli.documents.intake import draw_document, ingest_document, nothing_ingested_document
+from flows.cli.documents.maintenance import backup_document, check_document, verify_document
+from flows.cli.documents.scans import (
+    HISTORY_COLUMNS,
+    history_document,
+    review_document,
+    show_document,
+)
+from flows.cli.documents.scoring import nothing_scored_document, report_document, score_document
+from flows.cli.documents.service import up_document, watch_document, web_document
+from flows.cli.documents.thresholds import (
+    activate_document,
+    recalibrate_document,
+    threshold_document,
+)
+from flows.cli.documents.training import retrain_document, train_document
 from flows.demo import DemoResult
-from flows.evaluate import EvaluationResult
-from flows.ingest import IngestResult
 from flows.retrain_result import RetrainingResult
-from flows.score import ScoringResult
-from flows.train import TrainingResult
-from mriad_model.datasets.labels import LabelLine
-from mriad_model.detection.thresholds import Flips, ThresholdFit
-from mriad_model.detection.training import TrainingSummary
-from mriad_model.enums import (
-    HeatmapKind,
-    LabelSource,
-    LabelValue,
-    Policy,
-    RejectionReason,
-    ReviewVerdict,
-    ScanKind,
-    SettledBy,
-    Side,
-    Verdict,
-)
-from mriad_model.evaluation.lesion_metrics import Figure, LesionMetrics, SizeBin
-from mriad_model.evaluation.metrics import (
-    DECISION_METRICS,
-    RANK_METRICS,
-    Advantage,
-    Confusion,
-    Interval,
-    Metrics,
-)
-from mriad_model.evaluation.protocol import EvaluationProtocol
-from mriad_model.evaluation.results import FoldResult, RowKind
-from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, Rival, Sigmas
+from mriad_model.detection.thresholds import Flips
+from mriad_model.enums import ReviewVerdict
 from mriad_model.phantom.write import DrawnScan
-from mriad_model.promotion.power import ImplantScore, power
-from mriad_model.rejections import RejectedItem
 from mriad_model.reports.table import COLUMNS as WORKLIST_COLUMNS
 from tasks.maintenance.backup import Backup
-from tasks.maintenance.check import CheckReport, Problem, ProblemKind
-from tasks.maintenance.verify_report import (
-    Fault,
-    LastBits,
-    Mismatch,
-    Missing,
-    NotRecomputed,
-    ReplayReport,
-    Unreadable,
-)
 from tasks.reports.review import ReviewResult
 from tasks.reports.weekly_report import WeeklyReport
-from tasks.training.candidate_figures import CandidateFigures
 from tasks.training.threshold_figures import Compared
 from tasks.training.thresholds import Proposal
-
-NOON = "2026-11-23T12:00:00.000000+00:00"
-REJECTED = [RejectedItem("inbox/a.txt", RejectionReason.UNSUPPORTED, "not a picture")]
-UNMATCHED = [LabelLine(2, "b.png", LabelValue.HEALTHY)]
-
-RUN = Run("train_model", "x", "0.1.0", None, '{"numpy": "2"}', "cpu", NOON, '{"torch": "2"}', 1)
-SCAN = Scan("ab" * 32, ScanKind.IMAGE, None, None, None, None, '{"rows": 2}', 1, 1, NOON, 1)
-SIGHTING = Sighting(1, "inbox/a.png", 1, 2, 3, 1, NOON, 4, 1)
-REJECTION = Rejection("inbox/a.txt", 1, 2, None, RejectionReason.EMPTY, "", 1, NOON, 4, 1)
-LABEL = Label(1, LabelValue.HEALTHY, LabelSource.REVIEWER, "Ann", NOON, 1)
-MODEL = Model("cd" * 32, "models/a", '{"name": "default"}', 1, '{"epochs": 2}', 1, NOON, 1)
-THRESHOLD = Threshold(1, 1, Policy.SIGMAS, 0.0, 1.0, 9, 1.0, 1.0, 1, NOON, 9, 0.1, 0.0, 0.4, 1)
-SCORE = Score(1, 1, 2.0, 1, NOON, id=1)
-HEATMAP = Heatmap(1, HeatmapKind.MONTAGE, 0, "heatmaps/a.jpg", "ef" * 32, NOON, 1)
-DECISION = DecisionRow(
-    scan_id=1,
-    decision_id=2,
-    path="inbox/a.png",
-    kind=ScanKind.IMAGE,
-    model_id=1,
-    threshold_id=1,
-    score=2.0,
-    threshold=1.0,
-    p_value=0.1,
-    verdict=Verdict.SUSPICIOUS,
-    heatmap_path="heatmaps/a.jpg",
-    decided_at=NOON,
-    review=None,
-)
-REVIEW = Review(1, 2, "Ann", ReviewVerdict.NORMAL, "", NOON, None, 1)
-POWER = power([ImplantScore(1, "mass", 9.0, 2.0, 1.0)], 1.0)
-INGESTED = IngestResult(1, 0, REJECTED, [(1, "inbox/a.png")])
-TRAINED = TrainingResult(
-    *range(1, 10),
-    activated=True,
-    why="trained by hand",
-    learned="scans",
-    warnings=[],
-    comparison=CandidateFigures("no model was active to compare with"),
-    n_folds=0,
-    threshold=THRESHOLD,
-    power=POWER,
-)
-SCORED = ScoringResult(
-    1, 0, REJECTED, *range(9), model_id=1, threshold_id=1, report="reports/a.html", warnings=[],
-    seconds=1.0,
-)  # fmt: skip
-METRICS = Metrics(
-    n_healthy=2,
-    n_abnormal=2,
-    n_repeats=1,
-    n_groups=(2, 2),
-    confusion=Confusion(1, 1, 1, 1),
-    values=dict.fromkeys((*RANK_METRICS, *DECISION_METRICS), 0.5),
-    intervals={"auroc": Interval(0.1, 0.9), "f1": None},
-)
-FIGURE = Figure(0.5, Interval(0.1, 0.9))
-EVALUATED = EvaluationResult(
-    EvaluationReport(
-        protocol=EvaluationProtocol.HELDOUT,
-        recipe='{"name": "default"}',
-        plan="{}",
-        n_files=4,
-        n_folded_away=0,
-        n_contradictory=0,
-        rows=(
-            EvaluatedRow("model", RowKind.MODEL, METRICS),
-            EvaluatedRow("asymmetry", RowKind.DETECTOR, METRICS),
-            EvaluatedRow("entropy", RowKind.BASELINE, METRICS, 0.6),
-        ),
-        rival=Rival("entropy", True, 0.6, Advantage(0.1, Interval(0.0, 0.2))),
-        roc=None,
-        sigmas=Sigmas((), (), 1.0),
-        folds=(
-            FoldResult(
-                protocol=EvaluationProtocol.HELDOUT,
-                repeat=0,
-                fold=0,
-                recipe="{}",
-                plan="{}",
-                n_files=4,
-                n_folded_away=0,
-                n_contradictory=0,
-                n_train=1,
-                n_validation=1,
-                n_calibration=1,
-                rows=(),
-                training=TrainingSummary(9, 4, 0.1, 1.0, 1, 1),
-                epochs=(),
-                pictures=(),
-                seconds=2.0,
-            ),
-        ),
-        pictures=(),
-        seconds=2.0,
-        versus_asymmetry=Advantage(0.1, Interval(0.0, 0.2)),
-        lesions=LesionMetrics(
-            "ml", 1, 1, {"dice": FIGURE}, (SizeBin(0.0, 3.0, 1, FIGURE, FIGURE, 1, FIGURE),)
-        ),
-        strata={"sharpness": FIGURE},
-    ),
-    "reports/b.html",
-    0,
-    REJECTED,
-)
-REPLAYED = ReplayReport(
-    identical=1,
-    mismatched=[Mismatch(1, 1, "score")],
-    unreadable=[Unreadable(1, "a.png", "vanished")],
-    missing=[Missing(1, 1, "heatmaps/a.jpg")],
-    faults=[Fault("model 1", "its file is another")],
-    last_bits=[LastBits(1, 1, True, {"numpy": ["1", "2"]})],
-    not_recomputed=[NotRecomputed("heatmaps", "they differ in their last bits", 1)],
-)
-FINDING = Finding(1, 1, 0.02, 2.0, 20.0, 30.0, 0.0, Side.LEFT)
-LIMIT = FindingLimit(1, 1.5, 1.0, 0.003, 12, 0.75, 1, NOON)
-DETAILS = ScanDetails(
-    scan=SCAN,
-    run=RUN,
-    sightings=(SIGHTING,),
-    labels=(LABEL,),
-    scores=(ScoreDetails(SCORE, MODEL, (0,), (2.0,), (HEATMAP,), (FINDING,), LIMIT),),
-    decisions=(DECISION,),
-    reviews=(REVIEW,),
-    beside=RejectedBeside(1, (REJECTION,)),
-)
-FIT = ThresholdFit(Policy.SIGMAS, 0.0, 1.0, 9, 1.0, 1.0)
-CHECKED = CheckReport(
-    checked=Counts(1, 1, 1, 1),
-    problems=[Problem(ProblemKind.MISSING_MODEL, "model 1 is missing")],
-    orphans=["heatmaps/b.jpg"],
-    unfinished_runs=[RUN],
-    open_arrivals=[Arrival("inbox/s", "ab", 1, SettledBy.QUIET, NOON, 1)],
-    head=Head(1, "ab" * 32, NOON),
+from tests.support.results import (
+    CHECKED,
+    DECISION,
+    DETAILS,
+    EVALUATED,
+    FIT,
+    INGESTED,
+    LABEL,
+    NOON,
+    POWER,
+    REPLAYED,
+    SCORED,
+    THRESHOLD,
+    TRAINED,
+    UNMATCHED,
 )
 
 DOCUMENTS: dict[str, dict[str, Any]] = {
-    "ingest": output.ingest_document(INGESTED, UNMATCHED),
-    "ingest (no files)": output.nothing_ingested_document(UNMATCHED),
-    "train": output.train_document(TRAINED),
-    "retrain": output.retrain_document(RetrainingResult(False, "", 10, 0, 1, power=POWER)),
-    "recalibrate": output.recalibrate_document(
-        Proposal(1, 1, None, FIT, 3, Flips(1, 0), POWER), None
-    ),
-    "score": output.score_document(SCORED),
-    "score (no files)": output.nothing_scored_document(1, 1),
-    "report": output.report_document(WeeklyReport("reports/c.html", 7, 1, 1, 0)),
-    "evaluate": output.evaluate_document(EVALUATED, UNMATCHED),
-    "demo": output.demo_document(DemoResult(INGESTED, TRAINED, SCORED, REPLAYED, EVALUATED)),
-    "history": output.history_document([DECISION], 0, 1),
-    "show": output.show_document(DETAILS, [1], [["as recorded"]]),
-    "review": output.review_document(ReviewResult(1, DECISION, "Ann", ReviewVerdict.NORMAL), LABEL),
-    "verify": output.verify_document(REPLAYED),
-    "activate": output.activate_document(1, 1, 3),
+    "ingest": ingest_document(INGESTED, UNMATCHED),
+    "ingest (no files)": nothing_ingested_document(UNMATCHED),
+    "train": train_document(TRAINED),
+    "retrain": retrain_document(RetrainingResult(False, "", 10, 0, 1, power=POWER)),
+    "recalibrate": recalibrate_document(Proposal(1, 1, None, FIT, 3, Flips(1, 0), POWER), None),
+    "score": score_document(SCORED),
+    "score (no files)": nothing_scored_document(1, 1),
+    "report": report_document(WeeklyReport("reports/c.html", 7, 1, 1, 0)),
+    "evaluate": evaluate_document(EVALUATED, UNMATCHED),
+    "demo": demo_document(DemoResult(INGESTED, TRAINED, SCORED, REPLAYED, EVALUATED)),
+    "history": history_document([DECISION], 0, 1),
+    "show": show_document(DETAILS, [1], [["as recorded"]]),
+    "review": review_document(ReviewResult(1, DECISION, "Ann", ReviewVerdict.NORMAL), LABEL),
+    "verify": verify_document(REPLAYED),
+    "activate": activate_document(1, 1, 3),
     "activate (the list)": {
         "thresholds": [
             threshold_document(THRESHOLD, "pictures", Compared(NOON, 2, 2, 1, 0.9, 0.9), POWER, 1)
         ]
     },
-    "backup": output.backup_document(
-        Backup("/b", "mriad.db", "ab", 1, 1, 1, [], [], NOON, "1:ab:x", [])
-    ),
-    "check": output.check_document(CHECKED, 1.0),
-    "draw": output.draw_document([DrawnScan(Path("scans/no/1.png"), None, None)]),
-    "watch": output.watch_document("inbox", "this process"),
-    "web": output.web_document("http://127.0.0.1:4280/sign-in?token=x"),
-    "up": output.up_document("inbox", "http://127.0.0.1:4200", "http://127.0.0.1:4280/sign-in"),
+    "backup": backup_document(Backup("/b", "mriad.db", "ab", 1, 1, 1, [], [], NOON, "1:ab:x", [])),
+    "check": check_document(CHECKED, 1.0),
+    "draw": draw_document([DrawnScan(Path("scans/no/1.png"), None, None)]),
+    "watch": watch_document("inbox", "this process"),
+    "web": web_document("http://127.0.0.1:4280/sign-in?token=x"),
+    "up": up_document("inbox", "http://127.0.0.1:4200", "http://127.0.0.1:4280/sign-in"),
 }
 
 ITEM = "rejected.path rejected.reason rejected.detail"
@@ -455,8 +287,8 @@ def test_a_document_has_the_keys_of_the_design(command: str) -> None:
 
 
 def test_the_columns_of_the_csvs_hold() -> None:
-    assert " ".join(output.HISTORY_COLUMNS) == DECISIONS
-    assert {each.name for each in fields(DecisionRow)} == set(output.HISTORY_COLUMNS)
+    assert " ".join(HISTORY_COLUMNS) == DECISIONS
+    assert {each.name for each in fields(DecisionRow)} == set(HISTORY_COLUMNS)
     assert WORKLIST_COLUMNS == (
         "scan_id", "result", "path", "kind", "score", "threshold", "sigmas_above_healthy",
         "p_value", "decision_id", "scanner", "study_uid", "series_uid", "heatmap", "reason",

@@ -1,0 +1,125 @@
+"""Documents of `mriad history`, `show` and `review`, and the columns of the CSV of the first."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from db.entities import Heatmap, Label, Model, Run
+from db.repository.history import DecisionRow
+from flows.cli.documents.fields import Document, keys
+from flows.cli.findings import findings_document
+from mriad_model.enums import ScanKind
+
+if TYPE_CHECKING:
+    from db.repository.scan_details import ScanDetails, ScoreDetails
+    from tasks.reports.review import ReviewResult
+
+HISTORY_COLUMNS = (
+    "scan_id",
+    "decision_id",
+    "path",
+    "kind",
+    "model_id",
+    "threshold_id",
+    "score",
+    "threshold",
+    "p_value",
+    "verdict",
+    "heatmap_path",
+    "decided_at",
+    "review",
+    "reason",
+    "gate",
+    "spread",
+)
+
+
+def history_document(
+    rows: Sequence[DecisionRow], more: int, active_threshold_id: int | None
+) -> Document:
+    """`mriad history`; `more` decisions are not listed."""
+    return {
+        "decisions": [decision_line(each) for each in rows],
+        "more": more,
+        "active_threshold_id": active_threshold_id,
+    }
+
+
+def decision_line(row: DecisionRow) -> Document:
+    """A decision as `mriad history` lists it: in JSON, in CSV, in the table."""
+    return {name: getattr(row, name) for name in HISTORY_COLUMNS}
+
+
+def show_document(
+    details: "ScanDetails", n_slices: Sequence[int | None], files: Sequence[Sequence[str]]
+) -> Document:
+    """`mriad show`. JSON text of rows becomes objects.
+
+    `n_slices` in the plane of each score's model; `files`: the state of each score's heatmaps.
+    """
+    rejection = "id path size mtime_ns ctime_ns sha256 reason detail run_id created_at"
+    scores = zip(details.scores, n_slices, files, strict=True)
+    scan = "id sha256 kind patient study_uid series_uid scanner n_slices run_id created_at"
+    sighting = "id scan_id path size mtime_ns ctime_ns inode run_id seen_at"
+    label = "id scan_id value source author created_at"
+    review = "id scan_id decision_id reviewer verdict note withdrawn created_at"
+    return {
+        "scan": {**keys(details.scan, scan), "geometry": details.scan.grid},
+        "run": _run(details.run),
+        "sightings": [keys(each, sighting) for each in details.sightings],
+        "labels": [keys(each, label) for each in details.labels],
+        "scores": [_score(*each, details.scan.kind) for each in scores],
+        "decisions": [decision_line(each) for each in details.decisions],
+        "reviews": [keys(each, review) for each in details.reviews],
+        "beside": {
+            "total": details.beside.total,
+            "rejections": [keys(each, rejection) for each in details.beside.rejections],
+        },
+    }
+
+
+def _run(run: Run) -> Document:
+    return {
+        **keys(run, "id flow flow_run_id software_version git_sha device started_at"),
+        "libraries": json.loads(run.libraries),
+        "environment": json.loads(run.environment or "null"),
+    }
+
+
+def _score(
+    found: "ScoreDetails", n_slices: int | None, files: Sequence[str], kind: ScanKind
+) -> Document:
+    return {
+        "score": keys(found.score, "id scan_id model_id value run_id created_at spread gate"),
+        "model": _model(found.model),
+        "positions": found.positions,
+        "slice_values": found.slice_values,
+        "heatmaps": [_heatmap(*each) for each in zip(found.heatmaps, files, strict=True)],
+        "n_slices": n_slices,
+        **findings_document(found, kind),
+    }
+
+
+def _model(model: Model) -> Document:
+    return {
+        **keys(model, "id sha256 path dataset_id run_id created_at"),
+        "recipe": json.loads(model.recipe),
+        "metrics": json.loads(model.metrics),
+    }
+
+
+def _heatmap(heatmap: Heatmap, file: str) -> Document:
+    return {**keys(heatmap, "id score_id kind position path sha256 created_at"), "file": file}
+
+
+def review_document(found: "ReviewResult", label: Label | None) -> Document:
+    """`mriad review`; `label` is the scan's now."""
+    decision = found.decision
+    return {
+        "review_id": found.review_id,
+        **keys(decision, "scan_id decision_id path score threshold"),
+        "decided": decision.verdict,
+        **keys(found, "reviewer verdict label"),
+        "withdrawn": found.withdrawn and found.withdrawn.id,
+        "label_now": label and label.value,
+    }

@@ -1,0 +1,46 @@
+"""Documents of `mriad score` and `mriad report`."""
+
+from typing import TYPE_CHECKING
+
+from flows.cli.documents.fields import NO_RUN, Document, keys, rejected_items
+from mriad_model.rejections import ALL_SCORED, NotScored
+
+if TYPE_CHECKING:
+    from flows.score import ScoringResult
+    from tasks.reports.weekly_report import WeeklyReport
+
+
+def score_document(found: "ScoringResult") -> Document:
+    """`mriad score`."""
+    return {
+        **keys(found, "new known scored suspicious recovered recovered_suspicious"),
+        **keys(found, "uncertain not_scorable training_scans incompatible unreadable"),
+        **keys(found, "model_id threshold_id report warnings seconds"),
+        "rejected": rejected_items(found.rejected),
+        "why_unreadable": _not_scored(found.why_unreadable),
+    }
+
+
+def nothing_scored_document(model_id: int, threshold_id: int) -> Document:
+    """`mriad score` on a folder without files, for which no run is started."""
+    counts = "scored suspicious uncertain not_scorable recovered recovered_suspicious"
+    not_scored = "training_scans incompatible unreadable"
+    return {
+        **NO_RUN,
+        **dict.fromkeys(f"{counts} {not_scored}".split(), 0),
+        "why_unreadable": _not_scored(ALL_SCORED),
+        "model_id": model_id,
+        "threshold_id": threshold_id,
+        "report": None,
+        "warnings": [],
+        "seconds": 0.0,
+    }
+
+
+def _not_scored(found: NotScored) -> Document:
+    return keys(found, "vanished unfit reasons")
+
+
+def report_document(found: "WeeklyReport") -> Document:
+    """`mriad report`."""
+    return keys(found, "report days runs suspicious uncertain not_scorable warnings")
