@@ -26,7 +26,7 @@ COMMAND = re.compile(r"^\$ (mriad .*)$", re.MULTILINE)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 NO_BROWSER = "mriad: no Chromium on the PATH; on Debian: apt-get install chromium"
 MRIAD = str(Path(sys.executable).with_name("mriad"))
-MISSED = "67"  # id of the scan
+SHOWN = "67"  # id of a scan with an infarct
 WIDTH = 1100  # pixels
 EXAMPLE_FOLDER = "/home/you/lesson"  # as the tutorial prints it
 # picture -> the page it shows, below the home, and how much of it, in pixels from the top
@@ -52,14 +52,14 @@ def take(browser: str, page: Path, folder: Path, picture: Path, height: int) -> 
 
 
 def copy_montage(folder: Path) -> None:
-    """The montage of the scan that the tutorial's model misses, as its record names it."""
+    """The montage of the scan with an infarct, as its record names it."""
     home = folder / "mriad-home"
-    command = [MRIAD, "show", MISSED, "--json", "--home", str(home)]
+    command = [MRIAD, "show", SHOWN, "--json", "--home", str(home)]
     shown = subprocess.run(command, check=True, capture_output=True)
     drawn = json.loads(shown.stdout)["scores"][0]["heatmaps"]
     montage = next(each["path"] for each in drawn if each["kind"] == "montage")
     with Image.open(home / montage) as picture:
-        picture.save(DOCS / "images" / "missed-infarct.jpg", quality=80)
+        picture.save(DOCS / "images" / "infarct.jpg", quality=80)
 
 
 def main() -> int:
@@ -81,7 +81,7 @@ def main() -> int:
             page = max((folder / "mriad-home").glob(pattern))
             take(browser, page, folder, DOCS / "images" / picture, height)
         copy_montage(folder)
-        take_pages(browser, folder / "mriad-home", MISSED, EXAMPLE_FOLDER, DOCS / "images")
+        take_pages(browser, folder / "mriad-home", SHOWN, EXAMPLE_FOLDER, DOCS / "images")
     return 0
 
 
