@@ -118,6 +118,7 @@ VOLUME = Recipe(
     ),
     calibrate_by_group=True,
     uncertain=UncertainRecipe(),
+    gate=GateRecipe(limit=4.0),
 )
 
 

@@ -8,7 +8,10 @@ from mriad_model.recipe_fields import Share, between
 
 @dataclass(frozen=True, slots=True)
 class GateRecipe:
-    """How unlike the healthy scans a picture may be, see `mriad_model.detection.gate`."""
+    """How unlike the healthy scans another may be, see `mriad_model.detection`.
+
+    By `gate` there for pictures, by `head_gate` for heads in the normative frame.
+    """
 
     # Standard deviations of how far healthy ones lie from each other
     limit: Annotated[float, between(0.1, 100)] = 5.0

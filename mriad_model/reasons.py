@@ -20,7 +20,7 @@ REASON_TEXTS = {
     DecisionReason.UNLIKE_LEARNED: f"{_OTHER}: another sequence, plane or source, or no head",
     DecisionReason.CONTRAST_UNKNOWN: f"contrast unknown, and {_OTHER}",
     DecisionReason.NEEDS_LOCAL_HEALTHY: (
-        "a head as another scanner shows it: local healthy scans are needed"
+        "a head as another scanner or protocol shows it: train on 10 to 20 healthy scans from there"
     ),
     DecisionReason.REGISTRATION_FAILED: "registration failed",
 }

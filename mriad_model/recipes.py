@@ -273,7 +273,7 @@ class Recipe:
     calibrate_by_group: bool = False
     cross_fitting: CrossFitting | None = None  # None: training and calibration share no scan
     uncertain: UncertainRecipe | None = None  # None: normal and suspicious alone
-    gate: GateRecipe | None = None  # of pictures; None: all are scorable
+    gate: GateRecipe | None = None  # None: all scans are scorable
 
     def with_training(self, *, max_epochs: int | None = None, seed: int | None = None) -> "Recipe":
         """The same recipe with another length of training or another random seed."""
@@ -369,8 +369,8 @@ class Recipe:
             faults.append("a recipe has one detector or more, each kind once")
         if len(kinds) > 1 and not self.scoring.standardise:
             faults.append("scoring.standardise must be true where there are several detectors")
-        if self.gate is not None and self.volumes is not None:
-            faults.append("a gate needs pictures")
+        if self.gate is not None and self.volumes is not None and not self.in_frame:
+            faults.append("a gate needs pictures, or heads in the normative frame")
         if self.in_frame and (self.volumes is None or self.volumes.plane is not Plane.AXIAL):
             faults.append("a normative detector needs axial slices of volumes")
         if self.in_frame and self.preprocessing.size % 2:

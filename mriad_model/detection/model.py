@@ -16,6 +16,7 @@ from mriad_model.detection.detectors import detector_of
 from mriad_model.detection.detectors.detector import Detector, HealthySlices
 from mriad_model.detection.devices import repeatable, resolve_device
 from mriad_model.detection.gate import Gate
+from mriad_model.detection.head_gate import HeadGate
 from mriad_model.detection.member import (
     FittedMember,
     Member,
@@ -66,7 +67,7 @@ class FittedModel:
     colour_high: float  # and fully coloured from here on
     training: TrainingSummary
     device: torch.device
-    gate: Gate | None = None
+    gate: Gate | HeadGate | None = None
 
     @property
     def detectors(self) -> dict[str, Detector]:
@@ -96,8 +97,16 @@ class FittedModel:
         Slices of a scan that was in a `fold` of the training are compared with the others'.
         """
         assert self.gate is not None
+        if isinstance(self.gate, HeadGate):
+            return self.gate.values(self.resemblances(batch))
         with repeatable(self.device):
             return self.gate.values(batch, fold)
+
+    def resemblances(self, batch: SliceBatch) -> NDArray[np.float64]:
+        """How like the mean head the heads of slices are, (N,). The model has a mean head."""
+        with repeatable(self.device):
+            found = (each.resemblances(batch) for each in self.detectors.values())
+            return next(each for each in found if each is not None)
 
     def _member_without(self, fold: int) -> Member:
         if not 0 <= fold < len(self.members):
@@ -129,8 +138,9 @@ class FittedModel:
                 tensors[f"{prefix}{USUAL}.{kind}"] = torch.from_numpy(standard.usual)
         if self.gate is not None:
             about["gate"] = self.gate.about()
-            for name, values in self.gate.tensors().items():
-                tensors[f"{GATE}{name}"] = torch.from_numpy(values.copy())
+            if isinstance(self.gate, Gate):
+                for name, values in self.gate.tensors().items():
+                    tensors[f"{GATE}{name}"] = torch.from_numpy(values.copy())
         text = json.dumps(about, sort_keys=True, separators=(",", ":"))
         return safetensors.torch.save(tensors, {METADATA_KEY: text})
 
@@ -176,7 +186,7 @@ class FittedModel:
             colour_high=high,
             training=TrainingSummary(**training_figures(about["training"])),
             device=device,
-            gate=_stored_gate(about.get("gate"), tensors),
+            gate=_stored_gate(about.get("gate"), recipe, tensors),
         )
 
 
@@ -337,7 +347,9 @@ def _shapes(recipe: Recipe) -> Shapes:
     return shapes
 
 
-def _stored_gate(about: dict[str, Any] | None, tensors: dict[str, torch.Tensor]) -> Gate | None:
+def _stored_gate(
+    about: dict[str, Any] | None, recipe: Recipe, tensors: dict[str, torch.Tensor]
+) -> Gate | HeadGate | None:
     values = {
         name.removeprefix(GATE): each.numpy()
         for name, each in tensors.items()
@@ -345,6 +357,8 @@ def _stored_gate(about: dict[str, Any] | None, tensors: dict[str, torch.Tensor])
     }
     if about is None and not values:
         return None
+    if recipe.in_frame and not values:
+        return HeadGate.restore(about or {})
     return Gate.restore(about or {}, values)
 
 

@@ -41,19 +41,25 @@ def is_refused(gate: float | None) -> bool:
     return gate is not None and not gate <= 1
 
 
-def judge(found: Evidence, line: Line, how: UncertainRecipe | None = None) -> Judgement:
+def judge(
+    found: Evidence,
+    line: Line,
+    how: UncertainRecipe | None = None,
+    unlike: DecisionReason = DecisionReason.UNLIKE_LEARNED,
+) -> Judgement:
     """The verdict on a scan.
 
     Not scorable where the gate is above its limit, whatever the score. Uncertain where the score
     lies in the threshold's interval, or within the folds' spread of the threshold. Near the gate's
     limit a scan is uncertain that would be normal; one well above the threshold stays suspicious,
     for a large lesion is unlike what was learned too. A gate that is no number is above its limit.
+    `unlike` is why a scan of known contrast above the gate's limit is not scorable.
     """
     if is_refused(found.gate):
         known = found.contrast_known
         return Judgement(
             Verdict.NOT_SCORABLE,
-            DecisionReason.UNLIKE_LEARNED if known else DecisionReason.CONTRAST_UNKNOWN,
+            unlike if known else DecisionReason.CONTRAST_UNKNOWN,
         )
     plain = verdict(found.score, line.value)
     if line.band is not None and line.band[0] < found.score <= line.band[1]:

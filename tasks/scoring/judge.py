@@ -12,6 +12,7 @@ from db.entities import Scan, Threshold
 from db.repository.models import model_by_id
 from mriad_model.detection.thresholds import ThresholdFit, p_value, sampling_interval
 from mriad_model.detection.verdicts import Evidence, Judgement, Line, judge
+from mriad_model.enums import DecisionReason
 from mriad_model.recipes import Recipe
 from tasks.scoring.calibration import Calibration, calibration_of
 
@@ -43,7 +44,13 @@ class Judge:
 
     def verdicts(self, found: Sequence[Evidence]) -> list[Judgement]:
         """The verdict on each of these scans."""
-        return [judge(each, self.line, self.recipe.uncertain) for each in found]
+        # What could be registered is a head, of another scanner or protocol.
+        unlike = (
+            DecisionReason.NEEDS_LOCAL_HEALTHY
+            if self.recipe.in_frame
+            else DecisionReason.UNLIKE_LEARNED
+        )
+        return [judge(each, self.line, self.recipe.uncertain, unlike) for each in found]
 
     def p_values(self, found: Sequence[Evidence]) -> list[float]:
         """How unusual each score is among the calibration scores."""

@@ -265,7 +265,7 @@ def train(
     else:
         slices, held_out = (_slices(each, how) for each in (train_folders, validation_folders))
         fitted = fit(slices, held_out, how, device, _tell_epoch, start, ill.all)
-    gate = gate_of(home, dataset_id, how, [*train_folders, *validation_folders])
+    gate = gate_of(home, dataset_id, fitted, [*train_folders, *validation_folders])
     fitted = replace(fitted, gate=gate)
     data = fitted.to_bytes()
     name = sha256(data).hexdigest()

@@ -66,6 +66,13 @@ class Detector(ABC):
         """Why the one scan that slices are of cannot be compared; None where it can."""
         return None
 
+    def resemblances(self, slices: SliceBatch) -> NDArray[np.float64] | None:  # noqa: ARG002
+        """How like the mean head the head of each slice is, (N,), 1 at best; None: there is none.
+
+        That of one which lies elsewhere, see `misplaced`, tells nothing.
+        """
+        return None
+
     def tensors(self) -> dict[str, Tensor]:
         """What has to be stored to build the detector again, float32."""
         return {}

@@ -24,7 +24,7 @@ from mriad_model.errors import SettingsError
 from mriad_model.normative.drawn import drawn_templates
 from mriad_model.normative.frame import SHAPE, Floats, Matrix, SliceStack
 from mriad_model.normative.head import FramedHead, framed_head
-from mriad_model.normative.likeness import likeness
+from mriad_model.normative.likeness import likeness, resemblance
 from mriad_model.normative.network import ZMapNetwork, drawn_network, logits, stored_network
 from mriad_model.normative.norm import FEATURES, UNIT, Norm, norm_of
 from mriad_model.normative.poses import PlacedHead, placed_heads
@@ -77,6 +77,14 @@ class Normative(Detector):
             framed, matrix = self._in_frame(head)
             there = off_frame(self.anomaly(framed, device), _coarser(head.stack, size), matrix)
             found[head.slices] = np.where(inside[head.slices], there, 0)
+        return found
+
+    def resemblances(self, slices: SliceBatch) -> NDArray[np.float64]:
+        """The correlation of each slice's head with the site's mean head, (N,), 1 at best."""
+        found = np.empty(len(slices))
+        for head in _heads(slices):
+            framed, _ = self._in_frame(head)
+            found[head.slices] = resemblance(framed.grey, self.template)
         return found
 
     def anomaly(self, head: FramedHead, device: torch.device) -> Floats:

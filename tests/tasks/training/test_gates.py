@@ -9,9 +9,10 @@ from PIL import Image
 
 from db.repository.history import HistoryQuery, decisions
 from db.repository.models import threshold_by_id
-from mriad_model.built_in_recipes import AUTOENCODER, DEFAULT
+from mriad_model.built_in_recipes import AUTOENCODER, DEFAULT, VOLUME
 from mriad_model.delivery.pending import NO_FOLDERS
 from mriad_model.enums import DecisionReason, Policy, Verdict
+from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_slice
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.promotion.comparison import points
@@ -20,7 +21,7 @@ from tasks.reports.run_report import ScoreCounts, write_score_report
 from tasks.training.compare_models import ComparedScans, ComparisonScores
 from tasks.training.retrain import side_of
 from tasks.training.thresholds import append_proposal, decide_again, propose
-from tests.support.phantoms import score, teach
+from tests.support.phantoms import score, teach, write_head
 from tests.tasks.conftest import Bench
 from tests.tasks.scoring.test_drift import Nights
 
@@ -90,3 +91,29 @@ def test_a_healthy_scan_that_is_not_scorable_counts_as_flagged_where_models_are_
     side = side_of(str(bench.home), threshold, {i: i for i in scans}, compared)
     assert side.flagged.tolist() == refused
     assert points(side)["flagged"] == 1
+
+
+def test_a_head_of_another_scanner_needs_local_healthy_scans_and_stays_so(
+    bench: Bench, tmp_path: Path
+) -> None:
+    for number in range(15):
+        write_head(tmp_path / "healthy" / f"sub-{number:02}_T1w.nii.gz", number)
+    teach(bench, tmp_path / "healthy", VOLUME)
+    new = tmp_path / "new"
+    write_head(new / "ill_T1w.nii.gz", 40, Lesion.INFARCT)
+    write_head(new / "own_T1w.nii.gz", 41)
+    # Grey values as no T1 shows them: FLAIR, under another name and under none.
+    write_head(new / "other_T1w.nii.gz", 42, contrast=Contrast.FLAIR)
+    write_head(new / "other.nii.gz", 43, contrast=Contrast.FLAIR)
+    score(bench, new)
+
+    found = {Path(row.path or "").name: row for row in decisions(bench.engine)}
+    # So few healthy heads make a wide limit: FLAIR of one head lies near it, of another beyond.
+    near = found["other_T1w.nii.gz"]
+    assert near.reason in (DecisionReason.NEEDS_LOCAL_HEALTHY, DecisionReason.NEAR_GATE)
+    assert found["other.nii.gz"].verdict is Verdict.NOT_SCORABLE
+    assert found["other.nii.gz"].reason is DecisionReason.CONTRAST_UNKNOWN
+    for name in ("own_T1w.nii.gz", "ill_T1w.nii.gz"):  # a lesion is not swallowed
+        assert (found[name].gate or 0) < 0.5
+    report = replay_decisions.fn(str(bench.home), None, "cpu", str(bench.home / "work" / "replay"))
+    assert (report.identical, report.mismatched) == (4, [])
