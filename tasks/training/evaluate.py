@@ -235,7 +235,7 @@ def _require_both(healthy: int, abnormal: int, unlabelled: int) -> None:
     raise NoScans(
         f"{healthy} healthy and {abnormal} abnormal scans there ({unlabelled} without a label); "
         "an evaluation needs both: put them in folders no/ and yes/ (or healthy/ and abnormal/), "
-        "or name a CSV with --labels"
+        "name a CSV with --labels, or let masks tell with --labels-from-masks"
     )
 
 
