@@ -6,12 +6,11 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from jinja2 import Environment
 
 from mriad_model.enums import NOTICE, Verdict
-from mriad_model.plain_text import printable
 from mriad_model.reasons import VERDICT_TEXTS, reason_text
+from mriad_model.reports.page import escaping_environment
 from web.site import site_of
 
 NAVIGATION = (
@@ -66,21 +65,8 @@ def _words(value: object) -> str:
     return VERDICT_TEXTS[Verdict(text)] if text in list(Verdict) else text
 
 
-def _plain(value: object) -> object:
-    """A value as it is filled in; markup is of this package, and stays."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("web"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_plain,
-    )
     filters: Mapping[str, Any] = {
         "figure": figure,
         "sigmas": sigmas,
@@ -90,5 +76,4 @@ def _environment() -> Environment:
         "percent": lambda share: f"{100 * share:.3g} %",
         "thousands": lambda n: f"{n:,}",
     }
-    environment.filters |= filters
-    return environment
+    return escaping_environment("web", filters)

@@ -89,15 +89,21 @@ def _plain(value: object) -> object:
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-@cache
-def _environment() -> Environment:
+def escaping_environment(package: str, filters: Mapping[str, Any]) -> Environment:
+    """The templates of a package, which escape all text that they are filled with."""
     environment = Environment(
-        loader=PackageLoader("mriad_model.reports"),
+        loader=PackageLoader(package),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_plain,
     )
-    environment.filters |= {"moment": to_the_second, "duration": in_words}
+    environment.filters |= filters
     return environment
+
+
+@cache
+def _environment() -> Environment:
+    filters = {"moment": to_the_second, "duration": in_words}
+    return escaping_environment("mriad_model.reports", filters)
