@@ -314,7 +314,13 @@ class Review:
     note: str
     created_at: str
     withdrawn: ReviewId | None = None  # the review that this row withdraws; None: it is a review
+    tags: str | None = None  # words by which scans are found again, sorted, a blank between them
     id: int | None = None
+
+    @property
+    def tag_words(self) -> tuple[str, ...]:
+        """The tags one by one."""
+        return tuple((self.tags or "").split())
 
 
 @dataclass(frozen=True, slots=True)

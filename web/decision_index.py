@@ -25,8 +25,8 @@ from db.repository.worklist import (
     thresholds_after,
 )
 from mriad_model.enums import ScanKind, Verdict
+from web.review_index import VERDICTS, ReviewIndex
 
-VERDICTS: Final = tuple(verdict.value for verdict in Verdict)
 KINDS: Final = tuple(kind.value for kind in ScanKind)
 UNKNOWN: Final = "unknown"  # a scanner or contrast that the source does not state
 FIRST_ROWS: Final = 1024
@@ -73,7 +73,7 @@ class DecisionIndex:
         self._active = _empty(_DECISION, FIRST_ROWS)
         scan = {"kind": np.int8, "scanner": np.int32, "contrast": np.int32, "patient": np.int32}
         self.scan = _empty(scan, FIRST_ROWS)  # patient: 0 where the source names none
-        self.reviewed = np.full(FIRST_ROWS, -1, np.int8)  # index in VERDICTS; -1: not reviewed
+        self.reviews = ReviewIndex(FIRST_ROWS)
         self._means = np.zeros(1)
         self._sds = np.full(1, np.nan)
         self._grid_contrasts: dict[str, int] = {}
@@ -95,9 +95,8 @@ class DecisionIndex:
                 self._active["decision"][:] = 0
                 for page in decisions_after(self._engine, 0, now.decision, now.active):
                     _put(self._active, page)
-            for scan_id, review in reviews_after(self._engine, before.review).items():
-                code = -1 if review is None else VERDICTS.index(review.verdict.value)
-                self.reviewed[scan_id] = code
+            for scan_id, said in reviews_after(self._engine, before.review).items():
+                self.reviews.put(scan_id, said)
             if (before.decision, before.active) != (now.decision, now.active):
                 self.orders.clear()
             held = self._active["decision"] > 0
@@ -106,6 +105,11 @@ class DecisionIndex:
                 for name, column in self._newest.items()
             }
             self._read = now
+
+    @property
+    def size(self) -> int:
+        """The length of all columns."""
+        return len(self.scan["kind"])
 
     @property
     def decided(self) -> Mask:
@@ -135,14 +139,14 @@ class DecisionIndex:
 
     def _grow(self, size: int) -> None:
         """Room for scans of ids below `size`."""
-        have = len(self.reviewed)
+        have = self.size
         if size <= have:
             return
         more = max(size, have * 3 // 2) - have
         for columns in (self._newest, self._active, self.scan):
             for name, column in columns.items():
                 columns[name] = np.concatenate((column, np.zeros(more, column.dtype)))
-        self.reviewed = np.concatenate((self.reviewed, np.full(more, -1, np.int8)))
+        self.reviews.grow(have + more)
 
     def _read_thresholds(self, before: Marks) -> None:
         new = thresholds_after(self._engine, before.threshold)

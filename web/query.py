@@ -39,6 +39,7 @@ class WorklistQuery:
     scanner: tuple[str, ...] = ()
     contrast: tuple[str, ...] = ()
     kind: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()  # of reviews that hold
     patient: str = ""  # pseudonym
     words: str = ""  # of the path
     sort: str = "worst"
@@ -117,6 +118,7 @@ _CHOICES: Mapping[str, tuple[str, ...] | None] = {
     "kind": tuple(each.value for each in ScanKind),
     "scanner": None,  # whatever files state
     "contrast": None,
+    "tag": None,
 }
 
 

@@ -30,6 +30,7 @@ COLUMNS: Final = (
     "review",
     "reviewer",
     "label",
+    "tags",
 )
 PICTURES: Final = (HeatmapKind.SLICE, HeatmapKind.MONTAGE)
 
@@ -88,6 +89,11 @@ class Row:
         """The last review of it that holds."""
         return self.listed.reviews[-1] if self.listed.reviews else None
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of all its reviews that hold."""
+        return tuple(sorted({tag for each in self.listed.reviews for tag in each.tag_words}))
+
     def document(self) -> dict[str, Any]:
         """All its columns; of a scan that is not scorable no figures, and the reason."""
         decision, scan, review = self.decision, self.listed.scan, self.review
@@ -112,6 +118,7 @@ class Row:
             "review": review and review.verdict.value,
             "reviewer": review and review.reviewer,
             "label": label and label.value.value,
+            "tags": list(self.tags),
         }
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from sqlalchemy import Engine
 
 from db.repository.worklist import scans_with_words
-from web.decision_index import KINDS, VERDICTS, DecisionIndex, Ints, Mask
+from web.decision_index import KINDS, DecisionIndex, Ints, Mask
 from web.query import ANY, NO, YES, WorklistQuery
+from web.review_index import NOT_REVIEWED, VERDICTS
 
 MANY = 50_000  # scans
 MOST_VALUES = 12  # of a filter that are listed, most frequent first
@@ -94,7 +95,7 @@ def _sorted(index: DecisionIndex, fits: Mask, sort: str) -> Ints:
 def _common(index: DecisionIndex, query: WorklistQuery, named: list[int] | None) -> Mask:
     """The filters that have no list of values beside the list."""
     standing = index.standing
-    fits: Mask = np.ones(len(index.reviewed), bool)
+    fits: Mask = np.ones(index.size, bool)
     first, last = query.bounds
     if first is not None:
         fits &= standing["moment"] >= first
@@ -126,7 +127,8 @@ def _masks(index: DecisionIndex, query: WorklistQuery) -> dict[str, Mask]:
         wanted = [VERDICTS.index(each) for each in query.verdict]
         found["verdict"] = _is_in(index.standing["verdict"], wanted, len(VERDICTS))
     if query.reviewed != ANY:
-        found["reviewed"] = (index.reviewed >= 0) == (query.reviewed == YES)
+        reviewed = index.reviews.columns().verdicts != NOT_REVIEWED
+        found["reviewed"] = reviewed == (query.reviewed == YES)
     if query.kind:
         wanted = [KINDS.index(each) for each in query.kind]
         found["kind"] = _is_in(index.scan["kind"], wanted, len(KINDS))
@@ -135,6 +137,10 @@ def _masks(index: DecisionIndex, query: WorklistQuery) -> dict[str, Mask]:
         if values:
             wanted = [words.numbers[each] for each in values if each in words.numbers]
             found[name] = _is_in(index.scan[name], wanted, len(words.texts))
+    if query.tag:
+        found["tag"] = np.zeros(index.size, bool)
+        for tag in query.tag:
+            found["tag"][_tagged(index, tag)] = True
     return found
 
 
@@ -175,9 +181,26 @@ def _count_words(name: str) -> Callable[[DecisionIndex, Mask, WorklistQuery], li
 
 def _count_reviewed(index: DecisionIndex, fits: Mask, query: WorklistQuery) -> list[Facet]:
     n = int(np.count_nonzero(fits))
-    reviewed = int(np.count_nonzero(fits & (index.reviewed >= 0)))
+    said = index.reviews.columns().verdicts != NOT_REVIEWED
+    reviewed = int(np.count_nonzero(fits & said))
     counts = {NO: n - reviewed, YES: reviewed, ANY: n}
     return [Facet(value, count, value == query.reviewed) for value, count in counts.items()]
+
+
+def _count_tags(index: DecisionIndex, fits: Mask, query: WorklistQuery) -> list[Facet]:
+    counted = {
+        tag: int(np.count_nonzero(fits[_tagged(index, tag)]))
+        for tag in (*query.tag, *index.reviews.columns().tags)
+    }
+    found = [Facet(tag, n, tag in query.tag) for tag, n in counted.items()]
+    found = [each for each in found if each.n or each.chosen]
+    return sorted(found, key=lambda each: (not each.chosen, -each.n, each.value))[:MOST_VALUES]
+
+
+def _tagged(index: DecisionIndex, tag: str) -> Ints:
+    """Scans of which a review that holds has a tag."""
+    scans = index.reviews.columns().tags.get(tag, ())
+    return np.fromiter(scans, np.int64, len(scans))
 
 
 _COUNTED: dict[str, Callable[[DecisionIndex, Mask, WorklistQuery], list[Facet]]] = {
@@ -186,6 +209,7 @@ _COUNTED: dict[str, Callable[[DecisionIndex, Mask, WorklistQuery], list[Facet]]]
     "scanner": _count_words("scanner"),
     "contrast": _count_words("contrast"),
     "kind": _count_words("kind"),
+    "tag": _count_tags,
 }
 # Worse verdicts come first.
 _RANKS = np.array(

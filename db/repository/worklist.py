@@ -131,16 +131,17 @@ def thresholds_after(engine: Engine, after: int) -> list[Threshold]:
         return rows_of(connection, Threshold, query)
 
 
-def reviews_after(engine: Engine, after: int) -> dict[int, Review | None]:
-    """Scan id -> its last review that holds, of scans with reviews of ids above `after`."""
+def reviews_after(engine: Engine, after: int) -> dict[int, list[Review]]:
+    """Scan id -> reviews that hold, oldest first, of scans with reviews of ids above `after`."""
     table = schema.review
     touched = select(table.c.scan_id).where(table.c.id > after).distinct()
-    found: dict[int, Review | None] = {}
+    found: dict[int, list[Review]] = {}
     with reading(engine) as connection:
         for piece in pieces(connection.execute(touched).scalars().all()):
-            found |= dict.fromkeys(piece)
+            found |= {scan_id: [] for scan_id in piece}
             query = select(table).where(table.c.scan_id.in_(piece), holds()).order_by(table.c.id)
-            found |= {row.scan_id: row for row in rows_of(connection, Review, query)}
+            for row in rows_of(connection, Review, query):
+                found[row.scan_id].append(row)
     return found
 
 

@@ -12,12 +12,13 @@ from flows.cli.documents.scans import review_document
 from flows.cli.options import AsJson, Home, Reviewer, reviewer_name
 from flows.cli.record_commands import details_of
 from flows.context import read_context, write_context
-from mriad_model.errors import NotInRecord
+from mriad_model.errors import NotInRecord, SettingsError
 from tasks.reports.review import (
     Answer,
     ReviewResult,
     answer_decision,
     reviewed_decision,
+    tags_of,
     withdraw_answer,
 )
 
@@ -28,9 +29,11 @@ NO_DECISION = (
 SCAN = "Scan {scan}: {path}"
 DECISION = "Decision {0.decision_id}: {0.verdict}{why}, score {score}, limit {threshold}"
 REVIEWED = (
-    "Reviewed as {0.verdict}{labelled} by {0.reviewer}. "
+    "Reviewed as {0.verdict}{labelled}{tagged} by {0.reviewer}. "
     "To take it back: mriad review {scan} withdraw"
 )
+TAGGED = ", with {tags},"
+NO_TAGS = "a withdrawal carries no tags: leave out --tag"
 LABELLED = ", and labelled {label}"
 WITHDRAWN = "{by} withdrew the review of {0.reviewer}, who reviewed it as {0.verdict}. {label}"
 LABEL_NOW, NO_LABEL = "It is labelled {label}.", "It has no label."
@@ -48,6 +51,10 @@ def review(
         ),
     ],
     note: Annotated[str, typer.Option(help="Why, or what was seen; kept in the record.")] = "",
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(help="A word to find the scan by, such as motion; may be given again."),
+    ] = None,
     reviewer: Reviewer = None,
     home: Home = None,
     as_json: AsJson = False,
@@ -58,7 +65,9 @@ def review(
     scan: models may learn from a healthy one, and are compared on abnormal ones. "withdraw" takes
     back the last review of the scan, by one more row.
     """
-    name = reviewer_name(reviewer)
+    name, tags = reviewer_name(reviewer), tags_of(tag or ())
+    if tags and verdict is Answer.WITHDRAW:
+        raise SettingsError(NO_TAGS)
     place = read_context(home)
     engine = place.record_to_read()
     details, current = details_of(engine, place.home, scan), current_threshold(engine)
@@ -72,7 +81,7 @@ def review(
     else:
         active = None if current is None else current.threshold.id
         decision = reviewed_decision(details.decisions, active)
-        result = answer_decision(engine, decision, verdict, name, note)
+        result = answer_decision(engine, decision, verdict, name, note, tags)
     label = standing_label(engine, details.decisions[0].scan_id)
     if as_json:
         show_json(review_document(result, label))
@@ -93,8 +102,9 @@ def _show(result: ReviewResult, label: Label | None) -> None:
         ),
     )
     if last is None:
+        tagged = TAGGED.format(tags=", ".join(result.tags)) if result.tags else ""
         labelled = LABELLED.format(label=result.label) if result.label else ""
-        show_lines(REVIEWED.format(result, labelled=labelled, scan=decision.scan_id))
+        show_lines(REVIEWED.format(result, labelled=labelled, tagged=tagged, scan=decision.scan_id))
     else:
         text = LABEL_NOW.format(label=label.value) if label else NO_LABEL
         show_lines(WITHDRAWN.format(last, by=result.reviewer, label=text))

@@ -82,10 +82,10 @@ def show_details(home: Path, details: ScanDetails) -> None:
     )
     show_section(
         "Reviews",
-        ("decision", "verdict", "by", "note", "when (UTC)", "withdrawn"),
+        ("decision", "verdict", "by", "tags", "note", "when (UTC)", "withdrawn"),
         [
             (
-                *_cells(each, "decision_id verdict reviewer note created_at"),
+                *_cells(each, "decision_id verdict reviewer tags note created_at"),
                 _withdrawn(each, reviews),
             )
             for each in reviews

@@ -1,8 +1,10 @@
 """What a reviewer answers, as rows of the record: for the command line and for the pages alike."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import Engine
 
@@ -11,6 +13,14 @@ from db.repository.history import DecisionRow
 from db.repository.reviews import append_review, withdraw_review
 from db.timestamps import now
 from mriad_model.enums import LabelSource, LabelValue, ReviewVerdict
+from mriad_model.errors import SettingsError
+
+# Offered where a review is given; any other word is taken too.
+COMMON_TAGS: Final = ("motion", "artefact", "postoperative", "lesion", "bleeding", "follow-up")
+MOST_TAGS, LONGEST_TAG = 12, 40
+TAG: Final = re.compile(r"\w+(-\w+)*")
+NO_TAG: Final = "tag {tag!r}: a tag is a word of letters, digits and hyphens, at most {longest}"
+TOO_MANY_TAGS: Final = "a review carries at most {most} tags"
 
 
 class Answer(StrEnum):
@@ -44,6 +54,24 @@ class ReviewResult:
     verdict: ReviewVerdict
     label: LabelValue | None = None  # appended along with it
     withdrawn: Review | None = None  # the review that the row withdraws
+    tags: tuple[str, ...] = ()
+
+
+def tags_of(texts: Iterable[str]) -> tuple[str, ...]:
+    """Tags as they are recorded: small letters, each once, sorted.
+
+    Several in one text have blanks or commas between them.
+
+    Raises:
+        SettingsError: one of them is no tag, or they are too many.
+    """
+    words = {word.casefold() for text in texts for word in text.replace(",", " ").split()}
+    for word in sorted(words):
+        if len(word) > LONGEST_TAG or not TAG.fullmatch(word):
+            raise SettingsError(NO_TAG.format(tag=word[: 2 * LONGEST_TAG], longest=LONGEST_TAG))
+    if len(words) > MOST_TAGS:
+        raise SettingsError(TOO_MANY_TAGS.format(most=MOST_TAGS))
+    return tuple(sorted(words))
 
 
 def reviewed_decision(decisions: Sequence[DecisionRow], active: int | None) -> DecisionRow:
@@ -52,16 +80,31 @@ def reviewed_decision(decisions: Sequence[DecisionRow], active: int | None) -> D
 
 
 def answer_decision(
-    engine: Engine, decision: DecisionRow, answer: Answer, reviewer: str, note: str
+    engine: Engine,
+    decision: DecisionRow,
+    answer: Answer,
+    reviewer: str,
+    note: str,
+    tags: Sequence[str] = (),
 ) -> ReviewResult:
-    """Append a reviewer's verdict on a decision, and the label that it may be."""
+    """Append a reviewer's verdict on a decision, with its tags, and the label that it may be."""
     scan_id, moment = decision.scan_id, now()
-    row = Review(scan_id, decision.decision_id, reviewer, answer.verdict, note, moment)
+    row = Review(
+        scan_id,
+        decision.decision_id,
+        reviewer,
+        answer.verdict,
+        note,
+        moment,
+        tags=" ".join(tags) or None,
+    )
     label = None
     if answer.label is not None:
         label = Label(scan_id, answer.label, LabelSource.REVIEWER, reviewer, moment)
     review_id = append_review(engine, row, label)
-    return ReviewResult(review_id, decision, reviewer, answer.verdict, answer.label)
+    return ReviewResult(
+        review_id, decision, reviewer, answer.verdict, answer.label, tags=tuple(tags)
+    )
 
 
 def withdraw_answer(

@@ -232,7 +232,7 @@ DECIDED_BEFORE = (
     "INSERT INTO warning (kind, subject, text, run_id, created_at)"
     " VALUES ('drift', '{}', 'words', 1, 'n')",
 )
-LATE = {"score": {"gate"}, "decision": {"reason"}}
+LATE = {"score": {"gate"}, "decision": {"reason"}, "review": {"tags"}}
 
 
 def shapes_before() -> tuple[chain.Shape, ...]:
@@ -266,12 +266,14 @@ def test_decisions_of_two_verdicts_come_along_and_four_are_taken(
     assert list(broken_links(made)) == []
     lines = [(each.scan_id, each.verdict, each.reason, each.gate) for each in decisions(made)]
     assert lines == [(2, Verdict.SUSPICIOUS, None, None), (1, Verdict.NORMAL, None, None)]
-    assert [each.withdrawn for each in reviews(made)] == [None, 1]
+    assert [(each.withdrawn, each.tags) for each in reviews(made)] == [(None, None), (1, None)]
     (new,) = Hand(made).scans("new")
     reason = DecisionReason.UNLIKE_LEARNED
     row = ScoredScan(new, 3.0, (3.0,), (), Verdict.NOT_SCORABLE, 0.25, reason=reason, gate=1.5)
     append_scored(made, model_id, threshold_id, [row], 1, "noon")
-    append_review(made, Review(new, 3, "me", ReviewVerdict.SUSPICIOUS, "", "noon"))
+    tagged = Review(new, 3, "me", ReviewVerdict.SUSPICIOUS, "", "noon", tags="artefact motion")
+    append_review(made, tagged)
+    assert reviews(made)[-1].tag_words == ("artefact", "motion")
     newest = decisions(made)[0]
     assert (newest.verdict, newest.reason, newest.gate) == (Verdict.NOT_SCORABLE, reason, 1.5)
     for wrong in (

@@ -93,7 +93,7 @@ DECISION = DecisionRow(
     decided_at=NOON,
     review=None,
 )
-REVIEW = Review(1, 2, "Ann", ReviewVerdict.NORMAL, "", NOON, None, 1)
+REVIEW = Review(1, 2, "Ann", ReviewVerdict.NORMAL, "", NOON, tags="motion", id=1)
 POWER = power([ImplantScore(1, "mass", 9.0, 2.0, 1.0)], 1.0)
 INGESTED = IngestResult(1, 0, REJECTED, [(1, "inbox/a.png")])
 TRAINED = TrainingResult(

@@ -129,6 +129,25 @@ def test_a_picture_is_filtered_opened_and_reviewed(served: Pages, tab: Any) -> N
     assert standing_reviews(served.site.engine) == []
 
 
+def test_tags_are_ticked_by_digits_and_enter_in_a_field_saves_nothing(
+    served: Pages, tab: Any
+) -> None:
+    scan_id = served.picture("a.png", 0.9)
+    tab.goto(f"{address(served)}/scan/{scan_id}")
+    tab.keyboard.press("1")
+    tab.keyboard.press("t")
+    tab.keyboard.type("Cyst")
+    tab.keyboard.press("Enter")
+    tab.keyboard.press("i")
+    tab.keyboard.type("no s, n or h here")
+    tab.keyboard.press("Enter")
+    assert standing_reviews(served.site.engine) == []
+    tab.keyboard.press("s")
+    tab.wait_for_url(f"{address(served)}/")
+    (row,) = standing_reviews(served.site.engine)
+    assert (row.tags, row.note) == ("cyst motion", "no s, n or h here")
+
+
 def volume(pages: Pages) -> tuple[int, int]:
     """A volume of 8 slices with its view written, as `tasks.reports.volume_view` does: its ids."""
     seen = pages.hand.series(

@@ -10,13 +10,20 @@ from db.repository.history import HistoryQuery, decisions
 from db.repository.models import current_threshold
 from db.repository.reviews import standing_label, standing_reviews
 from mriad_model.errors import NotInRecord, SettingsError
-from tasks.reports.review import Answer, answer_decision, reviewed_decision, withdraw_answer
+from tasks.reports.review import (
+    Answer,
+    answer_decision,
+    reviewed_decision,
+    tags_of,
+    withdraw_answer,
+)
 from web.pages.sign_in import keep_reviewer
 from web.query import WorklistQuery, query_from
 from web.selection import select_scans
 from web.site import RowId, Site, form_of, site_of
 
 LONGEST_NOTE: Final = 4000
+TICKED: Final = "tag:"  # and a tag: a box that is ticked
 NO_DECISION: Final = "Scan {scan} has no decision to review yet."
 NOT_SHOWN: Final = "Say which review is withdrawn: load the page again."
 NO_NAME: Final = "A review needs its reviewer's name."
@@ -68,6 +75,8 @@ def _save(site: Site, scan_id: int, fields: dict[str, str], name: str) -> None:
     except ValueError:
         raise SettingsError(f"Answer one of {', '.join(Answer)}") from None
     note = fields.get("note", "").strip()[:LONGEST_NOTE]
+    ticked = [name.removeprefix(TICKED) for name in fields if name.startswith(TICKED)]
+    tags = tags_of([*ticked, fields.get("tags", "")])
     made = decisions(site.engine, HistoryQuery(scan=scan_id, limit=None))
     if not made:
         raise NotInRecord(NO_DECISION.format(scan=scan_id))
@@ -81,7 +90,7 @@ def _save(site: Site, scan_id: int, fields: dict[str, str], name: str) -> None:
     decision = reviewed_decision(made, None if current is None else current.threshold.id)
     if seen := fields.get("decision"):  # what the reader saw, though another came since
         decision = next((each for each in made if str(each.decision_id) == seen), decision)
-    answer_decision(site.engine, decision, answer, name, note)
+    answer_decision(site.engine, decision, answer, name, note, tags)
 
 
 def _document(site: Site, scan_id: int, onward: str) -> dict[str, Any]:
@@ -94,5 +103,6 @@ def _document(site: Site, scan_id: int, onward: str) -> dict[str, Any]:
         "review_id": held[-1].id if held else None,
         "reviewer": held[-1].reviewer if held else None,
         "label": label.value.value if label else None,
+        "tags": sorted({tag for each in held for tag in each.tag_words}),
         "next": onward,
     }

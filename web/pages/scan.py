@@ -17,7 +17,7 @@ from db.repository.scores import calibration_scores
 from mriad_model.enums import HeatmapKind, LabelSource, ScanKind, Verdict
 from mriad_model.paths import source_path
 from mriad_model.readers.orientation import in_words, slices_across
-from tasks.reports.review import reviewed_decision
+from tasks.reports.review import COMMON_TAGS, reviewed_decision
 from web.access import HEADERS
 from web.charts import Histogram, SliceBar, histogram, slice_strip
 from web.findings import FindingLine, finding_lines
@@ -31,6 +31,7 @@ from web.selection import select_scans
 from web.site import RowId, Site, site_of
 
 MOST_EXAMS: Final = 20
+MOST_OFFERED: Final = 9  # tags: the digits
 FILE_NAMES: Final = {
     HeatmapKind.SLICE: "picture with its map",
     HeatmapKind.MONTAGE: "montage of the highest slices",
@@ -140,6 +141,7 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
         label=_label(details.labels, details.reviews),
         exams=_exams(site, details),
         files=_files(site, details),
+        offered=_offered(site),
         query=query,
         place=found.place(scan_id),
         n=len(found.scans),
@@ -212,6 +214,13 @@ def reviews_of(rows: Sequence[Review]) -> list[Said]:
     """Reviews, newest first, each with the row that withdraws it."""
     by = {each.withdrawn: each for each in rows if each.withdrawn}
     return [Said(each, by.get(each.id or 0)) for each in reversed(rows) if each.withdrawn is None]
+
+
+def _offered(site: Site) -> list[str]:
+    """Tags to tick, each with a digit as its key: common ones, then others in use."""
+    with site.index.lock:
+        used = [tag for tag, scans in site.index.reviews.columns().tags.items() if scans]
+    return list(dict.fromkeys((*COMMON_TAGS, *used)))[:MOST_OFFERED]
 
 
 def _label(labels: Sequence[Label], reviews: Sequence[Review]) -> Label | None:

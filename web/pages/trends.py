@@ -13,9 +13,10 @@ from db.repository.reviews import standing_reviews
 from db.repository.warnings import warnings
 from mriad_model.detection.thresholds import promised_rate
 from mriad_model.errors import SettingsError
-from web.decision_index import VERDICTS, DecisionIndex
+from web.decision_index import DecisionIndex
 from web.query import ANY, WorklistQuery, query_from
 from web.rendering import page
+from web.review_index import NOT_REVIEWED, VERDICTS
 from web.selection import select_scans
 from web.site import MaybeId, site_of
 
@@ -142,9 +143,9 @@ def _confirmed(index: DecisionIndex) -> Agreement | None:
     """Of suspicious scans that somebody reviewed, those that the last review calls suspicious."""
     if not index.standing:
         return None
-    flagged = VERDICTS.index("suspicious")
-    looked_at = index.decided & (index.standing["verdict"] == flagged) & (index.reviewed >= 0)
-    return _share(index.reviewed[looked_at] == flagged)
+    flagged, said = VERDICTS.index("suspicious"), index.reviews.columns().verdicts
+    looked_at = index.decided & (index.standing["verdict"] == flagged) & (said != NOT_REVIEWED)
+    return _share(said[looked_at] == flagged)
 
 
 def _agreement(said: list[tuple[int, str, str]]) -> Agreement | None:

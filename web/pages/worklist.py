@@ -76,7 +76,7 @@ def _csv_lines(engine: Engine, found: Selection) -> Iterator[str]:
         text = io.StringIO()
         writer = csv.writer(text)
         for row in rows_of(engine, found.decisions[start : start + AT_ONCE].tolist()):
-            values = row.document()
+            values = {**row.document(), "tags": " ".join(row.tags)}
             writer.writerow([as_csv_cell(values[name]) for name in COLUMNS])
         yield text.getvalue()
 

@@ -32,6 +32,13 @@ function step(by) {
   select(list[Math.min(Math.max(place + by, 0), list.length - 1)]);
 }
 
+function tagged(text) {
+  const tag = document.createElement("span");
+  tag.className = "tag";
+  tag.textContent = text;
+  return tag;
+}
+
 function shown(row, held) {
   const place = find(".held", row);
   place.replaceChildren();
@@ -42,7 +49,7 @@ function shown(row, held) {
     const who = document.createElement("span");
     who.className = "soft";
     who.textContent = held.reviewer + (held.label ? `, labelled ${held.label}` : "");
-    place.append(chip, who);
+    place.append(chip, who, ...held.tags.map(tagged));
   }
   row.classList.toggle("done", Boolean(held.review));
   find(".withdraw", row).hidden = !held.review;
@@ -260,13 +267,20 @@ const keys = {
   " ": () => setMap(!find("#map-on")?.checked),
   "+": () => does.larger(), "=": () => does.larger(), "-": () => does.smaller(), 0: () => does.fit(),
   ",": () => stepSlice(-1), ".": () => stepSlice(1),
+  t: () => find("#tags")?.focus(), i: () => find("#note")?.focus(),
   w: () => { const page = find(".scan-page"); if (page) location.assign(page.dataset.list); },
 };
+
+for (const digit of "123456789") keys[digit] = () => find(`[data-key="${digit}"]`)?.click();
 
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || find("dialog[open]")) return;
   if (event.target.matches("input:not([type=checkbox], [type=range]), select, textarea")) {
-    if (event.key === "Escape") event.target.blur();
+    const inReview = event.target.closest("#review");
+    if (event.key === "Escape" || (event.key === "Enter" && inReview)) {
+      if (inReview) event.preventDefault(); // a verdict is given by its own key or button
+      event.target.blur();
+    }
     return;
   }
   if (event.target.matches("button, a, summary, input[type=checkbox]") && [" ", "Enter"].includes(event.key)) return;

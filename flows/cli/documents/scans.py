@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from db.entities import Heatmap, Label, Model, Run
+from db.entities import Heatmap, Label, Model, Review, Run
 from db.repository.history import DecisionRow
 from flows.cli.documents.fields import Document, keys
 from flows.cli.findings import findings_document
@@ -62,7 +62,6 @@ def show_document(
     scan = "id sha256 kind patient study_uid series_uid scanner n_slices run_id created_at"
     sighting = "id scan_id path size mtime_ns ctime_ns inode run_id seen_at"
     label = "id scan_id value source author created_at"
-    review = "id scan_id decision_id reviewer verdict note withdrawn created_at"
     return {
         "scan": {**keys(details.scan, scan), "geometry": details.scan.grid},
         "run": _run(details.run),
@@ -70,12 +69,17 @@ def show_document(
         "labels": [keys(each, label) for each in details.labels],
         "scores": [_score(*each, details.scan.kind) for each in scores],
         "decisions": [decision_line(each) for each in details.decisions],
-        "reviews": [keys(each, review) for each in details.reviews],
+        "reviews": [_review(each) for each in details.reviews],
         "beside": {
             "total": details.beside.total,
             "rejections": [keys(each, rejection) for each in details.beside.rejections],
         },
     }
+
+
+def _review(review: Review) -> Document:
+    names = "id scan_id decision_id reviewer verdict note withdrawn created_at"
+    return {**keys(review, names), "tags": review.tag_words}
 
 
 def _run(run: Run) -> Document:
@@ -122,4 +126,5 @@ def review_document(found: "ReviewResult", label: Label | None) -> Document:
         **keys(found, "reviewer verdict label"),
         "withdrawn": found.withdrawn and found.withdrawn.id,
         "label_now": label and label.value,
+        "tags": found.tags,
     }

@@ -180,6 +180,7 @@ KEYS = {
             "scores.finding_limit.false_findings_a_healthy_scan",
             under("decisions", DECISIONS),
             under("reviews", "id scan_id decision_id reviewer verdict note withdrawn created_at"),
+            "reviews.tags",
             "beside.total",
             under("beside.rejections", "id path size mtime_ns ctime_ns sha256 reason detail"),
             under("beside.rejections", "run_id created_at"),
@@ -187,7 +188,7 @@ KEYS = {
     ),
     "review": (
         "review_id scan_id decision_id path decided score threshold reviewer verdict label "
-        "withdrawn label_now"
+        "withdrawn label_now tags"
     ),
     "verify": (
         "checked identical within_tolerance mismatched.decision_id mismatched.scan_id "

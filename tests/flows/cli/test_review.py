@@ -68,6 +68,22 @@ def test_a_word_on_a_decision_is_kept_and_shown(
     assert len(labelled(open_record(scored.home))) == before  # a verdict is no label
 
 
+def test_tags_are_kept_and_shown_and_no_withdrawal_takes_any(
+    scored: Trained, scan_id: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tags = ("--tag", "Motion", "--tag", "artefact, motion")
+    assert mriad(scored.home, "review", scan_id, "normal", *tags) == 0
+    assert "Reviewed as normal, with artefact, motion, by " in capsys.readouterr().out
+    (row,) = standing_reviews(open_record(scored.home))
+    assert row.tags == "artefact motion"
+    assert mriad(scored.home, "show", scan_id, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["reviews"][0]["tags"] == ["artefact", "motion"]
+    assert mriad(scored.home, "review", scan_id, "normal", "--tag", "<b>") == 2
+    assert mriad(scored.home, "review", scan_id, "withdraw", "--tag", "slip") == 2
+    assert "a tag is a word of letters" in capsys.readouterr().err
+    assert standing_reviews(open_record(scored.home)) == [row]
+
+
 def test_the_last_word_holds_and_all_are_kept(
     scored: Trained, scan_id: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

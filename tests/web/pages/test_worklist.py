@@ -206,6 +206,7 @@ def test_a_review_by_its_key_is_saved_and_answered_as_json(pages: Pages) -> None
         "review_id": 1,
         "reviewer": "reader",
         "label": "abnormal",
+        "tags": [],
         "next": "/",
     }
     (row,) = standing_reviews(pages.site.engine)
@@ -269,3 +270,33 @@ def test_csv_holds_the_query_and_no_formula(pages: Pages) -> None:
     assert row["scanner"] == "'=1+1"
     assert row["path"] == "'=x/=cmd.png"
     assert float(row["sigmas"]) == pytest.approx(5.0)
+
+
+def test_scans_are_found_again_by_tags(pages: Pages) -> None:
+    blurred, both, plain = (pages.picture(f"{n}.png", 0.9 - n / 10) for n in range(3))
+    pages.review(blurred, "normal", tags="Motion")
+    pages.review(both, "suspicious", tags="lesion", **{"tag:motion": "on"})
+    pages.review(plain, "normal")
+    assert pages.listed("?reviewed=yes&tag=motion") == [blurred, both]
+    assert pages.listed("?reviewed=yes&tag=lesion") == [both]
+    assert pages.listed("?reviewed=yes&tag=nothing") == []
+    text = pages.get("/?reviewed=any").text
+    assert "?reviewed=any&amp;tag=motion" in text
+    (found,) = pages.get("/worklist.json?reviewed=yes&tag=lesion").json()["scans"]
+    assert found["tags"] == ["lesion", "motion"]
+    lines = list(
+        csv.DictReader(io.StringIO(pages.get("/worklist.csv?tag=lesion&reviewed=any").text))
+    )
+    assert [each["tags"] for each in lines] == ["lesion motion"]
+    pages.review(both, "withdraw")
+    assert pages.listed("?reviewed=any&tag=lesion") == []
+    assert "motion" in pages.get(f"/scan/{blurred}").text
+
+
+@pytest.mark.parametrize("tags", ["<script>", "a/b", "x" * 41, " ".join(map(str, range(13)))])
+def test_what_is_no_tag_is_refused_and_nothing_saved(pages: Pages, tags: str) -> None:
+    scan_id = pages.picture("a.png", 0.9)
+    answer = pages.review(scan_id, "normal", tags=tags)
+    assert answer.status_code == 400
+    assert "tag" in answer.text
+    assert standing_reviews(pages.site.engine) == []

@@ -1,0 +1,84 @@
+"""Each scan's reviews as columns in memory: of all readers, and as one reader may see them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.entities import Review
+from mriad_model.enums import Verdict
+
+VERDICTS: Final = tuple(verdict.value for verdict in Verdict)
+NOT_REVIEWED: Final = -1
+MOST_READERS: Final = 64  # whose columns are kept
+
+Said = tuple[str, int, tuple[str, ...]]  # reviewer, place in VERDICTS, tags
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewColumns:
+    """What reviews say, by scan id."""
+
+    verdicts: NDArray[np.int8]  # place in VERDICTS of the last one; NOT_REVIEWED for none
+    tags: dict[str, set[int]] = field(default_factory=dict)  # tag -> scans
+
+    def put(self, scan_id: int, before: Iterable[Said], now: Sequence[Said]) -> None:
+        """Set what is said of a scan, in place of what was said before."""
+        for _, _, tags in before:
+            for tag in tags:
+                self.tags[tag].discard(scan_id)
+        self.verdicts[scan_id] = now[-1][1] if now else NOT_REVIEWED
+        for _, _, tags in now:
+            for tag in tags:
+                self.tags.setdefault(tag, set()).add(scan_id)
+
+
+class ReviewIndex:
+    """Reviews that hold, by scan. Readers hold the lock of the index that this belongs to."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._said: dict[int, tuple[Said, ...]] = {}
+        self._columns: dict[str | None, ReviewColumns] = {}
+
+    def grow(self, size: int) -> None:
+        """Room for scans of ids below `size`."""
+        self._size = size
+        self._columns.clear()
+
+    def put(self, scan_id: int, reviews: Sequence[Review]) -> None:
+        """Set the reviews of a scan that hold, oldest first."""
+        before = self._said.get(scan_id, ())
+        now = tuple(
+            (each.reviewer, VERDICTS.index(each.verdict.value), each.tag_words) for each in reviews
+        )
+        for reader, columns in self._columns.items():
+            columns.put(scan_id, seen_by(reader, before), seen_by(reader, now))
+        if now:
+            self._said[scan_id] = now
+        else:
+            self._said.pop(scan_id, None)
+
+    def columns(self, reader: str | None = None) -> ReviewColumns:
+        """What all readers said; or what one may see who reads unaware of the others."""
+        if reader not in self._columns:
+            if len(self._columns) >= MOST_READERS:
+                self._columns.clear()
+            made = ReviewColumns(np.full(self._size, NOT_REVIEWED, np.int8))
+            for scan_id, said in self._said.items():
+                made.put(scan_id, (), seen_by(reader, said))
+            self._columns[reader] = made
+        return self._columns[reader]
+
+    def all_said(self) -> Iterable[tuple[int, tuple[Said, ...]]]:
+        """Scan ids and what holds of each, oldest first."""
+        return self._said.items()
+
+
+def seen_by(reader: str | None, said: Sequence[Said]) -> Sequence[Said]:
+    """All that was said of a scan, or nothing where a reader has not said anything of it yet."""
+    if reader is None or any(each[0] == reader for each in said):
+        return said
+    return ()
