@@ -231,6 +231,8 @@ def point_prefect(home: Path, api_url: str, secret: str | None, *, temporary: bo
             os.environ[name] = ",".join(filter(None, (os.environ.get(name), LOOPBACK)))
     # Prefect would print tracebacks where the command line says one plain line.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    # Nor what it tells itself of its threads: an event that it could not send, word for word.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_DEBUG_LEVEL", "CRITICAL")
     if temporary:
         os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 

@@ -45,7 +45,8 @@ from flows.cli.preconditions import (
     model_named,
     nothing_to_score,
     of_contrast,
-    require_healthy,
+    require_enough_healthy,
+    require_labelled,
     unmatched_lines,
 )
 from flows.context import (
@@ -134,7 +135,12 @@ def train(
         require_learns_abnormal(Recipe.from_json(chosen))
     elif masks is not None:
         raise SettingsError("--masks goes with --use-abnormal")
-    require_healthy(database(str(before.home)), before.home)
+    origin_id = None if origin is None else origin.id
+    engine = database(str(before.home))
+    require_enough_healthy(
+        engine, before.home, chosen, policy, k, origin_id, use_abnormal=use_abnormal
+    )
+    masks_folder = None if masks is None else folder_name(masks)
     with flow_context(home, **given) as place:
         from flows.train import train_model
 
@@ -149,9 +155,9 @@ def train(
             device=settings.device,
             chunk_size=settings.chunk_size,
             activating=activating,
-            from_model_id=None if origin is None else origin.id,
+            from_model_id=origin_id,
             use_abnormal=use_abnormal,
-            masks=None if masks is None else folder_name(masks),
+            masks=masks_folder,
         )
     lines.show_train(found, as_json=as_json)
 
@@ -311,6 +317,8 @@ def evaluate(
         raise NoScans(f"{folder}: no files there; name a folder with labelled scans")
     if recipe is not None and recipes is not None:
         raise SettingsError("give one of --recipe and --recipes")
+    from mriad_model.evaluation.protocol import EvaluationProtocol, require_protocol
+
     names = [] if recipes is None else [name.strip() for name in recipes.split(",")]
     if names[:1] == [COMPARATOR]:
         raise SettingsError(f"--recipes {recipes}: name a recipe first, and then {COMPARATOR!r}")
@@ -326,9 +334,11 @@ def evaluate(
     ]
     if COMPARATOR in names:
         others += comparator()
+    for each in (chosen, *others):
+        require_protocol(EvaluationProtocol(protocol), Recipe.from_json(each))
+    require_labelled(folder, files, labels, listing)
     with flow_context(home, **given) as place:
         from flows.evaluate import evaluate_model
-        from mriad_model.evaluation.protocol import EvaluationProtocol
         from tasks.intake.ingest import Labelling
 
         settings = place.settings

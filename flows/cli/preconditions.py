@@ -4,20 +4,26 @@ A mistake, or nothing to do, then starts no server.
 """
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.entities import Model
-from db.repository.labels import healthy_pool
 from db.repository.models import active_threshold, model_by_id
 from db.repository.runs import was_cut_off
 from flows.cli.options import LARGEST_ID
 from flows.context import Context, folder_name
 from flows.messages import say
 from mriad_model.built_in_recipes import recipe_named
-from mriad_model.datasets.labels import LabelLine, read_label_lines
-from mriad_model.errors import SettingsError, TooFewScans
-from mriad_model.evaluation.listing import Listing, Patients, read_scan_csv
+from mriad_model.datasets.labels import LabelLine, label_from_folder, read_label_lines
+from mriad_model.enums import LabelValue, Policy
+from mriad_model.errors import SettingsError
+from mriad_model.evaluation.listing import (
+    Listing,
+    Patients,
+    read_scan_csv,
+    require_both_labels,
+)
 from mriad_model.paths import escape_path, unescape_path
 from mriad_model.readers.folders import list_files
 from mriad_model.recipes import Recipe
@@ -83,6 +89,25 @@ def listing_of(
     return Listing(csv=str(path.absolute()))
 
 
+def require_labelled(folder: str, glob: str, csv: Path | None, listing: Listing) -> None:
+    """Check that the names of files, or a CSV of labels, make some healthy and some abnormal.
+
+    Masks, and a CSV that lists the scans, are left to the run, which reads them.
+
+    Raises:
+        NoScans: they do not.
+    """
+    if listing.csv is not None or listing.labels_from_masks:
+        return
+    root = Path(unescape_path(folder))
+    table = {} if csv is None else {each.file: each.label for each in read_label_lines(csv)}
+    counts: Counter[LabelValue | None] = Counter()
+    for path in (file.path for file in list_files(root, glob)):
+        of_csv = table.get(os.path.relpath(path, root)) or table.get(path.name)
+        counts[label_from_folder(path, root) if csv is None else of_csv] += 1
+    require_both_labels(counts[LabelValue.HEALTHY], counts[LabelValue.ABNORMAL], counts[None])
+
+
 def comparator() -> list[str]:
     """PaDiM as flows take a recipe; without its extra none, and a line says so."""
     from mriad_model.evaluation.padim import MISSING, PADIM, is_installed  # noqa: PLC0415 - torch
@@ -93,16 +118,30 @@ def comparator() -> list[str]:
     return []
 
 
-def require_healthy(engine: "Engine", home: Path) -> None:
-    """Check that there are healthy scans.
+def require_enough_healthy(
+    engine: "Engine",
+    home: Path,
+    recipe: str,
+    policy: Policy,
+    k: float,
+    from_model_id: int | None,
+    *,
+    use_abnormal: bool,
+) -> None:
+    """Check that there are healthy scans that a recipe (JSON) can learn, and enough.
+
+    Files in the home's `healthy/` may be such scans before they are read, so then a run finds out.
 
     Raises:
-        TooFewScans: there is no healthy scan in the record, and no file in `healthy/`.
+        TooFewScans: there are not.
+        SettingsError: they are of several contrasts, or the threshold cannot be drawn so.
     """
-    if not holds_files(escape_path(home / "healthy")) and not healthy_pool(engine):
-        raise TooFewScans(
-            "no healthy scans in the record; add some with: mriad ingest FOLDER --label healthy"
-        )
+    from tasks.training.growth import awaits_labels  # noqa: PLC0415
+    from tasks.training.healthy_scans import require_trainable  # noqa: PLC0415 - scipy
+
+    if not awaits_labels(engine, home, home / "healthy"):
+        how = Recipe.from_json(recipe)
+        require_trainable(engine, how, policy, k, from_model_id, use_abnormal=use_abnormal)
 
 
 def model_named(engine: "Engine", text: str) -> Model:

@@ -69,10 +69,13 @@ def prefect_server(home: Path, settings: Settings) -> Iterator[None]:
             listener.close()  # else requests would wait for ever where the server died
             with _no_heartbeats():
                 yield
-                _drain_events()
         finally:
-            listener.close()
-            _stop(server)
+            try:
+                if server.poll() is None:
+                    _drain_events()  # of a run that failed, too
+            finally:
+                listener.close()
+                _stop(server)
 
 
 def _running_server(settings: Settings, secret: str) -> tuple[str, str | None] | None:

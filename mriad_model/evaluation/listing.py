@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mriad_model.datasets.labels import csv_text, label_of_word
 from mriad_model.enums import LabelValue
-from mriad_model.errors import SettingsError
+from mriad_model.errors import NoScans, SettingsError
 from mriad_model.paths import escape_path
 from mriad_model.readers.bids import bids_name
 
@@ -46,6 +46,17 @@ class ListedScan:
     mask: str | None
     difference: str | None  # a volume to add to this one's grey values: an implanted lesion
     level: float | None  # where in the head a slice lies, in any unit
+
+
+def require_both_labels(healthy: int, abnormal: int, unlabelled: int) -> None:
+    """Raise NoScans unless there are scans of both labels."""
+    if healthy and abnormal:
+        return
+    raise NoScans(
+        f"{healthy} healthy and {abnormal} abnormal scans there ({unlabelled} without a label); "
+        "an evaluation needs both: put them in folders no/ and yes/ (or healthy/ and abnormal/), "
+        "name a CSV with --labels, or let masks tell with --labels-from-masks"
+    )
 
 
 def read_scan_csv(path: Path) -> list[ListedScan]:

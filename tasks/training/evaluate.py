@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from mriad_model.detection.compatibility import KINDS, incompatibility, require_one_contrast
 from mriad_model.detection.training import Epoch
 from mriad_model.enums import PICTURES, VOLUMES, LabelValue, RejectionReason
-from mriad_model.errors import NoScans, RejectedFile
+from mriad_model.errors import RejectedFile
 from mriad_model.evaluation.dataset import (
     EvaluationData,
     EvaluationScan,
@@ -23,7 +23,7 @@ from mriad_model.evaluation.dataset import (
     gather,
 )
 from mriad_model.evaluation.folds import run_fold
-from mriad_model.evaluation.listing import Listing
+from mriad_model.evaluation.listing import Listing, require_both_labels
 from mriad_model.evaluation.padim import PADIM, fit_padim
 from mriad_model.evaluation.protocol import EvaluationPlan
 from mriad_model.evaluation.results import FoldResult
@@ -111,7 +111,7 @@ def gather_labelled(
         tell("reading", done, len(wanted.scans))
     require_one_contrast(contrasts, how)
     healthy = sum(each.source.label is LabelValue.HEALTHY for each in found)
-    _require_both(healthy, len(found) - healthy, wanted.unlabelled)
+    require_both_labels(healthy, len(found) - healthy, wanted.unlabelled)
     write_atomically(Path(path), gather(found).to_bytes())
     rejected += [
         RejectedItem(name_of(file, root), refused[file].reason, refused[file].detail)
@@ -227,16 +227,6 @@ def _beside(read: Callable[[Path], GridValues], path: Path) -> GridValues:
         detail = f"the file {escape_path(path.name)} beside it: {outcome.detail}"
         raise RejectedFile(outcome.reason, detail)
     return outcome
-
-
-def _require_both(healthy: int, abnormal: int, unlabelled: int) -> None:
-    if healthy and abnormal:
-        return
-    raise NoScans(
-        f"{healthy} healthy and {abnormal} abnormal scans there ({unlabelled} without a label); "
-        "an evaluation needs both: put them in folders no/ and yes/ (or healthy/ and abnormal/), "
-        "name a CSV with --labels, or let masks tell with --labels-from-masks"
-    )
 
 
 @lru_cache(maxsize=1)

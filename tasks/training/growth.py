@@ -58,14 +58,29 @@ def handed_down_scans(engine: Engine, model_id: int) -> set[int]:
 
 def holds_new_files(engine: Engine, home: Path, folder: Path) -> bool:
     """Whether a file in a folder was never read as it stands, or could not be read yet."""
+    return _known_files(engine, home, folder)[1]
+
+
+def awaits_labels(engine: Engine, home: Path, folder: Path) -> bool:
+    """Whether a file in a folder may be a healthy scan that the record does not call so yet."""
+    known, holds_new = _known_files(engine, home, folder)
+    pool = {each.id for each in healthy_pool(engine)}
+    return holds_new or not {scan_id for ids in known.values() for scan_id in ids} <= pool
+
+
+def _known_files(
+    engine: Engine, home: Path, folder: Path
+) -> tuple[dict[FileKey, tuple[int, ...]], bool]:
+    """The scans of files that were read as they stand; and whether others were not."""
     keys = [
         FileKey(recorded_path(each.path, home), each.size, each.mtime_ns, each.inode, each.ctime_ns)
         for each in list_files(folder)
     ]
     known = known_files(engine, keys)
     rejected = rejected_files(engine, [key for key in keys if key not in known])
-    return any(
+    holds_new = any(
         key not in known
         and (key not in rejected or rejected[key].reason is RejectionReason.UNREADABLE)
         for key in keys
     )
+    return known, holds_new

@@ -5,15 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from sqlalchemy import Engine
 
 from db.entities import Model, Scan, Threshold
 from db.repository.decisions import ScoredScan, append_scored
-from db.repository.labels import LabelledScan, healthy_pool, labelled
 from db.repository.models import (
     append_model,
     append_threshold,
@@ -21,15 +18,11 @@ from db.repository.models import (
     dataset_groups,
     dataset_roles,
     freeze_dataset,
-    model_by_id,
     model_folds,
 )
 from db.repository.scans import scans_by_id
 from db.timestamps import now
-from mriad_model.built_in_recipes import DEFAULT, VOLUME
 from mriad_model.datasets.roles import RoleShares, assign_roles, is_cross_fitted
-from mriad_model.detection.adaptation import require_learns_abnormal
-from mriad_model.detection.compatibility import KINDS, incompatibility, require_one_contrast
 from mriad_model.detection.model import fit, fit_folds
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.detection.thresholds import (
@@ -39,7 +32,7 @@ from mriad_model.detection.thresholds import (
     too_few_for,
 )
 from mriad_model.detection.training import Epoch
-from mriad_model.enums import LabelValue, Policy, Role
+from mriad_model.enums import Policy, Role
 from mriad_model.errors import TooFewScans
 from mriad_model.files import write_atomically
 from mriad_model.paths import recorded_path
@@ -58,18 +51,15 @@ from tasks.training.cross_fitting import fold_slices, folds_of
 from tasks.training.duplicates import grouped
 from tasks.training.finding_limits import FindingCounts, append_limits
 from tasks.training.gates import gate_of
-from tasks.training.growth import handed_down_scans
+from tasks.training.healthy_scans import (
+    NONE_ABNORMAL,
+    NOTHING_NEW,
+    own_scans,
+    suited_abnormal,
+    suited_scans,
+)
 from tasks.training.labelled_abnormal import labelled_abnormal
 from tasks.training.power import implant_scores
-
-NONE_ABNORMAL: Final = (
-    "no scan labelled abnormal can be used; add some with: mriad ingest FOLDER --label abnormal"
-)
-NOTHING_NEW: Final = (
-    "none of the {n} healthy scans in the record is new to model {model}: each is one of its own, "
-    "or a near-duplicate or of a patient of these; to adapt it to another scanner, ingest healthy "
-    "scans of that scanner"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,20 +122,10 @@ def freeze_healthy(
         SettingsError: they are of several contrasts, and the recipe names none.
     """
     engine = database(home)
-    pool = healthy_pool(engine)
     how = Recipe.from_json(recipe)
-    suited = [
-        each
-        for each in pool
-        if incompatibility(how, each.scan.kind, each.scan.contrast, each.scan.grid) is None
-    ]
-    if how.scans.contrast is not None:
-        suited = [each for each in suited if each.scan.contrast == how.scans.contrast]
-    require_one_contrast((each.scan.contrast for each in suited), how)
-    if not suited:
-        raise TooFewScans(_none_healthy(pool, how))
-    own = _own_scans(engine, from_model_id)
-    ill = _abnormal(engine, how) if use_abnormal else {}
+    suited = suited_scans(engine, how)
+    own = own_scans(engine, from_model_id)
+    ill = suited_abnormal(engine, how) if use_abnormal else {}
     by_id = scans_by_id(engine, own) | {each.id: each.scan for each in suited} | ill
     # In the order of their content: what is learned does not depend on which was met first.
     scans = dict(sorted(by_id.items(), key=lambda each: each[1].sha256))
@@ -171,24 +151,6 @@ def freeze_healthy(
         for i, group in zip(taught.scan_ids, taught.groups, strict=True)
     ]
     return frozen_dataset(home, run_id, members, scans, folds)
-
-
-def _abnormal(engine: Engine, recipe: Recipe) -> dict[int, Scan]:
-    """The scans that people labelled abnormal, of the recipe's kind. Raises SettingsError."""
-    require_learns_abnormal(recipe)
-    return {
-        each.id: each.scan
-        for each in labelled(engine, LabelValue.ABNORMAL)
-        if incompatibility(recipe, each.scan.kind, each.scan.contrast, each.scan.grid) is None
-    }
-
-
-def _own_scans(engine: Engine, model_id: int | None) -> set[int]:
-    """The scans of a model's dataset, and of those that it was adapted from."""
-    if model_id is None:
-        return set()
-    own = dataset_roles(engine, model_by_id(engine, model_id).dataset_id)
-    return own.keys() | handed_down_scans(engine, model_id)
 
 
 def require_calibration(home: str, dataset: FrozenDataset, policy: Policy, k: float) -> None:
@@ -220,16 +182,6 @@ def frozen_dataset(
         scans={role: [(i, scans[i].n_slices) for i, r, _ in members if r is role] for role in Role},
         contrasts=[scans[i].contrast for i, _, _ in members],
         folds=dict(folds or {}),
-    )
-
-
-def _none_healthy(pool: Sequence[LabelledScan], recipe: Recipe) -> str:
-    if not pool:
-        return "no healthy scans in the record; add some with: mriad ingest FOLDER --label healthy"
-    other = next(each.name for each in (DEFAULT, VOLUME) if each.kinds != recipe.kinds)
-    return (
-        f"none of the {len(pool)} healthy scans in the record is of the kind that the recipe "
-        f"{recipe.name!r} is for ({KINDS[recipe.kinds]}); try --recipe {other}"
     )
 
 

@@ -42,10 +42,14 @@ class Hand:
         return self.runs[name]
 
     def seen(
-        self, name: str, scanner: str | None = None, path: str | None = None
+        self,
+        name: str,
+        scanner: str | None = None,
+        path: str | None = None,
+        patient: str | None = None,
     ) -> tuple[Scan, list[Sighting]]:
         run_id = self.run()
-        scan = Scan(sha(name), ScanKind.IMAGE, None, None, None, scanner, "{}", 1, run_id, NOON)
+        scan = Scan(sha(name), ScanKind.IMAGE, patient, None, None, scanner, "{}", 1, run_id, NOON)
         sighting = Sighting(0, path or f"inbox/{name}.png", 10, 20, 30, run_id, NOON, ctime_ns=40)
         return scan, [sighting]
 
@@ -64,8 +68,10 @@ class Hand:
         scan = Scan(sha(name), kind, "p", "1.2", uid, "GE", geometry, n, run_id, NOON)
         return scan, [Sighting(0, path, 10, 20, 30, run_id, NOON, ctime_ns=40) for path in paths]
 
-    def scans(self, *names: str, scanner: str | None = None) -> list[int]:
-        seen = [self.seen(name, scanner) for name in names]
+    def scans(
+        self, *names: str, scanner: str | None = None, patient: str | None = None
+    ) -> list[int]:
+        seen = [self.seen(name, scanner, patient=patient) for name in names]
         return [each.scan_id for each in register_scans(self.engine, seen)]
 
     def label(

@@ -16,7 +16,7 @@ from db.repository.runs import end_run
 from flows.cli import main as cli
 from flows.cli import options
 from mriad_model.built_in_recipes import AUTOENCODER
-from mriad_model.enums import RunStatus
+from mriad_model.enums import LabelValue, RunStatus
 from mriad_model.errors import HomeError
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
@@ -226,3 +226,83 @@ def test_nothing_that_is_looked_at_beforehand_loads_the_engine() -> None:
     code = "import sys, flows.cli.flow_commands, flows.cli.preconditions as _"
     code += "; sys.exit('prefect' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+RATE = ("--rate", "0.05", "--recipe", "seed")
+CALIBRATE = "a false-positive rate of 0.05 takes 19 healthy calibration scans"
+
+
+@pytest.mark.parametrize(
+    ("n", "options", "status", "said"),
+    [
+        (5, ("--recipe", "volume"), 1, "none of the 5 healthy scans in the record is of the kind"),
+        (3, (), 1, "3 healthy scans are too few: training, validation and calibration need 4"),
+        (8, RATE, 1, CALIBRATE),
+        (8, ("--use-abnormal",), 1, "no scan labelled abnormal can be used"),
+        (8, ("--recipe", "seed", "--use-abnormal"), 2, "seed"),
+        (8, ("--masks", "nowhere", "--use-abnormal"), 2, "nowhere: no such file or folder"),
+    ],
+)
+def test_a_training_that_must_fail_starts_no_server(
+    home: Path,
+    n: int,
+    options: tuple[str, ...],
+    status: int,
+    said: str,
+    started: list[Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hand = Hand(database(str(home)))
+    for scan in hand.scans(*map(str, range(n))):
+        hand.label(scan)
+    if "--masks" in options:
+        hand.label(*hand.scans("ill"), value=LabelValue.ABNORMAL)
+    assert mriad(home, "train", *options) == status
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert said in err
+    assert started == []
+
+
+def test_scans_of_one_patient_count_as_one_before_a_training(
+    home: Path, started: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand = Hand(database(str(home)))
+    for scan in hand.scans(*map(str, range(9)), patient="one"):
+        hand.label(scan)
+    assert mriad(home, "train") == 1
+    assert "9 healthy scans of one patient are too few" in capsys.readouterr().err
+    assert started == []
+
+
+def test_files_that_wait_in_the_healthy_folder_are_left_to_a_run(
+    home: Path, started: list[Path]
+) -> None:
+    (home / "healthy" / "scan.png").write_bytes(b"not read yet")
+    assert mriad(home, "train") == 1
+    assert started == [home]
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        ((), 1, "1 healthy and 0 abnormal scans there (1 without a label); an evaluation needs"),
+        (("--protocol", "seed", "--recipe", "volume"), 2, "the seed protocol is for pictures"),
+    ],
+)
+def test_an_evaluation_that_must_fail_starts_no_server(
+    home: Path,
+    folder: Path,
+    options: tuple[str, ...],
+    status: int,
+    said: str,
+    started: list[Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("no/a.png", "b.png"):
+        (folder / name).write_bytes(b"a file")
+    assert mriad(home, "evaluate", folder, *options) == status
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert said in err
+    assert started == []

@@ -113,3 +113,45 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
     assert "unable to open database file; see " in done.stderr
     (log,) = (home / "logs").glob("prefect-server-*.log")
     assert str(log) in done.stderr
+
+
+def test_a_run_that_fails_prints_one_plain_line_and_nothing_of_prefects(
+    tmp_path: Path, heads: Path
+) -> None:
+    home = prepare_home(tmp_path / "home")
+    shutil.copy(sorted((heads / "no").iterdir())[0], home / "healthy")
+    command = ["train", "--recipe", "volume", "--home", str(home)]
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli.main", *command],
+        cwd=REPOSITORY,
+        env={**os.environ, "MRIAD_PREFECT_API_URL": "http://127.0.0.1:9/api"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert all(line.startswith("mriad: ") for line in lines), done.stderr
+    assert lines[-1].startswith("mriad: none of the 1 healthy scans in the record is of the kind")
+
+
+def test_what_prefect_cannot_send_is_not_printed(tmp_path: Path) -> None:
+    script = (
+        "import logging, pathlib, sys\n"
+        "from flows.settings import point_prefect\n"
+        "point_prefect(pathlib.Path(sys.argv[1]), 'http://127.0.0.1:9/api', None)\n"
+        "from prefect._internal.concurrency import logger\n"
+        "from prefect.logging.configuration import setup_logging\n"
+        "setup_logging()\n"
+        "logger.error('Service EventsWorker failed to process item')\n"
+        "logging.getLogger('EventsWorker').warning('Still processing items')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(prepare_home(tmp_path / "home"))],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("", "")
