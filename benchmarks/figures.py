@@ -3,8 +3,9 @@
 python -m benchmarks.figures [--data ../shared/data] [--out build/figures] [SET ...]
 
 Sets are folders below DATA; how each is laid out stands in its function. For each, a list of its
-scans (CSV), the command's JSON, the contact sheet of its extremes and a table in Markdown go to
-OUT. Nothing is chosen on what is reported.
+scans (CSV), the command's JSON, the contact sheet of its extremes (false alarms, misses, the
+median and the best) and a table in Markdown go to OUT. A set whose JSON is there is not measured
+again, so a run that was interrupted goes on where it was. Nothing is chosen on what is reported.
 """
 
 import argparse
@@ -39,6 +40,7 @@ METRICS = {
     "recall": "recall",
     "false_positive_rate": "false-positive rate",
 }
+VERDICTS = ("normal", "uncertain", "suspicious", "not_scorable")
 UNTRAINED = ("asymmetry", "brightness", "sharpness", "entropy", "mean_intensity")
 
 
@@ -113,12 +115,14 @@ def ixi(data: Path) -> list[Row]:
 
 
 SETS = {
-    "kaggle253": FigureSet("kaggle253", None, ("default", "autoencoder")),
-    "kaggle253-without-seven": FigureSet("kaggle253", kaggle253_without, ("default",)),
-    "lgg55": FigureSet("lgg55", lgg55, ("default", "autoencoder")),
-    "soop": FigureSet("soop", None, ("default",), ("--patients", "bids", "--masks", "masks")),
-    "masks59": FigureSet(".", masks59, ("default", "autoencoder")),
     "ixi": FigureSet(".", ixi, ("volume",)),
+    "lgg55": FigureSet("lgg55", lgg55, ("default",)),
+    "kaggle253": FigureSet("kaggle253", None, ("default",), ("--repeats", "3")),
+    "kaggle253-without-seven": FigureSet(
+        "kaggle253", kaggle253_without, ("default",), ("--repeats", "3")
+    ),
+    "masks59": FigureSet(".", masks59, ("default",)),
+    "soop": FigureSet("soop", None, ("default",), ("--patients", "bids", "--masks", "masks")),
 }
 
 
@@ -129,29 +133,50 @@ def main() -> None:
     options.add_argument("--data", type=Path, default=Path("../shared/data"))
     options.add_argument("--out", type=Path, default=Path("build/figures"))
     options.add_argument("--recipes", help="instead of the set's own")
+    options.add_argument("--folds", type=int, help="instead of five")
+    options.add_argument("--repeats", type=int, help="instead of the set's own")
+    options.add_argument("--again", action="store_true", help="measure sets that are done too")
     given = options.parse_args()
     unknown = sorted(set(given.sets) - SETS.keys())
     if unknown:
         options.error(f"no set is named {', '.join(unknown)}: choose of {', '.join(SETS)}")
     given.out.mkdir(parents=True, exist_ok=True)
-    for name in given.sets or SETS:
-        place = given.data / SETS[name].folder
+    more = [
+        f"--{name}={value}"
+        for name in ("folds", "repeats")
+        if (value := getattr(given, name)) is not None
+    ]
+    wanted = given.sets or list(SETS)
+    for number, name in enumerate(wanted, start=1):
+        place, kept = given.data / SETS[name].folder, given.out / f"{name}.json"
         if not place.is_dir():
             _say(f"{name}: skipped, for there is no folder {place}")
             continue
-        table = measure(name, given.data, given.out, given.recipes)
+        if kept.exists() and not given.again:
+            _say(f"{name}: done before, {kept}")
+        else:
+            _say(f"{name}: {number} of {len(wanted)} sets")
+            measure(name, given.data, given.out, given.recipes, more)
+        table = markdown(name, json.loads(kept.read_text()))
         (given.out / f"{name}.md").write_text(table)
         _say(table)
 
 
-def measure(name: str, data: Path, out: Path, recipes: str | None = None) -> str:
-    """Evaluate one set; its table in Markdown. Raises CalledProcessError where that fails."""
+def measure(
+    name: str, data: Path, out: Path, recipes: str | None = None, more: Sequence[str] = ()
+) -> None:
+    """Evaluate one set; its document and its contact sheets go to `out`.
+
+    `more` are options of the command, and count before the set's. Raises CalledProcessError where
+    the command fails.
+    """
     what = SETS[name]
     home = out / f"{name}-home"
     place = data / what.folder
     command = [sys.executable, "-m", "flows.cli.main", "evaluate", str(place), "--json"]
     command += ["--home", str(home), "--recipes", recipes or ",".join(what.recipes)]
     command += [str(place / word) if word == "masks" else word for word in what.options]
+    command += more
     if what.scans is not None:
         listed = out / f"{name}.csv"
         write_list(listed, what.scans(data))
@@ -159,12 +184,14 @@ def measure(name: str, data: Path, out: Path, recipes: str | None = None) -> str
     began = time.perf_counter()
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=_environment())
     found: dict[str, Any] = json.loads(done.stdout)
-    (out / f"{name}.json").write_text(json.dumps(found, indent=1))
     for recipe, page in zip(recipe_names(found), (found["report"], *found["reports"]), strict=True):
         sheet = (home / page).with_suffix(".png")
         if sheet.exists():
             shutil.copy(sheet, out / f"{name}-{recipe}.png")
-    return markdown(name, found) + f"\n{time.perf_counter() - began:.0f} s.\n"
+    found["wall_seconds"] = time.perf_counter() - began
+    written = out / f"{name}.part"
+    written.write_text(json.dumps(found, indent=1))
+    written.rename(out / f"{name}.json")  # whole, or not there
 
 
 def recipe_names(found: dict[str, Any]) -> list[str]:
@@ -189,7 +216,8 @@ def markdown(name: str, found: dict[str, Any]) -> str:
         f"### {name}",
         "",
         f"{healthy} healthy and {abnormal} abnormal scans, of {groups} patients or groups of "
-        f"near-duplicates; {len(found['folds'])} folds.",
+        f"near-duplicates; {len(found['folds']) // found['repeats']} folds, {found['repeats']} "
+        f"repeats; {found.get('wall_seconds', 0.0):.0f} s.",
         "",
         *_table(["", *METRICS.values()], _methods(documents)),
         "",
@@ -227,6 +255,17 @@ def _beside(recipe: str, document: dict[str, Any]) -> list[str]:
         lines.append(
             f"`{recipe}` less asymmetry: {lead['value']:+.3f} ({low:+.3f} to {high:+.3f}){chance}."
         )
+    if document["promised_rate"] is not None:
+        low, high = document["promised_rate"]["interval"]
+        rate = document["false_positive_rate"]
+        inside = "inside" if low <= rate <= high else "outside"
+        lines.append(
+            f"`{recipe}`, of unseen healthy scans flagged: {rate:.3f}, {inside} what its "
+            f"thresholds promise, {_figure(**document['promised_rate'])}."
+        )
+    for label, shares in document["verdicts"].items():
+        said = ", ".join(f"{v.replace('_', ' ')} {_figure(**shares[v])}" for v in VERDICTS)
+        lines.append(f"`{recipe}`, {label} scans: {said}.")
     for name, each in document["strata"].items():
         lines.append(f"`{recipe}`, AUROC among scans alike in {name}: {_figure(**each)}.")
     if lesions is None:

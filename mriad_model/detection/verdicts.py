@@ -3,11 +3,12 @@
 Numpy only, as `mriad_model.detection.thresholds`: a recalibration decides again without inference.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mriad_model.decision_recipes import UncertainRecipe
-from mriad_model.detection.thresholds import verdict
-from mriad_model.enums import DecisionReason, Verdict
+from mriad_model.detection.thresholds import sampling_interval, verdict
+from mriad_model.enums import DecisionReason, Policy, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,20 @@ class Judgement:
 
     verdict: Verdict
     reason: DecisionReason
+
+
+def line_of(
+    value: float,
+    policy: Policy,
+    k: float,
+    healthy: Sequence[float],
+    groups: Sequence[int] | None = None,
+    how: UncertainRecipe | None = None,
+) -> Line:
+    """The line of a threshold's value, drawn through `healthy` scores of these groups."""
+    if how is None:
+        return Line(value)
+    return Line(value, sampling_interval(healthy, policy, k, how.confidence, groups))
 
 
 def is_refused(gate: float | None) -> bool:

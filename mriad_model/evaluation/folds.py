@@ -3,17 +3,23 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mriad_model.datasets.roles import fold_roles
+from mriad_model.detection.finding_limits import FindingCounts
+from mriad_model.detection.findings import FindingLimits
+from mriad_model.detection.gate import Gate
+from mriad_model.detection.head_gate import HeadGate
+from mriad_model.detection.learned_gate import learned_gate
 from mriad_model.detection.model import FittedModel, fit, fit_folds
 from mriad_model.detection.scan_scores import ScanScores, largest_of_scans, scans_of_slices
 from mriad_model.detection.thresholds import ThresholdFit, fit_threshold
 from mriad_model.detection.training import Epoch
-from mriad_model.enums import Role
+from mriad_model.detection.verdicts import Evidence, judge, line_of
+from mriad_model.enums import Role, Verdict
 from mriad_model.evaluation.baselines import baseline_scores, signed_scores
 from mriad_model.evaluation.dataset import EvaluationData
 from mriad_model.evaluation.lesions import FoldLesions, measure_lesions
@@ -73,6 +79,12 @@ def run_fold(
             device,
             record,
         )
+    if recipe.gate is not None:
+        model = replace(model, gate=_gate(model, data, parts))
+    astray = _misplaced(model, data, parts, recipe)
+    if astray:  # none of them calibrates
+        kept = tuple(i for i in parts.calibration if i not in astray)
+        parts = replace(parts, calibration=kept)
     table = _Table(plan, at, parts, data.groups, by_group=recipe.calibrate_by_group)
     found, detectors = _scored(model, data, table, recipe)
     rows = _rows(data, table, [each.score for each in found], detectors)
@@ -96,9 +108,11 @@ def run_fold(
         epochs=tuple(epochs),
         pictures=pictures,
         seconds=time.perf_counter() - started,
-        lesions=_lesions(data, table, found, recipe),
+        lesions=_lesions(data, table, found, model, recipe, rows[0].scores.threshold_value),
         strata=_strata(data, table),
         extremes=extremes,
+        verdicts=_verdicts(table, found, recipe, astray),
+        promised=table.promised([each.score for each in found]),
     )
 
 
@@ -122,6 +136,27 @@ def _fold_slices(
     return found
 
 
+def _gate(model: FittedModel, data: EvaluationData, parts: Split) -> Gate | HeadGate | None:
+    """The gate that a training on these scans would give."""
+    items = [*parts.train, *parts.validation]
+    return learned_gate(
+        model,
+        [data.scans[i].batch for i in items],
+        [data.groups[i] for i in items],
+        [parts.folds.get(i, -1) for i in items],
+    )
+
+
+def _misplaced(
+    model: FittedModel, data: EvaluationData, parts: Split, recipe: Recipe
+) -> frozenset[int]:
+    """Scans that cannot be laid upon the model's mean head, by position."""
+    if not recipe.in_frame:
+        return frozenset()
+    items = {*parts.calibration, *parts.test, *parts.abnormal}
+    return frozenset(i for i in items if model.misplaced(data.scans[i].batch) is not None)
+
+
 def _scored(
     model: FittedModel, data: EvaluationData, table: "_Table", recipe: Recipe
 ) -> tuple[list[ScanScores], dict[str, Scores]]:
@@ -134,7 +169,12 @@ def _scored(
             scans = [data.scans[i] for i in mine]
             batch = joined([scan.batch for scan in scans])
             scored = model.score(batch) if fold is None else model.score(batch, fold)
-            found |= dict(zip(mine, scans_of_slices(scored, scans, recipe.scans), strict=True))
+            of_scans = scans_of_slices(scored, scans, recipe.scans)
+            if recipe.gate is not None and model.gate is not None:
+                gates = largest_of_scans(model.gate_values(batch, fold), scans).tolist()
+                pairs = zip(of_scans, gates, strict=True)
+                of_scans = [replace(each, gate=value) for each, value in pairs]
+            found |= dict(zip(mine, of_scans, strict=True))
             for name, part in scored.parts.items():
                 largest = largest_of_scans(part, scans).tolist()
                 by_detector.setdefault(name, {}).update(zip(mine, largest, strict=True))
@@ -190,8 +230,20 @@ class _Table:
 
     def fit(self, calibration: Sequence[float]) -> ThresholdFit:
         """The plan's threshold of values of the calibration scans."""
-        groups = [self.groups[i] for i in self.parts.calibration] if self.by_group else None
-        return fit_threshold(calibration, self.plan.policy, self.plan.k, groups)
+        return fit_threshold(calibration, self.plan.policy, self.plan.k, self.calibration_groups)
+
+    @property
+    def calibration_groups(self) -> list[int] | None:
+        """Those of the calibration scans; None where each scan counts."""
+        return [self.groups[i] for i in self.parts.calibration] if self.by_group else None
+
+    def promised(self, scores: Sequence[float]) -> tuple[float, float, float] | None:
+        """The rate of healthy scans that the threshold flags, as it says, and its interval."""
+        of_item = dict(zip(self.items, scores, strict=True))
+        fit = self.fit([of_item[i] for i in self.parts.calibration])
+        if fit.rate is None or fit.rate_low is None or fit.rate_high is None:
+            return None
+        return fit.rate, fit.rate_low, fit.rate_high
 
     def row(self, name: str, kind: RowKind, scores: Sequence[float] | Scores) -> ScoreRow:
         """A method's row, its threshold drawn from its own calibration scores."""
@@ -226,19 +278,48 @@ def _rows(
 
 
 def _lesions(
-    data: EvaluationData, table: _Table, scored: Sequence[ScanScores], recipe: Recipe
+    data: EvaluationData,
+    table: _Table,
+    scored: Sequence[ScanScores],
+    model: FittedModel,
+    recipe: Recipe,
+    threshold: float,
 ) -> FoldLesions | None:
     if table.plan.protocol is EvaluationProtocol.SEED:
         return None  # a map of what it was trained on
     parts = table.parts
     by_item = dict(zip(table.items, scored, strict=True))
+
+    def limits() -> FindingLimits:
+        counted = FindingCounts(recipe, (model.colour_low, model.colour_high))
+        items = sorted(parts.calibration)
+        counted.add(items, [data.scans[i] for i in items], [by_item[i] for i in items])
+        return counted.drawn([data.groups[i] for i in items]).limits
+
     return measure_lesions(
         data,
         by_item,
         recipe.scans.plane,
-        (parts.calibration, parts.test, parts.abnormal, parts.decided),
-        lambda peaks: table.fit(peaks).value,
+        (parts.test, parts.abnormal, parts.decided),
+        threshold,
+        limits,
     )
+
+
+def _verdicts(
+    table: _Table, scored: Sequence[ScanScores], recipe: Recipe, astray: frozenset[int]
+) -> dict[int, str]:
+    """The verdict on each scan that the fold decides, by position, as a scoring would give it."""
+    by_item = dict(zip(table.items, scored, strict=True))
+    values = [by_item[i].score for i in table.parts.calibration]
+    drawn, groups = table.fit(values), table.calibration_groups
+    line = line_of(drawn.value, drawn.policy, drawn.k, values, groups, recipe.uncertain)
+    found = {}
+    for i in (*table.parts.test, *table.parts.decided):
+        each = by_item[i]
+        result = judge(Evidence(each.score, each.gate, each.spread), line, recipe.uncertain)
+        found[i] = (Verdict.NOT_SCORABLE if i in astray else result.verdict).value
+    return found
 
 
 def _strata(data: EvaluationData, table: _Table) -> dict[str, dict[int, float]]:

@@ -1,9 +1,10 @@
 """What anomaly maps say of lesions whose masks are known, scan by scan, on the scan's own grid.
 
-A finding is a connected part of the map above a threshold, 0.15 ml or more (of a picture, a
-thousandth of the head). A lesion is found where findings cover a tenth of it or more; parts of
-the mask within about 10 mm (of a picture, 4 pixels) are one, for an infarct often falls apart. A
-scan is found where findings cover a tenth of all its lesions. A false finding touches no lesion.
+Findings are those that users see: told by `detection.findings`, within limits drawn through the
+calibration scans as a training draws them. A lesion is found where findings cover a tenth of it
+or more (overlap, as van Hespen 2021); parts of the mask within about 10 mm (of a picture, 4 pixels)
+are one, for an infarct often falls apart. A scan is found where findings cover a tenth of all its
+lesions. A false finding touches no lesion.
 """
 
 import math
@@ -15,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from mriad_model.detection.findings import FindingLimits, MapPart, map_parts
+from mriad_model.detection.scan_findings import dense_map, voxel_size
 from mriad_model.detection.scan_scores import ScanScores
 from mriad_model.enums import ScanKind
-from mriad_model.errors import ThresholdUndefined
 from mriad_model.evaluation.dataset import EvaluationData, Grid
 from mriad_model.preprocessing.slices import PreparedScan, restore
 from mriad_model.preprocessing.slicing import onto_volume
@@ -26,13 +28,12 @@ from mriad_model.readers.volume_identity import identity_of
 from mriad_model.readers.volumes import Origin, Volume
 from mriad_model.recipes import Plane
 
-LEAST_ML = 0.15
-LEAST_SHARE = 0.001  # of a picture's head
+LEAST_LESION_ML = 0.15  # smaller parts of a mask are specks
+LEAST_LESION_SHARE = 0.001  # of a picture's head
 COVERED = 0.1  # of a lesion
 NEAR_MM = 5.0  # by which parts of a mask grow towards each other
 NEAR_PIXELS = 2
-FALSE_ALLOWED = 1.0  # findings in a healthy scan, on average
-STEPS = 12  # of the search for the threshold that allows so many
+HALF = 0.5  # of a voxel that a finding covers, at least, to be of it
 CODES = 2**16
 
 Mask = NDArray[np.bool_]
@@ -44,13 +45,17 @@ class LesionFinding:
     """One lesion, and whether it was found."""
 
     size: float  # ml; of a picture, percent of the head
-    at_threshold: bool
-    at_one_false: bool
+    at_threshold: bool  # in a scan whose score is above the threshold
+    at_one_false: bool  # in any scan
 
 
 @dataclass(frozen=True, slots=True)
 class ScanMeasures:
-    """One scan's map against its mask; of a healthy scan, its false findings alone."""
+    """One scan's findings against its mask; of a healthy scan, its false findings alone.
+
+    `at_threshold` are findings of scans whose score is above the threshold, `at_one_false` those of
+    any: their limits leave a calibration scan one finding or fewer on average.
+    """
 
     item: int
     group: int
@@ -58,7 +63,7 @@ class ScanMeasures:
     false_at_one_false: int
     found_at_threshold: bool = False
     found_at_one_false: bool = False
-    dice: float | None = None  # at the threshold
+    dice: float | None = None  # of all findings together
     lesions: tuple[LesionFinding, ...] = ()
     codes: bytes = b""  # (K,) uint16: map values that occur, see `codes_of`
     counts: bytes = b""  # (2, K) uint32: how many voxels outside and inside the mask have each
@@ -69,8 +74,8 @@ class FoldLesions:
     """What one fold's maps say of the scans that it decides."""
 
     unit: str  # of sizes
-    threshold: float  # the policy's, of the calibration scans' largest map values
-    one_false: float  # the lowest that leaves a calibration scan one finding or fewer on average
+    threshold: float  # of the score
+    limits: FindingLimits
     healthy: tuple[ScanMeasures, ...]
     abnormal: tuple[ScanMeasures, ...]  # those with a mask
     sizes: tuple[tuple[int, float], ...]  # (scan, all its lesions) of all tested scans with a mask
@@ -80,8 +85,9 @@ def measure_lesions(
     data: EvaluationData,
     scored: Mapping[int, ScanScores],
     plane: Plane,
-    parts: tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]],
-    fit: Callable[[Sequence[float]], float],
+    parts: tuple[Sequence[int], Sequence[int], Sequence[int]],
+    threshold: float,
+    limits: Callable[[], FindingLimits],
 ) -> FoldLesions | None:
     """Measure one fold, or None where no scan that it tests has a mask.
 
@@ -89,45 +95,49 @@ def measure_lesions(
         data: all scans.
         scored: position -> what the model says of the scan.
         plane: across which volumes are cut.
-        parts: positions of calibration scans, healthy test scans, abnormal test scans, and those
-            abnormal ones that the fold decides.
-        fit: a threshold from values of calibration scans.
+        parts: positions of healthy test scans, abnormal test scans, and those abnormal ones that
+            the fold decides.
+        threshold: of the score.
+        limits: draws the limits of findings, of calibration scans.
     """
-    calibration, test, abnormal, decided = parts
+    test, abnormal, decided = parts
     masks = {i: mask for i in abnormal if (mask := data.lesion(i)) is not None and mask.any()}
     if not masks:
         return None
+    within = limits()
 
-    def laid(item: int) -> Map:
-        return native_map(scored[item], data.scans[item], data.grids[item], plane)
+    def found(item: int) -> tuple[MapPart, ...]:
+        scan = data.scans[item]
+        return map_parts(dense_map(scan, scored[item]), voxel_size(scan, scored[item]), within)
 
-    least = {i: least_voxels(data, i) for i in (*calibration, *test, *masks)}
-    peaks = [float(scored[i].maps.max()) for i in calibration]
-    try:
-        own = fit(peaks)
-    except ThresholdUndefined:
-        own = max(peaks)
-    one = _one_false([(laid(i), least[i]) for i in calibration], peaks)
     healthy = []
     for i in test:
-        at_own, at_one = (len(findings(laid(i), value, least[i])[1]) for value in (own, one))
-        healthy.append(ScanMeasures(i, data.groups[i], at_own, at_one))
-    ill = [_measured(data, i, laid(i), masks[i], (own, one)) for i in decided if i in masks]
+        n = len(found(i))
+        flagged = scored[i].score > threshold
+        healthy.append(ScanMeasures(i, data.groups[i], n if flagged else 0, n))
+    ill = []
+    for i in (each for each in decided if each in masks):
+        laid = [native_part(part, data.scans[i], data.grids[i], plane) for part in found(i)]
+        anomaly = native_map(scored[i], data.scans[i], data.grids[i], plane)
+        flagged = scored[i].score > threshold
+        ill.append(_measured(data, i, anomaly, masks[i], laid, flagged=flagged))
     sizes = tuple((i, float(mask.sum()) * _unit(data, i)) for i, mask in masks.items())
     first = data.grids[next(iter(masks))]
     unit = "ml" if first.voxel_ml is not None else "% of the head"
-    return FoldLesions(unit, own, one, tuple(healthy), tuple(ill), sizes)
+    return FoldLesions(unit, threshold, within, tuple(healthy), tuple(ill), sizes)
 
 
-def findings(anomaly: Map, threshold: float, least: int) -> tuple[NDArray[np.integer], list[int]]:
-    """Connected parts of a map above a threshold, of `least` voxels or more.
-
-    Labels of all parts on the map's grid, and the labels of those that count.
-    """
-    labels, _ = ndimage.label(anomaly > threshold, np.ones((3,) * anomaly.ndim, bool))
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return labels, np.flatnonzero(sizes >= least).tolist()
+def native_part(part: MapPart, prepared: PreparedScan, grid: Grid, plane: Plane) -> Mask:
+    """Where a finding is on the scan's own grid."""
+    first, placed = (
+        prepared.positions[0],
+        dict(zip(prepared.positions, prepared.placements, strict=True)),
+    )
+    laid = {
+        first + depth: restore(part.mask[depth].astype(np.float32), placed[first + depth])
+        for depth in np.flatnonzero(part.mask.any(axis=(1, 2))).tolist()
+    }
+    return _on_grid(laid, grid, plane) >= HALF
 
 
 def native_map(scored: ScanScores, prepared: PreparedScan, grid: Grid, plane: Plane) -> Map:
@@ -136,12 +146,17 @@ def native_map(scored: ScanScores, prepared: PreparedScan, grid: Grid, plane: Pl
         restore(each, placement)
         for each, placement in zip(scored.maps, prepared.placements, strict=True)
     ]
+    return _on_grid(dict(zip(scored.positions, laid, strict=True)), grid, plane)
+
+
+def _on_grid(laid: dict[int, Map], grid: Grid, plane: Plane) -> Map:
+    """Slices by position on the scan's own grid; 0 elsewhere."""
     if grid.affine is None:
         return laid[0]
     blank = np.broadcast_to(np.uint8(0), grid.shape)
     affine = np.array(grid.affine, np.float64).reshape(4, 4)
     volume = Volume(blank, affine, Origin(ScanKind.NIFTI), identity_of(blank[:1, :1, :1], affine))
-    return onto_volume(dict(zip(scored.positions, laid, strict=True)), volume, plane)
+    return onto_volume(laid, volume, plane)
 
 
 def codes_of(values: Map) -> NDArray[np.uint16]:
@@ -157,11 +172,11 @@ def dice(found: Mask, truth: Mask) -> float:
 
 
 def least_voxels(data: EvaluationData, item: int) -> int:
-    """How many voxels a finding in a scan has at least."""
+    """How many voxels of a scan a lesion has at least."""
     ml = data.grids[item].voxel_ml
     if ml is not None:
-        return max(1, math.ceil(LEAST_ML / ml))
-    return max(1, math.ceil(LEAST_SHARE * _head_pixels(data, item)))
+        return max(1, math.ceil(LEAST_LESION_ML / ml))
+    return max(1, math.ceil(LEAST_LESION_SHARE * _head_pixels(data, item)))
 
 
 def lesions_of(mask: Mask, grid: Grid, least: int) -> tuple[NDArray[np.integer], list[int]]:
@@ -184,20 +199,23 @@ def lesions_of(mask: Mask, grid: Grid, least: int) -> tuple[NDArray[np.integer],
 
 
 def _measured(
-    data: EvaluationData, item: int, anomaly: Map, mask: Mask, thresholds: tuple[float, float]
+    data: EvaluationData,
+    item: int,
+    anomaly: Map,
+    mask: Mask,
+    found: Sequence[Mask],
+    *,
+    flagged: bool,
 ) -> ScanMeasures:
+    """An abnormal scan, by its findings on its own grid."""
     least, unit = least_voxels(data, item), _unit(data, item)
     lesions, kept = lesions_of(mask, data.grids[item], least)
     sizes = np.bincount(lesions.ravel(), minlength=max(kept) + 1)
-    found, false, whole = [], [], []
-    for value in thresholds:
-        labels, parts = findings(anomaly, value, least)
-        flagged = np.isin(labels, parts) & (labels > 0)
-        covered = np.bincount(lesions[flagged], minlength=len(sizes))
-        whole.append(bool((flagged & mask).sum() >= COVERED * mask.sum()))
-        found.append([bool(covered[each] >= COVERED * sizes[each]) for each in kept])
-        false.append(len(set(parts) - set(np.unique(labels[mask]).tolist())))
-    own, one = found
+    together = np.logical_or.reduce(found) if found else np.zeros(mask.shape, np.bool_)
+    covered = np.bincount(lesions[together], minlength=len(sizes))
+    whole = bool((together & mask).sum() >= COVERED * mask.sum())
+    hits = [bool(covered[each] >= COVERED * sizes[each]) for each in kept]
+    false = sum(not (part & mask).any() for part in found)
     histogram = np.stack(
         [np.bincount(codes_of(anomaly[where]), minlength=CODES) for where in (~mask, mask)]
     )
@@ -205,31 +223,18 @@ def _measured(
     return ScanMeasures(
         item,
         data.groups[item],
-        false_at_threshold=false[0],
-        false_at_one_false=false[1],
-        found_at_threshold=whole[0],
-        found_at_one_false=whole[1],
-        dice=dice(anomaly > thresholds[0], mask),
+        false_at_threshold=false if flagged else 0,
+        false_at_one_false=false,
+        found_at_threshold=whole and flagged,
+        found_at_one_false=whole,
+        dice=dice(together, mask),
         lesions=tuple(
-            LesionFinding(float(sizes[each]) * unit, *hits)
-            for each, *hits in zip(kept, own, one, strict=True)
+            LesionFinding(float(sizes[each]) * unit, hit and flagged, hit)
+            for each, hit in zip(kept, hits, strict=True)
         ),
         codes=codes.astype("<u2").tobytes(),
         counts=histogram[:, codes].astype("<u4").tobytes(),
     )
-
-
-def _one_false(calibration: Sequence[tuple[Map, int]], peaks: Sequence[float]) -> float:
-    """The lowest threshold, to a few steps, with one finding a scan or fewer on average."""
-    low, high = 0.0, max(peaks)
-    for _ in range(STEPS):
-        middle = (low + high) / 2
-        found = sum(len(findings(anomaly, middle, least)[1]) for anomaly, least in calibration)
-        if found <= FALSE_ALLOWED * len(calibration):
-            high = middle
-        else:
-            low = middle
-    return high
 
 
 def _unit(data: EvaluationData, item: int) -> float:
@@ -266,4 +271,5 @@ def restored(
         for name in ("healthy", "abnormal")
     }
     sizes = tuple((int(item), float(size)) for item, size in fields["sizes"])
-    return FoldLesions(**{**fields, **scans, "sizes": sizes})
+    limits = FindingLimits(**fields["limits"])
+    return FoldLesions(**{**fields, **scans, "sizes": sizes, "limits": limits})

@@ -68,6 +68,9 @@ class FoldResult:
     lesions: FoldLesions | None = None
     strata: Mapping[str, Mapping[int, float]] = field(default_factory=dict)  # name -> scan -> value
     extremes: tuple[Picture, ...] = ()  # highest and lowest scores, for those who look at them
+    verdicts: Mapping[int, str] = field(default_factory=dict)  # of the scans that it decides
+    # Of healthy scans, those that the threshold flags, as calibration says, and its interval
+    promised: tuple[float, float, float] | None = None
 
     @property
     def n_test_healthy(self) -> int:
@@ -93,6 +96,8 @@ class FoldResult:
                     "pictures": tuple(_picture(picture) for picture in fields["pictures"]),
                     "extremes": tuple(_picture(picture) for picture in fields["extremes"]),
                     "lesions": restored(fields["lesions"], base64.b64decode),
+                    "verdicts": {int(item): each for item, each in fields["verdicts"].items()},
+                    "promised": fields["promised"] and tuple(fields["promised"]),
                     "strata": {
                         name: {int(item): value for item, value in values.items()}
                         for name, values in fields["strata"].items()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mriad_model.enums import LabelValue, Verdict
 from mriad_model.errors import NoScans
 from mriad_model.evaluation.lesion_metrics import (
     Figure,
@@ -25,6 +26,7 @@ from mriad_model.evaluation.metrics import (
 from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind
 from mriad_model.evaluation.roc import FoldScores, dealt
+from mriad_model.evaluation.verdict_shares import promised_rate, verdict_shares
 
 MEMORISATION = "memorisation: train, threshold and test are the same images"
 
@@ -79,6 +81,8 @@ class EvaluationReport:
     lesions: LesionMetrics | None = None
     extremes: tuple[Picture, ...] = ()
     strata: Mapping[str, Figure] = field(default_factory=dict)  # AUROC among scans alike in it
+    verdicts: Mapping[LabelValue, Mapping[Verdict, Figure]] = field(default_factory=dict)
+    promised: Figure | None = None  # the false-positive rate that the thresholds promise
 
     @property
     def memorisation(self) -> bool:
@@ -142,6 +146,8 @@ def summarise(results: Sequence[FoldResult], resamples: int = RESAMPLES) -> Eval
         lesions=lesion_metrics([result.lesions for result in ordered], model),
         strata=_strata(ordered, model),
         extremes=tuple(picture for result in ordered for picture in result.extremes),
+        verdicts=verdict_shares([result.verdicts for result in ordered], model, resamples),
+        promised=promised_rate([result.promised for result in ordered]),
     )
 
 

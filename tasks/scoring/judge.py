@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 
 from db.entities import Scan, Threshold
 from db.repository.models import model_by_id
-from mriad_model.detection.thresholds import ThresholdFit, p_value, sampling_interval
-from mriad_model.detection.verdicts import Evidence, Judgement, Line, judge
+from mriad_model.detection.thresholds import ThresholdFit, p_value
+from mriad_model.detection.verdicts import Evidence, Judgement, Line, judge, line_of
 from mriad_model.enums import DecisionReason
 from mriad_model.recipes import Recipe
 from tasks.scoring.calibration import Calibration, calibration_of
@@ -35,12 +35,15 @@ class Judge:
     @cached_property
     def line(self) -> Line:
         """The threshold and its sampling interval."""
-        drawn, how = self.threshold, self.recipe.uncertain
-        if how is None:
-            return Line(drawn.value)
-        values, groups = self.healthy.values, self.healthy.groups
-        band = sampling_interval(values, drawn.policy, drawn.k, how.confidence, groups)
-        return Line(drawn.value, band)
+        drawn, healthy = self.threshold, self.healthy
+        return line_of(
+            drawn.value,
+            drawn.policy,
+            drawn.k,
+            healthy.values,
+            healthy.groups,
+            self.recipe.uncertain,
+        )
 
     def verdicts(self, found: Sequence[Evidence]) -> list[Judgement]:
         """The verdict on each of these scans."""

@@ -23,6 +23,7 @@ from db.repository.models import (
 from db.repository.scans import scans_by_id
 from db.timestamps import now
 from mriad_model.datasets.roles import RoleShares, assign_roles, is_cross_fitted
+from mriad_model.detection.finding_limits import FindingCounts
 from mriad_model.detection.model import fit, fit_folds
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.detection.thresholds import (
@@ -49,7 +50,7 @@ from tasks.scoring.placement import placed
 from tasks.scoring.preprocess import load_prepared
 from tasks.training.cross_fitting import fold_slices, folds_of
 from tasks.training.duplicates import grouped
-from tasks.training.finding_limits import FindingCounts, append_limits
+from tasks.training.finding_limits import append_limits
 from tasks.training.gates import gate_of
 from tasks.training.healthy_scans import (
     NONE_ABNORMAL,
@@ -272,7 +273,7 @@ def calibrate(
     engine = database(home)
     fitted = loaded_model(home, model_id, device)
     folds, roles = model_folds(engine, model_id), dataset_roles(engine, dataset_id)
-    counted = FindingCounts(fitted)
+    counted = FindingCounts(fitted.recipe, (fitted.colour_low, fitted.colour_high))
     for folder in folders:
         prepared = [
             each

@@ -1,10 +1,13 @@
 """The lists of scans that the results are made of, and their tables."""
 
+import json
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from benchmarks import figures
 from benchmarks.figures import SETS, ixi, kaggle253_without, lgg55, markdown, write_list
 from flows.cli.documents.evaluation import evaluate_document
 from flows.evaluate import EvaluationResult
@@ -58,6 +61,23 @@ def test_a_document_becomes_tables() -> None:
     assert "| `seed` | 1.000 (" in text
     assert "| brightness | " in text
     assert "less asymmetry: " in text
+    assert "what its thresholds promise, " in text
+    assert "`seed`, healthy scans: normal " in text
+
+
+def test_a_set_that_is_done_is_not_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "kaggle253").mkdir()
+    report = summarise(heldout_folds(), resamples=20)
+    document = evaluate_document(EvaluationResult(report, "page.html", 0, []))
+    (tmp_path / "kaggle253.json").write_text(json.dumps(document))
+    monkeypatch.setattr(figures, "measure", lambda *_: pytest.fail("measured again"))
+    argv = ["figures", "--data", str(tmp_path), "--out", str(tmp_path), "kaggle253"]
+    monkeypatch.setattr(sys, "argv", argv)
+    figures.main()
+    assert "done before" in capsys.readouterr().out
+    assert (tmp_path / "kaggle253.md").read_text().startswith("### kaggle253\n")
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is absent")

@@ -39,6 +39,11 @@ def _evaluation(report: "EvaluationReport") -> Document:
         "n_groups": list(metrics.n_groups),
         "versus_asymmetry": report.versus_asymmetry and _advantage(report.versus_asymmetry),
         "lesions": report.lesions and _lesions(report.lesions),
+        "verdicts": {
+            label.value: {verdict.value: _measured(figure) for verdict, figure in shares.items()}
+            for label, shares in report.verdicts.items()
+        },
+        "promised_rate": report.promised and _measured(report.promised),
         "strata": {name: _measured(each) for name, each in report.strata.items()},
         "detectors": {each.name: _method(each) for each in report.detectors},
         "baselines": {each.name: _method(each) for each in report.baselines},

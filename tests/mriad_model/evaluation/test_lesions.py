@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from mriad_model.detection.findings import FindingLimits, map_parts
+from mriad_model.detection.scan_findings import findings_of
 from mriad_model.detection.scan_scores import ScanScores
 from mriad_model.evaluation.dataset import EvaluationData, Grid
 from mriad_model.evaluation.lesion_metrics import lesion_metrics, stratified_auroc
@@ -14,12 +16,14 @@ from mriad_model.evaluation.lesions import (
     LesionFinding,
     ScanMeasures,
     codes_of,
-    findings,
     lesions_of,
     measure_lesions,
+    native_map,
+    native_part,
 )
 from mriad_model.evaluation.results import FoldResult
 from mriad_model.evaluation.roc import FoldScores
+from mriad_model.readers.images.reading import ImageScan
 from mriad_model.recipes import Plane
 from tests.support.evaluations import data_of, heldout_folds
 
@@ -57,16 +61,6 @@ def test_map_values_keep_their_order_as_codes() -> None:
     assert (np.diff(codes)[apart] > 0).all()
 
 
-def test_findings_are_connected_parts_of_a_least_size() -> None:
-    anomaly = (box(2, 2, 4) * 3.0 + box(6, 6, 2) * 2.0 + box(15, 20, 1) * 9.0).astype(np.float32)
-    labels, kept = findings(anomaly, 1.0, 2)
-    assert len(kept) == 1  # the two boxes touch at a corner; the speck is too small
-    assert (labels[box(2, 2, 4)] == kept[0]).all()
-    assert (labels[box(6, 6, 2)] == kept[0]).all()
-    assert len(findings(anomaly, 2.5, 2)[1]) == 1
-    assert findings(anomaly, 5.0, 2)[1] == []
-
-
 def test_near_parts_of_a_mask_are_one_lesion() -> None:
     mask = box(2, 2, 4) | box(2, 9, 4) | box(12, 18, 4) | box(19, 0, 1)
     labels, kept = lesions_of(mask, Grid(SIDE), 4)
@@ -76,25 +70,31 @@ def test_near_parts_of_a_mask_are_one_lesion() -> None:
     assert specks[0, 0] == kept[0]
 
 
+LIMITS = FindingLimits(peak=4.0, edge=2.8, least=0.003)
+
+
 def test_a_fold_counts_what_is_found_and_what_is_false() -> None:
-    data = data_of(8, 2)
-    masks = {8: box(4, 4, 6), 9: box(10, 14, 6)}
+    data = data_of(8, 3)
+    masks = {8: box(4, 4, 6), 9: box(10, 14, 6), 10: box(4, 4, 6)}
     data = masked(data, masks)
     quiet = np.zeros(SIDE)
     maps = {i: quiet + 0.1 * i for i in range(8)}
     maps[2] = 5.0 * box(2, 2, 5) + 5.0 * box(12, 15, 5)  # a test scan with two false findings
     maps[8] = 5.0 * box(4, 4, 6)
     maps[9] = 5.0 * box(2, 2, 5)  # misses the lesion, and finds something else
+    maps[10] = 4.2 * box(4, 4, 6)  # a finding, and the scan is not above the threshold
     scored = scores_of(data, maps)
-    parts = ((4, 5, 6, 7), (2, 3), (8, 9), (8, 9))
-    found = measure_lesions(data, scored, Plane.AXIAL, parts, lambda peaks: max(peaks) + 1.0)
+    parts = ((2, 3), (8, 9, 10), (8, 9, 10))
+    found = measure_lesions(data, scored, Plane.AXIAL, parts, 4.5, lambda: LIMITS)
     assert found is not None
-    assert found.unit == "% of the head"
-    assert [each.false_at_threshold for each in found.healthy] == [2, 0]
-    first, second = found.abnormal
+    assert (found.unit, found.limits) == ("% of the head", LIMITS)
+    assert [each.false_at_one_false for each in found.healthy] == [2, 0]
+    first, second, third = found.abnormal
     assert (first.found_at_threshold, second.found_at_threshold) == (True, False)
+    assert (third.found_at_threshold, third.found_at_one_false) == (False, True)
     assert [lesion.at_threshold for lesion in first.lesions] == [True]
     assert [lesion.at_threshold for lesion in second.lesions] == [False]
+    assert [lesion.at_one_false for lesion in third.lesions] == [True]
     assert (first.false_at_threshold, second.false_at_threshold) == (0, 1)
     assert first.dice == pytest.approx(1.0, abs=0.25)
     assert second.dice == 0.0
@@ -103,9 +103,41 @@ def test_a_fold_counts_what_is_found_and_what_is_false() -> None:
     assert FoldResult.from_json(result.to_json()) == result
 
 
+def test_findings_are_those_that_users_see() -> None:
+    """Hysteresis, faces alone, a least share of the head: as `scan_findings` tells them."""
+    data = masked(data_of(4, 1), {4: box(4, 4, 6)})
+    small = np.zeros((1, 16, 16), np.float32)
+    small[0, 2:6, 2:6], small[0, 3, 3] = 3.0, 5.0  # one part: reaches 5, ends at 3
+    small[0, 6:10, 6:10], small[0, 7, 7] = 3.0, 5.0  # touches it at a corner: another
+    small[0, 12:15, 12:15] = 3.5  # never above the higher limit
+    scored = {i: ScanScores(5.0, np.array([5.0]), (0,), small) for i in (2, 4)}
+    parts = ((2,), (4,), (4,))
+    found = measure_lesions(data, scored, Plane.AXIAL, parts, 4.5, lambda: LIMITS)
+    seen = findings_of(
+        ImageScan(np.zeros(SIDE, np.uint8), "0"), data.scans[2], scored[2], Plane.AXIAL, LIMITS
+    )
+    assert found is not None
+    assert found.healthy[0].false_at_one_false == len(seen) == 2
+
+
+def test_a_finding_covers_on_the_scan_own_grid_what_its_map_covers() -> None:
+    data = data_of(1, 0)
+    small = np.zeros((1, 16, 16), np.float32)
+    small[0, 4:8, 8:12] = 5.0
+    scored = ScanScores(5.0, np.array([5.0]), (0,), small)
+    (part,) = map_parts(small, 1 / 256, LIMITS)
+    laid = native_part(part, data.scans[0], data.grids[0], Plane.AXIAL)
+    rows, columns = np.nonzero(laid)
+    assert (rows.min(), rows.max()) == (5, 9)  # of 20: rows 4 to 7 of 16
+    assert (columns.min(), columns.max()) == (12, 17)  # of 24: columns 8 to 11 of 16
+    anomaly = native_map(scored, data.scans[0], data.grids[0], Plane.AXIAL)
+    assert (laid == (anomaly >= 2.5)).all()
+
+
 def test_a_fold_without_masks_measures_no_lesions() -> None:
     data = data_of(4, 1)
-    assert measure_lesions(data, {}, Plane.AXIAL, ((0, 1), (2,), (4,), (4,)), max) is None
+    parts = ((2,), (4,), (4,))
+    assert measure_lesions(data, {}, Plane.AXIAL, parts, 1.0, lambda: LIMITS) is None
 
 
 def of_pixels(item: int, values: np.ndarray, truth: np.ndarray) -> ScanMeasures:
@@ -139,7 +171,7 @@ def test_pixel_precision_agrees_with_scikit_learn() -> None:
     values = [(rng.normal(size=4000) + 1.5 * t).astype(np.float32) for t in truth]
     ill = [of_pixels(100 + i, v, t) for i, (v, t) in enumerate(zip(values, truth, strict=True))]
     healthy = tuple(ScanMeasures(i, i, i % 2, 1) for i in range(4))
-    lesions = FoldLesions("ml", 1.0, 1.0, healthy, tuple(ill), ((100, 2.0), (101, 30.0)))
+    lesions = FoldLesions("ml", 1.0, LIMITS, healthy, tuple(ill), ((100, 2.0), (101, 30.0)))
     found = lesion_metrics([lesions], [fold([0.1, 0.2, 0.3, 0.4], [0.9, 0.25, 0.8])], 50)
     assert found is not None
     expected = average_precision_score(np.concatenate(truth), np.concatenate(values))

@@ -1,0 +1,32 @@
+"""The gate of a model, from the healthy scans that it learned from. One way for all who train."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mriad_model.detection.devices import repeatable, resolve_device
+from mriad_model.detection.gate import Gate, fit_gate
+from mriad_model.detection.head_gate import HeadGate
+from mriad_model.detection.model import FittedModel
+from mriad_model.preprocessing.slices import SliceBatch, joined
+
+
+def learned_gate(
+    fitted: FittedModel,
+    scans: Sequence[SliceBatch],
+    groups: Sequence[int],
+    folds: Sequence[int],
+) -> Gate | HeadGate | None:
+    """Learn what healthy scans look like; None where the recipe has no gate, or they are too few.
+
+    `groups` are of near-duplicates and patients; `folds` those of cross-fitting, -1 for none.
+    """
+    how = fitted.recipe.gate
+    if how is None:
+        return None
+    if fitted.recipe.in_frame:
+        placed = [i for i, each in enumerate(scans) if fitted.misplaced(each) is None]
+        like = np.array([fitted.resemblances(scans[i])[0] for i in placed])
+        return HeadGate.fit(like, [groups[i] for i in placed], how.limit)
+    with repeatable(resolve_device("cpu")):
+        return fit_gate(joined(list(scans)), groups, how.limit, folds)
