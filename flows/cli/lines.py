@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.cli.console import Cell, show_json, show_lines, show_notice, show_some, show_table
+from flows.cli.console import show_json, show_lines, show_notice, show_some
 from flows.cli.documents.demonstration import demo_document
 from flows.cli.documents.evaluation import evaluate_document
 from flows.cli.documents.fields import Document
@@ -13,6 +13,7 @@ from flows.cli.documents.intake import ingest_document
 from flows.cli.documents.scoring import report_document, score_document
 from flows.cli.documents.thresholds import recalibrate_document
 from flows.cli.documents.training import retrain_document, train_document
+from flows.cli.evaluation_lines import show_figures
 from flows.messages import counted, sentence
 from mriad_model.rejections import group_by_folder, split_rejections
 from mriad_model.shares import with_interval
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from flows.train import TrainingResult
     from mriad_model.datasets.labels import LabelLine
     from mriad_model.detection.thresholds import ThresholdFit
-    from mriad_model.evaluation.lesion_metrics import Figure
-    from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport
     from mriad_model.promotion.power import Power
     from mriad_model.rejections import RejectedItem
     from tasks.reports.weekly_report import WeeklyReport
@@ -36,17 +35,6 @@ if TYPE_CHECKING:
     from tasks.training.thresholds import Proposal
 
 FEW_TO_CALIBRATE = 30  # below it a threshold of mean + k sd is a guess
-FIGURES = ("auroc", "sensitivity_at_90_specificity", "recall", "specificity", "precision", "f1")
-TITLES = (
-    "method",
-    "AUROC",
-    "95 % interval",
-    "sens. at 90 % spec.",
-    "recall",
-    "specificity",
-    "precision",
-    "F1",
-)
 
 NO_FILES = "There are no files in that folder (hidden ones, *.part and *.tmp do not count)."
 INGESTED = "{0.new} new, {0.known} known, {rejected} rejected, {labels} added."
@@ -102,26 +90,6 @@ UNREGISTERED = "Not scorable: {0.path}: registration failed: {0.detail}"
 WEEK = "{runs} in {days}: {suspicious}, {uncertain} uncertain, {refused} not scorable; {warnings}."
 WARNING = "Warning: {text}"
 REPORT = "Report: {path}"
-EVALUATED = (
-    "Protocol {protocol}{note}: {healthy} healthy and {abnormal} abnormal scans; "
-    "{duplicates} counted with the scan they repeat."
-)
-EVALUATION_TABLE = "How well abnormal scans are told from healthy ones"
-LEAD = "{0}: AUROC {1:+.3f} beside the asymmetry's ({2.low:+.3f} to {2.high:+.3f}){chance}."
-STRATUM = "{0}: AUROC among scans alike in {1} {2}."
-LESIONS = (
-    "{0}: map's average precision by pixel {pixel_average_precision}, Dice {dice}, over "
-    "{1.n_scans} scans with masks.",
-    "  at the threshold: {scans_found_at_threshold} of the scans found; lesions "
-    "{found_by_count_at_threshold} by count, "
-    "{found_by_volume_at_threshold} by volume; {false_findings_at_threshold} false findings a "
-    "healthy scan.",
-    "  at one false finding a healthy scan, as calibration gives it: "
-    "{scans_found_at_one_false} of the scans found; lesions "
-    "{found_by_count_at_one_false} by count, {found_by_volume_at_one_false} by volume; "
-    "{false_findings_at_one_false}.",
-)
-CONFUSION = "Confusion over {repeats}: TN {0.tn}, FP {0.fp}, FN {0.fn}, TP {0.tp}."
 DEMO = (
     "Ingested {new} ({known} files were known); trained model {model} on {train} healthy ones.",
     "Scored {scored} that it was not trained on: {suspicious} suspicious.",
@@ -298,7 +266,7 @@ def show_evaluate(
     if as_json:
         show_json(evaluate_document(found, unmatched))
         return
-    _show_evaluation(found.report, found.others)
+    show_figures(found.report, found.others)
     show_lines(*(REPORT.format(path=home / page) for page in (found.page, *found.pages)))
     show_notice()
 
@@ -322,67 +290,9 @@ def show_demo(home: Path, found: "DemoResult", *, as_json: bool) -> None:
         "record": home / "mriad.db",
     }
     show_lines(*(line.format_map(values) for line in DEMO))
-    _show_evaluation(found.evaluation.report)
+    show_figures(found.evaluation.report)
     show_lines(*(line.format_map(values) for line in DEMO_FILES))
     show_notice()
-
-
-def _show_evaluation(report: "EvaluationReport", others: "Sequence[EvaluationReport]" = ()) -> None:
-    metrics = report.model.metrics
-    show_lines(
-        EVALUATED.format(
-            protocol=report.protocol.value,
-            note=f" ({report.note})" if report.note else "",
-            healthy=metrics.n_healthy,
-            abnormal=metrics.n_abnormal,
-            duplicates=counted(report.n_folded_away, "near-duplicate"),
-        )
-    )
-    rows = []
-    for each in (report, *others):
-        rows.append(_row(f"{each.recipe_name} recipe", each.model))
-        rows += [_row(f"  {part.name} alone", part) for part in each.detectors]
-    shown = {name for each in (report, *others) for name in [part.name for part in each.detectors]}
-    rows += [
-        _row(f"baseline: {each.name}", each) for each in report.baselines if each.name not in shown
-    ]
-    show_table(EVALUATION_TABLE, TITLES, rows)
-    repeats = counted(metrics.n_repeats, "repeat")
-    show_lines(CONFUSION.format(metrics.confusion, repeats=repeats))
-    for each in (report, *others):
-        _show_beside(each)
-
-
-def _show_beside(report: "EvaluationReport") -> None:
-    """A recipe beside the asymmetry, among scans alike, and its map beside the masks."""
-    lead, lesions = report.versus_asymmetry, report.lesions
-    if lead is not None:
-        shown = lead.interval.low > 0 or lead.interval.high < 0
-        chance = "" if shown else ": neither is shown to be better"
-        show_lines(
-            LEAD.format(report.recipe_name, lead.value, lead.interval, chance=chance),
-        )
-    for name, figure in report.strata.items():
-        show_lines(STRATUM.format(report.recipe_name, name, _with_interval(figure)))
-    if lesions is not None:
-        figures = {name: _with_interval(each) for name, each in lesions.figures.items()}
-        show_lines(*(line.format(report.recipe_name, lesions, **figures) for line in LESIONS))
-
-
-def _with_interval(figure: "Figure") -> str:
-    if figure.value is None:
-        return "n/a"
-    between = figure.interval
-    return f"{figure.value:.3f}" + (f" ({between.low:.2f}-{between.high:.2f})" if between else "")
-
-
-def _row(name: str, row: "EvaluatedRow") -> list[Cell]:
-    interval = row.metrics.intervals.get("auroc")
-    between = "-" if interval is None else f"{interval.low:.2f}-{interval.high:.2f}"
-    values = [
-        None if (value := row.metrics.values[key]) is None else f"{value:.3f}" for key in FIGURES
-    ]
-    return [name, values[0], between, *values[1:]]
 
 
 def _show_rejections(title: str, items: "Sequence[RejectedItem]") -> None:

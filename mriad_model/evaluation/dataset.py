@@ -114,6 +114,12 @@ class EvaluationData:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def n_patients(self) -> int:
+        """How many known patients there are; scans of one alone, and near-duplicates, are one."""
+        pairs = zip(self.groups, self.duplicates, strict=True)
+        return len({group for group, duplicate in pairs if duplicate < 0})
+
     def training_slices(self, items: Iterable[int], recipe: Recipe) -> SliceBatch:
         """The slices that training gets of the scans at these positions."""
         return joined([training_slices(self.scans[i], recipe) for i in items])

@@ -112,6 +112,7 @@ def run_fold(
         strata=_strata(data, table),
         extremes=extremes,
         verdicts=_verdicts(table, found, recipe, astray),
+        n_patients=data.n_patients,
         promised=table.promised([each.score for each in found]),
     )
 

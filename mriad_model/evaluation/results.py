@@ -71,6 +71,7 @@ class FoldResult:
     verdicts: Mapping[int, str] = field(default_factory=dict)  # of the scans that it decides
     # Of healthy scans, those that the threshold flags, as calibration says, and its interval
     promised: tuple[float, float, float] | None = None
+    n_patients: int = 0  # known ones, of all files
 
     @property
     def n_test_healthy(self) -> int:

@@ -82,6 +82,7 @@ class EvaluationReport:
     extremes: tuple[Picture, ...] = ()
     strata: Mapping[str, Figure] = field(default_factory=dict)  # AUROC among scans alike in it
     verdicts: Mapping[LabelValue, Mapping[Verdict, Figure]] = field(default_factory=dict)
+    n_patients: int = 0  # known ones
     promised: Figure | None = None  # the false-positive rate that the thresholds promise
 
     @property
@@ -147,6 +148,7 @@ def summarise(results: Sequence[FoldResult], resamples: int = RESAMPLES) -> Eval
         strata=_strata(ordered, model),
         extremes=tuple(picture for result in ordered for picture in result.extremes),
         verdicts=verdict_shares([result.verdicts for result in ordered], model, resamples),
+        n_patients=first.n_patients,
         promised=promised_rate([result.promised for result in ordered]),
     )
 

@@ -44,15 +44,15 @@ COLUMNS = {
 STRATUM = "AUROC among scans alike in {}"
 LESION_TITLES = {
     "pixel_average_precision": "Map's average precision by pixel, over scans with a mask",
-    "dice": "Dice at the threshold",
-    "scans_found_at_threshold": "Scans whose lesions are found at the threshold",
-    "scans_found_at_one_false": "Scans whose lesions are found at one false finding",
-    "found_by_count_at_threshold": "Lesions found at the threshold, by count",
-    "found_by_volume_at_threshold": "Lesions found at the threshold, by volume",
-    "false_findings_at_threshold": "False findings a healthy scan at the threshold",
-    "found_by_count_at_one_false": "Lesions found at one false finding, by count",
-    "found_by_volume_at_one_false": "Lesions found at one false finding, by volume",
-    "false_findings_at_one_false": "False findings a healthy scan there",
+    "dice": "Dice of the findings",
+    "scans_found_at_threshold": "Scans above the threshold whose lesions are found",
+    "scans_found_at_one_false": "Scans whose lesions are found",
+    "found_by_count_at_threshold": "Lesions found in scans above the threshold, by count",
+    "found_by_volume_at_threshold": "Lesions found in scans above the threshold, by volume",
+    "false_findings_at_threshold": "Findings a healthy scan, of those above the threshold",
+    "found_by_count_at_one_false": "Lesions found, by count",
+    "found_by_volume_at_one_false": "Lesions found, by volume",
+    "false_findings_at_one_false": "Findings a healthy scan",
 }
 
 GROUPS = {
@@ -80,6 +80,8 @@ def render_evaluation(
         rival_name=NAMES.get(report.rival.name, report.rival.name) if report.rival else None,
         beside=_beside(report),
         sizes=_sizes(report.lesions),
+        verdicts=_verdicts(report),
+        promised=_figure(*_of(report.promised)) if report.promised else None,
         plots=_plots(report),
         pictures=[{"address": address(each.data), "picture": each} for each in report.pictures],
         recipe=json.loads(report.recipe),
@@ -100,6 +102,14 @@ def _beside(report: EvaluationReport) -> list[tuple[str, dict[str, str]]]:
         figures = report.lesions.figures.items()
         rows += [(LESION_TITLES[name], _figure(*_of(each))) for name, each in figures]
     return rows
+
+
+def _verdicts(report: EvaluationReport) -> list[tuple[str, dict[str, dict[str, str]]]]:
+    """Label, and the share of each verdict."""
+    return [
+        (label.value, {verdict.value: _figure(*_of(each)) for verdict, each in shares.items()})
+        for label, shares in report.verdicts.items()
+    ]
 
 
 def _sizes(lesions: LesionMetrics | None) -> list[dict[str, Any]]:

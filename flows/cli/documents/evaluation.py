@@ -34,7 +34,7 @@ def _evaluation(report: "EvaluationReport") -> Document:
         **keys(report, "protocol memorisation note"),
         **_figures(metrics),
         **keys(metrics, "n_healthy n_abnormal"),
-        **keys(report, "n_files n_folded_away n_contradictory"),
+        **keys(report, "n_files n_folded_away n_contradictory n_patients"),
         "repeats": metrics.n_repeats,
         "n_groups": list(metrics.n_groups),
         "versus_asymmetry": report.versus_asymmetry and _advantage(report.versus_asymmetry),

@@ -149,7 +149,7 @@ KEYS = {
         "strongest_untrained.name strongest_untrained.direction_from_labels "
         "strongest_untrained.auroc strongest_untrained.advantage.value "
         "strongest_untrained.advantage.interval.low strongest_untrained.advantage.interval.high "
-        "recipe.name plan verdicts promised_rate "
+        "n_patients recipe.name plan verdicts promised_rate "
         "folds.repeat folds.fold folds.n_train folds.n_validation "
         "folds.n_calibration folds.epochs folds.best_epoch folds.validation_loss folds.seconds "
         f"seconds report reports unlabelled {ITEM} {LINE} n_groups strata.sharpness.value recipes "
