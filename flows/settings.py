@@ -140,6 +140,11 @@ class Settings(BaseSettings):
     web_https: bool = Field(
         False, description="`true`: browsers reach the pages by HTTPS, through a proxy"
     )
+    blind_reading: bool = Field(
+        False,
+        description="`true`: the pages show other readers' reviews of a scan only to who has "
+        "reviewed it",
+    )
     prefect_api_url: str = Field(
         LOCAL_SERVER,
         validation_alias=AliasChoices("MRIAD_PREFECT_API_URL", "PREFECT_API_URL"),

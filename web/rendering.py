@@ -73,6 +73,7 @@ def _environment() -> Environment:
         "minute": minute,
         "words": _words,
         "reason": reason_text,
+        "fixed": lambda value: f"{value:.2f}".replace("-", "−"),  # noqa: RUF001 - a minus sign
         "percent": lambda share: f"{100 * share:.3g} %",
         "thousands": lambda n: f"{n:,}",
     }

@@ -24,6 +24,11 @@ class ReviewColumns:
     verdicts: NDArray[np.int8]  # place in VERDICTS of the last one; NOT_REVIEWED for none
     tags: dict[str, set[int]] = field(default_factory=dict)  # tag -> scans
 
+    def tagged(self, tag: str) -> NDArray[np.int64]:
+        """Scans of which a review has a tag."""
+        scans = self.tags.get(tag, ())
+        return np.fromiter(scans, np.int64, len(scans))
+
     def put(self, scan_id: int, before: Iterable[Said], now: Sequence[Said]) -> None:
         """Set what is said of a scan, in place of what was said before."""
         for _, _, tags in before:
@@ -79,6 +84,21 @@ class ReviewIndex:
 
 def seen_by(reader: str | None, said: Sequence[Said]) -> Sequence[Said]:
     """All that was said of a scan, or nothing where a reader has not said anything of it yet."""
-    if reader is None or any(each[0] == reader for each in said):
-        return said
-    return ()
+    return said if is_open_to(reader, (each[0] for each in said)) else ()
+
+
+def withdrawable(reader: str | None, reviews: Sequence[Review]) -> Review | None:
+    """Of a scan's reviews that hold, oldest first, the one that `u` withdraws.
+
+    The last; of who reads unaware of others, the last of one's own.
+    """
+    own = (each for each in reversed(reviews) if reader in (None, each.reviewer))
+    return next(own, None)
+
+
+def is_open_to(reader: str | None, reviewers: Iterable[str]) -> bool:
+    """Whether a reader sees what these people said of a scan, whose reviews hold.
+
+    `reader` is None where everybody sees all: readings are not blind.
+    """
+    return reader is None or reader in reviewers

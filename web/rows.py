@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
+from db.entities import Label, Review
 from db.repository.worklist import ListedDecision, listed_decisions
-from mriad_model.enums import HeatmapKind, Verdict
+from mriad_model.enums import HeatmapKind, LabelSource, Verdict
+from web.review_index import is_open_to, withdrawable
 
 COLUMNS: Final = (
     "scan_id",
@@ -40,6 +42,24 @@ class Row:
     """One scan of a list."""
 
     listed: ListedDecision
+    reader: str | None = None  # who reads unaware of others; None: all see all
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what others said of it is shown."""
+        return is_open_to(self.reader, (each.reviewer for each in self.listed.reviews))
+
+    @property
+    def reviews(self) -> tuple[Review, ...]:
+        """The reviews that hold and are shown, oldest first."""
+        return self.listed.reviews if self.is_open else ()
+
+    @property
+    def label(self) -> Label | None:
+        """The last label that holds, where it is shown."""
+        found = self.listed.label
+        hidden = found is not None and found.source is LabelSource.REVIEWER and not self.is_open
+        return None if hidden else found
 
     @property
     def decision(self) -> Any:
@@ -86,18 +106,23 @@ class Row:
 
     @property
     def review(self) -> Any:
-        """The last review of it that holds."""
-        return self.listed.reviews[-1] if self.listed.reviews else None
+        """The last review of it that is shown."""
+        return self.reviews[-1] if self.reviews else None
+
+    @property
+    def withdrawable(self) -> Review | None:
+        """The review that `u` withdraws."""
+        return withdrawable(self.reader, self.reviews)
 
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags of all its reviews that hold."""
-        return tuple(sorted({tag for each in self.listed.reviews for tag in each.tag_words}))
+        return tuple(sorted({tag for each in self.reviews for tag in each.tag_words}))
 
     def document(self) -> dict[str, Any]:
         """All its columns; of a scan that is not scorable no figures, and the reason."""
         decision, scan, review = self.decision, self.listed.scan, self.review
-        label = self.listed.label
+        label = self.label
         return {
             "scan_id": self.scan_id,
             "decision_id": decision.decision_id,
@@ -122,9 +147,9 @@ class Row:
         }
 
 
-def rows_of(engine: Engine, decision_ids: Sequence[int]) -> list[Row]:
-    """These decisions as rows, in this order."""
-    return [Row(each) for each in listed_decisions(engine, decision_ids)]
+def rows_of(engine: Engine, decision_ids: Sequence[int], reader: str | None = None) -> list[Row]:
+    """These decisions as rows, in this order; `reader` reads unaware of others."""
+    return [Row(each, reader) for each in listed_decisions(engine, decision_ids)]
 
 
 def sigmas_of(score: float, threshold: Any) -> float | None:

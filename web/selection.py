@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from db.repository.worklist import scans_with_words
 from web.decision_index import KINDS, DecisionIndex, Ints, Mask
 from web.query import ANY, NO, YES, WorklistQuery
-from web.review_index import NOT_REVIEWED, VERDICTS
+from web.review_index import NOT_REVIEWED, VERDICTS, ReviewColumns
 
 MANY = 50_000  # scans
 MOST_VALUES = 12  # of a filter that are listed, most frequent first
@@ -51,10 +51,21 @@ class Selection:
         return int(places[0]) + 1 if len(places) else None
 
 
+# Counts the values of a filter among the scans that all other filters admit.
+Count = Callable[[DecisionIndex, Mask, WorklistQuery, ReviewColumns], list[Facet]]
+
+
 def select_scans(
-    index: DecisionIndex, engine: Engine, query: WorklistQuery, *, counted: bool = False
+    index: DecisionIndex,
+    engine: Engine,
+    query: WorklistQuery,
+    reader: str | None = None,
+    *,
+    counted: bool = False,
 ) -> Selection:
     """The scans that a query admits, in its order; `counted` with counts beside filters' values.
+
+    `reader` is who reads unaware of others: reviewed is then what this reader has reviewed.
 
     Raises:
         SettingsError: a date that is none.
@@ -66,11 +77,12 @@ def select_scans(
             none = np.zeros(0, np.int64)
             return Selection(none, none, {})
         decided = index.decided
-        masks = _masks(index, query)
+        said = index.reviews.columns(reader)
+        masks = _masks(index, query, said)
         common = decided & _common(index, query, named)
         # Where a filter's values are counted, all others hold.
         facets = {
-            name: count(index, _all(common, masks, but=name), query)
+            name: count(index, _all(common, masks, but=name), query, said)
             for name, count in (_COUNTED.items() if counted else ())
         }
         scans = _sorted(index, _all(common, masks), query.sort)
@@ -120,14 +132,14 @@ def _common(index: DecisionIndex, query: WorklistQuery, named: list[int] | None)
     return fits
 
 
-def _masks(index: DecisionIndex, query: WorklistQuery) -> dict[str, Mask]:
+def _masks(index: DecisionIndex, query: WorklistQuery, said: ReviewColumns) -> dict[str, Mask]:
     """The filters whose values are counted, those that are set."""
     found: dict[str, Mask] = {}
     if query.verdict:
         wanted = [VERDICTS.index(each) for each in query.verdict]
         found["verdict"] = _is_in(index.standing["verdict"], wanted, len(VERDICTS))
     if query.reviewed != ANY:
-        reviewed = index.reviews.columns().verdicts != NOT_REVIEWED
+        reviewed = said.verdicts != NOT_REVIEWED
         found["reviewed"] = reviewed == (query.reviewed == YES)
     if query.kind:
         wanted = [KINDS.index(each) for each in query.kind]
@@ -140,7 +152,7 @@ def _masks(index: DecisionIndex, query: WorklistQuery) -> dict[str, Mask]:
     if query.tag:
         found["tag"] = np.zeros(index.size, bool)
         for tag in query.tag:
-            found["tag"][_tagged(index, tag)] = True
+            found["tag"][said.tagged(tag)] = True
     return found
 
 
@@ -159,8 +171,10 @@ def _all(common: Mask, masks: dict[str, Mask], but: str | None = None) -> Mask:
     return fits
 
 
-def _count_words(name: str) -> Callable[[DecisionIndex, Mask, WorklistQuery], list[Facet]]:
-    def count(index: DecisionIndex, fits: Mask, query: WorklistQuery) -> list[Facet]:
+def _count_words(name: str) -> Count:
+    def count(
+        index: DecisionIndex, fits: Mask, query: WorklistQuery, _: ReviewColumns
+    ) -> list[Facet]:
         texts = {
             "verdict": VERDICTS,
             "kind": KINDS,
@@ -179,31 +193,27 @@ def _count_words(name: str) -> Callable[[DecisionIndex, Mask, WorklistQuery], li
     return count
 
 
-def _count_reviewed(index: DecisionIndex, fits: Mask, query: WorklistQuery) -> list[Facet]:
+def _count_reviewed(
+    _: DecisionIndex, fits: Mask, query: WorklistQuery, said: ReviewColumns
+) -> list[Facet]:
     n = int(np.count_nonzero(fits))
-    said = index.reviews.columns().verdicts != NOT_REVIEWED
-    reviewed = int(np.count_nonzero(fits & said))
+    reviewed = int(np.count_nonzero(fits & (said.verdicts != NOT_REVIEWED)))
     counts = {NO: n - reviewed, YES: reviewed, ANY: n}
     return [Facet(value, count, value == query.reviewed) for value, count in counts.items()]
 
 
-def _count_tags(index: DecisionIndex, fits: Mask, query: WorklistQuery) -> list[Facet]:
+def _count_tags(
+    _: DecisionIndex, fits: Mask, query: WorklistQuery, said: ReviewColumns
+) -> list[Facet]:
     counted = {
-        tag: int(np.count_nonzero(fits[_tagged(index, tag)]))
-        for tag in (*query.tag, *index.reviews.columns().tags)
+        tag: int(np.count_nonzero(fits[said.tagged(tag)])) for tag in (*query.tag, *said.tags)
     }
     found = [Facet(tag, n, tag in query.tag) for tag, n in counted.items()]
     found = [each for each in found if each.n or each.chosen]
     return sorted(found, key=lambda each: (not each.chosen, -each.n, each.value))[:MOST_VALUES]
 
 
-def _tagged(index: DecisionIndex, tag: str) -> Ints:
-    """Scans of which a review that holds has a tag."""
-    scans = index.reviews.columns().tags.get(tag, ())
-    return np.fromiter(scans, np.int64, len(scans))
-
-
-_COUNTED: dict[str, Callable[[DecisionIndex, Mask, WorklistQuery], list[Facet]]] = {
+_COUNTED: dict[str, Count] = {
     "verdict": _count_words("verdict"),
     "reviewed": _count_reviewed,
     "scanner": _count_words("scanner"),

@@ -11,6 +11,7 @@ from fastapi import HTTPException, Query, Request
 from fastapi import Path as InAddress
 from sqlalchemy import Engine
 
+from mriad_model.plain_text import printable
 from web.access import Access
 from web.decision_index import DecisionIndex
 
@@ -31,6 +32,7 @@ class Site:
     index: DecisionIndex
     access: Access
     reviewer: str | None  # who reviews where nobody says otherwise: the login name
+    blind: bool = False  # other readers' reviews of a scan are shown once one has reviewed it
     prefect: str | None = None  # the address of Prefect's own pages
     # Starts a command of mriad in the background: arguments, and what it reads from its input.
     begin: Callable[[list[str], str], None] | None = None
@@ -40,7 +42,12 @@ class Site:
     def reviewer_of(self, request: Request) -> str:
         """Who reviews in this browser: the name given last, else the login name."""
         given = request.cookies.get(self.reviewer_cookie, "")
-        return bytes.fromhex(given).decode() if _is_name(given) else self.reviewer or ""
+        name = bytes.fromhex(given).decode() if _is_name(given) else self.reviewer or ""
+        return printable(name)  # as the record writes it
+
+    def reader_of(self, request: Request) -> str | None:
+        """Who reads unaware of other readers; None where readings are not blind."""
+        return self.reviewer_of(request) if self.blind else None
 
     @property
     def reviewer_cookie(self) -> str:

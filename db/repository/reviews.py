@@ -12,6 +12,7 @@ from db.entities import Label, Review
 from db.mapping import insert_new, row_of, rows_of, values_of
 from db.repository.labels import add_labels, last_labels
 from mriad_model.errors import NotInRecord, RecordError
+from mriad_model.plain_text import printable
 
 
 def append_review(engine: Engine, review: Review, label: Label | None = None) -> int:
@@ -38,11 +39,19 @@ def append_review(engine: Engine, review: Review, label: Label | None = None) ->
 
 
 def withdraw_review(
-    engine: Engine, scan_id: int, reviewer: str, note: str, moment: str, shown: int | None = None
+    engine: Engine,
+    scan_id: int,
+    reviewer: str,
+    note: str,
+    moment: str,
+    shown: int | None = None,
+    *,
+    own: bool = False,
 ) -> tuple[int, Review]:
     """Withdraw the last review of a scan that holds; the id of the new row, and what it withdrew.
 
-    `shown` is the id of the review that the reader saw last.
+    `shown` is the id of the review that the reader saw last; with `own` the last of the
+    reviewer's own reviews is meant, whatever others have said since.
 
     Raises:
         NotInRecord: no review of the scan holds.
@@ -50,6 +59,8 @@ def withdraw_review(
     """
     table = schema.review
     query = select(table).where(table.c.scan_id == scan_id, holds()).order_by(table.c.id.desc())
+    if own:
+        query = query.where(table.c.reviewer == printable(reviewer))
     with writing(engine) as connection:
         row = connection.execute(query.limit(1)).mappings().first()
         if row is None:

@@ -147,6 +147,7 @@ def site_of_home(place: Context, port: int) -> Site:
             secure=settings.web_https,
         ),
         reviewer=login_name(),
+        blind=settings.blind_reading,
         prefect=prefect if local_port(settings.prefect_api_url) else None,
         begin=partial(begin_command, place.home),
         draw=VolumeDrawer(place.home).draw,

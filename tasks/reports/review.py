@@ -113,15 +113,18 @@ def withdraw_answer(
     reviewer: str,
     note: str,
     shown: int | None = None,
+    *,
+    own: bool = False,
 ) -> ReviewResult:
     """Withdraw the last review of a scan that holds; `decisions` are all on the scan.
 
-    `shown` is the id of the review that the reader saw last.
+    `shown` is the id of the review that the reader saw last; with `own` none of another's.
 
     Raises:
         NotInRecord: no review of the scan holds.
         RecordError: the last is another than the one shown.
     """
-    review_id, last = withdraw_review(engine, decisions[0].scan_id, reviewer, note, now(), shown)
+    scan_id = decisions[0].scan_id
+    review_id, last = withdraw_review(engine, scan_id, reviewer, note, now(), shown, own=own)
     (decision,) = (each for each in decisions if each.decision_id == last.decision_id)
     return ReviewResult(review_id, decision, reviewer, last.verdict, withdrawn=last)

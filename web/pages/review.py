@@ -10,6 +10,7 @@ from db.repository.history import HistoryQuery, decisions
 from db.repository.models import current_threshold
 from db.repository.reviews import standing_label, standing_reviews
 from mriad_model.errors import NotInRecord, SettingsError
+from mriad_model.plain_text import printable
 from tasks.reports.review import (
     Answer,
     answer_decision,
@@ -19,6 +20,7 @@ from tasks.reports.review import (
 )
 from web.pages.sign_in import keep_reviewer
 from web.query import WorklistQuery, query_from
+from web.review_index import is_open_to, withdrawable
 from web.selection import select_scans
 from web.site import RowId, Site, form_of, site_of
 
@@ -37,12 +39,13 @@ def review(
     """Save an answer to a scan; on to the next scan of the list that it was opened from."""
     site = site_of(request)
     query = query_from(parse_qsl(fields.get("query", "").lstrip("?")))
-    name = fields.get("reviewer", "").strip() or site.reviewer_of(request)
-    onward = _onward(site, query, scan_id, fields.get("from", ""))
+    name = printable(fields.get("reviewer", "").strip()) or site.reviewer_of(request)
+    reader = name if site.blind else None
+    onward = _onward(site, query, scan_id, fields.get("from", ""), reader)
     _save(site, scan_id, fields, name)
     answer: Response
     if "application/json" in request.headers.get("accept", ""):
-        answer = JSONResponse(_document(site, scan_id, onward))
+        answer = JSONResponse(_document(site, scan_id, onward, reader))
     else:
         answer = RedirectResponse(onward, 303)
     if fields.get("reviewer", "").strip():
@@ -50,11 +53,13 @@ def review(
     return answer
 
 
-def _onward(site: Site, query: WorklistQuery, scan_id: int, came_from: str) -> str:
+def _onward(
+    site: Site, query: WorklistQuery, scan_id: int, came_from: str, reader: str | None
+) -> str:
     """Where to go next: asked before saving, which may take the scan out of its list."""
     if came_from != "scan":
         return f"/{query.address()}"
-    following = select_scans(site.index, site.engine, query).after(scan_id)
+    following = select_scans(site.index, site.engine, query, reader).after(scan_id)
     if following is None:
         return f"/{query.address()}"
     return f"/scan/{following}{query.address()}"
@@ -84,7 +89,7 @@ def _save(site: Site, scan_id: int, fields: dict[str, str], name: str) -> None:
         shown = fields.get("held", "")
         if not (shown.isascii() and shown.isdecimal() and int(shown[:18]) > 0):
             raise SettingsError(NOT_SHOWN)
-        withdraw_answer(site.engine, made, name, note, int(shown[:18]))
+        withdraw_answer(site.engine, made, name, note, int(shown[:18]), own=site.blind)
         return
     current = current_threshold(site.engine)
     decision = reviewed_decision(made, None if current is None else current.threshold.id)
@@ -93,14 +98,17 @@ def _save(site: Site, scan_id: int, fields: dict[str, str], name: str) -> None:
     answer_decision(site.engine, decision, answer, name, note, tags)
 
 
-def _document(site: Site, scan_id: int, onward: str) -> dict[str, Any]:
+def _document(site: Site, scan_id: int, onward: str, reader: str | None) -> dict[str, Any]:
     """What holds of the scan now, for the page's script."""
     held = standing_reviews(site.engine, scan_id)
     label = standing_label(site.engine, scan_id)
+    if not is_open_to(reader, (each.reviewer for each in held)):
+        held, label = [], None
+    last = withdrawable(reader, held)
     return {
         "scan_id": scan_id,
         "review": held[-1].verdict.value if held else None,
-        "review_id": held[-1].id if held else None,
+        "review_id": last.id if last else None,
         "reviewer": held[-1].reviewer if held else None,
         "label": label.value.value if label else None,
         "tags": sorted({tag for each in held for tag in each.tag_words}),

@@ -26,6 +26,7 @@ from web.pages.volumes import NIIVUE, SIDES
 from web.pages.worklist import query_of
 from web.query import WorklistQuery
 from web.rendering import page
+from web.review_index import is_open_to, withdrawable
 from web.rows import Row, rows_of, sigmas_of
 from web.selection import select_scans
 from web.site import RowId, Site, site_of
@@ -114,8 +115,14 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
     site, query = site_of(request), query_of(request)
     details = scan_details(site.engine, scan_id)
     judgement = _judgement(site.engine, details)
-    found = select_scans(site.index, site.engine, query)
+    reader = site.reader_of(request)
+    found = select_scans(site.index, site.engine, query, reader)
     said = reviews_of(details.reviews)
+    standing = [each for each in said if each.withdrawn is None]
+    is_open = is_open_to(reader, (each.review.reviewer for each in standing))
+    labels = [each for each in details.labels if is_open or each.source is not LabelSource.REVIEWER]
+    if not is_open:
+        said, standing = [], []
     picture = next(iter(judgement.maps(HeatmapKind.SLICE)), None) if judgement else None
     answer = page(
         request,
@@ -137,11 +144,15 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
         strip=_strip(details, judgement),
         words=in_words(details.scan.grid),
         reviews=said,
-        standing=[each for each in said if each.withdrawn is None],
-        label=_label(details.labels, details.reviews),
-        exams=_exams(site, details),
+        standing=standing,
+        blind=site.blind,
+        open=is_open,
+        withdrawable=withdrawable(reader, [each.review for each in reversed(standing)]),
+        labels=labels,
+        label=_label(labels, details.reviews),
+        exams=_exams(site, details, reader),
         files=_files(site, details),
-        offered=_offered(site),
+        offered=_offered(site, reader),
         query=query,
         place=found.place(scan_id),
         n=len(found.scans),
@@ -216,10 +227,10 @@ def reviews_of(rows: Sequence[Review]) -> list[Said]:
     return [Said(each, by.get(each.id or 0)) for each in reversed(rows) if each.withdrawn is None]
 
 
-def _offered(site: Site) -> list[str]:
+def _offered(site: Site, reader: str | None) -> list[str]:
     """Tags to tick, each with a digit as its key: common ones, then others in use."""
     with site.index.lock:
-        used = [tag for tag, scans in site.index.reviews.columns().tags.items() if scans]
+        used = [tag for tag, scans in site.index.reviews.columns(reader).tags.items() if scans]
     return list(dict.fromkeys((*COMMON_TAGS, *used)))[:MOST_OFFERED]
 
 
@@ -235,14 +246,14 @@ def _label(labels: Sequence[Label], reviews: Sequence[Review]) -> Label | None:
     return next(held, None)
 
 
-def _exams(site: Site, details: ScanDetails) -> list[Row]:
+def _exams(site: Site, details: ScanDetails, reader: str | None) -> list[Row]:
     """Other scans of the same pseudonym, newest decision first."""
     if details.scan.patient is None:
         return []
     every = WorklistQuery(verdict=(), reviewed="any", patient=details.scan.patient, sort="newest")
     found = select_scans(site.index, site.engine, every)
     others = found.decisions[found.scans != details.scan.id][:MOST_EXAMS]
-    return rows_of(site.engine, others.tolist())
+    return rows_of(site.engine, others.tolist(), reader)
 
 
 def _files(site: Site, details: ScanDetails) -> list[File]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
@@ -9,10 +10,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from numpy.typing import NDArray
 
-from db.repository.reviews import standing_reviews
 from db.repository.warnings import warnings
 from mriad_model.detection.thresholds import promised_rate
 from mriad_model.errors import SettingsError
+from mriad_model.evaluation.agreement import FEWEST, Kappa, cohens_kappa
 from web.decision_index import DecisionIndex
 from web.query import ANY, WorklistQuery, query_from
 from web.rendering import page
@@ -25,6 +26,7 @@ DEFAULT_DAYS, MOST_DAYS = 14, 366
 MOST_LINES: Final = 400
 MOST_DOTS: Final = 1500  # of all scans a share is drawn, said above the drawing
 MOST_SCANNERS: Final = 12
+MOST_PAIRS: Final = 12  # of readers
 WIDTH, ROW, LEFT = 1100.0, 46.0, 190.0
 router = APIRouter()
 
@@ -59,6 +61,16 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """Two readers, and how far they agree on the scans that both have reviewed."""
+
+    one: str
+    other: str
+    share: Agreement
+    kappa: Kappa | None  # None where it would say nothing
+
+
+@dataclass(frozen=True, slots=True)
 class Dot:
     """A scan in the population's drawing."""
 
@@ -78,6 +90,8 @@ def trends(request: Request, days: str = str(DEFAULT_DAYS)) -> HTMLResponse:
     with site.index.lock:
         lines = _lines(site.index, n_days)
         confirmed = _confirmed(site.index)
+        read = _read_by_several(site.index)
+    agreement, pairs = _agreement(read), _pairs(read)
     since = lines[-1].day if lines else None
     told = warnings(site.engine, since=since)
     return page(
@@ -87,12 +101,10 @@ def trends(request: Request, days: str = str(DEFAULT_DAYS)) -> HTMLResponse:
         lines=lines[:MOST_LINES],
         more=max(0, len(lines) - MOST_LINES),
         confirmed=confirmed,
-        agreement=_agreement(
-            [
-                (each.scan_id, each.reviewer, each.verdict.value)
-                for each in standing_reviews(site.engine)
-            ]
-        ),
+        agreement=agreement,
+        pairs=pairs,
+        fewest=FEWEST,
+        blind=site.blind,
         warnings=list(reversed(told)),
     )
 
@@ -104,7 +116,7 @@ def population(request: Request, scan: MaybeId = None) -> HTMLResponse:
     query = query_from(request.query_params.multi_items())
     if not any(name in request.query_params for name in ("verdict", "reviewed")):
         query = query.changed(verdict=(), reviewed=ANY)
-    found = select_scans(site.index, site.engine, query)
+    found = select_scans(site.index, site.engine, query, site.reader_of(request))
     with site.index.lock:
         drawing = _drawing(site.index, found.scans, scan)
     return page(request, "population.html.j2", query=query, n=len(found.scans), **drawing)
@@ -148,13 +160,36 @@ def _confirmed(index: DecisionIndex) -> Agreement | None:
     return _share(said[looked_at] == flagged)
 
 
-def _agreement(said: list[tuple[int, str, str]]) -> Agreement | None:
+def _read_by_several(index: DecisionIndex) -> list[dict[str, bool]]:
+    """For each scan that several reviewed: reader -> whether the last review says suspicious."""
+    flagged = VERDICTS.index("suspicious")
+    by_reader = (
+        {reviewer: verdict == flagged for reviewer, verdict, _ in said}
+        for _, said in index.reviews.all_said()
+        if len(said) > 1
+    )
+    return [each for each in by_reader if len(each) > 1]
+
+
+def _agreement(read: list[dict[str, bool]]) -> Agreement | None:
     """Of scans that several readers reviewed, those on which all of them say the same."""
-    last: dict[int, dict[str, str]] = {}
-    for scan_id, reviewer, verdict in said:
-        last.setdefault(scan_id, {})[reviewer] = verdict
-    several = [set(each.values()) for each in last.values() if len(each) > 1]
-    return _share(np.array([len(each) == 1 for each in several], bool))
+    return _share(np.array([len(set(each.values())) == 1 for each in read], bool))
+
+
+def _pairs(read: list[dict[str, bool]]) -> list[Pair]:
+    """How far each two readers agree, those with most scans in common first."""
+    answers: dict[tuple[str, str], list[tuple[bool, bool]]] = {}
+    for said in read:
+        for one, other in combinations(sorted(said), 2):
+            answers.setdefault((one, other), []).append((said[one], said[other]))
+    most = sorted(answers.items(), key=lambda each: (-len(each[1]), each[0]))[:MOST_PAIRS]
+    found = []
+    for (one, other), given in most:
+        first, second = zip(*given, strict=True)
+        share = _share(np.array(first) == np.array(second))
+        assert share is not None
+        found.append(Pair(one, other, share, cohens_kappa(first, second)))
+    return found
 
 
 def _share(agreed: NDArray[np.bool_]) -> Agreement | None:

@@ -28,9 +28,10 @@ def worklist(request: Request) -> HTMLResponse:
     """The first page."""
     site = site_of(request)
     query = query_of(request)
-    found = select_scans(site.index, site.engine, query, counted=True)
+    reader = site.reader_of(request)
+    found = select_scans(site.index, site.engine, query, reader, counted=True)
     first = (query.page - 1) * PAGE_SIZE
-    rows = rows_of(site.engine, found.decisions[first : first + PAGE_SIZE].tolist())
+    rows = rows_of(site.engine, found.decisions[first : first + PAGE_SIZE].tolist(), reader)
     return page(
         request,
         "worklist.html.j2",
@@ -43,6 +44,7 @@ def worklist(request: Request) -> HTMLResponse:
         sorts=SORTS,
         plain=WorklistQuery(),
         flagged=FLAGGED,
+        blind=site.blind,
         unregistered=unregistered_paths(site.engine),
     )
 
@@ -51,8 +53,11 @@ def worklist(request: Request) -> HTMLResponse:
 def as_csv(request: Request) -> StreamingResponse:
     """All rows of a query as CSV."""
     site = site_of(request)
-    found = select_scans(site.index, site.engine, query_of(request))
-    return _download(_csv_lines(site.engine, found), "text/csv; charset=utf-8", "worklist.csv")
+    reader = site.reader_of(request)
+    found = select_scans(site.index, site.engine, query_of(request), reader)
+    return _download(
+        _csv_lines(site.engine, found, reader), "text/csv; charset=utf-8", "worklist.csv"
+    )
 
 
 @router.get("/worklist.json")
@@ -60,8 +65,9 @@ def as_json(request: Request) -> StreamingResponse:
     """All rows of a query as one JSON document."""
     site = site_of(request)
     query = query_of(request)
-    found = select_scans(site.index, site.engine, query)
-    lines = _json_lines(site.engine, found, query)
+    reader = site.reader_of(request)
+    found = select_scans(site.index, site.engine, query, reader)
+    lines = _json_lines(site.engine, found, query, reader)
     return _download(lines, "application/json", "worklist.json")
 
 
@@ -70,22 +76,24 @@ def query_of(request: Request) -> WorklistQuery:
     return query_from(request.query_params.multi_items())
 
 
-def _csv_lines(engine: Engine, found: Selection) -> Iterator[str]:
+def _csv_lines(engine: Engine, found: Selection, reader: str | None) -> Iterator[str]:
     yield ",".join(COLUMNS) + "\r\n"
     for start in range(0, len(found.decisions), AT_ONCE):
         text = io.StringIO()
         writer = csv.writer(text)
-        for row in rows_of(engine, found.decisions[start : start + AT_ONCE].tolist()):
+        for row in rows_of(engine, found.decisions[start : start + AT_ONCE].tolist(), reader):
             values = {**row.document(), "tags": " ".join(row.tags)}
             writer.writerow([as_csv_cell(values[name]) for name in COLUMNS])
         yield text.getvalue()
 
 
-def _json_lines(engine: Engine, found: Selection, query: WorklistQuery) -> Iterator[str]:
+def _json_lines(
+    engine: Engine, found: Selection, query: WorklistQuery, reader: str | None
+) -> Iterator[str]:
     head = {"notice": NOTICE, "query": query.address(), "n": len(found.scans)}
     yield json.dumps(head)[:-1] + ', "scans": ['
     for start in range(0, len(found.decisions), AT_ONCE):
-        rows = rows_of(engine, found.decisions[start : start + AT_ONCE].tolist())
+        rows = rows_of(engine, found.decisions[start : start + AT_ONCE].tolist(), reader)
         yield ("," if start else "") + ",".join(json.dumps(row.document()) for row in rows)
     yield "]}\n"
 

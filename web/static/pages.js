@@ -52,7 +52,7 @@ function shown(row, held) {
     place.append(chip, who, ...held.tags.map(tagged));
   }
   row.classList.toggle("done", Boolean(held.review));
-  find(".withdraw", row).hidden = !held.review;
+  find(".withdraw", row).hidden = !held.review_id;
   find("[name=held]", row).value = held.review_id || "";
 }
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mriad_model.evaluation.agreement import FEWEST
 from tests.web.conftest import Pages
 
 FIFTH = "2026-11-05T09:00:00.000000+00:00"
@@ -31,6 +32,23 @@ def test_what_reviews_say_of_the_flags(pages: Pages) -> None:
     pages.review(first, "suspicious", reviewer="Bob")
     pages.review(second, "suspicious", reviewer="Bob")
     assert "on <b>1 of 2</b> scans that several reviewed" in pages.get("/trends").text
+
+
+def test_two_readers_agree_beyond_chance_or_are_too_few(pages: Pages) -> None:
+    scans = [pages.picture(f"{n}.png", 0.9) for n in range(FEWEST)]
+    for number, scan_id in enumerate(scans):
+        word = "suspicious" if number % 2 else "normal"
+        pages.review(scan_id, word, reviewer="Ann")
+        if number:
+            pages.review(scan_id, "suspicious" if number == 2 else word, reviewer="Bob")
+    text = pages.get("/trends").text
+    assert "Ann, Bob" in text
+    assert f"too few: {FEWEST} needed" in text
+    assert "Blind reading is off" in text
+    pages.review(scans[0], "normal", reviewer="Bob")
+    line = pages.get("/trends").text.split("Ann, Bob")[1].split("</tr>", maxsplit=1)[0]
+    assert '<td class="number">20</td><td class="number">95 %' in line
+    assert ">0.90 <span" in line
 
 
 @pytest.mark.parametrize("query", ["", "?since=2026-11-01&words=inbox"])
