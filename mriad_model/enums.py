@@ -93,6 +93,25 @@ class Side(StrEnum):
     MIDLINE = "midline"
 
 
+class SideOf(StrEnum):
+    """Whose left and right it is. A picture may show the patient's left on its right."""
+
+    PATIENT = "patient"
+    PICTURE = "picture"
+
+    @classmethod
+    def kind(cls, kind: ScanKind) -> "SideOf":
+        """Whose side a finding in a scan of this kind has."""
+        return cls.PICTURE if kind in PICTURES else cls.PATIENT
+
+
+def side_in_words(side: Side | None, kind: ScanKind) -> str:
+    """`patient's left`; of a picture, whose patient's side is not known, `picture's left`."""
+    if side is None:
+        return ""
+    return side.value if side is Side.MIDLINE else f"{SideOf.kind(kind)}'s {side}"
+
+
 class RunStatus(StrEnum):
     """How a run ended."""
 

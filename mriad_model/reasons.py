@@ -26,6 +26,9 @@ REASON_TEXTS = {
 }
 
 
+NO_REASON = "the record gives no reason"
+
+
 def reason_text(reason: DecisionReason | None) -> str:
     """A reason in words; nothing where a decision of before has none."""
     return "" if reason is None else REASON_TEXTS[reason]

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from db.entities import Finding
-from mriad_model.enums import PICTURES, ScanKind
+from mriad_model.enums import PICTURES, ScanKind, side_in_words
 from mriad_model.readers.orientation import ENDS, PLANES, orientation
 
 TOWARDS: Final = (("R", "L"), ("A", "P"), ("S", "I"))  # + and - of RAS
@@ -19,6 +19,7 @@ class FindingLine:
 
     finding: Finding
     size: str
+    side: str  # whose left or right
     place: str
     slice: int | None  # in the model's plane, from 0; None for a picture
 
@@ -32,13 +33,20 @@ def finding_lines(
             FindingLine(
                 each,
                 f"{100 * each.size:.1f} % of the head",
+                side_in_words(each.side, kind),
                 f"column {each.x:.0f}, row {each.y:.0f}",
                 None,
             )
             for each in findings
         ]
     return [
-        FindingLine(each, f"{each.size:.2f} ml", _in_words(each), slice_at(grid, plane, each))
+        FindingLine(
+            each,
+            f"{each.size:.2f} ml",
+            side_in_words(each.side, kind),
+            _in_words(each),
+            slice_at(grid, plane, each),
+        )
         for each in findings
     ]
 

@@ -28,6 +28,7 @@ from db.repository.findings import finding_limits, findings_of_scores
 from db.repository.history import DecisionRow, HistoryQuery, decisions
 from db.repository.scans import scan_id_of
 from db.repository.sightings import RejectedBeside, rejected_beside
+from mriad_model.enums import DecisionReason, Verdict
 from mriad_model.errors import NotInRecord
 
 REPLAY_PAGE: Final = 500
@@ -59,6 +60,15 @@ class ScanDetails:
     decisions: tuple[DecisionRow, ...]
     reviews: tuple[Review, ...]
     beside: RejectedBeside  # what was rejected in the folders that the scan was seen in
+
+    @property
+    def not_scorable(self) -> dict[int, DecisionReason | None]:
+        """The models that cannot judge it, each with the reason: their scores say nothing."""
+        return {
+            each.model_id: each.reason
+            for each in self.decisions
+            if each.verdict is Verdict.NOT_SCORABLE
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from flows.cli.console import show_lines, show_section
-from mriad_model.enums import PICTURES, ScanKind
+from mriad_model.enums import PICTURES, ScanKind, SideOf, side_in_words
 
 if TYPE_CHECKING:
     from db.entities import Finding
@@ -45,7 +45,7 @@ def show_findings(kind: ScanKind, score: "ScoreDetails") -> None:
             each.position,
             f"{100 * each.size:.1f} %" if picture else f"{each.size:.2f}",
             each.peak,
-            each.side or "",
+            side_in_words(each.side, kind),
             ", ".join(f"{value:.0f}" for value in _place(each, kind)),
         )
         for each in score.findings
@@ -59,6 +59,7 @@ def _document(finding: "Finding", kind: ScanKind) -> dict[str, Any]:
         _unit(kind): finding.size,
         "peak": finding.peak,
         "side": finding.side,
+        "side_of": SideOf.kind(kind),
         "place": _place(finding, kind),
     }
 

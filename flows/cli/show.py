@@ -16,11 +16,13 @@ from mriad_model.enums import LabelSource, Verdict
 from mriad_model.files import sha256_of
 from mriad_model.paths import source_path
 from mriad_model.readers.orientation import in_words, slices_across
+from mriad_model.reasons import NO_REASON, reason_text
 
 HIGHEST_SLICES = 5
 SLICES = "{plane} slices under model {model}: {n} scored{others}"
 NOT_SCORED = ", {n} not scored"
 MORE_REJECTIONS = "and {n} more"
+NOT_SCORABLE = "Not scorable under model {model}: {why}. Its score and findings are not to be read."
 AS_RECORDED, CHANGED, MISSING, UNREADABLE = "as recorded", "changed", "missing", "unreadable"
 
 
@@ -36,6 +38,7 @@ def show_details(home: Path, details: ScanDetails) -> None:
     reviews = details.reviews
     decision = "decision_id decided_at verdict reason score threshold p_value threshold_id model_id"
     refused = "decision_id decided_at verdict reason none none none threshold_id model_id"
+    not_scorable = details.not_scorable
     _show_scan(details)
     show_section("Seen at", ("path", "files", "bytes", "when (UTC)"), _sources(details))
     show_section(
@@ -51,7 +54,7 @@ def show_details(home: Path, details: ScanDetails) -> None:
         ("score", "model", "recipe", "when (UTC)"),
         [
             (
-                each.score.value,
+                each.score.value if each.score.model_id not in not_scorable else None,
                 each.score.model_id,
                 json.loads(each.model.recipe).get("name"),
                 short_time(each.score.created_at),
@@ -59,9 +62,12 @@ def show_details(home: Path, details: ScanDetails) -> None:
             for each in details.scores
         ],
     )
-    for score in details.scores:
+    for model, why in not_scorable.items():
+        show_lines("", NOT_SCORABLE.format(model=model, why=reason_text(why) or NO_REASON))
+    told = [each for each in details.scores if each.score.model_id not in not_scorable]
+    for score in told:
         _show_slices(details, score)
-    for score in details.scores:
+    for score in told:
         show_findings(details.scan.kind, score)
     show_section(
         "Decisions",

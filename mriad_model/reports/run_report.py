@@ -30,7 +30,7 @@ class SuspiciousScan:
     several_slices: bool = False  # in the picture, which is then larger
     kind: str = ""
     scanner: str | None = None
-    findings: str = ""  # "3.2 ml right, 0.4 ml left"
+    findings: str = ""  # "3.2 ml (patient's right), 0.4 ml (midline)"
     stands_out: bool = False  # among all of the night, see `standing_out`
     verdict: Verdict = Verdict.SUSPICIOUS
     reason: DecisionReason | None = None

@@ -10,7 +10,14 @@ from db.repository.findings import finding_limit
 from db.repository.history import DecisionRow
 from db.repository.models import activations, model_by_id, threshold_by_id
 from mriad_model.delivery.pending import PendingFolders
-from mriad_model.enums import DecisionReason, RejectionReason, ScanKind, Verdict
+from mriad_model.enums import (
+    PICTURES,
+    DecisionReason,
+    RejectionReason,
+    ScanKind,
+    Verdict,
+    side_in_words,
+)
 from mriad_model.files import write_atomically
 from mriad_model.paths import source_path
 from mriad_model.promotion.power import Power, power_of
@@ -93,14 +100,13 @@ def _findings_rate(limit: FindingLimit | None) -> str:
 
 
 def findings_in_words(findings: Sequence[Finding], kind: ScanKind) -> str:
-    """The highest findings, and how many more: "3.2 ml right, 0.4 ml left"."""
-    words = [
-        f"{100 * each.size:.1f} % of the head" if kind is ScanKind.IMAGE else f"{each.size:.2g} ml"
-        for each in findings[:MOST_FINDINGS]
-    ]
-    told = [
-        f"{size} {each.side or ''}".strip() for size, each in zip(words, findings, strict=False)
-    ]
+    """The highest findings, and how many more: "3.2 ml (patient's right), 0.4 ml (midline)"."""
+    told = []
+    for each in findings[:MOST_FINDINGS]:
+        picture = kind in PICTURES
+        size = f"{100 * each.size:.1f} % of the head" if picture else f"{each.size:.2g} ml"
+        side = side_in_words(each.side, kind)
+        told.append(f"{size} ({side})" if side else size)
     more = len(findings) - len(told)
     return ", ".join(told) + (f", and {more} more" if more else "")
 

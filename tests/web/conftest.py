@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from db.engine.connect import open_record
 from db.entities import Scan, Sighting
-from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
+from db.repository.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
 from db.repository.reviews import standing_reviews
 from db.repository.scans import register_scans
 from mriad_model.built_in_recipes import AUTOENCODER
@@ -53,6 +53,7 @@ class Pages:
         now: str = NOON,
         verdict: Verdict | None = None,
         reason: DecisionReason | None = None,
+        findings: Sequence[FoundPart] = (),
     ) -> int:
         """A scan with a source picture and a map, decided; its id."""
         home, file = self.site.home, f"{folder}/{name}"
@@ -67,7 +68,7 @@ class Pages:
             ctime_ns=status.st_ctime_ns,
         )  # fmt: skip
         (found,) = register_scans(self.site.engine, [(scan, [seen])])
-        self.decide(found.scan_id, value, now, verdict, reason)
+        self.decide(found.scan_id, value, now, verdict, reason, findings)
         return found.scan_id
 
     def decide(
@@ -77,6 +78,7 @@ class Pages:
         now: str = NOON,
         verdict: Verdict | None = None,
         reason: DecisionReason | None = None,
+        findings: Sequence[FoundPart] = (),
     ) -> None:
         path = f"heatmaps/{scan_id}.jpg"
         target = self.site.home / path
@@ -90,6 +92,7 @@ class Pages:
             verdict=verdict or (Verdict.SUSPICIOUS if value > 0.5 else Verdict.NORMAL),
             reason=reason,
             p_value=0.25,
+            findings=findings,
         )
         append_scored(
             self.site.engine, self.model_id, self.threshold_id, [row],

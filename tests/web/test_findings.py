@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from db.entities import Finding
-from mriad_model.enums import ScanKind
+from mriad_model.enums import ScanKind, Side
 from tests.support.scanned import grid_affine
 from web.findings import finding_lines, slice_at
 
 
-def finding(x: float, y: float, z: float, size: float = 3.2) -> Finding:
-    return Finding(1, 1, size, 9.0, x, y, z, None)
+def finding(x: float, y: float, z: float, size: float = 3.2, side: Side | None = None) -> Finding:
+    return Finding(1, 1, size, 9.0, x, y, z, side)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 0, 1)])
@@ -37,3 +37,19 @@ def test_sizes_and_places_are_in_words() -> None:
     assert (line.size, line.place, line.slice) == ("3.20 ml", "R 38, P 24, S 22 mm", 9)
     (line,) = finding_lines((finding(12, 40, 0, size=0.013),), ScanKind.IMAGE, {"rows": 64}, None)
     assert (line.size, line.place, line.slice) == ("1.3 % of the head", "column 12, row 40", None)
+
+
+@pytest.mark.parametrize(
+    ("side", "of_volume", "of_picture"),
+    [
+        (Side.LEFT, "patient's left", "picture's left"),
+        (Side.MIDLINE, "midline", "midline"),
+        (None, "", ""),
+    ],
+)
+def test_a_side_is_said_to_be_the_patients_or_the_pictures(
+    side: Side | None, of_volume: str, of_picture: str
+) -> None:
+    found = (finding(1, 2, 3, side=side),)
+    assert [each.side for each in finding_lines(found, ScanKind.DICOM, {}, None)] == [of_volume]
+    assert [each.side for each in finding_lines(found, ScanKind.IMAGE, {}, None)] == [of_picture]

@@ -1,7 +1,7 @@
 """Documents of `mriad history`, `show` and `review`, and the columns of the CSV of the first."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from db.entities import Heatmap, Label, Model, Review, Run
@@ -67,7 +67,7 @@ def show_document(
         "run": _run(details.run),
         "sightings": [keys(each, sighting) for each in details.sightings],
         "labels": [keys(each, label) for each in details.labels],
-        "scores": [_score(*each, details.scan.kind) for each in scores],
+        "scores": [_score(*each, details.scan.kind, details.not_scorable) for each in scores],
         "decisions": [decision_line(each) for each in details.decisions],
         "reviews": [_review(each) for each in details.reviews],
         "beside": {
@@ -91,10 +91,15 @@ def _run(run: Run) -> Document:
 
 
 def _score(
-    found: "ScoreDetails", n_slices: int | None, files: Sequence[str], kind: ScanKind
+    found: "ScoreDetails",
+    n_slices: int | None,
+    files: Sequence[str],
+    kind: ScanKind,
+    not_scorable: Container[int],
 ) -> Document:
     return {
         "score": keys(found.score, "id scan_id model_id value run_id created_at spread gate"),
+        "scorable": found.score.model_id not in not_scorable,
         "model": _model(found.model),
         "positions": found.positions,
         "slice_values": found.slice_values,

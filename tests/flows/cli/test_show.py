@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from db.engine.connect import open_record
-from db.entities import Label, Model, Rejection, Run, Scan, Sighting, Threshold
-from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
+from db.entities import FindingLimit, Label, Model, Rejection, Run, Scan, Sighting, Threshold
+from db.repository.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
+from db.repository.findings import append_finding_limit
 from db.repository.labels import append_labels
 from db.repository.models import append_model, append_threshold, freeze_dataset
 from db.repository.rejections import append_rejections
@@ -28,6 +29,7 @@ from mriad_model.enums import (
     RejectionReason,
     Role,
     ScanKind,
+    Side,
     Verdict,
 )
 
@@ -252,3 +254,60 @@ def test_many_slices_share_marks_and_the_highest_is_seen() -> None:
 def test_where_letters_have_no_blocks_digits_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="latin-1"))
     assert sparkline([0.0, None, 1.0]) == "0.7"
+
+
+@pytest.mark.parametrize(
+    ("kind", "whose"), [(ScanKind.IMAGE, "picture"), (ScanKind.NIFTI, "patient")]
+)
+def test_a_finding_says_whose_side_it_has(
+    capsys: pytest.CaptureFixture[str], shown: Shown, kind: ScanKind, whose: str
+) -> None:
+    scan_id = another(shown, kind, Verdict.SUSPICIOUS, DecisionReason.ABOVE_THRESHOLD)
+    _, out, _ = show(capsys, shown, scan_id)
+    assert f"\t{whose}'s left\t" in out
+    _, out, _ = show(capsys, shown, scan_id, "--json")
+    (score,) = json.loads(out)["scores"]
+    assert score["scorable"]
+    (finding,) = score["findings"]
+    assert (finding["side"], finding["side_of"]) == ("left", whose)
+
+
+def test_what_is_not_scorable_shows_no_score_and_no_findings(
+    capsys: pytest.CaptureFixture[str], shown: Shown
+) -> None:
+    scan_id = another(
+        shown, ScanKind.NIFTI, Verdict.NOT_SCORABLE, DecisionReason.NEEDS_LOCAL_HEALTHY
+    )
+    status, out, err = show(capsys, shown, scan_id)
+    assert status == 0, err
+    assert "Not scorable under model 1: a head as another scanner or protocol shows it" in out
+    assert "Its score and findings are not to be read." in out
+    assert "-\t1\tvolume\t" in out
+    assert "7.25" not in out
+    assert "Findings under" not in out
+    assert "slices under model" not in out
+    _, out, _ = show(capsys, shown, scan_id, "--json")
+    assert [each["scorable"] for each in json.loads(out)["scores"]] == [False]
+
+
+def another(shown: Shown, kind: ScanKind, verdict: Verdict, reason: DecisionReason) -> int:
+    """A second scan of the record, with a finding, decided so."""
+    engine = open_record(shown.home)
+    scan = Scan("ab" * 32, kind, None, None, None, None, json.dumps(GRID), 24, 1, NOON)
+    seen = Sighting(0, "inbox/b", 1000, 1, 99, 1, NOON, ctime_ns=1)
+    (found,) = register_scans(engine, [(scan, [seen])])
+    append_finding_limit(engine, FindingLimit(1, 5.0, 3.5, 0.15, 12, 0.9, 1, NOON))
+    row = ScoredScan(
+        found.scan_id,
+        7.25,
+        [7.25] * len(JUDGED),
+        [kept(shown.home, "b.jpg", b"montage", HeatmapKind.MONTAGE)],
+        verdict,
+        0.1,
+        positions=tuple(JUDGED),
+        reason=reason,
+        findings=[FoundPart(0.5, 7.5, (1.0, 2.0, 3.0), Side.LEFT)],
+    )
+    append_scored(engine, 1, 1, [row], 1, NOON)
+    engine.dispose()
+    return found.scan_id

@@ -9,8 +9,9 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from db.entities import Rejection
+from db.repository.decisions import FoundPart
 from db.repository.rejections import append_rejections
-from mriad_model.enums import RejectionReason
+from mriad_model.enums import DecisionReason, RejectionReason, Side, Verdict
 from tests.support.hand import NOON
 from tests.web.conftest import SIDE, Pages
 
@@ -119,3 +120,22 @@ def test_runs_rejections_and_models_are_listed(pages: Pages) -> None:
     assert pages.get("/rejections?reason=nonsense").status_code == 400
     assert ">active</span>" in pages.get("/models").text
     assert pages.get("/report/1").status_code == 404
+
+
+PART = FoundPart(0.013, 9.0, (12.0, 40.0, 0.0), Side.LEFT)
+
+
+def test_the_side_of_a_pictures_finding_is_the_pictures(pages: Pages) -> None:
+    scan_id = pages.picture("a.png", 0.9, findings=[PART])
+    page = pages.get(f"/scan/{scan_id}").text
+    assert "<td>picture&#39;s left</td>" in page
+    assert "column 12, row 40" in page
+
+
+def test_findings_of_a_scan_that_is_not_scorable_are_left_out(pages: Pages) -> None:
+    verdict, reason = Verdict.NOT_SCORABLE, DecisionReason.UNLIKE_LEARNED
+    scan_id = pages.picture("b.png", 0.9, verdict=verdict, reason=reason, findings=[PART])
+    page = pages.get(f"/scan/{scan_id}").text
+    assert "The model can say nothing of this scan." in page
+    assert "column 12" not in page
+    assert "No finding" not in page
