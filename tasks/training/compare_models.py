@@ -61,7 +61,8 @@ def score_comparison_scans(
     """Score scans, (scan id, slices), under each model; with `keep`, append those of plain scans.
 
     A scan that one model cannot score is skipped for all; one of a fold of a model's training is
-    scored by the member that did not learn it. `folder` is a scratch folder.
+    compared by one member of each, see `comparison_folds`. What is appended is the score that the
+    model gives the scan otherwise too. `folder` is a scratch folder.
     """
     compared = ComparedScans([], [], {each: ComparisonScores() for each in model_ids})
     folds = {each: model_folds(database(home), each) for each in model_ids}
@@ -76,12 +77,34 @@ def score_comparison_scans(
                 scored = _scored(located, models, own, kinds)
                 if scored is not None:
                     if keep:
-                        _append(home, run_id, located.scan_id, scored)
-                    _add(compared, located.scan_id, scored, ill=ill)
+                        _append(home, run_id, located.scan_id, scored.plain)
+                    _add(compared, located.scan_id, scored.compared, ill=ill)
             workspace.discard()
             done += len(chunk)
             tell("comparing", done, total)
     return compared
+
+
+def comparison_folds(
+    own: Mapping[int, int | None], members: Mapping[int, int]
+) -> dict[int, int | None]:
+    """By which member each model is compared on a scan, by model; None: by the mean of all.
+
+    A mean of several members tells more than one of them. So where a model learned from the scan,
+    and one member alone can score it, each is compared by one: its own, where the scan was in a
+    fold of its training, else, for no member saw the scan, that of the other's number.
+
+    Args:
+        own: the fold of the scan in each model's training.
+        members: how many members each model has.
+    """
+    folds = [fold for fold in own.values() if fold is not None]
+    if not folds:
+        return dict(own)
+    return {
+        model_id: folds[0] % members[model_id] if fold is None and members[model_id] > 1 else fold
+        for model_id, fold in own.items()
+    }
 
 
 def _add(
@@ -97,8 +120,8 @@ def _add(
             scores.healthy_refused.append(plain.refused)
 
 
-def _append(home: str, run_id: int, scan_id: int, scored: Mapping[int, list[ScanScores]]) -> None:
-    for model_id, (plain, *_) in scored.items():
+def _append(home: str, run_id: int, scan_id: int, scored: Mapping[int, ScanScores]) -> None:
+    for model_id, plain in scored.items():
         values = plain.slice_scores.tolist()
         row = ScoredScan(
             scan_id,
@@ -111,15 +134,23 @@ def _append(home: str, run_id: int, scan_id: int, scored: Mapping[int, list[Scan
         append_scored(database(home), model_id, None, [row], run_id=run_id, now=now())
 
 
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """A scan's scores, by model."""
+
+    plain: dict[int, ScanScores]  # as the model gives it otherwise too
+    compared: dict[int, list[ScanScores]]  # on one footing: as it is, then with each lesion
+
+
 def _scored(
     located: LocatedScan,
     models: Mapping[int, FittedModel],
-    folds: Mapping[int, int | None],
+    own: Mapping[int, int | None],
     kinds: Sequence[Lesion],
-) -> dict[int, list[ScanScores]] | None:
-    """Each model's scores of the scan as it is, then with each lesion; None if it has no slice.
+) -> _Scored | None:
+    """Each model's scores of the scan as it is and with each lesion; None if it has no slice.
 
-    `folds`, by model, is the scan's in its training.
+    `own`, by model, is the scan's fold in its training.
     """
     scan, seed = located.kept.scan.load(), located.kept.scan.sha256
     try:
@@ -128,7 +159,15 @@ def _scored(
         prepared = {how: [prepare_scan(each, how) for each in scans] for how in recipes}
     except RejectedFile:
         return None
-    return {
+    folds = comparison_folds(own, {each: len(fitted.members) for each, fitted in models.items()})
+    compared = {
         model_id: score_scans(fitted, prepared[fitted.recipe], [folds[model_id]] * len(scans))
         for model_id, fitted in models.items()
     }
+    plain = {
+        model_id: compared[model_id][0]
+        if folds[model_id] == own[model_id]
+        else score_scans(fitted, prepared[fitted.recipe][:1], [own[model_id]])[0]
+        for model_id, fitted in models.items()
+    }
+    return _Scored(plain, compared)

@@ -1,5 +1,6 @@
 """Cross-fitted models: no threshold comes from a score by a member that saw the scan's group."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,11 +19,14 @@ from db.repository.models import (
     model_folds,
     threshold_by_id,
 )
-from db.repository.scores import calibration_scores
+from db.repository.scores import calibration_scores, stored_scores
 from db.repository.warnings import warnings
 from db.timestamps import now
+from mriad_model.detection.model import FittedModel
+from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.enums import Policy, Role, WarningKind
 from mriad_model.errors import RecordError, TooFewScans
+from mriad_model.preprocessing.slices import PreparedScan
 from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.promotion.power import from_metrics
 from mriad_model.recipes import CrossFitting
@@ -31,6 +35,7 @@ from tasks.maintenance.verify_report import ReplayReport
 from tasks.runtime.model_cache import loaded_model
 from tasks.scoring.power import check_power
 from tasks.scoring.selection import ActiveModel, find_undecided
+from tasks.training import compare_models
 from tasks.training.candidate_figures import compare_candidate
 from tasks.training.compare_models import score_comparison_scans
 from tasks.training.cross_fitting import unseen
@@ -132,7 +137,9 @@ def test_recalibrating_with_new_healthy_scans_keeps_the_folds(site: Site) -> Non
     assert threshold.dataset_id == dataset_id
 
 
-def test_a_retraining_keeps_each_group_s_fold_and_compares_out_of_fold(site: Site) -> None:
+def test_a_retraining_keeps_each_group_s_fold_and_compares_out_of_fold(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = site.bench.engine
     dataset_id, model_id, threshold_id = site.train()
     before = dataset_folds(engine, dataset_id)
@@ -160,10 +167,27 @@ def test_a_retraining_keeps_each_group_s_fold_and_compares_out_of_fold(site: Sit
     # Of both models the member that is asked has seen none of what it is compared on.
     run = site.bench.run_id
     both = [model_id, candidate_id]
+    asked: list[tuple[int, int | None]] = []
+
+    def noted(
+        fitted: FittedModel, prepared: Sequence[PreparedScan], folds: Sequence[int | None]
+    ) -> list[ScanScores]:
+        asked.append((len(prepared), folds[0]))
+        return score_scans(fitted, prepared, folds)
+
+    monkeypatch.setattr(compare_models, "score_scans", noted)
     scored = score_comparison_scans.fn(site.home, run, both, trial.healthy, [], work, "cpu")
     assert scored.healthy == [scan_id for scan_id, _ in trial.healthy]
     for each in scored.scores.values():
         assert max(each.healthy) < SEEN / 3
+    # The current model never met the new ones. It is compared by one member there too, and its
+    # score in the record is the mean of all, as any night would give it.
+    assert all((fold is None) is (n == 1) for n, fold in asked)
+    assert (1, None) in asked
+    recorded = stored_scores(engine, model_id, scored.healthy)
+    for scan_id, value in zip(scored.healthy, scored.scores[model_id].healthy, strict=True):
+        assert value == pytest.approx(recorded[scan_id].value)
+        assert (recorded[scan_id].spread is None) is (scan_id in before)
     activate(engine, threshold_id, "back", "me")
     terms = PromotionCriteria(auroc_margin=0.99, rate_margin=0.5)
     settled = decide_promotion.fn(
