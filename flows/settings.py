@@ -140,6 +140,17 @@ class Settings(BaseSettings):
     web_https: bool = Field(
         False, description="`true`: browsers reach the pages by HTTPS, through a proxy"
     )
+    web_user_header: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9]+(-[A-Za-z0-9]+)*)?$",
+        description="header in which a proxy with the site's login names its user, such as "
+        "`X-Remote-User`, who is then the reviewer; without it no header is believed",
+    )
+    web_proxy: str = Field(
+        "",
+        description="addresses that such a proxy connects from, if it is on another machine; "
+        "several with commas",
+    )
     blind_reading: bool = Field(
         False,
         description="`true`: the pages show other readers' reviews of a scan only to who has "

@@ -4,6 +4,7 @@ Both are signed with a secret of this run of the server (HMAC-SHA256), made of t
 owner alone can read: what a stranger got on our port while we were stopped is good for nothing. A
 request must name a host of ours (or a page elsewhere could reach us by DNS rebinding), and one that
 changes something must come from a page of ours, by its Origin and by a token of the session.
+A proxy that is trusted (`web.proxy`) lets in whom it names, without token and cookie.
 """
 
 import fcntl
@@ -21,6 +22,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from web.proxy import TrustedProxy
 
 TOKEN_SECONDS: Final = 3600.0
 SESSION_SECONDS: Final = 7 * 24 * 3600.0
@@ -56,6 +59,7 @@ class Access:
     hosts: tuple[str, ...]  # as a browser names us: name:port
     used: Path  # a file of the sign-in tokens that were used
     secure: bool = False  # pages go over HTTPS, through a proxy
+    proxy: TrustedProxy | None = None  # who else may say who has logged in
     clock: Callable[[], float] = field(default=time.time)
 
     @property
@@ -185,8 +189,10 @@ class Gate:
             return PlainTextResponse(OTHER_PAGE, 403)
         if scope["path"].startswith(OPEN_PATHS):
             return None
-        session = self.access.session_of(headers.get("cookie"))
+        proxy = self.access.proxy
+        user = proxy.user_of(scope, headers) if proxy else None
+        session = f"user {user}" if user else self.access.session_of(headers.get("cookie"))
         if session is None:
             return PlainTextResponse(NO_ENTRY, 403)
-        scope.setdefault("state", {})["session"] = session
+        scope.setdefault("state", {}).update(session=session, user=user)
         return None

@@ -36,6 +36,7 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
             path=request.url.path,
             token=site.access.form_token(session) if session else "",
             reviewer=site.reviewer_of(request),
+            is_proxied=site.user_of(request) is not None,
             prefect=site.prefect,
             **values,
         )

@@ -40,10 +40,17 @@ class Site:
     draw: Callable[[int, int, Path], bool] | None = None
 
     def reviewer_of(self, request: Request) -> str:
-        """Who reviews in this browser: the name given last, else the login name."""
+        """Who reviews: the proxy's user, else the name given last here, else the login name."""
+        if user := self.user_of(request):
+            return user
         given = request.cookies.get(self.reviewer_cookie, "")
         name = bytes.fromhex(given).decode() if _is_name(given) else self.reviewer or ""
         return printable(name)  # as the record writes it
+
+    def user_of(self, request: Request) -> str | None:
+        """The user that a trusted proxy names, who has no other name; None without one."""
+        user: str | None = getattr(request.state, "user", None)
+        return user
 
     def reader_of(self, request: Request) -> str | None:
         """Who reads unaware of other readers; None where readings are not blind."""

@@ -29,9 +29,10 @@ from mriad_model.errors import HomeError, MriadError, SettingsError
 from mriad_model.files import write_all_atomically
 from mriad_model.parent_process import kill_with_parent, signal_with_parent
 from tasks.runtime.connections import database
-from tasks.runtime.home import WEB_USED, web_secret
+from tasks.runtime.home import WEB_USED, proxy_secret, web_secret
 from web.access import PROOF_PATH, Access, proof, secret_of_start, sign_in_token
 from web.decision_index import DecisionIndex
+from web.proxy import TrustedProxy
 from web.site import Site
 
 DEFAULT_PORT: Final = 4280
@@ -145,6 +146,7 @@ def site_of_home(place: Context, port: int) -> Site:
             hosts_of(settings, port),
             place.home / WEB_USED,
             secure=settings.web_https,
+            proxy=trusted_proxy(place.home, settings),
         ),
         reviewer=login_name(),
         blind=settings.blind_reading,
@@ -152,6 +154,25 @@ def site_of_home(place: Context, port: int) -> Site:
         begin=partial(begin_command, place.home),
         draw=VolumeDrawer(place.home).draw,
     )
+
+
+def trusted_proxy(home: Path, settings: Settings) -> TrustedProxy | None:
+    """The proxy that may name its user; None where settings name no header.
+
+    Raises:
+        SettingsError: an address is none, or the secret cannot be used.
+        HomeError: the secret cannot be written.
+    """
+    if not settings.web_user_header:
+        return None
+    peers = [each.strip() for each in settings.web_proxy.split(",") if each.strip()]
+    for each in peers:
+        try:
+            ip_address(each)
+        except ValueError:
+            raise SettingsError(f"MRIAD_WEB_PROXY {each!r} is no IP address") from None
+    known = tuple(str(ip_address(each)) for each in peers)
+    return TrustedProxy(settings.web_user_header, proxy_secret(home), known)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The home folder: what lies where, made on first use for the owner alone; its two keys."""
+"""The home folder: what lies where, made on first use for the owner alone; its keys."""
 
 import errno
 import fcntl
@@ -21,6 +21,7 @@ FOLDERS = ("inbox", "healthy", "models", "heatmaps", "reports", "logs", "work")
 SITE_KEY = "site.key"
 SERVER_KEY = "server.key"
 WEB_KEY = "web.key"
+PROXY_KEY = "proxy.key"
 WEB_USED = "web.used"  # the sign-in tokens that were used
 SERVER_USER = "mriad"  # Prefect's form of a secret is USER:PASSWORD
 STALE_WORK_SECONDS = 2 * 24 * 3600.0
@@ -139,6 +140,16 @@ def web_secret(home: Path) -> bytes:
         HomeError: it cannot be written.
     """
     return bytes.fromhex(_secret(home / WEB_KEY, ""))
+
+
+def proxy_secret(home: Path) -> str:
+    """What a proxy before the pages shows, to be believed who has logged in; made on first use.
+
+    Raises:
+        SettingsError: the file is damaged, or others can read it or have made it.
+        HomeError: it cannot be written.
+    """
+    return _secret(home / PROXY_KEY, "")
 
 
 def _secret(path: Path, before: str) -> str:

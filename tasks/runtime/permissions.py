@@ -16,7 +16,7 @@ from pathlib import Path
 
 from db.engine.sqlite import DATABASE
 from mriad_model.paths import escape_path
-from tasks.runtime.home import SERVER_KEY, SITE_KEY, WEB_KEY
+from tasks.runtime.home import PROXY_KEY, SERVER_KEY, SITE_KEY, WEB_KEY
 
 FOLDERS = ("healthy", "models", "heatmaps", "reports", "logs", "work", "views", ".prefect")
 FILES = (
@@ -27,6 +27,7 @@ FILES = (
     SITE_KEY,
     SERVER_KEY,
     WEB_KEY,
+    PROXY_KEY,
 )
 MOST_NAMED = 3
 READ, WRITE = 0o4, 0o2

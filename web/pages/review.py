@@ -39,7 +39,8 @@ def review(
     """Save an answer to a scan; on to the next scan of the list that it was opened from."""
     site = site_of(request)
     query = query_from(parse_qsl(fields.get("query", "").lstrip("?")))
-    name = printable(fields.get("reviewer", "").strip()) or site.reviewer_of(request)
+    given = "" if site.user_of(request) else printable(fields.get("reviewer", "").strip())
+    name = given or site.reviewer_of(request)
     reader = name if site.blind else None
     onward = _onward(site, query, scan_id, fields.get("from", ""), reader)
     _save(site, scan_id, fields, name)
@@ -48,7 +49,7 @@ def review(
         answer = JSONResponse(_document(site, scan_id, onward, reader))
     else:
         answer = RedirectResponse(onward, 303)
-    if fields.get("reviewer", "").strip():
+    if given:
         keep_reviewer(request, answer, name)
     return answer
 

@@ -54,7 +54,8 @@ def reviewer(
 ) -> RedirectResponse:
     """Keep the reviewer's name in this browser."""
     answer = RedirectResponse("/", 303)
-    keep_reviewer(request, answer, fields.get("reviewer", ""))
+    if not site_of(request).user_of(request):
+        keep_reviewer(request, answer, fields.get("reviewer", ""))
     return answer
 
 

@@ -13,10 +13,12 @@ from mriad_model.errors import SettingsError
 from tasks.runtime import permissions
 from tasks.runtime.home import (
     FOLDERS,
+    PROXY_KEY,
     SERVER_KEY,
     SITE_KEY,
     WEB_KEY,
     prepare_home,
+    proxy_secret,
     server_secret,
     web_secret,
 )
@@ -41,6 +43,7 @@ def home() -> Iterator[Path]:
             (made / name).touch(0o600)
         server_secret(made)
         web_secret(made)
+        proxy_secret(made)
         yield made
 
 
@@ -67,6 +70,7 @@ def test_a_home_as_it_is_made_is_its_owners_alone(home: Path) -> None:
         SITE_KEY,
         SERVER_KEY,
         WEB_KEY,
+        PROXY_KEY,
         "models/a.safetensors",
     ],
 )
@@ -140,7 +144,10 @@ def test_a_warning_is_one_line_with_the_first_of_many(home: Path) -> None:
     assert "\n" not in warning
 
 
-@pytest.mark.parametrize(("name", "made"), [(SERVER_KEY, server_secret), (WEB_KEY, web_secret)])
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [(SERVER_KEY, server_secret), (WEB_KEY, web_secret), (PROXY_KEY, proxy_secret)],
+)
 def test_a_secret_is_made_once_for_the_owner_alone(
     home: Path, name: str, made: Callable[[Path], object]
 ) -> None:
