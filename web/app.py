@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from mriad_model.errors import MriadError, NotInRecord, SettingsError
 from web.access import Gate
 from web.pages import (
+    compare,
     models,
     pictures,
     review,
@@ -36,6 +37,7 @@ ROUTERS: Final = tuple(
         volumes,
         runs,
         models,
+        compare,
         threshold,
         trends,
         sign_in,

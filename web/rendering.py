@@ -56,6 +56,11 @@ def sigmas(value: float | None, digits: int = 1) -> str:
     return f"{value:+.{digits}f} σ".replace("-", "−")  # noqa: RUF001 - a minus sign
 
 
+def percent(share: float) -> str:
+    """A share in percent, three digits: `12.5 %`."""
+    return f"{100 * share:.3g} %"
+
+
 def minute(moment: str) -> str:
     """A recorded moment to the minute: `2026-11-23 06:21`."""
     return moment[:16].replace("T", " ")
@@ -75,7 +80,7 @@ def _environment() -> Environment:
         "words": _words,
         "reason": reason_text,
         "fixed": lambda value: f"{value:.2f}".replace("-", "−"),  # noqa: RUF001 - a minus sign
-        "percent": lambda share: f"{100 * share:.3g} %",
+        "percent": percent,
         "thousands": lambda n: f"{n:,}",
     }
     return escaping_environment("web", filters)

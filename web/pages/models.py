@@ -61,7 +61,7 @@ class ThresholdLine:
 def list_models(request: Request, begun: MaybeId = None) -> HTMLResponse:
     """Thresholds, newest first, and what was active when."""
     site = site_of(request)
-    lines = _lines(site.engine)
+    lines = threshold_lines(site.engine)
     return page(
         request,
         "models.html.j2",
@@ -93,7 +93,8 @@ def activate(
     return RedirectResponse(f"/models?begun={given}", 303)
 
 
-def _lines(engine: Engine) -> list[ThresholdLine]:
+def threshold_lines(engine: Engine) -> list[ThresholdLine]:
+    """All thresholds, newest first."""
     current = current_threshold(engine)
     by_id = {model.id: model for model in models(engine)}
     compared = last_comparisons(engine)
