@@ -34,7 +34,7 @@ from db.engine.connect import open_record
 from db.entities import Comparison, Run, RunEnd
 from db.repository import comparisons as comparisons_records
 from db.repository import history as history_records
-from db.repository.history import HistoryQuery
+from db.repository.history_query import HistoryQuery
 from db.repository.models import current_threshold, models
 from db.repository.runs import runs_since
 from db.timestamps import now

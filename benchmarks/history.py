@@ -27,7 +27,8 @@ from sqlalchemy import Engine
 from db.engine import chain
 from db.engine.connect import open_record, writing
 from db.engine.sqlite import DATABASE
-from db.repository.history import HistoryQuery, decisions
+from db.repository.history import decisions
+from db.repository.history_query import HistoryQuery
 from db.schema import metadata
 from db.timestamps import now, written
 from mriad_model.enums import Verdict

@@ -34,7 +34,8 @@ from sqlalchemy import Engine
 from db.engine.connect import open_record
 from db.entities import Run, RunEnd
 from db.repository.decisions import count_decisions
-from db.repository.history import HistoryQuery, decisions, tally
+from db.repository.history import decisions, tally
+from db.repository.history_query import HistoryQuery
 from db.repository.runs import run_by_id
 from mriad_model.errors import NotInRecord
 from mriad_model.phantom.write import many_slices, write_folder

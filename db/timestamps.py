@@ -1,13 +1,22 @@
 """Moments as the record writes them: UTC ISO-8601 of one width, so text order is time order."""
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 
 from mriad_model.errors import SettingsError
+
+AGO: Final = {"h": "hours", "d": "days", "w": "weeks"}
+DAYS_AGO: Final = {"today": 0, "yesterday": 1}
 
 
 def now() -> str:
     """The present moment, as `2026-11-23T06:21:20.123456+00:00`."""
-    return written(datetime.now(UTC))
+    return written(_clock())
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
 
 
 def written(moment: datetime) -> str:
@@ -22,7 +31,14 @@ def after(moment: str, seconds: float) -> str:
 
 
 def since(text: str) -> str:
-    """The first moment that `--since TEXT` includes; a day alone begins at midnight UTC."""
+    """The first moment that `--since TEXT` includes; a day alone begins at midnight UTC.
+
+    TEXT is a day or a moment (ISO-8601; UTC unless it names a zone), `today`, `yesterday`, or how
+    long ago: `12h`, `7d`, `2w`.
+
+    Raises:
+        SettingsError: it is none of these.
+    """
     return _bound(text, timedelta())
 
 
@@ -33,13 +49,21 @@ def until(text: str) -> str:
 
 def _bound(text: str, of_a_day: timedelta) -> str:
     """The moment that the text names, or a while after the midnight that begins its day."""
+    given = text.strip().lower()
     try:
-        return written(datetime.combine(date.fromisoformat(text.strip()), time()) + of_a_day)
+        if ago := re.fullmatch(r"(\d{1,6})([hdw])", given):
+            return written(_clock() - timedelta(**{AGO[ago[2]]: int(ago[1])}))
+        if given in DAYS_AGO:
+            day = _clock().date() - timedelta(days=DAYS_AGO[given])
+        else:
+            day = date.fromisoformat(given)
+        return written(datetime.combine(day, time()) + of_a_day)
     except (ValueError, OverflowError):
         pass
     try:
         return written(datetime.fromisoformat(text.strip()))
     except (ValueError, OverflowError):
         raise SettingsError(
-            f"{text!r} is no date: write 2026-11-23 or 2026-11-23T06:00:00+00:00"
+            f"{text!r} is no date: write 2026-11-23, 2026-11-23T06:00:00+00:00, today, yesterday "
+            "or 7d"
         ) from None

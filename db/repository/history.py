@@ -8,16 +8,18 @@ same busy machine (the queries of `benchmarks.history`). A scanner in use: 768 a
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import nlargest
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Engine,
     RowMapping,
+    ScalarSelect,
     Select,
     case,
     exists,
@@ -28,12 +30,17 @@ from sqlalchemy import (
 from db import schema
 from db.engine.connect import reading
 from db.mapping import pieces, row_of
+from db.repository.history_query import (
+    HistoryQuery,
+    HistorySort,
+    admitting,
+    owned_thresholds,
+    scanners_named,
+    sorted_decisions,
+)
 from db.repository.reviews import holds
-from db.repository.scans import scan_id_of
-from db.timestamps import since, until
 from mriad_model.enums import DecisionReason, ScanKind, Verdict
 
-DEFAULT_LIMIT: Final = 50
 FEW_SCANS: Final = 2_000  # of a scanner: their decisions are sorted
 SEARCH_DEPTH: Final = 20_000  # newest decisions searched for those of a scanner
 OFTEN_ENOUGH: Final = 16  # decisions searched at first for each that is wanted
@@ -42,20 +49,6 @@ TO_LOOK_AT: Final = (Verdict.SUSPICIOUS, Verdict.UNCERTAIN, Verdict.NOT_SCORABLE
 
 T = TypeVar("T")
 Place = tuple[str, int]  # where a decision stands in the history: when, and its id
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryQuery:
-    """Which decisions to list. A filter that is None admits all."""
-
-    verdict: Verdict | None = None
-    since: str | None = None  # ISO-8601 day or moment, UTC unless it names a zone; included
-    until: str | None = None  # the same; a day is included to its end, a moment is excluded
-    scanner: str | None = None
-    model_id: int | None = None
-    threshold_id: int | None = None
-    scan: int | str | None = None  # id, or the beginning of its sha256, or a recorded path
-    limit: int | None = DEFAULT_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +71,15 @@ class DecisionRow:
     reason: DecisionReason | None = None  # of the verdict; None in decisions of before
     gate: float | None = None  # distance to what was learned, 1 at the limit
     spread: float | None = None  # of the folds' scores
+    reviewer: str | None = None  # who gave that review
+    scanner: str | None = None
+    contrast: str | None = None  # T1w, FLAIR, ...
+    patient: str | None = None  # pseudonym
+    study_uid: str | None = None
+    series_uid: str | None = None
+    sha256: str | None = None  # of the scan's content
+    run_id: int | None = None  # that decided
+    tags: str | None = None  # of that review, with a blank between them
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Tally:
 
 
 def decisions(engine: Engine, query: HistoryQuery | None = None) -> list[DecisionRow]:
-    """The decisions that a query admits, newest first.
+    """The decisions that a query admits, in its order.
 
     Raises:
         SettingsError: since or until is no date.
@@ -115,25 +117,10 @@ def decisions(engine: Engine, query: HistoryQuery | None = None) -> list[Decisio
     """
     query = query or HistoryQuery()
     with reading(engine) as connection:
+        if query.sort is not HistorySort.NEWEST:
+            return decision_rows(connection, sorted_decisions(connection, query))
         places = _newest(connection, query)
         return decision_rows(connection, [decision_id for _, decision_id in places])
-
-
-def count_admitted(engine: Engine, query: HistoryQuery) -> int:
-    """How many decisions a query admits, whatever its limit."""
-    table = schema.decision
-    counted = select(func.count()).select_from(table).where(*_between(query))
-    if query.verdict is not None:
-        counted = counted.where(table.c.verdict == query.verdict.value)
-    if (owned := _owned(query)) is not None:
-        counted = counted.where(table.c.threshold_id.in_(owned))
-    if query.scanner is not None:
-        counted = counted.join(schema.scan, schema.scan.c.id == table.c.scan_id)
-        counted = counted.where(schema.scan.c.scanner == query.scanner)
-    with reading(engine) as connection:
-        if query.scan is not None:
-            counted = counted.where(table.c.scan_id == scan_id_of(connection, query.scan))
-        return connection.execute(counted).scalar_one()
 
 
 def tally(engine: Engine, run_ids: Sequence[int]) -> Tally:
@@ -148,9 +135,10 @@ def tally(engine: Engine, run_ids: Sequence[int]) -> Tally:
 
 
 def _newest(connection: Connection, query: HistoryQuery) -> list[Place]:
-    if query.scan is not None:
-        scan_id = scan_id_of(connection, query.scan)
-        return _led_by_scans(connection, query, schema.scan.c.id == scan_id)
+    if any(
+        each is not None for each in (query.scan, query.patient, query.reviewer, query.tags or None)
+    ):
+        return _led_by_scans(connection, query)  # they are few
     streams = _streams(connection, query)
     if query.scanner is None:
         limited = (stream.limit(query.limit) for stream in streams)
@@ -161,35 +149,14 @@ def _newest(connection: Connection, query: HistoryQuery) -> list[Place]:
 def _streams(connection: Connection, query: HistoryQuery) -> list[Select[Place]]:
     """One query for each verdict and threshold admitted, each newest first."""
     table = schema.decision
-    base = select(table.c.created_at, table.c.id).where(*_between(query))
+    base = select(table.c.created_at, table.c.id).where(*admitting(connection, query))
     base = base.order_by(table.c.created_at.desc(), table.c.id.desc())
     verdicts = [query.verdict] if query.verdict else list(Verdict)
     streams = [base.where(table.c.verdict == verdict.value) for verdict in verdicts]
-    if (owned := _owned(query)) is None:
+    if (owned := owned_thresholds(query)) is None:
         return streams
     thresholds = connection.execute(owned).scalars().all()
     return [stream.where(table.c.threshold_id == each) for stream in streams for each in thresholds]
-
-
-def _owned(query: HistoryQuery) -> Select[tuple[int]] | None:
-    """The thresholds whose decisions a query admits; None where it admits all."""
-    if query.model_id is None and query.threshold_id is None:
-        return None
-    threshold = schema.threshold.c
-    owned = select(threshold.id)
-    if query.model_id is not None:
-        owned = owned.where(threshold.model_id == query.model_id)
-    if query.threshold_id is not None:
-        owned = owned.where(threshold.id == query.threshold_id)
-    return owned
-
-
-def _between(query: HistoryQuery) -> Iterator[ColumnElement[bool]]:
-    created_at = schema.decision.c.created_at
-    if query.since is not None:
-        yield created_at >= since(query.since)
-    if query.until is not None:
-        yield created_at < until(query.until)
 
 
 def _newest_of_scanner(
@@ -200,19 +167,23 @@ def _newest_of_scanner(
     Few scans lead to their decisions, which are sorted. A scanner with many is in use, and
     found among the newest decisions; if it is retired and is not, its scans must lead too.
     """
-    of_scanner = schema.scan.c.scanner == query.scanner
+    of_scanner = schema.scan.c.scanner.in_(scanners_named(connection, query.scanner or ""))
     some = select(schema.scan.c.id).where(of_scanner).limit(FEW_SCANS).subquery()
     n_scans = connection.execute(select(func.count()).select_from(some)).scalar_one()
     if query.limit is not None and n_scans == FEW_SCANS:
         depth = SEARCH_DEPTH // max(1, len(streams))
-        found = [_search(connection, stream, query, depth) for stream in streams]
+        found = [_search(connection, each, query, of_scanner, depth) for each in streams]
         if None not in found:
             return _merged((places for places in found if places is not None), query)
-    return _led_by_scans(connection, query, of_scanner)
+    return _led_by_scans(connection, query)
 
 
 def _search(
-    connection: Connection, stream: Select[Place], query: HistoryQuery, depth: int
+    connection: Connection,
+    stream: Select[Place],
+    query: HistoryQuery,
+    of_scanner: ColumnElement[bool],
+    depth: int,
 ) -> Sequence[Place] | None:
     """What the newest of a stream hold of a scanner; None where more might lie deeper."""
     assert query.limit is not None, "without a limit there is no telling what is enough"
@@ -221,9 +192,7 @@ def _search(
     # A scanner in use is soon found; what is looked through has to be sorted again.
     for reach in sorted({min(depth, OFTEN_ENOUGH * query.limit), depth}):
         newest = deep.limit(reach).subquery()
-        fits = exists().where(
-            schema.scan.c.id == newest.c.scan_id, schema.scan.c.scanner == query.scanner
-        )
+        fits = exists().where(schema.scan.c.id == newest.c.scan_id, of_scanner)
         hits = select(newest.c.created_at, newest.c.id).where(fits)
         hits = hits.order_by(newest.c.created_at.desc(), newest.c.id.desc()).limit(query.limit)
         places = connection.execute(hits).tuples().all()
@@ -233,23 +202,22 @@ def _search(
     return places if searched < depth else None
 
 
-def _led_by_scans(
-    connection: Connection, query: HistoryQuery, which: ColumnElement[bool]
-) -> list[Place]:
+def _led_by_scans(connection: Connection, query: HistoryQuery) -> list[Place]:
     """Decisions by way of their scans, then sorted."""
     table = schema.decision
     found = (
         select(table.c.created_at, table.c.id)
         .join(schema.scan, schema.scan.c.id == table.c.scan_id)
-        .where(which, *_between(query))
+        .where(*admitting(connection, query))
         .order_by(table.c.created_at.desc(), table.c.id.desc())
         .limit(query.limit)
     )
     if query.verdict is not None:
         found = found.where(_unindexed(table.c.verdict) == query.verdict.value)
     if query.scanner is not None:
-        found = found.where(schema.scan.c.scanner == query.scanner)
-    if (owned := _owned(query)) is not None:
+        names = scanners_named(connection, query.scanner)
+        found = found.where(schema.scan.c.scanner.in_(names))
+    if (owned := owned_thresholds(query)) is not None:
         found = found.where(table.c.threshold_id.in_(owned))
     return list(connection.execute(found).tuples().all())
 
@@ -278,10 +246,11 @@ def decision_rows(connection: Connection, ids: Sequence[int]) -> list[DecisionRo
 
 def _line(row: RowMapping) -> DecisionRow:
     """One line; a series of many files is named by its folder."""
-    line = row_of(DecisionRow, row)
+    grid = json.loads(row["geometry"])
+    line = row_of(DecisionRow, {**row, "contrast": grid.get("contrast")})
     if line.path is not None and line.kind is ScanKind.DICOM:
         folder, slash, _ = line.path.rpartition("/")
-        if slash and json.loads(row["geometry"]).get("files", 1) > 1:
+        if slash and grid.get("files", 1) > 1:
             return replace(line, path=folder + slash)
     return line
 
@@ -297,12 +266,12 @@ def _description() -> Select[Any]:
         .order_by(heatmap.c.id)
     )
     review = schema.review
-    last_review = (
-        select(review.c.verdict)
-        .where(review.c.scan_id == decision.c.scan_id, review.c.decision_id == decision.c.id)
-        .where(holds())
-        .order_by(review.c.id.desc())
-    )
+
+    def last_review(column: Column[Any]) -> ScalarSelect[Any]:
+        held = select(column).where(review.c.scan_id == decision.c.scan_id)
+        held = held.where(review.c.decision_id == decision.c.id, holds())
+        return held.order_by(review.c.id.desc()).limit(1).scalar_subquery()
+
     return (
         select(
             decision.c.id.label("decision_id"),
@@ -318,10 +287,18 @@ def _description() -> Select[Any]:
             decision.c.verdict,
             first_heatmap.limit(1).scalar_subquery().label("heatmap_path"),
             decision.c.created_at.label("decided_at"),
-            last_review.limit(1).scalar_subquery().label("review"),
+            last_review(review.c.verdict).label("review"),
+            last_review(review.c.reviewer).label("reviewer"),
+            last_review(review.c.tags).label("tags"),
             decision.c.reason,
             schema.score.c.gate,
             schema.score.c.spread,
+            schema.scan.c.scanner,
+            schema.scan.c.patient,
+            schema.scan.c.study_uid,
+            schema.scan.c.series_uid,
+            schema.scan.c.sha256,
+            decision.c.run_id,
         )
         .join(schema.scan, schema.scan.c.id == decision.c.scan_id)
         .join(schema.score, schema.score.c.id == decision.c.score_id)

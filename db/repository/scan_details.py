@@ -25,7 +25,8 @@ from db.entities import (
 )
 from db.mapping import Entity, rows_by_id, rows_by_key, rows_of
 from db.repository.findings import finding_limits, findings_of_scores
-from db.repository.history import DecisionRow, HistoryQuery, decisions
+from db.repository.history import DecisionRow, decisions
+from db.repository.history_query import HistoryQuery
 from db.repository.scans import scan_id_of
 from db.repository.sightings import RejectedBeside, rejected_beside
 from mriad_model.enums import DecisionReason, Verdict
@@ -60,6 +61,7 @@ class ScanDetails:
     decisions: tuple[DecisionRow, ...]
     reviews: tuple[Review, ...]
     beside: RejectedBeside  # what was rejected in the folders that the scan was seen in
+    of_patient: tuple[Scan, ...] = ()  # all scans of its patient, newest first, itself included
 
     @property
     def not_scorable(self) -> dict[int, DecisionReason | None]:
@@ -102,10 +104,25 @@ def scan_details(engine: Engine, scan: int | str) -> ScanDetails:
             decisions=(),
             reviews=_of(connection, Review, schema.review.c.scan_id, scan_id),
             beside=RejectedBeside(0, ()),
+            of_patient=_of_patient(connection, found.patient),
         )
     lines = decisions(engine, HistoryQuery(scan=scan_id, limit=None))
     beside = rejected_beside(engine, [each.path for each in details.sightings])
     return replace(details, decisions=tuple(reversed(lines)), beside=beside)
+
+
+def newest_of_patient(engine: Engine, patient: str) -> int | None:
+    """The scan of this pseudonym that was registered last; None where there is none."""
+    with reading(engine) as connection:
+        return next((scan.id for scan in _of_patient(connection, patient)), None)
+
+
+def _of_patient(connection: Connection, patient: str | None) -> tuple[Scan, ...]:
+    if patient is None:
+        return ()
+    table = schema.scan
+    query = select(table).where(table.c.patient == patient).order_by(table.c.id.desc())
+    return tuple(rows_of(connection, Scan, query))
 
 
 def decisions_for_replay(engine: Engine, scan_id: int | None = None) -> Iterator[Replay]:

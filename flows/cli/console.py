@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
@@ -29,6 +30,9 @@ SPARKLINE = 64  # marks, at most
 SECONDS_BETWEEN_LINES = 60.0
 MOST_LISTED = 20  # lines of one kind
 MORE = "and {n} more; --json lists all"
+BETWEEN = "  "  # of two columns on a terminal
+FOLDED = 20  # characters that a column is left at least; longer text is folded
+NARROW = "Too narrow for {names}; --csv prints all."
 
 
 def show_json(document: Mapping[str, object]) -> None:
@@ -55,21 +59,73 @@ def show_notice() -> None:
     show_lines(NOTICE)
 
 
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-    """A table: drawn on a terminal, tab-separated lines with a heading otherwise."""
+def show_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    spare: Sequence[str] = (),
+) -> None:
+    """A table: drawn on a terminal, tab-separated lines with a heading otherwise.
+
+    Of what a terminal is too narrow for, `spare` columns are left out, the first first, and named.
+    If that is not enough, each row becomes a block with a line for each column.
+    """
     text = [[formatted(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         sys.stdout.writelines("\t".join(row) + "\n" for row in (columns, *text))
         return
-    numeric = [
-        all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(columns))
-    ]
-    table = Table(title=title, title_justify="left")
-    for name, right in zip(columns, numeric, strict=True):
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    console = Console()
+    kept, left_out = list(range(len(columns))), []
+    for name in spare:
+        if _width(columns, text, kept) <= console.width:
+            break
+        kept.remove(columns.index(name))
+        left_out.append(name)
+    if _width(columns, text, kept) > console.width:
+        _show_blocks(title, columns, text)
+        return
+    console.print(_drawn(title, columns, rows, text, kept))
+    if left_out:
+        show_lines(NARROW.format(names=", ".join(left_out)))
+
+
+def _width(columns: Sequence[str], text: Sequence[Sequence[str]], kept: Sequence[int]) -> int:
+    """Characters that a table of these columns needs at least."""
+    widths = (max(cell_len(row[i]) for row in (columns, *text)) for i in kept)
+    return sum(min(each, FOLDED) for each in widths) + len(BETWEEN) * (len(kept) - 1)
+
+
+def _drawn(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    text: Sequence[Sequence[str]],
+    kept: Sequence[int],
+) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, len(BETWEEN), 0, 0))
+    table.pad_edge = False
+    for i in kept:
+        numeric = all(isinstance(row[i], int | float | None) for row in rows)
+        longest = max(cell_len(row[i]) for row in (columns, *text))
+        table.add_column(
+            columns[i],
+            justify="right" if numeric else "left",
+            overflow="fold",
+            min_width=min(longest, FOLDED),
+        )
     for row in text:
-        table.add_row(*(Text(cell) for cell in row))  # no markup, no emoji codes
-    Console().print(table)
+        table.add_row(*(Text(row[i]) for i in kept))  # no markup, no emoji codes
+    return table
+
+
+def _show_blocks(title: str, columns: Sequence[str], text: Sequence[Sequence[str]]) -> None:
+    """A table that is too wide, turned: a block a row."""
+    show_lines(title)
+    longest = max(map(len, columns))
+    for row in text:
+        show_lines(
+            "", *(f"{name:<{longest}}  {cell}" for name, cell in zip(columns, row, strict=True))
+        )
 
 
 def show_section(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:

@@ -13,7 +13,9 @@ from typer.exceptions import TyperException
 
 from flows.cli import flow_commands, maintenance_commands, record_commands, service_commands
 from flows.cli.draw import draw
+from flows.cli.history import history
 from flows.cli.interruption import interruption_text
+from flows.cli.pseudonym import pseudonym
 from flows.cli.review import review
 from flows.context import home_in_use
 from flows.messages import leave_to_nobody, say, where_it_happened
@@ -42,8 +44,9 @@ for command in (
     flow_commands.score,
     flow_commands.report,
     flow_commands.evaluate,
-    record_commands.history,
+    history,
     record_commands.show,
+    pseudonym,
     review,
     maintenance_commands.verify,
     record_commands.activate,

@@ -1,4 +1,4 @@
-"""Commands that start neither Prefect nor torch: history, show, activate."""
+"""Commands that start neither Prefect nor torch: show, activate."""
 
 import json
 import sys
@@ -8,32 +8,27 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from db.entities import Rejection, Threshold
-from db.repository import history as history_records
 from db.repository import models as models_records
-from db.repository.history import DEFAULT_LIMIT, DecisionRow, HistoryQuery, count_admitted
 from db.repository.models import current_threshold, models, threshold_by_id, thresholds
 from db.repository.rejections import rejections_at
-from db.repository.scan_details import ScanDetails, scan_details
+from db.repository.scan_details import ScanDetails, newest_of_patient, scan_details
 from db.repository.sightings import rejected_beside
 from flows.cli.console import (
     Cell,
     short_time,
-    show_csv,
     show_json,
     show_lines,
     show_notice,
     show_table,
 )
-from flows.cli.documents.scans import HISTORY_COLUMNS, decision_line, history_document
 from flows.cli.documents.thresholds import activate_document, threshold_document
 from flows.cli.options import LARGEST_ID, AsJson, Home
 from flows.cli.show import details_document, show_details
 from flows.context import read_context, write_context
-from flows.messages import counted, say
 from flows.settings import local_user
-from mriad_model.enums import Verdict
-from mriad_model.errors import NotInRecord, SettingsError
+from mriad_model.errors import NotInRecord
 from mriad_model.paths import recorded_path
+from mriad_model.pseudonyms import PSEUDONYM_CHARACTERS
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -41,20 +36,6 @@ if TYPE_CHECKING:
     from mriad_model.promotion.power import Power
     from tasks.training.threshold_figures import Compared
 
-TABLE = {  # of the history: a key of its documents, and the heading
-    "scan_id": "scan",
-    "decided_at": "when (UTC)",
-    "verdict": "verdict",
-    "reason": "why",
-    "review": "review",
-    "score": "score",
-    "threshold": "limit",
-    "p_value": "p",
-    "threshold_id": "threshold",
-    "model_id": "model",
-    "decision_id": "decision",
-    "path": "path",
-}
 THRESHOLDS = (
     "id",
     "active",
@@ -71,12 +52,6 @@ THRESHOLDS = (
     "AUROC abnormal",
 )
 LONGEST_REASON = 4000  # characters that are read of it
-TITLE = "Decisions, newest first"
-MORE = "the newest {limit} of {all}: {more} more; --limit {all} lists all"
-PAST = (
-    "{decisions} listed by thresholds that are not active: {active}; --active lists its decisions "
-    "alone"
-)
 ACTIVATED = (
     "Threshold {threshold} of model {model} is active; "
     "{decisions} scans decided by it that were not before."
@@ -93,65 +68,12 @@ ALL_REJECTED = (
 )
 
 
-def history(
-    verdict: Annotated[Verdict | None, typer.Option(help="Only this verdict.")] = None,
-    since: Annotated[str | None, typer.Option(help="From this day or moment on (UTC).")] = None,
-    until: Annotated[str | None, typer.Option(help="Up to this day or moment (UTC).")] = None,
-    scanner: Annotated[str | None, typer.Option(help="Only scans of this scanner.")] = None,
-    model: Annotated[
-        int | None, typer.Option(min=1, max=LARGEST_ID, help="Only decisions of this model.")
-    ] = None,
-    active: Annotated[
-        bool, typer.Option("--active", help="Only decisions by the active threshold.")
-    ] = False,
-    limit: Annotated[
-        int, typer.Option(min=1, max=LARGEST_ID, help="At most this many.")
-    ] = DEFAULT_LIMIT,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """List decisions, newest first."""
-    if csv and as_json:
-        raise SettingsError("give --csv or --json, not both")
-    engine = read_context(home).record_to_read()
-    current = current_threshold(engine)
-    now = None if current is None else current.threshold.id
-    by = (now or 0) if active else None  # 0: none is active, so none decides
-    query = HistoryQuery(verdict, since, until, scanner, model, by, limit=limit)
-    rows = history_records.decisions(engine, query)
-    more = max(0, count_admitted(engine, query) - len(rows)) if len(rows) == limit else 0
-    if more:
-        say(MORE.format(limit=limit, all=limit + more, more=more))
-    if past := sum(row.threshold_id != now for row in rows):
-        say(past_decisions(past, now))
-    if as_json:
-        show_json(history_document(rows, more, now))
-    elif csv:
-        show_csv([decision_line(row) for row in rows], HISTORY_COLUMNS)
-    else:
-        show_table(TITLE, tuple(TABLE.values()), [_table_row(row) for row in rows])
-        show_notice()
-
-
-def past_decisions(n: int, active: int | None) -> str:
-    """How many of the decisions listed are by other thresholds than the active one."""
-    which = "no threshold is active" if active is None else f"threshold {active} is active"
-    return PAST.format(decisions=counted(n, "decision"), active=which)
-
-
-def _table_row(row: DecisionRow) -> list[Cell]:
-    line = {**decision_line(row), "decided_at": short_time(row.decided_at)}
-    if row.verdict is Verdict.NOT_SCORABLE:
-        line |= dict.fromkeys(("score", "threshold", "p_value"))  # they say nothing
-    return [line[name] for name in TABLE]
-
-
 def show(
     scan: Annotated[
         str,
         typer.Argument(
-            help="Its id, a path of it, its SeriesInstanceUID, or how its sha256 begins."
+            help="Its id, a path of it, its SeriesInstanceUID, how its sha256 begins, or a "
+            "patient's pseudonym: the newest scan."
         ),
     ],
     home: Home = None,
@@ -160,7 +82,9 @@ def show(
     """Print all that the record holds of one scan."""
     place = read_context(home)
     engine = place.record_to_read()
-    details = details_of(engine, place.home, scan)
+    name = scan.strip().lower()
+    newest = newest_of_patient(engine, name) if len(name) == PSEUDONYM_CHARACTERS else None
+    details = details_of(engine, place.home, str(newest or scan))
     if as_json:
         show_json(details_document(place.home, details))
         return

@@ -41,6 +41,12 @@ def show_details(home: Path, details: ScanDetails) -> None:
     not_scorable = details.not_scorable
     _show_scan(details)
     show_section("Seen at", ("path", "files", "bytes", "when (UTC)"), _sources(details))
+    if len(details.of_patient) > 1:
+        show_section(
+            "Scans of this patient, newest first",
+            ("scan", "kind", "contrast", "scanner", "registered (UTC)"),
+            [_cells(each, "id kind contrast scanner created_at") for each in details.of_patient],
+        )
     show_section(
         "Labels",
         ("label", "source", "by", "when (UTC)", "withdrawn"),

@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import pytest
+
 from db import timestamps as times
+from mriad_model.errors import SettingsError
 
 
 def test_moments_are_utc_and_of_one_width() -> None:
@@ -23,3 +26,31 @@ def test_a_day_is_included_whole_however_it_is_written() -> None:
     for day in ("2026-11-01", "20261101", " 2026-11-01 "):
         assert times.since(day).startswith("2026-11-01T00:00:00")
         assert times.until(day).startswith("2026-11-02T00:00:00")
+
+
+@pytest.fixture
+def noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is noon of November 23."""
+    monkeypatch.setattr(times, "_clock", lambda: datetime(2026, 11, 23, 12, tzinfo=UTC))
+
+
+@pytest.mark.usefixtures("noon")
+@pytest.mark.parametrize(
+    ("text", "begins", "ends"),
+    [
+        ("today", "2026-11-23T00:00", "2026-11-24T00:00"),
+        ("Yesterday", "2026-11-22T00:00", "2026-11-23T00:00"),
+        ("7d", "2026-11-16T12:00", "2026-11-16T12:00"),
+        (" 2w", "2026-11-09T12:00", "2026-11-09T12:00"),
+        ("36h", "2026-11-22T00:00", "2026-11-22T00:00"),
+    ],
+)
+def test_a_day_can_be_named_from_today(text: str, begins: str, ends: str) -> None:
+    assert times.since(text).startswith(begins)
+    assert times.until(text).startswith(ends)
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "7", "d", "-1d", "7 d", "999999w", "1.5d", ""])
+def test_what_names_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="is no date"):
+        times.since(text)

@@ -11,7 +11,8 @@ from sqlalchemy import text
 import flows.score
 from db.engine.connect import open_record, reading
 from db.repository.decisions import count_decisions
-from db.repository.history import HistoryQuery, decisions
+from db.repository.history import decisions
+from db.repository.history_query import HistoryQuery
 from db.repository.models import current_threshold, dataset_roles, model_by_id
 from db.repository.runs import run_by_id, runs_since
 from db.repository.scan_details import decisions_for_replay

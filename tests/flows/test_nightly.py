@@ -9,7 +9,8 @@ import pytest
 
 from db.entities import Arrival
 from db.repository.arrivals import append_arrivals, open_arrivals
-from db.repository.history import HistoryQuery, decisions
+from db.repository.history import decisions
+from db.repository.history_query import HistoryQuery
 from db.timestamps import now
 from flows.nightly import nightly, score_arrivals
 from mriad_model.delivery.pending import PendingReason

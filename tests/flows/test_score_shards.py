@@ -14,7 +14,8 @@ from prefect.states import Crashed
 
 from db.engine.connect import open_record
 from db.entities import Run
-from db.repository.history import HistoryQuery, decisions
+from db.repository.history import decisions
+from db.repository.history_query import HistoryQuery
 from db.repository.models import dataset_roles
 from db.repository.runs import start_run, with_shards
 from db.repository.scans import scans_by_id

@@ -189,6 +189,7 @@ DETAILS = ScanDetails(
     decisions=(DECISION,),
     reviews=(REVIEW,),
     beside=RejectedBeside(1, (REJECTION,)),
+    of_patient=(SCAN,),
 )
 FIT = ThresholdFit(Policy.SIGMAS, 0.0, 1.0, 9, 1.0, 1.0)
 CHECKED = CheckReport(

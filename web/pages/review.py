@@ -6,7 +6,8 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from db.repository.history import HistoryQuery, decisions
+from db.repository.history import decisions
+from db.repository.history_query import HistoryQuery
 from db.repository.models import current_threshold
 from db.repository.reviews import standing_label, standing_reviews
 from mriad_model.errors import NotInRecord, SettingsError

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from db.entities import Heatmap, Label, Model, Review, Run
 from db.repository.history import DecisionRow
+from db.repository.history_query import CountBy, CountRow
 from flows.cli.documents.fields import Document, keys
 from flows.cli.findings import findings_document
 from mriad_model.enums import ScanKind
@@ -31,7 +32,17 @@ HISTORY_COLUMNS = (
     "reason",
     "gate",
     "spread",
+    "reviewer",
+    "scanner",
+    "contrast",
+    "patient",
+    "study_uid",
+    "series_uid",
+    "sha256",
+    "run_id",
+    "tags",
 )
+COUNT_COLUMNS = ("decisions", "suspicious", "uncertain", "not_scorable", "normal", "reviewed")
 
 
 def history_document(
@@ -48,6 +59,22 @@ def history_document(
 def decision_line(row: DecisionRow) -> Document:
     """A decision as `mriad history` lists it: in JSON, in CSV, in the table."""
     return {name: getattr(row, name) for name in HISTORY_COLUMNS}
+
+
+def counts_document(
+    rows: Sequence[CountRow], by: CountBy, active_threshold_id: int | None
+) -> Document:
+    """`mriad history --count-by`."""
+    return {
+        "count_by": by.value,
+        "counts": [count_line(each, by) for each in rows],
+        "active_threshold_id": active_threshold_id,
+    }
+
+
+def count_line(row: CountRow, by: CountBy) -> Document:
+    """Counts as JSON and CSV have them; what was counted by goes by its name."""
+    return {by.value: row.key, **keys(row, " ".join(COUNT_COLUMNS))}
 
 
 def show_document(
@@ -68,6 +95,7 @@ def show_document(
         "sightings": [keys(each, sighting) for each in details.sightings],
         "labels": [keys(each, label) for each in details.labels],
         "scores": [_score(*each, details.scan.kind, details.not_scorable) for each in scores],
+        "patient_scans": [keys(each, "id kind scanner created_at") for each in details.of_patient],
         "decisions": [decision_line(each) for each in details.decisions],
         "reviews": [_review(each) for each in details.reviews],
         "beside": {
@@ -119,6 +147,11 @@ def _model(model: Model) -> Document:
 
 def _heatmap(heatmap: Heatmap, file: str) -> Document:
     return {**keys(heatmap, "id score_id kind position path sha256 created_at"), "file": file}
+
+
+def pseudonym_document(found: str) -> Document:
+    """`mriad pseudonym`. The patient's id is not repeated."""
+    return {"pseudonym": found}
 
 
 def review_document(found: "ReviewResult", label: Label | None) -> Document:

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from db.engine.connect import reading
-from db.repository.history import HistoryQuery, decisions
+from db.repository.history import decisions
+from db.repository.history_query import HistoryQuery
 from db.repository.scan_details import scan_details
 from db.repository.scores import undecided
 from mriad_model.enums import ScanKind, Verdict
@@ -38,6 +39,15 @@ KEYS = [
     "reason",
     "gate",
     "spread",
+    "reviewer",
+    "scanner",
+    "contrast",
+    "patient",
+    "study_uid",
+    "series_uid",
+    "sha256",
+    "run_id",
+    "tags",
 ]
 
 
@@ -90,6 +100,15 @@ def test_a_line_tells_all_of_its_decision(hand: "Hand") -> None:
         "reason": DecisionReason.NEAR_GATE,
         "gate": 0.75,
         "spread": 0.5,
+        "reviewer": None,
+        "scanner": None,
+        "contrast": None,
+        "patient": None,
+        "study_uid": None,
+        "series_uid": None,
+        "sha256": hand.sha("a"),
+        "run_id": hand.run(),
+        "tags": None,
     }
 
 
@@ -120,7 +139,7 @@ def test_days_are_included_to_their_end_and_moments_excluded(hand: "Hand") -> No
     assert listed(hand, until="2026-11-02T01:00:00+01:00") == [a]
 
 
-@pytest.mark.parametrize("wrong", [{"since": "yesterday"}, {"until": "2026-13-01"}])
+@pytest.mark.parametrize("wrong", [{"since": "last night"}, {"until": "2026-13-01"}])
 def test_what_is_no_date_is_said_plainly(hand: "Hand", wrong: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="is no date: write 2026-11-23"):
         listed(hand, **wrong)

@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from db.repository.history import DecisionRow
+from db.repository.history_query import CountBy, CountRow
 from flows.cli import main as cli
 from flows.cli.documents.demonstration import demo_document
 from flows.cli.documents.evaluation import evaluate_document
@@ -19,7 +20,9 @@ from flows.cli.documents.intake import draw_document, ingest_document, nothing_i
 from flows.cli.documents.maintenance import backup_document, check_document, verify_document
 from flows.cli.documents.scans import (
     HISTORY_COLUMNS,
+    counts_document,
     history_document,
+    pseudonym_document,
     review_document,
     show_document,
 )
@@ -71,6 +74,8 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "evaluate": evaluate_document(EVALUATED, UNMATCHED),
     "demo": demo_document(DemoResult(INGESTED, TRAINED, SCORED, REPLAYED, EVALUATED)),
     "history": history_document([DECISION], 0, 1),
+    "history (counts)": counts_document([CountRow("a", 1, 1, 0, 0, 0, 0)], CountBy.SCANNER, 1),
+    "pseudonym": pseudonym_document("ab" * 16),
     "show": show_document(DETAILS, [1], [["as recorded"]]),
     "review": review_document(ReviewResult(1, DECISION, "Ann", ReviewVerdict.NORMAL), LABEL),
     "verify": verify_document(REPLAYED),
@@ -99,7 +104,8 @@ MEASURED = (
 )
 DECISIONS = (
     "scan_id decision_id path kind model_id threshold_id score threshold p_value verdict "
-    "heatmap_path decided_at review reason gate spread"
+    "heatmap_path decided_at review reason gate spread reviewer scanner contrast patient study_uid "
+    "series_uid sha256 run_id tags"
 )
 
 
@@ -164,6 +170,9 @@ KEYS = {
         "lesions.by_size.found_at_one_false.value lesions.by_size.found_at_one_false.interval"
     ),
     "history": f"{under('decisions', DECISIONS)} more active_threshold_id",
+    "history (counts)": "count_by active_threshold_id "
+    + under("counts", "scanner decisions suspicious uncertain not_scorable normal reviewed"),
+    "pseudonym": "pseudonym",
     "show": " ".join(
         (
             under("scan", "id sha256 kind patient study_uid series_uid scanner geometry.rows"),
@@ -180,6 +189,7 @@ KEYS = {
             under("scores.findings", "position share_of_head peak side side_of place"),
             under("scores.finding_limit", "peak edge least_share_of_head n"),
             "scores.finding_limit.false_findings_a_healthy_scan",
+            under("patient_scans", "id kind scanner created_at"),
             under("decisions", DECISIONS),
             under("reviews", "id scan_id decision_id reviewer verdict note withdrawn created_at"),
             "reviews.tags",

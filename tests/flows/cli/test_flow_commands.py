@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from db.repository.history import HistoryQuery, decisions
+from db.repository.history import decisions
+from db.repository.history_query import HistoryQuery
 from tests.conftest import N_ABNORMAL, REPOSITORY, Trained
 from tests.support.commands import NOTICE, one_line, run
 

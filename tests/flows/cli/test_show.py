@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -224,7 +225,8 @@ def test_on_a_terminal_it_is_drawn_as_tables(
     status, out, err = show(capsys, shown, shown.scan_id)
     assert status == 0, err
     assert "Maps" in out
-    assert "│ montage" in out
+    assert re.search(r"^montage +1 +heatmaps", out, re.MULTILINE)
+    assert "\t" not in out
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ import pytest
 
 from db.engine.connect import open_record
 from db.repository.arrivals import open_arrivals
-from db.repository.history import HistoryQuery, decisions
+from db.repository.history import decisions
+from db.repository.history_query import HistoryQuery
 from flows.cli.interruption import SERVICE
 from flows.cli.service_commands import UNKNOWN_SETTING
 from flows.service.process import ManagedProcess

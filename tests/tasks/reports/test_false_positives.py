@@ -1,7 +1,8 @@
 """What came of a threshold on scans that people called healthy."""
 
 from db.entities import Review
-from db.repository.history import HistoryQuery, decisions
+from db.repository.history import decisions
+from db.repository.history_query import HistoryQuery
 from db.repository.models import threshold_by_id
 from db.repository.reviews import append_review
 from db.timestamps import now

@@ -7,7 +7,8 @@ import json
 from db.entities import Comparison, RecordedWarning, Rejection, Review, RunEnd
 from db.repository.comparisons import append_comparison
 from db.repository.decisions import DecidedAgain, append_decisions
-from db.repository.history import HistoryQuery, decisions
+from db.repository.history import decisions
+from db.repository.history_query import HistoryQuery
 from db.repository.models import append_threshold, threshold_by_id
 from db.repository.rejections import append_rejections
 from db.repository.reports import latest_decisions

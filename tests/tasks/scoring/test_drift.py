@@ -9,7 +9,8 @@ import pytest
 
 from db.entities import Label, Model, Scan, Sighting, Threshold
 from db.repository.decisions import ScoredScan, append_scored
-from db.repository.history import HistoryQuery, decisions, tally
+from db.repository.history import decisions, tally
+from db.repository.history_query import HistoryQuery
 from db.repository.labels import append_labels
 from db.repository.models import (
     activate,

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from db.repository.history import HistoryQuery, decisions
+from db.repository.history import decisions
+from db.repository.history_query import HistoryQuery
 from db.repository.models import threshold_by_id
 from mriad_model.built_in_recipes import AUTOENCODER, DEFAULT, VOLUME
 from mriad_model.delivery.pending import NO_FOLDERS
