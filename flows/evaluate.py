@@ -7,6 +7,7 @@ from pathlib import Path
 from prefect.runtime import flow_run
 
 from flows.private_flow import FOLDS, private_flow
+from mriad_model.enums import Policy
 from mriad_model.evaluation.listing import Listing
 from mriad_model.evaluation.protocol import (
     EvaluationPlan,
@@ -53,17 +54,19 @@ def evaluate_model(
     device: str = "auto",
     listing: Listing | None = None,
     others: Sequence[str] = (),
+    policy: Policy = Policy.SIGMAS,
 ) -> EvaluationResult:
     """Measure `recipe` (JSON) on the labelled scans of a folder; activates nothing.
 
-    `others` are recipes to measure on the same folds, in the same way.
+    `others` are recipes to measure on the same folds, in the same way. `policy` and `k` say how
+    each fold's threshold is drawn.
 
     The scans do not enter the record: a fold's model is thrown away, and so are its scores.
     """
     for each in (recipe, *others):
         require_protocol(protocol, Recipe.from_json(each))
     place = str(home)
-    plan = EvaluationPlan(protocol, repeats, folds, seed, k=k)
+    plan = EvaluationPlan(protocol, repeats, folds, seed, policy, k)
     with recorded_run(database(place), "evaluate_model", flow_run.id, device_in_use(device)) as run:
         with work_folder(home, run.id) as scratch:
             found = []

@@ -301,6 +301,7 @@ def evaluate(
         ),
     ] = False,
     sigmas: Sigmas = None,
+    rate: Rate = None,
     seed: Seed = None,
     device: Device = None,
     home: Home = None,
@@ -325,7 +326,8 @@ def evaluate(
     if len(set(names)) < len(names):
         raise SettingsError(f"--recipes {recipes}: a recipe is named twice")
     given = {"recipe": names[0] if names else recipe, "seed": seed, "sigmas": sigmas}
-    given["device"] = device
+    given |= {"rate": rate, "device": device}
+    policy, k = policy_and_k(read_context(home, **given).settings, sigmas, rate)
     chosen = chosen_recipe(read_context(home, **given), epochs, contrast)
     others = [
         chosen_recipe(read_context(home, **given | {"recipe": name}), epochs, contrast)
@@ -353,11 +355,12 @@ def evaluate(
             glob=files,
             repeats=repeats,
             folds=folds,
-            k=settings.sigmas,
+            k=k,
             seed=settings.seed,
             device=settings.device,
             listing=listing,
             others=others,
+            policy=policy,
         )
     lines.show_evaluate(place.home, found, unmatched, as_json=as_json)
 

@@ -26,6 +26,7 @@ from mriad_model.evaluation.listing import (
 )
 from mriad_model.paths import escape_path, unescape_path
 from mriad_model.readers.folders import list_files
+from mriad_model.readers.mask_files import masked_by
 from mriad_model.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -102,10 +103,19 @@ def require_labelled(folder: str, glob: str, csv: Path | None, listing: Listing)
     root = Path(unescape_path(folder))
     table = {} if csv is None else {each.file: each.label for each in read_label_lines(csv)}
     counts: Counter[LabelValue | None] = Counter()
+    masks = 0 if listing.masks is None else _n_files(listing.masks)
     for path in (file.path for file in list_files(root, glob)):
+        if masked_by(path) is not None:
+            masks += 1
+            continue
         of_csv = table.get(os.path.relpath(path, root)) or table.get(path.name)
         counts[label_from_folder(path, root) if csv is None else of_csv] += 1
-    require_both_labels(counts[LabelValue.HEALTHY], counts[LabelValue.ABNORMAL], counts[None])
+    healthy, abnormal = counts[LabelValue.HEALTHY], counts[LabelValue.ABNORMAL]
+    require_both_labels(healthy, abnormal, counts[None], masks)
+
+
+def _n_files(folder: str) -> int:
+    return sum(1 for _ in list_files(Path(unescape_path(folder))))
 
 
 def comparator() -> list[str]:

@@ -57,20 +57,26 @@ def joined_groups(groups: Sequence[int], patients: Sequence[str | None]) -> list
 
 
 def assign_roles(
-    groups: Sequence[int], shares: RoleShares, seed: int, keys: Sequence[str] | None = None
+    groups: Sequence[int],
+    shares: RoleShares,
+    seed: int,
+    keys: Sequence[str] | None = None,
+    *,
+    by_patient: bool = False,
 ) -> list[Role]:
     """A role for each scan, the same for all of a group; shares are rounded by largest remainder.
 
     Groups are drawn in an order fixed by the seed and, with `keys` (content SHA-256, one a scan),
-    not by the order of the scans. Raises TooFewScans unless every role gets its minimum of groups.
+    not by the order of the scans. Groups are of near-duplicates, or `by_patient`. Raises
+    TooFewScans unless every role gets its minimum of groups.
     """
     drawn = drawn_order(groups, seed, keys)
     needed = sum(MIN_GROUPS.values())
     if len(drawn) < needed:
         raise TooFewScans(
-            f"{len(drawn)} distinct healthy scans (of {len(groups)}, near-duplicates counted once)"
-            f" are too few: training, validation and calibration need {needed} together;"
-            f" add healthy scans"
+            f"{_counted(len(drawn), len(groups), by_patient=by_patient)} are too few: training, "
+            f"validation and calibration need {needed} together; add healthy scans"
+            + (" of other patients" if by_patient else "")
         )
     counts = counts_by_share(len(drawn), {role: shares.of(role) for role in MIN_GROUPS}, MIN_GROUPS)
     roles = [role for role, count in counts.items() for _ in range(count)]
@@ -78,8 +84,20 @@ def assign_roles(
     return [role_of[group] for group in groups]
 
 
+def _counted(n: int, n_scans: int, *, by_patient: bool) -> str:
+    """How many healthy scans there are, in words, those of a group counted once."""
+    if by_patient:
+        return f"{n} patient{'' if n == 1 else 's'} with healthy scans (of {n_scans} scans)"
+    return f"{n} distinct healthy scans (of {n_scans}, near-duplicates counted once)"
+
+
 def grouped_folds(
-    groups: Sequence[int], n_folds: int, seed: int, keys: Sequence[str] | None = None
+    groups: Sequence[int],
+    n_folds: int,
+    seed: int,
+    keys: Sequence[str] | None = None,
+    *,
+    by_patient: bool = False,
 ) -> list[int]:
     """A fold number (0 .. n_folds - 1) for each scan; no group is split, folds are even.
 
@@ -91,7 +109,8 @@ def grouped_folds(
     drawn = drawn_order(groups, seed, keys)
     if len(drawn) < n_folds:
         raise TooFewScans(
-            f"{len(drawn)} distinct scans cannot fill {n_folds} folds; add scans or fold less"
+            f"{_counted(len(drawn), len(groups), by_patient=by_patient)} cannot fill {n_folds} "
+            "folds; add scans or fold less"
         )
     size = dict.fromkeys(drawn, 0)
     for group in groups:

@@ -48,15 +48,29 @@ class ListedScan:
     level: float | None  # where in the head a slice lies, in any unit
 
 
-def require_both_labels(healthy: int, abnormal: int, unlabelled: int) -> None:
-    """Raise NoScans unless there are scans of both labels."""
+BOTH_NEEDED = (
+    "{} healthy and {} abnormal scans there ({} without a label); an evaluation needs both"
+)
+BY_FOLDERS = (
+    "put them in folders no/ and yes/ (or healthy/ and abnormal/), or name a CSV with --labels"
+)
+BY_MASKS = "add --labels-from-masks ({} there), or "
+OF_MASKS = "masks tell, and a scan with none, or an empty one, is healthy"
+
+
+def require_both_labels(
+    healthy: int, abnormal: int, unlabelled: int, masks: int = 0, *, by_masks: bool = False
+) -> None:
+    """Raise NoScans unless there are scans of both labels.
+
+    `masks` are those of lesions that lie there; `by_masks`: they tell the labels.
+    """
     if healthy and abnormal:
         return
-    raise NoScans(
-        f"{healthy} healthy and {abnormal} abnormal scans there ({unlabelled} without a label); "
-        "an evaluation needs both: put them in folders no/ and yes/ (or healthy/ and abnormal/), "
-        "name a CSV with --labels, or let masks tell with --labels-from-masks"
-    )
+    remedy = OF_MASKS if by_masks else BY_FOLDERS
+    if masks and not by_masks:
+        remedy = BY_MASKS.format(f"{masks} mask{'' if masks == 1 else 's'}") + remedy
+    raise NoScans(f"{BOTH_NEEDED.format(healthy, abnormal, unlabelled)}: {remedy}")
 
 
 def read_scan_csv(path: Path) -> list[ListedScan]:

@@ -108,8 +108,13 @@ def confusion_plot(confusion: Confusion) -> bytes:
     return _png(figure)
 
 
-def training_plot(curves: Sequence[Sequence[Epoch]]) -> bytes:
-    """Loss by epoch, a thin line a fold; dots where the kept weights stood."""
+def training_plot(
+    curves: Sequence[Sequence[Epoch]], step: str = "epoch", loss: str = "mean squared error"
+) -> bytes:
+    """Loss by epoch, a thin line a fold; dots where the kept weights stood.
+
+    `step` and `loss` are the titles of the axes.
+    """
     figure, axes = _figure(6.6, 3.6)
     for number, curve in enumerate(curves):
         epochs = [epoch.number for epoch in curve]
@@ -121,7 +126,7 @@ def training_plot(curves: Sequence[Sequence[Epoch]]) -> bytes:
     axes.set_yscale("log")
     for axis_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         axis_formatter(FuncFormatter(_plain))
-    axes.set(xlabel="epoch", ylabel="mean squared error")
+    axes.set(xlabel=step, ylabel=loss)
     if any(curves):
         axes.legend(loc="upper right", frameon=False, fontsize=9)
     return _png(figure)

@@ -133,7 +133,8 @@ def split(
     names = [data.names[i] for i in healthy]
     groups = [data.groups[i] for i in healthy]
     seed = plan.seed + repeat
-    folds = grouped_folds(groups, plan.n_folds, seed, names)
+    by_patient = data.n_patients > 0
+    folds = grouped_folds(groups, plan.n_folds, seed, names, by_patient=by_patient)
     rest = [n for n, found in enumerate(folds) if found != fold]
     test = tuple(i for i, found in zip(healthy, folds, strict=True) if found == fold)
     fold_of = dict(zip(groups, folds, strict=True))
@@ -153,7 +154,13 @@ def split(
         inner = cross_fitting_folds(of_rest, before, cross_fitting.folds, seed, keys)
         of_item = dict(zip(items, inner, strict=True))
         return Split(items, (), items, test, abnormal, decided, of_item)
-    roles = assign_roles([groups[n] for n in rest], plan.shares, seed, [names[n] for n in rest])
+    roles = assign_roles(
+        [groups[n] for n in rest],
+        plan.shares,
+        seed,
+        [names[n] for n in rest],
+        by_patient=by_patient,
+    )
     of_role = {
         role: tuple(healthy[n] for n, given in zip(rest, roles, strict=True) if given is role)
         for role in (Role.TRAIN, Role.VALIDATION, Role.CALIBRATION)

@@ -10,8 +10,8 @@ from mriad_model.evaluation.results import Picture
 from mriad_model.heatmaps.overlay import montage
 
 SUFFIX = ".png"
-COLUMNS = 10
-TILE = 192  # pixels a side
+COLUMNS = 6
+TILE = 192  # pixels a side: 1,152 for all
 
 
 def contact_sheet(pictures: Sequence[Picture]) -> bytes:

@@ -9,9 +9,17 @@ from mriad_model.evaluation.metrics import Advantage, Interval
 from mriad_model.evaluation.plots import confusion_plot, roc_plot, score_histogram, training_plot
 from mriad_model.evaluation.results import RowKind
 from mriad_model.evaluation.summary import MEMORISATION, EvaluatedRow, EvaluationReport
+from mriad_model.recipes import Recipe
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.page import Provenance, address, by_reason, capped, render
 
+RECONSTRUCTION = ("epoch", "mean squared error", "Reconstruction loss by epoch, a line a fold.")
+ON_IMPLANTS = (
+    "round of ten steps, members one after the other",
+    "loss on implanted anomalies",
+    "Loss on anomalies implanted in healthy slices, a line a fold. Each member begins anew; the "
+    "last weights are kept.",
+)
 NAMES = {
     "model": "Model",
     "autoencoder": "Autoencoder alone",
@@ -83,6 +91,7 @@ def render_evaluation(
         verdicts=_verdicts(report),
         promised=_figure(*_of(report.promised)) if report.promised else None,
         plots=_plots(report),
+        training_caption=_training_titles(report)[2],
         pictures=[{"address": address(each.data), "picture": each} for each in report.pictures],
         recipe=json.loads(report.recipe),
         plan=json.loads(report.plan),
@@ -134,6 +143,13 @@ def _of(figure: Figure | Advantage) -> tuple[float | None, Interval | None]:
     return figure.value, figure.interval
 
 
+def _training_titles(report: EvaluationReport) -> tuple[str, str, str]:
+    """Of the picture of the training: its axes, and what it shows."""
+    if Recipe.from_json(report.recipe).training.implants is None:
+        return RECONSTRUCTION
+    return ON_IMPLANTS
+
+
 def _plots(report: EvaluationReport) -> dict[str, str | None]:
     values, intervals = report.model.metrics.values, report.model.metrics.intervals
     auroc, recall, specificity = (values[name] for name in ("auroc", "recall", "specificity"))
@@ -143,12 +159,13 @@ def _plots(report: EvaluationReport) -> dict[str, str | None]:
         operating = (1.0 - (specificity or 0.0), recall or 0.0) if known else None
         roc = address(roc_plot(report.roc, auroc, intervals["auroc"], operating))
     sigmas = report.sigmas
+    titles = _training_titles(report)
     curves = [line.epochs for line in report.folds if line.epochs]
     return {
         "roc": roc,
         "histogram": address(score_histogram(sigmas.healthy, sigmas.abnormal, sigmas.threshold)),
         "confusion": address(confusion_plot(report.model.metrics.confusion)),
-        "training": address(training_plot(curves)) if curves else None,
+        "training": address(training_plot(curves, *titles[:2])) if curves else None,
     }
 
 

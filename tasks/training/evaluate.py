@@ -111,7 +111,10 @@ def gather_labelled(
         tell("reading", done, len(wanted.scans))
     require_one_contrast(contrasts, how)
     healthy = sum(each.source.label is LabelValue.HEALTHY for each in found)
-    require_both_labels(healthy, len(found) - healthy, wanted.unlabelled)
+    by_masks = listing is not None and listing.labels_from_masks
+    require_both_labels(
+        healthy, len(found) - healthy, wanted.unlabelled, wanted.masks, by_masks=by_masks
+    )
     write_atomically(Path(path), gather(found).to_bytes())
     rejected += [
         RejectedItem(name_of(file, root), refused[file].reason, refused[file].detail)

@@ -44,6 +44,7 @@ class LabelledFiles:
     scans: dict[FoundFile, list[LabelledScan]]
     unlabelled: int  # files
     rejected: list[RejectedItem] = field(default_factory=list)  # what a CSV names in vain
+    masks: int = 0  # of lesions, beside the scans or in a folder of their own
 
 
 def labelled_files(root: Path, glob: str, labelling: Labelling, listing: Listing) -> LabelledFiles:
@@ -72,7 +73,7 @@ def labelled_files(root: Path, glob: str, labelling: Labelling, listing: Listing
         if label is not None:
             patient = patient_of(file.path, root, listing.patients)
             found[file] = [LabelledScan(name_of(file, root), label, patient, masks.get(file.path))]
-    return LabelledFiles(found, len(labels) - len(found))
+    return LabelledFiles(found, len(labels) - len(found), masks=len(masks))
 
 
 def name_of(file: FoundFile, root: Path) -> str:

@@ -306,3 +306,15 @@ def test_an_evaluation_that_must_fail_starts_no_server(
     assert (out, err.count("\n")) == ("", 1)
     assert said in err
     assert started == []
+
+
+def test_an_evaluation_without_labels_names_the_masks_that_could_tell(
+    home: Path, folder: Path, started: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.png", "a_mask.png", "b.png"):
+        (folder / name).write_bytes(b"a file")
+    assert mriad(home, "evaluate", folder) == 1
+    said = capsys.readouterr().err
+    assert "0 healthy and 0 abnormal scans there (2 without a label)" in said
+    assert "add --labels-from-masks (1 mask there), or put them" in said
+    assert started == []

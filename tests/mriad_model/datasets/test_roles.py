@@ -63,6 +63,15 @@ def test_too_few_distinct_scans_are_counted_out(groups):
         assign_roles(groups, SHARES, 0)
 
 
+def test_where_patients_are_counted_the_error_says_patients():
+    with pytest.raises(TooFewScans, match=r"^2 patients with healthy scans .of 40 scans. are too"):
+        assign_roles([0, 1] * 20, SHARES, 0, by_patient=True)
+    with pytest.raises(
+        TooFewScans, match=r"^1 patient with healthy scans .of 3 scans. cannot fill"
+    ):
+        grouped_folds([0, 0, 0], 5, 0, by_patient=True)
+
+
 @pytest.mark.parametrize("shares", [(1, 0, 0), (0.5, 0.3, 0.3), (1.2, -0.1, -0.1)])
 def test_shares_that_leave_a_role_empty_or_do_not_sum_to_one_are_refused(shares):
     with pytest.raises(SettingsError, match="role shares"):
@@ -88,7 +97,9 @@ def test_folds_depend_on_the_seed():
 
 
 def test_fewer_scans_than_folds_or_one_fold_are_refused():
-    with pytest.raises(TooFewScans, match="3 distinct scans cannot fill 5 folds"):
+    with pytest.raises(
+        TooFewScans, match=r"^3 distinct healthy scans .of 4, .* cannot fill 5 folds"
+    ):
         grouped_folds([0, 0, 1, 2], 5, 0)
     with pytest.raises(SettingsError, match="2 folds or more"):
         grouped_folds([0, 1], 1, 0)

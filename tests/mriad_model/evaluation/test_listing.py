@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from mriad_model.enums import LabelValue
-from mriad_model.errors import SettingsError
+from mriad_model.errors import NoScans, SettingsError
 from mriad_model.evaluation.listing import (
     Patients,
     masks_beside,
     masks_in,
     patient_of,
     read_scan_csv,
+    require_both_labels,
 )
 
 ROOT = Path("/scans")
@@ -78,3 +79,15 @@ def test_a_csv_that_cannot_be_followed_is_refused(tmp_path: Path, text: str, wro
     path.write_text(text)
     with pytest.raises(SettingsError, match=wrong):
         read_scan_csv(path)
+
+
+def test_where_masks_tell_the_error_does_not_ask_for_them() -> None:
+    require_both_labels(1, 1, 5)
+    with pytest.raises(NoScans, match="a scan with none, or an empty one, is healthy") as raised:
+        require_both_labels(3, 0, 0, masks=2, by_masks=True)
+    assert "--labels-from-masks" not in str(raised.value)
+    with pytest.raises(NoScans, match=r"add --labels-from-masks .2 masks there.") as raised:
+        require_both_labels(0, 0, 3, masks=2)
+    with pytest.raises(NoScans) as raised:
+        require_both_labels(0, 0, 3)
+    assert "mask" not in str(raised.value)

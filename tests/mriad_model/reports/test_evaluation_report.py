@@ -1,12 +1,22 @@
 """The page of an evaluation."""
 
+import io
 from dataclasses import replace
 
-from mriad_model.enums import RejectionReason
+import numpy as np
+from PIL import Image
+
+from mriad_model.built_in_recipes import DEFAULT
+from mriad_model.detection.training import Epoch
+from mriad_model.enums import LabelValue, RejectionReason, Verdict
+from mriad_model.evaluation.lesion_metrics import Figure
 from mriad_model.evaluation.metrics import Advantage, Interval
 from mriad_model.evaluation.protocol import EvaluationProtocol
+from mriad_model.evaluation.results import Picture
 from mriad_model.evaluation.summary import Rival
+from mriad_model.heatmaps.overlay import encode
 from mriad_model.rejections import RejectedItem
+from mriad_model.reports.contact_sheet import contact_sheet
 from mriad_model.reports.evaluation_report import render_evaluation
 from tests.support.reports import PROVENANCE, Page, evaluation, evaluation_page
 
@@ -45,3 +55,34 @@ def test_an_evaluation_without_abnormal_images_says_so_and_has_no_roc() -> None:
     html = render_evaluation(evaluation(abnormal=0), PROVENANCE)
     assert "n/a" in html
     assert "ROC curve" not in html
+
+
+def test_the_picture_of_a_training_says_what_loss_it_is() -> None:
+    (fold,) = evaluation().folds
+    report = replace(evaluation(), folds=(replace(fold, epochs=(Epoch(1, 1, 0.5, None, 1),)),))
+    assert "Reconstruction loss by epoch" in render_evaluation(report, PROVENANCE)
+    trained = replace(report, recipe=DEFAULT.to_json())
+    text = Page(render_evaluation(trained, PROVENANCE)).text
+    assert "Loss on anomalies implanted in healthy slices" in text
+    assert "Reconstruction" not in text
+
+
+def test_verdicts_patients_and_the_promised_rate_are_said() -> None:
+    shares = {verdict: Figure(0.25, Interval(0.1, 0.4)) for verdict in Verdict}
+    report = replace(
+        evaluation(),
+        verdicts={LabelValue.HEALTHY: shares, LabelValue.ABNORMAL: shares},
+        promised=Figure(0.16, Interval(0.08, 0.3)),
+        n_patients=55,
+    )
+    text = Page(render_evaluation(report, PROVENANCE)).text
+    assert "not scorable" in text
+    assert "The thresholds promise to flag 0.160 (0.08 to 0.30) of healthy scans" in text
+    assert "55; scans of one stay together" in text
+
+
+def test_the_page_and_its_sheet_fit_on_1200_pixels() -> None:
+    assert "max-width: 75rem" in evaluation_page()
+    tile = encode(np.zeros((64, 64, 3), np.uint8))
+    pictures = [Picture(str(i), "healthy", float(i), False, tile) for i in range(20)]
+    assert Image.open(io.BytesIO(contact_sheet(pictures))).size[0] <= 1200
