@@ -14,6 +14,7 @@ from web.pages import (
     compare,
     models,
     pictures,
+    population,
     review,
     runs,
     scan,
@@ -40,6 +41,7 @@ ROUTERS: Final = tuple(
         compare,
         threshold,
         trends,
+        population,
         sign_in,
     )
 )

@@ -83,6 +83,19 @@ def rejections_by_reason(
     return sorted(found, key=lambda each: (-each[1], each[0].value))
 
 
+def rejections_by_day(
+    engine: Engine, since: str | None = None
+) -> list[tuple[str, RejectionReason, int]]:
+    """Day (UTC), reason, and how many files were rejected; `since` a recorded moment, or all."""
+    table = schema.rejection
+    day = func.substr(table.c.created_at, 1, 10)
+    query = select(day, table.c.reason, func.count()).group_by(day, table.c.reason)
+    if since is not None:
+        query = query.where(table.c.created_at >= since)
+    with reading(engine) as connection:
+        return [(d, RejectionReason(reason), n) for d, reason, n in connection.execute(query)]
+
+
 def unregistered_paths(engine: Engine) -> int:
     """How many scans have no verdict for their registration failed, by their paths.
 

@@ -1,8 +1,13 @@
-"""Days by scanner, what reviews say of the flags, and each scan as a dot."""
+"""Days by scanner, rejections, what reviews say of the flags, how far readers agree."""
 
-import pytest
+from dataclasses import replace
 
+from db.entities import RecordedWarning, Rejection
+from db.repository.rejections import append_rejections
+from db.repository.warnings import append_warnings
+from mriad_model.enums import RejectionReason, WarningKind
 from mriad_model.evaluation.agreement import FEWEST
+from tests.support.hand import NOON
 from tests.web.conftest import Pages
 
 FIFTH = "2026-11-05T09:00:00.000000+00:00"
@@ -19,6 +24,40 @@ def test_a_line_a_day_and_scanner(pages: Pages) -> None:
     assert "Prisma" in text
     assert "Prisma" not in pages.get("/trends?days=1").text
     assert pages.get("/trends?days=0").status_code == 400
+
+
+def test_a_line_says_what_reviews_confirm_and_which_warnings_name_its_scanner(pages: Pages) -> None:
+    scans = [pages.picture(f"{n}.png", 0.9, scanner="GE", now=FIFTH) for n in range(4)]
+    pages.picture("p.png", 0.9, scanner="Prisma", now=FIFTH)
+    for scan_id, word in zip(scans, ("suspicious", "normal", "suspicious"), strict=False):
+        pages.review(scan_id, word)
+    drift = RecordedWarning(
+        WarningKind.SCANNER_DRIFT, '{"scanner": "GE"}', "Scores drift.", pages.hand.run(), FIFTH
+    )
+    append_warnings(pages.site.engine, [drift])
+    ge, prisma = pages.get("/trends").text.split("2026-11-05</a>")[1:3]
+    assert "2 of 3 <span" in ge
+    assert ">scanner drift</a>" in ge
+    assert " of " not in prisma.split("</tr>")[0]
+    assert "scanner drift" not in prisma.split("</tr>")[0]
+
+
+def test_rejections_are_counted_by_day_and_reason(pages: Pages) -> None:
+    pages.picture("a.png", 0.9, now=FIFTH)
+    rows = [
+        Rejection(name, 3, 5, None, reason, "", pages.hand.run(), FIFTH, ctime_ns=5)
+        for name, reason in (
+            ("b", RejectionReason.EMPTY),
+            ("c", RejectionReason.EMPTY),
+            ("d", RejectionReason.TOO_LARGE),
+        )
+    ]
+    old = replace(rows[0], path="e", created_at=NOON.replace("11-01", "10-01"))
+    append_rejections(pages.site.engine, [*rows, old])
+    text = pages.get("/trends?days=7").text.split("Rejections in this time")[1]
+    assert "2 empty</a>, <a" in text
+    assert "1 too large</a>" in text
+    assert "2026-10-01" not in text
 
 
 def test_what_reviews_say_of_the_flags(pages: Pages) -> None:
@@ -51,17 +90,5 @@ def test_two_readers_agree_beyond_chance_or_are_too_few(pages: Pages) -> None:
     assert ">0.90 <span" in line
 
 
-@pytest.mark.parametrize("query", ["", "?since=2026-11-01&words=inbox"])
-def test_each_scan_is_a_dot_that_opens(pages: Pages, query: str) -> None:
-    found = [pages.picture(f"{n}.png", 0.3 + n / 10, scanner=f"S{n % 2}") for n in range(6)]
-    text = pages.get(f"/population{query}").text
-    assert all(f'<a href="/scan/{each}"><circle' in text for each in found)
-    assert ">S0</text>" in text
-    chosen = pages.get(f"/population?scan={found[0]}").text
-    assert chosen.count("chosen") == 1
-    assert "0 scans" in pages.get("/population?words=nowhere").text
-
-
-def test_without_decisions_both_say_so(pages: Pages) -> None:
+def test_without_decisions_the_page_says_so(pages: Pages) -> None:
     assert "Nothing has been decided yet" in pages.get("/trends").text
-    assert pages.get("/population").status_code == 200
