@@ -11,7 +11,7 @@ from flows.score import ScoringResult, score_new_scans
 from flows.settings import Settings, local_user
 from flows.train import TrainingResult, train_model
 from flows.verify import verify_decisions
-from mriad_model.built_in_recipes import recipe_named
+from mriad_model.built_in_recipes import of_epochs, recipe_named
 from mriad_model.errors import NoScans
 from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.paths import escape_path
@@ -53,7 +53,7 @@ def run_demo(
         data = escape_path(home / DRAWN)
         draw_demo_heads(data)
         epochs = epochs or EPOCHS
-    recipe = recipe_named(settings.recipe).with_training(max_epochs=epochs).to_json()
+    recipe = of_epochs(recipe_named(settings.recipe), epochs).to_json()
     labelling = Labelling(local_user(), from_folders=True)
     intake = ingest_scans(home, data, labelling)
     if not intake.seen:

@@ -139,3 +139,19 @@ def recipe_named(name: str) -> Recipe:
             return recipe
     known = ", ".join(repr(recipe.name) for recipe in BUILT_IN)
     raise SettingsError(f"no recipe is named {name!r}: choose one of {known}")
+
+
+def of_epochs(recipe: Recipe, epochs: int | None) -> Recipe:
+    """The recipe with so many epochs, however few the slices; with None, its own.
+
+    An epoch of a network that learns on implants is a round of ten steps. Its recipe takes fewer
+    where there are few slices; a number that was asked for is not made smaller.
+    """
+    if epochs is None:
+        return recipe
+    longer = recipe.with_training(max_epochs=epochs)
+    implants = longer.training.implants
+    if implants is None:
+        return longer
+    exact = replace(implants, few_steps=1.0)
+    return replace(longer, training=replace(longer.training, implants=exact))

@@ -14,7 +14,7 @@ from db.repository.runs import was_cut_off
 from flows.cli.options import LARGEST_ID
 from flows.context import Context, folder_name
 from flows.messages import say
-from mriad_model.built_in_recipes import recipe_named
+from mriad_model.built_in_recipes import of_epochs, recipe_named
 from mriad_model.datasets.labels import LabelLine, label_from_folder, read_label_lines
 from mriad_model.enums import LabelValue, Policy
 from mriad_model.errors import SettingsError
@@ -176,7 +176,7 @@ def nothing_to_score(engine: "Engine", folder: str, glob: str) -> bool:
 
 def chosen_recipe(place: Context, epochs: int | None, contrast: str | None) -> str:
     """The recipe chosen, as flows take it. Raises SettingsError: there is none of that name."""
-    chosen = recipe_named(place.settings.recipe).with_training(max_epochs=epochs)
+    chosen = of_epochs(recipe_named(place.settings.recipe), epochs)
     return of_contrast(chosen, contrast)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from mriad_model.built_in_recipes import of_epochs
 from mriad_model.errors import SettingsError
 from mriad_model.recipes import Recipe
 
@@ -22,7 +23,9 @@ def adapted(recipe: Recipe, max_epochs: int | None = None) -> Recipe:
             f"a model of the recipe {recipe.name!r} cannot be adapted: it has neither the implant "
             "network nor a normative mean; train a new one without --from"
         )
-    return recipe.with_training(max_epochs=max_epochs or min(ROUNDS, recipe.training.max_epochs))
+    if max_epochs is not None:
+        return of_epochs(recipe, max_epochs)
+    return recipe.with_training(max_epochs=min(ROUNDS, recipe.training.max_epochs))
 
 
 def require_learns_abnormal(recipe: Recipe) -> None:

@@ -7,6 +7,7 @@ from mriad_model.built_in_recipes import (
     VOLUME,
     VOLUME_AUTOENCODER,
     VOLUME_NETWORK,
+    of_epochs,
     recipe_named,
 )
 from mriad_model.errors import SettingsError
@@ -28,3 +29,14 @@ def test_a_recipe_is_found_by_the_name_that_it_had():
 def test_an_unknown_recipe_is_refused_by_name():
     with pytest.raises(SettingsError, match="'best'"):
         recipe_named("best")
+
+
+def test_so_many_epochs_are_trained_as_are_asked_for_however_few_the_slices():
+    asked = of_epochs(DEFAULT, 5)
+    assert asked.training.max_epochs == 5
+    assert asked.training.implants.few_steps == 1.0
+    assert asked.training.implants.few == DEFAULT.training.implants.few
+    assert of_epochs(DEFAULT, None) == DEFAULT
+    assert of_epochs(SEED, 7) == SEED.with_training(max_epochs=7)
+    with pytest.raises(SettingsError, match="at least 1"):
+        of_epochs(DEFAULT, 0)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mriad_model.built_in_recipes import DEFAULT
+from mriad_model.built_in_recipes import DEFAULT, of_epochs
 from mriad_model.detection.implant_network import MAP_SIDE
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.errors import SettingsError
@@ -91,6 +91,9 @@ def test_few_slices_are_trained_on_for_fewer_steps():
     told = []
     fit(drawn_slices(6, recipe), None, recipe, device="cpu", progress=told.append)
     assert [(epoch.number, epoch.max_epochs) for epoch in told] == [(1, 1)]
+    told.clear()
+    fit(drawn_slices(6, recipe), None, of_epochs(recipe, 2), device="cpu", progress=told.append)
+    assert [(epoch.number, epoch.max_epochs) for epoch in told] == [(1, 2), (2, 2)]
 
 
 def test_slices_of_another_size_are_refused():
