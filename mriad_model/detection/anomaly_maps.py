@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from mriad_model.detection.smoothing import blurred
@@ -43,10 +42,10 @@ def slice_scores(
     """One number for each of `maps` (N, S, S), (N,)."""
     if score is SliceScoreMethod.MEAN:
         return np.asarray(maps.mean(axis=(1, 2), dtype=np.float64))
-    peaks, medians = _peaks_and_medians(maps, inside)
     if score is SliceScoreMethod.MAX:
-        return np.where((np.isnan(maps) & inside).any(axis=(1, 2)), np.nan, peaks)
-    return peaks - medians
+        peaks = np.where(inside, maps, np.float32(-np.inf)).max(axis=(1, 2))
+        return np.asarray(peaks, np.float64)
+    return _peaks(maps, inside) - _medians(maps, inside)
 
 
 def standard_of(
@@ -95,8 +94,8 @@ def combine(
     """
     total = np.zeros(inside.shape, np.float32)
     for kind, found in maps.items():
-        _, medians = _peaks_and_medians(found, inside)
-        above = found - medians.astype(np.float32)[:, None, None]
+        medians = _medians(found, inside).astype(np.float32)
+        above = found - medians[:, None, None]
         total += above / np.float32(standards[kind].sd)
     return np.where(inside, total, np.float32(0))
 
@@ -109,8 +108,7 @@ def anchored(
     So a score that comes from one detector is a value of the map that several have painted, and
     a threshold of it tells pixels apart too. What comes to lie below 0 is ordinary, 0.
     """
-    peaks, _ = _peaks_and_medians(maps, inside)
-    moved = maps + (scores - peaks).astype(np.float32)[:, None, None]
+    moved = maps + (scores - _peaks(maps, inside)).astype(np.float32)[:, None, None]
     return np.where(inside, np.maximum(moved, np.float32(0)), np.float32(0))
 
 
@@ -176,13 +174,22 @@ def _floored(
     return np.asarray((usual / np.float32(mean) + floor) / (1 + floor), np.float32)
 
 
-def _peaks_and_medians(
-    maps: NDArray[np.float32], inside: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Largest and middle value inside, (N,) each. The lower of two middle values."""
-    if len(maps) == 0:
-        return np.zeros(0), np.zeros(0)
-    values = torch.from_numpy(np.where(inside, maps, np.float32("nan"))).flatten(1)
-    medians = values.nanmedian(dim=1).values
-    peaks = values.nan_to_num(nan=-torch.inf).amax(dim=1)
-    return peaks.double().numpy(), medians.double().numpy()
+def _peaks(maps: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The largest value inside each of `maps` (N, S, S), (N,); what is no number is passed over."""
+    there = np.where(inside & ~np.isnan(maps), maps, np.float32(-np.inf))
+    return np.asarray(there.max(axis=(1, 2)), np.float64)
+
+
+def _medians(maps: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The middle value inside each of `maps` (N, S, S), (N,): the lower of two.
+
+    What is no number is passed over; NaN where nothing is left.
+    """
+    found = np.full(len(maps), np.nan)
+    for i, (values, where) in enumerate(zip(maps, inside, strict=True)):
+        there = values[where]
+        there = there[~np.isnan(there)]
+        if len(there):
+            middle = (len(there) - 1) // 2
+            found[i] = np.partition(there, middle)[middle]
+    return found

@@ -20,11 +20,11 @@ BATCH: Final = 16
 def in_batches(
     found_of: Callable[..., Tensor],
     *arrays: NDArray[np.generic],
-    side: int,
+    shape: tuple[int, ...],
     device: torch.device,
 ) -> NDArray[np.float32]:
-    """What a function of batches (B, S, S) finds in arrays (N, S, S); (N, side, side)."""
-    found = np.empty((len(arrays[0]), side, side), np.float32)
+    """What a function of batches (B, S, S) finds in arrays (N, S, S); (N, *shape)."""
+    found = np.empty((len(arrays[0]), *shape), np.float32)
     for start in range(0, len(found), BATCH):
         padded = [_padded(torch.from_numpy(each[start : start + BATCH])) for each in arrays]
         n = min(BATCH, len(found) - start)

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mriad_model.preprocessing.percentiles import quantiles
 from mriad_model.preprocessing.slices import SliceBatch
 
 Floats = NDArray[np.float64]
@@ -58,7 +59,7 @@ def _described(image: NDArray[np.float32], head: NDArray[np.bool_]) -> tuple[Flo
     grid = cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_AREA).astype(np.float64)
     halves = (grid + grid[:, ::-1])[:, : GRID // 2] / 2
     there = head if head.any() else np.ones_like(head)
-    grey = np.quantile(image[there].astype(np.float64), QUANTILES)
+    grey = quantiles(image[there].astype(np.float64), QUANTILES)
     return halves.ravel(), grey, _shape(there), *_texture_and_depth(image, there)
 
 

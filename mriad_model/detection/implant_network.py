@@ -5,6 +5,7 @@ below: an anomaly is a region, not a pixel.
 """
 
 import math
+from functools import reduce
 from typing import Final
 
 import cv2
@@ -44,7 +45,10 @@ class ImplantNetwork(nn.Module):
 
     def forward(self, images: Tensor, places: Tensor) -> Tensor:
         """Logits of an anomaly, (N, 1, 64, 64), of slices (N, 128, 128) and their places."""
-        x = _inputs(images, places).contiguous(memory_format=torch.channels_last)
+        return self.logits(_inputs(images, places))
+
+    def logits(self, x: Tensor) -> Tensor:
+        """The same of what `inputs_of_both` makes of slices, (N, 13, 64, 64)."""
         near = self.down_near(fn.silu(self.stem(x)))  # (N, 13, 64, 64) -> (N, 32, 32, 32)
         middle = self.down_middle(fn.max_pool2d(near, 2))  # -> (N, 64, 16, 16)
         far = self.down_far(fn.max_pool2d(middle, 2))  # -> (N, 96, 8, 8)
@@ -109,20 +113,51 @@ def bare_network() -> ImplantNetwork:
         return ImplantNetwork()
 
 
+def inputs_of_both(images: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    """What the network sees of slices (N, 128, 128), and of their mirror images."""
+    flipped = images.flip(-1)
+    plain, mirrored = _unshuffled(images), _unshuffled(flipped)
+    return (
+        _laid_out([plain, mirrored, *_oddities(images), places]),
+        _laid_out([mirrored, plain, *_oddities(flipped), places.flip(-1)]),
+    )
+
+
 def _inputs(images: Tensor, places: Tensor) -> Tensor:
     """What the network sees, (N, 13, 64, 64): the slice, its mirror image, both at half scale.
 
     And by how much the slice exceeds or falls below all that its mirror image has near there.
     """
-    slices = images[:, None]
-    unshuffled = fn.pixel_unshuffle(slices, 2)  # (N, 1, 128, 128) -> (N, 4, 64, 64)
-    mirrored = fn.pixel_unshuffle(slices.flip(-1), 2)
-    smooth = fn.avg_pool2d(fn.avg_pool2d(slices, 2), 3, stride=1, padding=1)
+    mirrored = _unshuffled(images.flip(-1))
+    return _laid_out([_unshuffled(images), mirrored, *_oddities(images), places])
+
+
+def _laid_out(channels: list[Tensor]) -> Tensor:
+    return torch.cat(channels, 1).contiguous(memory_format=torch.channels_last)
+
+
+def _unshuffled(images: Tensor) -> Tensor:
+    return fn.pixel_unshuffle(images[:, None], 2)  # (N, 128, 128) -> (N, 4, 64, 64)
+
+
+def _oddities(images: Tensor) -> tuple[Tensor, Tensor]:
+    """By how much slices exceed their mirror images, and fall below them, (N, 1, 64, 64) each."""
+    smooth = fn.avg_pool2d(fn.avg_pool2d(images[:, None], 2), 3, stride=1, padding=1)
     other = smooth.flip(-1)
-    pad = NEAR // 2
-    above = fn.relu(smooth - fn.max_pool2d(other, NEAR, stride=1, padding=pad))
-    below = fn.relu(-fn.max_pool2d(-other, NEAR, stride=1, padding=pad) - smooth)
-    return torch.cat([unshuffled, mirrored, ODDITY * above, ODDITY * below, places], 1)
+    above = fn.relu(smooth - _largest_near(other))
+    below = fn.relu(-_largest_near(-other) - smooth)
+    return ODDITY * above, ODDITY * below
+
+
+def _largest_near(maps: Tensor) -> Tensor:
+    """The largest value near each pixel of (N, 1, 64, 64), as `fn.max_pool2d` finds it.
+
+    Along rows, then along columns, a shift at a time: ten times as fast on a CPU.
+    """
+    side, pad = maps.shape[-1], NEAR // 2
+    padded = fn.pad(maps, (pad,) * 4, value=-math.inf)
+    along = reduce(torch.maximum, [padded[..., i : i + side] for i in range(NEAR)])
+    return reduce(torch.maximum, [along[..., i : i + side, :] for i in range(NEAR)])
 
 
 def _block(channels: int, wanted: int, convolutions: int) -> nn.Sequential:

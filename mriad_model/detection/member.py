@@ -52,15 +52,18 @@ class Slices:
     heights: SliceLevels | None
     device: torch.device
 
-    def maps(self, detectors: dict[str, Detector], made: Maps | None = None) -> Maps:
-        """Each detector's maps; those that are `made` are not made again."""
-        there = made or {}
-        return {
-            part.kind: there[part.kind]
-            if part.kind in there
-            else detectors[part.kind].maps(part, self.batch, self.inside, self.device)
+    def maps(self, members: Sequence[Mapping[str, Detector]]) -> list[Maps]:
+        """The maps of each member's detectors."""
+        of_kinds = {
+            part.kind: detector_of(part).maps_of_several(
+                [each[part.kind] for each in members], part, self.batch, self.inside, self.device
+            )
             for part in self.recipe.detectors
         }
+        return [
+            {kind: maps[number] for kind, maps in of_kinds.items()}
+            for number in range(len(members))
+        ]
 
     def combined(
         self, maps: Maps, standards: dict[str, Normalisation]
@@ -95,27 +98,17 @@ def slices_of(batch: SliceBatch, recipe: Recipe, device: torch.device) -> Slices
 
 
 def score(members: Sequence[Member], slices: Slices) -> Scored:
-    """What members say of slices: the mean of their scores and of their maps.
-
-    What a detector that learned nothing finds is found once for all members.
-    """
+    """What members say of slices: the mean of their scores and of their maps."""
     how, alone = slices.recipe.scoring.score, slices.recipe.scoring.scored_by
-    learned_nothing = {
-        kind: detector for kind, detector in members[0].detectors.items() if not detector.tensors()
-    }
-    made: Maps = {}
-    if len(members) > 1:
-        for part in slices.recipe.detectors:
-            if part.kind in learned_nothing:
-                detector = learned_nothing[part.kind]
-                made[part.kind] = detector.maps(part, slices.batch, slices.inside, slices.device)
     found = []
-    for member in members:
-        maps, combined = slices.combined(slices.maps(member.detectors, made), member.standards)
+    of_members = slices.maps([each.detectors for each in members])
+    for member, made in zip(members, of_members, strict=True):
+        maps, combined = slices.combined(made, member.standards)
         parts = {kind: slice_scores(each, slices.inside, how) for kind, each in maps.items()}
-        own = slice_scores(combined, slices.inside, how)
         if alone is not None and slices.recipe.volumes is None:
             own = parts[alone] / member.standards[alone].sd
+        else:
+            own = slice_scores(combined, slices.inside, how)
         found.append(Scored(own, combined, parts))
     return _mean(found)
 
@@ -161,7 +154,7 @@ def fit_member(healthy: HealthySlices, start: Member | None = None) -> FittedMem
     held_out = healthy.train if healthy.validation is None else healthy.validation
     slices = slices_of(held_out, healthy.recipe, healthy.device)
     with repeatable(healthy.device):
-        maps = slices.maps(detectors)
+        (maps,) = slices.maps([detectors])
     standards: dict[str, Normalisation] = {}
     if healthy.recipe.scoring.standardise:
         standards = {

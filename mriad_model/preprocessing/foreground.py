@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mriad_model.preprocessing.percentiles import percentile
+
 BRIGHT = 0.1  # of the way from air to the 99th percentile; noise lies below
 WHITE = 0.6  # of the 99th percentile; a margin or frame lies above
 WHITE_EDGE = 0.85  # share of white pixels that makes a row a margin
@@ -24,6 +26,7 @@ THICK = np.ones((5, 5), np.uint8)  # a drawn line is thinner than this, in pixel
 ACROSS, DOWN = np.ones((1, 65), np.uint8), np.ones((65, 1), np.uint8)  # a scalp is not so straight
 SAME_EXTENT = 0.5  # of the head's central weight; a region with more belongs to the head
 Box = tuple[int, int, int, int]  # top, left, height, width
+Pixel = tuple[int, int]
 
 
 def head_mask(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
@@ -51,20 +54,16 @@ def _without_margins(values: NDArray[np.float32]) -> Box:
     """What is left of `values` (H, W) when blank and white edges are peeled off."""
     top_value = _top_value(values)
     # Sums over all rectangles from the corner: any edge is then counted in four look-ups.
-    white = cv2.integral((values > WHITE * top_value).astype(np.uint8))
-    bright = cv2.integral((values > BRIGHT * top_value).astype(np.uint8))
+    white = cv2.integral((values > WHITE * top_value).astype(np.uint8)).data
+    bright = cv2.integral((values > BRIGHT * top_value).astype(np.uint8)).data
     top, bottom, left, right = 0, values.shape[0], 0, values.shape[1]
 
     def plain(top: int, bottom: int, left: int, right: int) -> bool:
         size = (bottom - top) * (right - left)
-        whites, brights = (
-            sums.item(bottom, right)
-            - sums.item(top, right)
-            - sums.item(bottom, left)
-            + sums.item(top, left)
-            for sums in (white, bright)
+        corners = (bottom, right), (top, right), (bottom, left), (top, left)
+        return _sum(bright, *corners) < BLANK_EDGE * size or (
+            _sum(white, *corners) > WHITE_EDGE * size
         )
-        return bool(whites > WHITE_EDGE * size or brights < BLANK_EDGE * size)
 
     peeling = True
     while peeling and min(bottom - top, right - left) > SMALLEST_SIDE:
@@ -82,11 +81,17 @@ def _without_margins(values: NDArray[np.float32]) -> Box:
     return top, left, bottom - top, right - left
 
 
+def _sum(sums: memoryview, last: Pixel, above: Pixel, before: Pixel, first: Pixel) -> int:
+    """What lies in a rectangle, by the sums of all rectangles from the corner."""
+    found: int = sums[last] - sums[above] - sums[before] + sums[first]
+    return found
+
+
 def _bright(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """1 where `values` (H, W) are not air, be the air black, grey or white."""
     top_value = _top_value(values)
     border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
-    air = float(np.percentile(border, 25))
+    air = percentile(border, 25)
     if air <= FRAMED_AIR * top_value:
         return (values > air + BRIGHT * top_value).astype(np.uint8)
     bright = (values > BRIGHT * top_value).astype(np.uint8)
@@ -100,15 +105,17 @@ def _bright(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def _top_value(values: NDArray[np.float32]) -> float:
     """The 99th percentile of `values` (H, W), from every second row and column."""
-    return float(np.percentile(values[::2, ::2], 99))
+    return percentile(values[::2, ::2], 99)
 
 
 def _without_lines(bright: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """`bright` (H, W) without the long straight lines that frames and rulers are drawn with."""
     thin = cv2.subtract(bright, cv2.morphologyEx(bright, cv2.MORPH_OPEN, THICK))
-    across = cv2.morphologyEx(thin, cv2.MORPH_OPEN, ACROSS)
-    down = cv2.morphologyEx(thin, cv2.MORPH_OPEN, DOWN)
-    return np.asarray(cv2.subtract(bright, cv2.max(across, down)), np.uint8)
+    for line, axis in ((ACROSS, 1), (DOWN, 0)):
+        if cv2.reduce(thin, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).max() >= line.size:
+            drawn = cv2.morphologyEx(thin, cv2.MORPH_OPEN, line)
+            bright = np.asarray(cv2.subtract(bright, drawn), np.uint8)
+    return bright
 
 
 def _central_hull(bright: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
@@ -116,9 +123,13 @@ def _central_hull(bright: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     outlines, _ = cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     weights = _central_weights(bright.shape)
     found: list[tuple[float, NDArray[np.int32]]] = []
+    smallest = SMALLEST_SHARE * bright.size
     for outline in outlines:
+        _, _, width, height = cv2.boundingRect(outline)
+        if (width - 1) * (height - 1) < smallest:  # its hull is no larger: specks, hundreds of them
+            continue
         hull = np.asarray(cv2.convexHull(outline), np.int32)
-        if cv2.contourArea(hull) < SMALLEST_SHARE * bright.size:
+        if cv2.contourArea(hull) < smallest:
             continue
         inside = _drawn(hull, bright.shape)
         if np.count_nonzero(bright[inside]) >= SPARSE * np.count_nonzero(inside):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mriad_model.errors import NoScans, SettingsError
 from mriad_model.preprocessing.foreground import Box, bounding_box, head_mask
+from mriad_model.preprocessing.percentiles import percentiles
 from mriad_model.recipes import Framing, Intensity, Preprocessing
 
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
@@ -248,7 +249,7 @@ def _scaled(
     if preprocessing.intensity is Intensity.FULL_RANGE:
         return image / np.float32(full_range)
     bounds = (preprocessing.low_percentile, preprocessing.high_percentile)
-    low, high = np.percentile(image[mask], bounds)
+    low, high = percentiles(image[mask], bounds)
     if high <= low:
         return np.zeros_like(image)
     scaled = (image - np.float32(low)) / np.float32(high - low)

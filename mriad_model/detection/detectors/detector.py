@@ -6,7 +6,7 @@ that says what a slice would look like if it were healthy is a `reconstruction.R
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -61,6 +61,23 @@ class Detector(ABC):
             inside: where maps count, (N, M, M); M, the maps' size, may be less than the slices'.
             device: to work on.
         """
+
+    @classmethod
+    def maps_of_several(
+        cls,
+        detectors: Sequence["Detector"],
+        part: DetectorRecipe,
+        slices: SliceBatch,
+        inside: NDArray[np.bool_],
+        device: torch.device,
+    ) -> list[NDArray[np.float32]]:
+        """The maps of each of several detectors of this kind, as its `maps` makes them.
+
+        What they share is found once; of those that learned nothing, all.
+        """
+        if not detectors[0].tensors():
+            return [detectors[0].maps(part, slices, inside, device)] * len(detectors)
+        return [each.maps(part, slices, inside, device) for each in detectors]
 
     def misplaced(self, slices: SliceBatch) -> str | None:  # noqa: ARG002
         """Why the one scan that slices are of cannot be compared; None where it can."""

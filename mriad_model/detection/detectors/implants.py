@@ -7,8 +7,10 @@ image. After Tan et al. 2021 (foreign patch interpolation) and Li et al. 2021 (C
 
 import copy
 import time
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Final, Self
+from functools import partial
+from typing import ClassVar, Final, Self, cast
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from mriad_model.detection.implant_network import (
     SIDE,
     ImplantNetwork,
     bare_network,
+    inputs_of_both,
     places_of,
     stored_network,
 )
@@ -66,19 +69,32 @@ class Implants(Detector):
         device: torch.device,
     ) -> NDArray[np.float32]:
         """Logits of slices (N, 128, 128), smoothed, above ORDINARY; (N, 64, 64), 0 outside."""
-        logits = in_batches(self._logits, slices.images, slices.masks, side=MAP_SIDE, device=device)
-        for i, where in enumerate(inside):
-            smooth = blurred(logits[i], part.gathering)
-            logits[i] = np.maximum(smooth - np.float32(ORDINARY), 0) * where
-        return logits
+        (found,) = self.maps_of_several([self], part, slices, inside, device)
+        return found
 
-    def _logits(self, images: Tensor, masks: Tensor) -> Tensor:
-        """Logits (N, 64, 64) on the grid of slices (N, 128, 128)."""
-        turned = turned_upright(images, masks)
-        places = torch.from_numpy(places_of(turned.masks.cpu().numpy())).to(images.device)
-        found = self.network(turned.images, places)[:, 0]
-        mirrored = self.network(turned.images.flip(-1), places.flip(-1))[:, 0]
-        return turned_back((found + mirrored.flip(-1)) / 2, turned.angle, turned.offset)
+    @classmethod
+    def maps_of_several(
+        cls,
+        detectors: Sequence[Detector],
+        part: DetectorRecipe,
+        slices: SliceBatch,
+        inside: NDArray[np.bool_],
+        device: torch.device,
+    ) -> list[NDArray[np.float32]]:
+        """The maps of each; slices are turned upright and laid out for the networks once."""
+        networks = [cast(Implants, each).network for each in detectors]
+        logits = in_batches(
+            partial(_logits, networks),
+            slices.images,
+            slices.masks,
+            shape=(len(networks), MAP_SIDE, MAP_SIDE),
+            device=device,
+        )
+        for of_slice, where in zip(logits, inside, strict=True):
+            for logit in of_slice:
+                smooth = blurred(logit, part.gathering)
+                logit[:] = np.maximum(smooth - np.float32(ORDINARY), 0) * where
+        return [np.ascontiguousarray(logits[:, number]) for number in range(len(networks))]
 
     def tensors(self) -> dict[str, Tensor]:
         """The network's weights."""
@@ -131,6 +147,22 @@ class Implants(Detector):
         _require_sizes(recipe)
         network = bare_network()
         return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+def _logits(networks: Sequence[ImplantNetwork], images: Tensor, masks: Tensor) -> Tensor:
+    """Logits of K networks, (N, K, 64, 64), on the grid of slices (N, 128, 128)."""
+    turned = turned_upright(images, masks)
+    places = torch.from_numpy(places_of(turned.masks.cpu().numpy())).to(images.device)
+    inputs, of_mirrored = inputs_of_both(turned.images, places)
+    found = [
+        turned_back(
+            (network.logits(inputs)[:, 0] + network.logits(of_mirrored)[:, 0].flip(-1)) / 2,
+            turned.angle,
+            turned.offset,
+        )
+        for network in networks
+    ]
+    return torch.stack(found, 1)
 
 
 def _start(fitted: Detector | None) -> ImplantNetwork:

@@ -34,7 +34,7 @@ class Reconstruction(Detector):
     ) -> NDArray[np.float32]:
         """How far slices, at the map's size, are from what is expected; 0 outside `inside`."""
         images = shrunk(slices, inside.shape[-1]).images
-        expected = in_batches(self.expected, images, side=images.shape[-1], device=device)
+        expected = in_batches(self.expected, images, shape=images.shape[1:], device=device)
         maps = np.empty_like(images)
         for i, where in enumerate(inside):
             residual = _residual(images[i], expected[i], part)

@@ -4,8 +4,10 @@ import torch
 
 from mriad_model.detection.implant_network import (
     HEALTHY,
+    INPUTS,
     SIDE,
     bare_network,
+    inputs_of_both,
     new_network,
     places_of,
     stored_network,
@@ -56,3 +58,17 @@ def test_places_tell_depth_row_and_distance_from_the_midline():
     np.testing.assert_array_equal(aside, aside[:, ::-1])
     assert aside[32, 17] > aside[32, 31] > 0
     assert not places_of(~mask & False).any()
+
+
+def test_a_slice_and_its_mirror_image_are_laid_out_as_each_by_itself():
+    heads = ellipses(3, SIDE)
+    images = torch.from_numpy(heads.images) * torch.rand(SIDE, generator=torch.manual_seed(3))
+    places = torch.from_numpy(places_of(heads.masks))
+
+    plain, mirrored = inputs_of_both(images, places)
+    again, back = inputs_of_both(images.flip(-1), places.flip(-1))
+
+    assert plain.shape == (3, INPUTS, 64, 64)
+    assert torch.equal(mirrored, again)
+    assert torch.equal(plain, back)
+    assert not torch.equal(plain, mirrored)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from mriad_model.built_in_recipes import DEFAULT, of_epochs
+from mriad_model.detection.detectors.implants import Implants
 from mriad_model.detection.implant_network import MAP_SIDE
 from mriad_model.detection.model import FittedModel, fit
+from mriad_model.detection.pretraining import pretrained_network
 from mriad_model.errors import SettingsError
 from mriad_model.preprocessing.slices import SliceBatch
 from mriad_model.recipes import ImplantTraining
@@ -108,3 +110,15 @@ def test_degenerate_slices_score_a_finite_number(model):
     scored = model.score(SliceBatch(blank, blank.astype(np.bool_)))
     assert np.isfinite(scored.scores).all()
     assert np.isfinite(scored.maps).all()
+
+
+def test_several_networks_paint_together_what_each_paints_alone(model):
+    part, slices = QUICK.detectors[0], drawn_slices(19, QUICK, seed=4)
+    inside = np.ones((19, MAP_SIDE, MAP_SIDE), np.bool_)
+    detectors = [model.detectors["implants"], Implants(pretrained_network())]
+
+    together = Implants.maps_of_several(detectors, part, slices, inside, model.device)
+
+    alone = [each.maps(part, slices, inside, model.device) for each in detectors]
+    np.testing.assert_array_equal(together, alone)
+    assert not np.array_equal(*alone)
