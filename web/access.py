@@ -10,6 +10,7 @@ A proxy that is trusted (`web.proxy`) lets in whom it names, without token and c
 import fcntl
 import hashlib
 import hmac
+import html
 import os
 import secrets
 import time
@@ -17,10 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web.proxy import TrustedProxy
@@ -46,6 +48,11 @@ HEADERS: Final = {
 NO_ENTRY: Final = (
     "Not signed in. Open the address that `mriad up` or `mriad web` printed; "
     "`mriad web --address` prints a new one.\n"
+)
+FROM_ELSEWHERE: Final = "from=elsewhere"
+AGAIN: Final = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>mriad</title>'
+    '<meta http-equiv="refresh" content="0; url={address}"></head><body><p>{text}</p></body></html>'
 )
 OTHER_HOST: Final = "This server does not answer to that host name.\n"
 OTHER_PAGE: Final = "Only pages of this server may change something here.\n"
@@ -179,7 +186,7 @@ class Gate:
             return
         await self.app(scope, receive, guarded)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> PlainTextResponse | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() not in self.access.hosts:
             return PlainTextResponse(OTHER_HOST, 400)
@@ -193,6 +200,20 @@ class Gate:
         user = proxy.user_of(scope, headers) if proxy else None
         session = f"user {user}" if user else self.access.session_of(headers.get("cookie"))
         if session is None:
-            return PlainTextResponse(NO_ENTRY, 403)
+            return _no_entry(scope, headers)
         scope.setdefault("state", {}).update(session=session, user=user)
         return None
+
+
+def _no_entry(scope: Scope, headers: Headers) -> Response:
+    """403; where somebody came by a link from elsewhere, with the same page once more.
+
+    A browser sends no SameSite=Strict cookie along with a click on another site's page, or on a
+    report that was opened as a file; it does with a request of a page of ours, such as this one.
+    """
+    came = headers.get("sec-fetch-site"), headers.get("sec-fetch-mode")
+    if scope["method"] != "GET" or came != ("cross-site", "navigate"):
+        return PlainTextResponse(NO_ENTRY, 403)
+    query = scope["query_string"].decode("latin-1")
+    address = quote(scope["path"]) + f"?{query}{'&' if query else ''}{FROM_ELSEWHERE}"
+    return HTMLResponse(AGAIN.format(address=html.escape(address), text=NO_ENTRY), 403)

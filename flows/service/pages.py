@@ -29,7 +29,7 @@ from mriad_model.errors import HomeError, MriadError, SettingsError
 from mriad_model.files import write_all_atomically
 from mriad_model.parent_process import kill_with_parent, signal_with_parent
 from tasks.runtime.connections import database
-from tasks.runtime.home import WEB_USED, proxy_secret, web_secret
+from tasks.runtime.home import WEB_USED, note_pages_address, proxy_secret, web_secret
 from web.access import PROOF_PATH, Access, proof, secret_of_start, sign_in_token
 from web.decision_index import DecisionIndex
 from web.proxy import TrustedProxy
@@ -231,6 +231,7 @@ def serve(
     """Serve until stopped, on a socket that listens already; calls `ready` before the first."""
     port = listener.getsockname()[1]
     note_start(place.home, port)
+    note_pages_address(place.home, base_address(place.settings, port))
     import uvicorn  # noqa: PLC0415 - with the pages, half a second that `mriad up` need not wait
 
     from web.app import create_app  # noqa: PLC0415

@@ -5,6 +5,7 @@ name can change a page. Pictures are `data:` addresses; the page's policy forbid
 """
 
 import base64
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,15 @@ class Provenance:
     run_id: int | None = None
     command: str | None = None
     head: str | None = None  # of the record, as the page was written
+    pages: str | None = None  # the address of the reader's pages; None: none were served yet
+
+
+# A scan as a page names it: a link to its page where one is known, and whether it was reviewed.
+# The reader's pages find these again, to say what holds now (`web/pages/reports.py`).
+SCAN_MARK = re.compile(
+    r'<(a|b) class="scan"(?: href="[^"<>]*")?>(Scan )?(\d+)</\1><span class="mark">[^<>]*</span>'
+)
+REVIEWED = "reviewed"
 
 
 def by_reason(rejections: Sequence[RejectedItem]) -> list[tuple[str, int]]:

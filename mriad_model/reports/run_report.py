@@ -34,6 +34,8 @@ class SuspiciousScan:
     stands_out: bool = False  # among all of the night, see `standing_out`
     verdict: Verdict = Verdict.SUSPICIOUS
     reason: DecisionReason | None = None
+    pages: str | None = None  # the address of the reader's pages
+    reviewed: bool = False  # as the page is written
 
     @property
     def why(self) -> str:

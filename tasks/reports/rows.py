@@ -26,6 +26,7 @@ from mriad_model.rejections import RejectedItem, split_rejections
 from mriad_model.reports.run_report import ModelLine, SuspiciousScan, ThresholdLine
 from mriad_model.shares import with_interval
 from tasks.runtime.connections import database
+from tasks.runtime.home import pages_address
 
 MOST_FINDINGS = 3  # of a scan, in a line
 KINDS = {
@@ -129,6 +130,8 @@ def suspicious_line(
         verdict=row.verdict,
         reason=row.reason,
         findings=findings_in_words(findings, row.kind),
+        pages=pages_address(home),
+        reviewed=row.review is not None,
     )
 
 

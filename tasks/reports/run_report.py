@@ -42,6 +42,7 @@ from mriad_model.reports.run_report import (
 from mriad_model.reports.table import worklist_csv
 from tasks.reports.changes import active_instead, changes_since
 from tasks.reports.false_positives import healthy_flagged
+from tasks.reports.report_index import write_report_index
 from tasks.reports.rows import (
     decision_cells,
     kind_in_words,
@@ -52,6 +53,7 @@ from tasks.reports.rows import (
     write_report,
 )
 from tasks.runtime.connections import database
+from tasks.runtime.home import pages_address
 from tasks.runtime.progress import seconds_by_step
 
 
@@ -210,8 +212,10 @@ def _standing_out(decided: Sequence[DecisionRow], threshold_id: int) -> set[int]
 
 
 def write_page(home: Path, name: str, page: str) -> str:
-    """Write a report under the home; its path, relative to the home."""
-    return write_report(home, f"{name}.html", page)
+    """Write a report under the home, and the list of reports; its path, relative to the home."""
+    path = write_report(home, f"{name}.html", page)
+    write_report_index(home)
+    return path
 
 
 def provenance(home: str, run_id: int, source: str) -> Provenance:
@@ -231,6 +235,7 @@ def provenance(home: str, run_id: int, source: str) -> Provenance:
         seconds=elapsed.total_seconds(),
         run_id=run_id,
         head=None if newest is None else str(newest),
+        pages=pages_address(Path(home)),
     )
 
 

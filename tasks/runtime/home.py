@@ -13,7 +13,7 @@ from pathlib import Path
 
 from db.repository.scans import has_pseudonyms
 from mriad_model.errors import HomeError, SettingsError
-from mriad_model.files import make_folder, write_once
+from mriad_model.files import make_folder, write_atomically, write_once
 from mriad_model.pseudonyms import KEY_BYTES
 from tasks.runtime.connections import database
 
@@ -22,6 +22,8 @@ SITE_KEY = "site.key"
 SERVER_KEY = "server.key"
 WEB_KEY = "web.key"
 PROXY_KEY = "proxy.key"
+WEB_ADDRESS = "web.address"
+ADDRESS = re.compile(r"https?://[\w.:\[\]-]+")
 WEB_USED = "web.used"  # the sign-in tokens that were used
 SERVER_USER = "mriad"  # Prefect's form of a secret is USER:PASSWORD
 STALE_WORK_SECONDS = 2 * 24 * 3600.0
@@ -150,6 +152,20 @@ def proxy_secret(home: Path) -> str:
         HomeError: it cannot be written.
     """
     return _secret(home / PROXY_KEY, "")
+
+
+def note_pages_address(home: Path, address: str) -> None:
+    """Keep where the reader's pages are found, so that reports link to them."""
+    write_atomically(home / WEB_ADDRESS, f"{address}\n".encode())
+
+
+def pages_address(home: Path) -> str | None:
+    """Where the reader's pages are found, or were last; None where none were served yet."""
+    try:
+        text = (home / WEB_ADDRESS).read_text("ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return text if ADDRESS.fullmatch(text) else None
 
 
 def _secret(path: Path, before: str) -> str:

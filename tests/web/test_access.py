@@ -1,5 +1,6 @@
 """Who is let in, and which requests may change something."""
 
+import html
 from dataclasses import replace
 
 import pytest
@@ -23,11 +24,30 @@ ROUTES = {
 def test_without_a_cookie_every_page_is_403(stranger: TestClient, pages: Pages) -> None:
     scan_id = pages.picture("a.png", 0.9)
     paths = set(ROUTES)
-    assert {"/", "/scan/{scan_id}", "/worklist.csv", "/report/{report_id}"} <= paths
+    assert {"/", "/scan/{scan_id}", "/worklist.csv", "/reports/{name}"} <= paths
     for path in paths - {"/sign-in", "/proof/{challenge}"}:
-        address = path.replace("{scan_id}", str(scan_id)).replace("{report_id}", "1")
+        address = path.replace("{scan_id}", str(scan_id)).replace("{name}", "index.html")
         assert stranger.get(address).status_code == 403, path
     assert "a.png" not in stranger.get("/").text
+
+
+def test_who_comes_by_a_link_from_elsewhere_asks_once_more_from_a_page_of_ours(
+    pages: Pages, stranger: TestClient
+) -> None:
+    scan_id = pages.picture("a.png", 0.9)
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    hostile = f'/scan/{scan_id}?words="><script>'
+    answer = stranger.get(hostile, headers=elsewhere)
+    assert answer.status_code == 403
+    assert "a.png" not in answer.text
+    assert "<script" not in answer.text
+    again = html.unescape(answer.text.split("url=")[1].split('"')[0])
+    assert again.startswith(f"/scan/{scan_id}?words=")
+    assert pages.get(again).status_code == 200  # with the cookie, which now comes along
+    own = {**elsewhere, "Sec-Fetch-Site": "same-origin"}
+    assert "http-equiv" not in stranger.get(again, headers=own).text  # and no further time
+    post = stranger.post("/reviewer", headers={**elsewhere, "Origin": ORIGIN})
+    assert "http-equiv" not in post.text
 
 
 def test_a_token_lets_in_once(stranger: TestClient, pages: Pages) -> None:

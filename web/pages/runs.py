@@ -4,30 +4,27 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
 from sqlalchemy import Engine
 
-from db.entities import Report, Run, RunEnd
+from db.entities import Run, RunEnd
 from db.repository.arrivals import open_arrivals
 from db.repository.rejections import (
     newest_rejections,
     rejections_by_reason,
     unregistered_of_runs,
 )
-from db.repository.reports import report_by_id, reports_of_runs
 from db.repository.runs import newest_runs
 from db.repository.warnings import warnings
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import SettingsError
-from mriad_model.paths import source_path
+from web.pages.reports import report_names
 from web.rendering import page
-from web.site import MaybeId, RowId, site_of
+from web.site import MaybeId, site_of
 
 PAGE_SIZE: Final = 40
 WAITING: Final = "settled, and waits for a run"
-# A report brings its style along; it runs nothing, and asks for nothing.
-REPORT_POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
 TOLD: Final = ("new", "scored", "suspicious", "uncertain", "not_scorable", "rejected", "warnings")
 router = APIRouter()
 
@@ -38,7 +35,7 @@ class RunLine:
 
     run: Run
     end: RunEnd | None
-    report: Report | None
+    report: str | None  # the name of its file
     unregistered: int  # scans whose registration failed, among those not scorable
 
     @property
@@ -64,6 +61,7 @@ def runs(request: Request, before: MaybeId = None) -> HTMLResponse:
         lines=lines,
         before=before,
         older=lines[-1].run.id if len(lines) == PAGE_SIZE else None,
+        has_index=(site.home / "reports" / "index.html").is_file(),
         waiting=open_arrivals(site.engine),
         why=WAITING,
         reasons=rejections_by_reason(site.engine),
@@ -90,21 +88,10 @@ def rejections(
     )
 
 
-@router.get("/report/{report_id}")
-def report(request: Request, report_id: RowId) -> FileResponse:
-    """A report as it was written."""
-    site = site_of(request)
-    path = source_path(report_by_id(site.engine, report_id).path, site.home)
-    if not path.resolve().is_relative_to((site.home / "reports").resolve()) or not path.is_file():
-        raise HTTPException(404, "The report's file is gone.")
-    headers = {"content-security-policy": REPORT_POLICY}
-    return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)
-
-
 def _lines(engine: Engine, before: int | None) -> list[RunLine]:
     found = newest_runs(engine, PAGE_SIZE, before)
     ids = [run.id or 0 for run, _ in found]
-    pages, failed = reports_of_runs(engine, ids), unregistered_of_runs(engine, ids)
+    pages, failed = report_names(engine, ids), unregistered_of_runs(engine, ids)
     return [
         RunLine(run, end, pages.get(run.id or 0), failed.get(run.id or 0, 0)) for run, end in found
     ]

@@ -22,6 +22,7 @@ from web.access import HEADERS
 from web.charts import Histogram, SliceBar, histogram, slice_strip
 from web.findings import FindingLine, finding_lines
 from web.pages.pictures import has_source
+from web.pages.reports import report_names
 from web.pages.volumes import NIIVUE, SIDES
 from web.pages.worklist import query_of
 from web.query import WorklistQuery
@@ -152,6 +153,7 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
         label=_label(labels, details.reviews),
         exams=_exams(site, details, reader),
         files=_files(site, details),
+        report=_report(site, scan_id),
         offered=_offered(site, reader),
         query=query,
         place=found.place(scan_id),
@@ -254,6 +256,13 @@ def _exams(site: Site, details: ScanDetails, reader: str | None) -> list[Row]:
     found = select_scans(site.index, site.engine, every)
     others = found.decisions[found.scans != details.scan.id][:MOST_EXAMS]
     return rows_of(site.engine, others.tolist(), reader)
+
+
+def _report(site: Site, scan_id: int) -> str | None:
+    """The name of the report of the run that decided it."""
+    with site.index.lock:
+        run = site.index.standing["run"][scan_id] if site.index.standing else 0
+    return report_names(site.engine, [int(run)]).get(int(run))
 
 
 def _files(site: Site, details: ScanDetails) -> list[File]:

@@ -96,7 +96,6 @@ def test_what_is_not_there_is_said(pages: Pages, number: str) -> None:
         f"/scans/{number}/0123456789abcdef/source.jpg",
         f"/views/{number}/1.json",
         f"/views/1/1/axial/{number}/map.jpg",
-        f"/report/{number}",
     ):
         assert pages.get(address).status_code in (404, 422), address
     for address in ("/runs?before=", "/rejections?before=", "/?run=", "/?page="):
@@ -119,7 +118,6 @@ def test_runs_rejections_and_models_are_listed(pages: Pages) -> None:
     assert "cut off" not in pages.get("/rejections?reason=truncated").text
     assert pages.get("/rejections?reason=nonsense").status_code == 400
     assert ">active</span>" in pages.get("/models").text
-    assert pages.get("/report/1").status_code == 404
 
 
 PART = FoundPart(0.013, 9.0, (12.0, 40.0, 0.0), Side.LEFT)
