@@ -1,4 +1,4 @@
-"""Whether tables, columns, indexes and triggers are what the migrations make.
+"""Whether tables, columns, views, indexes and triggers are what the migrations make.
 
 The migrations are run once more, on SQLite in memory, on PostgreSQL in a schema of its own that
 is taken back at once; then the two databases' own accounts of themselves are compared.
@@ -53,7 +53,8 @@ WHERE c.relnamespace = CAST(:schema AS regnamespace) AND t.tgisinternal GROUP BY
 SELECT p.proname, concat_ws(' ', p.prosrc, p.prosecdef, l.lanname) FROM pg_proc p
 JOIN pg_language l ON l.oid = p.prolang WHERE p.pronamespace = CAST(:schema AS regnamespace)""",
     "rule": """
-SELECT r.rulename, pg_get_ruledef(r.oid) FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+SELECT concat_ws('.', c.relname, r.rulename), pg_get_ruledef(r.oid)
+FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
 WHERE c.relnamespace = CAST(:schema AS regnamespace)""",
 }
 

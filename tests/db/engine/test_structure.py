@@ -67,7 +67,7 @@ def test_tables_that_are_not_as_mriad_makes_them_are_named(
         ("DROP INDEX ix_label_scan_id", ["index ix_label_scan_id is gone"]),
         (
             "CREATE RULE quiet AS ON INSERT TO review DO INSTEAD NOTHING",
-            ["rule quiet is none of mriad's"],
+            ["rule review.quiet is none of mriad's"],
         ),
         (
             "ALTER TABLE label DROP CONSTRAINT ck_label_value",
