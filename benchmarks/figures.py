@@ -5,7 +5,9 @@ python -m benchmarks.figures [--data ../shared/data] [--out build/figures] [SET 
 Sets are folders below DATA; how each is laid out stands in its function. For each, a list of its
 scans (CSV), the command's JSON, the contact sheet of its extremes (false alarms, misses, the
 median and the best) and a table in Markdown go to OUT. A set whose JSON is there is not measured
-again, so a run that was interrupted goes on where it was. Nothing is chosen on what is reported.
+again, so a run that was interrupted goes on where it was. With `--healthy N ...` a set is measured
+once for each number of healthy scans (or patients) to learn from. Nothing is chosen on what is
+reported.
 """
 
 import argparse
@@ -135,6 +137,9 @@ def main() -> None:
     options.add_argument("--recipes", help="instead of the set's own")
     options.add_argument("--folds", type=int, help="instead of five")
     options.add_argument("--repeats", type=int, help="instead of the set's own")
+    options.add_argument(
+        "--healthy", type=int, nargs="+", default=[], help="learn from so many: a learning curve"
+    )
     options.add_argument("--again", action="store_true", help="measure sets that are done too")
     given = options.parse_args()
     unknown = sorted(set(given.sets) - SETS.keys())
@@ -146,39 +151,42 @@ def main() -> None:
         for name in ("folds", "repeats")
         if (value := getattr(given, name)) is not None
     ]
-    wanted = given.sets or list(SETS)
-    for number, name in enumerate(wanted, start=1):
-        place, kept = given.data / SETS[name].folder, given.out / f"{name}.json"
+    curve: list[int | None] = [*given.healthy] or [None]
+    wanted = [(name, n) for name in given.sets or SETS for n in curve]
+    for number, (name, n) in enumerate(wanted, start=1):
+        place, stem = given.data / SETS[name].folder, name if n is None else f"{name}-{n}-healthy"
+        kept = given.out / f"{stem}.json"
         if not place.is_dir():
             _say(f"{name}: skipped, for there is no folder {place}")
             continue
         if kept.exists() and not given.again:
-            _say(f"{name}: done before, {kept}")
+            _say(f"{stem}: done before, {kept}")
         else:
-            _say(f"{name}: {number} of {len(wanted)} sets")
-            measure(name, given.data, given.out, given.recipes, more)
-        table = markdown(name, json.loads(kept.read_text()))
-        (given.out / f"{name}.md").write_text(table)
+            _say(f"{stem}: {number} of {len(wanted)}")
+            few = [] if n is None else [f"--healthy={n}"]
+            measure(name, given.data, given.out / stem, given.recipes, [*more, *few])
+        table = markdown(stem, json.loads(kept.read_text()))
+        (given.out / f"{stem}.md").write_text(table)
         _say(table)
 
 
 def measure(
-    name: str, data: Path, out: Path, recipes: str | None = None, more: Sequence[str] = ()
+    name: str, data: Path, stem: Path, recipes: str | None = None, more: Sequence[str] = ()
 ) -> None:
-    """Evaluate one set; its document and its contact sheets go to `out`.
+    """Evaluate one set; the names of its document and of its contact sheets begin with `stem`.
 
     `more` are options of the command, and count before the set's. Raises CalledProcessError where
     the command fails.
     """
     what = SETS[name]
-    home = out / f"{name}-home"
+    home = stem.with_name(f"{stem.name}-home")
     place = data / what.folder
     command = [sys.executable, "-m", "flows.cli.main", "evaluate", str(place), "--json"]
     command += ["--home", str(home), "--recipes", recipes or ",".join(what.recipes)]
     command += [str(place / word) if word == "masks" else word for word in what.options]
     command += more
     if what.scans is not None:
-        listed = out / f"{name}.csv"
+        listed = stem.with_name(f"{stem.name}.csv")
         write_list(listed, what.scans(data))
         command += ["--patients", str(listed)]
     began = time.perf_counter()
@@ -187,11 +195,11 @@ def measure(
     for recipe, page in zip(recipe_names(found), (found["report"], *found["reports"]), strict=True):
         sheet = (home / page).with_suffix(".png")
         if sheet.exists():
-            shutil.copy(sheet, out / f"{name}-{recipe}.png")
+            shutil.copy(sheet, stem.with_name(f"{stem.name}-{recipe}.png"))
     found["wall_seconds"] = time.perf_counter() - began
-    written = out / f"{name}.part"
+    written = stem.with_name(f"{stem.name}.part")
     written.write_text(json.dumps(found, indent=1))
-    written.rename(out / f"{name}.json")  # whole, or not there
+    written.rename(stem.with_name(f"{stem.name}.json"))  # whole, or not there
 
 
 def recipe_names(found: dict[str, Any]) -> list[str]:

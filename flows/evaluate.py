@@ -55,18 +55,19 @@ def evaluate_model(
     listing: Listing | None = None,
     others: Sequence[str] = (),
     policy: Policy = Policy.SIGMAS,
+    most_healthy: int | None = None,
 ) -> EvaluationResult:
     """Measure `recipe` (JSON) on the labelled scans of a folder; activates nothing.
 
     `others` are recipes to measure on the same folds, in the same way. `policy` and `k` say how
-    each fold's threshold is drawn.
+    each fold's threshold is drawn; a fold learns from `most_healthy` groups of scans, or from all.
 
     The scans do not enter the record: a fold's model is thrown away, and so are its scores.
     """
     for each in (recipe, *others):
         require_protocol(protocol, Recipe.from_json(each))
     place = str(home)
-    plan = EvaluationPlan(protocol, repeats, folds, seed, policy, k)
+    plan = EvaluationPlan(protocol, repeats, folds, seed, policy, k, most_healthy=most_healthy)
     with recorded_run(database(place), "evaluate_model", flow_run.id, device_in_use(device)) as run:
         with work_folder(home, run.id) as scratch:
             found = []

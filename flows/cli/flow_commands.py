@@ -290,6 +290,10 @@ def evaluate(
     epochs: Epochs = None,
     repeats: Annotated[int, typer.Option(min=1, help="Repeat with other seeds.")] = 1,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the held-out protocol.")] = 5,
+    healthy: Annotated[
+        int | None,
+        typer.Option(min=4, help="Learn from so many healthy scans, at most; a patient's are one."),
+    ] = None,
     files: Files = "*",
     labels: Labels = None,
     patients: PatientsOption = None,
@@ -361,6 +365,7 @@ def evaluate(
             listing=listing,
             others=others,
             policy=policy,
+            most_healthy=healthy,
         )
     lines.show_evaluate(place.home, found, unmatched, as_json=as_json)
 

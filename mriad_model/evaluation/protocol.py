@@ -8,6 +8,7 @@ from mriad_model.datasets.roles import (
     RoleShares,
     assign_roles,
     cross_fitting_folds,
+    drawn_order,
     grouped_folds,
     is_cross_fitted,
 )
@@ -47,6 +48,8 @@ class EvaluationPlan:
     k: float = DEFAULT_SIGMAS
     shares: RoleShares = field(default_factory=RoleShares)
     n_pictures: int = 24  # heatmaps for the contact sheet
+    # Groups of healthy scans that a fold learns from and calibrates with, at most; None: all
+    most_healthy: int | None = None
 
     def __post_init__(self) -> None:
         if self.repeats < 1:
@@ -136,6 +139,9 @@ def split(
     by_patient = data.n_patients > 0
     folds = grouped_folds(groups, plan.n_folds, seed, names, by_patient=by_patient)
     rest = [n for n, found in enumerate(folds) if found != fold]
+    order = drawn_order([groups[n] for n in rest], seed, [names[n] for n in rest])
+    kept = set(order[: plan.most_healthy])
+    rest = [n for n in rest if groups[n] in kept]
     test = tuple(i for i, found in zip(healthy, folds, strict=True) if found == fold)
     fold_of = dict(zip(groups, folds, strict=True))
     bound = [fold_of.get(data.groups[i]) for i in chosen.abnormal]

@@ -72,3 +72,20 @@ def test_a_patient_with_healthy_and_abnormal_slices_is_on_one_side_alone() -> No
         assert {data.groups[i] for i in parts.test} == tested - {99}
         decided += parts.decided
     assert sorted(decided) == list(chosen.abnormal)
+
+
+def test_a_fold_learns_from_so_many_healthy_groups_and_tests_the_same_scans() -> None:
+    images = [image_of(n, LabelValue.HEALTHY, group=n // 2) for n in range(40)]
+    data = gather([*images, image_of(160, LabelValue.ABNORMAL)], SMALL)
+    data = replace(data, duplicates=tuple(range(len(data))))  # as gathered with patients
+    chosen = select(data, HELDOUT)
+    whole = split(data, chosen, EvaluationPlan(HELDOUT), (0, 1))
+    few = split(data, chosen, EvaluationPlan(HELDOUT, most_healthy=6), (0, 1))
+    more = split(data, chosen, EvaluationPlan(HELDOUT, most_healthy=8), (0, 1))
+    learned = [
+        {data.groups[i] for i in (*each.train, *each.validation, *each.calibration)}
+        for each in (few, more, whole)
+    ]
+    assert [len(each) for each in learned] == [6, 8, 16]
+    assert learned[0] < learned[1] < learned[2]
+    assert few.test == more.test == whole.test
