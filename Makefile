@@ -89,7 +89,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
 figures: $(STAMP)
-	$(BIN)/python -m benchmarks.figures --data $(DATA) $(SETS)
+	$(BIN)/python -m benchmarks.evaluation.figures --data $(DATA) $(SETS)
 
 clean:
 	rm -rf $(VENV) web/node_modules demo-home build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -12,9 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import history, reading
+from benchmarks.record import history
+from benchmarks.scoring import reading
 from db.engine.connect import open_record
-from db.repository.models import current_threshold
+from db.repository.training.models import current_threshold
 from mriad_model.phantom.write import many_slices, write_folder
 from tasks.runtime.home import prepare_home
 
@@ -44,7 +45,7 @@ def main() -> None:
     say("reading in children over reading in process ...")
     reading.measure(READING_ROUNDS)
     say("one volume of 256 x 256 x 180, step by step on one thread ...")
-    _module("benchmarks.volumes")
+    _module("benchmarks.scoring.volumes")
 
 
 def _module(name: str, *arguments: str) -> None:
@@ -118,7 +119,7 @@ def _copy(home: Path, to: Path) -> Path:
 
 def _run(what: str, *arguments: object) -> dict[str, float]:
     """One way of scoring, in a process of its own."""
-    command = [sys.executable, "-m", f"benchmarks.{what}", *map(str, arguments)]
+    command = [sys.executable, "-m", f"benchmarks.scoring.{what}", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)

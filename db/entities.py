@@ -176,7 +176,7 @@ class Model:
 
     sha256: str  # of the weights file
     path: str
-    recipe: str  # JSON object, see mriad_model.recipes
+    recipe: str  # JSON object, see mriad_model.recipes.recipe
     dataset_id: DatasetId
     metrics: str  # JSON object: how its training went, and `from_model_id` if it was adapted
     run_id: RunId
@@ -206,7 +206,7 @@ class Threshold:
     created_at: str
     n_groups: int | None = None  # of near-duplicates and patients; None in rows of before
     rate: float | None = None  # of healthy scans that it flags, as calibration has it
-    rate_low: float | None = None  # 95 % interval, see mriad_model.detection.thresholds
+    rate_low: float | None = None  # 95 % interval, see mriad_model.detection.decisions.thresholds
     rate_high: float | None = None
     id: int | None = None
 

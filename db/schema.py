@@ -132,7 +132,7 @@ decision = _table(
     entities.Decision,
     unique=["scan_id", "threshold_id"],
     checks={"p_value": "p_value > 0 AND p_value <= 1"},
-    # The history walks these newest first, see db.repository.history.
+    # The history walks these newest first, see db.repository.reports.history.
     indexes=[["verdict", "created_at"], ["threshold_id", "verdict", "created_at"]],
 )
 review = _table("review", entities.Review, indexes=[["scan_id"]])

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Column, Table
 
 from db.schema import metadata
-from flows.settings import Settings
+from flows.runtime.settings import Settings
 
 DOCS = Path(__file__).parent
 SETTINGS_PAGE, DIAGRAM = DOCS / "settings.md", DOCS / "schema.svg"

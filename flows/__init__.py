@@ -1,1 +1,1 @@
-"""In what order and when: the flows, the command line and the settings."""
+"""In what order and when: one file a flow; the command line, the service, and what flows run in."""

@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.demo_home import DRAWN
 from flows.evaluate import EvaluationResult, evaluate_model
 from flows.ingest import IngestResult, ingest_scans
-from flows.private_flow import private_flow
+from flows.runtime.demo_home import DRAWN
+from flows.runtime.private_flow import private_flow
+from flows.runtime.settings import Settings, local_user
 from flows.score import ScoringResult, score_new_scans
-from flows.settings import Settings, local_user
 from flows.train import TrainingResult, train_model
 from flows.verify import verify_decisions
-from mriad_model.built_in_recipes import of_epochs, recipe_named
 from mriad_model.errors import NoScans
 from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.paths import escape_path
+from mriad_model.recipes.built_in_recipes import of_epochs, recipe_named
 from tasks.intake.demo_scans import draw_heads
 from tasks.intake.ingest import Labelling
 from tasks.maintenance.verify_report import ReplayReport

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
-from flows.private_flow import FOLDS, private_flow
+from flows.runtime.private_flow import FOLDS, private_flow
 from mriad_model.enums import Policy
 from mriad_model.evaluation.listing import Listing
 from mriad_model.evaluation.protocol import (
@@ -15,8 +15,9 @@ from mriad_model.evaluation.protocol import (
     require_protocol,
 )
 from mriad_model.evaluation.summary import EvaluationReport
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.recipe import Recipe
 from mriad_model.rejections import RejectedItem
+from tasks.evaluation.evaluate import evaluate_fold, gather_labelled, write_evaluation_report
 from tasks.intake.ingest import Labelling
 from tasks.reports.run_report import publish_summary
 from tasks.runtime.connections import database
@@ -24,7 +25,6 @@ from tasks.runtime.home import work_folder
 from tasks.runtime.model_cache import device_in_use
 from tasks.runtime.progress import tell
 from tasks.runtime.runs import recorded_run
-from tasks.training.evaluate import evaluate_fold, gather_labelled, write_evaluation_report
 
 
 @dataclass(frozen=True, slots=True)

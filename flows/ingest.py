@@ -8,7 +8,7 @@ from pathlib import Path
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
-from flows.private_flow import bounded_results, data, private_flow
+from flows.runtime.private_flow import bounded_results, data, private_flow
 from mriad_model.rejections import RejectedItem
 from tasks.intake.find_files import FoundScans, ScanSources, chunked, find_files
 from tasks.intake.ingest import Ingested, Labelling, ingest_chunk, label_scans

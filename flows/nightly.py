@@ -6,13 +6,13 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
-from flows.context import Context
-from flows.private_flow import AUTHOR, private_flow, worker_context
 from flows.retrain import retrain_model
-from flows.retrain_result import options_of
+from flows.runtime.context import Context
+from flows.runtime.private_flow import AUTHOR, private_flow, worker_context
+from flows.runtime.retrain_result import options_of
+from flows.runtime.turns import turn_at
 from flows.score import ScoringResult, report_again, score_found
 from flows.score_pipeline import TASKS_AT_ONCE
-from flows.turns import turn_at
 from mriad_model.delivery.pending import NO_FOLDERS, PendingFolders
 from mriad_model.paths import escape_path
 from tasks.intake.arrivals import Arrived, end_arrivals, find_arrived, sweep

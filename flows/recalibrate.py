@@ -5,13 +5,13 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
-from flows.private_flow import AUTHOR, private_flow, worker_context
+from flows.runtime.private_flow import AUTHOR, private_flow, worker_context
 from mriad_model.enums import Policy
+from tasks.calibration.recalibrate import activate, decide_again, draw_threshold
+from tasks.calibration.thresholds import Proposal, recalibration_terms
 from tasks.reports.run_report import publish_summary
 from tasks.runtime.connections import database
 from tasks.runtime.runs import recorded_run
-from tasks.training.recalibrate import activate, decide_again, draw_threshold
-from tasks.training.thresholds import Proposal, recalibration_terms
 
 
 @dataclass(frozen=True, slots=True)

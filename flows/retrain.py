@@ -5,14 +5,24 @@ from pathlib import Path
 from prefect.runtime import flow_run
 
 from flows.ingest import CHUNK_SIZE, ingest_folder
-from flows.private_flow import AUTHOR, private_flow, worker_context
-from flows.retrain_result import RetrainingResult, not_retrained, options_of, too_little
+from flows.runtime.private_flow import AUTHOR, private_flow, worker_context
+from flows.runtime.retrain_result import RetrainingResult, not_retrained, options_of, too_little
 from flows.train import fit_and_calibrate
 from mriad_model.enums import LabelValue, Role
 from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.promotion.growth import Marks
 from mriad_model.promotion.power import Power
+from tasks.calibration.recalibrate import activate
 from tasks.intake.ingest import Labelling
+from tasks.promotion.compare_models import score_comparison_scans
+from tasks.promotion.growth import GrowthCheck
+from tasks.promotion.retrain import (
+    ComparisonPlan,
+    PromotionResult,
+    deal_roles,
+    decide_promotion,
+    measure_growth,
+)
 from tasks.reports.run_report import publish_summary
 from tasks.runtime.connections import database
 from tasks.runtime.home import work_folder
@@ -20,16 +30,6 @@ from tasks.runtime.model_cache import device_in_use
 from tasks.runtime.runs import RecordedRun, recorded_run
 from tasks.scoring.power import power_at
 from tasks.scoring.selection import ActiveModel, find_model
-from tasks.training.compare_models import score_comparison_scans
-from tasks.training.growth import GrowthCheck
-from tasks.training.recalibrate import activate
-from tasks.training.retrain import (
-    ComparisonPlan,
-    PromotionResult,
-    deal_roles,
-    decide_promotion,
-    measure_growth,
-)
 from tasks.training.train import Trained
 
 MARKS = Marks()

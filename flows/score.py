@@ -8,7 +8,7 @@ from prefect.runtime import flow_run
 
 from db.repository.runs import recorded_by, with_shards
 from flows.ingest import CHUNK_SIZE, ingest_result
-from flows.private_flow import data, private_flow
+from flows.runtime.private_flow import data, private_flow
 from flows.score_pipeline import TASKS_AT_ONCE, ScoringPipeline, score_chunks
 from flows.score_shards import score_in_shards
 from mriad_model.delivery.pending import NO_FOLDERS, PendingFolders

@@ -8,7 +8,7 @@ from pathlib import Path
 from prefect.exceptions import UnfinishedRun
 from prefect.futures import PrefectFuture
 
-from flows.private_flow import bounded_results
+from flows.runtime.private_flow import bounded_results
 from tasks.intake.ingest import Ingested, ingest_chunk
 from tasks.runtime.progress import tell
 from tasks.scoring.chunks import Chunk, ChunkResult

@@ -16,8 +16,8 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
 from db.repository.runs import shard_of
-from flows.messages import say
-from flows.private_flow import home_parameter, private_flow, worker_context
+from flows.runtime.messages import say
+from flows.runtime.private_flow import home_parameter, private_flow, worker_context
 from flows.score_pipeline import TASKS_AT_ONCE, ScoringPipeline
 from tasks.runtime.connections import database
 from tasks.runtime.home import work_folder, work_of

@@ -6,13 +6,15 @@ from pathlib import Path
 from prefect.runtime import flow_run
 
 from db.entities import Threshold
-from db.repository.models import threshold_by_id
+from db.repository.training.models import threshold_by_id
 from flows.ingest import CHUNK_SIZE, ingest_folder
-from flows.private_flow import private_flow
+from flows.runtime.private_flow import private_flow
 from mriad_model.enums import LabelValue, Policy, Role
 from mriad_model.promotion.power import Power
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.recipe import Recipe
+from tasks.calibration.recalibrate import activate
 from tasks.intake.ingest import Labelling
+from tasks.promotion.candidate_figures import CandidateFigures, compare_candidate
 from tasks.reports.run_report import publish_summary
 from tasks.runtime.connections import database
 from tasks.runtime.home import work_folder
@@ -21,9 +23,7 @@ from tasks.runtime.runs import recorded_run
 from tasks.scoring.power import power_at
 from tasks.scoring.preprocess import preprocess_chunk
 from tasks.scoring.selection import wanted_scans
-from tasks.training.candidate_figures import CandidateFigures, compare_candidate
 from tasks.training.mixtures import mixed_pool
-from tasks.training.recalibrate import activate
 from tasks.training.train import (
     FrozenDataset,
     Trained,
@@ -83,8 +83,9 @@ def train_model(
     """Train `recipe` (JSON) on the healthy scans, draw a threshold, compare, activate it.
 
     With `from_model_id` that model is adapted to healthy scans that are new to it, by the recipe
-    that `mriad_model.detection.adaptation` makes of its own. With `use_abnormal` scans labelled
-    abnormal are learned from as such, with the mask beside each picture or in the folder `masks`.
+    that `mriad_model.detection.training.adaptation` makes of its own. With `use_abnormal` scans
+    labelled abnormal are learned from as such, with the mask beside each picture or in the folder
+    `masks`.
 
     What lies in the home's `healthy` folder is ingested as healthy first. How the model compares
     with the active one decides nothing: a person does, who may leave it inactive.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
-from flows.private_flow import private_flow
+from flows.runtime.private_flow import private_flow
 from tasks.maintenance.verify import replay_decisions
 from tasks.maintenance.verify_report import ReplayReport
 from tasks.reports.run_report import publish_summary

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
-from flows.private_flow import private_flow, worker_context
+from flows.runtime.private_flow import private_flow, worker_context
 from tasks.reports.run_report import publish_summary
 from tasks.reports.weekly_report import WeeklyReport, write_weekly_report
 from tasks.runtime.connections import database

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import postgresql as postgresql_server
 from tests.support.once import made_once
 from tests.support.places import REPOSITORY
-from tests.support.prefect_database import made_database, server_of_session
+from tests.support.processes.prefect_database import made_database, server_of_session
+from tests.support.record import postgresql as postgresql_server
 
 if TYPE_CHECKING:
-    from tests.support.cases import Judge
+    from tests.support.scans.cases import Judge
 
 KAGGLE = REPOSITORY.parent / "shared/data/kaggle253"
 
@@ -58,7 +58,7 @@ def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The hard cases unpacked, a folder each; tests that need them are skipped without."""
-    from tests.support.cases import ARCHIVE, WHY_NOT, unpack
+    from tests.support.scans.cases import ARCHIVE, WHY_NOT, unpack
 
     if not ARCHIVE.is_file():
         pytest.skip(WHY_NOT)
@@ -68,7 +68,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def flair_judge(tmp_path_factory: pytest.TempPathFactory) -> "Judge":
     """A small model of drawn FLAIR heads, with its threshold."""
-    from tests.support.cases import kept_judge, trained_judge
+    from tests.support.scans.cases import kept_judge, trained_judge
 
     def train(folder: Path) -> None:
         trained_judge().keep(folder)
@@ -130,8 +130,8 @@ def trained_once(
     def make(folder: Path) -> None:
         from flows.ingest import ingest_scans
         from flows.train import train_model
-        from mriad_model.built_in_recipes import recipe_named
         from mriad_model.paths import escape_path
+        from mriad_model.recipes.built_in_recipes import recipe_named
         from tasks.intake.ingest import Labelling
         from tasks.runtime.connections import database
         from tasks.runtime.home import prepare_home

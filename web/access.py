@@ -160,7 +160,7 @@ def _mac(secret: bytes, purpose: str, text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class SignIn:
     """Before all pages (ASGI 3): lets in whom it may, and sets the headers of every answer."""
 
     app: ASGIApp

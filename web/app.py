@@ -9,11 +9,10 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from mriad_model.errors import MriadError, NotInRecord, SettingsError
-from web.access import Gate
+from web.access import SignIn
 from web.pages import (
     compare,
     models,
-    pictures,
     population,
     reports,
     review,
@@ -22,9 +21,9 @@ from web.pages import (
     sign_in,
     threshold,
     trends,
-    volumes,
     worklist,
 )
+from web.pages.images import pictures, volumes
 from web.rendering import page
 from web.site import Site
 
@@ -49,7 +48,7 @@ ROUTERS: Final = tuple(
 )
 
 
-def create_app(site: Site) -> Gate:
+def create_app(site: Site) -> SignIn:
     """The pages of a site (ASGI 3)."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
@@ -58,7 +57,7 @@ def create_app(site: Site) -> Gate:
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_exception_handler(MriadError, _refused)
     app.add_exception_handler(HTTPException, _failed)
-    return Gate(app, site.access)
+    return SignIn(app, site.access)
 
 
 def _refused(request: Request, error: Exception) -> HTMLResponse:

@@ -8,7 +8,7 @@ import numpy as np
 
 from db.entities import Finding
 from mriad_model.enums import PICTURES, ScanKind, side_in_words
-from mriad_model.readers.orientation import ENDS, PLANES, orientation
+from mriad_model.readers.volume.orientation import ENDS, PLANES, orientation
 
 TOWARDS: Final = (("R", "L"), ("A", "P"), ("S", "I"))  # + and - of RAS
 

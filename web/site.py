@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from mriad_model.plain_text import printable
 from web.access import Access
-from web.decision_index import DecisionIndex
+from web.worklist.decision_index import DecisionIndex
 
 LARGEST_ID: Final = 2**63 - 1  # what a database takes
 RowId = Annotated[int, InAddress(ge=1, le=LARGEST_ID)]

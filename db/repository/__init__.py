@@ -1,1 +1,1 @@
-"""Every append to the record and every read of it, one file an aggregate."""
+"""Every append to the record and every read of it, by stage, one file an aggregate."""

@@ -18,7 +18,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from flows.messages import say
+from flows.runtime.messages import say
 from mriad_model.enums import NOTICE
 from mriad_model.plain_text import as_csv_cell, printable
 from tasks.runtime.progress import Progress, listening

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flows.cli.console import Cell, show_lines, show_table
-from flows.messages import counted
+from flows.runtime.messages import counted
 
 if TYPE_CHECKING:
-    from mriad_model.evaluation.lesion_metrics import Figure
-    from mriad_model.evaluation.metrics import Interval
+    from mriad_model.evaluation.metrics.lesion_metrics import Figure
+    from mriad_model.evaluation.metrics.scan_metrics import Interval
     from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport
 
 FIGURES = ("auroc", "sensitivity_at_90_specificity", "recall", "specificity", "precision", "f1")

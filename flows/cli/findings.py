@@ -7,7 +7,7 @@ from mriad_model.enums import PICTURES, ScanKind, SideOf, side_in_words
 
 if TYPE_CHECKING:
     from db.entities import Finding
-    from db.repository.scan_details import ScoreDetails
+    from db.repository.reports.scan_details import ScoreDetails
 
 FINDINGS = "Findings under model {model} ({rate:.2g} a healthy scan, of {n} that calibrated)"
 

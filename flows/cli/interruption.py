@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from db.repository.runs import Standing, recorded_by, with_shards
-from flows.messages import counted
+from flows.runtime.messages import counted
 
 SERVICE = "stopped; what its runs recorded stays; mriad up goes on with the rest"
 NOTHING = "stopped; nothing was recorded"

@@ -14,7 +14,7 @@ from flows.cli.documents.scoring import report_document, score_document
 from flows.cli.documents.thresholds import recalibrate_document
 from flows.cli.documents.training import retrain_document, train_document
 from flows.cli.evaluation_lines import show_figures
-from flows.messages import counted, sentence
+from flows.runtime.messages import counted, sentence
 from mriad_model.rejections import group_by_folder, split_rejections
 from mriad_model.shares import with_interval
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from flows.demo import DemoResult
     from flows.evaluate import EvaluationResult
     from flows.ingest import IngestResult
-    from flows.retrain_result import RetrainingResult
+    from flows.runtime.retrain_result import RetrainingResult
     from flows.score import ScoringResult
     from flows.train import TrainingResult
     from mriad_model.datasets.labels import LabelLine
-    from mriad_model.detection.thresholds import ThresholdFit
+    from mriad_model.detection.decisions.thresholds import ThresholdFit
     from mriad_model.promotion.power import Power
     from mriad_model.rejections import RejectedItem
+    from tasks.calibration.thresholds import Proposal
+    from tasks.promotion.candidate_figures import CandidateFigures
     from tasks.reports.weekly_report import WeeklyReport
-    from tasks.training.candidate_figures import CandidateFigures
-    from tasks.training.thresholds import Proposal
 
 FEW_TO_CALIBRATE = 30  # below it a threshold of mean + k sd is a guess
 

@@ -13,16 +13,21 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from flows.cli import flow_commands, maintenance_commands, record_commands, service_commands
+from flows.cli.commands import (
+    flow_commands,
+    maintenance_commands,
+    record_commands,
+    service_commands,
+)
+from flows.cli.commands.draw import draw
+from flows.cli.commands.history import history
+from flows.cli.commands.pseudonym import pseudonym
+from flows.cli.commands.review import review
 from flows.cli.console import show_lines
-from flows.cli.draw import draw
-from flows.cli.history import history
 from flows.cli.interruption import interruption_text
-from flows.cli.pseudonym import pseudonym
-from flows.cli.review import review
-from flows.context import home_in_use
-from flows.messages import leave_to_nobody, say, where_it_happened
-from flows.settings import take_no_code_from_this_folder
+from flows.runtime.context import home_in_use
+from flows.runtime.messages import leave_to_nobody, say, where_it_happened
+from flows.runtime.settings import take_no_code_from_this_folder
 from mriad_model.enums import NOTICE
 from mriad_model.errors import MriadError, SettingsError
 from tasks.runtime.home import plain

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from flows.cli.console import progress_shown
-from flows.context import Context, write_context
-from flows.service.prefect_server import prefect_server
-from flows.settings import Settings, login_name
+from flows.runtime.context import Context, write_context
+from flows.runtime.settings import Settings, login_name
+from flows.service.server.prefect_server import prefect_server
 from mriad_model.enums import Policy
 from mriad_model.errors import SettingsError
 

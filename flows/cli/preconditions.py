@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.entities import Model
-from db.repository.models import active_threshold, model_by_id
 from db.repository.runs import was_cut_off
+from db.repository.training.models import active_threshold, model_by_id
 from flows.cli.options import LARGEST_ID
-from flows.context import Context, folder_name
-from flows.messages import say
-from mriad_model.built_in_recipes import of_epochs, recipe_named
+from flows.runtime.context import Context, folder_name
+from flows.runtime.messages import say
 from mriad_model.datasets.labels import LabelLine, label_from_folder, read_label_lines
 from mriad_model.enums import LabelValue, Policy
 from mriad_model.errors import SettingsError
@@ -27,7 +26,8 @@ from mriad_model.evaluation.listing import (
 from mriad_model.paths import escape_path, unescape_path
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.mask_files import masked_by
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.built_in_recipes import of_epochs, recipe_named
+from mriad_model.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -120,7 +120,7 @@ def _n_files(folder: str) -> int:
 
 def comparator() -> list[str]:
     """PaDiM as flows take a recipe; without its extra none, and a line says so."""
-    from mriad_model.evaluation.padim import MISSING, PADIM, is_installed  # noqa: PLC0415 - torch
+    from mriad_model.evaluation.baselines.padim import MISSING, PADIM, is_installed  # noqa: PLC0415 - torch
 
     if is_installed():
         return [PADIM.to_json()]
@@ -146,7 +146,7 @@ def require_enough_healthy(
         TooFewScans: there are not.
         SettingsError: they are of several contrasts, or the threshold cannot be drawn so.
     """
-    from tasks.training.growth import awaits_labels  # noqa: PLC0415
+    from tasks.promotion.growth import awaits_labels  # noqa: PLC0415
     from tasks.training.healthy_scans import require_trainable  # noqa: PLC0415 - scipy
 
     if not awaits_labels(engine, home, home / "healthy"):

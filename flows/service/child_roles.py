@@ -33,11 +33,11 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType
 from prefect.states import Crashed
 
-from flows.context import Context, child_context
-from flows.messages import where_it_happened
-from flows.service.prefect_server import HEALTH_TIMEOUT_SECONDS, own_server
-from flows.service.server_secret import is_own_server
-from flows.settings import PREFECT_FOLDER
+from flows.runtime.context import Context, child_context
+from flows.runtime.messages import where_it_happened
+from flows.runtime.settings import PREFECT_FOLDER
+from flows.service.server.prefect_server import HEALTH_TIMEOUT_SECONDS, own_server
+from flows.service.server.server_secret import is_own_server
 from mriad_model.errors import MriadError
 from mriad_model.parent_process import kill_with_parent, signal_with_parent
 
@@ -80,14 +80,14 @@ def _ready() -> None:
 
 
 def _server(descriptor: int | None) -> None:
-    from flows.service.server_app import serve
+    from flows.service.server.server_app import serve
 
     assert descriptor is not None
     serve(descriptor)
 
 
 def _serve(place: Context) -> None:
-    from flows.deployments import deployments
+    from flows.runtime.deployments import deployments
 
     served = [each.to_serve() for each in deployments(place.settings)]
     _await_server(place)

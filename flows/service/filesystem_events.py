@@ -24,7 +24,7 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
 
-from flows.messages import say
+from flows.runtime.messages import say
 
 # Not those of opening and reading: our own sweeps would wake us.
 TOLD: list[type[FileSystemEvent]] = [

@@ -21,19 +21,19 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from flows.context import Context, child_context
-from flows.messages import where_it_happened
-from flows.service.server_secret import asked
-from flows.settings import LOOPBACK, Settings, local_port, login_name
+from flows.runtime.context import Context, child_context
+from flows.runtime.messages import where_it_happened
+from flows.runtime.settings import LOOPBACK, Settings, local_port, login_name
+from flows.service.server.server_secret import asked
 from mriad_model.errors import HomeError, MriadError, SettingsError
 from mriad_model.files import write_all_atomically
 from mriad_model.parent_process import kill_with_parent, signal_with_parent
 from tasks.runtime.connections import database
 from tasks.runtime.home import WEB_USED, note_pages_address, proxy_secret, web_secret
 from web.access import PROOF_PATH, Access, proof, secret_of_start, sign_in_token
-from web.decision_index import DecisionIndex
 from web.proxy import TrustedProxy
 from web.site import Site
+from web.worklist.decision_index import DecisionIndex
 
 DEFAULT_PORT: Final = 4280
 NOT_SERVED: Final = "no pages are served here: start them with mriad web, or mriad up"

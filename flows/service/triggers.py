@@ -23,8 +23,8 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled
 
-from flows.messages import say
-from flows.private_flow import home_parameter
+from flows.runtime.messages import say
+from flows.runtime.private_flow import home_parameter
 from mriad_model.errors import MriadError
 
 ON_NEW_SCANS = "score_arrivals/on-new-scans"

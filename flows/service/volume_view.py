@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from flows.context import child_context
+from flows.runtime.context import child_context
 from mriad_model.errors import MriadError
 
 

@@ -11,8 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.context import Context
-from flows.messages import say
+from flows.runtime.context import Context
+from flows.runtime.messages import say
 from flows.service.filesystem_events import Events
 from mriad_model.delivery.settling import SettleTracker
 from tasks.intake.arrivals import known_states, look_all_over, open_states, record_settled

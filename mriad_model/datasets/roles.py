@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from mriad_model.enums import Role
 from mriad_model.errors import SettingsError, TooFewScans
-from mriad_model.recipes import CrossFitting
+from mriad_model.recipes.recipe import CrossFitting
 
 MIN_GROUPS = {Role.TRAIN: 1, Role.VALIDATION: 1, Role.CALIBRATION: 2}
 """Fewest distinct scans a role can do with: a spread needs two."""

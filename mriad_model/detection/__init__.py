@@ -1,1 +1,1 @@
-"""From prepared slices to a score: networks, training, anomaly maps, thresholds, drift."""
+"""From prepared slices to a score and a decision: networks, training, maps, thresholds, gates."""

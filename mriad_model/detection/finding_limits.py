@@ -19,7 +19,7 @@ from mriad_model.detection.findings import (
 from mriad_model.detection.scan_findings import finding_counts
 from mriad_model.detection.scan_scores import ScanScores
 from mriad_model.preprocessing.slices import PreparedScan
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)

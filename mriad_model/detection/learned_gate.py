@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mriad_model.detection.devices import repeatable, resolve_device
-from mriad_model.detection.gate import Gate, fit_gate
-from mriad_model.detection.head_gate import HeadGate
+from mriad_model.detection.decisions.gate import Gate, fit_gate
+from mriad_model.detection.decisions.head_gate import HeadGate
 from mriad_model.detection.model import FittedModel
+from mriad_model.detection.networks.devices import repeatable, resolve_device
 from mriad_model.preprocessing.slices import SliceBatch, joined
 
 

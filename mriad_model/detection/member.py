@@ -1,7 +1,7 @@
 """A member of a model: what was learned of some healthy slices. A plain model has one.
 
-With cross-fitting (`mriad_model.recipes.CrossFitting`) a model has several, each learned without
-one fold of the healthy scans.
+With cross-fitting (`mriad_model.recipes.recipe.CrossFitting`) a model has several, each
+learned without one fold of the healthy scans.
 """
 
 import math
@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mriad_model.detection.anomaly_maps import (
+from mriad_model.detection.detectors import detector_of
+from mriad_model.detection.detectors.detector import Detector, HealthySlices
+from mriad_model.detection.maps.anomaly_maps import (
     Normalisation,
     Scored,
     SliceLevels,
@@ -22,14 +24,12 @@ from mriad_model.detection.anomaly_maps import (
     standard_of,
     standardised,
 )
-from mriad_model.detection.detectors import detector_of
-from mriad_model.detection.detectors.detector import Detector, HealthySlices
-from mriad_model.detection.devices import repeatable
-from mriad_model.detection.training import TrainingSummary
+from mriad_model.detection.networks.devices import repeatable
+from mriad_model.detection.training.autoencoder_training import TrainingSummary
 from mriad_model.errors import SettingsError
 from mriad_model.preprocessing.foreground import interiors
 from mriad_model.preprocessing.slices import SliceBatch, shrunk
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.recipe import Recipe
 
 Maps = dict[str, NDArray[np.float32]]  # detector's name -> (N, S, S)
 

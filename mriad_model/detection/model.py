@@ -11,12 +11,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from mriad_model.detection.anomaly_maps import Normalisation, Scored
+from mriad_model.detection.decisions.gate import Gate
+from mriad_model.detection.decisions.head_gate import HeadGate
 from mriad_model.detection.detectors import detector_of
 from mriad_model.detection.detectors.detector import Detector, HealthySlices
-from mriad_model.detection.devices import repeatable, resolve_device
-from mriad_model.detection.gate import Gate
-from mriad_model.detection.head_gate import HeadGate
+from mriad_model.detection.maps.anomaly_maps import Normalisation, Scored
 from mriad_model.detection.member import (
     FittedMember,
     Member,
@@ -36,11 +35,12 @@ from mriad_model.detection.model_file import (
     standard_spreads,
     training_figures,
 )
-from mriad_model.detection.positives import Positives
-from mriad_model.detection.training import Epoch, TrainingSummary
+from mriad_model.detection.networks.devices import repeatable, resolve_device
+from mriad_model.detection.training.autoencoder_training import Epoch, TrainingSummary
+from mriad_model.detection.training.positives import Positives
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.recipe import Recipe
 
 GATE = "gate."  # prefix of the gate's tensors
 USUAL = "usual"  # prefix of the tensors that standardise

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from mriad_model.detection.findings import FindingLimits, MapPart, counts_of, map_parts
 from mriad_model.detection.scan_scores import ScanScores
 from mriad_model.enums import Side
-from mriad_model.normative.poses import placed_heads
-from mriad_model.normative.resampling import inverse
+from mriad_model.normative.registration.poses import placed_heads
+from mriad_model.normative.registration.resampling import inverse
 from mriad_model.preprocessing.slices import PreparedScan, shrunk
 from mriad_model.preprocessing.slicing import ras_of
 from mriad_model.readers.images.reading import ImageScan
 from mriad_model.readers.scan_types import ReadScan
-from mriad_model.recipes import Plane
+from mriad_model.recipes.recipe import Plane
 
 MIDLINE_MM, MIDLINE_SHARE = 3.5, 0.02  # of it, and of a picture's square: neither left nor right
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.detection.anomaly_maps import Scored
+from mriad_model.detection.decisions.verdicts import is_refused
+from mriad_model.detection.maps.anomaly_maps import Scored
 from mriad_model.detection.model import FittedModel
-from mriad_model.detection.verdicts import is_refused
 from mriad_model.preprocessing.slices import PreparedScan, joined
-from mriad_model.recipes import ScanScore, VolumeRecipe
+from mriad_model.recipes.recipe import ScanScore, VolumeRecipe
 
 REACH = 3.0  # sigmas at which the Gaussian across slices is cut off
 

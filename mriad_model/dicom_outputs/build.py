@@ -11,7 +11,7 @@ from mriad_model.dicom_outputs.source import study_of
 from mriad_model.dicom_outputs.structured_report import report
 from mriad_model.enums import HeatmapKind, RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.checks import rejecting
+from mriad_model.readers.volume.checks import rejecting
 
 
 def objects_of(job: OutputJob) -> dict[HeatmapKind, bytes]:

@@ -25,7 +25,7 @@ from mriad_model.dicom_outputs.references import references
 from mriad_model.dicom_outputs.source import Study, without_patient
 from mriad_model.enums import NOTICE, HeatmapKind
 from mriad_model.readers.dicom.frames import Frame
-from mriad_model.readers.geometry import voxel_spacing
+from mriad_model.readers.volume.geometry import voxel_spacing
 
 KIND = HeatmapKind.SEGMENTATION
 LABEL = "Unlike healthy (research use only)"

@@ -10,11 +10,11 @@ from pydicom.valuerep import validate_value
 
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.checks import require
 from mriad_model.readers.dicom import tags
 from mriad_model.readers.dicom.file import read_header
 from mriad_model.readers.dicom.series import Series
-from mriad_model.readers.volumes import VolumeLimits
+from mriad_model.readers.volume.checks import require
+from mriad_model.readers.volume.volumes import VolumeLimits
 
 # Of the patient, patient study, general study and frame of reference modules (PS3.3, C.7).
 TYPE_2 = (

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from mriad_model.built_in_recipes import AUTOENCODER, VOLUME_AUTOENCODER
 from mriad_model.datasets.duplicates import Fingerprint, fingerprint, twin_groups
 from mriad_model.datasets.roles import joined_groups
 from mriad_model.enums import LabelValue, RejectionReason
 from mriad_model.errors import ModelFileError, NoScans, RejectedFile
-from mriad_model.evaluation.baselines import FileFeatures, file_features
-from mriad_model.evaluation.untrained import UntrainedScores, untrained_scores
+from mriad_model.evaluation.baselines.metadata import FileFeatures, file_features
+from mriad_model.evaluation.baselines.untrained import UntrainedScores, untrained_scores
 from mriad_model.preprocessing.prepared_file import from_arrays, to_arrays
 from mriad_model.preprocessing.scan_slices import prepare_scan, shown_slice, training_slices
 from mriad_model.preprocessing.slices import PreparedScan, SliceBatch, joined
 from mriad_model.readers.images.reading import ImageScan
 from mriad_model.readers.scan_types import ReadScan
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.built_in_recipes import AUTOENCODER, VOLUME_AUTOENCODER
+from mriad_model.recipes.recipe import Recipe
 
 METADATA_KEY = "mriad-evaluation"
 

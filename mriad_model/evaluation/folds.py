@@ -9,20 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mriad_model.datasets.roles import fold_roles
+from mriad_model.detection.decisions.gate import Gate
+from mriad_model.detection.decisions.head_gate import HeadGate
+from mriad_model.detection.decisions.thresholds import ThresholdFit, fit_threshold
+from mriad_model.detection.decisions.verdicts import Evidence, judge, line_of
 from mriad_model.detection.finding_limits import FindingCounts
 from mriad_model.detection.findings import FindingLimits
-from mriad_model.detection.gate import Gate
-from mriad_model.detection.head_gate import HeadGate
 from mriad_model.detection.learned_gate import learned_gate
 from mriad_model.detection.model import FittedModel, fit, fit_folds
 from mriad_model.detection.scan_scores import ScanScores, largest_of_scans, scans_of_slices
-from mriad_model.detection.thresholds import ThresholdFit, fit_threshold
-from mriad_model.detection.training import Epoch
-from mriad_model.detection.verdicts import Evidence, judge, line_of
+from mriad_model.detection.training.autoencoder_training import Epoch
 from mriad_model.enums import Role, Verdict
-from mriad_model.evaluation.baselines import baseline_scores, signed_scores
+from mriad_model.evaluation.baselines.metadata import baseline_scores, signed_scores
+from mriad_model.evaluation.baselines.untrained import UNTRAINED
 from mriad_model.evaluation.dataset import EvaluationData
-from mriad_model.evaluation.lesions import FoldLesions, measure_lesions
+from mriad_model.evaluation.lesion_maps import FoldLesions, measure_lesions
+from mriad_model.evaluation.metrics.roc import FoldScores
 from mriad_model.evaluation.protocol import (
     EvaluationPlan,
     EvaluationProtocol,
@@ -31,10 +33,8 @@ from mriad_model.evaluation.protocol import (
     split,
 )
 from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind, ScoreRow
-from mriad_model.evaluation.roc import FoldScores
-from mriad_model.evaluation.untrained import UNTRAINED
 from mriad_model.preprocessing.slices import SliceBatch, joined
-from mriad_model.recipes import CrossFitting, Recipe
+from mriad_model.recipes.recipe import CrossFitting, Recipe
 
 Scores = NDArray[np.float64]
 TOGETHER = 256  # slices that a model scores at a time

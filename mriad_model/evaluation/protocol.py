@@ -12,12 +12,12 @@ from mriad_model.datasets.roles import (
     grouped_folds,
     is_cross_fitted,
 )
-from mriad_model.detection.thresholds import DEFAULT_SIGMAS
+from mriad_model.detection.decisions.thresholds import DEFAULT_SIGMAS
 from mriad_model.enums import PICTURES, LabelValue, Policy, Role
 from mriad_model.errors import SettingsError, TooFewScans
 from mriad_model.evaluation.dataset import EvaluationData
-from mriad_model.evaluation.roc import turns
-from mriad_model.recipes import CrossFitting, Recipe
+from mriad_model.evaluation.metrics.roc import turns
+from mriad_model.recipes.recipe import CrossFitting, Recipe
 
 
 class EvaluationProtocol(StrEnum):

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from mriad_model.detection.training import Epoch, TrainingSummary
+from mriad_model.detection.training.autoencoder_training import Epoch, TrainingSummary
 from mriad_model.errors import SettingsError
-from mriad_model.evaluation.lesions import FoldLesions, restored
+from mriad_model.evaluation.lesion_maps import FoldLesions, restored
+from mriad_model.evaluation.metrics.roc import FoldScores
 from mriad_model.evaluation.protocol import EvaluationProtocol
-from mriad_model.evaluation.roc import FoldScores
 
 MODEL_ROW = "model"
 

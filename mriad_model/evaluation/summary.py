@@ -8,13 +8,14 @@ import numpy as np
 
 from mriad_model.enums import LabelValue, Verdict
 from mriad_model.errors import NoScans
-from mriad_model.evaluation.lesion_metrics import (
+from mriad_model.evaluation.metrics.lesion_metrics import (
     Figure,
     LesionMetrics,
     lesion_metrics,
     stratified_auroc,
 )
-from mriad_model.evaluation.metrics import (
+from mriad_model.evaluation.metrics.roc import FoldScores, dealt
+from mriad_model.evaluation.metrics.scan_metrics import (
     RESAMPLES,
     Advantage,
     Metrics,
@@ -23,10 +24,9 @@ from mriad_model.evaluation.metrics import (
     measure,
     roc_band,
 )
+from mriad_model.evaluation.metrics.verdict_shares import promised_rate, verdict_shares
 from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind
-from mriad_model.evaluation.roc import FoldScores, dealt
-from mriad_model.evaluation.verdict_shares import promised_rate, verdict_shares
 
 MEMORISATION = "memorisation: train, threshold and test are the same images"
 

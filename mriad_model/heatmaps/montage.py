@@ -10,7 +10,7 @@ from mriad_model.heatmaps.captions import FAINT_INK, INK, NOT_SCORABLE, PAPER, f
 from mriad_model.heatmaps.overlay import ColourScale, Picture, bar, blended, encode
 from mriad_model.preprocessing.slices import Placement, PreparedScan, restore
 from mriad_model.preprocessing.slicing import LEVELS, NativeSlices
-from mriad_model.recipes import Plane
+from mriad_model.recipes.recipe import Plane
 
 TILES, COLUMNS = 6, 3
 TILE = 320  # pixels a side

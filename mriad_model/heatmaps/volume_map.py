@@ -13,8 +13,8 @@ from mriad_model.enums import NOTICE
 from mriad_model.heatmaps.overlay import ColourScale
 from mriad_model.preprocessing.slices import PreparedScan, restore
 from mriad_model.preprocessing.slicing import onto_volume
-from mriad_model.readers.volumes import Volume
-from mriad_model.recipes import Plane
+from mriad_model.readers.volume.volumes import Volume
+from mriad_model.recipes.recipe import Plane
 
 COMPRESSION = 1  # of gzip: higher levels take several times as long for a few percent
 COMMENT = 6  # code of a NIfTI header extension that holds plain text

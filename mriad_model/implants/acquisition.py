@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.implants.site import COLUMNS, MIDDLE, ROWS, SIDE, Floats, blurred, smooth_noise
+from mriad_model.implants.place import COLUMNS, MIDDLE, ROWS, SIDE, Floats, blurred, smooth_noise
 
 Mask = NDArray[np.bool_]
 DEGREES, STRETCH = 4.0, 0.1  # rotation and log of the scale along each axis, uniform in ±

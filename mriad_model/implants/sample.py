@@ -16,16 +16,16 @@ from mriad_model.implants.acquisition import (
     rescaled,
 )
 from mriad_model.implants.focal import Implant, inversion, scaling, shift, solid, spots
+from mriad_model.implants.kinds import Kind, Mixture
 from mriad_model.implants.masses import mass, mass_effect, ring
-from mriad_model.implants.mixtures import Kind, Mixture
-from mriad_model.implants.site import Floats, Site, blurred, draw_site
+from mriad_model.implants.place import Floats, Place, blurred, draw_place
 from mriad_model.implants.textures import foreign, noise, smear
 
 Mask = NDArray[np.bool_]
 VISIBLE = 0.04  # least change of grey values, blurred by 1.2 pixels, that is labelled
 DEEP = 0.35  # of the greatest depth: heads without such a place get no implant
 
-DRAW: Final[Mapping[Kind, Callable[[np.random.Generator, Site, Mixture], Implant]]] = {
+DRAW: Final[Mapping[Kind, Callable[[np.random.Generator, Place, Mixture], Implant]]] = {
     Kind.SOLID: solid,
     Kind.SHIFT: shift,
     Kind.SCALING: scaling,
@@ -94,8 +94,8 @@ def implanted(
         kind = kinds[int(rng.choice(len(kinds), p=chances / chances.sum()))]
         donor = donors[rng.integers(len(donors))]
         donor = np.ascontiguousarray(donor[:, ::-1] if rng.random() < 0.5 else donor)
-        site = draw_site(rng, changed, donor, depth, mixture.radii, mixture.midline)
-        changed, own = DRAW[kind](rng, site, mixture)
+        place = draw_place(rng, changed, donor, depth, mixture.radii, mixture.midline)
+        changed, own = DRAW[kind](rng, place, mixture)
         alpha = np.maximum(alpha, own)
     seen = blurred(np.abs(changed - image), 1.2) > VISIBLE
     return np.asarray(changed, np.float32), (alpha > 0.5) & seen

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter
 
-from mriad_model.normative.frame import SPACING, Floats, SliceStack, evened
 from mriad_model.normative.intensity import corrected
-from mriad_model.normative.registration import Registration, largest_part, otsu
-from mriad_model.normative.resampling import onto_frame
-from mriad_model.normative.template import Template
+from mriad_model.normative.registration.affine import Registration, largest_part, otsu
+from mriad_model.normative.registration.frame import SPACING, Floats, SliceStack, evened
+from mriad_model.normative.registration.resampling import onto_frame
+from mriad_model.normative.registration.template import Template
 
 EDGE = 0.35  # of the grey value that parts head from air; scalp and fluid are dark
 SMOOTHING = (0.4, 0.6, 0.6)  # voxels

@@ -6,8 +6,8 @@ from itertools import product
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from mriad_model.normative.frame import SHAPE, Floats, Matrix
-from mriad_model.normative.template import Template
+from mriad_model.normative.registration.frame import SHAPE, Floats, Matrix
+from mriad_model.normative.registration.template import Template
 
 ORDER = 3  # of the field's polynomial, in the logarithm
 STIFFNESS = 30.0  # of its terms, times their degree squared: against a field that paints a lesion

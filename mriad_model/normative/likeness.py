@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from mriad_model.normative.frame import SHAPE, SPACING, Floats
-from mriad_model.normative.template import NECK, Template
+from mriad_model.normative.registration.frame import SHAPE, SPACING, Floats
+from mriad_model.normative.registration.template import NECK, Template
 
 FINE, COARSE = 3.0, 10.0  # mm, Gaussian sigmas between which structure counts
 SMOOTHING = (0.9, 0.8, 0.8)  # voxels, of grey values

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter
 
-from mriad_model.normative.frame import SHAPE, Floats
+from mriad_model.normative.registration.frame import SHAPE, Floats
 
 FEATURES: Final = ("brightness", "asymmetry", "coarse")
 FINE, COARSE = (0.9, 0.8, 0.8), (2.0, 2.0, 2.0)  # Gaussian sigmas, voxels

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mriad_model.enums import RejectionReason
 from mriad_model.preprocessing.slicing import SlicedVolume
-from mriad_model.readers.checks import require
+from mriad_model.readers.volume.checks import require
 
 # mm, of the largest and the second side of what stands out of the air. A brain of 24 weeks measures
 # about 70 x 50, a large head 230 x 180; with neck and shoulders 450 x 350.

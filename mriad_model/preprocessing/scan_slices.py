@@ -9,7 +9,7 @@ from mriad_model.preprocessing.slicing import cut
 from mriad_model.preprocessing.volumes import prepare_volume
 from mriad_model.readers.images.reading import ImageScan
 from mriad_model.readers.scan_types import ReadScan, StoredScan
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.recipe import Recipe
 
 
 def prepare_scan(scan: ReadScan, recipe: Recipe) -> PreparedScan:

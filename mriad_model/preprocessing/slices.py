@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mriad_model.errors import NoScans, SettingsError
 from mriad_model.preprocessing.foreground import Box, bounding_box, head_mask
 from mriad_model.preprocessing.percentiles import percentiles
-from mriad_model.recipes import Framing, Intensity, Preprocessing
+from mriad_model.recipes.recipe import Framing, Intensity, Preprocessing
 
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 WORKING_SCALE = 3  # longest side at which the head is looked for, in prepared sides
@@ -47,7 +47,7 @@ class SliceBatch:
     images: NDArray[np.float32]  # (N, S, S) in [0, 1]
     masks: NDArray[np.bool_]  # (N, S, S)
     levels: NDArray[np.float32] | None = None  # (N,) mm below their volumes' tops; None: pictures
-    # (N, 15), see `mriad_model.normative.poses`; None where heads are not registered
+    # (N, 15), see `mriad_model.normative.registration.poses`; None where heads are not registered
     poses: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:

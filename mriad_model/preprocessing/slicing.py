@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
 from mriad_model.preprocessing.air import without_padding
-from mriad_model.readers.geometry import Voxels, canonical, canonical_affine, voxel_spacing
-from mriad_model.readers.volumes import Volume
-from mriad_model.recipes import Plane, Slicing
+from mriad_model.readers.volume.geometry import Voxels, canonical, canonical_affine, voxel_spacing
+from mriad_model.readers.volume.volumes import Volume
+from mriad_model.recipes.recipe import Plane, Slicing
 
 # Of a canonical volume (R, A, S): the axis that is cut across, the slice's rows, its columns.
 AXES = {Plane.AXIAL: (2, 1, 0), Plane.CORONAL: (1, 2, 0), Plane.SAGITTAL: (0, 2, 1)}

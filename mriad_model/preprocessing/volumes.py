@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import SettingsError
-from mriad_model.normative.drawn import drawn_templates
-from mriad_model.normative.frame import SliceStack, evened
-from mriad_model.normative.poses import poses_of
-from mriad_model.normative.registration import capped, register
+from mriad_model.normative.registration.affine import capped, register
+from mriad_model.normative.registration.frame import SliceStack, evened
+from mriad_model.normative.registration.mean_heads import drawn_templates
+from mriad_model.normative.registration.poses import poses_of
 from mriad_model.preprocessing.foreground import bounding_box, head_mask, interiors
 from mriad_model.preprocessing.head_coverage import require_head_size, require_top
 from mriad_model.preprocessing.slices import (
@@ -21,10 +21,10 @@ from mriad_model.preprocessing.slices import (
     working_size,
 )
 from mriad_model.preprocessing.slicing import AXES, SlicedVolume, cut, pixel_side
-from mriad_model.readers.checks import require
-from mriad_model.readers.geometry import canonical, canonical_affine
-from mriad_model.readers.volumes import Volume
-from mriad_model.recipes import Plane, Recipe, VolumeRecipe
+from mriad_model.readers.volume.checks import require
+from mriad_model.readers.volume.geometry import canonical, canonical_affine
+from mriad_model.readers.volume.volumes import Volume
+from mriad_model.recipes.recipe import Plane, Recipe, VolumeRecipe
 
 SHOWN = (0.5, 99.8)  # percentiles of what is inside the head, for a screen
 # Correlation with a drawn mean head. Healthy adults of one scanner have 0.70 to 0.80, with infarcts

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.detection.thresholds import fit_threshold, verdict
+from mriad_model.detection.decisions.thresholds import fit_threshold, verdict
 from mriad_model.enums import Policy, Verdict
 from mriad_model.errors import ThresholdUndefined
 from mriad_model.shares import in_percent

@@ -22,10 +22,10 @@ from mriad_model.preprocessing.foreground import bounding_box, head_mask
 from mriad_model.preprocessing.slices import Pixels
 from mriad_model.preprocessing.slicing import cut
 from mriad_model.promotion.power import ImplantKind
-from mriad_model.readers.geometry import canonical, canonical_affine, voxel_spacing
 from mriad_model.readers.images.reading import ImageScan
 from mriad_model.readers.scan_types import ReadScan
-from mriad_model.readers.volumes import Volume
+from mriad_model.readers.volume.geometry import canonical, canonical_affine, voxel_spacing
+from mriad_model.readers.volume.volumes import Volume
 
 HEAD_LENGTH = 190.0  # mm, the longer side of a head; pictures say nothing of their scale
 DEPTH = 0.3  # of the way from the head's edge to its middle: where lesions' middles lie

@@ -18,7 +18,7 @@ from enum import StrEnum
 from statistics import NormalDist
 from typing import Any, Final
 
-from mriad_model.detection.thresholds import CONFIDENCE, verdict
+from mriad_model.detection.decisions.thresholds import CONFIDENCE, verdict
 from mriad_model.enums import Verdict
 from mriad_model.shares import in_percent, with_interval
 

@@ -12,7 +12,7 @@ from mriad_model.readers.dicom.series import Series, series_of
 from mriad_model.readers.folders import FoundFile
 from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.readers.signatures import volume_kind
-from mriad_model.readers.volumes import VolumeLimits
+from mriad_model.readers.volume.volumes import VolumeLimits
 
 TOGETHER = 32  # files in one message: a header takes a millisecond, a message a third of one
 

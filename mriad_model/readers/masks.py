@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.checks import require
-from mriad_model.readers.geometry import Affine, Voxels, canonical, canonical_affine
 from mriad_model.readers.images.reading import read_pixels
 from mriad_model.readers.nifti.reading import read_nifti_grid
 from mriad_model.readers.signatures import volume_kind
-from mriad_model.readers.volume_identity import identity_of
-from mriad_model.readers.volumes import MOST_LABELS, Volume
+from mriad_model.readers.volume.checks import require
+from mriad_model.readers.volume.geometry import Affine, Voxels, canonical, canonical_affine
+from mriad_model.readers.volume.volume_identity import identity_of
+from mriad_model.readers.volume.volumes import MOST_LABELS, Volume
 
 SAME_PLACE = 0.1  # mm that the corners of one grid may be off the other's
 

@@ -3,8 +3,8 @@
 from typing import TypeAlias
 
 from mriad_model.readers.images.reading import ImageScan, StoredImage
+from mriad_model.readers.volume.volumes import Volume
 from mriad_model.readers.volume_files import StoredVolume
-from mriad_model.readers.volumes import Volume
 
 ReadScan: TypeAlias = ImageScan | Volume
 StoredScan: TypeAlias = StoredImage | StoredVolume

@@ -11,8 +11,8 @@ from mriad_model.files import PRIVATE_FILE
 from mriad_model.readers.contents import VolumeSource
 from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.nifti.reading import read_nifti
-from mriad_model.readers.volume_identity import Identity
-from mriad_model.readers.volumes import Origin, Volume
+from mriad_model.readers.volume.volume_identity import Identity
+from mriad_model.readers.volume.volumes import Origin, Volume
 
 
 @dataclass(frozen=True, slots=True)

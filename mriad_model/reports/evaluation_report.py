@@ -4,12 +4,17 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from mriad_model.evaluation.lesion_metrics import Figure, LesionMetrics
-from mriad_model.evaluation.metrics import Advantage, Interval
-from mriad_model.evaluation.plots import confusion_plot, roc_plot, score_histogram, training_plot
+from mriad_model.evaluation.metrics.lesion_metrics import Figure, LesionMetrics
+from mriad_model.evaluation.metrics.plots import (
+    confusion_plot,
+    roc_plot,
+    score_histogram,
+    training_plot,
+)
+from mriad_model.evaluation.metrics.scan_metrics import Advantage, Interval
 from mriad_model.evaluation.results import RowKind
 from mriad_model.evaluation.summary import MEMORISATION, EvaluatedRow, EvaluationReport
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.recipe import Recipe
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.page import Provenance, address, by_reason, capped, render
 

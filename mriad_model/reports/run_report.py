@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mriad_model.delivery.pending import NO_FOLDERS, PendingFolders
-from mriad_model.detection.thresholds import FALSE_DISCOVERY_RATE, calibration_needed
+from mriad_model.detection.decisions.thresholds import FALSE_DISCOVERY_RATE, calibration_needed
 from mriad_model.enums import DecisionReason, Verdict
 from mriad_model.reasons import reason_text
 from mriad_model.rejections import RejectedItem

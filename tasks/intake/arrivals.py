@@ -12,9 +12,9 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Engine
 
 from db.entities import Arrival
-from db.repository import arrivals as arrivals_records
-from db.repository.arrivals import append_arrivals, arrivals_by_path, open_arrivals
-from db.repository.rejections import append_rejections
+from db.repository.intake import arrivals as arrivals_records
+from db.repository.intake.arrivals import append_arrivals, arrivals_by_path, open_arrivals
+from db.repository.intake.rejections import append_rejections
 from db.timestamps import now, written
 from mriad_model.delivery.pending import (
     NO_FOLDERS,

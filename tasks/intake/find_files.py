@@ -9,9 +9,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from db.entities import Rejection
-from db.repository.rejections import append_rejections, rejected_files
-from db.repository.scans import scans_by_id
-from db.repository.sightings import FileKey, known_files
+from db.repository.intake.rejections import append_rejections, rejected_files
+from db.repository.intake.scans import scans_by_id
+from db.repository.intake.sightings import FileKey, known_files
 from db.timestamps import now
 from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import RejectedFile

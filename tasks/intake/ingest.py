@@ -10,9 +10,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from db.entities import Label, Scan, Sighting
-from db.repository.labels import append_labels
-from db.repository.rejections import append_rejections
-from db.repository.scans import register_scans
+from db.repository.intake.labels import append_labels
+from db.repository.intake.rejections import append_rejections
+from db.repository.intake.scans import register_scans
 from db.timestamps import now
 from mriad_model.datasets.labels import label_from_folder, read_label_csv
 from mriad_model.enums import LabelSource, LabelValue, RejectionReason

@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from db.entities import Rejection
-from db.repository.rejections import rejections_of
+from db.repository.intake.rejections import rejections_of
+from db.repository.intake.sightings import n_files_at
 from db.repository.runs import with_shards
-from db.repository.sightings import n_files_at
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import NoScans, RejectedFile
 from mriad_model.files import sha256_of

@@ -20,7 +20,7 @@ from db.engine.connect import open_record
 from db.engine.integrity import counts
 from db.engine.sqlite import DATABASE
 from db.entities import Model
-from db.repository import models as models_records
+from db.repository.training import models as models_records
 from db.timestamps import now
 from mriad_model.enums import NOTICE
 from mriad_model.errors import HomeError

@@ -18,9 +18,9 @@ from db.engine import chain_head as heads
 from db.engine.chain_head import Head
 from db.engine.integrity import Counts, RecordedFile
 from db.entities import Arrival, Run
-from db.repository import arrivals as arrivals_records
-from db.repository import models as models_records
-from db.repository.scans import has_pseudonyms
+from db.repository.intake import arrivals as arrivals_records
+from db.repository.intake.scans import has_pseudonyms
+from db.repository.training import models as models_records
 from mriad_model.files import sha256_of
 from mriad_model.paths import recorded_path, source_path
 from tasks.runtime.home import SITE_KEY, plain

@@ -9,16 +9,16 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from db.repository.decisions import count_decisions
-from db.repository.models import current_threshold, model_folds
+from db.repository.intake.sightings import ScanFiles
+from db.repository.reports.scan_details import Replay, decisions_for_replay
 from db.repository.runs import run_by_id
-from db.repository.scan_details import Replay, decisions_for_replay
-from db.repository.sightings import ScanFiles
-from mriad_model.detection.thresholds import verdict
-from mriad_model.detection.verdicts import Evidence
+from db.repository.scoring.decisions import count_decisions
+from db.repository.training.models import current_threshold, model_folds
+from mriad_model.detection.decisions.thresholds import verdict
+from mriad_model.detection.decisions.verdicts import Evidence
 from mriad_model.errors import ModelFileError, RejectedFile, ThresholdUndefined
 from mriad_model.paths import source_path
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.recipe import Recipe
 from tasks.maintenance.verify_findings import wrong_findings
 from tasks.maintenance.verify_maps import wrong_maps
 from tasks.maintenance.verify_model import Foundations
@@ -40,7 +40,7 @@ from tasks.runtime.progress import tell
 from tasks.runtime.runs import library_versions
 from tasks.runtime.source_files import LocatedScan, read_again
 from tasks.runtime.workspace import Workspace
-from tasks.scoring.calibration import finding_limits_of
+from tasks.scoring.calibration_scores import finding_limits_of
 from tasks.scoring.judge import Judge
 from tasks.scoring.model_scores import ModelScore, score_and_draw
 from tasks.scoring.preprocess import PreparedItem, prepare_outcomes

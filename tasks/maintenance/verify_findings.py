@@ -4,7 +4,7 @@ import math
 from typing import Final
 
 from db.entities import Finding
-from db.repository.scan_details import Replay
+from db.repository.reports.scan_details import Replay
 from mriad_model.detection.scan_findings import ScanFinding
 from tasks.maintenance.verify_report import TOLERANCE, Alike, ReplayReport
 from tasks.scoring.model_scores import ModelScore

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from db.entities import Heatmap
-from db.repository.scan_details import Replay
+from db.repository.reports.scan_details import Replay
 from mriad_model.enums import HeatmapKind
 from mriad_model.files import sha256_of
 from mriad_model.heatmaps.volume_map import on_one_grid

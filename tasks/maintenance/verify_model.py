@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from db.entities import Model, Threshold
-from db.repository.models import model_folds
-from db.repository.scan_details import ScoreDetails, recorded_scores
-from db.repository.scores import StoredScore
-from db.repository.sightings import ScanFiles, scan_files
+from db.repository.intake.sightings import ScanFiles, scan_files
+from db.repository.reports.scan_details import ScoreDetails, recorded_scores
+from db.repository.scoring.scores import StoredScore
+from db.repository.training.models import model_folds
+from mriad_model.detection.decisions.thresholds import fit_threshold
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores, score_scans
-from mriad_model.detection.thresholds import fit_threshold
 from mriad_model.errors import ModelFileError, RejectedFile, SettingsError, ThresholdUndefined
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.recipe import Recipe
 from tasks.maintenance.verify_report import Alike, Fault, ReplayReport, alike, all_alike
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database
@@ -23,7 +23,7 @@ from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import tell
 from tasks.runtime.source_files import LocatedScan, read_again
 from tasks.runtime.workspace import Workspace
-from tasks.scoring.calibration import Calibration, calibration_of
+from tasks.scoring.calibration_scores import Calibration, calibration_of
 from tasks.scoring.preprocess import prepare_outcomes
 
 CHUNK = 256  # slices

@@ -5,9 +5,9 @@ import json
 from sqlalchemy import Engine
 
 from db.entities import Comparison
-from db.repository.comparisons import comparisons
-from db.repository.models import activations, current_threshold, threshold_by_id
 from db.repository.runs import runs_ended
+from db.repository.training.comparisons import comparisons
+from db.repository.training.models import activations, current_threshold, threshold_by_id
 from mriad_model.enums import RunStatus
 from mriad_model.reports.changes import (
     ActiveNow,

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from db.entities import Threshold
-from db.repository.labels import healthy_pool
-from db.repository.models import dataset_roles, lineage, model_by_id
-from db.repository.reviews import standing_reviews
-from db.repository.scans import scans_by_id
-from db.repository.scores import stored_scores
-from mriad_model.detection.thresholds import promised_rate
-from mriad_model.detection.verdicts import is_refused
+from db.repository.intake.labels import healthy_pool
+from db.repository.intake.scans import scans_by_id
+from db.repository.reports.reviews import standing_reviews
+from db.repository.scoring.scores import stored_scores
+from db.repository.training.models import dataset_roles, lineage, model_by_id
+from mriad_model.detection.decisions.thresholds import promised_rate
+from mriad_model.detection.decisions.verdicts import is_refused
 from mriad_model.enums import LabelSource, ReviewVerdict
 from mriad_model.reports.run_report import HealthyFlagged
 from mriad_model.shares import with_interval

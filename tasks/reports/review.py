@@ -9,8 +9,8 @@ from typing import Final
 from sqlalchemy import Engine
 
 from db.entities import Label, Review
-from db.repository.history import DecisionRow
-from db.repository.reviews import append_review, withdraw_review
+from db.repository.reports.history import DecisionRow
+from db.repository.reports.reviews import append_review, withdraw_review
 from db.timestamps import now
 from mriad_model.enums import LabelSource, LabelValue, ReviewVerdict
 from mriad_model.errors import SettingsError

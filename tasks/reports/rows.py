@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from db.entities import Finding, FindingLimit, Scan, Threshold
-from db.repository.findings import finding_limit
-from db.repository.history import DecisionRow
-from db.repository.models import activations, model_by_id, threshold_by_id
+from db.repository.reports.history import DecisionRow
+from db.repository.scoring.findings import finding_limit
+from db.repository.training.models import activations, model_by_id, threshold_by_id
 from mriad_model.delivery.pending import PendingFolders
 from mriad_model.enums import (
     PICTURES,

@@ -12,17 +12,17 @@ from prefect.cache_policies import NO_CACHE
 
 from db.engine.chain_head import head
 from db.entities import Report
-from db.repository import reports as reports_records
-from db.repository.findings import findings_of_decisions
-from db.repository.history import DecisionRow, decided_in, tally
-from db.repository.models import threshold_by_id
-from db.repository.reports import append_report, last_report_time, report_of_run
+from db.repository.intake.scans import scans_by_id
+from db.repository.reports import reports as reports_records
+from db.repository.reports.history import DecisionRow, decided_in, tally
+from db.repository.reports.reports import append_report, last_report_time, report_of_run
 from db.repository.runs import interrupted_runs, run_by_id, with_shards
-from db.repository.scans import scans_by_id
-from db.repository.warnings import warnings
+from db.repository.scoring.findings import findings_of_decisions
+from db.repository.scoring.warnings import warnings
+from db.repository.training.models import threshold_by_id
 from db.timestamps import now
 from mriad_model.delivery.pending import PendingFolders
-from mriad_model.detection.thresholds import standing_out
+from mriad_model.detection.decisions.thresholds import standing_out
 from mriad_model.enums import NOTICE, Verdict
 from mriad_model.paths import recorded_path, unescape_path
 from mriad_model.rejections import (

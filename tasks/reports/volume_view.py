@@ -12,13 +12,13 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from db.repository.sightings import scan_files
-from db.repository.worklist import heatmap_by_id
+from db.repository.intake.sightings import scan_files
+from db.repository.reports.worklist import heatmap_by_id
 from mriad_model.errors import NotInRecord
 from mriad_model.files import make_folder, write_all_atomically
 from mriad_model.heatmaps.overlay import colour_tables
 from mriad_model.paths import source_path
-from mriad_model.readers.geometry import Voxels, canonical, canonical_affine, voxel_spacing
+from mriad_model.readers.volume.geometry import Voxels, canonical, canonical_affine, voxel_spacing
 from mriad_model.readers.volume_files import StoredVolume
 from tasks.runtime.connections import database
 from tasks.runtime.source_files import read_again

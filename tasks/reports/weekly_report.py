@@ -13,14 +13,14 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Engine
 
 from db.entities import Review, Run, RunEnd
-from db.repository import warnings as warnings_records
-from db.repository.decisions import verdicts_of
-from db.repository.models import current_threshold
-from db.repository.rejections import rejections_of
-from db.repository.reports import latest_decisions
-from db.repository.reviews import standing_reviews
+from db.repository.intake.rejections import rejections_of
+from db.repository.intake.scans import scans_by_id
+from db.repository.reports.reports import latest_decisions
+from db.repository.reports.reviews import standing_reviews
 from db.repository.runs import runs_since
-from db.repository.scans import scans_by_id
+from db.repository.scoring import warnings as warnings_records
+from db.repository.scoring.decisions import verdicts_of
+from db.repository.training.models import current_threshold
 from db.timestamps import written
 from mriad_model.enums import ReviewVerdict, RunStatus, Verdict
 from mriad_model.rejections import LIMITATIONS, NOT_SCORABLE, group_by_folder, split_rejections

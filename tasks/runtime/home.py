@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from db.repository.scans import has_pseudonyms
+from db.repository.intake.scans import has_pseudonyms
 from mriad_model.errors import HomeError, SettingsError
 from mriad_model.files import make_folder, write_atomically, write_once
 from mriad_model.pseudonyms import KEY_BYTES

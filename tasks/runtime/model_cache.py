@@ -4,10 +4,10 @@ import threading
 from functools import lru_cache
 from pathlib import Path
 
-from db.repository.models import model_by_id
-from mriad_model.detection.devices import resolve_device
+from db.repository.training.models import model_by_id
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.model_file import check_size
+from mriad_model.detection.networks.devices import resolve_device
 from mriad_model.errors import ModelFileError
 from mriad_model.files import sha256_of
 from mriad_model.paths import source_path

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy import Engine
 
-from db.repository.scans import scans_by_sha256
+from db.repository.intake.scans import scans_by_sha256
 from mriad_model.readers.images.reading import StoredImage
 from mriad_model.readers.volume_files import StoredVolume
 
@@ -15,7 +15,7 @@ Read = StoredImage | StoredVolume
 def as_recorded(engine: Engine, read: Iterable[Read]) -> list[Read]:
     """Scans that were read, in order; one that the record holds bears the name it has there.
 
-    A volume answers to several names, see `mriad_model.readers.volume_identity`. Of two that
+    A volume answers to several names, see `mriad_model.readers.volume.volume_identity`. Of two that
     are read together and answer to each other's name, the second bears the first one's.
     """
     scans = list(read)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.entities import Rejection
-from db.repository.rejections import append_rejections
-from db.repository.sightings import ScanFiles, scan_files
+from db.repository.intake.rejections import append_rejections
+from db.repository.intake.sightings import ScanFiles, scan_files
 from db.timestamps import now
 from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import NoScans, RejectedFile

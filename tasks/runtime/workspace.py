@@ -15,9 +15,9 @@ from mriad_model.enums import ScanKind
 from mriad_model.files import make_folder, write_atomically
 from mriad_model.readers.images.reading import StoredImage
 from mriad_model.readers.scan_types import StoredScan
+from mriad_model.readers.volume.volume_identity import Identity
+from mriad_model.readers.volume.volumes import Origin
 from mriad_model.readers.volume_files import StoredVolume
-from mriad_model.readers.volume_identity import Identity
-from mriad_model.readers.volumes import Origin
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ from scipy.stats import binomtest
 from sqlalchemy import Engine
 
 from db.entities import RecordedWarning, Threshold
-from db.repository import warnings as warnings_records
-from db.repository.labels import labelled
-from db.repository.models import CurrentThreshold, current_threshold, dataset_roles
-from db.repository.scores import DecidedScore, calibration_scores, recent_scores
-from db.repository.warnings import append_warnings
+from db.repository.intake.labels import labelled
+from db.repository.scoring import warnings as warnings_records
+from db.repository.scoring.scores import DecidedScore, calibration_scores, recent_scores
+from db.repository.scoring.warnings import append_warnings
+from db.repository.training.models import CurrentThreshold, current_threshold, dataset_roles
 from db.timestamps import now, written
-from mriad_model.detection.drift import Drift, drift, holm
+from mriad_model.detection.decisions.drift import Drift, drift, holm
 from mriad_model.enums import LabelValue, Verdict, WarningKind
 from tasks.runtime.connections import database
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from db.engine.chain_head import head
 from db.entities import Rejection
-from db.repository.decisions import HeatmapFile
-from db.repository.models import model_by_id
-from db.repository.sightings import scan_files
+from db.repository.intake.sightings import scan_files
+from db.repository.scoring.decisions import HeatmapFile
+from db.repository.training.models import model_by_id
 from mriad_model.dicom_outputs import available, dicom_outputs
 from mriad_model.dicom_outputs.job import OutputJob, ReportedFinding
 from mriad_model.enums import DecisionReason, HeatmapKind, ScanKind, Verdict

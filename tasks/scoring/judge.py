@@ -9,12 +9,12 @@ import numpy as np
 from sqlalchemy import Engine
 
 from db.entities import Scan, Threshold
-from db.repository.models import model_by_id
-from mriad_model.detection.thresholds import ThresholdFit, p_value
-from mriad_model.detection.verdicts import Evidence, Judgement, Line, judge, line_of
+from db.repository.training.models import model_by_id
+from mriad_model.detection.decisions.thresholds import ThresholdFit, p_value
+from mriad_model.detection.decisions.verdicts import Evidence, Judgement, Line, judge, line_of
 from mriad_model.enums import DecisionReason
-from mriad_model.recipes import Recipe
-from tasks.scoring.calibration import Calibration, calibration_of
+from mriad_model.recipes.recipe import Recipe
+from tasks.scoring.calibration_scores import Calibration, calibration_of
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from mriad_model.detection.decisions.verdicts import Evidence
 from mriad_model.detection.findings import FindingLimits
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_findings import ScanFinding, findings_of
 from mriad_model.detection.scan_scores import ScanScores, score_scans
-from mriad_model.detection.verdicts import Evidence
 from mriad_model.heatmaps.scan_maps import ScanMaps, draw_maps
 from tasks.scoring.preprocess import PreparedItem
 

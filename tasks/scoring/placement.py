@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from db.repository.rejections import append_rejections
+from db.repository.intake.rejections import append_rejections
 from db.timestamps import now
 from mriad_model.detection.model import FittedModel
 from mriad_model.enums import RejectionReason

@@ -7,8 +7,8 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Engine
 
 from db.entities import RecordedWarning
-from db.repository.models import current_threshold, model_by_id, threshold_by_id
-from db.repository.warnings import append_warnings
+from db.repository.scoring.warnings import append_warnings
+from db.repository.training.models import current_threshold, model_by_id, threshold_by_id
 from db.timestamps import now
 from mriad_model.enums import WarningKind
 from mriad_model.promotion.power import Power, power_of

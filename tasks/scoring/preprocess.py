@@ -13,14 +13,14 @@ from prefect.cache_policies import NO_CACHE
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from db.repository.rejections import append_rejections
+from db.repository.intake.rejections import append_rejections
 from db.timestamps import now
 from mriad_model.errors import RejectedFile
 from mriad_model.preprocessing.prepared_file import from_arrays, to_arrays
 from mriad_model.preprocessing.scan_slices import prepare_stored
 from mriad_model.preprocessing.slices import PreparedScan
 from mriad_model.readers.scan_types import StoredScan
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.recipe import Recipe
 from tasks.intake.rejections import rejection_at
 from tasks.runtime.connections import database, reader_pool
 from tasks.runtime.progress import timed

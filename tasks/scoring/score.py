@@ -7,17 +7,17 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from db.repository.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
-from db.repository.models import model_folds, threshold_by_id
-from db.repository.rejections import append_rejections
-from db.repository.scans import scans_by_id
+from db.repository.intake.rejections import append_rejections
+from db.repository.intake.scans import scans_by_id
+from db.repository.scoring.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
+from db.repository.training.models import model_folds, threshold_by_id
 from db.timestamps import now
 from mriad_model.files import write_all_atomically
 from tasks.runtime.connections import database, release_memory
 from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import timed
 from tasks.runtime.workspace import Workspace
-from tasks.scoring.calibration import finding_limits_of
+from tasks.scoring.calibration_scores import finding_limits_of
 from tasks.scoring.export_dicom import DecisionValues, DicomExport, export
 from tasks.scoring.judge import Judge
 from tasks.scoring.model_scores import ModelScore, score_and_draw

@@ -8,8 +8,11 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Engine
 
 from db.entities import Rejection
-from db.repository import scores as scores_records
-from db.repository.models import (
+from db.repository.intake.rejections import append_rejections
+from db.repository.intake.scans import scans_by_id
+from db.repository.intake.sightings import scan_files
+from db.repository.scoring import scores as scores_records
+from db.repository.training.models import (
     active_threshold,
     current_threshold,
     dataset_roles,
@@ -18,13 +21,10 @@ from db.repository.models import (
     model_folds,
     threshold_by_id,
 )
-from db.repository.rejections import append_rejections
-from db.repository.scans import scans_by_id
-from db.repository.sightings import scan_files
 from db.timestamps import now
-from mriad_model.detection.compatibility import incompatibility
+from mriad_model.detection.decisions.compatibility import incompatibility
 from mriad_model.enums import RejectionReason, Role
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.recipe import Recipe
 from mriad_model.rejections import RejectedItem
 from tasks.intake.ingest import Ingested
 from tasks.intake.rejections import as_listed

@@ -1,1 +1,1 @@
-"""Models and thresholds: train, calibrate, compare, evaluate."""
+"""Models: which healthy scans, which roles, train, gates, power."""

@@ -6,13 +6,13 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from db.entities import Scan
-from db.repository.models import dataset_groups, model_folds
-from db.repository.scans import scans_by_id
+from db.repository.intake.scans import scans_by_id
+from db.repository.training.models import dataset_groups, model_folds
 from mriad_model.datasets.roles import cross_fitting_folds, fold_roles
 from mriad_model.enums import Role
 from mriad_model.preprocessing.scan_slices import training_slices
 from mriad_model.preprocessing.slices import SliceBatch, joined
-from mriad_model.recipes import CrossFitting, Recipe
+from mriad_model.recipes.recipe import CrossFitting, Recipe
 from tasks.runtime.connections import database
 from tasks.runtime.workspace import Workspace
 from tasks.scoring.preprocess import load_prepared

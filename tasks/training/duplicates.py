@@ -9,7 +9,7 @@ from mriad_model.datasets.duplicates import Fingerprint, fingerprint, twin_group
 from mriad_model.datasets.roles import joined_groups
 from mriad_model.errors import RejectedFile
 from mriad_model.preprocessing.scan_slices import shown_slice
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.recipe import Recipe
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.progress import tell
 from tasks.runtime.source_files import load_scans

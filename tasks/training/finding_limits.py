@@ -3,8 +3,8 @@
 from sqlalchemy import Engine
 
 from db.entities import FindingLimit
-from db.repository.findings import append_finding_limit
-from db.repository.models import dataset_groups
+from db.repository.scoring.findings import append_finding_limit
+from db.repository.training.models import dataset_groups
 from db.timestamps import now
 from mriad_model.detection.finding_limits import FindingCounts
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from db.repository.models import dataset_folds, dataset_groups
-from db.repository.scans import scans_by_id
-from mriad_model.detection.gate import Gate
-from mriad_model.detection.head_gate import HeadGate
+from db.repository.intake.scans import scans_by_id
+from db.repository.training.models import dataset_folds, dataset_groups
+from mriad_model.detection.decisions.gate import Gate
+from mriad_model.detection.decisions.head_gate import HeadGate
 from mriad_model.detection.learned_gate import learned_gate
 from mriad_model.detection.model import FittedModel
 from tasks.runtime.connections import database

@@ -10,17 +10,20 @@ from typing import Final
 from sqlalchemy import Engine
 
 from db.entities import Scan
-from db.repository.labels import LabelledScan, healthy_pool, labelled
-from db.repository.models import dataset_roles, model_by_id
-from mriad_model.built_in_recipes import DEFAULT, VOLUME
+from db.repository.intake.labels import LabelledScan, healthy_pool, labelled
+from db.repository.training.models import dataset_roles, handed_down_scans, model_by_id
 from mriad_model.datasets.roles import MIN_GROUPS, RoleShares, counts_by_share
-from mriad_model.detection.adaptation import require_learns_abnormal
-from mriad_model.detection.compatibility import KINDS, incompatibility, require_one_contrast
-from mriad_model.detection.thresholds import check_k, groups_needed, too_few_for
+from mriad_model.detection.decisions.compatibility import (
+    KINDS,
+    incompatibility,
+    require_one_contrast,
+)
+from mriad_model.detection.decisions.thresholds import check_k, groups_needed, too_few_for
+from mriad_model.detection.training.adaptation import require_learns_abnormal
 from mriad_model.enums import LabelValue, Policy, Role
 from mriad_model.errors import TooFewScans
-from mriad_model.recipes import Recipe
-from tasks.training.growth import handed_down_scans
+from mriad_model.recipes.built_in_recipes import DEFAULT, VOLUME
+from mriad_model.recipes.recipe import Recipe
 
 NONE_HEALTHY: Final = (
     "no healthy scans in the record; add some with: mriad ingest FOLDER --label healthy"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from db.repository.models import dataset_groups
-from db.repository.scans import scans_by_id
-from mriad_model.detection.positives import Positives, joined_positives
+from db.repository.intake.scans import scans_by_id
+from db.repository.training.models import dataset_groups
+from mriad_model.detection.training.positives import Positives, joined_positives
 from mriad_model.errors import RejectedFile
 from mriad_model.evaluation.listing import masks_in
 from mriad_model.paths import escape_path, unescape_path
@@ -17,7 +17,7 @@ from mriad_model.preprocessing.slices import onto_square
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.mask_files import mask_beside
 from mriad_model.readers.masks import read_mask
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.recipe import Recipe
 from tasks.runtime.connections import database, reader_pool
 from tasks.runtime.workspace import Workspace
 from tasks.scoring.preprocess import PreparedItem, load_prepared

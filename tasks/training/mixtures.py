@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from db.entities import Scan, Sighting
-from db.repository import sightings as sightings_records
-from db.repository.scans import scans_by_id
+from db.repository.intake import sightings as sightings_records
+from db.repository.intake.scans import scans_by_id
 from mriad_model.datasets.labels import label_of_word
 from mriad_model.datasets.mixtures import Origin, mixtures
 from mriad_model.enums import ScanKind

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from db.repository.models import dataset_folds, dataset_groups, dataset_roles
-from db.repository.scans import scans_by_id
+from db.repository.intake.scans import scans_by_id
+from db.repository.training.models import dataset_folds, dataset_groups, dataset_roles
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.enums import DecisionReason, RejectionReason, Role

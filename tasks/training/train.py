@@ -10,8 +10,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from db.entities import Model, Scan, Threshold
-from db.repository.decisions import ScoredScan, append_scored
-from db.repository.models import (
+from db.repository.intake.scans import scans_by_id
+from db.repository.scoring.decisions import ScoredScan, append_scored
+from db.repository.training.models import (
     append_model,
     append_threshold,
     dataset_folds,
@@ -20,19 +21,18 @@ from db.repository.models import (
     freeze_dataset,
     model_folds,
 )
-from db.repository.scans import scans_by_id
 from db.timestamps import now
 from mriad_model.datasets.roles import RoleShares, assign_roles, is_cross_fitted
-from mriad_model.detection.finding_limits import FindingCounts
-from mriad_model.detection.model import fit, fit_folds
-from mriad_model.detection.scan_scores import score_scans
-from mriad_model.detection.thresholds import (
+from mriad_model.detection.decisions.thresholds import (
     check_k,
     fit_threshold,
     groups_needed,
     too_few_for,
 )
-from mriad_model.detection.training import Epoch
+from mriad_model.detection.finding_limits import FindingCounts
+from mriad_model.detection.model import fit, fit_folds
+from mriad_model.detection.scan_scores import score_scans
+from mriad_model.detection.training.autoencoder_training import Epoch
 from mriad_model.enums import Policy, Role
 from mriad_model.errors import TooFewScans
 from mriad_model.files import write_atomically
@@ -40,12 +40,12 @@ from mriad_model.paths import recorded_path
 from mriad_model.preprocessing.scan_slices import training_slices
 from mriad_model.preprocessing.slices import SliceBatch, joined
 from mriad_model.promotion.power import METRIC, to_metric
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.recipe import Recipe
 from tasks.runtime.connections import database
 from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import tell
 from tasks.runtime.workspace import Workspace
-from tasks.scoring.calibration import calibration_of
+from tasks.scoring.calibration_scores import calibration_of
 from tasks.scoring.placement import placed
 from tasks.scoring.preprocess import load_prepared
 from tasks.training.cross_fitting import fold_slices, folds_of

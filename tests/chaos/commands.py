@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from flows.service.prefect_server import answers
+from flows.service.server.prefect_server import answers
 from tests.support.places import REPOSITORY
 
 PATIENCE = 300.0  # seconds for anything
@@ -77,7 +77,7 @@ def server_of(pid: int) -> int | None:
     """The workflow server that a command has started, if it is up."""
     for line in processes():
         child, parent, command = line.split(maxsplit=2)
-        if int(parent) == pid and "flows.service.server_app" in command:
+        if int(parent) == pid and "flows.service.server.server_app" in command:
             return int(child)
     return None
 

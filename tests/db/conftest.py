@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Engine
 
 from db.engine.connect import open_record
-from tests.support.hand import Hand
-from tests.support.postgresql import Server
+from tests.support.record.hand import Hand
+from tests.support.record.postgresql import Server
 
 
 @dataclass(frozen=True)

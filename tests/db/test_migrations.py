@@ -14,13 +14,13 @@ from db.engine.connect import engine, open_record, reading, writing
 from db.engine.sqlite import DATABASE
 from db.engine.structure import differences
 from db.entities import Label, Rejection, Review
-from db.repository.decisions import ScoredScan, append_scored
-from db.repository.history import decisions
-from db.repository.labels import append_labels
-from db.repository.models import append_threshold, thresholds
-from db.repository.rejections import append_rejections
-from db.repository.reviews import append_review, reviews
-from db.repository.warnings import warnings
+from db.repository.intake.labels import append_labels
+from db.repository.intake.rejections import append_rejections
+from db.repository.reports.history import decisions
+from db.repository.reports.reviews import append_review, reviews
+from db.repository.scoring.decisions import ScoredScan, append_scored
+from db.repository.scoring.warnings import warnings
+from db.repository.training.models import append_threshold, thresholds
 from mriad_model.enums import (
     DecisionReason,
     LabelSource,
@@ -32,12 +32,12 @@ from mriad_model.enums import (
     WarningKind,
 )
 from mriad_model.errors import RecordError
-from tests.support.hand import Hand
-from tests.support.next_step import bring_next_step, stay_before
+from tests.support.record.hand import Hand
+from tests.support.record.next_step import bring_next_step, stay_before
 
 if TYPE_CHECKING:
     from tests.db.conftest import Place
-    from tests.support.postgresql import Server
+    from tests.support.record.postgresql import Server
 
 FILLED = ("run", "scan", "sighting", "dataset", "model", "threshold", "activation", "label")
 DEVELOPMENT = ("0001", "0008")  # the first and the last step there was

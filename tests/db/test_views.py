@@ -13,14 +13,14 @@ from db.engine.chain_check import broken_links
 from db.engine.connect import reading, writing
 from db.engine.structure import differences
 from db.entities import Label, Rejection, Review
-from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
-from db.repository.history import decisions
-from db.repository.history_query import HistoryQuery
-from db.repository.labels import append_labels
-from db.repository.models import activate
-from db.repository.rejections import append_rejections
-from db.repository.reviews import append_review, withdraw_review
-from db.repository.scans import register_scans
+from db.repository.intake.labels import append_labels
+from db.repository.intake.rejections import append_rejections
+from db.repository.intake.scans import register_scans
+from db.repository.reports.history import decisions
+from db.repository.reports.history_query import HistoryQuery
+from db.repository.reports.reviews import append_review, withdraw_review
+from db.repository.scoring.decisions import HeatmapFile, ScoredScan, append_scored
+from db.repository.training.models import activate
 from mriad_model.enums import (
     DecisionReason,
     HeatmapKind,
@@ -33,7 +33,7 @@ from mriad_model.enums import (
 from tests.support.places import REPOSITORY
 
 if TYPE_CHECKING:
-    from tests.support.hand import Hand
+    from tests.support.record.hand import Hand
 
 PATIENT = "00112233445566778899aabbccddeeff"
 VIEWS = ("v_scan", "v_decision", "v_worklist", "v_daily")

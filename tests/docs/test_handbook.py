@@ -10,7 +10,7 @@ import typer
 from db.schema import metadata
 from docs import generate, screenshots
 from flows.cli.main import app
-from flows.settings import Settings
+from flows.runtime.settings import Settings
 from mriad_model.enums import NOTICE, DecisionReason, RejectionReason, Verdict
 from tests.support.places import REPOSITORY
 

@@ -6,8 +6,8 @@ from mriad_model.enums import Verdict
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.nifti.reading import read_nifti
-from tests.support.cases import refused_in, series_in
-from tests.support.survey import survey
+from tests.support.scans.cases import refused_in, series_in
+from tests.support.scans.survey import survey
 
 SAME_VOXELS = (
     "11-mim/in", "17-enh/shuffled", "28-ge382/in", "42-mixedorient/in",

@@ -20,18 +20,18 @@ from sqlalchemy import insert
 from db import schema
 from db.engine.connect import open_record, writing
 from db.entities import Label, Rejection
-from db.repository.labels import append_labels
-from db.repository.rejections import append_rejections
-from db.repository.scans import register_scans
-from flows import context as log_lines
+from db.repository.intake.labels import append_labels
+from db.repository.intake.rejections import append_rejections
+from db.repository.intake.scans import register_scans
 from flows.cli import console
 from flows.cli import main as cli
 from flows.cli.console import show_table
+from flows.runtime import context as log_lines
 from mriad_model.enums import NOTICE, LabelSource, LabelValue, RejectionReason
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.run_report import render_score_report
 from mriad_model.reports.table import worklist_csv
-from tests.support.hand import NOON, Hand
+from tests.support.record.hand import NOON, Hand
 from tests.support.reports import night
 
 CLEAR = "\x1b[2J\x1b]0;owned\x07"  # clears the screen, names the window

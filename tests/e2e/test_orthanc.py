@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from db.repository.scans import scans_by_id
+from db.repository.intake.scans import scans_by_id
 from mriad_model.dicom_outputs import available, dicom_outputs
 from mriad_model.phantom.lesions import Lesion
 from mriad_model.readers.dicom.reading import read_series
@@ -18,9 +18,9 @@ from mriad_model.readers.folders import list_files
 from tests.conftest import REPOSITORY
 from tests.mriad_model.conftest import SeriesWriter
 from tests.mriad_model.dicom_outputs.conftest import Decisions
-from tests.support.phantoms import N_HEALTHY, score, teach, write_head
-from tests.support.survey import survey
-from tests.support.waiting import until
+from tests.support.processes.waiting import until
+from tests.support.scans.phantoms import N_HEALTHY, score, teach, write_head
+from tests.support.scans.survey import survey
 from tests.tasks.conftest import new_bench
 
 RECIPE = REPOSITORY / "docs/orthanc"

@@ -14,7 +14,7 @@ from mriad_model.readers.folders import list_files
 from mriad_model.readers.images.reading import read_image
 from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.readers.volume_files import store_volume
-from tests.support import isolated
+from tests.support.processes import isolated
 
 PACKED = (Path(pydicom.__file__).parent / "data", Path(nibabel.__file__).parent)
 DIED = {RejectionReason.READER_DIED, RejectionReason.TIMED_OUT}

@@ -10,13 +10,13 @@ from sqlalchemy import text
 
 import flows.score
 from db.engine.connect import open_record, reading
-from db.repository.decisions import count_decisions
-from db.repository.history import decisions
-from db.repository.history_query import HistoryQuery
-from db.repository.models import current_threshold, dataset_roles, model_by_id
+from db.repository.intake.sightings import sightings
+from db.repository.reports.history import decisions
+from db.repository.reports.history_query import HistoryQuery
+from db.repository.reports.scan_details import decisions_for_replay
 from db.repository.runs import run_by_id, runs_since
-from db.repository.scan_details import decisions_for_replay
-from db.repository.sightings import sightings
+from db.repository.scoring.decisions import count_decisions
+from db.repository.training.models import current_threshold, dataset_roles, model_by_id
 from flows.cli.documents.evaluation import evaluate_document
 from flows.cli.lines import NO_FILES, RECOVERED, show_score
 from flows.evaluate import evaluate_model
@@ -24,7 +24,6 @@ from flows.ingest import ingest_scans
 from flows.recalibrate import recalibrate_threshold
 from flows.score import ScoringResult, score_new_scans
 from flows.verify import verify_decisions
-from mriad_model.built_in_recipes import recipe_named
 from mriad_model.enums import Policy, Role, Verdict
 from mriad_model.errors import NoScans, TooFewScans
 from mriad_model.evaluation.protocol import EvaluationProtocol
@@ -33,6 +32,7 @@ from mriad_model.paths import escape_path
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import write_dicom_series
+from mriad_model.recipes.built_in_recipes import recipe_named
 from mriad_model.rejections import NotScored
 from tasks.intake.ingest import Labelling
 from tasks.reports.run_report import write_score_report

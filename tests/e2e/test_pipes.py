@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from db.engine.connect import open_record
-from db.repository.decisions import ScoredScan, append_scored
+from db.repository.scoring.decisions import ScoredScan, append_scored
 from flows.cli import main as cli
+from flows.cli.commands.history import past_decisions
 from flows.cli.interruption import NOTHING, interruption_text
-from flows.cli.record_commands import past_decisions
-from flows.messages import counted
+from flows.runtime.messages import counted
 from tasks.runtime import runs
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
 from tests.conftest import REPOSITORY
-from tests.support.hand import Hand
+from tests.support.record.hand import Hand
 
 N = 3000  # decisions: more than fits a pipe
 
@@ -67,7 +67,7 @@ def test_nobody_listening_at_all_is_no_error(home: Path) -> None:
 def test_a_gone_listener_of_progress_does_not_stop_the_work(home: Path) -> None:
     """As `mriad ... 2>&1 >file | head -1`: the work goes on, and its result is whole."""
     code = (
-        "import sys; from flows import messages; from flows.cli import main as cli\n"
+        "import sys; from flows.runtime import messages; from flows.cli import main as cli\n"
         "for i in range(3): messages.say('progress')\n"
         "sys.exit(cli.main(sys.argv[1:]))"
     )
@@ -148,8 +148,9 @@ def test_an_interrupt_before_anything_begins_is_one_line_and_130(tmp_path: Path)
     code = (
         "import os, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from flows.cli import main as cli, record_commands\n"
-        "record_commands.read_context = lambda _: os.kill(os.getpid(), signal.SIGINT)\n"
+        "from flows.cli import main as cli\n"
+        "from flows.cli.commands import history\n"
+        "history.read_context = lambda _: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.exit(cli.main(['history']))"
     )
     done = subprocess.run(

@@ -12,10 +12,10 @@ from prefect import Flow
 
 import flows
 from db.engine.connect import open_record
-from db.repository.scans import scans_by_id
+from db.repository.intake.scans import scans_by_id
 from flows.cli import main as cli
-from flows.private_flow import PrivateFlow
-from tests.support.postgresql import Server
+from flows.runtime.private_flow import PrivateFlow
+from tests.support.record.postgresql import Server
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from db.engine.connect import open_record
-from db.repository.scans import scans_by_id
+from db.repository.intake.scans import scans_by_id
 from flows.cli import main as cli
 from flows.score import score_new_scans
 from mriad_model.enums import LabelValue
@@ -21,7 +21,7 @@ from mriad_model.paths import escape_path
 from mriad_model.pseudonyms import pseudonym
 from tasks.runtime.home import prepare_home, site_key
 from tests.conftest import REPOSITORY, Trained
-from tests.support.prefect_database import put_database
+from tests.support.processes.prefect_database import put_database
 
 PATIENT = "DOE^JANE_19700101"
 
@@ -54,8 +54,8 @@ def folder(trained: Trained, tmp_path: Path) -> Path:
 def test_prefect_is_not_told_the_names_of_folders_and_files(trained: Trained, folder: Path) -> None:
     from flows.evaluate import evaluate_model
     from flows.ingest import ingest_scans
-    from mriad_model.built_in_recipes import AUTOENCODER
     from mriad_model.evaluation.protocol import EvaluationProtocol
+    from mriad_model.recipes.built_in_recipes import AUTOENCODER
     from tasks.intake.ingest import Labelling
 
     name = escape_path(folder)
@@ -153,7 +153,7 @@ def test_what_was_not_foreseen_is_logged_without_its_words(
         except KeyError as error:
             raise RuntimeError(f"cannot read {PATIENT}") from error
 
-    monkeypatch.setattr("flows.context.open_record", fall_over)
+    monkeypatch.setattr("flows.runtime.context.open_record", fall_over)
     monkeypatch.setattr("flows.cli.main.home_in_use", lambda: tmp_path)
     monkeypatch.setattr("os.umask", lambda _: 0o022)
     logged = io.StringIO()

@@ -20,7 +20,7 @@ from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.readers.sandbox.worker import ChildLimits
 from mriad_model.readers.volume_files import store_volume
 from tests.mriad_model.conftest import SeriesWriter, drawn_head, oblique_affine
-from tests.support import isolated
+from tests.support.processes import isolated
 
 HEAD = drawn_head((4, 36, 34))
 GRAY = np.clip(HEAD[1] // 4, 0, 255).astype(np.uint8)

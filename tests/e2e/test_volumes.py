@@ -12,15 +12,14 @@ from pydicom import dcmread
 from sqlalchemy import text
 
 from db.engine.connect import open_record, reading
-from db.repository.models import dataset_roles, model_by_id
-from db.repository.scan_details import Replay, decisions_for_replay
+from db.repository.reports.scan_details import Replay, decisions_for_replay
+from db.repository.training.models import dataset_roles, model_by_id
 from flows.cli import main as cli
 from flows.cli.lines import NOT_SCORED, show_score
 from flows.recalibrate import recalibrate_threshold
 from flows.score import ScoringResult, score_new_scans
 from flows.train import TrainingResult, train_model
 from flows.verify import verify_decisions
-from mriad_model.built_in_recipes import recipe_named
 from mriad_model.dicom_outputs import available
 from mriad_model.enums import HeatmapKind, Policy, Role, ScanKind, Verdict
 from mriad_model.errors import SettingsError
@@ -30,6 +29,7 @@ from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import write_dicom_series, write_nifti
+from mriad_model.recipes.built_in_recipes import recipe_named
 from mriad_model.rejections import NotScored
 from tasks.runtime.connections import database
 from tasks.runtime.home import SITE_KEY, prepare_home

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from db.entities import Arrival
-from db.repository.arrivals import append_arrivals, open_arrivals
-from db.repository.history import decisions
-from db.repository.history_query import HistoryQuery
+from db.repository.intake.arrivals import append_arrivals, open_arrivals
+from db.repository.reports.history import decisions
+from db.repository.reports.history_query import HistoryQuery
 from db.timestamps import now
 from flows.nightly import nightly, score_arrivals
 from mriad_model.delivery.pending import PendingReason
 from mriad_model.enums import RejectionReason, SettledBy
 from tasks.runtime.connections import database
 from tests.conftest import Trained
-from tests.support.deliveries import drop
-from tests.support.waiting import until
+from tests.support.processes.waiting import until
+from tests.support.scans.deliveries import drop
 
 
 @pytest.fixture

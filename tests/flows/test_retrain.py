@@ -8,13 +8,19 @@ import pytest
 import flows.nightly
 import flows.train
 from db.engine.connect import open_record
-from db.repository.comparisons import comparisons
-from db.repository.models import activate, current_threshold, dataset_roles, model_by_id, thresholds
 from db.repository.runs import run_by_id
+from db.repository.training.comparisons import comparisons
+from db.repository.training.models import (
+    activate,
+    current_threshold,
+    dataset_roles,
+    model_by_id,
+    thresholds,
+)
 from flows.ingest import ingest_scans
 from flows.nightly import nightly
 from flows.retrain import retrain_model
-from flows.retrain_result import RetrainingResult
+from flows.runtime.retrain_result import RetrainingResult
 from mriad_model.enums import LabelValue, Role
 from mriad_model.paths import escape_path
 from mriad_model.phantom.write import write_folder

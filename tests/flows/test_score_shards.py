@@ -14,17 +14,17 @@ from prefect.states import Crashed
 
 from db.engine.connect import open_record
 from db.entities import Run
-from db.repository.history import decisions
-from db.repository.history_query import HistoryQuery
-from db.repository.models import dataset_roles
+from db.repository.intake.scans import scans_by_id
+from db.repository.reports.history import decisions
+from db.repository.reports.history_query import HistoryQuery
 from db.repository.runs import start_run, with_shards
-from db.repository.scans import scans_by_id
+from db.repository.training.models import dataset_roles
 from db.timestamps import now
 from flows import score_shards
-from flows.deployments import deployments
+from flows.runtime.deployments import deployments
+from flows.runtime.settings import read_settings
 from flows.score import ScoringResult, score_new_scans
 from flows.score_shards import SHARED, score_shard
-from flows.settings import read_settings
 from mriad_model.errors import SettingsError
 from mriad_model.paths import escape_path
 from mriad_model.phantom.write import write_folder

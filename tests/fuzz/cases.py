@@ -21,8 +21,8 @@ from mriad_model.readers.folders import FoundFile, list_files
 from mriad_model.readers.images.formats import PNG_SIGNATURE
 from mriad_model.readers.images.reading import read_image
 from mriad_model.readers.signatures import GZIP
+from mriad_model.readers.volume.volumes import VolumeLimits
 from mriad_model.readers.volume_files import store_volume
-from mriad_model.readers.volumes import VolumeLimits
 
 SCAN = "scan"
 WIDTHS = {1: "B", 2: "H", 4: "I"}

@@ -18,8 +18,8 @@ from pydicom.uid import (
 
 from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
-from mriad_model.readers.volumes import Volume, VolumeLimits
-from tests.support.survey import Survey, survey
+from mriad_model.readers.volume.volumes import Volume, VolumeLimits
+from tests.support.scans.survey import Survey, survey
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 SYNTAXES = {

@@ -6,9 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from mriad_model.built_in_recipes import SEED
-from mriad_model.detection.anomaly_maps import Scored
-from mriad_model.detection.training import Epoch, TrainingSummary
+from mriad_model.detection.maps.anomaly_maps import Scored
+from mriad_model.detection.training.autoencoder_training import Epoch, TrainingSummary
 from mriad_model.enums import LabelValue
 from mriad_model.evaluation.dataset import (
     EvaluationData,
@@ -25,7 +24,8 @@ from mriad_model.evaluation.protocol import (
 from mriad_model.evaluation.results import FoldResult
 from mriad_model.preprocessing.slices import SliceBatch
 from mriad_model.readers.images.reading import ImageScan
-from mriad_model.recipes import Framing, Intensity, Preprocessing, Recipe
+from mriad_model.recipes.built_in_recipes import SEED
+from mriad_model.recipes.recipe import Framing, Intensity, Preprocessing, Recipe
 
 SMALL = replace(SEED, preprocessing=Preprocessing(16, Framing.WHOLE, Intensity.FULL_RANGE))
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mriad_model.detection.detectors.detector import Detector, HealthySlices, Shapes
-from mriad_model.detection.training import TrainingSummary
+from mriad_model.detection.training.autoencoder_training import TrainingSummary
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import DetectorRecipe, Recipe
+from mriad_model.recipes.recipe import DetectorRecipe, Recipe
 
 KIND = "memory"
 PLACES = 1000  # groups that can be told apart

@@ -4,14 +4,14 @@ from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 
-from mriad_model.built_in_recipes import AUTOENCODER
-from mriad_model.detection.training import TrainingSummary
+from mriad_model.detection.training.autoencoder_training import TrainingSummary
 from mriad_model.enums import RejectionReason
-from mriad_model.evaluation.metrics import measure, roc_band
+from mriad_model.evaluation.metrics.roc import FoldScores
+from mriad_model.evaluation.metrics.scan_metrics import measure, roc_band
 from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.evaluation.results import FoldResult, Picture, RowKind, ScoreRow
-from mriad_model.evaluation.roc import FoldScores
 from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, Sigmas
+from mriad_model.recipes.built_in_recipes import AUTOENCODER
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.changes import (
     ChangeLine,

@@ -17,16 +17,16 @@ from db.entities import (
     Sighting,
     Threshold,
 )
-from db.repository.history import DecisionRow
-from db.repository.scan_details import ScanDetails, ScoreDetails
-from db.repository.sightings import RejectedBeside
+from db.repository.intake.sightings import RejectedBeside
+from db.repository.reports.history import DecisionRow
+from db.repository.reports.scan_details import ScanDetails, ScoreDetails
 from flows.evaluate import EvaluationResult
 from flows.ingest import IngestResult
 from flows.score import ScoringResult
 from flows.train import TrainingResult
 from mriad_model.datasets.labels import LabelLine
-from mriad_model.detection.thresholds import ThresholdFit
-from mriad_model.detection.training import TrainingSummary
+from mriad_model.detection.decisions.thresholds import ThresholdFit
+from mriad_model.detection.training.autoencoder_training import TrainingSummary
 from mriad_model.enums import (
     HeatmapKind,
     LabelSource,
@@ -39,8 +39,8 @@ from mriad_model.enums import (
     Side,
     Verdict,
 )
-from mriad_model.evaluation.lesion_metrics import Figure, LesionMetrics, SizeBin
-from mriad_model.evaluation.metrics import (
+from mriad_model.evaluation.metrics.lesion_metrics import Figure, LesionMetrics, SizeBin
+from mriad_model.evaluation.metrics.scan_metrics import (
     DECISION_METRICS,
     RANK_METRICS,
     Advantage,
@@ -63,7 +63,7 @@ from tasks.maintenance.verify_report import (
     ReplayReport,
     Unreadable,
 )
-from tasks.training.candidate_figures import CandidateFigures
+from tasks.promotion.candidate_figures import CandidateFigures
 
 NOON = "2026-11-23T12:00:00.000000+00:00"
 REJECTED = [RejectedItem("inbox/a.txt", RejectionReason.UNSUPPORTED, "not a picture")]

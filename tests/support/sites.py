@@ -6,10 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from db.repository.models import activate
-from mriad_model.built_in_recipes import SEED
+from db.repository.training.models import activate
 from mriad_model.enums import LabelValue, Policy, Role
-from mriad_model.recipes import CrossFitting, DetectorRecipe
+from mriad_model.recipes.built_in_recipes import SEED
+from mriad_model.recipes.recipe import CrossFitting, DetectorRecipe
 from tasks.intake.ingest import Ingested, Labelling
 from tasks.scoring.preprocess import preprocess_chunk
 from tasks.scoring.selection import wanted_scans

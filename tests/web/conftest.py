@@ -14,16 +14,16 @@ from starlette.testclient import TestClient
 
 from db.engine.connect import open_record
 from db.entities import Scan, Sighting
-from db.repository.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
-from db.repository.reviews import standing_reviews
-from db.repository.scans import register_scans
-from mriad_model.built_in_recipes import AUTOENCODER
+from db.repository.intake.scans import register_scans
+from db.repository.reports.reviews import standing_reviews
+from db.repository.scoring.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
 from mriad_model.enums import DecisionReason, HeatmapKind, ScanKind, Verdict
-from tests.support.hand import NOON, Hand, sha
-from web.access import Access, Gate, sign_in_token
+from mriad_model.recipes.built_in_recipes import AUTOENCODER
+from tests.support.record.hand import NOON, Hand, sha
+from web.access import Access, SignIn, sign_in_token
 from web.app import create_app
-from web.decision_index import DecisionIndex
 from web.site import Site
+from web.worklist.decision_index import DecisionIndex
 
 HOST = "127.0.0.1:4280"
 ORIGIN = f"http://{HOST}"
@@ -147,18 +147,18 @@ def site(engine: Engine, tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def app(site: Site) -> Gate:
+def app(site: Site) -> SignIn:
     return create_app(site)
 
 
 @pytest.fixture
-def stranger(app: Gate) -> TestClient:
+def stranger(app: SignIn) -> TestClient:
     """Somebody on this machine, who is not signed in."""
     return TestClient(app, base_url=ORIGIN, raise_server_exceptions=True)
 
 
 @pytest.fixture
-def pages(site: Site, app: Gate) -> Pages:
+def pages(site: Site, app: SignIn) -> Pages:
     browser = TestClient(app, base_url=ORIGIN)
     assert browser.get(f"/sign-in?token={sign_in_token(SECRET)}").status_code == 200
     hand = Hand(site.engine)

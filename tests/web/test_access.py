@@ -7,7 +7,7 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
-from db.repository.reviews import standing_reviews
+from db.repository.reports.reviews import standing_reviews
 from tests.web.conftest import HOST, ORIGIN, SECRET, Pages
 from web.access import HEADERS, SESSION_SECONDS, TOKEN_SECONDS, Access, proof, sign_in_token
 from web.app import ROUTERS, create_app

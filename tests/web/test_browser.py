@@ -17,16 +17,16 @@ import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
-from db.repository.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
-from db.repository.reviews import reviews, standing_reviews
-from db.repository.scans import register_scans
+from db.repository.intake.scans import register_scans
+from db.repository.reports.reviews import reviews, standing_reviews
+from db.repository.scoring.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
 from mriad_model.enums import HeatmapKind, Side, Verdict
-from tests.support.hand import NOON, Hand
-from tests.support.waiting import until
+from tests.support.processes.waiting import until
+from tests.support.record.hand import NOON, Hand
 from tests.web.conftest import SECRET, Pages
 from web.access import Access, sign_in_token
 from web.app import create_app
-from web.pages.volumes import NIIVUE
+from web.pages.images.volumes import NIIVUE
 from web.site import Site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -5,7 +5,7 @@ import pytest
 
 from db.entities import Finding
 from mriad_model.enums import ScanKind, Side
-from tests.support.scanned import grid_affine
+from tests.support.scans.scanned import grid_affine
 from web.findings import finding_lines, slice_at
 
 

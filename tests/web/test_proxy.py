@@ -16,9 +16,9 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
-from db.repository.reviews import standing_reviews
+from db.repository.reports.reviews import standing_reviews
 from tests.support.places import REPOSITORY
-from tests.support.waiting import until
+from tests.support.processes.waiting import until
 from tests.web.conftest import ORIGIN, Pages
 from web.app import create_app
 from web.proxy import PROXY_HEADER, TrustedProxy

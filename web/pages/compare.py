@@ -13,10 +13,10 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import Engine
 
 from db.entities import Comparison
-from db.repository.comparisons import comparisons, paired_verdicts
-from db.repository.models import dataset_roles
-from db.repository.worklist import marks
-from mriad_model.detection.thresholds import promised_rate
+from db.repository.reports.worklist import marks
+from db.repository.training.comparisons import comparisons, paired_verdicts
+from db.repository.training.models import dataset_roles
+from mriad_model.detection.decisions.thresholds import promised_rate
 from mriad_model.enums import Role, Verdict
 from mriad_model.errors import SettingsError
 from mriad_model.promotion.power import IN_WORDS, ShareFound

@@ -9,10 +9,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import Engine
 
 from db.entities import Model, Threshold
-from db.repository.models import activations, current_threshold, models, thresholds
+from db.repository.training.models import activations, current_threshold, models, thresholds
 from mriad_model.errors import SettingsError
 from mriad_model.promotion.power import Power, power_of
-from tasks.training.threshold_figures import Compared, last_comparisons
+from tasks.calibration.threshold_figures import Compared, last_comparisons
 from web.rendering import page
 from web.site import MaybeId, form_of, site_of
 

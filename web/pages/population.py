@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from numpy.typing import NDArray
 
-from web.decision_index import DecisionIndex
-from web.query import ANY, WorklistQuery, query_from
 from web.rendering import page
-from web.review_index import VERDICTS
-from web.selection import select_scans
 from web.site import MaybeId, site_of
+from web.worklist.decision_index import DecisionIndex
+from web.worklist.query import ANY, WorklistQuery, query_from
+from web.worklist.query_result import select_scans
+from web.worklist.review_index import VERDICTS
 
 MOST_DOTS: Final = 1500  # of all scans a share is drawn, said above the drawing
 MOST_SCANNERS: Final = 12

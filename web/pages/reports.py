@@ -9,10 +9,10 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from sqlalchemy import Engine
 
-from db.repository.reports import reports_of_runs
+from db.repository.reports.reports import reports_of_runs
 from mriad_model.reports.page import REVIEWED, SCAN_MARK
-from web.review_index import NOT_REVIEWED
 from web.site import Site, site_of
+from web.worklist.review_index import NOT_REVIEWED
 
 NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*\.(html|csv|png)")
 HOME_LINK: Final = re.compile(r'<a class="pages" href="[^"<>]*">')

@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from db.repository.history import decisions
-from db.repository.history_query import HistoryQuery
-from db.repository.models import current_threshold
-from db.repository.reviews import standing_label, standing_reviews
+from db.repository.reports.history import decisions
+from db.repository.reports.history_query import HistoryQuery
+from db.repository.reports.reviews import standing_label, standing_reviews
+from db.repository.training.models import current_threshold
 from mriad_model.errors import NotInRecord, SettingsError
 from mriad_model.plain_text import printable
 from tasks.reports.review import (
@@ -20,10 +20,10 @@ from tasks.reports.review import (
     withdraw_answer,
 )
 from web.pages.sign_in import keep_reviewer
-from web.query import WorklistQuery, query_from
-from web.review_index import is_open_to, withdrawable
-from web.selection import select_scans
 from web.site import RowId, Site, form_of, site_of
+from web.worklist.query import WorklistQuery, query_from
+from web.worklist.query_result import select_scans
+from web.worklist.review_index import is_open_to, withdrawable
 
 LONGEST_NOTE: Final = 4000
 TICKED: Final = "tag:"  # and a tag: a box that is ticked

@@ -9,14 +9,14 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import Engine
 
 from db.entities import Run, RunEnd
-from db.repository.arrivals import open_arrivals
-from db.repository.rejections import (
+from db.repository.intake.arrivals import open_arrivals
+from db.repository.intake.rejections import (
     newest_rejections,
     rejections_by_reason,
     unregistered_of_runs,
 )
 from db.repository.runs import newest_runs
-from db.repository.warnings import warnings
+from db.repository.scoring.warnings import warnings
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import SettingsError
 from web.pages.reports import report_names

@@ -10,27 +10,27 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import Engine
 
 from db.entities import Heatmap, Label, Review, Threshold
-from db.repository.history import DecisionRow
-from db.repository.models import current_threshold, threshold_by_id
-from db.repository.scan_details import ScanDetails, ScoreDetails, scan_details
-from db.repository.scores import calibration_scores
+from db.repository.reports.history import DecisionRow
+from db.repository.reports.scan_details import ScanDetails, ScoreDetails, scan_details
+from db.repository.scoring.scores import calibration_scores
+from db.repository.training.models import current_threshold, threshold_by_id
 from mriad_model.enums import HeatmapKind, LabelSource, ScanKind, Verdict
 from mriad_model.paths import source_path
-from mriad_model.readers.orientation import in_words, slices_across
+from mriad_model.readers.volume.orientation import in_words, slices_across
 from tasks.reports.review import COMMON_TAGS, reviewed_decision
 from web.access import HEADERS
 from web.charts import Histogram, SliceBar, histogram, slice_strip
 from web.findings import FindingLine, finding_lines
-from web.pages.pictures import has_source
+from web.pages.images.pictures import has_source
+from web.pages.images.volumes import NIIVUE, SIDES
 from web.pages.reports import report_names
-from web.pages.volumes import NIIVUE, SIDES
 from web.pages.worklist import query_of
-from web.query import WorklistQuery
 from web.rendering import page
-from web.review_index import is_open_to, withdrawable
-from web.rows import Row, rows_of, sigmas_of
-from web.selection import select_scans
 from web.site import RowId, Site, site_of
+from web.worklist.query import WorklistQuery
+from web.worklist.query_result import select_scans
+from web.worklist.review_index import is_open_to, withdrawable
+from web.worklist.rows import Row, rows_of, sigmas_of
 
 MOST_EXAMS: Final = 20
 MOST_OFFERED: Final = 9  # tags: the digits

@@ -10,15 +10,15 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import Engine
 
 from db.entities import Threshold
-from db.repository.labels import labelled
-from db.repository.models import CurrentThreshold, current_threshold
-from db.repository.worklist import marks
-from mriad_model.detection.thresholds import Flips, fit_threshold, flips, promised_rate
+from db.repository.intake.labels import labelled
+from db.repository.reports.worklist import marks
+from db.repository.training.models import CurrentThreshold, current_threshold
+from mriad_model.detection.decisions.thresholds import Flips, fit_threshold, flips, promised_rate
 from mriad_model.enums import LabelValue, Policy, Verdict
 from mriad_model.errors import SettingsError, ThresholdUndefined
 from mriad_model.promotion.power import Power, power_of
+from tasks.calibration.thresholds import DecidedEvidence, decided_evidence
 from tasks.scoring.judge import Judge
-from tasks.training.thresholds import DecidedEvidence, decided_evidence
 from web.charts import Histogram, histogram
 from web.rendering import page
 from web.site import Site, form_of, site_of

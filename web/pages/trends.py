@@ -12,16 +12,16 @@ from fastapi.responses import HTMLResponse
 from numpy.typing import NDArray
 
 from db.entities import RecordedWarning
-from db.repository.rejections import rejections_by_day
-from db.repository.warnings import warnings
-from mriad_model.detection.thresholds import promised_rate
+from db.repository.intake.rejections import rejections_by_day
+from db.repository.scoring.warnings import warnings
+from mriad_model.detection.decisions.thresholds import promised_rate
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import SettingsError
-from mriad_model.evaluation.agreement import FEWEST, Kappa, cohens_kappa
-from web.decision_index import DecisionIndex
+from mriad_model.evaluation.metrics.agreement import FEWEST, Kappa, cohens_kappa
 from web.rendering import page
-from web.review_index import NOT_REVIEWED, VERDICTS
 from web.site import site_of
+from web.worklist.decision_index import DecisionIndex
+from web.worklist.review_index import NOT_REVIEWED, VERDICTS
 
 DAY: Final = 86_400_000_000  # microseconds
 DEFAULT_DAYS, MOST_DAYS = 14, 366

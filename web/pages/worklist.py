@@ -10,14 +10,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 from sqlalchemy import Engine
 
-from db.repository.rejections import unregistered_paths
+from db.repository.intake.rejections import unregistered_paths
 from mriad_model.enums import NOTICE
 from mriad_model.plain_text import as_csv_cell
-from web.query import FLAGGED, PAGE_SIZE, SORTS, WorklistQuery, query_from
 from web.rendering import page
-from web.rows import COLUMNS, rows_of
-from web.selection import Selection, select_scans
 from web.site import site_of
+from web.worklist.query import FLAGGED, PAGE_SIZE, SORTS, WorklistQuery, query_from
+from web.worklist.query_result import QueryResult, select_scans
+from web.worklist.rows import COLUMNS, rows_of
 
 AT_ONCE: Final = 500  # rows of a download
 router = APIRouter()
@@ -76,7 +76,7 @@ def query_of(request: Request) -> WorklistQuery:
     return query_from(request.query_params.multi_items())
 
 
-def _csv_lines(engine: Engine, found: Selection, reader: str | None) -> Iterator[str]:
+def _csv_lines(engine: Engine, found: QueryResult, reader: str | None) -> Iterator[str]:
     yield ",".join(COLUMNS) + "\r\n"
     for start in range(0, len(found.decisions), AT_ONCE):
         text = io.StringIO()
@@ -88,7 +88,7 @@ def _csv_lines(engine: Engine, found: Selection, reader: str | None) -> Iterator
 
 
 def _json_lines(
-    engine: Engine, found: Selection, query: WorklistQuery, reader: str | None
+    engine: Engine, found: QueryResult, query: WorklistQuery, reader: str | None
 ) -> Iterator[str]:
     head = {"notice": NOTICE, "query": query.address(), "n": len(found.scans)}
     yield json.dumps(head)[:-1] + ', "scans": ['

@@ -9,8 +9,8 @@ from flows.cli.documents.fields import Document, keys, rejected_items, unmatched
 if TYPE_CHECKING:
     from flows.evaluate import EvaluationResult
     from mriad_model.datasets.labels import LabelLine
-    from mriad_model.evaluation.lesion_metrics import Figure, LesionMetrics
-    from mriad_model.evaluation.metrics import Advantage, Interval, Metrics
+    from mriad_model.evaluation.metrics.lesion_metrics import Figure, LesionMetrics
+    from mriad_model.evaluation.metrics.scan_metrics import Advantage, Interval, Metrics
     from mriad_model.evaluation.results import FoldResult
     from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, Rival
 

@@ -5,14 +5,14 @@ from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from db.entities import Heatmap, Label, Model, Review, Run
-from db.repository.history import DecisionRow
-from db.repository.history_query import CountBy, CountRow
+from db.repository.reports.history import DecisionRow
+from db.repository.reports.history_query import CountBy, CountRow
 from flows.cli.documents.fields import Document, keys
 from flows.cli.findings import findings_document
 from mriad_model.enums import ScanKind
 
 if TYPE_CHECKING:
-    from db.repository.scan_details import ScanDetails, ScoreDetails
+    from db.repository.reports.scan_details import ScanDetails, ScoreDetails
     from tasks.reports.review import ReviewResult
 
 HISTORY_COLUMNS = (

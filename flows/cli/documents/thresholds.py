@@ -7,8 +7,8 @@ from flows.cli.documents.fields import Document, keys
 
 if TYPE_CHECKING:
     from mriad_model.promotion.power import Power, ShareFound
-    from tasks.training.threshold_figures import Compared
-    from tasks.training.thresholds import Proposal
+    from tasks.calibration.threshold_figures import Compared
+    from tasks.calibration.thresholds import Proposal
 
 RATE = "n_groups rate rate_low rate_high"
 COLUMNS = f"id model_id dataset_id policy mean sd n k value run_id created_at {RATE}"

@@ -6,7 +6,7 @@ from flows.cli.documents.fields import Document, keys
 from flows.cli.documents.thresholds import RATE, power_document
 
 if TYPE_CHECKING:
-    from flows.retrain_result import RetrainingResult
+    from flows.runtime.retrain_result import RetrainingResult
     from flows.train import TrainingResult
 
 

@@ -15,7 +15,12 @@ from mriad_model.detection.detectors.normative import (
     NormativeNetwork,
 )
 from mriad_model.errors import SettingsError
-from mriad_model.recipes import NORMATIVE, NORMATIVE_ASYMMETRY, NORMATIVE_NETWORK, DetectorRecipe
+from mriad_model.recipes.recipe import (
+    NORMATIVE,
+    NORMATIVE_ASYMMETRY,
+    NORMATIVE_NETWORK,
+    DetectorRecipe,
+)
 
 DETECTORS: Final[dict[str, type[Detector]]] = {
     "autoencoder": Autoencoder,

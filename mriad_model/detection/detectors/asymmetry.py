@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as fn
 
 from mriad_model.detection.detectors.reconstruction import Reconstruction
-from mriad_model.detection.midline import find_midline, reflect
+from mriad_model.detection.maps.midline import find_midline, reflect
 
 NEIGHBOURHOOD = 5  # pixels a side, over which the odder of two sides is told
 

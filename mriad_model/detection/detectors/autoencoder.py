@@ -7,11 +7,15 @@ from torch import Tensor
 
 from mriad_model.detection.detectors.detector import HealthySlices, Shapes
 from mriad_model.detection.detectors.reconstruction import Reconstruction
-from mriad_model.detection.networks import ConvAutoencoder, bare_network, stored_network
-from mriad_model.detection.training import TrainingSummary, train_autoencoder
+from mriad_model.detection.networks.autoencoder_network import (
+    ConvAutoencoder,
+    bare_network,
+    stored_network,
+)
+from mriad_model.detection.training.autoencoder_training import TrainingSummary, train_autoencoder
 from mriad_model.errors import SettingsError
 from mriad_model.preprocessing.slices import shrunk
-from mriad_model.recipes import DetectorRecipe, NetworkShape, Recipe
+from mriad_model.recipes.recipe import DetectorRecipe, NetworkShape, Recipe
 
 DEEPEST = 10  # convolutions one after the other
 

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mriad_model.detection.positives import Positives
-from mriad_model.detection.training import Epoch, TrainingSummary
+from mriad_model.detection.training.autoencoder_training import Epoch, TrainingSummary
+from mriad_model.detection.training.positives import Positives
 from mriad_model.errors import SettingsError
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import DetectorRecipe, Recipe
+from mriad_model.recipes.recipe import DetectorRecipe, Recipe
 
 Shapes = dict[str, tuple[int, ...]]
 

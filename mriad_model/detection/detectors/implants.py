@@ -17,10 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mriad_model.detection.batches import in_batches
 from mriad_model.detection.detectors.detector import Detector, HealthySlices, Shapes
-from mriad_model.detection.drawn_heads import drawn_heads, upright_source
-from mriad_model.detection.implant_network import (
+from mriad_model.detection.maps.midline import turned_back, turned_upright
+from mriad_model.detection.maps.smoothing import blurred
+from mriad_model.detection.networks.batches import in_batches
+from mriad_model.detection.networks.implant_network import (
     MAP_SIDE,
     SIDE,
     ImplantNetwork,
@@ -29,21 +30,20 @@ from mriad_model.detection.implant_network import (
     places_of,
     stored_network,
 )
-from mriad_model.detection.implant_training import (
+from mriad_model.detection.training.autoencoder_training import TrainingSummary
+from mriad_model.detection.training.drawn_heads import drawn_heads, upright_source
+from mriad_model.detection.training.implant_training import (
     ROUND,
     ImplantSchedule,
     Source,
     train_on_implants,
 )
-from mriad_model.detection.midline import turned_back, turned_upright
-from mriad_model.detection.positives import upright_positives
-from mriad_model.detection.pretraining import pretrained_network
-from mriad_model.detection.smoothing import blurred
-from mriad_model.detection.training import TrainingSummary
+from mriad_model.detection.training.positives import upright_positives
+from mriad_model.detection.training.pretraining import pretrained_network
 from mriad_model.errors import SettingsError
-from mriad_model.implants.mixtures import MASSES
+from mriad_model.implants.kinds import MASSES
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import DetectorRecipe, ImplantTraining, Recipe
+from mriad_model.recipes.recipe import DetectorRecipe, ImplantTraining, Recipe
 
 POSITIVE: Final = 0.2  # share of the samples that are of labelled abnormal slices, where there are
 ORDINARY: Final = -12.0  # logit of a pixel that is surely healthy: 0 on the map

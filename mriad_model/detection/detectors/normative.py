@@ -19,20 +19,20 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from mriad_model.detection.detectors.detector import Detector, HealthySlices, Shapes
-from mriad_model.detection.training import TrainingSummary
+from mriad_model.detection.training.autoencoder_training import TrainingSummary
 from mriad_model.errors import SettingsError
-from mriad_model.normative.drawn import drawn_templates
-from mriad_model.normative.frame import SHAPE, Floats, Matrix, SliceStack
 from mriad_model.normative.head import FramedHead, framed_head
 from mriad_model.normative.likeness import likeness, resemblance
-from mriad_model.normative.network import ZMapNetwork, drawn_network, logits, stored_network
 from mriad_model.normative.norm import FEATURES, UNIT, Norm, norm_of
-from mriad_model.normative.poses import PlacedHead, placed_heads
-from mriad_model.normative.registration import Registration, capped, refine
-from mriad_model.normative.resampling import off_frame
-from mriad_model.normative.template import Template, template_of
+from mriad_model.normative.registration.affine import Registration, capped, refine
+from mriad_model.normative.registration.frame import SHAPE, Floats, Matrix, SliceStack
+from mriad_model.normative.registration.mean_heads import drawn_templates
+from mriad_model.normative.registration.poses import PlacedHead, placed_heads
+from mriad_model.normative.registration.resampling import off_frame
+from mriad_model.normative.registration.template import Template, template_of
+from mriad_model.normative.z_maps.network import ZMapNetwork, drawn_network, logits, stored_network
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import DetectorRecipe, Recipe
+from mriad_model.recipes.recipe import DetectorRecipe, Recipe
 
 IN_MEAN: Final = 24  # healthy heads in the site's mean, at most
 IN_BRAIN: Final = 0.5  # share of heads: where at least so many have brain, maps count

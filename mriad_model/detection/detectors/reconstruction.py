@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mriad_model.detection.batches import in_batches
 from mriad_model.detection.detectors.detector import Detector
-from mriad_model.detection.smoothing import blurred
+from mriad_model.detection.maps.smoothing import blurred
+from mriad_model.detection.networks.batches import in_batches
 from mriad_model.preprocessing.slices import SliceBatch, shrunk
-from mriad_model.recipes import DetectorRecipe, Residual
+from mriad_model.recipes.recipe import DetectorRecipe, Residual
 
 
 class Reconstruction(Detector):

@@ -4,14 +4,14 @@ from pydicom.dataset import Dataset
 
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.checks import require, shown
 from mriad_model.readers.dicom import tags
 from mriad_model.readers.dicom.file import Header
 from mriad_model.readers.dicom.frames import Frame, Instance
 from mriad_model.readers.dicom.image_kind import require_image
 from mriad_model.readers.dicom.transfer_syntax import NATIVE, RLE, Codestream
-from mriad_model.readers.geometry import require_orientation, require_spacing
-from mriad_model.readers.volumes import VolumeLimits
+from mriad_model.readers.volume.checks import require, shown
+from mriad_model.readers.volume.geometry import require_orientation, require_spacing
+from mriad_model.readers.volume.volumes import VolumeLimits
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
 WIDTHS = (8, 16, 32)  # bits allocated

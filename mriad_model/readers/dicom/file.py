@@ -15,7 +15,6 @@ from pydicom.uid import UID
 
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.checks import rejecting, require
 from mriad_model.readers.dicom.transfer_syntax import (
     BIG_ENDIAN,
     EXPLICIT,
@@ -26,7 +25,8 @@ from mriad_model.readers.dicom.transfer_syntax import (
 )
 from mriad_model.readers.folders import FoundFile
 from mriad_model.readers.signatures import DICM, begins_bare, opened, require_size
-from mriad_model.readers.volumes import VolumeLimits
+from mriad_model.readers.volume.checks import rejecting, require
+from mriad_model.readers.volume.volumes import VolumeLimits
 
 META_END = 8 * 1024  # bytes; a file meta is a few hundred
 LONG_VR = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UN", b"UC", b"UR", b"UT")

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from mriad_model.enums import RejectionReason
-from mriad_model.readers.checks import rejecting, require
-from mriad_model.readers.contrast import Timing, classic_timing, dicom_contrast
 from mriad_model.readers.dicom import tags
 from mriad_model.readers.dicom.acceptance import (
     require_grey_mr,
@@ -24,8 +22,10 @@ from mriad_model.readers.dicom.file import Header
 from mriad_model.readers.dicom.frames import Frame, Instance
 from mriad_model.readers.dicom.image_kind import image_type, objection_to
 from mriad_model.readers.folders import FoundFile
-from mriad_model.readers.geometry import Voxels
-from mriad_model.readers.volumes import VolumeLimits
+from mriad_model.readers.volume.checks import rejecting, require
+from mriad_model.readers.volume.contrast import Timing, classic_timing, dicom_contrast
+from mriad_model.readers.volume.geometry import Voxels
+from mriad_model.readers.volume.volumes import VolumeLimits
 
 ACQUIRED = (
     "StudyDate", "StudyTime", "SeriesTime", "AcquisitionNumber",

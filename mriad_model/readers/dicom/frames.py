@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from mriad_model.enums import RejectionReason
-from mriad_model.readers.contrast import Hint
 from mriad_model.readers.folders import FoundFile
+from mriad_model.readers.volume.contrast import Hint
 
 
 @dataclass(frozen=True, slots=True)

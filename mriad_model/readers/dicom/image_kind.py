@@ -12,11 +12,11 @@ from pydicom.dataset import Dataset
 
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.checks import require, shown
-from mriad_model.readers.contrast import Hint
 from mriad_model.readers.dicom import tags
 from mriad_model.readers.dicom.file import GE_IMAGE_TYPE
 from mriad_model.readers.dicom.frames import Objection
+from mriad_model.readers.volume.checks import require, shown
+from mriad_model.readers.volume.contrast import Hint
 
 # Words of ImageType, in capitals, underscores as spaces.
 PARTS = r"(?:P|R|I)(?: .+)?|PHASE|PHASE (?:MAP|DIFFERENCE|IMAGE)|REAL|IMAG|IMAGINARY|VELOCITY.*"

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from pydicom.pixels.utils import iter_pixels
 
 from mriad_model.enums import RejectionReason, ScanKind
-from mriad_model.readers.checks import rejecting, require
 from mriad_model.readers.dicom.copies import namesakes
 from mriad_model.readers.dicom.file import pixel_source, read_header
 from mriad_model.readers.dicom.frame_tags import frames_of, without_padding
@@ -22,9 +21,10 @@ from mriad_model.readers.dicom.frames import Frame, Instance
 from mriad_model.readers.dicom.series import Series
 from mriad_model.readers.dicom.transfer_syntax import PLUGINS, decoder_of
 from mriad_model.readers.folders import FoundFile
-from mriad_model.readers.geometry import Voxels
 from mriad_model.readers.signatures import opened
-from mriad_model.readers.volumes import Origin, Volume, VolumeLimits, storage_type, volume_of
+from mriad_model.readers.volume.checks import rejecting, require
+from mriad_model.readers.volume.geometry import Voxels
+from mriad_model.readers.volume.volumes import Origin, Volume, VolumeLimits, storage_type, volume_of
 
 
 def read_frames(found: FoundFile, limits: VolumeLimits) -> tuple[Frame, ...]:

@@ -8,7 +8,6 @@ import numpy as np
 
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.checks import require
 from mriad_model.readers.dicom.copies import pooled
 from mriad_model.readers.dicom.frames import Frame
 from mriad_model.readers.dicom.series_checks import (
@@ -18,7 +17,8 @@ from mriad_model.readers.dicom.series_checks import (
 )
 from mriad_model.readers.dicom.stacks import Stack, in_direction, stacks_of
 from mriad_model.readers.folders import FoundFile
-from mriad_model.readers.geometry import (
+from mriad_model.readers.volume.checks import require
+from mriad_model.readers.volume.geometry import (
     Affine,
     mean_step,
     require_affine,
@@ -26,7 +26,7 @@ from mriad_model.readers.geometry import (
     slice_normal,
     stack_affine,
 )
-from mriad_model.readers.volumes import VolumeLimits
+from mriad_model.readers.volume.volumes import VolumeLimits
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ import numpy as np
 
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.checks import require
 from mriad_model.readers.dicom.frames import Frame
 from mriad_model.readers.dicom.image_kind import is_derived
-from mriad_model.readers.geometry import SMALLEST_SPACING, Vector, slice_normal
+from mriad_model.readers.volume.checks import require
+from mriad_model.readers.volume.geometry import SMALLEST_SPACING, Vector, slice_normal
 
 NEAR = 0.05  # relative difference of distances that are the same
 HEAD = 100.0  # mm; stacks that reach as far hold most of a head

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.dicom.frames import Frame, Objection
-from mriad_model.readers.geometry import require_even_stack, slice_normal
+from mriad_model.readers.volume.geometry import require_even_stack, slice_normal
 
 SAME_DIRECTION = 1e-3  # largest difference of direction cosines within one stack
 DECIMALS = 3  # of echo times (ms) and spacings (mm) that differ

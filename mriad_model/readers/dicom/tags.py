@@ -13,7 +13,7 @@ from pydicom.sequence import Sequence as DicomSequence
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
 from mriad_model.plain_text import printable
-from mriad_model.readers.checks import require
+from mriad_model.readers.volume.checks import require
 
 _T = TypeVar("_T")
 

@@ -21,7 +21,7 @@ from mriad_model.readers.images.formats import (
     unsupported,
 )
 from mriad_model.readers.signatures import GZIP, opened, require_size
-from mriad_model.readers.volumes import Origin
+from mriad_model.readers.volume.volumes import Origin
 
 PACKED = "a gzip file that holds no NIfTI volume; unpack it: only NIfTI is read packed"
 UNKNOWN = "not a picture, a DICOM file or a NIfTI volume"

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from mriad_model.enums import RejectionReason
-from mriad_model.readers.checks import require, shown
 from mriad_model.readers.dicom.image_kind import UNIT_REASONS, WORD_REASONS, require_no_match
-from mriad_model.readers.geometry import Voxels
 from mriad_model.readers.nifti.sidecar import Sidecar, stem_of
+from mriad_model.readers.volume.checks import require, shown
+from mriad_model.readers.volume.geometry import Voxels
 
 # Intent codes of nifti1.h.
 STATISTICS = range(2, 25)

@@ -17,9 +17,9 @@ from nibabel.quaternions import fillpositive, quat2mat
 
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.checks import require
-from mriad_model.readers.geometry import Affine, require_affine
-from mriad_model.readers.volumes import VolumeLimits
+from mriad_model.readers.volume.checks import require
+from mriad_model.readers.volume.geometry import Affine, require_affine
+from mriad_model.readers.volume.volumes import VolumeLimits
 
 KINDS = {348: Nifti1Header, 540: Nifti2Header}  # by sizeof_hdr, bytes
 LINE_ENDS = [13, 10, 26, 10]  # after the magic of NIfTI-2: no transfer as text changed the file

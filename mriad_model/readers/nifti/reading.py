@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.bids import bids_name
-from mriad_model.readers.checks import rejecting, require
-from mriad_model.readers.geometry import Affine, Voxels
 from mriad_model.readers.nifti.content_kind import require_picture
 from mriad_model.readers.nifti.header import NiftiHeader, parse_header
 from mriad_model.readers.nifti.sidecar import Sidecar, read_sidecar
 from mriad_model.readers.nifti.weighting import nifti_contrast
 from mriad_model.readers.signatures import GZIP, opened, require_size
-from mriad_model.readers.volumes import (
+from mriad_model.readers.volume.checks import rejecting, require
+from mriad_model.readers.volume.geometry import Affine, Voxels
+from mriad_model.readers.volume.volumes import (
     Origin,
     Volume,
     VolumeLimits,

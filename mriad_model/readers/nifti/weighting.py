@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mriad_model.readers.bids import bids_name
-from mriad_model.readers.contrast import (
+from mriad_model.readers.nifti.sidecar import Sidecar, number, stem_of, text
+from mriad_model.readers.volume.contrast import (
     WEIGHTINGS,
     Hint,
     Timing,
@@ -21,7 +22,6 @@ from mriad_model.readers.contrast import (
     timing_of,
     weighed,
 )
-from mriad_model.readers.nifti.sidecar import Sidecar, number, stem_of, text
 
 MS = 1000.0  # in a second
 # Seconds; a longer one is in another unit: ignored.

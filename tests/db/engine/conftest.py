@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from db.entities import Review, RunEnd
-from db.repository.reviews import append_review
+from db.repository.reports.reviews import append_review
 from db.repository.runs import end_run
 from mriad_model.enums import ReviewVerdict, RunStatus
-from tests.support.hand import NOON
-from tests.support.kept import KeptHome, copied, kept_home
-from tests.support.postgresql import Server
+from tests.support.record.hand import NOON
+from tests.support.record.kept import KeptHome, copied, kept_home
+from tests.support.record.postgresql import Server
 
 
 @pytest.fixture(scope="session")

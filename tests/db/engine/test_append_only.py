@@ -24,15 +24,15 @@ from db.entities import (
     Review,
     RunEnd,
 )
-from db.repository.arrivals import append_arrivals, end_arrivals
-from db.repository.comparisons import append_comparison
-from db.repository.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
-from db.repository.findings import append_finding_limit
-from db.repository.rejections import append_rejections
-from db.repository.reports import append_report
-from db.repository.reviews import append_review
+from db.repository.intake.arrivals import append_arrivals, end_arrivals
+from db.repository.intake.rejections import append_rejections
+from db.repository.reports.reports import append_report
+from db.repository.reports.reviews import append_review
 from db.repository.runs import end_run
-from db.repository.warnings import append_warnings
+from db.repository.scoring.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
+from db.repository.scoring.findings import append_finding_limit
+from db.repository.scoring.warnings import append_warnings
+from db.repository.training.comparisons import append_comparison
 from mriad_model.enums import (
     HeatmapKind,
     RejectionReason,
@@ -45,7 +45,7 @@ from mriad_model.enums import (
 )
 
 if TYPE_CHECKING:
-    from tests.support.hand import Hand
+    from tests.support.record.hand import Hand
 
 APPEND_ONLY = sorted(schema.metadata.tables)
 

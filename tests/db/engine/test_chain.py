@@ -17,15 +17,15 @@ from db.engine.chain import NOTHING_BEFORE, PAGE, Covered, Digest, shapes
 from db.engine.chain_check import broken_links
 from db.engine.chain_head import Head, does_not_continue, head, kept_head
 from db.engine.connect import open_record, reading, writing
-from db.repository.decisions import Appended, ScoredScan, append_scored
-from db.repository.models import activate
+from db.repository.scoring.decisions import Appended, ScoredScan, append_scored
+from db.repository.training.models import activate
 from mriad_model.errors import SettingsError
 from tests.support.places import REPOSITORY
-from tests.support.postgresql import Server
+from tests.support.record.postgresql import Server
 
 if TYPE_CHECKING:
     from tests.db.conftest import Place
-    from tests.support.hand import Hand
+    from tests.support.record.hand import Hand
 
 
 def links(made: Engine) -> list[dict[str, object]]:
@@ -155,7 +155,7 @@ def test_processes_that_append_at_once_make_one_chain(place: "Place") -> None:
     place.open().dispose()
     writer = (
         "import sys; from pathlib import Path; from db.engine.connect import open_record;"
-        "from tests.support.hand import Hand;"
+        "from tests.support.record.hand import Hand;"
         "hand = Hand(open_record(Path(sys.argv[1]), sys.argv[2] or None));"
         "name = sys.argv[3]; hand.run(name); hand.runs['flow-run'] = hand.runs[name];"
         "[hand.label(hand.scans(f'{name} {n}')[0]) for n in range(15)]"
@@ -174,7 +174,7 @@ def test_a_writer_that_is_killed_leaves_no_half_link(place: "Place") -> None:
     made.dispose()
     writer = (
         "import os, sys; from pathlib import Path; from sqlalchemy import event;"
-        "from db.engine.connect import open_record; from tests.support.hand import Hand;"
+        "from db.engine.connect import open_record; from tests.support.record.hand import Hand;"
         "hand = Hand(open_record(Path(sys.argv[1]), sys.argv[2] or None)); hand.scans('a');"
         "event.listen(hand.engine, 'commit', lambda _: os.kill(os.getpid(), 9)); hand.scans('b')"
     )

@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy import text
 
-from db.repository.models import activate
+from db.repository.training.models import activate
 from tasks.maintenance.check import ProblemKind
-from tests.support.checking import checked, head_of, told
-from tests.support.kept import KeptHome
-from tests.support.tampering import tamper
+from tests.support.record.checking import checked, head_of, told
+from tests.support.record.kept import KeptHome
+from tests.support.record.tampering import tamper
 
 # What is done -> the statements, and the tables whose rows are then not those of their link.
 MANIPULATIONS = {

@@ -10,9 +10,9 @@ from db.engine.chain import NOTHING_BEFORE, Digest, sha256_of_link, shapes
 from db.engine.connect import reading
 from db.engine.sqlite import DATABASE
 from tasks.maintenance.check import ProblemKind
-from tests.support.checking import checked, head_of, told
-from tests.support.kept import KeptHome, kept_home
-from tests.support.tampering import tamper
+from tests.support.record.checking import checked, head_of, told
+from tests.support.record.kept import KeptHome, kept_home
+from tests.support.record.tampering import tamper
 
 
 def recompute_chain(kept: KeptHome) -> None:

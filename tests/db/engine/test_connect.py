@@ -15,12 +15,12 @@ from sqlalchemy import Engine, event, text
 
 from db.engine.connect import HEAD, engine, open_record, reading, writing
 from db.engine.sqlite import DATABASE
-from db.repository.history import decisions
+from db.repository.reports.history import decisions
 from mriad_model.errors import HomeError, MriadError, NotInRecord, RecordError
 from tests.support.places import REPOSITORY
 
 if TYPE_CHECKING:
-    from tests.support.hand import Hand
+    from tests.support.record.hand import Hand
 
 
 @contextmanager
@@ -137,7 +137,8 @@ def test_a_record_up_to_date_opens_without_alembic(home: Path) -> None:
 def test_reading_the_history_loads_neither_torch_nor_prefect_nor_numpy() -> None:
     out = finished(
         python(
-            "import sys, db.repository.history, db.repository.scan_details, db.repository.models",
+            "import sys, db.repository.reports.history, db.repository.reports.scan_details",
+            "import db.repository.training.models",
             "print(sorted({'torch', 'prefect', 'numpy', 'alembic', 'cv2'} & set(sys.modules)))",
         )
     )
@@ -221,7 +222,7 @@ READER = """
 import os, sys
 from pathlib import Path
 from db.engine.connect import open_record
-from db.repository.history import decisions
+from db.repository.reports.history import decisions
 home = Path(sys.argv[1])
 if os.getuid() == 0:
     os.setgid(65534); os.setuid(65534)

@@ -4,9 +4,9 @@ import pytest
 
 from mriad_model.errors import RecordError
 from tasks.maintenance.check import ProblemKind
-from tests.support.checking import checked, told
-from tests.support.kept import KeptHome
-from tests.support.tampering import tamper
+from tests.support.record.checking import checked, told
+from tests.support.record.kept import KeptHome
+from tests.support.record.tampering import tamper
 
 
 @pytest.mark.parametrize("new_id", [2**53, 2**63 - 1, 0, -1, -(2**63)])

@@ -7,10 +7,10 @@ from sqlalchemy import text
 
 from db.engine.connect import open_record, reading
 from tasks.maintenance.check import ProblemKind, check
-from tests.support.checking import checked, told
-from tests.support.kept import KeptHome
-from tests.support.postgresql import Server
-from tests.support.tampering import shell_on
+from tests.support.record.checking import checked, told
+from tests.support.record.kept import KeptHome
+from tests.support.record.postgresql import Server
+from tests.support.record.tampering import shell_on
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import typer
 
-from db.repository.history import DecisionRow
-from db.repository.history_query import CountBy, CountRow
+from db.repository.reports.history import DecisionRow
+from db.repository.reports.history_query import CountBy, CountRow
 from flows.cli import main as cli
 from flows.cli.documents.demonstration import demo_document
 from flows.cli.documents.evaluation import evaluate_document
@@ -35,16 +35,16 @@ from flows.cli.documents.thresholds import (
 )
 from flows.cli.documents.training import retrain_document, train_document
 from flows.demo import DemoResult
-from flows.retrain_result import RetrainingResult
-from mriad_model.detection.thresholds import Flips
+from flows.runtime.retrain_result import RetrainingResult
+from mriad_model.detection.decisions.thresholds import Flips
 from mriad_model.enums import ReviewVerdict
 from mriad_model.phantom.write import DrawnScan
 from mriad_model.reports.table import COLUMNS as WORKLIST_COLUMNS
+from tasks.calibration.threshold_figures import Compared
+from tasks.calibration.thresholds import Proposal
 from tasks.maintenance.backup import Backup
 from tasks.reports.review import ReviewResult
 from tasks.reports.weekly_report import WeeklyReport
-from tasks.training.threshold_figures import Compared
-from tasks.training.thresholds import Proposal
 from tests.support.results import (
     CHECKED,
     DECISION,

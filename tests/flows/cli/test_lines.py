@@ -10,7 +10,7 @@ from flows.cli import lines
 from flows.train import TrainingResult
 from mriad_model.enums import Policy
 from mriad_model.promotion.power import ImplantScore, power
-from tasks.training.candidate_figures import CandidateFigures
+from tasks.promotion.candidate_figures import CandidateFigures
 
 DRAWN = Threshold(1, 1, Policy.RATE, 0, 1, 45, 0.05, 2, 1, "noon", 40, 0.049, 0.006, 0.132, id=1)
 

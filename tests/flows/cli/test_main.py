@@ -14,8 +14,8 @@ import typer
 
 from flows.cli import main as cli
 from tests.conftest import REPOSITORY
-from tests.support.commands import apart, one_line, run
-from tests.support.prefect_database import put_database
+from tests.support.processes.commands import apart, one_line, run
+from tests.support.processes.prefect_database import put_database
 
 GROUP = typer.main.get_command(cli.app)
 
@@ -77,7 +77,7 @@ def test_the_packages_imported_are_this_checkouts(package: str) -> None:
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("db.repository.history", {"torch", "prefect", "numpy", "alembic"}),
+        ("db.repository.reports.history", {"torch", "prefect", "numpy", "alembic"}),
         ("flows.cli.main", {"torch", "prefect", "cv2", "matplotlib"}),
     ],
 )

@@ -11,17 +11,17 @@ import pytest
 
 from db.engine.connect import open_record
 from db.entities import RunEnd
-from db.repository.models import activate
 from db.repository.runs import end_run
+from db.repository.training.models import activate
 from flows.cli import main as cli
 from flows.cli import options
-from mriad_model.built_in_recipes import AUTOENCODER
 from mriad_model.enums import LabelValue, RunStatus
 from mriad_model.errors import HomeError
+from mriad_model.recipes.built_in_recipes import AUTOENCODER
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
-from tests.support.hand import Hand
-from tests.support.next_step import bring_next_step
+from tests.support.record.hand import Hand
+from tests.support.record.next_step import bring_next_step
 
 
 @pytest.fixture(autouse=True)
@@ -223,7 +223,7 @@ def test_settings_are_looked_at_where_there_is_nothing_to_do(
 
 def test_nothing_that_is_looked_at_beforehand_loads_the_engine() -> None:
     """It reads its settings on import, which are set once a server is chosen."""
-    code = "import sys, flows.cli.flow_commands, flows.cli.preconditions as _"
+    code = "import sys, flows.cli.commands.flow_commands, flows.cli.preconditions as _"
     code += "; sys.exit('prefect' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mriad_model.phantom.write import write_folder
-from tests.support.commands import run
+from tests.support.processes.commands import run
 
 
 def test_a_model_learns_of_abnormal_scans_and_is_adapted_to_another_scanner(

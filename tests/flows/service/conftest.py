@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from flows.service.prefect_server import listen
-from flows.service.server_secret import PortOwner, find_server
-from flows.settings import (
+from flows.runtime.settings import (
     local_api,
     temporary_server_environment,
 )
+from flows.service.server.prefect_server import listen
+from flows.service.server.server_secret import PortOwner, find_server
 from tasks.runtime.home import prepare_home, server_secret
-from tests.support.prefect_database import put_database
-from tests.support.servers import Running
+from tests.support.processes.prefect_database import put_database
+from tests.support.processes.servers import Running
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def server(prefect_database: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         environment |= {"PREFECT_HOME": str(prefect_home), "DO_NOT_TRACK": "1"}
         environment |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows.service.server_app", str(listener.fileno())],
+            [sys.executable, "-m", "flows.service.server.server_app", str(listener.fileno())],
             env=environment,
             cwd=prefect_home,
             pass_fds=[listener.fileno()],

@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 from flows.service.filesystem_events import Events
-from tests.support.deliveries import drop
-from tests.support.waiting import PATIENCE
+from tests.support.processes.waiting import PATIENCE
+from tests.support.scans.deliveries import drop
 
 
 def settle(wake: threading.Event) -> None:

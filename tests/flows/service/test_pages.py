@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from db.engine.connect import open_record
-from db.repository.models import activations, model_by_id
-from flows.context import child_context
+from db.repository.training.models import activations, model_by_id
+from flows.runtime.context import child_context
+from flows.runtime.settings import read_settings
 from flows.service import pages
 from flows.service.pages import (
     VolumeDrawer,
@@ -27,13 +28,12 @@ from flows.service.pages import (
     sign_in_address,
     site_of_home,
 )
-from flows.service.server_secret import asked
-from flows.settings import read_settings
-from mriad_model.built_in_recipes import AUTOENCODER
+from flows.service.server.server_secret import asked
 from mriad_model.errors import HomeError, SettingsError
+from mriad_model.recipes.built_in_recipes import AUTOENCODER
 from tasks.runtime.home import prepare_home
-from tests.support.hand import Hand
-from tests.support.waiting import until
+from tests.support.processes.waiting import until
+from tests.support.record.hand import Hand
 
 
 def test_a_port_that_is_taken_is_another_unless_it_was_asked_for(

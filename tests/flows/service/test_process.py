@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.service.process import ManagedProcess
-from tests.support.waiting import until
+from tests.support.processes.waiting import until
 
 
 def test_a_child_that_dies_is_started_again_and_its_words_are_not_logged(

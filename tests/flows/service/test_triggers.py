@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from flows.deployments import deployments
+from flows.runtime.deployments import deployments
+from flows.runtime.settings import read_settings
 from flows.service.triggers import FIRST_PAUSE_SECONDS, Deployed, InProcess, Pauses, idempotency_key
-from flows.settings import read_settings
 
 
 def test_a_run_that_comes_to_nothing_is_tried_again_later_and_later() -> None:

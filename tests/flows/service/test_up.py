@@ -19,19 +19,19 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from db.engine.connect import open_record
-from db.repository.arrivals import open_arrivals
-from db.repository.history import decisions
-from db.repository.history_query import HistoryQuery
+from db.repository.intake.arrivals import open_arrivals
+from db.repository.reports.history import decisions
+from db.repository.reports.history_query import HistoryQuery
+from flows.cli.commands.service_commands import UNKNOWN_SETTING
 from flows.cli.interruption import SERVICE
-from flows.cli.service_commands import UNKNOWN_SETTING
 from flows.service.process import ManagedProcess
-from flows.service.server_secret import PortOwner, find_server
+from flows.service.server.server_secret import PortOwner, find_server
 from flows.service.up import held_port, only_one, start_children
 from mriad_model.errors import HomeError, SettingsError
 from tasks.runtime.home import SERVER_KEY, server_secret
 from tests.conftest import REPOSITORY, Trained
-from tests.support.prefect_database import put_database
-from tests.support.waiting import until
+from tests.support.processes.prefect_database import put_database
+from tests.support.processes.waiting import until
 
 ZONE = "America/New_York"
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from db.entities import Arrival
-from db.repository.arrivals import open_arrivals
+from db.repository.intake.arrivals import open_arrivals
 from flows.service.watcher import FOLDER_BACK, FOLDER_MISSING, NO_MODEL, Pace, Watcher
 from mriad_model.paths import source_path
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
-from tests.support.deliveries import drop
-from tests.support.waiting import until
+from tests.support.processes.waiting import until
+from tests.support.scans.deliveries import drop
 
 
 class Watching:

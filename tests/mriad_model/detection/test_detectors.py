@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from mriad_model.built_in_recipes import AUTOENCODER
 from mriad_model.detection.detectors import DETECTORS, detector_of
 from mriad_model.detection.detectors.detector import Detector
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.errors import SettingsError
-from mriad_model.recipes import DetectorRecipe, NetworkShape, Recipe
-from tests.support.drawn_slices import drawn_slices
+from mriad_model.recipes.built_in_recipes import AUTOENCODER
+from mriad_model.recipes.recipe import DetectorRecipe, NetworkShape, Recipe
+from tests.support.scans.drawn_slices import drawn_slices
 
 
 class Darkness(Detector):

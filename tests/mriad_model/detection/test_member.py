@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import safetensors.torch
 
-from mriad_model.built_in_recipes import AUTOENCODER, SEED, VOLUME
 from mriad_model.detection.detectors import DETECTORS
 from mriad_model.detection.model import FittedModel, fit, fit_folds
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.errors import ModelFileError, SettingsError
 from mriad_model.preprocessing.slices import PreparedScan, SliceBatch
-from mriad_model.recipes import CrossFitting, DetectorRecipe, Recipe, SliceScoreMethod
-from tests.support.drawn_slices import drawn_slices
+from mriad_model.recipes.built_in_recipes import AUTOENCODER, SEED, VOLUME
+from mriad_model.recipes.recipe import CrossFitting, DetectorRecipe, Recipe, SliceScoreMethod
 from tests.support.memory import KIND, SEEN, Memory, named
+from tests.support.scans.drawn_slices import drawn_slices
 
 PICTURES = replace(
     AUTOENCODER.with_training(max_epochs=4), cross_fitting=CrossFitting(epochs=0.5, below=50)

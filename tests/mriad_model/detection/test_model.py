@@ -10,13 +10,13 @@ import pytest
 import safetensors.torch
 import torch
 
-from mriad_model.built_in_recipes import AUTOENCODER, SEED, VOLUME_AUTOENCODER
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.model_file import LARGEST_HEADER
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import SliceScoreMethod
-from tests.support.drawn_slices import drawn_slices
+from mriad_model.recipes.built_in_recipes import AUTOENCODER, SEED, VOLUME_AUTOENCODER
+from mriad_model.recipes.recipe import SliceScoreMethod
+from tests.support.scans.drawn_slices import drawn_slices
 
 
 @pytest.fixture(scope="module", params=[SEED, AUTOENCODER], ids=lambda recipe: recipe.name)

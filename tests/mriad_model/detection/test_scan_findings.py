@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from mriad_model.built_in_recipes import AUTOENCODER, VOLUME
 from mriad_model.detection.findings import FindingLimits
 from mriad_model.detection.scan_findings import dense_map, finding_counts, findings_of
 from mriad_model.detection.scan_scores import ScanScores, score_scans
@@ -13,10 +12,11 @@ from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import phantom_affine
 from mriad_model.preprocessing.scan_slices import prepare_scan
 from mriad_model.readers.images.reading import ImageScan
-from mriad_model.readers.volumes import Origin, volume_of
-from mriad_model.recipes import Plane
+from mriad_model.readers.volume.volumes import Origin, volume_of
+from mriad_model.recipes.built_in_recipes import AUTOENCODER, VOLUME
+from mriad_model.recipes.recipe import Plane
 from tests.mriad_model.detection.test_scan_scores import GRIDS
-from tests.support.scanned import CUBE, HALF_SIDE, fitted_on_heads, grid_affine, scanned
+from tests.support.scans.scanned import CUBE, HALF_SIDE, fitted_on_heads, grid_affine, scanned
 
 
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)

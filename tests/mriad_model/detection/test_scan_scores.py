@@ -20,10 +20,10 @@ from mriad_model.preprocessing.slices import joined
 from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.nifti.reading import read_nifti
-from mriad_model.recipes import Plane, ScanScore
+from mriad_model.recipes.recipe import Plane, ScanScore
 from tests.support.places import SHARED
-from tests.support.scanned import CUBE, HALF_SIDE, fitted_on_heads, grid_affine, scanned
-from tests.support.survey import survey
+from tests.support.scans.scanned import CUBE, HALF_SIDE, fitted_on_heads, grid_affine, scanned
+from tests.support.scans.survey import survey
 
 DICOM_T1 = SHARED / "volumes/dicom_t1"
 DCM2NIIX = shutil.which("dcm2niix")

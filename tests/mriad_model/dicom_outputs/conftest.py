@@ -16,7 +16,7 @@ from mriad_model.enums import DecisionReason, HeatmapKind, Side, Verdict
 from mriad_model.readers.folders import list_files
 from tests.mriad_model.conftest import SeriesWriter, drawn_head, oblique_affine
 from tests.support.places import SHARED
-from tests.support.survey import survey
+from tests.support.scans.survey import survey
 
 DICOM_T1 = SHARED / "volumes/dicom_t1"
 AXIAL = np.diag([-1.2, -0.8, 3.0, 1.0])

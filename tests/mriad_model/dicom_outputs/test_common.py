@@ -10,8 +10,8 @@ from mriad_model.dicom_outputs import dicom_outputs
 from mriad_model.enums import NOTICE, Verdict
 from mriad_model.readers.folders import list_files
 from tests.mriad_model.dicom_outputs.conftest import SOURCES
-from tests.support.dicom_objects import PICTURE, REPORT, SEGMENTS, named, outputs, parsed
-from tests.support.survey import survey
+from tests.support.scans.dicom_objects import PICTURE, REPORT, SEGMENTS, named, outputs, parsed
+from tests.support.scans.survey import survey
 
 highdicom = pytest.importorskip("highdicom")
 

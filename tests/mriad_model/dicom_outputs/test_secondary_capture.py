@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.support.dicom_objects import PICTURE, outputs
+from tests.support.scans.dicom_objects import PICTURE, outputs
 
 highdicom = pytest.importorskip("highdicom")
 

@@ -8,7 +8,7 @@ from pydicom import dcmread
 
 from mriad_model.dicom_outputs import dicom_outputs
 from tests.mriad_model.dicom_outputs.conftest import DICOM_T1, SOURCES, THRESHOLD, Decisions
-from tests.support.dicom_objects import (
+from tests.support.scans.dicom_objects import (
     SEGMENTS,
     TO_RAS,
     assert_same_places,

@@ -7,7 +7,7 @@ import pytest
 from mriad_model.dicom_outputs import dicom_outputs
 from mriad_model.errors import RejectedFile
 from tests.mriad_model.conftest import item
-from tests.support.dicom_objects import outputs
+from tests.support.scans.dicom_objects import outputs
 
 highdicom = pytest.importorskip("highdicom")
 

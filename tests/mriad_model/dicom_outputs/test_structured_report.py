@@ -6,7 +6,7 @@ from pydicom import dcmread
 
 from mriad_model.enums import NOTICE, Verdict
 from tests.mriad_model.dicom_outputs.conftest import SOURCES, THRESHOLD
-from tests.support.dicom_objects import PICTURE, REPORT, SEGMENTS, named, outputs
+from tests.support.scans.dicom_objects import PICTURE, REPORT, SEGMENTS, named, outputs
 
 highdicom = pytest.importorskip("highdicom")
 

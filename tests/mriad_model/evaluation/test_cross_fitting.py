@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mriad_model.built_in_recipes import SEED
 from mriad_model.detection.detectors import DETECTORS
 from mriad_model.enums import LabelValue
 from mriad_model.evaluation.folds import run_fold
 from mriad_model.evaluation.protocol import EvaluationPlan, select, split
-from mriad_model.recipes import CrossFitting, DetectorRecipe
+from mriad_model.recipes.built_in_recipes import SEED
+from mriad_model.recipes.recipe import CrossFitting, DetectorRecipe
 from tests.support.evaluations import HELDOUT, MEMORY, DrawnImage, gather
 from tests.support.memory import KIND, SEEN, Memory
 

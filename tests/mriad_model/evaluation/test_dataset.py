@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mriad_model.built_in_recipes import AUTOENCODER, SEED
 from mriad_model.enums import LabelValue
 from mriad_model.errors import (
     ModelFileError,
@@ -14,6 +13,7 @@ from mriad_model.evaluation.dataset import (
     EvaluationData,
 )
 from mriad_model.preprocessing.prepared_file import BESIDE_PIXELS
+from mriad_model.recipes.built_in_recipes import AUTOENCODER, SEED
 from tests.support.evaluations import data_of, gather, image_of
 
 BESIDE = (*BESIDE_PIXELS, "placements")

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 
-from mriad_model.built_in_recipes import AUTOENCODER, SEED, VOLUME_AUTOENCODER
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import LabelValue
@@ -16,7 +15,7 @@ from mriad_model.errors import (
     ThresholdUndefined,
     TooFewScans,
 )
-from mriad_model.evaluation.baselines import NUMERIC
+from mriad_model.evaluation.baselines.metadata import NUMERIC
 from mriad_model.evaluation.dataset import (
     EvaluationData,
     EvaluationScan,
@@ -34,9 +33,10 @@ from mriad_model.evaluation.protocol import (
 from mriad_model.evaluation.results import FoldResult
 from mriad_model.evaluation.summary import summarise
 from mriad_model.heatmaps.overlay import paint
-from mriad_model.recipes import NetworkShape
+from mriad_model.recipes.built_in_recipes import AUTOENCODER, SEED, VOLUME_AUTOENCODER
+from mriad_model.recipes.recipe import NetworkShape
 from tests.support.evaluations import HELDOUT, MEMORY, SMALL, FakeFit, data_of, gather, image_of
-from tests.support.scanned import grid_affine, scanned
+from tests.support.scans.scanned import grid_affine, scanned
 
 
 def test_another_repeat_deals_the_folds_anew_and_trains_with_another_seed() -> None:

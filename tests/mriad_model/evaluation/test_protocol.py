@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from mriad_model.built_in_recipes import SEED, VOLUME_AUTOENCODER
 from mriad_model.enums import LabelValue
 from mriad_model.errors import (
     SettingsError,
@@ -15,6 +14,7 @@ from mriad_model.evaluation.protocol import (
     select,
     split,
 )
+from mriad_model.recipes.built_in_recipes import SEED, VOLUME_AUTOENCODER
 from tests.support.evaluations import HELDOUT, MEMORY, SMALL, data_of, gather, image_of
 
 

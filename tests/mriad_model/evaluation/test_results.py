@@ -2,7 +2,6 @@
 
 import pytest
 
-from mriad_model.built_in_recipes import SEED
 from mriad_model.errors import (
     SettingsError,
 )
@@ -11,6 +10,7 @@ from mriad_model.evaluation.protocol import (
     EvaluationPlan,
 )
 from mriad_model.evaluation.results import FoldResult
+from mriad_model.recipes.built_in_recipes import SEED
 from tests.support.evaluations import HELDOUT, FakeFit, data_of
 
 

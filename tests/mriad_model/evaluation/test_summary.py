@@ -5,7 +5,7 @@ import pytest
 from mriad_model.errors import (
     NoScans,
 )
-from mriad_model.evaluation.baselines import NUMERIC
+from mriad_model.evaluation.baselines.metadata import NUMERIC
 from mriad_model.evaluation.dataset import gather as gathered
 from mriad_model.evaluation.protocol import (
     EvaluationPlan,

@@ -15,8 +15,8 @@ from mriad_model.heatmaps.volume_map import anomaly_volume, nifti_map
 from mriad_model.preprocessing.slicing import native_slices
 from mriad_model.preprocessing.volumes import prepare_volume
 from mriad_model.readers.nifti.reading import read_nifti
-from mriad_model.recipes import Plane
-from tests.support.scanned import CUBE, fitted_on_heads, grid_affine, scanned
+from mriad_model.recipes.recipe import Plane
+from tests.support.scans.scanned import CUBE, fitted_on_heads, grid_affine, scanned
 
 
 @pytest.fixture(scope="module")

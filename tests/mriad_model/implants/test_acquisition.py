@@ -7,8 +7,8 @@ from mriad_model.implants.acquisition import (
     another_scanner,
     rescaled,
 )
-from mriad_model.implants.site import SIDE
-from tests.support.drawn_slices import ellipses
+from mriad_model.implants.place import SIDE
+from tests.support.scans.drawn_slices import ellipses
 
 
 @pytest.fixture(scope="module")

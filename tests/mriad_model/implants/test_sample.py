@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mriad_model.implants.mixtures import BROAD, MASSES, Kind
+from mriad_model.implants.kinds import BROAD, MASSES, Kind
+from mriad_model.implants.place import SIDE, draw_place
 from mriad_model.implants.sample import DRAW, draw_sample, implanted
-from mriad_model.implants.site import SIDE, draw_site
-from tests.support.drawn_slices import ellipses
+from tests.support.scans.drawn_slices import ellipses
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def test_nothing_outside_an_implant_is_changed_and_all_within_the_head(healthy, 
     image, mask = healthy.images[0], healthy.masks[0]
     rng = np.random.default_rng(1)
     for _ in range(8):
-        site = draw_site(rng, image, healthy.images[1], depth_of(mask), (5.0, 28.0), 0.1)
-        changed, alpha = DRAW[kind](rng, site, MASSES)
+        place = draw_place(rng, image, healthy.images[1], depth_of(mask), (5.0, 28.0), 0.1)
+        changed, alpha = DRAW[kind](rng, place, MASSES)
         assert (alpha >= 0).all()
         assert (alpha <= 1).all()
         assert changed.dtype == alpha.dtype == np.float32

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from mriad_model.normative.drawn import drawn_template, drawn_templates
-from mriad_model.normative.frame import SHAPE, SliceStack
 from mriad_model.normative.head import depth_in_head, framed_head, head_in_frame
-from mriad_model.normative.registration import refine, register
-from tests.support.stacks import another
+from mriad_model.normative.registration.affine import refine, register
+from mriad_model.normative.registration.frame import SHAPE, SliceStack
+from mriad_model.normative.registration.mean_heads import drawn_template, drawn_templates
+from tests.support.scans.stacks import another
 
 TEMPLATE = drawn_template("t1")
 BRAIN = TEMPLATE.brain > 0.5

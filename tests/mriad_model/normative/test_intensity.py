@@ -1,8 +1,8 @@
 import numpy as np
 
-from mriad_model.normative.drawn import drawn_template
-from mriad_model.normative.frame import SHAPE
 from mriad_model.normative.intensity import corrected
+from mriad_model.normative.registration.frame import SHAPE
+from mriad_model.normative.registration.mean_heads import drawn_template
 
 TEMPLATE = drawn_template("t1")
 EVERYWHERE = np.ones(SHAPE, np.bool_)

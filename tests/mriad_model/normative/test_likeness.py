@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mriad_model.normative.drawn import FLAIR, T1, drawn_template
 from mriad_model.normative.likeness import likeness, resemblance
+from mriad_model.normative.registration.mean_heads import FLAIR, T1, drawn_template
 
 
 @pytest.mark.parametrize("contrast", [T1, FLAIR])

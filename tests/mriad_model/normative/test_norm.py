@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mriad_model.normative.frame import SHAPE
 from mriad_model.normative.norm import FEATURES, MOST, features, norm_of
+from mriad_model.normative.registration.frame import SHAPE
 
 BRAIN = np.zeros(SHAPE, np.bool_)
 BRAIN[10:45, 14:52, 14:50] = True

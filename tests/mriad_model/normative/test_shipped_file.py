@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from mriad_model.errors import ModelFileError
-from mriad_model.normative import drawn, network
+from mriad_model.normative.registration import mean_heads as drawn
 from mriad_model.normative.shipped_file import shipped
+from mriad_model.normative.z_maps import network
 
 
 @pytest.mark.parametrize(

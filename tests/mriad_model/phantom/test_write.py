@@ -15,9 +15,9 @@ from mriad_model.phantom.write import (
 )
 from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
-from mriad_model.readers.geometry import canonical
 from mriad_model.readers.nifti.reading import read_nifti
-from tests.support.survey import survey
+from mriad_model.readers.volume.geometry import canonical
+from tests.support.scans.survey import survey
 
 SHAPE = (18, 64, 56)
 

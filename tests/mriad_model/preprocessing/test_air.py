@@ -6,8 +6,8 @@ import pytest
 from mriad_model.phantom.lesions import Lesion
 from mriad_model.preprocessing.air import without_padding
 from mriad_model.preprocessing.volumes import prepare_volume
-from mriad_model.readers.volumes import volume_of
-from tests.support.cases import RECIPE, flair_head, series_in
+from mriad_model.readers.volume.volumes import volume_of
+from tests.support.scans.cases import RECIPE, flair_head, series_in
 
 CLOSE = 0.01  # of the score
 

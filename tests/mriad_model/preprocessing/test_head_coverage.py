@@ -8,10 +8,10 @@ import pytest
 from mriad_model.errors import RejectedFile
 from mriad_model.preprocessing.volumes import prepare_volume
 from mriad_model.readers.nifti.reading import read_nifti
-from mriad_model.readers.volumes import volume_of
+from mriad_model.readers.volume.volumes import volume_of
 from tests.conftest import REPOSITORY
 from tests.mriad_model.readers.nifti.test_reading import nifti_bytes
-from tests.support.cases import RECIPE, flair_head, refused_in, series_in
+from tests.support.scans.cases import RECIPE, flair_head, refused_in, series_in
 
 DATA = REPOSITORY.parent / "shared/data"
 METRES, MILLIMETRES, MICROMETRES, UNKNOWN = 1, 2, 3, 0

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mriad_model.built_in_recipes import AUTOENCODER, VOLUME_AUTOENCODER
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.errors import RejectedFile, SettingsError
 from mriad_model.heatmaps.volume_map import anomaly_volume
@@ -16,10 +15,11 @@ from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.images.reading import ImageScan
 from mriad_model.readers.nifti.reading import read_nifti
-from mriad_model.recipes import Plane
+from mriad_model.recipes.built_in_recipes import AUTOENCODER, VOLUME_AUTOENCODER
+from mriad_model.recipes.recipe import Plane
 from tests.support.places import SHARED
-from tests.support.scanned import RECIPE, fitted_on_heads, grid_affine, scanned
-from tests.support.survey import survey
+from tests.support.scans.scanned import RECIPE, fitted_on_heads, grid_affine, scanned
+from tests.support.scans.survey import survey
 
 DICOM_T1 = SHARED / "volumes/dicom_t1"
 DCM2NIIX = shutil.which("dcm2niix")

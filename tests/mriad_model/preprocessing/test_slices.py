@@ -2,7 +2,6 @@ import cv2
 import numpy as np
 import pytest
 
-from mriad_model.built_in_recipes import AUTOENCODER, SEED
 from mriad_model.errors import NoScans, SettingsError
 from mriad_model.preprocessing.slices import (
     SliceBatch,
@@ -12,6 +11,7 @@ from mriad_model.preprocessing.slices import (
     shrunk,
     stack,
 )
+from mriad_model.recipes.built_in_recipes import AUTOENCODER, SEED
 
 HEAD = AUTOENCODER.preprocessing
 WHOLE = SEED.preprocessing

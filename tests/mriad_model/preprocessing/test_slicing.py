@@ -7,8 +7,8 @@ from mriad_model.enums import ScanKind
 from mriad_model.errors import RejectedFile
 from mriad_model.preprocessing.slicing import LEVELS, cut, onto_volume
 from mriad_model.readers.nifti.reading import read_nifti
-from mriad_model.readers.volumes import Origin, volume_of
-from mriad_model.recipes import Plane, Slicing
+from mriad_model.readers.volume.volumes import Origin, volume_of
+from mriad_model.recipes.recipe import Plane, Slicing
 from tests.mriad_model.conftest import drawn_head, oblique_affine
 from tests.support.places import SHARED
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from mriad_model.detection.thresholds import fit_threshold
+from mriad_model.detection.decisions.thresholds import fit_threshold
 from mriad_model.enums import Policy
 from mriad_model.errors import ThresholdUndefined
 from mriad_model.promotion.comparison import (

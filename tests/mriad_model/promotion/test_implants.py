@@ -10,7 +10,7 @@ from mriad_model.preprocessing.foreground import head_mask
 from mriad_model.promotion.implants import implanted_slice, implanted_volume, sized_implant
 from mriad_model.promotion.power import EDGES, RADII, ImplantKind
 from mriad_model.readers.images.reading import ImageScan
-from mriad_model.readers.volumes import Origin, Volume
+from mriad_model.readers.volume.volumes import Origin, Volume
 
 
 @pytest.fixture(scope="module")

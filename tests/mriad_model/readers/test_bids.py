@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mriad_model.readers.bids import BidsName, bids_name
-from mriad_model.readers.contrast import classic_timing, dicom_contrast, text_contrast
+from mriad_model.readers.volume.contrast import classic_timing, dicom_contrast, text_contrast
 from tests.mriad_model.conftest import item
 
 

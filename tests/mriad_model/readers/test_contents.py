@@ -19,7 +19,7 @@ from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.readers.volume_files import store_volume
 from tests.mriad_model.conftest import drawn_head, oblique_affine
 from tests.support.places import REPOSITORY
-from tests.support.survey import survey
+from tests.support.scans.survey import survey
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_a_series_of_hundreds_of_slices_takes_little_more_than_its_size(series, 
         "from pathlib import Path\n"
         "from mriad_model.readers.folders import list_files\n"
         "from mriad_model.readers.contents import VolumeSource\n"
-        "from tests.support.survey import survey\n"
+        "from tests.support.scans.survey import survey\n"
         "from mriad_model.readers.volume_files import store_volume\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
         "before = peak()\n"

@@ -6,15 +6,15 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from mriad_model.built_in_recipes import DEFAULT
-from mriad_model.detection.training import Epoch
+from mriad_model.detection.training.autoencoder_training import Epoch
 from mriad_model.enums import LabelValue, RejectionReason, Verdict
-from mriad_model.evaluation.lesion_metrics import Figure
-from mriad_model.evaluation.metrics import Advantage, Interval
+from mriad_model.evaluation.metrics.lesion_metrics import Figure
+from mriad_model.evaluation.metrics.scan_metrics import Advantage, Interval
 from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.evaluation.results import Picture
 from mriad_model.evaluation.summary import Rival
 from mriad_model.heatmaps.overlay import encode
+from mriad_model.recipes.built_in_recipes import DEFAULT
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.contact_sheet import contact_sheet
 from mriad_model.reports.evaluation_report import render_evaluation

@@ -11,7 +11,7 @@ from mriad_model.readers.folders import list_files
 from mriad_model.readers.nifti.reading import read_nifti
 from tasks.intake.draw import draw
 from tasks.runtime.progress import listening
-from tests.support.survey import survey
+from tests.support.scans.survey import survey
 
 
 def test_pictures_stand_in_folders_that_label_them_and_masks_apart(tmp_path):

@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 import tasks.intake.ingest
 from db.engine.connect import writing
-from db.repository.rejections import rejections_at
-from db.repository.sightings import sightings
+from db.repository.intake.rejections import rejections_at
+from db.repository.intake.sightings import sightings
 from mriad_model.delivery.snapshot import files_in, fingerprint, take_snapshot
 from mriad_model.enums import RejectionReason
 from mriad_model.phantom.render import phantom_volume
@@ -21,7 +21,7 @@ from mriad_model.readers.folders import found_file
 from tasks.intake.find_files import ScanSources
 from tasks.intake.ingest import ingest_chunk
 from tests.mriad_model.readers.nifti.test_reading import nifti_bytes
-from tests.support.phantoms import CONTRAST, SHAPE
+from tests.support.scans.phantoms import CONTRAST, SHAPE
 from tests.tasks.conftest import Bench
 
 

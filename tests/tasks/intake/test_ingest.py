@@ -16,9 +16,9 @@ import tasks.intake.read_sources
 from db import schema
 from db.engine.connect import reading
 from db.entities import Rejection
-from db.repository.labels import labelled
-from db.repository.rejections import append_rejections, rejections_of
-from db.repository.sightings import sightings
+from db.repository.intake.labels import labelled
+from db.repository.intake.rejections import append_rejections, rejections_of
+from db.repository.intake.sightings import sightings
 from db.timestamps import now
 from mriad_model.enums import LabelValue, RejectionReason
 from mriad_model.errors import NoScans, SettingsError
@@ -30,8 +30,8 @@ from mriad_model.readers.sandbox.time_budget import TimeBudget
 from mriad_model.readers.sandbox.worker import ChildLimits
 from tasks.intake.find_files import ScanSources
 from tasks.intake.ingest import LabelCounts, Labelling
-from tests.support.deadly import store_or_loop
-from tests.support.phantoms import CONTRAST, SHAPE
+from tests.support.processes.deadly import store_or_loop
+from tests.support.scans.phantoms import CONTRAST, SHAPE
 from tests.tasks.conftest import Bench
 
 

@@ -14,15 +14,15 @@ import pytest
 from db.engine import chain_head as heads
 from db.engine.connect import open_record
 from db.engine.sqlite import DATABASE
-from db.repository.history import decisions
-from db.repository.sightings import FileKey, known_files
+from db.repository.intake.sightings import FileKey, known_files
+from db.repository.reports.history import decisions
 from mriad_model.errors import HomeError, RecordError
 from tasks.maintenance.backup import back_up
 from tasks.maintenance.check import check
-from tests.support.hand import Hand
-from tests.support.kept import N_HEATMAPS, KeptHome, kept_home
-from tests.support.postgresql import Server
-from tests.support.tampering import tamper
+from tests.support.record.hand import Hand
+from tests.support.record.kept import N_HEATMAPS, KeptHome, kept_home
+from tests.support.record.postgresql import Server
+from tests.support.record.tampering import tamper
 
 
 @pytest.fixture

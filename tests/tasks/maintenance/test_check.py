@@ -8,14 +8,14 @@ import pytest
 
 from db.engine.sqlite import DATABASE
 from db.entities import Arrival
-from db.repository.arrivals import append_arrivals
+from db.repository.intake.arrivals import append_arrivals
 from mriad_model.enums import SettledBy
 from mriad_model.errors import RecordError
 from tasks.maintenance.check import CheckReport, ProblemKind, check
-from tests.support.hand import NOON
-from tests.support.kept import N_HEATMAPS, KeptHome, kept_home
-from tests.support.postgresql import Server
-from tests.support.tampering import tamper
+from tests.support.record.hand import NOON
+from tests.support.record.kept import N_HEATMAPS, KeptHome, kept_home
+from tests.support.record.postgresql import Server
+from tests.support.record.tampering import tamper
 
 
 @pytest.fixture

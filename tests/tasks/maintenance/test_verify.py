@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 import safetensors.torch
 
+from flows.cli.commands.maintenance_commands import NOT_RECORDED, show_verify
 from flows.cli.documents.maintenance import verify_document
-from flows.cli.maintenance_commands import NOT_RECORDED, show_verify
-from mriad_model.decision_recipes import UncertainRecipe
+from mriad_model.detection.decisions.thresholds import fit_threshold, p_value, verdict
 from mriad_model.detection.model_file import read_header
-from mriad_model.detection.thresholds import fit_threshold, p_value, verdict
 from mriad_model.enums import Policy
 from mriad_model.paths import escape_path
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.decision_recipes import UncertainRecipe
+from mriad_model.recipes.recipe import Recipe
 from tasks.maintenance import verify_model as foundations
 from tasks.maintenance.verify import replay_decisions
 from tasks.maintenance.verify_report import Alike, ReplayReport, alike, all_alike

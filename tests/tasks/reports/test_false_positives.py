@@ -1,10 +1,10 @@
 """What came of a threshold on scans that people called healthy."""
 
 from db.entities import Review
-from db.repository.history import decisions
-from db.repository.history_query import HistoryQuery
-from db.repository.models import threshold_by_id
-from db.repository.reviews import append_review
+from db.repository.reports.history import decisions
+from db.repository.reports.history_query import HistoryQuery
+from db.repository.reports.reviews import append_review
+from db.repository.training.models import threshold_by_id
 from db.timestamps import now
 from mriad_model.enums import LabelSource, LabelValue, Verdict
 from mriad_model.reports.run_report import HealthyFlagged

@@ -9,8 +9,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from db.repository.decisions import HeatmapFile, ScoredScan, append_scored
-from db.repository.scans import register_scans
+from db.repository.intake.scans import register_scans
+from db.repository.scoring.decisions import HeatmapFile, ScoredScan, append_scored
 from mriad_model.enums import HeatmapKind, ScanKind
 from mriad_model.errors import NotInRecord
 from mriad_model.heatmaps.overlay import ColourScale
@@ -19,9 +19,9 @@ from mriad_model.readers.nifti.reading import read_nifti
 from tasks.reports.volume_view import write_view
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
-from tests.support.hand import NOON, Hand
-from tests.support.scanned import grid_affine, scanned
-from web.pages.volumes import View
+from tests.support.record.hand import NOON, Hand
+from tests.support.scans.scanned import grid_affine, scanned
+from web.pages.images.volumes import View
 
 
 def stored(home: Path) -> tuple[int, Path]:

@@ -5,17 +5,17 @@ import io
 import json
 
 from db.entities import Comparison, RecordedWarning, Rejection, Review, RunEnd
-from db.repository.comparisons import append_comparison
-from db.repository.decisions import DecidedAgain, append_decisions
-from db.repository.history import decisions
-from db.repository.history_query import HistoryQuery
-from db.repository.models import append_threshold, threshold_by_id
-from db.repository.rejections import append_rejections
-from db.repository.reports import latest_decisions
-from db.repository.reviews import append_review
+from db.repository.intake.rejections import append_rejections
+from db.repository.reports.history import decisions
+from db.repository.reports.history_query import HistoryQuery
+from db.repository.reports.reports import latest_decisions
+from db.repository.reports.reviews import append_review
 from db.repository.runs import end_run
-from db.repository.scores import stored_scores
-from db.repository.warnings import append_warnings
+from db.repository.scoring.decisions import DecidedAgain, append_decisions
+from db.repository.scoring.scores import stored_scores
+from db.repository.scoring.warnings import append_warnings
+from db.repository.training.comparisons import append_comparison
+from db.repository.training.models import append_threshold, threshold_by_id
 from db.timestamps import now
 from mriad_model.enums import RejectionReason, ReviewVerdict, RunStatus, Verdict, WarningKind
 from tasks.reports.weekly_report import write_weekly_report

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db.entities import Scan
-from db.repository.scans import register_scans
+from db.repository.intake.scans import register_scans
 from mriad_model.enums import ScanKind
 from mriad_model.errors import HomeError, SettingsError
 from tasks.runtime.home import SITE_KEY, site_key

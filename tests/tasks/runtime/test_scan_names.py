@@ -10,7 +10,7 @@ from mriad_model.phantom.write import phantom_affine, write_dicom_series
 from tasks.runtime.source_files import load_scans
 from tasks.runtime.workspace import Workspace
 from tests.mriad_model.readers.nifti.test_reading import nifti_bytes
-from tests.support.phantoms import CONTRAST, SHAPE, score
+from tests.support.scans.phantoms import CONTRAST, SHAPE, score
 from tests.tasks.conftest import Bench
 from tests.tasks.scoring.test_score import replayed, taught, taught_once  # noqa: F401
 

@@ -15,7 +15,7 @@ from tasks.intake.ingest import Ingested
 from tasks.scoring.chunks import Chunk, ChunkResult, SharedChunks, chunks_of
 from tasks.scoring.score import ScoredChunk
 from tasks.scoring.selection import wanted_scans
-from tests.support.phantoms import CONTRAST, SHAPE
+from tests.support.scans.phantoms import CONTRAST, SHAPE
 from tests.tasks.conftest import Bench
 
 

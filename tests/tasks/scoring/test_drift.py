@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from db.entities import Label, Model, Scan, Sighting, Threshold
-from db.repository.decisions import ScoredScan, append_scored
-from db.repository.history import decisions, tally
-from db.repository.history_query import HistoryQuery
-from db.repository.labels import append_labels
-from db.repository.models import (
+from db.repository.intake.labels import append_labels
+from db.repository.intake.scans import register_scans
+from db.repository.reports.history import decisions, tally
+from db.repository.reports.history_query import HistoryQuery
+from db.repository.scoring.decisions import ScoredScan, append_scored
+from db.repository.scoring.scores import calibration_scores
+from db.repository.scoring.warnings import warnings
+from db.repository.training.models import (
     activate,
     activations,
     append_model,
@@ -20,12 +23,8 @@ from db.repository.models import (
     freeze_dataset,
     threshold_by_id,
 )
-from db.repository.scans import register_scans
-from db.repository.scores import calibration_scores
-from db.repository.warnings import warnings
 from db.timestamps import now
-from mriad_model.built_in_recipes import AUTOENCODER, DEFAULT
-from mriad_model.detection.thresholds import fit_threshold
+from mriad_model.detection.decisions.thresholds import fit_threshold
 from mriad_model.enums import (
     DecisionReason,
     LabelSource,
@@ -36,9 +35,10 @@ from mriad_model.enums import (
     Verdict,
     WarningKind,
 )
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.built_in_recipes import AUTOENCODER, DEFAULT
+from mriad_model.recipes.recipe import Recipe
+from tasks.calibration.thresholds import append_proposal, decide_again, propose
 from tasks.scoring.drift import check_drift
-from tasks.training.thresholds import append_proposal, decide_again, propose
 from tests.tasks.conftest import Bench
 
 RNG = np.random.default_rng(0)

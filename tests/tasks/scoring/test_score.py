@@ -11,12 +11,11 @@ from pydicom import dcmread
 
 import mriad_model.heatmaps.scan_maps
 import tasks.scoring.export_dicom
-from db.repository.findings import finding_limit
-from db.repository.models import current_threshold
-from db.repository.rejections import rejections_of
-from db.repository.scan_details import decisions_for_replay
-from db.repository.sightings import scan_files
-from mriad_model.built_in_recipes import AUTOENCODER
+from db.repository.intake.rejections import rejections_of
+from db.repository.intake.sightings import scan_files
+from db.repository.reports.scan_details import decisions_for_replay
+from db.repository.scoring.findings import finding_limit
+from db.repository.training.models import current_threshold
 from mriad_model.dicom_outputs import available
 from mriad_model.enums import HeatmapKind, RejectionReason
 from mriad_model.files import sha256_of
@@ -25,14 +24,16 @@ from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import write_nifti
+from mriad_model.recipes.built_in_recipes import AUTOENCODER
+from tasks.calibration.recalibrate import activate
 from tasks.maintenance.verify import replay_decisions
 from tasks.maintenance.verify_report import ReplayReport
 from tasks.runtime.connections import database
 from tasks.runtime.source_files import read_again
 from tasks.runtime.workspace import Workspace
-from tasks.training.recalibrate import activate
 from tests.conftest import REPOSITORY
-from tests.support.phantoms import (
+from tests.support.record.tampering import tamper
+from tests.support.scans.phantoms import (
     CONTRAST,
     N_HEALTHY,
     QUICK,
@@ -42,8 +43,7 @@ from tests.support.phantoms import (
     teach,
     write_head,
 )
-from tests.support.tampering import tamper
-from tests.support.two_stacks import enhanced_of_two
+from tests.support.scans.two_stacks import enhanced_of_two
 from tests.tasks.conftest import Bench, new_bench
 
 DICOM_T1 = REPOSITORY.parent / "shared/data/volumes/dicom_t1"

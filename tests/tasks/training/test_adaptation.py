@@ -5,16 +5,16 @@ import json
 import numpy as np
 import pytest
 
-from db.repository.models import dataset_groups, lineage, model_by_id, model_folds
-from db.repository.scores import calibration_scores
+from db.repository.scoring.scores import calibration_scores
+from db.repository.training.models import dataset_groups, lineage, model_by_id, model_folds
 from mriad_model.enums import Role
 from mriad_model.errors import TooFewScans
 from mriad_model.promotion.growth import Marks
+from tasks.promotion.growth import growth_of_pool
+from tasks.promotion.retrain import deal_roles
 from tasks.runtime.model_cache import loaded_model
 from tasks.scoring.selection import ActiveModel, find_undecided
 from tasks.training.cross_fitting import unseen
-from tasks.training.growth import growth_of_pool
-from tasks.training.retrain import deal_roles
 from tasks.training.train import FrozenDataset, freeze_healthy
 from tests.support.memory import SEEN
 from tests.support.sites import RECIPE, Site, write

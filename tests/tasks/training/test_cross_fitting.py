@@ -8,7 +8,9 @@ import pytest
 
 from db.engine.integrity import broken_chains
 from db.entities import Threshold
-from db.repository.models import (
+from db.repository.scoring.scores import calibration_scores, stored_scores
+from db.repository.scoring.warnings import warnings
+from db.repository.training.models import (
     activate,
     append_threshold,
     dataset_folds,
@@ -19,8 +21,6 @@ from db.repository.models import (
     model_folds,
     threshold_by_id,
 )
-from db.repository.scores import calibration_scores, stored_scores
-from db.repository.warnings import warnings
 from db.timestamps import now
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores, score_scans
@@ -29,18 +29,18 @@ from mriad_model.errors import RecordError, TooFewScans
 from mriad_model.preprocessing.slices import PreparedScan
 from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.promotion.power import from_metrics
-from mriad_model.recipes import CrossFitting
+from mriad_model.recipes.recipe import CrossFitting
+from tasks.calibration.thresholds import append_proposal, propose
 from tasks.maintenance.verify_model import Foundations
 from tasks.maintenance.verify_report import ReplayReport
+from tasks.promotion import compare_models
+from tasks.promotion.candidate_figures import compare_candidate
+from tasks.promotion.compare_models import score_comparison_scans
+from tasks.promotion.retrain import deal_roles, decide_promotion
 from tasks.runtime.model_cache import loaded_model
 from tasks.scoring.power import check_power
 from tasks.scoring.selection import ActiveModel, find_undecided
-from tasks.training import compare_models
-from tasks.training.candidate_figures import compare_candidate
-from tasks.training.compare_models import score_comparison_scans
 from tasks.training.cross_fitting import unseen
-from tasks.training.retrain import deal_roles, decide_promotion
-from tasks.training.thresholds import append_proposal, propose
 from tasks.training.train import require_calibration
 from tests.support.memory import KIND, PLACES, SEEN
 from tests.support.sites import N_GROUPS, RECIPE, TWINS, Site, write

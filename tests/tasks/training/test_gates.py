@@ -7,22 +7,22 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from db.repository.history import decisions
-from db.repository.history_query import HistoryQuery
-from db.repository.models import threshold_by_id
-from mriad_model.built_in_recipes import AUTOENCODER, DEFAULT, VOLUME
+from db.repository.reports.history import decisions
+from db.repository.reports.history_query import HistoryQuery
+from db.repository.training.models import threshold_by_id
 from mriad_model.delivery.pending import NO_FOLDERS
 from mriad_model.enums import DecisionReason, Policy, Verdict
 from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_slice
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.promotion.comparison import points
+from mriad_model.recipes.built_in_recipes import AUTOENCODER, DEFAULT, VOLUME
+from tasks.calibration.thresholds import append_proposal, decide_again, propose
 from tasks.maintenance.verify import replay_decisions
+from tasks.promotion.compare_models import ComparedScans, ComparisonScores
+from tasks.promotion.retrain import side_of
 from tasks.reports.run_report import ScoreCounts, write_score_report
-from tasks.training.compare_models import ComparedScans, ComparisonScores
-from tasks.training.retrain import side_of
-from tasks.training.thresholds import append_proposal, decide_again, propose
-from tests.support.phantoms import score, teach, write_head
+from tests.support.scans.phantoms import score, teach, write_head
 from tests.tasks.conftest import Bench
 from tests.tasks.scoring.test_drift import Nights
 

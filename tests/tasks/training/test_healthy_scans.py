@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from db.engine.connect import open_record
-from db.repository.scans import register_scans
-from mriad_model.built_in_recipes import DEFAULT, SEED, VOLUME
+from db.repository.intake.scans import register_scans
 from mriad_model.enums import Policy, ScanKind
 from mriad_model.errors import TooFewScans
+from mriad_model.recipes.built_in_recipes import DEFAULT, SEED, VOLUME
 from tasks.training.healthy_scans import require_trainable, suited_scans
-from tests.support.hand import Hand
+from tests.support.record.hand import Hand
 
 
 @pytest.fixture

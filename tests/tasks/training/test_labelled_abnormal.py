@@ -7,25 +7,25 @@ import cv2
 import numpy as np
 import pytest
 
-from db.repository.models import (
+from db.repository.scoring.scores import calibration_scores
+from db.repository.training.models import (
     dataset_folds,
     dataset_groups,
     dataset_roles,
     freeze_dataset,
 )
-from db.repository.scores import calibration_scores
-from mriad_model.built_in_recipes import AUTOENCODER, DEFAULT, VOLUME
-from mriad_model.detection import adaptation
-from mriad_model.detection.adaptation import require_learns_abnormal
+from mriad_model.detection.training import adaptation
+from mriad_model.detection.training.adaptation import require_learns_abnormal
 from mriad_model.enums import LabelValue, Policy, Role
 from mriad_model.errors import RecordError, SettingsError, TooFewScans
-from mriad_model.recipes import Recipe
+from mriad_model.recipes.built_in_recipes import AUTOENCODER, DEFAULT, VOLUME
+from mriad_model.recipes.recipe import Recipe
 from tasks.intake.ingest import Labelling
+from tasks.promotion.retrain import deal_roles
 from tasks.runtime.model_cache import loaded_model
 from tasks.scoring.preprocess import preprocess_chunk
 from tasks.scoring.selection import ActiveModel, find_undecided, wanted_scans
 from tasks.training.labelled_abnormal import labelled_abnormal
-from tasks.training.retrain import deal_roles
 from tasks.training.train import FrozenDataset, calibrate, freeze_healthy, train
 from tests.support.memory import KIND, SEEN
 from tests.support.sites import N_GROUPS, RECIPE, TWINS, Site, write

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.runtime.home import prepare_home
 from tasks.training.mixtures import mixed_pool, source_of
-from tests.support.pools import pool
+from tests.support.record.pools import pool
 
 
 @pytest.fixture

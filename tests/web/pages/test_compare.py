@@ -5,10 +5,10 @@ import json
 import pytest
 
 from db.entities import Comparison
-from db.repository.comparisons import append_comparison
-from mriad_model.built_in_recipes import AUTOENCODER, DEFAULT
+from db.repository.training.comparisons import append_comparison
 from mriad_model.promotion.power import METRIC, ImplantScore, to_metric
-from tests.support.hand import NOON
+from mriad_model.recipes.built_in_recipes import AUTOENCODER, DEFAULT
+from tests.support.record.hand import NOON
 from tests.web.conftest import Pages
 
 FIGURES = {

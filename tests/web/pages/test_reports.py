@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from db.entities import Report
-from db.repository.reports import append_report
+from db.repository.reports.reports import append_report
 from mriad_model.reports.page import SCAN_MARK
 from mriad_model.reports.run_report import SuspiciousScan, render_score_report
-from tests.support.hand import NOON
+from tests.support.record.hand import NOON
 from tests.support.reports import night
 from tests.web.conftest import Pages
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from starlette.testclient import TestClient
 
-from db.repository.reviews import standing_reviews
+from db.repository.reports.reviews import standing_reviews
 from tests.web.conftest import ORIGIN, SECRET, Pages
 from web.access import sign_in_token
 from web.app import create_app

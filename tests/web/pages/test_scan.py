@@ -9,10 +9,10 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from db.entities import Rejection
-from db.repository.decisions import FoundPart
-from db.repository.rejections import append_rejections
+from db.repository.intake.rejections import append_rejections
+from db.repository.scoring.decisions import FoundPart
 from mriad_model.enums import DecisionReason, RejectionReason, Side, Verdict
-from tests.support.hand import NOON
+from tests.support.record.hand import NOON
 from tests.web.conftest import SIDE, Pages
 
 HOSTILE = "<script>alert(1)</script>"

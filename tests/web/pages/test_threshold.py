@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 from starlette.testclient import TestClient
 
-from db.repository.decisions import ScoredScan, append_scored
-from db.repository.models import activate, dataset_roles, threshold_by_id
-from mriad_model.built_in_recipes import AUTOENCODER
-from mriad_model.decision_recipes import UncertainRecipe
+from db.repository.scoring.decisions import ScoredScan, append_scored
+from db.repository.training.models import activate, dataset_roles, threshold_by_id
 from mriad_model.enums import Policy, Role, Verdict
 from mriad_model.promotion.power import METRIC, ImplantScore, to_metric
-from mriad_model.recipes import Recipe
-from tasks.training.thresholds import propose
-from tests.support.hand import NOON
+from mriad_model.recipes.built_in_recipes import AUTOENCODER
+from mriad_model.recipes.decision_recipes import UncertainRecipe
+from mriad_model.recipes.recipe import Recipe
+from tasks.calibration.thresholds import propose
+from tests.support.record.hand import NOON
 from tests.web.conftest import ORIGIN, Pages
 from web.access import sign_in_token
 from web.app import create_app

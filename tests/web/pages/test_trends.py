@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from db.entities import RecordedWarning, Rejection
-from db.repository.rejections import append_rejections
-from db.repository.warnings import append_warnings
+from db.repository.intake.rejections import append_rejections
+from db.repository.scoring.warnings import append_warnings
 from mriad_model.enums import RejectionReason, WarningKind
-from mriad_model.evaluation.agreement import FEWEST
-from tests.support.hand import NOON
+from mriad_model.evaluation.metrics.agreement import FEWEST
+from tests.support.record.hand import NOON
 from tests.web.conftest import Pages
 
 FIFTH = "2026-11-05T09:00:00.000000+00:00"

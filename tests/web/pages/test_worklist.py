@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 
 from db.entities import Rejection
-from db.repository.labels import labelled
-from db.repository.models import activate
-from db.repository.rejections import append_rejections
-from db.repository.reviews import reviews, standing_reviews
+from db.repository.intake.labels import labelled
+from db.repository.intake.rejections import append_rejections
+from db.repository.reports.reviews import reviews, standing_reviews
+from db.repository.training.models import activate
 from mriad_model.enums import DecisionReason, LabelValue, RejectionReason, Verdict
 from mriad_model.reasons import REASON_TEXTS
-from tests.support.hand import NOON
+from tests.support.record.hand import NOON
 from tests.web.conftest import Pages
-from web.query import SORTS
+from web.worklist.query import SORTS
 
 
 def test_what_nobody_reviewed_stands_worst_first(pages: Pages) -> None:
@@ -79,14 +79,14 @@ def test_a_kept_order_is_that_of_a_sort(
         )
     query = f"?verdict=any&reviewed=any&sort={sort}"
     sorted_here = pages.listed(query)
-    monkeypatch.setattr("web.selection.MANY", 1)
+    monkeypatch.setattr("web.worklist.query_result.MANY", 1)
     assert pages.listed(query) == sorted_here
     pages.review(sorted_here[0], "normal")
     assert pages.listed(f"{query}&reviewed=no") == sorted_here[1:]
     new = pages.picture("new.png", 0.8)
     found = pages.listed(query)
     assert sorted(found) == sorted([*sorted_here, new])
-    monkeypatch.setattr("web.selection.MANY", 100)
+    monkeypatch.setattr("web.worklist.query_result.MANY", 100)
     assert pages.listed(query) == found
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mriad_model.detection.detectors.asymmetry import Asymmetry
-from mriad_model.detection.midline import find_midline, reflect
+from mriad_model.detection.maps.midline import find_midline, reflect
 
 
 def drawn_heads(degrees, shift, size=128):

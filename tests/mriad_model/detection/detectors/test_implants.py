@@ -3,15 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mriad_model.built_in_recipes import DEFAULT, of_epochs
 from mriad_model.detection.detectors.implants import Implants
-from mriad_model.detection.implant_network import MAP_SIDE
 from mriad_model.detection.model import FittedModel, fit
-from mriad_model.detection.pretraining import pretrained_network
+from mriad_model.detection.networks.implant_network import MAP_SIDE
+from mriad_model.detection.training.pretraining import pretrained_network
 from mriad_model.errors import SettingsError
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import ImplantTraining
-from tests.support.drawn_slices import drawn_slices
+from mriad_model.recipes.built_in_recipes import DEFAULT, of_epochs
+from mriad_model.recipes.recipe import ImplantTraining
+from tests.support.scans.drawn_slices import drawn_slices
 
 QUICK = replace(
     DEFAULT.with_training(max_epochs=1),

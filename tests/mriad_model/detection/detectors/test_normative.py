@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from mriad_model.built_in_recipes import VOLUME, VOLUME_NETWORK
 from mriad_model.detection.detectors import normative
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import RejectedFile, SettingsError
-from mriad_model.normative.poses import placed_heads
+from mriad_model.normative.registration.poses import placed_heads
 from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.scanner import Contrast, Tissue
@@ -20,9 +19,10 @@ from mriad_model.preprocessing.prepared_file import from_arrays, to_arrays
 from mriad_model.preprocessing.scan_slices import prepare_scan, training_slices
 from mriad_model.preprocessing.slices import joined, restore
 from mriad_model.preprocessing.slicing import onto_volume
-from mriad_model.readers.volumes import Origin, Volume, volume_of
-from mriad_model.recipes import NORMATIVE, DetectorRecipe, Plane
-from tests.support.drawn_slices import drawn_slices
+from mriad_model.readers.volume.volumes import Origin, Volume, volume_of
+from mriad_model.recipes.built_in_recipes import VOLUME, VOLUME_NETWORK
+from mriad_model.recipes.recipe import NORMATIVE, DetectorRecipe, Plane
+from tests.support.scans.drawn_slices import drawn_slices
 
 SHAPE = (40, 96, 96)  # slices of 4.5 mm, pixels of 2.2 to 2.7 mm
 FIRST = 7000  # heads that nothing was made of

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from mriad_model.detection.batches import BATCH
 from mriad_model.detection.detectors.reconstruction import Reconstruction
+from mriad_model.detection.networks.batches import BATCH
 from mriad_model.preprocessing.slices import SliceBatch
-from mriad_model.recipes import DetectorRecipe, Residual
+from mriad_model.recipes.recipe import DetectorRecipe, Residual
 
 KIND = "asymmetry"
 ALL = np.ones((1, 32, 32), np.bool_)

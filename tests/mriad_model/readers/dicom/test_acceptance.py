@@ -16,9 +16,9 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
-from mriad_model.readers.volumes import VolumeLimits
+from mriad_model.readers.volume.volumes import VolumeLimits
 from tests.mriad_model.conftest import SYNTAXES, drawn_head
-from tests.support.survey import survey
+from tests.support.scans.survey import survey
 
 ZEROS = ["0"] * 6
 

@@ -11,7 +11,7 @@ from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.sandbox.pool import ReaderPool
 from tests.mriad_model.conftest import SeriesWriter, drawn_head
-from tests.support.survey import survey
+from tests.support.scans.survey import survey
 
 
 def twin(series, voxels, edit=None, folder=None):

@@ -9,7 +9,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from mriad_model.readers.folders import list_files
 from tests.mriad_model.conftest import drawn_head, oblique_affine
 from tests.mriad_model.readers.dicom.test_series import DCM2NIIX, as_converted, assert_same_volume
-from tests.support.survey import survey
+from tests.support.scans.survey import survey
 
 OPTIONAL = (
     "EchoTime", "RepetitionTime", "InversionTime", "FlipAngle", "MagneticFieldStrength",

@@ -3,7 +3,7 @@
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from mriad_model.readers.contrast import Timing, by_timing, classic_timing, dicom_contrast
+from mriad_model.readers.volume.contrast import Timing, by_timing, classic_timing, dicom_contrast
 from tests.mriad_model.conftest import drawn_head, item, oblique_affine
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
-from mriad_model.readers.geometry import canonical, canonical_affine
+from mriad_model.readers.volume.geometry import canonical, canonical_affine
 from tests.mriad_model.readers.dicom.test_series import DCM2NIIX, needs_dcm2niix
 from tests.support.places import SHARED
-from tests.support.survey import survey
+from tests.support.scans.survey import survey
 
 PUBLIC = SHARED / "dicom_public"
 FIELD_MAP = "2001_WIP_fcMRI_Field_Mapping_e2_phMag"

@@ -14,12 +14,12 @@ from mriad_model.enums import ScanKind
 from mriad_model.preprocessing.slicing import cut
 from mriad_model.readers.dicom.reading import read_series
 from mriad_model.readers.folders import list_files
-from mriad_model.readers.geometry import canonical, canonical_affine
 from mriad_model.readers.nifti.reading import read_nifti
-from mriad_model.recipes import Plane, Slicing
+from mriad_model.readers.volume.geometry import canonical, canonical_affine
+from mriad_model.recipes.recipe import Plane, Slicing
 from tests.mriad_model.conftest import SYNTAXES, drawn_head, item, oblique_affine
 from tests.support.places import SHARED
-from tests.support.survey import survey
+from tests.support.scans.survey import survey
 
 DICOM_T1 = SHARED / "volumes/dicom_t1"
 DCM2NIIX = shutil.which("dcm2niix")

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from mriad_model.enums import RejectionReason
 from mriad_model.readers.images.decoding import levels_at
 from mriad_model.readers.images.reading import content_sha256
-from tests.support.pictures import COLOUR, DEEP, GRAY, encoded, png_of, slice_like, tiff
+from tests.support.scans.pictures import COLOUR, DEEP, GRAY, encoded, png_of, slice_like, tiff
 
 
 def luma(colour):

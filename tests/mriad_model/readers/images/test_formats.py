@@ -7,7 +7,7 @@ from PIL import Image
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.images.reading import read_image
-from tests.support.pictures import COLOUR, FORMATS, GRAY, encoded
+from tests.support.scans.pictures import COLOUR, FORMATS, GRAY, encoded
 
 
 @pytest.mark.parametrize(

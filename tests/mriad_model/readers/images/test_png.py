@@ -3,7 +3,7 @@
 import random
 
 from mriad_model.enums import RejectionReason
-from tests.support.pictures import COLOUR, GRAY, encoded
+from tests.support.scans.pictures import COLOUR, GRAY, encoded
 
 
 def test_a_png_half_overwritten_is_corrupt(reason):

@@ -18,8 +18,17 @@ from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.images.reading import ImageScan, ReadLimits, content_sha256, read_image
-from tests.support.pictures import COLOUR, DEEP, FORMATS, GRAY, chunk, encoded, slice_like, tiff
 from tests.support.places import SHARED
+from tests.support.scans.pictures import (
+    COLOUR,
+    DEEP,
+    FORMATS,
+    GRAY,
+    chunk,
+    encoded,
+    slice_like,
+    tiff,
+)
 
 KAGGLE = SHARED / "kaggle253"
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from mriad_model.enums import ScanKind
 from mriad_model.errors import RejectedFile
-from mriad_model.readers.geometry import canonical, canonical_affine
 from mriad_model.readers.nifti.header import parse_header
 from mriad_model.readers.nifti.reading import read_nifti
 from mriad_model.readers.signatures import volume_kind
-from mriad_model.readers.volumes import VolumeLimits
+from mriad_model.readers.volume.geometry import canonical, canonical_affine
+from mriad_model.readers.volume.volumes import VolumeLimits
 from tests.mriad_model.conftest import drawn_head, oblique_affine
 from tests.support.places import SHARED
 

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from mriad_model.built_in_recipes import recipe_named
-from mriad_model.detection.compatibility import incompatibility
+from mriad_model.detection.decisions.compatibility import incompatibility
 from mriad_model.enums import ScanKind
 from mriad_model.readers.nifti.reading import read_nifti
+from mriad_model.recipes.built_in_recipes import recipe_named
 from tests.mriad_model.conftest import drawn_head
 from tests.mriad_model.readers.nifti.test_reading import nifti_bytes
 from tests.support.places import SHARED

@@ -16,9 +16,9 @@ from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile, SettingsError
 from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.readers.sandbox.worker import ChildLimits
-from tests.support import isolated
 from tests.support.places import REPOSITORY
-from tests.support.waiting import until
+from tests.support.processes import isolated
+from tests.support.processes.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ class TestAChild:
         path = tmp_path / "pid"
         script = (
             "from mriad_model.readers.sandbox.pool import ReaderPool\n"
-            "from tests.support import isolated\n"
+            "from tests.support.processes import isolated\n"
             f"list(ReaderPool(1).map(isolated.says_its_pid_and_loops, [{str(path)!r}]))\n"
         )
         parent = subprocess.Popen([sys.executable, "-c", script], cwd=REPOSITORY)

@@ -4,7 +4,7 @@ from mriad_model.errors import RejectedFile
 from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.readers.sandbox.time_budget import TimeBudget
 from mriad_model.readers.sandbox.worker import ChildLimits
-from tests.support import isolated
+from tests.support.processes import isolated
 
 
 def late(budget, folder):

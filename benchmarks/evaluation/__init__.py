@@ -1,0 +1,1 @@
+"""What recipes find on public sets, and what training on more than healthy scans adds."""

@@ -1,0 +1,1 @@
+"""The record and the reader's pages over a million decisions."""

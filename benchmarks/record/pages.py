@@ -1,0 +1,139 @@
+"""How long the reader's pages take over a million decisions, and how much memory they hold.
+
+Builds the record of `history` beside this, serves the pages in a process of their own as
+`mriad web` does, and asks for lists, scans and downloads as a browser does, over HTTP.
+
+    python -m benchmarks.record.pages --decisions 1000000
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from datetime import timedelta
+from http.cookiejar import CookieJar
+from pathlib import Path
+from statistics import quantiles
+from time import perf_counter, sleep
+from typing import Any, Final
+from urllib.parse import quote_plus
+
+from benchmarks.record.history import BUSY, DAYS, RARE, RETIRED, START, build
+from flows.runtime.settings import read_settings
+from flows.service.pages import PORT_FILE, sign_in_address
+
+ROUNDS: Final = 15
+MIB: Final = 2**20
+
+
+def addresses(rng: random.Random, n_scans: int) -> dict[str, str]:
+    """What readers ask for, of each kind one."""
+    day = (START + timedelta(days=rng.randrange(DAYS))).date().isoformat()
+    busy, rare = quote_plus(rng.choice(BUSY)), quote_plus(rng.choice(RARE))
+    return {
+        "worklist": "/",
+        "worklist, a late page": f"/?page={rng.randint(2, 40)}",
+        "worklist, a scanner": f"/?scanner={busy}",
+        "worklist, a rare scanner": f"/?scanner={rare}",
+        "worklist, one day": f"/?since={day}&until={day}",
+        "worklist, scores and p": "/?above=2&below=5&p=0.6&sort=p",
+        "worklist, words of the path": f"/?words={rng.randint(100, 700):05d}/",
+        "all scans, newest": "/?verdict=any&reviewed=any&sort=newest",
+        "all scans, a retired scanner": f"/?verdict=any&reviewed=any&scanner={quote_plus(RETIRED)}",
+        "all scans, highest score": "/?verdict=any&reviewed=any&sort=score",
+        "a scan": f"/scan/{rng.randint(1, n_scans)}",
+        "runs": "/runs",
+        "models": "/models",
+    }
+
+
+def measure(n_decisions: int) -> dict[str, Any]:
+    """Seconds a page by kind, seconds until the record is read, and the server's memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        build(home, n_decisions)
+        environment = {**os.environ, "MRIAD_HOME": folder, "OMP_NUM_THREADS": "1"}
+        started = perf_counter()
+        server = subprocess.Popen(
+            [sys.executable, "-m", "flows.cli.main", "web"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            base = _base(home)
+            browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+            port = int(base.rpartition(":")[2])
+            _ask(browser, sign_in_address(home, read_settings(), port))
+            _ask(browser, f"{base}/")
+            ready = perf_counter() - started
+            rng = random.Random(7)
+            n_scans = max(1, n_decisions * 2 // 5)
+            times: dict[str, list[float]] = {}
+            for _ in range(ROUNDS):
+                for kind, address in addresses(rng, n_scans).items():
+                    times.setdefault(kind, []).append(_ask(browser, base + address))
+            return {
+                "ready_s": ready,
+                "resident_mib": _status(server.pid, "VmRSS"),
+                "peak_mib": _status(server.pid, "VmHWM"),
+                "times": times,
+            }
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _base(home: Path) -> str:
+    """Where the pages are served, once they are."""
+    deadline = perf_counter() + 120
+    while not (home / PORT_FILE).exists():
+        if perf_counter() > deadline:
+            raise TimeoutError("the pages are not served after two minutes")
+        sleep(0.05)
+    return f"http://127.0.0.1:{(home / PORT_FILE).read_text().strip()}"
+
+
+def _ask(browser: urllib.request.OpenerDirector, address: str) -> float:
+    """Seconds until a page is there, whole."""
+    started = perf_counter()
+    with browser.open(address) as answer:
+        answer.read()
+    return perf_counter() - started
+
+
+def _status(pid: int, name: str) -> float:
+    """A figure of a process's memory, MiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (line,) = (each for each in lines if each.startswith(f"{name}:"))
+    return int(line.split()[1]) * 1024 / MIB
+
+
+def main() -> None:
+    """Print the times, by kind of page and in all."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--decisions", type=int, default=1_000_000)
+    n_decisions: int = parser.parse_args().decisions
+    found = measure(n_decisions)
+    print(f"{n_decisions:,} decisions; first page after {found['ready_s']:.1f} s")
+    print(f"memory {found['resident_mib']:.0f} MiB, at most {found['peak_mib']:.0f} MiB")
+    print(f"{'milliseconds':40} {'p50':>8} {'p95':>8} {'max':>8}")
+    everything: list[float] = []
+    for kind, times in found["times"].items():
+        everything += times
+        _print_line(kind, times)
+    _print_line("all", everything)
+
+
+def _print_line(kind: str, times: list[float]) -> None:
+    cuts = quantiles(times, n=100, method="inclusive")
+    figures = (1000 * cuts[49], 1000 * cuts[94], 1000 * max(times))
+    print(f"{kind:40}" + "".join(f" {figure:8.1f}" for figure in figures))
+
+
+if __name__ == "__main__":
+    main()

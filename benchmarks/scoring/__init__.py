@@ -1,0 +1,1 @@
+"""How fast scans are read, scored and drawn."""

@@ -1,0 +1,1 @@
+"""`mriad up` and its workers over hours: growth, floods, trickles, a shared night."""

@@ -1,0 +1,1 @@
+"""What came in: scans, where they were seen, labels, rejections, arrivals."""

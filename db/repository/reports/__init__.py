@@ -1,0 +1,1 @@
+"""What people read and say: history, worklist, one scan, reports, reviews."""

@@ -1,0 +1,1 @@
+"""What scoring found: scores, findings, decisions, warnings."""

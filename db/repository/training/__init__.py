@@ -1,0 +1,1 @@
+"""What was trained: data sets, models, thresholds, comparisons."""

@@ -1,0 +1,398 @@
+"""Commands that run a flow: each chooses a Prefect server, runs it, and prints the result.
+
+Flows are imported inside the commands: Prefect reads its settings on import, and `--help`
+should not wait for torch.
+"""
+
+# ruff: noqa: PLC0415
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from db.repository.training.models import active_threshold
+from flows.cli import lines
+from flows.cli.documents.intake import nothing_ingested_document
+from flows.cli.documents.scoring import nothing_scored_document
+from flows.cli.options import (
+    AsJson,
+    Contrast,
+    Device,
+    Epochs,
+    Files,
+    FromModel,
+    Home,
+    Labels,
+    MasksOption,
+    PatientsOption,
+    Rate,
+    RecipeName,
+    RecipeNames,
+    Seed,
+    Sigmas,
+    TrainMasks,
+    UseAbnormal,
+    flow_context,
+    policy_and_k,
+)
+from flows.cli.preconditions import (
+    COMPARATOR,
+    chosen_recipe,
+    comparator,
+    holds_files,
+    listing_of,
+    model_named,
+    nothing_to_score,
+    of_contrast,
+    require_enough_healthy,
+    require_labelled,
+    unmatched_lines,
+)
+from flows.runtime.context import (
+    bring_up_to_date,
+    existing,
+    folder_name,
+    read_context,
+    write_context,
+)
+from flows.runtime.demo_home import demo_home, refuse_other_data
+from flows.runtime.settings import local_user
+from mriad_model.detection.training.adaptation import adapted, require_learns_abnormal
+from mriad_model.enums import LabelValue, Policy
+from mriad_model.errors import NoScans, SettingsError
+from mriad_model.recipes.recipe import Recipe
+from tasks.runtime.connections import database
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, or one file.")]
+
+
+def ingest(
+    path: FolderArgument,
+    label: Annotated[LabelValue | None, typer.Option(help="The label of every scan.")] = None,
+    labels: Labels = None,
+    labels_from_folders: Annotated[
+        bool, typer.Option(help="Take labels from folder names: no/yes, healthy/abnormal.")
+    ] = False,
+    files: Files = "*",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register the scans of a folder; print what is new, known and rejected."""
+    if sum((label is not None, labels is not None, labels_from_folders)) > 1:
+        raise SettingsError("give one of --label, --labels and --labels-from-folders")
+    folder, labels = folder_name(path), existing(labels)
+    unmatched = unmatched_lines(labels, folder)
+    if not holds_files(folder, files):
+        bring_up_to_date(read_context(home))  # its settings, too, are looked at
+        lines.show_no_files(nothing_ingested_document(unmatched), as_json=as_json)
+        return
+    with flow_context(home) as place:
+        from flows.ingest import ingest_scans
+        from tasks.intake.ingest import Labelling
+
+        labelling = None
+        if label or labels or labels_from_folders:
+            labelling = Labelling(
+                local_user(), label, labels_from_folders, str(labels) if labels else None
+            )
+        found = ingest_scans(place.home, folder, labelling, files, place.settings.chunk_size)
+    lines.show_ingest(found, unmatched, as_json=as_json)
+
+
+def train(
+    recipe: RecipeName = None,
+    contrast: Contrast = None,
+    from_model: FromModel = None,
+    use_abnormal: UseAbnormal = False,
+    masks: TrainMasks = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    sigmas: Sigmas = None,
+    rate: Rate = None,
+    activating: Annotated[
+        bool,
+        typer.Option(
+            "--activate/--no-activate", help="Let the new model decide, or leave the active one."
+        ),
+    ] = True,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train on the healthy pool, calibrate, compare with the active model, activate the new one."""
+    given = {"recipe": recipe, "seed": seed, "sigmas": sigmas, "rate": rate, "device": device}
+    before = write_context(home, **given)
+    policy, k = policy_and_k(before.settings, sigmas, rate)
+    if from_model is not None and recipe is not None:
+        raise SettingsError("--from adapts a model by its own recipe: leave out --recipe")
+    origin = None if from_model is None else model_named(database(str(before.home)), from_model)
+    if origin is None:
+        chosen = chosen_recipe(before, epochs, contrast)
+    else:
+        chosen = of_contrast(adapted(Recipe.from_json(origin.recipe), epochs), contrast)
+    if use_abnormal:
+        require_learns_abnormal(Recipe.from_json(chosen))
+    elif masks is not None:
+        raise SettingsError("--masks goes with --use-abnormal")
+    origin_id = None if origin is None else origin.id
+    engine = database(str(before.home))
+    require_enough_healthy(
+        engine, before.home, chosen, policy, k, origin_id, use_abnormal=use_abnormal
+    )
+    masks_folder = None if masks is None else folder_name(masks)
+    with flow_context(home, **given) as place:
+        from flows.train import train_model
+
+        settings = place.settings
+        found = train_model(
+            place.home,
+            chosen,
+            local_user(),
+            seed=settings.seed,
+            policy=policy,
+            k=k,
+            device=settings.device,
+            chunk_size=settings.chunk_size,
+            activating=activating,
+            from_model_id=origin_id,
+            use_abnormal=use_abnormal,
+            masks=masks_folder,
+        )
+    lines.show_train(found, as_json=as_json)
+
+
+def retrain(
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Train whatever the growth, and promote where too few scans can tell.",
+        ),
+    ] = False,
+    seed: Seed = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train again if the healthy pool grew enough; activate the new model if no worse."""
+    place = write_context(home, seed=seed, device=device)
+    engine = database(str(place.home))
+    current = active_threshold(engine)
+    if not force:
+        from flows.runtime.retrain_result import nothing_to_retrain
+
+        nothing = nothing_to_retrain(engine, place.home, current, place.settings)
+        if nothing is not None:
+            lines.show_retrain(nothing, as_json=as_json)
+            return
+    with flow_context(home, seed=seed, device=device) as place:
+        from flows.retrain import retrain_model
+        from flows.runtime.retrain_result import options_of
+
+        found = retrain_model(place.home, force, local_user(), **options_of(place.settings))
+    lines.show_retrain(found, as_json=as_json)
+
+
+def recalibrate(
+    sigmas: Sigmas = None,
+    quantile: Annotated[
+        float | None, typer.Option(help="Threshold: this quantile of the healthy scores.")
+    ] = None,
+    rate: Rate = None,
+    new_healthy: Annotated[
+        bool,
+        typer.Option("--new-healthy", help="Use scans labelled healthy since, too."),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print what would change.")
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a new threshold from stored scores, and decide again, without scoring."""
+    given = {"sigmas": sigmas, "rate": rate}
+    if quantile is not None:
+        from mriad_model.detection.decisions.thresholds import check_k
+
+        check_k(Policy.QUANTILE, quantile)  # before anything is started
+    place = read_context(home, **given) if dry_run else write_context(home, **given)
+    policy, k = policy_and_k(place.settings, sigmas, rate, quantile)
+    if dry_run:
+        from tasks.calibration.thresholds import propose
+
+        proposal = propose(place.record_to_read(), policy, k, new_healthy=new_healthy)
+        lines.show_recalibrate(proposal, None, as_json=as_json)
+        return
+    active_threshold(database(str(place.home)))
+    with flow_context(home, **given) as place:
+        from flows.recalibrate import recalibrate_threshold
+
+        done = recalibrate_threshold(place.home, policy, k, local_user(), new_healthy)
+    lines.show_recalibrate(done.proposal, done.threshold_id, as_json=as_json)
+
+
+def score(
+    path: Annotated[
+        Path | None, typer.Argument(help="A folder, or one file (default: the home's inbox).")
+    ] = None,
+    files: Files = "*",
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score the new scans of a folder: ingest, score, decide, draw heatmaps, report."""
+    given = None if path is None else folder_name(path)
+    before = write_context(home, device=device)
+    engine = database(str(before.home))
+    active = active_threshold(engine)
+    folder = given or folder_name(before.home / "inbox")
+    if nothing_to_score(engine, folder, files):
+        ids = active.threshold.model_id, active.activation.threshold_id
+        lines.show_no_files(nothing_scored_document(*ids), as_json=as_json)
+        return
+    with flow_context(home, device=device) as place:
+        from flows.score import score_new_scans
+
+        found = score_new_scans(
+            place.home,
+            folder,
+            device=place.settings.device,
+            glob=files,
+            chunk_size=place.settings.chunk_size,
+            shards=place.settings.shards,
+        )
+    lines.show_score(place.home, found, as_json=as_json)
+
+
+def report(
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How many, up to now.")] = 7,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one page on the last days: runs, flags, rejections, warnings, new models."""
+    with flow_context(home) as place:
+        from flows.weekly_report import weekly_report
+
+        found = weekly_report(place.home, days)
+    lines.show_report(place.home, found, as_json=as_json)
+
+
+def evaluate(
+    path: FolderArgument,
+    protocol: Annotated[
+        Literal["seed", "heldout"],
+        typer.Option(help="seed: train and test on the same images; heldout: never."),
+    ] = "heldout",
+    recipe: RecipeName = None,
+    recipes: RecipeNames = None,
+    contrast: Contrast = None,
+    epochs: Epochs = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Repeat with other seeds.")] = 1,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the held-out protocol.")] = 5,
+    healthy: Annotated[
+        int | None,
+        typer.Option(min=4, help="Learn from so many healthy scans, at most; a patient's are one."),
+    ] = None,
+    files: Files = "*",
+    labels: Labels = None,
+    patients: PatientsOption = None,
+    masks: MasksOption = None,
+    labels_from_masks: Annotated[
+        bool,
+        typer.Option(
+            "--labels-from-masks", help="A scan with a mask is abnormal, without one healthy."
+        ),
+    ] = False,
+    sigmas: Sigmas = None,
+    rate: Rate = None,
+    seed: Seed = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a recipe on labelled scans, beside baselines that need no model.
+
+    A file NAME_mask beside a scan NAME is the mask of its lesions.
+    """
+    folder, labels = folder_name(path), existing(labels)
+    listing = listing_of(patients, masks, labels_from_masks=labels_from_masks, labels=labels)
+    unmatched = unmatched_lines(labels, folder)
+    if not holds_files(folder, files):
+        raise NoScans(f"{folder}: no files there; name a folder with labelled scans")
+    if recipe is not None and recipes is not None:
+        raise SettingsError("give one of --recipe and --recipes")
+    from mriad_model.evaluation.protocol import EvaluationProtocol, require_protocol
+
+    names = [] if recipes is None else [name.strip() for name in recipes.split(",")]
+    if names[:1] == [COMPARATOR]:
+        raise SettingsError(f"--recipes {recipes}: name a recipe first, and then {COMPARATOR!r}")
+    if len(set(names)) < len(names):
+        raise SettingsError(f"--recipes {recipes}: a recipe is named twice")
+    given = {"recipe": names[0] if names else recipe, "seed": seed, "sigmas": sigmas}
+    given |= {"rate": rate, "device": device}
+    policy, k = policy_and_k(read_context(home, **given).settings, sigmas, rate)
+    chosen = chosen_recipe(read_context(home, **given), epochs, contrast)
+    others = [
+        chosen_recipe(read_context(home, **given | {"recipe": name}), epochs, contrast)
+        for name in names[1:]
+        if name != COMPARATOR
+    ]
+    if COMPARATOR in names:
+        others += comparator()
+    for each in (chosen, *others):
+        require_protocol(EvaluationProtocol(protocol), Recipe.from_json(each))
+    require_labelled(folder, files, labels, listing)
+    with flow_context(home, **given) as place:
+        from flows.evaluate import evaluate_model
+        from tasks.intake.ingest import Labelling
+
+        settings = place.settings
+        found = evaluate_model(
+            place.home,
+            folder,
+            EvaluationProtocol(protocol),
+            chosen,
+            Labelling(
+                local_user(), from_folders=labels is None, csv=str(labels) if labels else None
+            ),
+            glob=files,
+            repeats=repeats,
+            folds=folds,
+            k=k,
+            seed=settings.seed,
+            device=settings.device,
+            listing=listing,
+            others=others,
+            policy=policy,
+            most_healthy=healthy,
+        )
+    lines.show_evaluate(place.home, found, unmatched, as_json=as_json)
+
+
+def demo(
+    data: Annotated[
+        Path | None, typer.Option(help="A folder with no/ and yes/ (default: drawn heads).")
+    ] = None,
+    epochs: Epochs = None,
+    device: Device = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do the whole job once: ingest, train, calibrate, score, evaluate, report.
+
+    Everything goes to ./demo-home, or for a folder NAME to ./demo-home-NAME, unless --home says
+    otherwise; the record too, never to a database. A home with healthy scans of another data
+    set is an error.
+    """
+    given = None if data is None else folder_name(data)
+    if given is not None and not holds_files(given):
+        raise NoScans(f"{given}: no scans there; name a folder with pictures in no/ and yes/")
+    home = home or demo_home(data)
+    before = write_context(home, device=device, database_url="")
+    refuse_other_data(database(str(before.home)), before.home, data)
+    with flow_context(home, device=device, database_url="") as place:
+        from flows.demo import run_demo
+
+        found = run_demo(place.home, given, place.settings, epochs)
+    lines.show_demo(place.home, found, as_json=as_json)

@@ -1,0 +1,211 @@
+"""`mriad history`: decisions, listed or counted. Starts neither Prefect nor torch."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from db.repository.reports.history import DecisionRow, decisions
+from db.repository.reports.history_query import (
+    DEFAULT_LIMIT,
+    CountBy,
+    CountRow,
+    HistoryQuery,
+    HistorySort,
+    count_admitted,
+    count_decisions,
+    scanners,
+)
+from db.repository.training.models import current_threshold
+from flows.cli.console import Cell, short_time, show_csv, show_json, show_notice, show_table
+from flows.cli.documents.scans import (
+    COUNT_COLUMNS,
+    HISTORY_COLUMNS,
+    count_line,
+    counts_document,
+    decision_line,
+    history_document,
+)
+from flows.cli.options import LARGEST_ID, AsJson, Home
+from flows.runtime.context import read_context
+from flows.runtime.messages import counted, say
+from mriad_model.enums import Verdict
+from mriad_model.errors import NotInRecord, SettingsError
+from tasks.reports.review import tags_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+TABLE = {  # a key of its documents, and the heading
+    "scan_id": "scan",
+    "decided_at": "when (UTC)",
+    "verdict": "verdict",
+    "reason": "why",
+    "review": "review",
+    "score": "score",
+    "threshold": "limit",
+    "p_value": "p",
+    "threshold_id": "threshold",
+    "model_id": "model",
+    "decision_id": "decision",
+    "path": "path",
+}
+# What a narrow terminal does without, the first first.
+SPARE = ("decision", "model", "threshold", "why", "limit", "p")
+COUNTS = {
+    "decisions": "decisions",
+    "suspicious": "suspicious",
+    "uncertain": "uncertain",
+    "not_scorable": "not scorable",
+    "normal": "normal",
+    "reviewed": "reviewed",
+}
+TITLES = {
+    HistorySort.NEWEST: "Decisions, newest first",
+    HistorySort.OLDEST: "Decisions, oldest first",
+    HistorySort.SCORE: "Decisions, highest score first",
+    HistorySort.P: "Decisions, lowest p first",
+}
+COUNTED = "Decisions by {by}"
+MORE = "{limit} of {all} listed: {more} more; --limit {all} lists all"
+PAST = "{decisions} {done} by thresholds that are not active: {active}; --active {does} its alone"
+DATES = "a day, a moment, today, yesterday, or how long ago: 12h, 7d, 2w"
+MOST_SCANNERS = 8  # named in an error
+NO_SCANNER = "no scanner of the record has {part!r} in its name; there are: {names}"
+NO_SCANNERS = "no scan of the record names its scanner"
+
+
+def history(
+    verdict: Annotated[Verdict | None, typer.Option(help="Only this verdict.")] = None,
+    since: Annotated[str | None, typer.Option(help=f"From then on (UTC): {DATES}.")] = None,
+    until: Annotated[str | None, typer.Option(help="Up to then (UTC); a day to its end.")] = None,
+    scanner: Annotated[
+        str | None, typer.Option(help="Only scans of scanners with this in their name.")
+    ] = None,
+    patient: Annotated[
+        str | None,
+        typer.Option(metavar="PSEUDONYM", help="Only this patient's; see: mriad pseudonym."),
+    ] = None,
+    min_score: Annotated[float | None, typer.Option(help="Only scores from this on.")] = None,
+    max_p: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Only p-values up to this.")
+    ] = None,
+    unreviewed: Annotated[
+        bool, typer.Option("--unreviewed", help="Only scans that nobody has reviewed.")
+    ] = False,
+    reviewer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only scans that this person reviewed.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(help="Only scans whose reviews carry this tag; given again, one of them."),
+    ] = None,
+    model: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST_ID, help="Only decisions of this model.")
+    ] = None,
+    active: Annotated[
+        bool, typer.Option("--active", help="Only decisions by the active threshold.")
+    ] = False,
+    sort: Annotated[
+        HistorySort, typer.Option(help="The newest, oldest, highest score or lowest p first.")
+    ] = HistorySort.NEWEST,
+    limit: Annotated[
+        int, typer.Option(min=1, max=LARGEST_ID, help="At most this many.")
+    ] = DEFAULT_LIMIT,
+    count_by: Annotated[
+        CountBy | None, typer.Option(help="Count all of them by this, instead of a list.")
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV, with all columns.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """List decisions, newest first, or count them."""
+    if csv and as_json:
+        raise SettingsError("give --csv or --json, not both")
+    engine = read_context(home).record_to_read()
+    current = current_threshold(engine)
+    now = None if current is None else current.threshold.id
+    query = HistoryQuery(
+        verdict=verdict,
+        since=since,
+        until=until,
+        scanner=scanner,
+        model_id=model,
+        threshold_id=(now or 0) if active else None,  # 0: none is active, so none decides
+        limit=limit,
+        patient=patient and patient.strip().lower(),
+        min_score=min_score,
+        max_p=max_p,
+        unreviewed=unreviewed,
+        reviewer=reviewer,
+        tags=tags_of(tag or ()),
+        sort=sort,
+    )
+    if scanner is not None:
+        _refuse_unknown_scanner(engine, scanner)
+    if count_by is not None:
+        _show_counts(engine, query, count_by, now, csv=csv, as_json=as_json)
+        return
+    rows = decisions(engine, query)
+    more = max(0, count_admitted(engine, query) - len(rows)) if len(rows) == limit else 0
+    if more:
+        say(MORE.format(limit=limit, all=limit + more, more=more))
+    if past := sum(row.threshold_id != now for row in rows):
+        say(past_decisions(past, now))
+    if as_json:
+        show_json(history_document(rows, more, now))
+    elif csv:
+        show_csv([decision_line(row) for row in rows], HISTORY_COLUMNS)
+    else:
+        lines = [_table_row(row) for row in rows]
+        show_table(TITLES[sort], tuple(TABLE.values()), lines, SPARE)
+        show_notice()
+
+
+def past_decisions(n: int, active: int | None, *, counts: bool = False) -> str:
+    """How many of the decisions listed or counted are by other thresholds than the active one."""
+    which = "no threshold is active" if active is None else f"threshold {active} is active"
+    done, does = ("counted", "counts") if counts else ("listed", "lists")
+    return PAST.format(decisions=counted(n, "decision"), active=which, done=done, does=does)
+
+
+def _refuse_unknown_scanner(engine: "Engine", part: str) -> None:
+    """A misspelt name must not read as a scanner without decisions."""
+    if scanners(engine, part):
+        return
+    known = scanners(engine)
+    names = ", ".join(known[:MOST_SCANNERS]) + (", ..." if len(known) > MOST_SCANNERS else "")
+    raise NotInRecord(NO_SCANNER.format(part=part, names=names) if known else NO_SCANNERS)
+
+
+def _table_row(row: DecisionRow) -> list[Cell]:
+    line = {**decision_line(row), "decided_at": short_time(row.decided_at)}
+    if row.verdict is Verdict.NOT_SCORABLE:
+        line |= dict.fromkeys(("score", "threshold", "p_value"))  # they say nothing
+    return [line[name] for name in TABLE]
+
+
+def _show_counts(
+    engine: "Engine",
+    query: HistoryQuery,
+    by: CountBy,
+    active: int | None,
+    *,
+    csv: bool,
+    as_json: bool,
+) -> None:
+    rows: Sequence[CountRow] = count_decisions(engine, query, by)
+    if query.threshold_id is None:
+        here = sum(row.decisions for row in rows)
+        by_active = count_admitted(engine, replace(query, threshold_id=active or 0))
+        if past := here - by_active:
+            say(past_decisions(past, active, counts=True))
+    if as_json:
+        show_json(counts_document(rows, by, active))
+    elif csv:
+        show_csv([count_line(row, by) for row in rows], (by.value, *COUNT_COLUMNS))
+    else:
+        lines = [[row.key, *(getattr(row, name) for name in COUNTS)] for row in rows]
+        show_table(COUNTED.format(by=by.value), (by.value, *COUNTS.values()), lines)
+        show_notice()

@@ -1,0 +1,1 @@
+"""The Prefect server of a home: its process, its secret, its logs."""

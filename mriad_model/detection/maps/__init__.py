@@ -1,0 +1,1 @@
+"""Anomaly maps: smoothed, put together, mirrored about the midline."""

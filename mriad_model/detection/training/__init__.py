@@ -1,0 +1,1 @@
+"""Training: of healthy scans, drawn heads, implants, labelled slices."""

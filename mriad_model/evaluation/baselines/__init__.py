@@ -1,0 +1,1 @@
+"""What a recipe has to beat: metadata alone, untrained methods, PaDiM."""

@@ -1,0 +1,1 @@
+"""Figures of an evaluation with their intervals: of scans, of lesions; ROC curves, plots."""

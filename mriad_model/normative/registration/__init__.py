@@ -1,0 +1,1 @@
+"""The frame, mean heads in it, and heads registered to them."""

@@ -1,0 +1,1 @@
+"""A volume: voxels, geometry, identity, contrast; the checks that reject one."""

@@ -1,0 +1,1 @@
+"""Recipes: what makes a model but the slices; their fields, and those that come with mriad."""

@@ -1,0 +1,28 @@
+"""The parts of a recipe that say when a scan is not scorable, and when a decision is uncertain."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from mriad_model.recipes.field_types import Share, between
+
+
+@dataclass(frozen=True, slots=True)
+class GateRecipe:
+    """How unlike the healthy scans another may be, see `mriad_model.detection`.
+
+    By `gate` there for pictures, by `head_gate` for heads in the normative frame.
+    """
+
+    # Standard deviations of how far healthy ones lie from each other
+    limit: Annotated[float, between(0.1, 100)] = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class UncertainRecipe:
+    """Where a decision is neither normal nor suspicious, see `detection.decisions.verdicts`."""
+
+    # That a threshold drawn from as many other healthy scans lies in the interval around this one
+    confidence: Share = 0.5
+    gate_edge: Share = 0.9  # of the gate's limit: nearer to it, no scan is normal
+    # Standard deviations of the folds' scores: nearer to the threshold, the folds disagree
+    spreads: Annotated[float, between(0, 10)] = 1.0

@@ -1,0 +1,1 @@
+"""Thresholds from stored scores: drawn, drawn again, and figures to choose one by."""

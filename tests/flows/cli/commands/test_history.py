@@ -1,0 +1,137 @@
+"""`mriad history`: what it lists, counts, refuses, and how it fits a terminal."""
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from db.engine.connect import open_record
+from db.repository.intake.scans import register_scans
+from db.repository.training.models import activate
+from flows.cli.documents.scans import COUNT_COLUMNS, HISTORY_COLUMNS
+from tests.support.processes.commands import NOTICE, one_line, run
+from tests.support.record.hand import Hand
+
+PATIENT = "ab" * 16
+STYLES = re.compile(r"\x1b\[[0-9;]*m")
+LONG = "inbox/" + "a folder with a long name/" * 4
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A record with three decisions, of two scanners and days; one is by a threshold of before."""
+    place = tmp_path / "home"
+    place.mkdir()
+    engine = open_record(place)
+    hand = Hand(engine)
+    model_id, threshold_id = hand.ready()
+    seen = [
+        (replace(scan, patient=PATIENT, scanner=scanner), files)
+        for (scan, files), scanner in (
+            (hand.seen("a", path=f"{LONG}a.png"), "=SIEMENS Skyra"),
+            (hand.seen("b", path=f"{LONG}b.png"), "GE Signa"),
+        )
+    ]
+    a, b = (each.scan_id for each in register_scans(engine, seen))
+    hand.decide(model_id, threshold_id, {a: 0.9}, "2026-11-01T06:00:00.000000+00:00")
+    hand.decide(model_id, threshold_id, {b: 0.2}, "2026-11-02T06:00:00.000000+00:00")
+    later = hand.threshold(model_id, 1, k=2.0)
+    activate(engine, later, "stricter", "me")
+    hand.decide(model_id, later, {a: 0.9}, "2026-11-03T06:00:00.000000+00:00", line=1.0)
+    engine.dispose()
+    return place
+
+
+def scans_in(out: str) -> list[str]:
+    return [Path(line["path"]).name for line in json.loads(out)["decisions"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "listed"),
+    [
+        ([], ["a.png", "b.png", "a.png"]),
+        (["--patient", f" {PATIENT.upper()}"], ["a.png", "b.png", "a.png"]),
+        (["--patient", "ab" * 15], []),
+        (["--min-score", "0.5", "--sort", "oldest"], ["a.png", "a.png"]),
+        (["--max-p", "0.2"], []),
+        (["--scanner", "skyra", "--active"], ["a.png"]),
+        (["--sort", "score", "--limit", "1"], ["a.png"]),
+        (["--unreviewed", "--until", "2026-11-02"], ["b.png", "a.png"]),
+        (["--reviewer", "Ann"], []),
+    ],
+)
+def test_filters_and_orders_can_be_mixed(
+    home: Path, options: list[str], listed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run(capsys, "history", *options, "--home", home, "--json")
+    assert status == 0, err
+    assert scans_in(out) == listed
+
+
+def test_a_scanner_that_is_not_in_the_record_is_refused(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run(capsys, "history", "--scanner", "skira", "--home", home)
+    assert (status, out) == (1, "")
+    assert "'skira' in its name; there are: =SIEMENS Skyra, GE Signa" in one_line(err)
+
+
+def test_decisions_are_counted_whatever_the_limit(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counted = ("history", "--count-by", "scanner", "--limit", "1", "--home", home)
+    status, out, err = run(capsys, *counted, "--json")
+    assert status == 0
+    assert "2 decisions counted by thresholds that are not active: threshold 2" in one_line(err)
+    document = json.loads(out)
+    assert document["count_by"] == "scanner"
+    assert [(row["scanner"], row["decisions"]) for row in document["counts"]] == [
+        ("=SIEMENS Skyra", 2),
+        ("GE Signa", 1),
+    ]
+    _, out, _ = run(capsys, *counted, "--csv")
+    assert out.splitlines() == [
+        ",".join(("scanner", *COUNT_COLUMNS)),
+        "'=SIEMENS Skyra,2,1,0,0,1,0",
+        "GE Signa,1,0,0,0,1,0",
+    ]
+    _, out, _ = run(capsys, "history", "--count-by", "day", "--active", "--home", home)
+    assert out.splitlines()[1] == "2026-11-03\t1\t0\t0\t0\t1\t0"
+    assert NOTICE in out
+
+
+def test_the_csv_has_every_column_and_no_cell_that_a_spreadsheet_runs(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, _ = run(capsys, "history", "--csv", "--home", home)
+    lines = list(csv.DictReader(io.StringIO(out)))
+    assert status == 0
+    assert tuple(lines[0]) == HISTORY_COLUMNS
+    assert {line["scanner"] for line in lines} == {"'=SIEMENS Skyra", "GE Signa"}
+    assert {line["patient"] for line in lines} == {PATIENT}
+
+
+@pytest.mark.parametrize("width", [80, 100, 240])
+def test_a_terminals_width_is_kept_and_no_file_name_is_cut(
+    home: Path, width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    status, out, _ = run(capsys, "history", "--home", home)
+    table = STYLES.sub("", out).partition(NOTICE)[0]
+    assert status == 0
+    assert max(map(len, table.splitlines())) <= width
+    letters = "".join(table.split())
+    assert "suspicious" in letters
+    assert ("Toonarrowfor" in letters) == (width < 200)
+    assert "2026-11-03 06:00:00" in table
+    if width > 200:
+        assert f"{LONG}a.png" in table
+        assert {"why", "limit", "threshold", "model", "decision"} <= set(table.split())

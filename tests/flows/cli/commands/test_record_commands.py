@@ -1,0 +1,94 @@
+"""Commands that ask the record: history, show, activate."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from db.engine.connect import open_record
+from db.repository.runs import runs_since
+from tests.conftest import N_ABNORMAL, Trained
+from tests.support.processes.commands import one_line, run
+
+
+@pytest.mark.parametrize("command", [["history"], ["show", "1"], ["recalibrate", "--dry-run"]])
+def test_reading_before_anything_is_recorded_makes_nothing(
+    command: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    status, _, err = run(capsys, *command, "--home", home)
+    assert status == 1
+    assert "no record" in one_line(err)
+    assert not home.exists()
+
+
+def test_rolling_back_is_one_more_activation(
+    served: None, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "score", trained.heads, "--home", trained.home, "--device", "cpu")
+    _, out, _ = run(capsys, "recalibrate", "--sigmas", 9, "--home", trained.home, "--json")
+    assert json.loads(out)["threshold_id"] != trained.threshold_id
+    status, out, _ = run(capsys, "activate", trained.threshold_id, "--home", trained.home, "--json")
+    assert status == 0
+    assert json.loads(out)["threshold_id"] == trained.threshold_id
+    _, out, _ = run(capsys, "recalibrate", "--dry-run", "--home", trained.home, "--json")
+    assert json.loads(out)["flips"] == {
+        "to_suspicious": 0,
+        "to_normal": 0,
+        "to_uncertain": 0,
+    }
+    before = runs_since(open_record(trained.home), "")
+    status, _, err = run(capsys, "activate", 999, "--home", trained.home)
+    assert status == 1
+    assert "999" in one_line(err)
+    assert runs_since(open_record(trained.home), "") == before  # no failed run
+
+
+def test_thresholds_can_be_looked_up_to_roll_back_to(
+    served: None, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, _ = run(capsys, "activate", "--home", trained.home, "--json")
+    (row,) = json.loads(out)["thresholds"]
+    assert status == 0
+    assert (row["id"], row["model_id"], row["active"]) == (
+        trained.threshold_id,
+        trained.model_id,
+        True,
+    )
+    found = row["compared"]  # the training looked at what its model comes to
+    assert found["n_healthy"] == row["n"] > 1
+    power = row["power"]  # and at what it finds
+    assert power["n_groups"] == row["n_groups"]
+    assert power["n"] == 12 * power["n_groups"] == sum(e["n"] for e in power["by_kind"].values())
+    assert found["n_abnormal"] == N_ABNORMAL
+    assert 0 <= found["flagged"] <= found["n_healthy"]
+    assert 0 < found["auroc_implanted"] <= 1
+    status, out, _ = run(capsys, "activate", "--home", trained.home)
+    words = " ".join(out.split())
+    assert "AUROC lesions" in words
+    assert f"{found['flagged']} of {found['n_healthy']}" in words
+    assert f"{found['auroc_implanted']:.3f} (n {found['n_healthy']})" in words
+
+
+def test_a_scan_is_shown_by_any_path_that_the_shell_knows(
+    served: None,
+    trained: Trained,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    name = scans / "new\nline.png"
+    name.write_bytes(sorted((trained.heads / "yes").iterdir())[0].read_bytes())
+    (scans / "note.txt").write_text("no picture")
+    run(capsys, "ingest", scans, "--home", trained.home)
+    monkeypatch.chdir(scans)
+    for path in (name, name.name):
+        status, out, err = run(capsys, "show", path, "--home", trained.home, "--json")
+        assert status == 0, err
+        assert json.loads(out)["scan"]["kind"] == "image"
+    status, _, err = run(capsys, "show", "note.txt", "--home", trained.home)
+    assert status == 1
+    assert "rejected" in one_line(err)
+    assert "unsupported" in err

@@ -1,0 +1,1 @@
+"""Small records and homes, and what is done to them."""

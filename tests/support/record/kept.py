@@ -1,0 +1,73 @@
+"""A home with a few rows and the files that they name, made without a flow."""
+
+import hashlib
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from db.engine.connect import open_record
+from db.entities import Model, RunEnd
+from db.repository.runs import end_run
+from db.repository.scoring.decisions import HeatmapFile, ScoredScan, append_scored
+from db.repository.training.models import activate, append_model
+from mriad_model.enums import HeatmapKind, RunStatus, Verdict
+from mriad_model.files import write_atomically
+from tasks.runtime.home import prepare_home
+from tests.support.record.hand import NOON, Hand
+
+N_HEATMAPS = 3
+
+
+@dataclass(frozen=True)
+class KeptHome:
+    """The home, its record, and the rows' ids."""
+
+    home: Path
+    engine: Engine
+    hand: Hand
+    model_id: int
+    threshold_id: int
+
+    @property
+    def model_file(self) -> Path:
+        return next((self.home / "models").iterdir())
+
+    @property
+    def heatmap_files(self) -> list[Path]:
+        return sorted(p for p in (self.home / "heatmaps").rglob("*") if p.is_file())
+
+
+def kept_home(folder: Path, url: str | None = None) -> KeptHome:
+    """A home in which one model has decided three scans."""
+    home = prepare_home(folder)
+    engine = open_record(home, url)
+    hand = Hand(engine)
+    train, calibration = hand.scans("taught", "calibrates")
+    dataset_id = hand.dataset(train=[train], calibration=[calibration])
+    weights = b"weights"
+    name = hashlib.sha256(weights).hexdigest()
+    write_atomically(home / "models" / f"{name[:12]}.safetensors", weights)
+    model_id = append_model(
+        engine,
+        Model(name, f"models/{name[:12]}.safetensors", "{}", dataset_id, "{}", hand.run(), NOON),
+    )
+    threshold_id = hand.threshold(model_id, dataset_id)
+    activate(engine, threshold_id, "first", "me")
+    rows = []
+    for scan_id in hand.scans(*(f"scan {n}" for n in range(N_HEATMAPS))):
+        data, path = f"map {scan_id}".encode(), f"heatmaps/model-{model_id}/ab/{scan_id}.jpg"
+        write_atomically(home / path, data)
+        picture = HeatmapFile(HeatmapKind.SLICE, 0, path, hashlib.sha256(data).hexdigest())
+        rows.append(ScoredScan(scan_id, 0.7, (0.7,), (picture,), Verdict.SUSPICIOUS, 0.25))
+    append_scored(engine, model_id, threshold_id, rows, hand.run(), NOON)
+    end_run(engine, RunEnd(hand.run(), RunStatus.COMPLETED, "{}", NOON))
+    return KeptHome(home, engine, hand, model_id, threshold_id)
+
+
+def copied(kept: KeptHome, folder: Path, url: str | None = None) -> KeptHome:
+    """A copy of a home whose record nobody has open, at most in a database copied to `url`."""
+    shutil.copytree(kept.home, folder)
+    engine = open_record(folder, url)
+    return replace(kept, home=folder, engine=engine, hand=Hand(engine, runs=dict(kept.hand.runs)))

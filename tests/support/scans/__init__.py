@@ -1,0 +1,1 @@
+"""Drawn pictures, volumes and series, and files of them."""

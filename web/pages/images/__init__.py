@@ -1,0 +1,1 @@
+"""Pictures and slices of volumes, as pages show them."""

@@ -1,0 +1,1 @@
+"""Which scans a list shows: decisions and reviews in memory, queries, lines."""
