@@ -1,5 +1,7 @@
 """The command line: `mriad COMMAND`. Exit status 0 is success, 1 failure, 2 misuse."""
 
+# ruff: noqa: PLC0415 - `--help` should wait for nothing
+
 import contextlib
 import logging
 import os
@@ -7,30 +9,15 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
-from flows.cli.commands import (
-    flow_commands,
-    maintenance_commands,
-    record_commands,
-    service_commands,
-)
-from flows.cli.commands.draw import draw
-from flows.cli.commands.history import history
-from flows.cli.commands.pseudonym import pseudonym
-from flows.cli.commands.review import review
-from flows.cli.console import show_lines
-from flows.cli.interruption import interruption_text
-from flows.runtime.context import home_in_use
+from flows.cli.command_group import CommandGroup
 from flows.runtime.messages import leave_to_nobody, say, where_it_happened
-from flows.runtime.settings import take_no_code_from_this_folder
 from mriad_model.enums import NOTICE
 from mriad_model.errors import MriadError, SettingsError
-from tasks.runtime.home import plain
 
 VERSION = "mriad {version}"
 HELP = f"Learn what healthy brain MRI looks like; score new scans; keep the record. {NOTICE}"
@@ -39,6 +26,7 @@ SUCCESS, FAILURE, MISUSE, INTERRUPTED, STOPPED = 0, 1, 2, 130, 143
 ALMOST_FULL_BYTES = 2**20
 
 app = typer.Typer(
+    cls=CommandGroup,
     help=HELP,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -47,6 +35,10 @@ app = typer.Typer(
 
 def _say_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
+        from flows.cli.console import show_lines
+
         show_lines(VERSION.format(version=version("mriad")))
         raise typer.Exit
 
@@ -64,31 +56,6 @@ def options(
     ] = False,
 ) -> None:
     """Options of mriad itself."""
-
-
-for command in (
-    flow_commands.demo,
-    draw,
-    flow_commands.ingest,
-    flow_commands.train,
-    flow_commands.retrain,
-    flow_commands.recalibrate,
-    flow_commands.score,
-    flow_commands.report,
-    flow_commands.evaluate,
-    history,
-    record_commands.show,
-    pseudonym,
-    review,
-    maintenance_commands.verify,
-    record_commands.activate,
-    maintenance_commands.backup,
-    maintenance_commands.check,
-    service_commands.watch,
-    service_commands.web,
-    service_commands.up,
-):
-    app.command()(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,6 +84,11 @@ def _stop(_signal: int, _frame: object) -> None:
 
 def _report_error(error: BaseException) -> int:
     """Print an error as one line; the exit status for it."""
+    # Loaded here, as it has been by most commands: `mriad --help` waits for none of it.
+    from flows.cli.interruption import interruption_text
+    from flows.runtime.context import home_in_use
+    from tasks.runtime.home import plain
+
     line, status = str(error), FAILURE
     match error:
         case TyperException():
@@ -156,6 +128,8 @@ def _misuse(error: TyperException) -> str:
 
 def _unexpected(error: BaseException) -> str:
     """One line for an unexpected error; its traceback goes to the log."""
+    from flows.runtime.context import home_in_use
+
     home, where = home_in_use(), ""
     if home is not None:
         if shutil.disk_usage(home).free < ALMOST_FULL_BYTES:
@@ -173,7 +147,10 @@ def run() -> None:
         if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - as long as we live
     signal.signal(signal.SIGTERM, _stop)
-    take_no_code_from_this_folder()
+    if sys.argv[1:] not in ([], ["--help"]):  # the help starts nothing
+        from flows.runtime.settings import take_no_code_from_this_folder
+
+        take_no_code_from_this_folder()
     sys.exit(main())
 
 

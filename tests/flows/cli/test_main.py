@@ -78,7 +78,9 @@ def test_the_packages_imported_are_this_checkouts(package: str) -> None:
     ("module", "heavy"),
     [
         ("db.repository.reports.history", {"torch", "prefect", "numpy", "alembic"}),
-        ("flows.cli.main", {"torch", "prefect", "cv2", "matplotlib"}),
+        ("flows.cli.main", {"torch", "prefect", "cv2", "sqlalchemy", "pydantic", "rich"}),
+        ("flows.cli.commands.history", {"torch", "prefect", "cv2", "matplotlib"}),
+        ("flows.cli.commands.flow_commands", {"torch", "prefect", "cv2", "matplotlib"}),
     ],
 )
 def test_a_history_query_loads_nothing_heavy(module: str, heavy: set[str]) -> None:

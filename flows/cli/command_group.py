@@ -1,0 +1,131 @@
+"""The commands by name, each loaded when it is called: `mriad --help` imports none of them."""
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from functools import cache
+from importlib import import_module
+from typing import Any, Final, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+# name -> (module of flows.cli.commands with a function of this name, first line of its help)
+COMMANDS: Final = {
+    "demo": (
+        "flow_commands",
+        "Do the whole job once: ingest, train, calibrate, score, evaluate, report.",
+    ),
+    "draw": (
+        "draw",
+        "Draw heads that are no patients: healthy ones and ones with a lesion, to try mriad on.",
+    ),
+    "ingest": (
+        "flow_commands",
+        "Register the scans of a folder; print what is new, known and rejected.",
+    ),
+    "train": (
+        "flow_commands",
+        "Train on the healthy pool, calibrate, compare with the active model, activate the new "
+        "one.",
+    ),
+    "retrain": (
+        "flow_commands",
+        "Train again if the healthy pool grew enough; activate the new model if no worse.",
+    ),
+    "recalibrate": (
+        "flow_commands",
+        "Draw a new threshold from stored scores, and decide again, without scoring.",
+    ),
+    "score": (
+        "flow_commands",
+        "Score the new scans of a folder: ingest, score, decide, draw heatmaps, report.",
+    ),
+    "report": (
+        "flow_commands",
+        "Write one page on the last days: runs, flags, rejections, warnings, new models.",
+    ),
+    "evaluate": (
+        "flow_commands",
+        "Measure a recipe on labelled scans, beside baselines that need no model.",
+    ),
+    "history": ("history", "List decisions, newest first, or count them."),
+    "show": ("record_commands", "Print all that the record holds of one scan."),
+    "pseudonym": (
+        "pseudonym",
+        "Print the pseudonym of a patient, made with this home's key.",
+    ),
+    "review": (
+        "review",
+        "Record a reviewer's verdict on the decision on a scan: the active threshold's, or the "
+        "last.",
+    ),
+    "verify": (
+        "maintenance_commands",
+        "Replay the decisions on a scan from the source files, and compare with the record.",
+    ),
+    "activate": (
+        "record_commands",
+        "Activate a threshold and its model: promote, or roll back.",
+    ),
+    "backup": (
+        "maintenance_commands",
+        "Copy the record, as of one moment, and its models into a new folder; verify them.",
+    ),
+    "check": (
+        "maintenance_commands",
+        "Check the record against itself and against the files it names; changes nothing.",
+    ),
+    "watch": (
+        "service_commands",
+        "Watch a folder, and score what is dropped into it once it has settled.",
+    ),
+    "web": (
+        "service_commands",
+        "Serve the reader's pages alone: worklist, scans, reviews. Ends with Ctrl-C or SIGTERM.",
+    ),
+    "up": (
+        "service_commands",
+        "Run everything: Prefect server, schedules, watcher, the reader's pages.",
+    ),
+}
+
+
+class CommandGroup(TyperGroup):
+    """`mriad`: lists its commands without loading them."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = cast(MutableMapping[str, Any], _Loading())
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """As Typer does; each command's help is its first line here."""
+        listed = {
+            name: TyperCommand(name, help=first_line) for name, (_, first_line) in COMMANDS.items()
+        }
+        TyperGroup(commands=cast(Any, listed), rich_markup_mode=None).format_commands(
+            ctx, formatter
+        )
+
+
+class _Loading(Mapping[str, TyperCommand]):
+    """The commands by name; looking one up loads it."""
+
+    def __getitem__(self, name: str) -> TyperCommand:
+        if name not in COMMANDS:
+            raise KeyError(name)
+        return _loaded(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+@cache
+def _loaded(name: str) -> TyperCommand:
+    module, _ = COMMANDS[name]
+    single = typer.Typer(
+        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+    )
+    single.command(name)(getattr(import_module(f"flows.cli.commands.{module}"), name))
+    return cast(TyperCommand, typer.main.get_command(single))
