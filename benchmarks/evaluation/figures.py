@@ -241,7 +241,7 @@ def _methods(documents: dict[str, dict[str, Any]]) -> list[list[str]]:
     rows = [[f"`{name}`", *_figures(each)] for name, each in documents.items()]
     known: dict[str, dict[str, Any]] = {}
     for each in documents.values():
-        known |= each["baselines"] | each["detectors"]
+        known |= each["baselines"]
     rows += [[name, *_figures(known[name])] for name in UNTRAINED if name in known]
     return rows
 

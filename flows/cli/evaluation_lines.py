@@ -62,10 +62,7 @@ def show_figures(report: "EvaluationReport", others: "Sequence[EvaluationReport]
     for each in (report, *others):
         rows.append(_row(f"{each.recipe_name} recipe", each.model))
         rows += [_row(f"  {part.name} alone", part) for part in each.detectors]
-    shown = {name for each in (report, *others) for name in [part.name for part in each.detectors]}
-    rows += [
-        _row(f"baseline: {each.name}", each) for each in report.baselines if each.name not in shown
-    ]
+    rows += [_row(f"baseline: {each.name}", each) for each in report.baselines]
     show_table(EVALUATION_TABLE, TITLES, rows)
     repeats = counted(metrics.n_repeats, "repeat")
     show_lines(CONFUSION.format(metrics.confusion, repeats=repeats))

@@ -269,10 +269,9 @@ def _rows(
     rows = [table.row(MODEL_ROW, RowKind.MODEL, of_model)]
     if len(detectors) > 1:
         rows += [table.row(name, RowKind.DETECTOR, part) for name, part in detectors.items()]
-    for name in UNTRAINED:
-        if name not in detectors:
-            untrained = [getattr(data.untrained[i], name) for i in items]
-            rows.append(table.row(name, RowKind.BASELINE, untrained))
+    for name in UNTRAINED:  # beside a detector of the same name, which healthy slices have scaled
+        untrained = [getattr(data.untrained[i], name) for i in items]
+        rows.append(table.row(name, RowKind.BASELINE, untrained))
     for kind, of in ((RowKind.BASELINE, baseline_scores), (RowKind.DIRECTION, signed_scores)):
         rows += [table.row(name, kind, scores) for name, scores in of(training, images).items()]
     return tuple(rows)

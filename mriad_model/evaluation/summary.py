@@ -156,9 +156,12 @@ def summarise(results: Sequence[FoldResult], resamples: int = RESAMPLES) -> Eval
 def _versus_asymmetry(
     of_row: Mapping[tuple[str, RowKind], Sequence[FoldScores]], resamples: int
 ) -> Advantage | None:
-    """By how much the model's AUROC is larger than that of comparing left with right."""
-    for (name, _), folds in of_row.items():
-        if name == "asymmetry":
+    """By how much the model's AUROC is larger than that of comparing left with right.
+
+    The baseline, which needs nothing of healthy slices, not a detector of that name.
+    """
+    for (name, kind), folds in of_row.items():
+        if (name, kind) == ("asymmetry", RowKind.BASELINE):
             return auroc_advantage(of_row[MODEL_ROW, RowKind.MODEL], folds, resamples)
     return None
 

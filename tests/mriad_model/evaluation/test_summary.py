@@ -1,5 +1,7 @@
 """Folds put together: rows, the rival, and what cannot be measured."""
 
+from dataclasses import replace
+
 import pytest
 
 from mriad_model.errors import (
@@ -7,10 +9,11 @@ from mriad_model.errors import (
 )
 from mriad_model.evaluation.baselines.metadata import NUMERIC
 from mriad_model.evaluation.dataset import gather as gathered
+from mriad_model.evaluation.metrics.roc import FoldScores
 from mriad_model.evaluation.protocol import (
     EvaluationPlan,
 )
-from mriad_model.evaluation.results import RowKind
+from mriad_model.evaluation.results import RowKind, ScoreRow
 from mriad_model.evaluation.summary import MEMORISATION, summarise
 from tests.support.evaluations import HELDOUT, MEMORY, all_folds, data_of, heldout_folds
 
@@ -29,7 +32,10 @@ def test_the_summary_holds_every_row() -> None:
     report = summarise(all_folds(data, EvaluationPlan(HELDOUT, repeats=2)), resamples=50)
     kinds = {row.name: row.kind for row in report.rows}
     assert kinds["model"] is RowKind.MODEL
-    assert kinds["autoencoder"] is kinds["asymmetry"] is RowKind.DETECTOR
+    assert kinds["autoencoder"] is RowKind.DETECTOR
+    # Left against right twice: as a detector, scaled by healthy slices, and without any.
+    twice = [row.kind for row in report.rows if row.name == "asymmetry"]
+    assert twice == [RowKind.DETECTOR, RowKind.BASELINE]
     assert {"extension", *NUMERIC} <= set(kinds)
     confusion, auroc = report.model.metrics.confusion, report.model.metrics.values["auroc"]
     assert confusion.tn + confusion.fp == 2 * 20
@@ -78,3 +84,35 @@ def test_no_images_and_no_folds_are_named() -> None:
         gathered([])
     with pytest.raises(NoScans):
         summarise([])
+
+
+def test_the_asymmetry_to_beat_is_the_baseline_and_not_a_detector_of_that_name() -> None:
+    folds = [
+        replace(
+            fold,
+            rows=tuple(
+                replace(
+                    row, scores=row.scores if row.kind is not RowKind.DETECTOR else _turned(row)
+                )
+                for row in fold.rows
+            ),
+        )
+        for fold in heldout_folds()
+    ]
+    report = summarise(folds, resamples=20)
+    of = {(row.name, row.kind): row.metrics.values["auroc"] for row in report.rows}
+    baseline, detector = (of["asymmetry", kind] for kind in (RowKind.BASELINE, RowKind.DETECTOR))
+    model = report.model.metrics.values["auroc"]
+    assert report.versus_asymmetry is not None
+    assert None not in (baseline, detector, model)
+    assert baseline != detector
+    assert report.versus_asymmetry.value == pytest.approx(model - baseline)
+
+
+def _turned(row: ScoreRow) -> FoldScores:
+    of = row.scores
+    return replace(
+        of,
+        healthy_scores=tuple(-each for each in of.healthy_scores),
+        abnormal_scores=tuple(-each for each in of.abnormal_scores),
+    )
