@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
+from db.repository.reports.unscored import unscored_scans
 from db.repository.runs import recorded_by, with_shards
 from flows.ingest import CHUNK_SIZE, ingest_result
 from flows.runtime.private_flow import data, private_flow
@@ -15,7 +16,7 @@ from mriad_model.delivery.pending import NO_FOLDERS, PendingFolders
 from mriad_model.rejections import ALL_SCORED, NotScored, RejectedItem, not_scored, split_rejections
 from tasks.intake.find_files import FoundScans, find_files
 from tasks.intake.ingest import Ingested
-from tasks.intake.rejections import all_refused, rejected_after
+from tasks.intake.rejections import all_refused, rejected_after, with_unscored
 from tasks.reports.run_report import ScoreCounts, publish_summary, write_score_report
 from tasks.runtime.connections import database
 from tasks.runtime.home import work_folder
@@ -110,12 +111,12 @@ def score_found(
     selected = [known, *(each.selected for each in done)]
     unreadable = sum(each.scored.unreadable for each in done)
     limited = [item for each in selected for item in each.refused]
-    lost = rejected_after(place, run.id, [*intake.rejected, *limited])
-    rejected = all_refused(place, run.id, [*intake.rejected, *limited])
+    unscored = unscored_scans(database(place), [i for each in selected for i in each.scan_ids])
+    lost = with_unscored(rejected_after(place, run.id, [*intake.rejected, *limited]), unscored)
+    rejected = with_unscored(all_refused(place, run.id, [*intake.rejected, *limited]), unscored)
     intake = replace(intake, rejected=rejected)
     run.counts.update({**intake.counts, "rejected": len(split_rejections(rejected).rejected)})
-    unregistered = split_rejections(lost).not_scorable  # they count as not scorable instead
-    unreadable = max(0, unreadable - len(unregistered))
+    unreadable = max(0, unreadable - len(unscored))  # they count as not scorable instead
     counts = ScoreCounts(
         new=intake.new,
         known=intake.known,
@@ -138,7 +139,7 @@ def score_found(
         scored=report.scored,
         suspicious=report.suspicious,
         uncertain=report.uncertain,
-        not_scorable=report.not_scorable + len(unregistered),
+        not_scorable=report.not_scorable + len(unscored),
         recovered=report.recovered,
         training_scans=counts.training_scans,
         incompatible=counts.incompatible,
@@ -148,7 +149,7 @@ def score_found(
     publish_summary(
         "score-summary",
         f"Scored {report.scored} scans, {report.suspicious} suspicious, "
-        f"{report.uncertain} uncertain; {report.not_scorable + len(unregistered)} not scorable",
+        f"{report.uncertain} uncertain; {report.not_scorable + len(unscored)} not scorable",
         {**run.counts, **intake.by_reason, "report": report.path},
     )
     return ScoringResult(
@@ -158,7 +159,7 @@ def score_found(
         scored=report.scored,
         suspicious=report.suspicious,
         uncertain=report.uncertain,
-        not_scorable=report.not_scorable + len(unregistered),
+        not_scorable=report.not_scorable + len(unscored),
         recovered=report.recovered,
         recovered_suspicious=report.recovered_suspicious,
         training_scans=counts.training_scans,

@@ -1,6 +1,6 @@
 """Rejections as commands and reports list them. Standard library only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +21,14 @@ class RejectedItem:
     path: str
     reason: RejectionReason
     detail: str
+    of_scan: bool = False  # of a registered scan, which is not scorable for this
+    n_files: int = 1  # that this line stands for
+
+    @property
+    def why_not_scorable(self) -> str:
+        """`registration failed: fit 0.2`, `incomplete: the head's top is not in the picture`."""
+        unregistered = self.reason is RejectionReason.UNREGISTERED
+        return f"{'registration failed' if unregistered else self.reason}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +69,14 @@ class SplitRejections(NamedTuple):
 
     rejected: list[RejectedItem]  # files that are no scans
     limited: list[RejectedItem]  # scans that are of another kind, or get no DICOM outputs
-    not_scorable: list[RejectedItem]  # scans whose registration failed
+    not_scorable: list[RejectedItem]  # scans whose registration failed, or that are not prepared
 
 
 def split_rejections(items: Iterable[RejectedItem]) -> SplitRejections:
     """The same, split, each in its order."""
     split = SplitRejections([], [], [])
     for each in items:
-        if each.reason in NOT_SCORABLE:
+        if each.of_scan or each.reason in NOT_SCORABLE:
             split.not_scorable.append(each)
         else:
             (split.limited if each.reason in LIMITATIONS else split.rejected).append(each)
@@ -86,5 +94,15 @@ def group_by_folder(items: Iterable[RejectedItem]) -> list[RejectedItem]:
         if len(files) < FEW:
             lines += files
         else:
-            lines.append(RejectedItem(f"{folder}/", reason, f"{detail} ({len(files)} files)"))
+            told = f"{detail} ({len(files)} files)"
+            lines.append(RejectedItem(f"{folder}/", reason, told, n_files=len(files)))
     return lines
+
+
+def n_rejected_in_words(items: Sequence[RejectedItem]) -> str:
+    """`2 files rejected`; of lines that stand for several: `57 files rejected (3 groups)`."""
+    files, groups = len(items), len(group_by_folder(items))
+    said = f"{files} file{'' if files == 1 else 's'} rejected"
+    if groups == files:
+        return said
+    return f"{said} ({groups} group{'' if groups == 1 else 's'})"

@@ -15,7 +15,7 @@ from flows.cli.documents.thresholds import recalibrate_document
 from flows.cli.documents.training import retrain_document, train_document
 from flows.cli.evaluation_lines import show_figures
 from flows.runtime.messages import counted, sentence
-from mriad_model.rejections import group_by_folder, split_rejections
+from mriad_model.rejections import group_by_folder, n_rejected_in_words, split_rejections
 from mriad_model.shares import with_interval
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 FEW_TO_CALIBRATE = 30  # below it a threshold of mean + k sd is a guess
 
 NO_FILES = "There are no files in that folder (hidden ones, *.part and *.tmp do not count)."
-INGESTED = "{0.new} new, {0.known} known, {rejected} rejected, {labels} added."
+INGESTED = "{0.new} new, {0.known} known, {rejected}, {labels} added."
 UNLABELLED = "{files} not labelled: no line of the CSV and no folder name labels them."
 TRAINED = (
     "Model {0.model_id} trained on {0.n_train} healthy {0.learned} ({0.n_validation} to stop, "
@@ -74,7 +74,7 @@ FLIPS = (
     "{0.to_uncertain} to uncertain."
 )
 SCORED = (
-    "{0.new} new, {0.known} known, {rejected} rejected; {0.scored} scored, {0.suspicious} "
+    "{0.new} new, {0.known} known, {rejected}; {0.scored} scored, {0.suspicious} "
     "suspicious, {0.uncertain} uncertain; {0.not_scorable} not scorable; model "
     "{0.model_id}, threshold {0.threshold_id}; {0.seconds:.1f} s."
 )
@@ -86,7 +86,7 @@ NOT_SCORED = "{n} not scored: {why}."
 TRAINING_SCANS = "the model was trained on them"
 INCOMPATIBLE = "not of the kind that the model was trained on"
 REJECTED, LIMITED = "Rejected", "Not scored, or without DICOM outputs"
-UNREGISTERED = "Not scorable: {0.path}: registration failed: {0.detail}"
+UNSCORED = "Not scorable: {0.path}: {0.why_not_scorable}"
 WEEK = "{runs} in {days}: {suspicious}, {uncertain} uncertain, {refused} not scorable; {warnings}."
 WARNING = "Warning: {text}"
 REPORT = "Report: {path}"
@@ -109,7 +109,7 @@ def show_ingest(
     if as_json:
         show_json(ingest_document(found, unmatched))
         return
-    rejected, labels = len(group_by_folder(found.rejected)), counted(found.labelled, "label")
+    rejected, labels = n_rejected_in_words(found.rejected), counted(found.labelled, "label")
     show_lines(INGESTED.format(found, rejected=rejected, labels=labels))
     if found.unlabelled:
         show_lines(UNLABELLED.format(files=counted(found.unlabelled, "file")))
@@ -216,8 +216,8 @@ def show_score(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     if as_json:
         show_json(score_document(found))
         return
-    rejected, limited, unregistered = split_rejections(found.rejected)
-    show_lines(SCORED.format(found, rejected=len(group_by_folder(rejected))))
+    rejected, limited, unscored = split_rejections(found.rejected)
+    show_lines(SCORED.format(found, rejected=n_rejected_in_words(rejected)))
     if not found.new + found.known + len(found.rejected):
         show_lines(NO_FILES)
     if found.recovered:
@@ -230,7 +230,7 @@ def show_score(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     show_lines(*(NOT_SCORED.format(n=n, why=why) for n, why in reasons if n))
     _show_rejections(REJECTED, rejected)
     _show_rejections(LIMITED, limited)
-    show_some([UNREGISTERED.format(each) for each in unregistered])
+    show_some([UNSCORED.format(each) for each in unscored])
     show_lines(*(WARNING.format(text=text) for text in found.warnings))
     show_lines(REPORT.format(path=home / found.report))
     show_notice()
@@ -299,6 +299,6 @@ def _show_rejections(title: str, items: "Sequence[RejectedItem]") -> None:
     rejected = group_by_folder(items)
     if not rejected:
         return
-    counts = Counter(each.reason for each in rejected)
+    counts = Counter(each.reason for each in items)
     show_lines(f"{title}: " + ", ".join(f"{n} {why}" for why, n in sorted(counts.items())))
     show_some([f"  {each.reason}: {each.path}: {each.detail}" for each in rejected])

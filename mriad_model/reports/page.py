@@ -49,7 +49,10 @@ REVIEWED = "reviewed"
 
 def by_reason(rejections: Sequence[RejectedItem]) -> list[tuple[str, int]]:
     """How many files were rejected for each reason, most frequent first."""
-    return Counter(line.reason.value for line in rejections).most_common()
+    counts: Counter[str] = Counter()
+    for line in rejections:
+        counts[line.reason.value] += line.n_files
+    return counts.most_common()
 
 
 def capped(lines: Sequence[Any], most: int = MOST_ROWS) -> dict[str, Any]:

@@ -126,9 +126,9 @@ class ScoreReport:
     n_stand_out: int = 0  # of the scored scans, see `standing_out`
     healthy: HealthyFlagged = NOT_LOOKED
     n_uncertain: int = 0
-    n_not_scorable: int = 0  # with those whose registration failed
+    n_not_scorable: int = 0  # with those without a score
     unsure: Sequence[SuspiciousScan] = ()  # uncertain ones, and those not scorable
-    unregistered: Sequence[RejectedItem] = ()  # scans whose registration failed
+    unscored: Sequence[RejectedItem] = ()  # not scorable scans without a score
 
 
 def render_score_report(report: ScoreReport) -> str:
@@ -143,7 +143,7 @@ def render_score_report(report: ScoreReport) -> str:
         report=report,
         provenance=report.provenance,
         worst=lines,
-        **unsure_lines(report.unsure, report.unregistered, report.threshold),
+        **unsure_lines(report.unsure, report.unscored, report.threshold),
         pictured=[item for item in lines if item["address"]],
         calibration_needed=needed,
         calibration_too_small=report.scored > 0 and calibrate < needed,
@@ -162,7 +162,7 @@ def render_score_report(report: ScoreReport) -> str:
 
 def unsure_lines(
     scans: Sequence[SuspiciousScan],
-    unregistered: Sequence[RejectedItem],
+    unscored: Sequence[RejectedItem],
     threshold: ThresholdLine | None,
 ) -> dict[str, Any]:
     """Scans that are uncertain, and not scorable ones, for a template."""
@@ -171,7 +171,7 @@ def unsure_lines(
     return {
         "uncertain": scan_lines(uncertain, MOST_PICTURES, threshold),
         "not_scorable": scan_lines(refused, MOST_PICTURES, None),
-        "unregistered": capped(unregistered),
+        "unscored": capped(unscored),
     }
 
 

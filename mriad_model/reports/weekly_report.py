@@ -84,9 +84,9 @@ class WeekReport:
     model: ModelLine | None = None  # active now; None: there is none
     threshold: ThresholdLine | None = None
     n_uncertain: int = 0
-    n_not_scorable: int = 0  # with those whose registration failed
+    n_not_scorable: int = 0  # with those without a score
     unsure: Sequence[SuspiciousScan] = ()  # uncertain ones, and those not scorable
-    unregistered: Sequence[RejectedItem] = ()  # scans whose registration failed
+    unscored: Sequence[RejectedItem] = ()  # not scorable scans without a score
     csv: str | None = None
     healthy: HealthyFlagged = NOT_LOOKED  # by the active threshold
 
@@ -104,7 +104,7 @@ def render_week(report: WeekReport) -> str:
         totals=totals,
         pictured=[line for line in lines if line["address"]],
         listed=capped(lines, MOST_LISTED),
-        **unsure_lines(report.unsure, report.unregistered, None),
+        **unsure_lines(report.unsure, report.unscored, None),
         runs=capped(report.runs, MOST_LISTED),
         rejections=by_reason(report.rejections),
         rejected=capped(report.rejections),

@@ -7,6 +7,7 @@ from pathlib import Path
 from db.entities import Rejection
 from db.repository.intake.rejections import rejections_of
 from db.repository.intake.sightings import n_files_at
+from db.repository.reports.unscored import UnscoredScan
 from db.repository.runs import with_shards
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import NoScans, RejectedFile
@@ -57,6 +58,22 @@ def _as_series(item: RejectedItem, n_files: int) -> RejectedItem:
     if n_files == 1 or not folder:
         return item
     return replace(item, path=f"{folder}/", detail=f"{item.detail} ({n_files} files)")
+
+
+def with_unscored(
+    items: Iterable[RejectedItem], unscored: Sequence[UnscoredScan]
+) -> list[RejectedItem]:
+    """The same list, with these scans told as not scorable instead of as rejected files."""
+    theirs = {(each.path, each.rejection) for each in unscored}
+    return [
+        *(each for each in items if (each.path, each.reason) not in theirs),
+        *(_as_unscored(each) for each in unscored),
+    ]
+
+
+def _as_unscored(scan: UnscoredScan) -> RejectedItem:
+    files = f" ({scan.n_files} files)" if scan.n_files > 1 else ""
+    return RejectedItem(scan.place, scan.rejection, f"{scan.detail}{files}", of_scan=True)
 
 
 def refusal(reason: RejectionReason) -> RejectedFile:

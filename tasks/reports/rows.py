@@ -175,8 +175,10 @@ def rejection_cells(items: Sequence[RejectedItem]) -> Iterator[dict[str, Any]]:
     for each in split.rejected:
         yield _rejection_cells("rejected", each)
     for each in split.not_scorable:
-        reason = {"reason": DecisionReason.REGISTRATION_FAILED.value}
-        yield _rejection_cells(Verdict.NOT_SCORABLE.value, each) | reason
+        cells = _rejection_cells(Verdict.NOT_SCORABLE.value, each)
+        if each.reason is RejectionReason.UNREGISTERED:
+            cells["reason"] = DecisionReason.REGISTRATION_FAILED.value
+        yield cells
     for each in split.limited:
         scored = each.reason == RejectionReason.NO_FRAME_OF_REFERENCE
         yield _rejection_cells("no_dicom_outputs" if scored else "incompatible", each)

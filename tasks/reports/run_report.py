@@ -77,7 +77,7 @@ class WrittenReport:
     scored: int  # without those not scorable
     suspicious: int
     uncertain: int
-    not_scorable: int  # without those whose registration failed
+    not_scorable: int  # without those that have no score
     recovered: int  # decisions of interrupted runs, listed here too
     recovered_suspicious: int  # of these
 
@@ -169,7 +169,7 @@ def write_score_report(
             rejections=group_by_folder(split.rejected),
             skipped=_skipped(counts),
             limited=group_by_folder(split.limited),
-            unregistered=split.not_scorable,
+            unscored=split.not_scorable,
             pending=pending,
             kinds=[(kind_in_words(kind, n), n) for kind, n in sorted(new.kinds.items())],
             folders=list(new.folders.items()),

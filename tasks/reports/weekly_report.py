@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,11 +12,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy import Engine
 
-from db.entities import Review, Run, RunEnd
+from db.entities import Rejection, Review, Run, RunEnd
 from db.repository.intake.rejections import rejections_of
 from db.repository.intake.scans import scans_by_id
 from db.repository.reports.reports import latest_decisions
 from db.repository.reports.reviews import standing_reviews
+from db.repository.reports.unscored import UnscoredScan, unscored_scans
 from db.repository.runs import runs_since
 from db.repository.scoring import warnings as warnings_records
 from db.repository.scoring.decisions import verdicts_of
@@ -35,7 +36,7 @@ from mriad_model.reports.weekly_report import (
     WeekReport,
     render_week,
 )
-from tasks.intake.rejections import as_listed, series_named
+from tasks.intake.rejections import as_listed, series_named, with_unscored
 from tasks.reports.changes import changes_since
 from tasks.reports.false_positives import healthy_flagged
 from tasks.reports.rows import (
@@ -75,7 +76,7 @@ class WeeklyReport:
     suspicious: int
     warnings: int
     uncertain: int = 0
-    not_scorable: int = 0  # with those whose registration failed
+    not_scorable: int = 0  # with those without a score
 
 
 @task(name="weekly-report", cache_policy=NO_CACHE)
@@ -92,7 +93,8 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
     flagged, unsure = decided.worst, decided.unsure
     scans = scans_by_id(engine, [row.scan_id for row in [*flagged, *unsure]])
     rejections = rejections_of(engine, run_ids)
-    items = series_named(home, [as_listed(each) for each in rejections])
+    unscored = [each for each in unscored_scans(engine) if each.decided_at >= since]
+    items = with_unscored(series_named(home, [as_listed(each) for each in rejections]), unscored)
     split = split_rejections(items)
     warnings = warnings_records.warnings(engine, since)
     model, threshold = threshold_lines(home, active) if active is not None else (None, None)
@@ -104,10 +106,7 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
             provenance=provenance(home, run_id, home),
             since=since,
             until=written(until),
-            days=_days(
-                runs,
-                Counter(each.run_id for each in rejections if each.reason not in GOOD_SCANS),
-            ),
+            days=_days(runs, _files_rejected(rejections, unscored)),
             scans=decided.tally.decisions,
             n_suspicious=decided.tally.suspicious,
             n_uncertain=decided.tally.uncertain,
@@ -123,7 +122,7 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
             ],
             rejections=group_by_folder(split.rejected),
             limited=group_by_folder(split.limited),
-            unregistered=split.not_scorable,
+            unscored=split.not_scorable,
             warnings=[WarningLine(each.created_at, each.text) for each in warnings],
             changes=changes_since(engine, since),
             reviews=review_tally(engine, since),
@@ -142,6 +141,18 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
         warnings=len(warnings),
         uncertain=decided.tally.uncertain,
         not_scorable=decided.tally.not_scorable + len(split.not_scorable),
+    )
+
+
+def _files_rejected(
+    rejections: Iterable[Rejection], unscored: Iterable[UnscoredScan]
+) -> Counter[int]:
+    """Run -> how many files it rejected that are no scans."""
+    scans = {(each.path, each.rejection) for each in unscored}
+    return Counter(
+        each.run_id
+        for each in rejections
+        if each.reason not in GOOD_SCANS and (each.path, each.reason) not in scans
     )
 
 

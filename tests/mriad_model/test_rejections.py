@@ -1,7 +1,15 @@
 """Rejections as a user reads them."""
 
 from mriad_model.enums import RejectionReason as Reason
-from mriad_model.rejections import VANISHED, NotScored, RejectedItem, group_by_folder, not_scored
+from mriad_model.rejections import (
+    VANISHED,
+    NotScored,
+    RejectedItem,
+    group_by_folder,
+    n_rejected_in_words,
+    not_scored,
+    split_rejections,
+)
 
 
 def test_a_series_that_is_refused_is_one_line_and_hides_nothing_else() -> None:
@@ -11,7 +19,7 @@ def test_a_series_that_is_refused_is_one_line_and_hides_nothing_else() -> None:
     other = RejectedItem("inbox/a/cut.nii.gz", Reason.TRUNCATED, "ends early")
     apart = [RejectedItem(f"inbox/{i}/x.dcm", Reason.GAP, "a slice is missing") for i in range(2)]
     assert group_by_folder([*series, other, *apart]) == [
-        RejectedItem("inbox/a/", Reason.GAP, "a slice is missing (44 files)"),
+        RejectedItem("inbox/a/", Reason.GAP, "a slice is missing (44 files)", n_files=44),
         other,
         *apart,
     ]
@@ -20,6 +28,27 @@ def test_a_series_that_is_refused_is_one_line_and_hides_nothing_else() -> None:
 def test_two_files_alike_stay_two_lines() -> None:
     two = [RejectedItem(f"{i}.png", Reason.EMPTY, "no bytes") for i in range(2)]
     assert group_by_folder(two) == two
+
+
+def test_what_is_rejected_is_counted_in_files_and_in_groups() -> None:
+    series = [RejectedItem(f"a/{i}.dcm", Reason.GAP, "a slice is missing") for i in range(57)]
+    assert n_rejected_in_words([]) == "0 files rejected"
+    assert n_rejected_in_words(series[:1]) == "1 file rejected"
+    assert n_rejected_in_words(series) == "57 files rejected (1 group)"
+    other = RejectedItem("b.png", Reason.EMPTY, "no bytes")
+    assert n_rejected_in_words([*series, other]) == "58 files rejected (2 groups)"
+
+
+def test_a_scan_that_is_not_scorable_is_no_rejected_file() -> None:
+    file = RejectedItem("b.dcm", Reason.INCOMPLETE, "too few slices")
+    scan = RejectedItem("a/", Reason.INCOMPLETE, "the top is cut off", of_scan=True)
+    failed = RejectedItem("c.nii", Reason.UNREGISTERED, "fit 0.2")
+    split = split_rejections([file, scan, failed])
+    assert (split.rejected, split.not_scorable) == ([file], [scan, failed])
+    assert [each.why_not_scorable for each in split.not_scorable] == [
+        "incomplete: the top is cut off",
+        "registration failed: fit 0.2",
+    ]
 
 
 def test_a_scan_that_cannot_be_judged_is_not_said_to_have_vanished() -> None:

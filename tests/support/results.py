@@ -20,6 +20,7 @@ from db.entities import (
 from db.repository.intake.sightings import RejectedBeside
 from db.repository.reports.history import DecisionRow
 from db.repository.reports.scan_details import ScanDetails, ScoreDetails
+from db.repository.reports.unscored import UnscoredScan
 from flows.evaluate import EvaluationResult
 from flows.ingest import IngestResult
 from flows.score import ScoringResult
@@ -66,7 +67,10 @@ from tasks.maintenance.verify_report import (
 from tasks.promotion.candidate_figures import CandidateFigures
 
 NOON = "2026-11-23T12:00:00.000000+00:00"
-REJECTED = [RejectedItem("inbox/a.txt", RejectionReason.UNSUPPORTED, "not a picture")]
+REJECTED = [
+    RejectedItem("inbox/a.txt", RejectionReason.UNSUPPORTED, "not a picture"),
+    RejectedItem("inbox/b.nii", RejectionReason.UNREGISTERED, "fit 0.2", of_scan=True),
+]
 UNMATCHED = [LabelLine(2, "b.png", LabelValue.HEALTHY)]
 
 RUN = Run("train_model", "x", "0.1.0", None, '{"numpy": "2"}', "cpu", NOON, '{"torch": "2"}', 1)
@@ -92,6 +96,9 @@ DECISION = DecisionRow(
     heatmap_path="heatmaps/a.jpg",
     decided_at=NOON,
     review=None,
+)
+UNSCORED = UnscoredScan(
+    1, "inbox/b.nii", 1, ScanKind.NIFTI, None, RejectionReason.UNREGISTERED, "fit 0.2", NOON
 )
 REVIEW = Review(1, 2, "Ann", ReviewVerdict.NORMAL, "", NOON, tags="motion", id=1)
 POWER = power([ImplantScore(1, "mass", 9.0, 2.0, 1.0)], 1.0)
@@ -190,6 +197,7 @@ DETAILS = ScanDetails(
     reviews=(REVIEW,),
     beside=RejectedBeside(1, (REJECTION,)),
     of_patient=(SCAN,),
+    unscored=UNSCORED,
 )
 FIT = ThresholdFit(Policy.SIGMAS, 0.0, 1.0, 9, 1.0, 1.0)
 CHECKED = CheckReport(

@@ -13,8 +13,8 @@ from db.repository.intake.arrivals import open_arrivals
 from db.repository.intake.rejections import (
     newest_rejections,
     rejections_by_reason,
-    unregistered_of_runs,
 )
+from db.repository.reports.unscored import count_unscored
 from db.repository.runs import newest_runs
 from db.repository.scoring.warnings import warnings
 from mriad_model.enums import RejectionReason
@@ -36,7 +36,7 @@ class RunLine:
     run: Run
     end: RunEnd | None
     report: str | None  # the name of its file
-    unregistered: int  # scans whose registration failed, among those not scorable
+    unscored: int  # scans without a score, among those not scorable
 
     @property
     def status(self) -> str:
@@ -91,7 +91,7 @@ def rejections(
 def _lines(engine: Engine, before: int | None) -> list[RunLine]:
     found = newest_runs(engine, PAGE_SIZE, before)
     ids = [run.id or 0 for run, _ in found]
-    pages, failed = report_names(engine, ids), unregistered_of_runs(engine, ids)
+    pages, failed = report_names(engine, ids), count_unscored(engine, ids)
     return [
         RunLine(run, end, pages.get(run.id or 0), failed.get(run.id or 0, 0)) for run, end in found
     ]

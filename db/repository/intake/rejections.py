@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Engine, exists, func, select
+from sqlalchemy import Engine, func, select
 
 from db import schema
 from db.engine.connect import reading, writing
@@ -94,33 +94,3 @@ def rejections_by_day(
         query = query.where(table.c.created_at >= since)
     with reading(engine) as connection:
         return [(d, RejectionReason(reason), n) for d, reason, n in connection.execute(query)]
-
-
-def unregistered_paths(engine: Engine) -> int:
-    """How many scans have no verdict for their registration failed, by their paths.
-
-    One that a later model has decided is none of them.
-    """
-    table, seen, decision = schema.rejection, schema.sighting, schema.decision
-    decided = (
-        exists()
-        .where(seen.c.path == table.c.path, decision.c.scan_id == seen.c.scan_id)
-        .where(decision.c.created_at > table.c.created_at)
-        .correlate(table)
-    )
-    query = select(func.count(table.c.path.distinct())).where(
-        table.c.reason == RejectionReason.UNREGISTERED.value, ~decided
-    )
-    with reading(engine) as connection:
-        return int(connection.scalar(query) or 0)
-
-
-def unregistered_of_runs(engine: Engine, run_ids: Sequence[int]) -> dict[int, int]:
-    """Run -> how many scans' registration failed in it; runs without any are left out."""
-    table = schema.rejection
-    query = select(table.c.run_id, func.count(table.c.path.distinct())).group_by(table.c.run_id)
-    query = query.where(table.c.reason == RejectionReason.UNREGISTERED.value)
-    with reading(engine) as connection:
-        return {
-            int(run): int(n) for run, n in select_in(connection, query, table.c.run_id, run_ids)
-        }

@@ -28,6 +28,7 @@ from db.repository.intake.scans import scan_id_of
 from db.repository.intake.sightings import RejectedBeside, rejected_beside
 from db.repository.reports.history import DecisionRow, decisions
 from db.repository.reports.history_query import HistoryQuery
+from db.repository.reports.unscored import UnscoredScan, unscored_scans
 from db.repository.scoring.findings import finding_limits, findings_of_scores
 from mriad_model.enums import DecisionReason, Verdict
 from mriad_model.errors import NotInRecord
@@ -62,6 +63,7 @@ class ScanDetails:
     reviews: tuple[Review, ...]
     beside: RejectedBeside  # what was rejected in the folders that the scan was seen in
     of_patient: tuple[Scan, ...] = ()  # all scans of its patient, newest first, itself included
+    unscored: UnscoredScan | None = None  # why it is not scorable, where it has no score for that
 
     @property
     def not_scorable(self) -> dict[int, DecisionReason | None]:
@@ -108,7 +110,8 @@ def scan_details(engine: Engine, scan: int | str) -> ScanDetails:
         )
     lines = decisions(engine, HistoryQuery(scan=scan_id, limit=None))
     beside = rejected_beside(engine, [each.path for each in details.sightings])
-    return replace(details, decisions=tuple(reversed(lines)), beside=beside)
+    unscored = next(iter(unscored_scans(engine, [scan_id])), None)
+    return replace(details, decisions=tuple(reversed(lines)), beside=beside, unscored=unscored)
 
 
 def newest_of_patient(engine: Engine, patient: str) -> int | None:

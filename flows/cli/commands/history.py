@@ -17,8 +17,10 @@ from db.repository.reports.history_query import (
     count_decisions,
     scanners,
 )
+from db.repository.reports.unscored import counted_with, unscored_admitted
 from db.repository.training.models import current_threshold
 from flows.cli.console import Cell, short_time, show_csv, show_json, show_notice, show_table
+from flows.cli.documents.fields import Document
 from flows.cli.documents.scans import (
     COUNT_COLUMNS,
     HISTORY_COLUMNS,
@@ -26,6 +28,7 @@ from flows.cli.documents.scans import (
     counts_document,
     decision_line,
     history_document,
+    unscored_line,
 )
 from flows.cli.options import LARGEST_ID, AsJson, Home
 from flows.runtime.context import read_context
@@ -153,13 +156,16 @@ def history(
         say(MORE.format(limit=limit, all=limit + more, more=more))
     if past := sum(row.threshold_id != now for row in rows):
         say(past_decisions(past, now))
+    unscored = unscored_admitted(engine, query)[:limit]
     if as_json:
-        show_json(history_document(rows, more, now))
+        show_json(history_document(rows, unscored, more, now))
     elif csv:
-        show_csv([decision_line(row) for row in rows], HISTORY_COLUMNS)
+        lines = [decision_line(row) for row in rows] + [unscored_line(each) for each in unscored]
+        show_csv(_sorted(lines, sort), HISTORY_COLUMNS)
     else:
-        lines = [_table_row(row) for row in rows]
-        show_table(TITLES[sort], tuple(TABLE.values()), lines, SPARE)
+        lines = [_told(row) for row in rows] + [unscored_line(each) for each in unscored]
+        cells = [_table_row(each) for each in _sorted(lines, sort)]
+        show_table(TITLES[sort], tuple(TABLE.values()), cells, SPARE)
         show_notice()
 
 
@@ -179,10 +185,24 @@ def _refuse_unknown_scanner(engine: "Engine", part: str) -> None:
     raise NotInRecord(NO_SCANNER.format(part=part, names=names) if known else NO_SCANNERS)
 
 
-def _table_row(row: DecisionRow) -> list[Cell]:
-    line = {**decision_line(row), "decided_at": short_time(row.decided_at)}
+def _sorted(lines: list[Document], sort: HistorySort) -> list[Document]:
+    """Decisions in their order, with scans that have no score where their time puts them."""
+    if sort in (HistorySort.SCORE, HistorySort.P):
+        return lines
+    newest = sort is HistorySort.NEWEST
+    return sorted(lines, key=lambda line: str(line["decided_at"]), reverse=newest)
+
+
+def _told(row: DecisionRow) -> Document:
+    """A decision without the figures that say nothing."""
+    line = decision_line(row)
     if row.verdict is Verdict.NOT_SCORABLE:
-        line |= dict.fromkeys(("score", "threshold", "p_value"))  # they say nothing
+        line |= dict.fromkeys(("score", "threshold", "p_value"))
+    return line
+
+
+def _table_row(line: Document) -> list[Cell]:
+    line = {**line, "decided_at": short_time(line["decided_at"])}
     return [line[name] for name in TABLE]
 
 
@@ -201,6 +221,7 @@ def _show_counts(
         by_active = count_admitted(engine, replace(query, threshold_id=active or 0))
         if past := here - by_active:
             say(past_decisions(past, active, counts=True))
+    rows = counted_with(rows, unscored_admitted(engine, query), by)
     if as_json:
         show_json(counts_document(rows, by, active))
     elif csv:

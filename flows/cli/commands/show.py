@@ -23,6 +23,7 @@ SLICES = "{plane} slices under model {model}: {n} scored{others}"
 NOT_SCORED = ", {n} not scored"
 MORE_REJECTIONS = "and {n} more"
 NOT_SCORABLE = "Not scorable under model {model}: {why}. Its score and findings are not to be read."
+WITHOUT_SCORE = "Not scorable: {0.why}"
 AS_RECORDED, CHANGED, MISSING, UNREADABLE = "as recorded", "changed", "missing", "unreadable"
 
 
@@ -81,8 +82,11 @@ def show_details(home: Path, details: ScanDetails) -> None:
         [
             _cells(each, decision if each.verdict is not Verdict.NOT_SCORABLE else refused)
             for each in details.decisions
-        ],
+        ]
+        + [_cells(each, refused) for each in [details.unscored] if each],
     )
+    if details.unscored is not None:
+        show_lines(WITHOUT_SCORE.format(details.unscored))
     show_section(
         "Maps",
         ("kind", "model", "path", "file"),

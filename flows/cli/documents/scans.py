@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from db.entities import Heatmap, Label, Model, Review, Run
 from db.repository.reports.history import DecisionRow
 from db.repository.reports.history_query import CountBy, CountRow
+from db.repository.reports.unscored import UnscoredScan
 from flows.cli.documents.fields import Document, keys
 from flows.cli.findings import findings_document
 from mriad_model.enums import ScanKind
@@ -46,11 +47,15 @@ COUNT_COLUMNS = ("decisions", "suspicious", "uncertain", "not_scorable", "normal
 
 
 def history_document(
-    rows: Sequence[DecisionRow], more: int, active_threshold_id: int | None
+    rows: Sequence[DecisionRow],
+    unscored: Sequence[UnscoredScan],
+    more: int,
+    active_threshold_id: int | None,
 ) -> Document:
     """`mriad history`; `more` decisions are not listed."""
     return {
         "decisions": [decision_line(each) for each in rows],
+        "without_score": [unscored_document(each) for each in unscored],
         "more": more,
         "active_threshold_id": active_threshold_id,
     }
@@ -59,6 +64,19 @@ def history_document(
 def decision_line(row: DecisionRow) -> Document:
     """A decision as `mriad history` lists it: in JSON, in CSV, in the table."""
     return {name: getattr(row, name) for name in HISTORY_COLUMNS}
+
+
+def unscored_line(scan: UnscoredScan) -> Document:
+    """A scan that is not scorable, without a score, as a line among decisions."""
+    line = dict.fromkeys(HISTORY_COLUMNS)
+    told = keys(scan, "scan_id kind verdict reason decided_at")
+    return {**line, **told, "path": scan.place}
+
+
+def unscored_document(scan: UnscoredScan) -> Document:
+    """The same in JSON, with why."""
+    told = keys(scan, "scan_id kind verdict reason detail decided_at")
+    return {**told, "path": scan.place}
 
 
 def counts_document(
@@ -97,6 +115,7 @@ def show_document(
         "scores": [_score(*each, details.scan.kind, details.not_scorable) for each in scores],
         "patient_scans": [keys(each, "id kind scanner created_at") for each in details.of_patient],
         "decisions": [decision_line(each) for each in details.decisions],
+        "without_score": details.unscored and unscored_document(details.unscored),
         "reviews": [_review(each) for each in details.reviews],
         "beside": {
             "total": details.beside.total,

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from flows.cli.documents.fields import NO_RUN, Document, keys, rejected_items
-from mriad_model.rejections import ALL_SCORED, NotScored
+from mriad_model.rejections import ALL_SCORED, NotScored, split_rejections
 
 if TYPE_CHECKING:
     from flows.score import ScoringResult
@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 
 
 def score_document(found: "ScoringResult") -> Document:
-    """`mriad score`."""
+    """`mriad score`. `without_score` are the scans that are not scorable and have no score."""
+    split = split_rejections(found.rejected)
     return {
         **keys(found, "new known scored suspicious recovered recovered_suspicious"),
         **keys(found, "uncertain not_scorable training_scans incompatible unreadable"),
         **keys(found, "model_id threshold_id report warnings seconds"),
-        "rejected": rejected_items(found.rejected),
+        "rejected": rejected_items([*split.rejected, *split.limited]),
+        "without_score": rejected_items(split.not_scorable),
         "why_unreadable": _not_scored(found.why_unreadable),
     }
 
@@ -28,6 +30,7 @@ def nothing_scored_document(model_id: int, threshold_id: int) -> Document:
     return {
         **NO_RUN,
         **dict.fromkeys(f"{counts} {not_scored}".split(), 0),
+        "without_score": [],
         "why_unreadable": _not_scored(ALL_SCORED),
         "model_id": model_id,
         "threshold_id": threshold_id,

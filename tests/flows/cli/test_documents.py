@@ -60,6 +60,7 @@ from tests.support.results import (
     THRESHOLD,
     TRAINED,
     UNMATCHED,
+    UNSCORED,
 )
 
 DOCUMENTS: dict[str, dict[str, Any]] = {
@@ -73,7 +74,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "report": report_document(WeeklyReport("reports/c.html", 7, 1, 1, 0)),
     "evaluate": evaluate_document(EVALUATED, UNMATCHED),
     "demo": demo_document(DemoResult(INGESTED, TRAINED, SCORED, REPLAYED, EVALUATED)),
-    "history": history_document([DECISION], 0, 1),
+    "history": history_document([DECISION], [UNSCORED], 0, 1),
     "history (counts)": counts_document([CountRow("a", 1, 1, 0, 0, 0, 0)], CountBy.SCANNER, 1),
     "pseudonym": pseudonym_document("ab" * 16),
     "show": show_document(DETAILS, [1], [["as recorded"]]),
@@ -121,6 +122,7 @@ POWERS = under(
     f"{under('by_size.small', SHARE)} {under('by_kind.mass', SHARE)}",
 )
 
+WITHOUT_SCORE = "scan_id kind verdict reason detail decided_at path"
 # Nested keys with a dot; those of lists as those of their items.
 KEYS = {
     "ingest": f"new known labelled unlabelled {ITEM} {LINE}",
@@ -143,6 +145,7 @@ KEYS = {
     ),
     "score": (
         f"new known {ITEM} scored suspicious uncertain not_scorable recovered "
+        f"{under('without_score', 'path reason detail')} "
         "recovered_suspicious training_scans incompatible unreadable "
         "why_unreadable.vanished why_unreadable.unfit why_unreadable.reasons "
         "model_id threshold_id report warnings seconds"
@@ -169,7 +172,8 @@ KEYS = {
         "lesions.by_size.found_at_threshold.value lesions.by_size.found_at_threshold.interval "
         "lesions.by_size.found_at_one_false.value lesions.by_size.found_at_one_false.interval"
     ),
-    "history": f"{under('decisions', DECISIONS)} more active_threshold_id",
+    "history": f"{under('decisions', DECISIONS)} more active_threshold_id "
+    + under("without_score", WITHOUT_SCORE),
     "history (counts)": "count_by active_threshold_id "
     + under("counts", "scanner decisions suspicious uncertain not_scorable normal reviewed"),
     "pseudonym": "pseudonym",
@@ -191,6 +195,7 @@ KEYS = {
             "scores.finding_limit.false_findings_a_healthy_scan",
             under("patient_scans", "id kind scanner created_at"),
             under("decisions", DECISIONS),
+            under("without_score", WITHOUT_SCORE),
             under("reviews", "id scan_id decision_id reviewer verdict note withdrawn created_at"),
             "reviews.tags",
             "beside.total",
@@ -236,7 +241,9 @@ KEYS = {
 }
 NO_FILES = {
     "ingest (no files)": KEYS["ingest"].replace(ITEM, "rejected"),
-    "score (no files)": KEYS["score"].replace(ITEM, "rejected"),
+    "score (no files)": KEYS["score"]
+    .replace(ITEM, "rejected")
+    .replace(under("without_score", "path reason detail"), "without_score"),
 }
 DEMO = " ".join(under(name, KEYS[name]) for name in ("ingest", "train", "score", "verify"))
 DEMO += " " + under("evaluate", KEYS["evaluate"])

@@ -166,7 +166,7 @@ def test_uncertain_and_not_scorable_scans_are_told_with_their_reason_and_not_as_
     report = replace(
         night(0, 0),
         unsure=[uncertain, refused],
-        unregistered=[failed],
+        unscored=[failed],
         n_uncertain=3,
         n_not_scorable=2,
     )

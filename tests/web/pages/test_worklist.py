@@ -3,18 +3,17 @@
 import csv
 import io
 import re
-from dataclasses import replace
 
 import pytest
 
 from db.entities import Rejection
 from db.repository.intake.labels import labelled
 from db.repository.intake.rejections import append_rejections
+from db.repository.intake.scans import register_scans
 from db.repository.reports.reviews import reviews, standing_reviews
 from db.repository.training.models import activate
 from mriad_model.enums import DecisionReason, LabelValue, RejectionReason, Verdict
 from mriad_model.reasons import REASON_TEXTS
-from tests.support.record.hand import NOON
 from tests.web.conftest import Pages
 from web.worklist.query import SORTS
 
@@ -172,23 +171,29 @@ def test_what_comes_while_the_pages_are_served_is_listed(pages: Pages) -> None:
     assert second.text.count("data-scan=") == 10
 
 
-def test_scans_whose_registration_failed_are_told_of(pages: Pages) -> None:
+def test_scans_that_are_not_scorable_without_a_score_are_told_of(pages: Pages) -> None:
     engine = pages.site.engine
-    failed = RejectionReason.UNREGISTERED
+    hand, later = pages.hand, "2026-11-04T00:00:00.000000+00:00"
+    failed, _ = (each.scan_id for each in register_scans(engine, [hand.seen("v"), hand.seen("w")]))
     rows = [
-        Rejection(path, 1, 1, "ab", failed, "fit 0.2", pages.hand.run("failing"), NOON)
-        for path in ("inbox/v.nii", "inbox/w.nii")
+        Rejection(f"inbox/{name}.png", 10, 20, "ab", reason, "fit 0.2", hand.run(), later, 40)
+        for name, reason in (
+            ("v", RejectionReason.UNREGISTERED),
+            ("w", RejectionReason.INCOMPLETE),
+        )
     ]
-    append_rejections(engine, [*rows, replace(rows[0], size=2)])  # v.nii was copied again
+    append_rejections(engine, rows)
     text = pages.get("/").text
-    assert "2 scans not in this list</a>: registration failed" in text
+    assert "2 scans not in this list: not scorable, without a score" in text
+    assert "inbox/v.png</a>: registration failed: fit 0.2" in text
+    assert "inbox/w.png</a>: incomplete: fit 0.2" in text
     assert "Nothing waits" not in text
-    assert 'href="/rejections?reason=unregistered"' in text
-    run_id = rows[0].run_id
-    assert f"/rejections?reason=unregistered&amp;run={run_id}" in pages.get("/runs").text
-    assert "v.nii" in pages.get(f"/rejections?reason=unregistered&run={run_id}").text
-    pages.picture("w.nii", 0.2, now="2026-11-05T00:00:00.000000+00:00")  # by a later model
-    assert "1 scan not in this list</a>" in pages.get("/").text
+    assert "(2 of them without a score)" in pages.get("/runs").text
+    page = pages.get(f"/scan/{failed}").text
+    assert "<b>Why not scorable:</b> registration failed: fit 0.2." in page
+    assert "not decided" not in page
+    pages.decide(failed, 0.2, now="2026-11-05T00:00:00.000000+00:00")  # by a later model
+    assert "1 scan not in this list" in pages.get("/").text
 
 
 def test_a_review_by_its_key_is_saved_and_answered_as_json(pages: Pages) -> None:

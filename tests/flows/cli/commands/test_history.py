@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from db.engine.connect import open_record
+from db.entities import Rejection
+from db.repository.intake.rejections import append_rejections
 from db.repository.intake.scans import register_scans
 from db.repository.training.models import activate
 from flows.cli.documents.scans import COUNT_COLUMNS, HISTORY_COLUMNS
+from mriad_model.enums import RejectionReason
 from tests.support.processes.commands import NOTICE, one_line, run
 from tests.support.record.hand import Hand
 
@@ -135,3 +138,34 @@ def test_a_terminals_width_is_kept_and_no_file_name_is_cut(
     if width > 200:
         assert f"{LONG}a.png" in table
         assert {"why", "limit", "threshold", "model", "decision"} <= set(table.split())
+
+
+def test_scans_that_have_no_score_are_listed_and_counted_as_not_scorable(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = open_record(home)
+    hand = Hand(engine)
+    hand.scans("c")
+    moment = "2026-11-02T12:00:00.000000+00:00"
+    failed = RejectionReason.UNREGISTERED
+    row = Rejection("inbox/c.png", 10, 20, None, failed, "fit 0.2", hand.run(), moment, 40)
+    append_rejections(engine, [row])
+    engine.dispose()
+    _, out, _ = run(capsys, "history", "--home", home)
+    lines = [line.split("\t") for line in out.splitlines()[1:-1]]
+    assert lines[1][2] == "not_scorable"
+    assert lines[1][3] == "registration_failed"
+    assert lines[1][5:8] == ["-", "-", "-"]
+    _, out, _ = run(capsys, "history", "--csv", "--verdict", "not_scorable", "--home", home)
+    (line,) = csv.DictReader(io.StringIO(out))
+    assert (line["path"], line["decision_id"]) == ("inbox/c.png", "")
+    _, out, _ = run(capsys, "history", "--json", "--home", home)
+    (told,) = json.loads(out)["without_score"]
+    assert (told["verdict"], told["reason"]) == ("not_scorable", "registration_failed")
+    assert told["detail"] == "fit 0.2"
+    _, out, _ = run(capsys, "history", "--json", "--count-by", "reason", "--home", home)
+    counts = {each["reason"]: each["not_scorable"] for each in json.loads(out)["counts"]}
+    assert counts["registration_failed"] == 1
+    _, out, _ = run(capsys, "show", "inbox/c.png", "--home", home)
+    assert "Not scorable: registration failed: fit 0.2" in out
+    assert "-\t2026-11-02 12:00:00\tnot_scorable\tregistration_failed" in out

@@ -1,0 +1,132 @@
+"""Scans that are not scorable and have no score."""
+
+from pathlib import Path
+
+import pytest
+
+from db.engine.connect import open_record
+from db.entities import Rejection, Scan, Sighting
+from db.repository.intake.rejections import append_rejections
+from db.repository.intake.scans import register_scans
+from db.repository.reports.history_query import CountBy, CountRow, HistoryQuery
+from db.repository.reports.unscored import (
+    count_unscored,
+    counted_with,
+    unscored_admitted,
+    unscored_scans,
+)
+from mriad_model.enums import RejectionReason, ScanKind, Verdict
+from tests.support.record.hand import NOON, Hand, sha
+
+LATER, LAST = "2026-11-02T12:00:00.000000+00:00", "2026-11-03T12:00:00.000000+00:00"
+
+
+@pytest.fixture
+def hand(tmp_path: Path) -> Hand:
+    return Hand(open_record(tmp_path))
+
+
+def series(hand: Hand, folder: str, *, scanner: str | None = None) -> int:
+    """A series of two files; its id."""
+    run = hand.run()
+    scan = Scan(
+        sha(folder), ScanKind.DICOM, "p" * 32, None, None, scanner, '{"files": 2}', 2, run, NOON
+    )
+    seen = [Sighting(0, f"{folder}/{n}.dcm", 10, 20, n, run, NOON, ctime_ns=40) for n in range(2)]
+    (found,) = register_scans(hand.engine, [(scan, seen)])
+    return found.scan_id
+
+
+def reject(
+    hand: Hand,
+    folder: str,
+    reason: RejectionReason = RejectionReason.UNREGISTERED,
+    moment: str = LATER,
+    size: int = 10,
+) -> None:
+    row = Rejection(f"{folder}/0.dcm", size, 20, None, reason, "why", hand.run(), moment, 40)
+    append_rejections(hand.engine, [row])
+
+
+def test_a_registered_scan_that_is_rejected_later_is_not_scorable(hand: Hand) -> None:
+    first, second = series(hand, "a"), series(hand, "b")
+    series(hand, "c")
+    reject(hand, "a")
+    reject(hand, "b", RejectionReason.INCOMPLETE)
+    found = unscored_scans(hand.engine)
+    assert [(each.scan_id, each.reason, each.place) for each in found] == [
+        (second, "incomplete", "b/"),
+        (first, "registration_failed", "a/"),
+    ]
+    assert {each.verdict for each in found} == {Verdict.NOT_SCORABLE}
+    assert [each.scan_id for each in unscored_scans(hand.engine, [first])] == [first]
+    assert count_unscored(hand.engine, [hand.run(), 99]) == {hand.run(): 2}
+
+
+@pytest.mark.parametrize(
+    ("reason", "moment", "size"),
+    [
+        (RejectionReason.OTHER_KIND, LATER, 10),
+        (RejectionReason.NO_FRAME_OF_REFERENCE, LATER, 10),
+        (RejectionReason.UNREADABLE, LATER, 10),  # its files are gone
+        (RejectionReason.GAP, NOON, 10),  # of another stack in the same file
+        (RejectionReason.TRUNCATED, LATER, 11),  # what is there now is another file
+    ],
+)
+def test_other_rejections_say_nothing_of_the_scan(
+    hand: Hand, reason: RejectionReason, moment: str, size: int
+) -> None:
+    series(hand, "a")
+    reject(hand, "a", reason, moment, size)
+    assert unscored_scans(hand.engine) == []
+
+
+def test_what_a_later_model_decides_is_none_of_them(hand: Hand) -> None:
+    scan_id = series(hand, "a")
+    model, threshold = hand.ready()
+    hand.decide(model, threshold, {scan_id: 0.1})
+    reject(hand, "a")  # by a model after that
+    assert [each.scan_id for each in unscored_scans(hand.engine)] == [scan_id]
+    dataset = hand.dataset(train=[scan_id], calibration=[scan_id + 1])
+    other = hand.model(dataset, "better")
+    hand.decide(other, hand.threshold(other, dataset), {scan_id: 0.2}, now=LAST)
+    assert unscored_scans(hand.engine) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "n"),
+    [
+        (HistoryQuery(), 2),
+        (HistoryQuery(verdict=Verdict.NOT_SCORABLE), 2),
+        (HistoryQuery(verdict=Verdict.SUSPICIOUS), 0),
+        (HistoryQuery(scanner="skyra"), 1),
+        (HistoryQuery(patient="p" * 32), 2),
+        (HistoryQuery(patient="q" * 32), 0),
+        (HistoryQuery(since="2026-11-02"), 2),
+        (HistoryQuery(until="2026-11-01"), 0),
+        (HistoryQuery(model_id=1), 0),
+        (HistoryQuery(min_score=0.0), 0),
+        (HistoryQuery(unreviewed=True), 2),
+    ],
+)
+def test_the_history_admits_them_as_not_scorable(hand: Hand, query: HistoryQuery, n: int) -> None:
+    series(hand, "a")
+    series(hand, "b", scanner="Skyra")
+    reject(hand, "a")
+    reject(hand, "b")
+    assert len(unscored_admitted(hand.engine, query)) == n
+
+
+def test_they_are_counted_among_decisions(hand: Hand) -> None:
+    series(hand, "a")
+    reject(hand, "a")
+    found = unscored_scans(hand.engine)
+    decided = [CountRow("normal", 5, 0, 0, 0, 5, 1), CountRow("not_scorable", 2, 0, 0, 2, 0, 0)]
+    counted = counted_with(decided, found, CountBy.VERDICT)
+    assert counted == [decided[0], CountRow("not_scorable", 3, 0, 0, 3, 0, 0)]
+    for by, key in (
+        (CountBy.DAY, "2026-11-02"),
+        (CountBy.REASON, "registration_failed"),
+        (CountBy.SCANNER, None),
+    ):
+        assert counted_with([], found, by) == [CountRow(key, 1, 0, 0, 1, 0, 0)]
