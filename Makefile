@@ -22,7 +22,7 @@ PROGRESS := { n=0; while read -r what which rest; do \
   if [ -t 1 ]; then printf '\r\033[K  %.76s' "$$now"; \
   elif [ $$what = Installing ] || [ $$((n % 25)) = 0 -a $$what = Collecting ]; then echo "  $$now"; fi; \
 done; if [ -t 1 ]; then printf '\r\033[K'; fi; }
-TYPED := -p mriad_model -p db -p tasks -p web -p flows -p benchmarks -p docs
+TYPED := -p mriad -p mriad_model -p db -p tasks -p web -p flows -p benchmarks -p docs
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help

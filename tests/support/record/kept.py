@@ -1,14 +1,18 @@
 """A home with a few rows and the files that they name, made without a flow."""
 
+import gzip
 import hashlib
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 from sqlalchemy import Engine
 
 from db.engine.connect import open_record
 from db.entities import Model, RunEnd
+from db.repository.intake.scans import register_scans
 from db.repository.runs import end_run
 from db.repository.scoring.decisions import HeatmapFile, ScoredScan, append_scored
 from db.repository.training.models import activate, append_model
@@ -64,6 +68,27 @@ def kept_home(folder: Path, url: str | None = None) -> KeptHome:
     append_scored(engine, model_id, threshold_id, rows, hand.run(), NOON)
     end_run(engine, RunEnd(hand.run(), RunStatus.COMPLETED, "{}", NOON))
     return KeptHome(home, engine, hand, model_id, threshold_id)
+
+
+AFFINE = np.array([[-2.0, 0, 0, 10], [0, 2, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])
+VALUES = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+
+
+def home_with_a_map(folder: Path) -> KeptHome:
+    """The same, with a picture that is not scorable and a volume, the last decided, with a map."""
+    kept = kept_home(folder)
+    seen = [kept.hand.seen("photograph"), kept.hand.series("v", ["in/v/1", "in/v/2"])]
+    photograph, volume = (each.scan_id for each in register_scans(kept.engine, seen))
+    path = f"heatmaps/model-{kept.model_id}/v.nii.gz"
+    data = gzip.compress(nib.Nifti1Image(VALUES, AFFINE).to_bytes())
+    write_atomically(kept.home / path, data)
+    map_file = HeatmapFile(HeatmapKind.VOLUME, 0, path, hashlib.sha256(data).hexdigest())
+    rows = [
+        ScoredScan(photograph, 9.9, (9.9,), (), Verdict.NOT_SCORABLE, 0.25),
+        ScoredScan(volume, 9.9, (9.9,), (map_file,), Verdict.SUSPICIOUS, 0.25),
+    ]
+    append_scored(kept.engine, kept.model_id, kept.threshold_id, rows, kept.hand.run(), NOON)
+    return kept
 
 
 def copied(kept: KeptHome, folder: Path, url: str | None = None) -> KeptHome:
