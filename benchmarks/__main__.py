@@ -11,16 +11,16 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from benchmarks.record import history
 from benchmarks.scoring import reading
-from db.engine.connect import open_record
-from db.repository.training.models import current_threshold
 from mriad_model.phantom.write import many_slices, write_folder
 from tasks.runtime.home import prepare_home
 
 SEED = 7
 NOTEBOOK_IMAGES = 60
+STEP_IMAGES = 512
 READING_ROUNDS = 5
 FEW = 10  # a tenth of the slices, for the growth of memory
 
@@ -55,21 +55,29 @@ def _module(name: str, *arguments: str) -> None:
 
 def _score(work: Path, slices: Path, few: Path, n: int) -> None:
     home = _trained_home(work)
-    current = current_threshold(open_record(home, read_only=True))
-    assert current is not None
-    model = home / current.model.path
     # The floor before and after the flow: the machine's speed drifts.
-    floors = [_run("floor", slices, model, work / f"out-{i}", n) for i in range(1)]
+    few_steps = min(STEP_IMAGES, n)
+    floors = [_run("floor", slices, _copy(home, work / "floor"), few_steps)]
     small = _run("flow", _copy(home, work / "small"), few)
     flow = _run("flow", _copy(home, work / "large"), slices)
-    floors.append(_run("floor", slices, model, work / "out-again", n))
+    floors.append(_run("floor", slices, _copy(home, work / "floor-again"), few_steps))
     (work / "figures").mkdir()
     notebook = _run("notebook", slices, work / "figures", min(NOTEBOOK_IMAGES, n))
-    floor = sum(each["images"] for each in floors) / sum(each["seconds"] for each in floors)
+    steps = {
+        step: sum(each["steps"][step] for each in floors) / len(floors)
+        for step in floors[0]["steps"]
+    }
+    bound = 1000 * floors[0]["cores"] / sum(steps.values())
     rate, slow = (each["images"] / each["seconds"] for each in (flow, notebook))
     say(f"scoring flow              {rate:8.1f} images/s   ({flow['images']:.0f} slices)")
     say(
-        f"the same without engine or record {floor:8.1f} images/s   flow / floor {rate / floor:.2f}"
+        f"what {floors[0]['cores']} cores allow         {bound:8.1f} images/s   "
+        f"flow / bound {rate / bound:.2f}"
+    )
+    say(
+        "CPU of one slice, one thread: "
+        + ", ".join(f"{step} {spent:.2f}" for step, spent in steps.items())
+        + f" ms; in all {sum(steps.values()):.1f} ms"
     )
     say(
         f"chain of links            {flow['linking_s']:8.2f} s   "
@@ -117,13 +125,13 @@ def _copy(home: Path, to: Path) -> Path:
     return to
 
 
-def _run(what: str, *arguments: object) -> dict[str, float]:
+def _run(what: str, *arguments: object) -> dict[str, Any]:
     """One way of scoring, in a process of its own."""
     command = [sys.executable, "-m", f"benchmarks.scoring.{what}", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     say(f"  {what}: {found['images']:.0f} images in {found['seconds']:.1f} s")
     return found
 
