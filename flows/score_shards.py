@@ -62,7 +62,7 @@ def score_shard(
         model = find_model(at, threshold_id)
         pipeline = ScoringPipeline(at, run.id, model, device, scratch)
         decided, unreadable = 0, 0
-        for number, result in pipeline.score(chunks.left_for(shard, shards)):
+        for number, result in _scored(pipeline, chunks, shard, shards):
             chunks.finish(number, result)
             decided += result.scored.decided
             unreadable += result.scored.unreadable
@@ -83,10 +83,19 @@ def score_in_shards(
     shards = min(shards, len(chunks))
     n_scans = sum(each.n for each in chunks)
     with _shards_running(home, of_run, pipeline.model.threshold_id, shards):
-        for number, result in pipeline.score(shared.left_for(0, shards)):
+        for number, result in _scored(pipeline, shared, 0, shards):
             shared.finish(number, result)
             tell("scoring", n_scans * shared.n_results // len(chunks), n_scans)
     return shared.results()
+
+
+def _scored(
+    pipeline: ScoringPipeline, chunks: SharedChunks, shard: int, shards: int
+) -> Iterator[tuple[int, ChunkResult]]:
+    """(number, result) of the chunks that fall to this run, then of those that others left."""
+    yield from pipeline.score(chunks.left_for(shard, shards))
+    for left in chunks.left_behind():  # one at a time: what is in hand would wait with us
+        yield from pipeline.score([left])
 
 
 @contextmanager

@@ -5,6 +5,8 @@ read; every run writes the results of its chunks there.
 """
 
 import json
+import os
+import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter
 
-from mriad_model.files import write_all_atomically, write_once
+from mriad_model.files import PRIVATE_FILE, write_all_atomically, write_once
 from mriad_model.paths import recorded_path, source_path
 from tasks.intake.find_files import ScanSources, chunked
 from tasks.intake.ingest import Ingested
@@ -53,17 +55,23 @@ def chunks_of(known: PendingScans, unread: Sequence[ScanSources], size: int) -> 
     ]
 
 
+PATIENCE_SECONDS = 60.0
+LOOK_SECONDS = 0.5
+
+
 @dataclass(frozen=True, slots=True)
 class SharedChunks:
     """Chunks in a folder, each with its result once there is one. Every shard goes through all.
 
-    After its own range a shard does what is left of the others, from their ends, as they come from
-    the beginning: so the range of a shard that never began, or died, is done too. Two runs may do
-    one chunk: the record keeps one of each row, and the folder the first result.
+    After its own range a shard does what the others have not begun, from their ends, as they come
+    from the beginning: so the range of a shard that never began is done too. What another has
+    begun is left to it for `patience` seconds; then it counts as dead, and its chunks are done
+    again. Two runs may do one chunk: the record keeps one of each row, the folder the first result.
     """
 
     home: Path
     folder: Path
+    patience: float = PATIENCE_SECONDS
 
     def write(self, chunks: Sequence[Chunk]) -> None:
         """Leave the chunks, numbered from 0."""
@@ -75,7 +83,7 @@ class SharedChunks:
         write_all_atomically(files)
 
     def left_for(self, shard: int, shards: int) -> Iterator[tuple[int, Chunk]]:
-        """(number, chunk) that have no result yet when asked for, in the order for this shard.
+        """(number, chunk) that nobody has begun when asked for, in the order for this shard.
 
         None where the folder has gone: the run that began the night has ended.
         """
@@ -86,11 +94,26 @@ class SharedChunks:
             if self._result(number).exists():
                 continue
             try:
-                plain = json.loads(self._chunk(number).read_bytes())
+                if self._begin(number):
+                    yield number, self._read(number)
             except FileNotFoundError:
                 return
-            there = _with_paths(plain, lambda path: str(source_path(path, self.home)))
-            yield number, _adapter(Chunk).validate_python(there)
+
+    def left_behind(self) -> Iterator[tuple[int, Chunk]]:
+        """(number, chunk) that others have begun and not done after `patience` seconds.
+
+        For a run that has nothing in hand; it waits for them. None where the folder has gone.
+        """
+        numbers = range(self._count("chunk"))
+        waiting = time.monotonic()
+        while left := [number for number in numbers if not self._result(number).exists()]:
+            if time.monotonic() - waiting < self.patience and self.folder.exists():
+                time.sleep(LOOK_SECONDS)
+                continue
+            try:
+                yield left[0], self._read(left[0])
+            except FileNotFoundError:
+                return
 
     def finish(self, number: int, result: ChunkResult) -> None:
         """Write the result of a chunk, unless there is one."""
@@ -110,6 +133,21 @@ class SharedChunks:
     def n_results(self) -> int:
         """How many chunks are done."""
         return self._count("result")
+
+    def _begin(self, number: int) -> bool:
+        """Whether nobody has begun a chunk; now it is begun."""
+        path = self.folder / f"{number}.begun"
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE))
+        except FileExistsError:
+            return False
+        return True
+
+    def _read(self, number: int) -> Chunk:
+        plain = json.loads(self._chunk(number).read_bytes())
+        there = _with_paths(plain, lambda path: str(source_path(path, self.home)))
+        chunk: Chunk = _adapter(Chunk).validate_python(there)
+        return chunk
 
     def _count(self, kind: str) -> int:
         return sum(1 for _ in self.folder.glob(f"*.{kind}.json"))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from mriad_model.phantom.write import write_dicom_series
 from mriad_model.rejections import RejectedItem
 from tasks.intake.find_files import ScanSources
 from tasks.intake.ingest import Ingested
+from tasks.scoring import chunks
 from tasks.scoring.chunks import Chunk, ChunkResult, SharedChunks, chunks_of
 from tasks.scoring.score import ScoredChunk
 from tasks.scoring.selection import wanted_scans
@@ -37,13 +39,50 @@ def order(shared: SharedChunks, shard: int, shards: int) -> list[int]:
     return [number for number, _ in shared.left_for(shard, shards)]
 
 
+@pytest.mark.parametrize(
+    ("shard", "shards", "expected"),
+    [
+        (0, 2, [0, 1, 2, 3, 4, 9, 8, 7, 6, 5]),
+        (1, 2, [5, 6, 7, 8, 9, 4, 3, 2, 1, 0]),
+        (1, 3, [3, 4, 5, 9, 8, 7, 6, 2, 1, 0]),
+        (0, 1, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    ],
+)
 def test_a_shard_begins_with_its_own_range_and_helps_others_from_their_ends(
+    ten: SharedChunks, shard: int, shards: int, expected: list[int]
+) -> None:
+    assert order(ten, shard, shards) == expected
+
+
+def test_what_another_has_begun_is_left_to_it(ten: SharedChunks) -> None:
+    other, mine = ten.left_for(1, 2), ten.left_for(0, 2)
+    assert [next(other)[0] for _ in range(4)] == [5, 6, 7, 8]
+    assert [number for number, _ in mine] == [0, 1, 2, 3, 4, 9]
+    assert list(other) == []
+
+
+def test_what_another_has_begun_and_not_done_is_done_once_it_counts_as_dead(
     ten: SharedChunks,
 ) -> None:
-    assert order(ten, 0, 2) == [0, 1, 2, 3, 4, 9, 8, 7, 6, 5]
-    assert order(ten, 1, 2) == [5, 6, 7, 8, 9, 4, 3, 2, 1, 0]
-    assert order(ten, 1, 3) == [3, 4, 5, 9, 8, 7, 6, 2, 1, 0]
-    assert order(ten, 0, 1) == list(range(10))
+    for number in order(ten, 0, 1):
+        if number not in (4, 7):
+            ten.finish(number, result(1))
+    behind = replace(ten, patience=0.0).left_behind()
+    found = []
+    for number, chunk in behind:
+        assert chunk.known is not None
+        assert chunk.known.scan_ids == [number]
+        found.append(number)
+        ten.finish(number, result(0))
+    assert found == [4, 7]
+
+
+def test_it_is_waited_for_until_then(ten: SharedChunks, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = order(ten, 0, 1)
+    monkeypatch.setattr(chunks.time, "sleep", lambda _: ten.finish(begun.pop(), result(1)))
+    assert list(ten.left_behind()) == []
+    assert begun == []
+    assert ten.n_results == 10
 
 
 def test_a_chunk_that_another_has_done_meanwhile_is_passed_over(ten: SharedChunks) -> None:
@@ -68,7 +107,7 @@ def test_shards_end_when_the_folder_has_gone_with_the_run_that_made_it(ten: Shar
     next(left)
     shutil.rmtree(ten.folder)
     ten.finish(5, result(1))
-    assert list(left) == list(ten.left_for(1, 2)) == []
+    assert list(left) == list(ten.left_for(1, 2)) == list(ten.left_behind()) == []
     assert not ten.folder.exists()
 
 
@@ -86,6 +125,8 @@ def test_series_and_pictures_travel_whole_to_a_home_at_another_path(
     bench.home.rename(moved)
     told = [chunk for _, chunk in SharedChunks(moved, moved / "work" / "shared").left_for(0, 1)]
     moved.rename(bench.home)
+    for mark in there.folder.glob("*.begun"):
+        mark.unlink()
     assert all(path.is_relative_to(moved) or path.parent == outside for path in files(told))
     assert told != chunks_of(wanted_scans([]), unread, 4)
     assert [chunk for _, chunk in there.left_for(0, 1)] == chunks_of(wanted_scans([]), unread, 4)
