@@ -46,7 +46,7 @@ def main() -> None:
     """Score a folder; print seconds of the whole flow, of linking, and peak memory as JSON."""
     home, folder = sys.argv[1:]
     linking = LinkingTimer()
-    with flow_context(Path(home)):
+    with flow_context(Path(home), "flows.score"):
         from flows.score import score_new_scans  # noqa: PLC0415 - Prefect reads settings on import
 
         started = perf_counter()

@@ -87,7 +87,7 @@ def ingest(
         bring_up_to_date(read_context(home))  # its settings, too, are looked at
         lines.show_no_files(nothing_ingested_document(unmatched), as_json=as_json)
         return
-    with flow_context(home) as place:
+    with flow_context(home, "flows.ingest") as place:
         from flows.ingest import ingest_scans
         from tasks.intake.ingest import Labelling
 
@@ -141,7 +141,7 @@ def train(
         engine, before.home, chosen, policy, k, origin_id, use_abnormal=use_abnormal
     )
     masks_folder = None if masks is None else folder_name(masks)
-    with flow_context(home, **given) as place:
+    with flow_context(home, "flows.train", **given) as place:
         from flows.train import train_model
 
         settings = place.settings
@@ -186,7 +186,7 @@ def retrain(
         if nothing is not None:
             lines.show_retrain(nothing, as_json=as_json)
             return
-    with flow_context(home, seed=seed, device=device) as place:
+    with flow_context(home, "flows.retrain", seed=seed, device=device) as place:
         from flows.retrain import retrain_model
         from flows.runtime.retrain_result import options_of
 
@@ -225,7 +225,7 @@ def recalibrate(
         lines.show_recalibrate(proposal, None, as_json=as_json)
         return
     active_threshold(database(str(place.home)))
-    with flow_context(home, **given) as place:
+    with flow_context(home, "flows.recalibrate", **given) as place:
         from flows.recalibrate import recalibrate_threshold
 
         done = recalibrate_threshold(place.home, policy, k, local_user(), new_healthy)
@@ -251,7 +251,7 @@ def score(
         ids = active.threshold.model_id, active.activation.threshold_id
         lines.show_no_files(nothing_scored_document(*ids), as_json=as_json)
         return
-    with flow_context(home, device=device) as place:
+    with flow_context(home, "flows.score", device=device) as place:
         from flows.score import score_new_scans
 
         found = score_new_scans(
@@ -271,7 +271,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write one page on the last days: runs, flags, rejections, warnings, new models."""
-    with flow_context(home) as place:
+    with flow_context(home, "flows.weekly_report") as place:
         from flows.weekly_report import weekly_report
 
         found = weekly_report(place.home, days)
@@ -343,7 +343,7 @@ def evaluate(
     for each in (chosen, *others):
         require_protocol(EvaluationProtocol(protocol), Recipe.from_json(each))
     require_labelled(folder, files, labels, listing)
-    with flow_context(home, **given) as place:
+    with flow_context(home, "flows.evaluate", **given) as place:
         from flows.evaluate import evaluate_model
         from tasks.intake.ingest import Labelling
 
@@ -391,7 +391,7 @@ def demo(
     home = home or demo_home(data)
     before = write_context(home, device=device, database_url="")
     refuse_other_data(database(str(before.home)), before.home, data)
-    with flow_context(home, device=device, database_url="") as place:
+    with flow_context(home, "flows.demo", device=device, database_url="") as place:
         from flows.demo import run_demo
 
         found = run_demo(place.home, given, place.settings, epochs)

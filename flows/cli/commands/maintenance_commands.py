@@ -223,7 +223,7 @@ def verify(
         scan_id = details.scan.id
         if not details.decisions:
             raise NotInRecord(NO_DECISION.format(scan=scan_id))
-    with flow_context(home, device=device) as place:
+    with flow_context(home, "flows.verify", device=device) as place:
         from flows.verify import verify_decisions
 
         report = verify_decisions(place.home, scan_id, place.settings.device, quick)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPException
+from importlib import import_module
 from pathlib import Path
 
 from flows.runtime.messages import say
@@ -44,8 +45,10 @@ BACKLOG = 128  # connections that wait until a server is up
 
 
 @contextmanager
-def prefect_server(home: Path, settings: Settings) -> Iterator[None]:
+def prefect_server(home: Path, settings: Settings, flow: str | None = None) -> Iterator[None]:
     """Point Prefect at a server before it is imported, for the length of the block.
+
+    The module of the `flow` that is to run is imported while a temporary server starts.
 
     Raises:
         SettingsError: the home's secret can't be used.
@@ -64,7 +67,9 @@ def prefect_server(home: Path, settings: Settings) -> Iterator[None]:
         log = new_log(home / "logs")
         server = _start(listener, temporary_server_environment(api, secret), home, log)
         try:
-            _import_prefect(home)  # takes about as long as the server does
+            _import_prefect(home)
+            if flow is not None:
+                import_module(flow)  # takes about as long as the server does
             _await(server, api, secret, log)
             listener.close()  # else requests would wait for ever where the server died
             with _no_heartbeats():
