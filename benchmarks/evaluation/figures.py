@@ -148,6 +148,7 @@ def main() -> None:
     if unknown:
         options.error(f"no set is named {', '.join(unknown)}: choose of {', '.join(SETS)}")
     given.out.mkdir(parents=True, exist_ok=True)
+    given.out.chmod(0o700)  # names and images of patients
     more = [
         f"--{name}={value}"
         for name in ("folds", "repeats")

@@ -73,10 +73,12 @@ def test_a_set_that_is_done_is_not_measured_again(
     document = evaluate_document(EvaluationResult(report, "page.html", 0, []))
     (tmp_path / "kaggle253.json").write_text(json.dumps(document))
     monkeypatch.setattr(figures, "measure", lambda *_: pytest.fail("measured again"))
+    tmp_path.chmod(0o755)
     argv = ["figures", "--data", str(tmp_path), "--out", str(tmp_path), "kaggle253"]
     monkeypatch.setattr(sys, "argv", argv)
     figures.main()
     assert "done before" in capsys.readouterr().out
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "kaggle253.md").read_text().startswith("### kaggle253\n")
 
 
