@@ -88,7 +88,10 @@ def lgg55(data: Path) -> list[Row]:
 
 
 def masks59(data: Path) -> list[Row]:
-    """Slices with lesions, and the healthy pictures of kaggle253 to learn from."""
+    """Slices with lesions, and the healthy pictures of kaggle253 to learn from.
+
+    Of `bt_PATIENT_SEQUENCE_LEVEL.png` there are many a patient; others are of nobody known.
+    """
     healthy = sorted((data / "kaggle253" / "no").iterdir())
     found: list[Row] = [{"path": path.relative_to(data), "label": "no"} for path in healthy]
     for path in sorted((data / "masks59" / "images").iterdir()):
@@ -96,6 +99,7 @@ def masks59(data: Path) -> list[Row]:
         found.append(
             {
                 "path": path.relative_to(data),
+                "patient": path.stem.split("_")[1] if path.stem.startswith("bt_") else "",
                 "label": "yes",
                 "mask": mask.relative_to(data),
             }

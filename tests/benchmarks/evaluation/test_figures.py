@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks.evaluation import figures
-from benchmarks.evaluation.figures import SETS, ixi, kaggle253_without, lgg55, markdown, write_list
+from benchmarks.evaluation.figures import (
+    SETS,
+    ixi,
+    kaggle253_without,
+    lgg55,
+    markdown,
+    masks59,
+    write_list,
+)
 from flows.cli.documents.evaluation import evaluate_document
 from flows.evaluate import EvaluationResult
 from mriad_model.evaluation.listing import read_scan_csv
@@ -51,6 +59,14 @@ def test_a_head_stands_there_as_it_is_and_with_its_infarct(tmp_path: Path) -> No
         ("A", "ixi_infarcts/A_delta.nii.gz"),
         ("B", None),
     ]
+
+
+def test_slices_of_one_patient_are_known_as_such(tmp_path: Path) -> None:
+    names = ("bt_Othe_t2_71.png", "bt_Othe_fla_77.png", "fig_2.png")
+    touch(tmp_path / "kaggle253" / "no" / "a.png")
+    touch(*(tmp_path / "masks59" / part / each for part in ("images", "masks") for each in names))
+    rows = {Path(str(row["path"])).name: row.get("patient") for row in masks59(tmp_path)}
+    assert rows == {"a.png": None, names[0]: "Othe", names[1]: "Othe", "fig_2.png": ""}
 
 
 def test_a_document_becomes_tables() -> None:
