@@ -126,17 +126,20 @@ def kinds_of_query() -> dict[str, Callable[[random.Random], HistoryQuery]]:
     }
 
 
-def build(home: Path, n_decisions: int) -> None:
-    """Fill a record with so many decisions, by plain bulk inserts."""
+def build(home: Path, n_decisions: int, n_scans: int | None = None, n: int = THRESHOLDS) -> None:
+    """Fill a record with so many decisions, by plain bulk inserts.
+
+    On two fifths as many scans unless told otherwise; `n` thresholds: of few scans it takes more.
+    """
     open_record(home)
-    n_scans = max(THRESHOLDS, n_decisions * 2 // 5)
+    n_scans = n_scans or max(n, n_decisions * 2 // 5)
     with closing(sqlite3.connect(home / DATABASE, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("BEGIN")
-        _fill_models(connection)
+        _fill_models(connection, n)
         _fill(connection, "scan", 11, _scans(n_scans))
         _fill(connection, "sighting", 8, _sightings(n_scans))
-        _fill_decisions(connection, n_scans, n_decisions)
+        _fill_decisions(connection, n_scans, n_decisions, n)
         connection.execute("COMMIT")
 
 
@@ -158,7 +161,7 @@ def link_rows(home: Path) -> None:
         chain.append_link(connection, {}, now())
 
 
-def _fill_models(connection: sqlite3.Connection) -> None:
+def _fill_models(connection: sqlite3.Connection, n: int) -> None:
     at = written(START)
     _fill(connection, "run", 8, iter([(1, "f", "r", "0", None, "{}", "cpu", at)]))
     connection.execute(f"INSERT INTO dataset VALUES (1, 'd', 1, '{at}')")
@@ -166,15 +169,15 @@ def _fill_models(connection: sqlite3.Connection) -> None:
         connection.execute(
             f"INSERT INTO model VALUES ({model}, 'm{model}', 'm', '{{}}', 1, '{{}}', 1, '{at}')"
         )
-    for threshold in range(1, THRESHOLDS + 1):
+    for threshold in range(1, n + 1):
         connection.execute(
-            f"INSERT INTO threshold VALUES ({threshold}, {_model_of(threshold)}, 1, 'sigmas',"
+            f"INSERT INTO threshold VALUES ({threshold}, {_model_of(threshold, n)}, 1, 'sigmas',"
             f" 0.4, 0.1, 100, {threshold}, 0.5, 1, '{at}', NULL, NULL, NULL, NULL)"
         )
 
 
-def _model_of(threshold: int) -> int:
-    return 1 + (threshold - 1) * MODELS // THRESHOLDS
+def _model_of(threshold: int, n: int) -> int:
+    return 1 + (threshold - 1) * MODELS // n
 
 
 def _arrival(scan: int, n_scans: int) -> datetime:
@@ -202,17 +205,17 @@ def _sightings(n_scans: int) -> Iterator[tuple[Any, ...]]:
         yield scan, scan, f"inbox/{scan // 500:05d}/{scan}.png", 30_000, scan, scan, 1, at
 
 
-def _fill_decisions(connection: sqlite3.Connection, n_scans: int, n_decisions: int) -> None:
+def _fill_decisions(connection: sqlite3.Connection, n_scans: int, n_decisions: int, n: int) -> None:
     """Period by period: first the older scans again, then those that arrive."""
     rng = random.Random(2)
     scores: dict[tuple[int, int], int] = {}
-    again = (n_decisions - n_scans) / (THRESHOLDS - 1)
+    again = (n_decisions - n_scans) / (n - 1)
     decided = 0
-    for threshold in range(1, THRESHOLDS + 1):
-        first, last = ((n_scans * t // THRESHOLDS) for t in (threshold - 1, threshold))
-        due = n_decisions * threshold // THRESHOLDS if threshold < THRESHOLDS else n_decisions
+    for threshold in range(1, n + 1):
+        first, last = ((n_scans * t // n) for t in (threshold - 1, threshold))
+        due = n_decisions * threshold // n if threshold < n else n_decisions
         older = min(first, round(again * 1.2), max(0, due - decided - (last - first)))
-        model, rows, new = _model_of(threshold), [], []
+        model, rows, new = _model_of(threshold, n), [], []
         for scan in range(first - older + 1, last + 1):
             decided += 1
             value = rng.uniform(0.5, 1) if rng.random() < SUSPICIOUS else rng.uniform(0, 0.5)

@@ -1,7 +1,7 @@
 """How long the reader's pages take over a million decisions, and how much memory they hold.
 
-Builds the record of `history` beside this, serves the pages in a process of their own as
-`mriad web` does, and asks for lists, scans and downloads as a browser does, over HTTP.
+Builds the record of `benchmarks.record.history`, serves the pages in a process of their own as
+`mriad web` does, and asks for lists and scans as a browser does, over HTTP.
 
     python -m benchmarks.record.pages --decisions 1000000
 """
@@ -9,24 +9,29 @@ Builds the record of `history` beside this, serves the pages in a process of the
 import argparse
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import urllib.request
+from contextlib import closing
 from datetime import timedelta
 from http.cookiejar import CookieJar
 from pathlib import Path
-from statistics import quantiles
+from statistics import mean, quantiles
 from time import perf_counter, sleep
 from typing import Any, Final
 from urllib.parse import quote_plus
 
 from benchmarks.record.history import BUSY, DAYS, RARE, RETIRED, START, build
+from db.engine.sqlite import DATABASE
 from flows.runtime.settings import read_settings
 from flows.service.pages import PORT_FILE, sign_in_address
 
 ROUNDS: Final = 15
 MIB: Final = 2**20
+N_THRESHOLDS: Final = 32  # so that few scans have many decisions
+TAGS: Final = (None, None, "motion", "lesion", "artefact motion")
 
 
 def addresses(rng: random.Random, n_scans: int) -> dict[str, str]:
@@ -45,16 +50,23 @@ def addresses(rng: random.Random, n_scans: int) -> dict[str, str]:
         "all scans, a retired scanner": f"/?verdict=any&reviewed=any&scanner={quote_plus(RETIRED)}",
         "all scans, highest score": "/?verdict=any&reviewed=any&sort=score",
         "a scan": f"/scan/{rng.randint(1, n_scans)}",
+        "worklist, a tag": "/?reviewed=yes&tag=motion",
+        "population": "/population",
+        "trends": "/trends",
+        "trends, a year": "/trends?days=366",
+        "two thresholds": "/models/compare?one=31&other=32",
         "runs": "/runs",
         "models": "/models",
     }
 
 
-def measure(n_decisions: int) -> dict[str, Any]:
+def measure(n_decisions: int, n_scans: int) -> dict[str, Any]:
     """Seconds a page by kind, seconds until the record is read, and the server's memory."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        build(home, n_decisions)
+        build(home, n_decisions, n_scans, N_THRESHOLDS)
+        n_decisions = count(home)
+        n_reviews = add_reviews(home)
         environment = {**os.environ, "MRIAD_HOME": folder, "OMP_NUM_THREADS": "1"}
         started = perf_counter()
         server = subprocess.Popen(
@@ -70,20 +82,51 @@ def measure(n_decisions: int) -> dict[str, Any]:
             _ask(browser, f"{base}/")
             ready = perf_counter() - started
             rng = random.Random(7)
-            n_scans = max(1, n_decisions * 2 // 5)
             times: dict[str, list[float]] = {}
+            cpu: dict[str, list[float]] = {}
             for _ in range(ROUNDS):
                 for kind, address in addresses(rng, n_scans).items():
+                    before = _cpu_seconds(server.pid)
                     times.setdefault(kind, []).append(_ask(browser, base + address))
+                    cpu.setdefault(kind, []).append(_cpu_seconds(server.pid) - before)
             return {
+                "decisions": n_decisions,
+                "reviews": n_reviews,
                 "ready_s": ready,
                 "resident_mib": _status(server.pid, "VmRSS"),
                 "peak_mib": _status(server.pid, "VmHWM"),
                 "times": times,
+                "cpu": cpu,
             }
         finally:
             server.terminate()
             server.wait()
+
+
+def count(home: Path) -> int:
+    """How many decisions there are."""
+    with closing(sqlite3.connect(home / DATABASE)) as connection:
+        return int(connection.execute("SELECT count(*) FROM decision").fetchone()[0])
+
+
+def add_reviews(home: Path) -> int:
+    """Review half of the suspicious decisions, every eighth of them by two readers; how many."""
+    with closing(sqlite3.connect(home / DATABASE)) as connection:
+        flagged = connection.execute(
+            "SELECT id, scan_id, created_at FROM decision WHERE verdict = 'suspicious' AND id % 2"
+        ).fetchall()
+        rows = [
+            (scan_id, decision_id, reader, word, "", at, TAGS[place % len(TAGS)])
+            for place, (decision_id, scan_id, at) in enumerate(flagged)
+            for reader, word in (("Ann", "suspicious"), ("Bob", "normal"))[: 1 + (place % 8 == 0)]
+        ]
+        connection.executemany(
+            "INSERT INTO review (scan_id, decision_id, reviewer, verdict, note, created_at, tags) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        connection.commit()
+    return len(rows)
 
 
 def _base(home: Path) -> str:
@@ -111,27 +154,37 @@ def _status(pid: int, name: str) -> float:
     return int(line.split()[1]) * 1024 / MIB
 
 
+def _cpu_seconds(pid: int) -> float:
+    """What a process has used of the CPU: whatever else runs, a page takes as much of it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     """Print the times, by kind of page and in all."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--decisions", type=int, default=1_000_000)
-    n_decisions: int = parser.parse_args().decisions
-    found = measure(n_decisions)
-    print(f"{n_decisions:,} decisions; first page after {found['ready_s']:.1f} s")
+    parser.add_argument("--scans", type=int, default=100_000)
+    given = parser.parse_args()
+    found = measure(given.decisions, given.scans)
+    first = f"first page after {found['ready_s']:.1f} s"
+    of = f"{found['decisions']:,} decisions on {given.scans:,} scans, {found['reviews']:,} reviews"
+    print(f"{of}; {first}")
     print(f"memory {found['resident_mib']:.0f} MiB, at most {found['peak_mib']:.0f} MiB")
-    print(f"{'milliseconds':40} {'p50':>8} {'p95':>8} {'max':>8}")
+    print(f"{'milliseconds':40} {'p50':>8} {'p95':>8} {'max':>8} {'CPU':>8}")
     everything: list[float] = []
     for kind, times in found["times"].items():
         everything += times
-        _print_line(kind, times)
-    _print_line("all", everything)
+        _print_line(kind, times, mean(found["cpu"][kind]))
+    cpu = [each for some in found["cpu"].values() for each in some]
+    _print_line("all", everything, mean(cpu))
 
 
-def _print_line(kind: str, times: list[float]) -> None:
+def _print_line(kind: str, times: list[float], cpu: float) -> None:
     cuts = quantiles(times, n=100, method="inclusive")
-    figures = (1000 * cuts[49], 1000 * cuts[94], 1000 * max(times))
+    figures = (1000 * cuts[49], 1000 * cuts[94], 1000 * max(times), 1000 * cpu)
     print(f"{kind:40}" + "".join(f" {figure:8.1f}" for figure in figures))
 
 

@@ -1,13 +1,19 @@
 """Pages of a small record that was filled by hand, with drawn pictures; asked as a browser asks."""
 
 import hashlib
+import json
 import shutil
+import socket
+import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pytest
+import uvicorn
 from PIL import Image
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
@@ -16,8 +22,10 @@ from db.engine.connect import open_record
 from db.entities import Scan, Sighting
 from db.repository.intake.scans import register_scans
 from db.repository.reports.reviews import standing_reviews
+from db.repository.reports.scan_details import scan_details
 from db.repository.scoring.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
-from mriad_model.enums import DecisionReason, HeatmapKind, ScanKind, Verdict
+from db.repository.training.models import activate
+from mriad_model.enums import DecisionReason, HeatmapKind, ScanKind, Side, Verdict
 from mriad_model.recipes.built_in_recipes import AUTOENCODER
 from tests.support.record.hand import NOON, Hand, sha
 from web.access import Access, SignIn, sign_in_token
@@ -28,6 +36,11 @@ from web.worklist.decision_index import DecisionIndex
 HOST = "127.0.0.1:4280"
 ORIGIN = f"http://{HOST}"
 SECRET = b"s" * 32
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+WHY_NOT = "no Chromium and playwright on this machine"
+# Without a graphics card WebGL2 is drawn in software.
+ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+AFFINE = [-1.0, 0, 0, 0, 0, -1.0, 0, 0, 0, 0, 2.0, 0, 0, 0, 0, 1.0]
 SIDE, BAND = 64, 20  # pixels: of a picture, of the text below its map
 
 
@@ -99,6 +112,51 @@ class Pages:
             run_id=self.hand.run(), now=now,
         )  # fmt: skip
 
+    def volume(self, name: str = "v", value: float = 0.9) -> int:
+        """A volume of 8 slices, decided, its view written as `tasks.reports.volume_view` does."""
+        seen = self.hand.series(
+            name, [f"inbox/{name}/1.dcm"], n_files=1, shape=[8, 24, 20], affine=AFFINE,
+            contrast="FLAIR",
+        )  # fmt: skip
+        (found,) = register_scans(self.site.engine, [seen])
+        montage = f"heatmaps/{name}.jpg"
+        (self.site.home / "heatmaps").mkdir(exist_ok=True)
+        Image.new("RGB", (4 * SIDE, 2 * SIDE), (200, 90, 20)).save(self.site.home / montage)
+        maps = [
+            HeatmapFile(HeatmapKind.MONTAGE, 0, montage, sha(montage)),
+            HeatmapFile(HeatmapKind.VOLUME, 0, f"heatmaps/{name}.nii.gz", sha(name + ".nii.gz")),
+        ]
+        row = ScoredScan(
+            found.scan_id,
+            value,
+            (0.1, value, 0.2),
+            maps,
+            Verdict.SUSPICIOUS,
+            0.1,
+            positions=(2, 5, 6),
+            findings=[FoundPart(3.25, 9.0, (-5.0, -4.0, 12.0), Side.LEFT)],  # voxel 5, 4, 6
+        )
+        recipe = '{"volumes": {"slicing": {"plane": "axial"}}}'
+        model_id = self.hand.model(1, "volumes", recipe)
+        threshold_id = self.hand.threshold(model_id, 1)
+        append_scored(self.site.engine, model_id, threshold_id, [row], self.hand.run(), NOON)
+        (score,) = scan_details(self.site.engine, found.scan_id).scores
+        drawn = score.heatmaps[1]
+        folder = self.site.home / f"views/{found.scan_id}-{drawn.id}-{drawn.sha256[:16]}"
+        folder.mkdir(parents=True)
+        voxels = np.arange(20 * 24 * 8, dtype=np.uint8).reshape(20, 24, 8)
+        for file in ("source.nii", "map.nii"):
+            nib.Nifti1Image(voxels, np.diag([1.0, 1.0, 2.0, 1.0])).to_filename(folder / file)
+        np.save(folder / "tables.npy", np.full((256, 4), 90, np.uint8))
+        about = {"shape": voxels.shape, "spacing": [1.0, 1.0, 2.0]}
+        (folder / "view.json").write_text(json.dumps(about))
+        return found.scan_id
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds them."""
+        return f"http://{self.site.access.hosts[0]}"
+
     def get(self, address: str, **given: Any) -> Any:
         return self.browser.get(address, **given)
 
@@ -163,3 +221,56 @@ def pages(site: Site, app: SignIn) -> Pages:
     assert browser.get(f"/sign-in?token={sign_in_token(SECRET)}").status_code == 200
     hand = Hand(site.engine)
     return Pages(site, hand, browser, *hand.ready(AUTOENCODER.to_json()))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip(WHY_NOT)
+    playwright = pytest.importorskip("playwright.sync_api", reason=WHY_NOT)
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def served(site: Site) -> Iterator[Pages]:
+    """The pages at a port of this machine; activating is done at once, other commands are noted."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    begun: list[list[str]] = []
+
+    def begin(arguments: list[str], given: str) -> None:
+        begun.append([*arguments, given])
+        if arguments[0] == "activate":
+            activate(site.engine, int(arguments[1]), given, "me")
+
+    access = Access(SECRET, (f"127.0.0.1:{port}",), site.access.used)
+    here = replace(site, access=access, begin=begin)
+    app = create_app(here)
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    hand = Hand(site.engine)
+    browser = TestClient(app, base_url=f"http://127.0.0.1:{port}")
+    yield Pages(here, hand, browser, *hand.ready(AUTOENCODER.to_json()), begun)
+    server.should_exit = True
+    thread.join()
+    listener.close()
+
+
+@pytest.fixture
+def tab(chromium: Any, served: Pages) -> Iterator[Any]:
+    """A tab that is signed in; it fails where a script of a page does, or says so."""
+    context = chromium.new_context(viewport={"width": 1366, "height": 768})
+    tab = context.new_page()
+    tab.set_default_timeout(60_000)
+    wrong: list[str] = []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("dialog", lambda dialog: wrong.append(dialog.message))
+    tab.goto(f"{served.address}/sign-in?token={sign_in_token(SECRET)}")
+    tab.wait_for_url(f"{served.address}/")
+    yield tab
+    context.close()
+    assert wrong == []

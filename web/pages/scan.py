@@ -162,7 +162,8 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
         following=found.after(scan_id),
         is_volume=details.scan.kind is not ScanKind.IMAGE,
     )
-    if details.scan.kind is not ScanKind.IMAGE and NIIVUE.is_file():
+    # Of pictures too: from them a reader moves on to volumes without loading a page anew.
+    if NIIVUE.is_file():
         answer.headers["content-security-policy"] = VIEWER_POLICY
     return answer
 

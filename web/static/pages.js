@@ -244,6 +244,36 @@ function onward(by) {
   else say(by > 0 ? "that was the last of the list" : "that is the first of the list");
 }
 
+function fade(by) {
+  const range = find("#opacity");
+  if (!range || range.disabled) return;
+  range.value = Number(range.value) + by;
+  setMap(true);
+}
+
+function turn(rel) {
+  const link = find(`.pages a[rel=${rel}]`);
+  if (link) location.assign(link.href);
+  else say(rel === "next" ? "that is the last page" : "that is the first page");
+}
+
+function nextView() {
+  const names = all("[data-do=view]:not([disabled])").map((each) => each.value);
+  if (names.length > 1) showView(names[(names.indexOf(view) + 1) % names.length]);
+}
+
+let shownFinding = -1;
+
+function nextFinding() {
+  const lines = all("[data-do=finding]");
+  if (!lines.length) return;
+  shownFinding = (shownFinding + 1) % lines.length;
+  does.finding(lines[shownFinding]);
+}
+
+let awaiting = false; // the letter of a page, after `g`
+const places = { w: "/", p: "/population", t: "/trends", r: "/runs", m: "/models", h: "/threshold" };
+
 const does = {
   help: () => find("#help").showModal(),
   smaller: () => setZoom(zoom - 1),
@@ -267,6 +297,9 @@ const keys = {
   " ": () => setMap(!find("#map-on")?.checked),
   "+": () => does.larger(), "=": () => does.larger(), "-": () => does.smaller(), 0: () => does.fit(),
   ",": () => stepSlice(-1), ".": () => stepSlice(1),
+  v: () => nextView(), f: () => nextFinding(),
+  "[": () => (find(".scan-page") ? fade(-10) : turn("prev")), "]": () => (find(".scan-page") ? fade(10) : turn("next")),
+  g: () => { awaiting = true; setTimeout(() => { awaiting = false; }, 1500); },
   t: () => find("#tags")?.focus(), i: () => find("#note")?.focus(),
   w: () => { const page = find(".scan-page"); if (page) location.assign(page.dataset.list); },
 };
@@ -285,6 +318,11 @@ addEventListener("keydown", (event) => {
   }
   if (event.target.matches("button, a, summary, input[type=checkbox]") && [" ", "Enter"].includes(event.key)) return;
   if (event.target.matches("input[type=range]") && event.key.startsWith("Arrow")) return;
+  if (awaiting) {
+    awaiting = false;
+    if (places[event.key]) { event.preventDefault(); location.assign(places[event.key]); }
+    return;
+  }
   const act = keys[event.key];
   if (!act || (event.key === "Enter" && !selected())) return;
   event.preventDefault();
@@ -324,6 +362,7 @@ function begin() {
   zoom = 0;
   view = "montage";
   planes = null;
+  shownFinding = -1;
   Object.keys(slices).forEach((each) => delete slices[each]);
   awaitView();
   all(".help-button").forEach((each) => { each.hidden = false; });

@@ -5,7 +5,7 @@ export async function open(canvas, address, peak) {
   const viewer = new Niivue({
     backColor: [0, 0, 0, 1],
     crosshairColor: [1, 0.83, 0.47, 0.6],
-    crosshairWidth: 0.5,
+    crosshairWidth: 0.25,
     crosshairGap: 12,
     isRadiologicalConvention: true,
     isColorbar: false,
