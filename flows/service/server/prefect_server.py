@@ -18,6 +18,7 @@ from http.client import HTTPException
 from importlib import import_module
 from pathlib import Path
 
+from flows.runtime.imports import without_collection
 from flows.runtime.messages import say
 from flows.runtime.settings import (
     LOOPBACK,
@@ -67,9 +68,10 @@ def prefect_server(home: Path, settings: Settings, flow: str | None = None) -> I
         log = new_log(home / "logs")
         server = _start(listener, temporary_server_environment(api, secret), home, log)
         try:
-            _import_prefect(home)
-            if flow is not None:
-                import_module(flow)  # takes about as long as the server does
+            with without_collection():
+                _import_prefect(home)
+                if flow is not None:
+                    import_module(flow)  # takes about as long as the server does
             _await(server, api, secret, log)
             listener.close()  # else requests would wait for ever where the server died
             with _no_heartbeats():

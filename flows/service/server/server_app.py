@@ -12,9 +12,11 @@ come from another server's page.
 import socket
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from flows.runtime.imports import without_collection
 from flows.runtime.settings import HTTP_PORT, LOOPBACK
 from flows.service.server.server_secret import CHALLENGE, PROOF_PATH, proof
 from mriad_model.errors import SettingsError
@@ -98,11 +100,14 @@ def serve(descriptor: int) -> None:
 
     listener = socket.socket(fileno=descriptor)
     port = listener.getsockname()[1]
+    starting = ExitStack()
+    starting.enter_context(without_collection())
     with first_start(get_current_settings().home) as started:
 
         class Server(uvicorn.Server):
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
+                starting.close()
                 if self.started:
                     started()
 
