@@ -19,11 +19,10 @@ from pathlib import Path
 from PIL import Image
 
 from docs.generate import DOCS
-from docs.page_pictures import take_pages
+from docs.page_pictures import BROWSERS, take_pages
 
 TUTORIAL = DOCS / "tutorial.md"
 COMMAND = re.compile(r"^\$ (mriad .*)$", re.MULTILINE)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 NO_BROWSER = "mriad: no Chromium on the PATH; on Debian: apt-get install chromium"
 MRIAD = str(Path(sys.executable).with_name("mriad"))
 SHOWN = "67"  # id of a scan with an infarct
