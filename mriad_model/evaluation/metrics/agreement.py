@@ -23,19 +23,20 @@ class Kappa:
 def cohens_kappa(first: Sequence[bool], second: Sequence[bool]) -> Kappa | None:
     """Kappa of two readers' answers to the same scans, in the same order.
 
-    None where it says nothing: fewer than FEWEST scans, or both always gave one answer.
+    None where it says nothing: fewer than FEWEST scans, or both always gave the same one.
     Cohen 1960; the interval by the standard error of Fleiss, Cohen and Everitt 1969, kept within
     -1 and 1.
     """
     n = len(first)
     if n < FEWEST:
         return None
-    table = np.zeros((2, 2))
-    np.add.at(table, (np.asarray(first, int), np.asarray(second, int)), 1.0 / n)
+    counts = np.zeros((2, 2), np.int64)  # [first says, second says]
+    np.add.at(counts, (np.asarray(first, int), np.asarray(second, int)), 1)
+    if counts.max() == n:  # in whole numbers: a sum of shares may miss 1 by rounding
+        return None
+    table = counts / n
     rows, columns = table.sum(1), table.sum(0)
     agreed, by_chance = float(np.trace(table)), float(rows @ columns)
-    if by_chance >= 1.0:
-        return None
     value = (agreed - by_chance) / (1 - by_chance)
     margins = rows[None, :] + columns[:, None]  # of cell i, j: row j and column i
     weights = np.where(

@@ -43,6 +43,19 @@ def test_where_kappa_says_nothing_there_is_none() -> None:
     assert cohens_kappa([True] * FEWEST, [True] * FEWEST) is None  # never anything else
 
 
+@pytest.mark.parametrize("answer", [True, False])
+def test_readers_who_always_say_one_word_have_no_kappa_at_any_number(answer: bool) -> None:
+    for n in range(FEWEST, 201):
+        assert cohens_kappa([answer] * n, [answer] * n) is None, n
+
+
+@pytest.mark.parametrize("n", range(FEWEST, 201, 30))
+def test_one_reader_who_always_says_one_word_agrees_as_by_chance(n: int) -> None:
+    found = cohens_kappa([True] * n, [True] * (n - 1) + [False])
+    assert found is not None
+    assert found.value == pytest.approx(0.0, abs=1e-12)
+
+
 def test_always_the_same_and_never_the_same() -> None:
     first = [True, False] * FEWEST
     always, never = cohens_kappa(first, first), cohens_kappa(first, [not each for each in first])
