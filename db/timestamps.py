@@ -8,6 +8,7 @@ from mriad_model.errors import SettingsError
 
 AGO: Final = {"h": "hours", "d": "days", "w": "weeks"}
 DAYS_AGO: Final = {"today": 0, "yesterday": 1}
+WEEK: Final = re.compile(r"\d{4}-?W\d\d")  # ISO-8601, without a day of it
 
 
 def now() -> str:
@@ -31,10 +32,10 @@ def after(moment: str, seconds: float) -> str:
 
 
 def since(text: str) -> str:
-    """The first moment that `--since TEXT` includes; a day alone begins at midnight UTC.
+    """The first moment that `--since TEXT` includes; a day or week alone begins at midnight UTC.
 
-    TEXT is a day or a moment (ISO-8601; UTC unless it names a zone), `today`, `yesterday`, or how
-    long ago: `12h`, `7d`, `2w`.
+    TEXT is a day, a week or a moment (ISO-8601; UTC unless it names a zone), `today`, `yesterday`,
+    or how long ago: `12h`, `7d`, `2w`.
 
     Raises:
         SettingsError: it is none of these.
@@ -43,25 +44,30 @@ def since(text: str) -> str:
 
 
 def until(text: str) -> str:
-    """The first moment that `--until TEXT` excludes; a day alone is included to its end."""
+    """The first moment that `--until TEXT` excludes; a day or week alone is included to its end."""
     return _bound(text, timedelta(days=1))
 
 
 def _bound(text: str, of_a_day: timedelta) -> str:
-    """The moment that the text names, or a while after the midnight that begins its day."""
-    given = text.strip().lower()
+    """The moment that the text names, or a while after the midnight that begins its day.
+
+    The while is `of_a_day`, of a week seven times as long.
+    """
+    given = text.strip()
+    word = given.lower()
     try:
-        if ago := re.fullmatch(r"(\d{1,6})([hdw])", given):
+        if ago := re.fullmatch(r"(\d{1,6})([hdw])", word):
             return written(_clock() - timedelta(**{AGO[ago[2]]: int(ago[1])}))
-        if given in DAYS_AGO:
-            day = _clock().date() - timedelta(days=DAYS_AGO[given])
+        if word in DAYS_AGO:
+            day = _clock().date() - timedelta(days=DAYS_AGO[word])
         else:
             day = date.fromisoformat(given)
+            of_a_day *= 7 if WEEK.fullmatch(given) else 1
         return written(datetime.combine(day, time()) + of_a_day)
     except (ValueError, OverflowError):
         pass
     try:
-        return written(datetime.fromisoformat(text.strip()))
+        return written(datetime.fromisoformat(given))
     except (ValueError, OverflowError):
         raise SettingsError(
             f"{text!r} is no date: write 2026-11-23, 2026-11-23T06:00:00+00:00, today, yesterday "

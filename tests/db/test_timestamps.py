@@ -23,9 +23,15 @@ def test_a_moment_elsewhere_is_written_in_utc() -> None:
 
 
 def test_a_day_is_included_whole_however_it_is_written() -> None:
-    for day in ("2026-11-01", "20261101", " 2026-11-01 "):
+    for day in ("2026-11-01", "20261101", " 2026-11-01 ", "2026-W44-7", "2026W447"):
         assert times.since(day).startswith("2026-11-01T00:00:00")
         assert times.until(day).startswith("2026-11-02T00:00:00")
+
+
+def test_a_week_is_included_whole() -> None:
+    for week in ("2026-W44", "2026W44"):
+        assert times.since(week).startswith("2026-10-26T00:00:00")
+        assert times.until(week).startswith("2026-11-02T00:00:00")
 
 
 @pytest.fixture
