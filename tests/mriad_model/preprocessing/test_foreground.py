@@ -2,7 +2,14 @@ import cv2
 import numpy as np
 import pytest
 
-from mriad_model.preprocessing.foreground import bounding_box, head_mask
+from mriad_model.preprocessing.foreground import (
+    ACROSS,
+    DOWN,
+    THICK,
+    _without_lines,
+    bounding_box,
+    head_mask,
+)
 
 SHAPE = (192, 160)
 CENTRE, AXES = (80, 96), (52, 70)
@@ -94,3 +101,39 @@ def test_a_bounding_box_is_tight():
     mask[3:8, 10:21] = True
 
     assert bounding_box(mask) == (3, 10, 5, 11)
+
+
+def without_lines_the_plain_way(bright):
+    thin = cv2.subtract(bright, cv2.morphologyEx(bright, cv2.MORPH_OPEN, THICK))
+    for line in (ACROSS, DOWN):
+        bright = cv2.subtract(bright, cv2.morphologyEx(thin, cv2.MORPH_OPEN, line))
+    return bright
+
+
+def test_a_line_that_reaches_the_edge_is_taken_off_though_it_is_short():
+    bright = np.zeros((200, 200), np.uint8)
+    bright[100, :40] = 1
+    bright[:40, 100] = 1
+
+    assert not _without_lines(bright).any()
+
+
+def test_lines_across_a_small_picture_are_taken_off():
+    bright = np.zeros((60, 60), np.uint8)
+    bright[30] = 1
+    bright[:, 20] = 1
+
+    assert not _without_lines(bright).any()
+
+
+def test_looking_for_lines_first_takes_off_the_same():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        height, width = rng.integers(8, 150, 2)
+        bright = (rng.random((height, width)) < rng.choice([0.02, 0.2])).astype(np.uint8)
+        for _ in range(3):
+            row, column, length = rng.integers(0, (height, width, 140))
+            bright[row, column : column + length] = 1
+            bright[row : row + length, column] = 1
+
+        np.testing.assert_array_equal(_without_lines(bright), without_lines_the_plain_way(bright))
