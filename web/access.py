@@ -215,5 +215,6 @@ def _no_entry(scope: Scope, headers: Headers) -> Response:
     if scope["method"] != "GET" or came != ("cross-site", "navigate"):
         return PlainTextResponse(NO_ENTRY, 403)
     query = scope["query_string"].decode("latin-1")
-    address = quote(scope["path"]) + f"?{query}{'&' if query else ''}{FROM_ELSEWHERE}"
+    path = quote("/" + scope["path"].lstrip("/\\"))  # `//host/` would be another site's address
+    address = f"{path}?{query}{'&' if query else ''}{FROM_ELSEWHERE}"
     return HTMLResponse(AGAIN.format(address=html.escape(address), text=NO_ENTRY), 403)

@@ -52,6 +52,14 @@ def test_who_comes_by_a_link_from_elsewhere_asks_once_more_from_a_page_of_ours(
     assert "http-equiv" not in post.text
 
 
+@pytest.mark.parametrize("path", ["//evil.example/x", "/\\\\evil.example/x", "/%5C/evil.example/x"])
+def test_a_link_from_elsewhere_leads_to_no_other_site(stranger: TestClient, path: str) -> None:
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    answer = stranger.get(f"{ORIGIN}{path}", headers=elsewhere)
+    again = html.unescape(answer.text.split("url=")[1].split('"')[0])
+    assert again == "/evil.example/x?from=elsewhere"
+
+
 def test_a_token_lets_in_once(stranger: TestClient, pages: Pages) -> None:
     token = sign_in_token(SECRET)
     first = stranger.get(f"/sign-in?token={token}")
