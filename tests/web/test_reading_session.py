@@ -156,3 +156,27 @@ def test_every_text_that_a_file_or_a_person_brings_is_shown_as_text(
         text = tab.inner_text("body") + " ".join(tab.locator("svg text").all_text_contents())
         assert text.count("onerror=alert(2)") >= times, (address, text)
         assert tab.locator("main script, main img[onerror]").count() == 0
+
+
+def test_on_a_tablet_the_list_comes_before_its_filters(served: Pages, tab: Any) -> None:
+    scan_id = served.picture("a.png", 0.9)
+    tab.set_viewport_size({"width": 820, "height": 1180})
+    tab.goto(f"{served.address}/")
+    row = tab.locator(f"#scan-{scan_id}").bounding_box()
+    assert row["y"] + row["height"] < 400
+    assert tab.locator("#search").is_hidden()
+    tab.keyboard.press("/")
+    assert tab.locator("#search").is_visible()
+    assert tab.evaluate("() => document.activeElement.id") == "search"
+
+
+def test_verdict_and_review_are_seen_without_scrolling(served: Pages, tab: Any) -> None:
+    """At 1366 x 768, and there at 125 %."""
+    scan_id = served.volume()
+    for width, height in ((1366, 768), (1093, 614)):
+        tab.set_viewport_size({"width": width, "height": height})
+        tab.goto(f"{served.address}/scan/{scan_id}")
+        for part in (".verdict .word", ".say", "#review .answers", "#review .tick", "#note"):
+            box = tab.locator(part).bounding_box()
+            assert box["y"] + box["height"] <= height, (width, part)
+        assert tab.evaluate("() => document.documentElement.scrollWidth <= innerWidth")

@@ -292,7 +292,7 @@ const keys = {
   Enter: () => { const row = selected(); if (row) location.assign(row.dataset.href); },
   n: () => answer("normal"), s: () => answer("suspicious"), h: () => answer("healthy"), a: () => answer("abnormal"),
   u: () => answer("withdraw"),
-  "/": () => { if (find("#search")) find("#search").focus(); else location.assign("/"); },
+  "/": () => { if (find("#search")) { find("#search").closest("details").open = true; find("#search").focus(); } else location.assign("/"); },
   "?": () => does.help(),
   " ": () => setMap(!find("#map-on")?.checked),
   "+": () => does.larger(), "=": () => does.larger(), "-": () => does.smaller(), 0: () => does.fit(),
@@ -359,6 +359,8 @@ document.addEventListener("input", (event) => {
 });
 
 function begin() {
+  // On a tablet the list comes first; what is chosen stays chosen.
+  if (matchMedia("(max-width: 68rem)").matches) all("details[data-narrow-closed]").forEach((each) => { each.open = false; });
   zoom = 0;
   view = "montage";
   planes = null;
