@@ -25,6 +25,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mriad_model.errors import SettingsError
 from web.proxy import TrustedProxy
 
 TOKEN_SECONDS: Final = 3600.0
@@ -197,7 +198,10 @@ class SignIn:
         if scope["path"].startswith(OPEN_PATHS):
             return None
         proxy = self.access.proxy
-        user = proxy.user_of(scope, headers) if proxy else None
+        try:
+            user = proxy.user_of(scope, headers) if proxy else None
+        except SettingsError as error:
+            return PlainTextResponse(str(error), 403)
         session = f"user {user}" if user else self.access.session_of(headers.get("cookie"))
         if session is None:
             return _no_entry(scope, headers)

@@ -12,8 +12,14 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from mriad_model.errors import SettingsError
+
 PROXY_HEADER: Final = "x-mriad-proxy"
 LONGEST_NAME: Final = 60
+UNUSABLE_NAME: Final = (
+    "The proxy names a user whose name cannot be used: it is longer than "
+    f"{LONGEST_NAME} characters, or cannot be printed.\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,9 @@ class TrustedProxy:
         """The user that the proxy names; None for a request that is not the proxy's, or names none.
 
         A header given twice is none: the second may be what a browser sent.
+
+        Raises:
+            SettingsError: the name is too long, or cannot be printed.
         """
         if not self._is_peer(scope):
             return None
@@ -39,12 +48,24 @@ class TrustedProxy:
         try:
             name = users[0].encode("latin-1").decode().strip()  # headers come as Latin-1
         except ValueError:
-            return None
-        return name if name.isprintable() and 0 < len(name) <= LONGEST_NAME else None
+            raise SettingsError(UNUSABLE_NAME) from None
+        if not name.isprintable() or len(name) > LONGEST_NAME:
+            raise SettingsError(UNUSABLE_NAME)
+        return name or None
 
     def _is_peer(self, scope: Scope) -> bool:
         try:
-            address = ip_address((scope.get("client") or ("",))[0])
+            address = plain_address((scope.get("client") or ("",))[0])
         except ValueError:
             return False
-        return address.is_loopback or str(address) in self.peers
+        return ip_address(address).is_loopback or address in self.peers
+
+
+def plain_address(text: str) -> str:
+    """An IP address in one spelling: IPv4 also where a socket of both families says `::ffff:`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    address = ip_address(text)
+    return str(getattr(address, "ipv4_mapped", None) or address)

@@ -31,7 +31,7 @@ from mriad_model.parent_process import kill_with_parent, signal_with_parent
 from tasks.runtime.connections import database
 from tasks.runtime.home import WEB_USED, note_pages_address, proxy_secret, web_secret
 from web.access import PROOF_PATH, Access, proof, secret_of_start, sign_in_token
-from web.proxy import TrustedProxy
+from web.proxy import TrustedProxy, plain_address
 from web.site import Site
 from web.worklist.decision_index import DecisionIndex
 
@@ -165,14 +165,13 @@ def trusted_proxy(home: Path, settings: Settings) -> TrustedProxy | None:
     """
     if not settings.web_user_header:
         return None
-    peers = [each.strip() for each in settings.web_proxy.split(",") if each.strip()]
-    for each in peers:
+    peers = []
+    for each in filter(None, (part.strip() for part in settings.web_proxy.split(","))):
         try:
-            ip_address(each)
+            peers.append(plain_address(each))
         except ValueError:
             raise SettingsError(f"MRIAD_WEB_PROXY {each!r} is no IP address") from None
-    known = tuple(str(ip_address(each)) for each in peers)
-    return TrustedProxy(settings.web_user_header, proxy_secret(home), known)
+    return TrustedProxy(settings.web_user_header, proxy_secret(home), tuple(peers))
 
 
 @dataclass(slots=True)

@@ -14,14 +14,17 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
 from db.repository.reports.reviews import standing_reviews
+from mriad_model.errors import SettingsError
 from tests.support.places import REPOSITORY
 from tests.support.processes.waiting import until
 from tests.web.conftest import ORIGIN, Pages
+from web.access import NO_ENTRY
 from web.app import create_app
-from web.proxy import PROXY_HEADER, TrustedProxy
+from web.proxy import PROXY_HEADER, UNUSABLE_NAME, TrustedProxy, plain_address
 from web.site import Site
 
 KNOWN = "k" * 64
@@ -74,8 +77,7 @@ def test_the_user_of_the_proxy_gets_in_and_is_the_reviewer(pages: Pages) -> None
         {USER: "ann", PROXY_HEADER: KNOWN[:-1]},
         {USER: "ann", PROXY_HEADER: "ä"},
         {USER: "", PROXY_HEADER: KNOWN},
-        {USER: "x" * 61, PROXY_HEADER: KNOWN},
-        {USER: "a\x7f", PROXY_HEADER: KNOWN},
+        {USER: "x" * 61, PROXY_HEADER: "guess"},
         {PROXY_HEADER: KNOWN},
     ],
 )
@@ -83,7 +85,24 @@ def test_a_header_without_the_proxys_secret_or_without_a_name_lets_nobody_in(
     site: Site, given: dict[str, str]
 ) -> None:
     headers = [(name, value.encode()) for name, value in given.items()]
-    assert proxied(site).get("/", headers=headers).status_code == 403
+    answer = proxied(site).get("/", headers=headers)
+    assert (answer.status_code, answer.text) == (403, NO_ENTRY)
+
+
+@pytest.mark.parametrize("name", ["x" * 61, "a\x7f"])
+def test_a_name_of_the_proxy_that_cannot_be_used_is_refused_with_its_own_line(
+    pages: Pages, name: str
+) -> None:
+    browser = proxied(pages.site)
+    browser.cookies = pages.browser.cookies  # who has signed in is no other user's stand-in
+    answer = browser.get("/", headers={**GIVEN, USER: name})
+    assert (answer.status_code, answer.text) == (403, UNUSABLE_NAME)
+
+
+def test_a_name_that_is_no_utf8_cannot_be_used() -> None:
+    raw = [(USER.lower().encode(), b"\xff"), (PROXY_HEADER.encode(), KNOWN.encode())]
+    with pytest.raises(SettingsError, match="cannot be used"):
+        TrustedProxy(USER, KNOWN).user_of({"client": HERE}, Headers(raw=raw))
 
 
 def test_headers_given_twice_are_none(site: Site) -> None:
@@ -100,6 +119,17 @@ def test_a_stranger_with_the_secret_gets_in_from_the_proxys_address_alone(site: 
         proxied(site, client=away, peers=("192.0.2.7",)).get("/", headers=GIVEN).status_code == 200
     )
     assert proxied(site, client=("::1", 5)).get("/", headers=GIVEN).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("client", "status"),
+    [("::ffff:10.0.0.5", 200), ("::ffff:127.0.0.1", 200), ("::ffff:10.0.0.6", 403)],
+)
+def test_a_peer_on_a_socket_of_both_families_is_known_by_its_ipv4_address(
+    site: Site, client: str, status: int
+) -> None:
+    browser = proxied(site, client=(client, 5), peers=(plain_address("::ffff:10.0.0.5"),))
+    assert browser.get("/", headers=GIVEN).status_code == status
 
 
 def test_where_no_header_is_set_one_is_ignored(pages: Pages) -> None:
