@@ -1,7 +1,9 @@
 """Scans that are not scorable and have no score: registration failed, or not to be prepared.
 
 No decision can be made without a score, so the record has a rejection of the scan's file instead,
-later than the scan. Here it is told as what it is: a scan that is not scorable, with its reason.
+later than the scan. Here it is told as what it is: a scan that is not scorable, with its reason,
+until the active threshold decides it. A file is rejected once for a reason, so the row may be of a
+model of before.
 """
 
 import json
@@ -9,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, exists, func, or_, select
 
 from db import schema
 from db.engine.connect import reading
@@ -19,12 +21,12 @@ from db.repository.reports.history_query import CountBy, CountRow, HistoryQuery,
 from db.timestamps import since, until
 from mriad_model.enums import DecisionReason, RejectionReason, ScanKind, Verdict
 
-OTHER_REASONS: Final = frozenset(  # of scans that are not scored, or are scored
-    {
-        RejectionReason.OTHER_KIND,
-        RejectionReason.NO_FRAME_OF_REFERENCE,
-        RejectionReason.UNREADABLE,  # its files are gone
-    }
+# Why preparing or placing a scan fails (`mriad_model.preprocessing`, `tasks.scoring.placement`).
+SCORING_REASONS: Final = (
+    RejectionReason.UNREGISTERED,
+    RejectionReason.INCOMPLETE,  # the head's top is cut off
+    RejectionReason.BAD_GEOMETRY,  # too large or small for a head
+    RejectionReason.NO_SIGNAL,
 )
 
 
@@ -64,7 +66,7 @@ class UnscoredScan:
 def unscored_scans(engine: Engine, scan_ids: Iterable[int] | None = None) -> list[UnscoredScan]:
     """Of these scans, or of all, those that are not scorable, without a score; newest first.
 
-    One that a later model could judge is none of them.
+    One that the active threshold has decided is none of them.
     """
     with reading(engine) as connection:
         query = _unscored()
@@ -92,7 +94,7 @@ def count_unscored(engine: Engine, run_ids: Sequence[int]) -> dict[int, int]:
     Also those that a later model could judge.
     """
     counted = select(schema.rejection.c.run_id, func.count(schema.sighting.c.scan_id.distinct()))
-    counted = counted.join(schema.sighting, _of_scan()).where(*_reasons())
+    counted = counted.join(schema.sighting, _of_scan()).where(_by_scoring())
     counted = counted.group_by(schema.rejection.c.run_id)
     with reading(engine) as connection:
         rows = select_in(connection, counted, schema.rejection.c.run_id, run_ids)
@@ -129,21 +131,44 @@ def _of_scan() -> ColumnElement[bool]:
     )
 
 
-def _reasons() -> list[ColumnElement[bool]]:
-    return [schema.rejection.c.reason.not_in([each.value for each in OTHER_REASONS])]
+def _by_scoring() -> ColumnElement[bool]:
+    """Whether scoring gave a rejection, and not reading, which has some of its reasons too.
+
+    Reading rejects all files of a series at one moment, scoring the first alone.
+    """
+    rejection, other = schema.rejection.c, schema.rejection.alias("other").c
+    of_series = exists().where(
+        other.run_id == rejection.run_id,
+        other.created_at == rejection.created_at,
+        other.reason == rejection.reason,
+        other.detail == rejection.detail,
+        other.id != rejection.id,
+    )
+    return and_(
+        rejection.reason.in_([each.value for each in SCORING_REASONS]),
+        or_(
+            rejection.reason == RejectionReason.UNREGISTERED.value,
+            ~of_series.correlate(schema.rejection),
+        ),
+    )
 
 
 def _unscored() -> Select[Any]:
-    rejection, seen, scan, decision = (
+    rejection, seen, scan, decision, activation = (
         schema.rejection,
         schema.sighting,
         schema.scan,
         schema.decision,
+        schema.activation,
     )
+    active = select(activation.c.threshold_id).order_by(activation.c.id.desc()).limit(1)
     decided = (
         exists()
-        .where(decision.c.scan_id == seen.c.scan_id, decision.c.created_at > rejection.c.created_at)
-        .correlate(rejection, seen)
+        .where(
+            decision.c.scan_id == seen.c.scan_id,
+            decision.c.threshold_id == active.scalar_subquery(),
+        )
+        .correlate(seen)
     )
     return (
         select(
@@ -160,7 +185,7 @@ def _unscored() -> Select[Any]:
         .select_from(rejection)
         .join(seen, _of_scan())
         .join(scan, scan.c.id == seen.c.scan_id)
-        .where(*_reasons(), ~decided)
+        .where(_by_scoring(), ~decided)
     )
 
 

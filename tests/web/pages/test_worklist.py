@@ -194,6 +194,9 @@ def test_scans_that_are_not_scorable_without_a_score_are_told_of(pages: Pages) -
     assert "not decided" not in page
     pages.decide(failed, 0.2, now="2026-11-05T00:00:00.000000+00:00")  # by a later model
     assert "1 scan not in this list" in pages.get("/").text
+    activate(engine, pages.hand.threshold(pages.model_id, 1, k=3.0), "stricter", "me")
+    page = pages.get(f"/scan/{failed}").text
+    assert "not active.</b> The active one has no score of it. <b>Why not scorable:</b>" in page
 
 
 def test_a_review_by_its_key_is_saved_and_answered_as_json(pages: Pages) -> None:

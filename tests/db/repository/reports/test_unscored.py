@@ -15,10 +15,12 @@ from db.repository.reports.unscored import (
     unscored_admitted,
     unscored_scans,
 )
+from db.repository.training.models import activate
 from mriad_model.enums import RejectionReason, ScanKind, Verdict
 from tests.support.record.hand import NOON, Hand, sha
 
 LATER, LAST = "2026-11-02T12:00:00.000000+00:00", "2026-11-03T12:00:00.000000+00:00"
+AFTER = "2026-11-04T12:00:00.000000+00:00"
 
 
 @pytest.fixture
@@ -81,16 +83,58 @@ def test_other_rejections_say_nothing_of_the_scan(
     assert unscored_scans(hand.engine) == []
 
 
-def test_what_a_later_model_decides_is_none_of_them(hand: Hand) -> None:
+def listed(hand: Hand) -> list[int]:
+    return [each.scan_id for each in unscored_scans(hand.engine)]
+
+
+def other_model(hand: Hand, name: str) -> tuple[int, int]:
+    """Another model, which is active now, and its threshold."""
+    dataset = hand.dataset(**{"train": hand.scans(f"{name} taught"), "calibration": [2]})
+    model = hand.model(dataset, name)
+    threshold = hand.threshold(model, dataset)
+    activate(hand.engine, threshold, "better", "me")
+    return model, threshold
+
+
+def test_what_the_active_threshold_has_decided_is_none_of_them(hand: Hand) -> None:
+    model, first = hand.ready()
     scan_id = series(hand, "a")
-    model, threshold = hand.ready()
-    hand.decide(model, threshold, {scan_id: 0.1})
-    reject(hand, "a")  # by a model after that
-    assert [each.scan_id for each in unscored_scans(hand.engine)] == [scan_id]
-    dataset = hand.dataset(train=[scan_id], calibration=[scan_id + 1])
-    other = hand.model(dataset, "better")
-    hand.decide(other, hand.threshold(other, dataset), {scan_id: 0.2}, now=LAST)
-    assert unscored_scans(hand.engine) == []
+    hand.decide(model, first, {scan_id: 0.1})
+    other, second = other_model(hand, "b")
+    reject(hand, "a")  # by the second
+    assert listed(hand) == [scan_id]
+    activate(hand.engine, first, "back", "me")
+    assert listed(hand) == []
+    activate(hand.engine, second, "again", "me")
+    hand.decide(other, second, {scan_id: 0.2}, now=LAST)
+    assert listed(hand) == []
+
+
+def test_a_second_failure_adds_no_row_and_is_told(hand: Hand) -> None:
+    hand.ready()
+    scan_id = series(hand, "a")
+    reject(hand, "a")
+    second, threshold = other_model(hand, "b")
+    hand.decide(second, threshold, {scan_id: 0.2}, now=LAST)
+    other_model(hand, "c")
+    before = hand.count("rejection")
+    reject(hand, "a", moment=AFTER)
+    assert hand.count("rejection") == before
+    assert listed(hand) == [scan_id]
+
+
+@pytest.mark.parametrize("reason", [RejectionReason.GAP, RejectionReason.INCOMPLETE])
+def test_a_series_that_cannot_be_read_with_one_more_file_says_nothing_of_the_scan(
+    hand: Hand, reason: RejectionReason
+) -> None:
+    series(hand, "a")
+    rows = [
+        Rejection(f"a/{n}.dcm", 10, 20, None, reason, "1 of 4", hand.run(), LATER, 40)
+        for n in range(3)
+    ]
+    append_rejections(hand.engine, rows)
+    assert listed(hand) == []
+    assert count_unscored(hand.engine, [hand.run()]) == {}
 
 
 @pytest.mark.parametrize(
