@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from prefect.futures import PrefectFuture
@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 
 from flows.runtime.private_flow import bounded_results, data, private_flow
 from mriad_model.rejections import RejectedItem
+from tasks.intake.doubtful_labels import masks_among_scans
 from tasks.intake.find_files import FoundScans, ScanSources, chunked, find_files
 from tasks.intake.ingest import Ingested, Labelling, ingest_chunk, label_scans
 from tasks.reports.run_report import publish_summary
@@ -31,6 +32,8 @@ class IngestResult:
     seen: list[tuple[int, str]]  # (scan id, path)
     labelled: int = 0  # labels added
     unlabelled: int = 0  # files that the labelling does not mention
+    copies: int = 0  # of the known: read for the first time, with the pixels of another file
+    warnings: list[str] = field(default_factory=list)  # of doubtful labels
 
     @property
     def counts(self) -> dict[str, int]:
@@ -72,10 +75,15 @@ def ingest_folder(
             reads.append(read)
             done += read.n_sources
             tell("reading", done, len(found.unread))
-    intake = ingest_result(found, reads)
+    intake = replace(ingest_result(found, reads), warnings=masks_among_scans(found.known))
     if labelling is not None:
-        labels = label_scans(str(home), folder, labelling, data(intake.seen))
-        intake = replace(intake, labelled=labels.added, unlabelled=labels.unlabelled)
+        labels = label_scans(str(home), run.id, folder, labelling, data(intake.seen))
+        intake = replace(
+            intake,
+            labelled=labels.added,
+            unlabelled=labels.unlabelled,
+            warnings=[*intake.warnings, *labels.doubts],
+        )
     run.counts.update(intake.counts)
     return intake
 
@@ -87,7 +95,8 @@ def ingest_result(found: FoundScans, reads: Iterable[Ingested]) -> IngestResult:
         seen += read.seen
         rejected += read.rejected
         new += read.new
-    return IngestResult(new=new, known=len(seen) - new, rejected=rejected, seen=seen)
+    copies = len(seen) - len(found.known) - new
+    return IngestResult(new=new, known=len(seen) - new, rejected=rejected, seen=seen, copies=copies)
 
 
 @private_flow(name="ingest_scans", flow_run_name="ingest")

@@ -187,3 +187,4 @@ class WarningKind(StrEnum):
     CALIBRATION = "calibration"  # the active threshold should be drawn anew
     NOT_SCORABLE = "not_scorable"  # many of the last scans are not like what was learned
     SILENT_DETECTOR = "silent_detector"  # it finds few implanted lesions, or none
+    LABEL = "label"  # something speaks against healthy labels

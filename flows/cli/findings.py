@@ -50,7 +50,7 @@ def show_findings(kind: ScanKind, score: "ScoreDetails") -> None:
         )
         for each in score.findings
     ]
-    show_section(title, ("finding", size, "peak", "side", place), rows)
+    show_section(title, ("finding", size, "map's peak", "side", place), rows)
 
 
 def _document(finding: "Finding", kind: ScanKind) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from flows.cli.documents.training import retrain_document, train_document
 from flows.cli.evaluation_lines import show_figures
 from flows.runtime.messages import counted, sentence
 from mriad_model.rejections import group_by_folder, n_rejected_in_words, split_rejections
-from mriad_model.shares import with_interval
+from mriad_model.shares import calibrated_by, with_interval
 
 if TYPE_CHECKING:
     from db.entities import Threshold
@@ -34,24 +34,26 @@ if TYPE_CHECKING:
     from tasks.promotion.candidate_figures import CandidateFigures
     from tasks.reports.weekly_report import WeeklyReport
 
-FEW_TO_CALIBRATE = 30  # below it a threshold of mean + k sd is a guess
+FEW_TO_CALIBRATE = 30  # groups; below it a threshold of mean + k sd is a guess
 
 NO_FILES = "There are no files in that folder (hidden ones, *.part and *.tmp do not count)."
-INGESTED = "{0.new} new, {0.known} known, {rejected}, {labels} added."
+INGESTED = "{0.new} new, {0.known} known{copies}, {rejected}, {labels} added."
+COPIES = " ({n} with the pixels of another file)"
 UNLABELLED = "{files} not labelled: no line of the CSV and no folder name labels them."
 TRAINED = (
-    "Model {0.model_id} trained on {0.n_train} healthy {0.learned} ({0.n_validation} to stop, "
-    "{0.n_calibration} to calibrate){epochs}; {0.seconds:.0f} s."
+    "Model {0.model_id} trained on {0.n_train} healthy {0.learned} ({0.n_validation} more held "
+    "out, {0.n_calibration} more to calibrate){epochs}; {0.seconds:.0f} s of training."
 )
 CROSS_FITTED = (
     "Model {0.model_id} cross-fitted on {0.n_train} healthy {0.learned} in {0.n_folds} folds: each "
-    "is scored by a member trained without it, and all calibrate{epochs}; {0.seconds:.0f} s."
+    "is scored by a member trained without it, and all calibrate{epochs}; {0.seconds:.0f} s "
+    "of training."
 )
 EPOCHS = ": best of {0.epochs} epochs was {0.best_epoch}{loss}"
 VALIDATION_LOSS = ", validation loss {:.5f}"
 FEW_CALIBRATION_SCANS = (
-    "The threshold is drawn from {n} healthy scans. That is too few to predict how many healthy "
-    "scans it will flag, which may be far more than one in six. Add healthy scans."
+    "The threshold is drawn from {calibrating}. That is too few to predict how many healthy scans "
+    "it will flag, which may be far more than that. Add healthy scans."
 )
 TAUGHT = (
     "It learned from {0.n_abnormal} scans labelled abnormal too, {0.n_masks} of them with a mask."
@@ -60,12 +62,15 @@ ADAPTED = "It was adapted from model {0.from_model_id}, to healthy scans that ar
 COMPARED = "Compared with the active model {model}: {text}."
 ACTIVE = "Threshold {threshold} is active."
 NOT_ACTIVE = "Threshold {threshold} is not active; to activate it: mriad activate {threshold}"
-RETRAINED = "Model {0.model_id} trained on {scans}, {0.n_new} of them new; {seconds:.0f} s."
+RETRAINED = (
+    "Model {0.model_id} trained on {scans}, {0.n_new} of them new; {seconds:.0f} s of training."
+)
 PROPOSED, RECALIBRATED = "A new threshold", "Threshold {threshold}"
 THRESHOLD = (
     "{which}: {0.value:.6g} ({0.policy.value} {0.k:g}; {scores}, mean {0.mean:.6g}, sd {0.sd:.6g})."
 )
-RATE = "It flags {rate} of healthy scans, by {n} of them."
+RATE = "It flags {rate} of healthy scans, by {calibrating}."
+GROUPS = "Near-duplicates, and scans of one patient, are a group, which counts once."
 POWER = "It {text}."
 NO_POWER = "What it finds is not known: no healthy scan could be read again to implant lesions in."
 SILENT = "Warning: silent detector: {why}."
@@ -76,7 +81,7 @@ FLIPS = (
 SCORED = (
     "{0.new} new, {0.known} known, {rejected}; {0.scored} scored, {0.suspicious} "
     "suspicious, {0.uncertain} uncertain; {0.not_scorable} not scorable; model "
-    "{0.model_id}, threshold {0.threshold_id}; {0.seconds:.1f} s."
+    "{0.model_id}, threshold {0.threshold_id}; {0.seconds:.1f} s without the start."
 )
 RECOVERED = (
     "{n} more decided by runs without a report (interrupted, or still running), "
@@ -91,10 +96,12 @@ WEEK = "{runs} in {days}: {suspicious}, {uncertain} uncertain, {refused} not sco
 WARNING = "Warning: {text}"
 REPORT = "Report: {path}"
 DEMO = (
-    "Ingested {new} ({known} files were known); trained model {model} on {train} healthy ones.",
-    "Scored {scored} that it was not trained on: {suspicious} suspicious.",
+    "Ingested {new} ({known}); trained model {model} on {train} healthy ones.",
+    "Decided {decided}: {suspicious} suspicious, {uncertain} uncertain, {not_scorable} not "
+    "scorable{left_out}.",
     "Replayed {replayed} from the record: {identical} identical to the last bit.",
 )
+LEARNED = "; {n} that it was trained on are left out"
 DEMO_FILES = (
     "Evaluation: {evaluation}",
     "Worklist:   {worklist}",
@@ -110,7 +117,9 @@ def show_ingest(
         show_json(ingest_document(found, unmatched))
         return
     rejected, labels = n_rejected_in_words(found.rejected), counted(found.labelled, "label")
-    show_lines(INGESTED.format(found, rejected=rejected, labels=labels))
+    copies = COPIES.format(n=found.copies) if found.copies else ""
+    show_lines(INGESTED.format(found, copies=copies, rejected=rejected, labels=labels))
+    show_lines(*(WARNING.format(text=sentence(text)) for text in found.warnings))
     if found.unlabelled:
         show_lines(UNLABELLED.format(files=counted(found.unlabelled, "file")))
     if not found.new + found.known + len(found.rejected):
@@ -146,8 +155,10 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
         *_rate(found.threshold),
         *(_power(found.power) if found.power else [NO_POWER]),
     )
-    if found.n_calibration < FEW_TO_CALIBRATE:
-        show_lines(FEW_CALIBRATION_SCANS.format(n=found.n_calibration))
+    drawn = found.threshold
+    if (drawn.n_groups or drawn.n) < FEW_TO_CALIBRATE:
+        calibrating = calibrated_by(drawn.n, drawn.n_groups)
+        show_lines(FEW_CALIBRATION_SCANS.format(calibrating=calibrating))
     show_lines(*(WARNING.format(text=f"{text}.") for text in found.warnings))
     show_notice()
 
@@ -157,7 +168,8 @@ def _rate(drawn: "ThresholdFit | Threshold") -> list[str]:
     if drawn.rate is None or drawn.rate_low is None or drawn.rate_high is None:
         return []
     rate = with_interval(drawn.rate, drawn.rate_low, drawn.rate_high)
-    return [RATE.format(rate=rate, n=drawn.n_groups)]
+    told = [RATE.format(rate=rate, calibrating=calibrated_by(drawn.n, drawn.n_groups))]
+    return told if drawn.n_groups in (None, drawn.n) else [*told, GROUPS]
 
 
 def _power(found: "Power | None") -> list[str]:
@@ -200,7 +212,7 @@ def show_recalibrate(proposal: "Proposal", threshold_id: int | None, *, as_json:
         return
     which = (RECALIBRATED if threshold_id else PROPOSED).format(threshold=threshold_id)
     verb = "turned" if threshold_id else "would turn"
-    scores = counted(proposal.fit.n, "healthy score")
+    scores = calibrated_by(proposal.fit.n, proposal.fit.n_groups)
     decided = counted(proposal.decided, "decided scan")
     show_lines(
         THRESHOLD.format(proposal.fit, which=which, scores=scores),
@@ -278,10 +290,16 @@ def show_demo(home: Path, found: "DemoResult", *, as_json: bool) -> None:
         return
     values = {
         "new": counted(found.intake.new, "scan"),
-        "known": found.intake.known,
+        "known": f"{found.intake.known} known"
+        + (COPIES.format(n=found.intake.copies) if found.intake.copies else ""),
         "model": found.training.model_id,
         "train": found.training.n_train,
-        "scored": counted(found.scoring.scored, "scan"),
+        "decided": counted(found.scoring.scored + found.scoring.not_scorable, "scan"),
+        "uncertain": found.scoring.uncertain,
+        "not_scorable": found.scoring.not_scorable,
+        "left_out": LEARNED.format(n=found.scoring.training_scans)
+        if found.scoring.training_scans
+        else "",
         "suspicious": found.scoring.suspicious,
         "replayed": counted(found.replay.checked, "decision"),
         "identical": found.replay.identical,

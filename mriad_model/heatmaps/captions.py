@@ -14,7 +14,12 @@ Picture = npt.NDArray[np.uint8]
 SHORTER_NOTICES = (NOTICE, "Research use only", "RUO")  # RUO: 21 CFR 809.10(c)
 MAX_NOTICE_LINES = 4
 NOT_SCORABLE = "not scorable"
-LIKE, UNLIKE = "like healthy", "unlike healthy"
+# Of the colour bar's ends, with the share of the width that the bar keeps: the first that fit.
+ENDS = (
+    ("like healthy", "unlike healthy", 1 / 3),
+    ("like", "unlike", 1 / 5),
+    ("-", "+", 1 / 5),
+)
 PAPER = 18  # gray of the band
 INK = 214
 FAINT_INK = 165
@@ -30,6 +35,11 @@ def footer(width: int, bar: bytes, caption: str) -> Picture:
     size = text_size(width)
     above, below = _fixed_rows(width, size, bar)
     return np.vstack((above, text_row(caption, width, size, INK), below))
+
+
+def footer_height(width: int) -> int:
+    """How many rows `footer` has below a picture of this width."""
+    return len(footer(width, bytes(6), ""))
 
 
 def text_size(width: int) -> int:
@@ -109,18 +119,20 @@ def _wrapped(text: str, room: float, size: int) -> tuple[str, ...]:
 
 
 def _bar_row(width: int, size: int, colours: bytes) -> Picture:
-    """The colour bar, between its two labels where there is room for them."""
+    """The colour bar, between its two labels: in full, shorter ones, or signs."""
     margin = _margin(size)
     height = round(1.5 * size)
     row = np.full((height, width, 3), PAPER, np.uint8)
     left = right = margin
-    labels = (_length(LIKE, size), _length(UNLIKE, size))
-    if width - sum(labels) - 4 * margin > width / 3:
-        left, right = (round(label) + 2 * margin for label in labels)
-        line = text_row(LIKE, width, size, FAINT_INK)
-        row[-len(line) :] = line
-        line = text_row(UNLIKE, right, size, FAINT_INK)
-        row[-len(line) :, width - right :] = line
+    for like, unlike, share in ENDS:
+        labels = (_length(like, size), _length(unlike, size))
+        if width - sum(labels) - 4 * margin > width * share:
+            left, right = (round(label) + 2 * margin for label in labels)
+            line = text_row(like, width, size, FAINT_INK)
+            row[-len(line) :] = line
+            line = text_row(unlike, right, size, FAINT_INK)
+            row[-len(line) :, width - right :] = line
+            break
     thickness = max(size // 2, 4)
     top = height - round(0.4 * size) - thickness
     length = width - left - right

@@ -84,3 +84,8 @@ def _grid_of(volume: Volume) -> tuple[Voxels, Affine]:
 def _canonical(voxels: Voxels, affine: Affine) -> tuple[Voxels, Affine]:
     z, y, x = voxels.shape
     return canonical(voxels, affine), canonical_affine((z, y, x), affine)
+
+
+def marks_lesion(path: Path) -> bool:
+    """Whether a mask is not empty. Runs in a child. Raises RejectedFile where it is no mask."""
+    return bool(read_mask(path).values.any())

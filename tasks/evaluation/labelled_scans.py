@@ -16,7 +16,7 @@ from mriad_model.evaluation.listing import (
 )
 from mriad_model.paths import escape_path, unescape_path
 from mriad_model.readers.folders import FoundFile, found_file, is_passed_over, list_files
-from mriad_model.readers.masks import read_mask
+from mriad_model.readers.masks import marks_lesion
 from mriad_model.rejections import RejectedItem
 from tasks.intake.ingest import Labelling, labeller
 from tasks.runtime.connections import reader_pool
@@ -127,7 +127,7 @@ def _labels_of_masks(
     files = list(files)
     paths = [masks[file.path] for file in files if file.path in masks]
     abnormal = set()
-    read = reader_pool().map(_marks_lesions, paths, together=TOGETHER)
+    read = reader_pool().map(marks_lesion, paths, together=TOGETHER)
     for path, outcome in zip(paths, read, strict=True):
         if isinstance(outcome, RejectedFile):
             raise SettingsError(f"the mask {escape_path(path.name)}: {outcome}") from outcome
@@ -137,8 +137,3 @@ def _labels_of_masks(
         file: LabelValue.ABNORMAL if masks.get(file.path) in abnormal else LabelValue.HEALTHY
         for file in files
     }
-
-
-def _marks_lesions(path: Path) -> bool:
-    """Whether a mask is not empty. Runs in a child."""
-    return bool(read_mask(path).values.any())

@@ -13,6 +13,7 @@ from db.entities import Label, Scan, Sighting
 from db.repository.intake.labels import append_labels
 from db.repository.intake.rejections import append_rejections
 from db.repository.intake.scans import register_scans
+from db.repository.training.models import current_threshold
 from db.timestamps import now
 from mriad_model.datasets.labels import label_from_folder, read_label_csv
 from mriad_model.enums import LabelSource, LabelValue, RejectionReason
@@ -22,6 +23,7 @@ from mriad_model.pseudonyms import pseudonym
 from mriad_model.readers.folders import FoundFile
 from mriad_model.readers.scan_types import StoredScan
 from mriad_model.rejections import RejectedItem
+from tasks.intake.doubtful_labels import label_doubts, masked_scans, unlike_scans
 from tasks.intake.find_files import ScanSources
 from tasks.intake.read_sources import read_sources
 from tasks.intake.rejections import as_listed, rejection_row
@@ -61,6 +63,7 @@ class LabelCounts:
 
     added: int  # rows that are new
     unlabelled: int  # files that it does not label
+    doubts: tuple[str, ...] = ()  # what speaks against healthy ones, a sentence each
 
 
 @task(name="ingest", cache_policy=NO_CACHE)
@@ -113,9 +116,9 @@ def _sighting(file: FoundFile, home: Path, run_id: int, moment: str) -> Sighting
 
 @task(name="label", cache_policy=NO_CACHE)
 def label_scans(
-    home: str, folder: str, labelling: Labelling, seen: Sequence[tuple[int, str]]
+    home: str, run_id: int, folder: str, labelling: Labelling, seen: Sequence[tuple[int, str]]
 ) -> LabelCounts:
-    """Append the label of each (scan id, path).
+    """Append the label of each (scan id, path); the record gets a warning of doubtful ones.
 
     Raises:
         SettingsError: the CSV cannot be read.
@@ -128,9 +131,16 @@ def label_scans(
         for scan_id, path in seen
         if (value := label_of(Path(path))) is not None
     ]
+    engine = database(home)
+    healthy = {each.scan_id for each in labels if each.value is LabelValue.HEALTHY}
+    masked = masked_scans({scan_id: Path(path) for scan_id, path in seen if scan_id in healthy})
+    current = current_threshold(engine)
+    model_id = None if current is None else current.threshold.model_id
+    unlike = [] if model_id is None else unlike_scans(engine, model_id, healthy)
     return LabelCounts(
-        added=append_labels(database(home), labels),
+        added=append_labels(engine, labels),
         unlabelled=len(seen) - len(labels),
+        doubts=tuple(label_doubts(engine, run_id, masked, unlike, model_id)),
     )
 
 

@@ -14,15 +14,18 @@ from db.entities import Heatmap
 from db.repository.reports.scan_details import Replay
 from mriad_model.enums import HeatmapKind
 from mriad_model.files import sha256_of
+from mriad_model.heatmaps.captions import footer_height
 from mriad_model.heatmaps.volume_map import on_one_grid
 from mriad_model.paths import source_path
 from tasks.maintenance.verify_report import TOLERANCE, Alike, Missing, ReplayReport
 from tasks.scoring.model_scores import ModelScore
 
+JPEG_BLOCK = 16  # pixels a side, with halved colours
 LEVELS_APART, MEAN_APART = 8, 0.05  # grey levels of 255
 SCALE = ("cal_min", "cal_max")
 DRAWN = (HeatmapKind.SLICE, HeatmapKind.MONTAGE, HeatmapKind.VOLUME)
 OTHER_BITS = "the scores differ in their last bits, and so do the maps"
+OTHER_WORDS = "another version of the software draws them otherwise"
 LAST_BITS = "they differ in their last bits, the scores do not"
 OTHER_GRID = "the scan was read from a file that lies on another grid"
 HASHED = "only their hashes are compared"
@@ -34,6 +37,7 @@ class Drawing(StrEnum):
     SAME = "same"
     NEARLY = "nearly"  # but for last bits
     OTHER_GRID = "other_grid"  # cannot be compared
+    WORDS = "words"  # but for the words below
     OTHERWISE = "otherwise"
 
 
@@ -78,6 +82,8 @@ def _drawn_again(
         report.leave("NIfTI maps", OTHER_GRID)
     elif how is Drawing.NEARLY:
         report.leave("heatmaps", LAST_BITS)
+    elif how is Drawing.WORDS:
+        report.leave("words below heatmaps", OTHER_WORDS)
     elif how is Drawing.OTHERWISE:
         return [f"heatmap {row.path} is drawn otherwise now"]
     return []
@@ -94,7 +100,9 @@ def _compared(home: Path, row: Heatmap, data: bytes) -> Drawing:
     there = source_path(row.path, home).read_bytes()
     if row.kind is HeatmapKind.VOLUME:
         return _volumes_compared(there, data)
-    return Drawing.NEARLY if _one_picture(there, data) else Drawing.OTHERWISE
+    if _one_picture(there, data):
+        return Drawing.NEARLY
+    return Drawing.WORDS if _one_picture(there, data, above=True) else Drawing.OTHERWISE
 
 
 def _volumes_compared(there: bytes, data: bytes) -> Drawing:
@@ -110,11 +118,20 @@ def _volumes_compared(there: bytes, data: bytes) -> Drawing:
         return Drawing.OTHERWISE  # it is no map of ours
 
 
-def _one_picture(there: bytes, drawn: bytes) -> bool:
-    """Whether two JPEGs differ by no more than last bits of a map can change."""
+def _one_picture(there: bytes, drawn: bytes, *, above: bool = False) -> bool:
+    """Whether two JPEGs differ by no more than last bits of a map can change.
+
+    With `above`, in what lies above the colour bar and the words, which another version may draw
+    otherwise: by whole blocks of a JPEG, for a change shows in all of a block.
+    """
     one, two = (cv2.imdecode(np.frombuffer(each, np.uint8), -1) for each in (there, drawn))
     if one is None or two is None or one.shape != two.shape:
         return False
+    if above:
+        rows = one.shape[0] - footer_height(one.shape[1])
+        one, two = (each[: rows - rows % JPEG_BLOCK] for each in (one, two))
+        if one.size == 0:
+            return False
     apart = np.abs(one.astype(np.int16) - two.astype(np.int16))
     return bool(apart.max() <= LEVELS_APART and apart.mean() <= MEAN_APART)
 

@@ -15,6 +15,7 @@ from mriad_model.detection.decisions.thresholds import fit_threshold
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.errors import ModelFileError, RejectedFile, SettingsError, ThresholdUndefined
+from mriad_model.promotion.power import METRIC
 from mriad_model.recipes.recipe import Recipe
 from tasks.maintenance.verify_report import Alike, Fault, ReplayReport, alike, all_alike
 from tasks.runtime.batching import in_chunks
@@ -29,6 +30,7 @@ from tasks.scoring.preprocess import prepare_outcomes
 CHUNK = 256  # slices
 QUICK, GONE = "--quick leaves them out", "the files of the scans are gone or changed"
 UNPREPARED = "the scans hold nothing to judge any more"
+NOT_IMPLANTED = "taken from the record: no decision depends on it, and nothing is implanted again"
 FROM_FILE = "taken from the model's file, for training is not repeated"
 
 
@@ -85,6 +87,8 @@ class Foundations:
         except ModelFileError as error:
             return [str(error)]
         self.report.leave("weights, standards and colour limits of models", FROM_FILE)
+        if METRIC in json.loads(model.metrics):
+            self.report.leave("power of models", NOT_IMPLANTED)
         faults = []
         try:
             if Recipe.from_json(model.recipe) != fitted.recipe:

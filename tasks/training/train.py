@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from db.entities import Model, Scan, Threshold
 from db.repository.intake.scans import scans_by_id
+from db.repository.intake.sightings import sightings
 from db.repository.scoring.decisions import ScoredScan, append_scored
 from db.repository.training.models import (
     append_model,
@@ -36,11 +37,12 @@ from mriad_model.detection.training.autoencoder_training import Epoch
 from mriad_model.enums import Policy, Role
 from mriad_model.errors import TooFewScans
 from mriad_model.files import write_atomically
-from mriad_model.paths import recorded_path
+from mriad_model.paths import recorded_path, source_path
 from mriad_model.preprocessing.scan_slices import training_slices
 from mriad_model.preprocessing.slices import SliceBatch, joined
 from mriad_model.promotion.power import METRIC, to_metric
 from mriad_model.recipes.recipe import Recipe
+from tasks.intake.doubtful_labels import label_doubts, masked_scans, unlike_scans
 from tasks.runtime.connections import database
 from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import tell
@@ -304,6 +306,21 @@ def calibrate(
     drawn = fit_threshold(healthy.values, policy, k, healthy.groups)
     row = Threshold(model_id, dataset_id, run_id=run_id, created_at=now(), **asdict(drawn))
     return append_threshold(engine, row)
+
+
+@task(name="check-labels", cache_policy=NO_CACHE)
+def doubted_labels(home: str, run_id: int, model_id: int, dataset: FrozenDataset) -> list[str]:
+    """What speaks against the healthy labels that were learned; the record gets it as warnings.
+
+    The gate is asked of the scans that calibrate: it judges each beside scans of other groups.
+    """
+    engine = database(home)
+    ill = {scan_id for scan_id, _ in dataset.scans[Role.LABELLED_ABNORMAL]}
+    healthy = [scan_id for scan_id in dataset.scan_ids if scan_id not in ill]
+    seen = sightings(engine, healthy)
+    paths = {i: source_path(seen[i][-1].path, Path(home)) for i in healthy if seen.get(i)}
+    unlike = unlike_scans(engine, model_id, dataset.calibration)
+    return label_doubts(engine, run_id, masked_scans(paths), unlike, model_id)
 
 
 def _slices(folders: Sequence[str], recipe: Recipe) -> SliceBatch:

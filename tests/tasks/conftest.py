@@ -65,7 +65,7 @@ class Bench:
     def label(
         self, folder: Path, labelling: Labelling, seen: Sequence[tuple[int, str]]
     ) -> LabelCounts:
-        return label_scans.fn(str(self.home), escape_path(folder), labelling, seen)
+        return label_scans.fn(str(self.home), self.run_id, escape_path(folder), labelling, seen)
 
 
 def new_bench(folder: Path) -> Bench:

@@ -111,6 +111,11 @@ def scan_details(engine: Engine, scan: int | str) -> ScanDetails:
     lines = decisions(engine, HistoryQuery(scan=scan_id, limit=None))
     beside = rejected_beside(engine, [each.path for each in details.sightings])
     unscored = next(iter(unscored_scans(engine, [scan_id])), None)
+    if unscored is not None:  # its own rejection is told as why it is not scorable
+        own = (unscored.path, unscored.rejection)
+        others = [each for each in beside.rejections if (each.path, each.reason) != own]
+        n_own = len(beside.rejections) - len(others)
+        beside = replace(beside, total=beside.total - n_own, rejections=tuple(others))
     return replace(details, decisions=tuple(reversed(lines)), beside=beside, unscored=unscored)
 
 

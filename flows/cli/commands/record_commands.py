@@ -44,8 +44,8 @@ THRESHOLDS = (
     "made (UTC)",
     "policy",
     "limit",
-    "calibration scans",
-    "promised rate",
+    "calibrated by",
+    "rate",
     "found",
     "flagged",
     "AUROC lesions",
@@ -57,7 +57,8 @@ ACTIVATED = (
     "{decisions} scans decided by it that were not before."
 )
 AUROC = (
-    "Promised rate: of healthy scans, how many the threshold flags, with 95 % interval. "
+    "Rate: of healthy scans, how many the threshold flags, by those that calibrated it, with 95 % "
+    "interval; near-duplicates, and scans of one patient, are a group, which counts once. "
     "Found: of lesions implanted in held-out healthy scans when the model was made, likewise. "
     "AUROC: how well lesions drawn into healthy scans, or scans labelled abnormal, are told from "
     "healthy scans that the model was not trained on; flagged: of these healthy scans."
@@ -187,14 +188,14 @@ def _threshold_row(
         short_time(row.created_at),
         f"{row.policy} {row.k:g}",
         row.value,
-        row.n,
-        _promised(row),
+        f"{row.n} scans" if row.n_groups is None else f"{row.n} scans, {row.n_groups} groups",
+        _rate(row),
         _found(power),
         *figures,
     ]
 
 
-def _promised(row: Threshold) -> str:
+def _rate(row: Threshold) -> str:
     if row.rate is None or row.rate_low is None or row.rate_high is None:
         return "-"
     return f"{row.rate:.2f} ({row.rate_low:.2f}-{row.rate_high:.2f})"

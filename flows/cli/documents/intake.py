@@ -28,7 +28,7 @@ def _drawn(scan: "DrawnScan") -> Document:
 def ingest_document(found: "IngestResult", unmatched: "Sequence[LabelLine]" = ()) -> Document:
     """`mriad ingest`."""
     return {
-        **keys(found, "new known labelled unlabelled"),
+        **keys(found, "new known copies labelled unlabelled warnings"),
         "rejected": rejected_items(found.rejected),
         "unmatched": unmatched_lines(unmatched),
     }
@@ -36,4 +36,5 @@ def ingest_document(found: "IngestResult", unmatched: "Sequence[LabelLine]" = ()
 
 def nothing_ingested_document(unmatched: "Sequence[LabelLine]") -> Document:
     """`mriad ingest` on a folder without files, for which no run is started."""
-    return {**NO_RUN, "labelled": 0, "unlabelled": 0, "unmatched": unmatched_lines(unmatched)}
+    none = dict.fromkeys(("copies", "labelled", "unlabelled"), 0)
+    return {**NO_RUN, **none, "warnings": [], "unmatched": unmatched_lines(unmatched)}

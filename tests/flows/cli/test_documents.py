@@ -125,7 +125,7 @@ POWERS = under(
 WITHOUT_SCORE = "scan_id kind verdict reason detail decided_at path"
 # Nested keys with a dot; those of lists as those of their items.
 KEYS = {
-    "ingest": f"new known labelled unlabelled {ITEM} {LINE}",
+    "ingest": f"new known copies labelled unlabelled warnings {ITEM} {LINE}",
     "train": (
         "model_id threshold_id n_train n_validation n_calibration epochs best_epoch "
         "validation_loss seconds activated why learned warnings n_folds from_model_id "

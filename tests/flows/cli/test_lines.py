@@ -7,6 +7,7 @@ import pytest
 
 from db.entities import Threshold
 from flows.cli import lines
+from flows.ingest import IngestResult
 from flows.train import TrainingResult
 from mriad_model.enums import Policy
 from mriad_model.promotion.power import ImplantScore, power
@@ -84,6 +85,30 @@ def test_train_says_what_the_threshold_promises_and_how_many_scans_calibrate(
     lines.show_train(trained_with(n_folds=3), as_json=False)
     told = capsys.readouterr().out
     assert "cross-fitted on 40 healthy 40 in 3 folds" in told
-    assert "It flags 4.9 % (95 % interval 0.6 % to 13 %) of healthy scans, by 40 of them." in told
+    assert "It flags 4.9 % (95 % interval 0.6 % to 13 %) of healthy scans" in told
+    assert "of healthy scans, by 45 calibration scans in 40 groups." in told
     lines.show_train(trained_with(threshold=replace(DRAWN, rate=None)), as_json=False)
     assert "It flags" not in capsys.readouterr().out  # a threshold of before promises nothing
+
+
+def test_train_warns_of_few_groups_not_of_few_files(capsys: pytest.CaptureFixture[str]) -> None:
+    few = replace(DRAWN, n=45, n_groups=12)
+    lines.show_train(trained_with(threshold=few), as_json=False)
+    assert "drawn from 45 calibration scans in 12 groups. That is too few" in (
+        capsys.readouterr().out
+    )
+    lines.show_train(trained_with(threshold=DRAWN, n_calibration=3), as_json=False)
+    told = capsys.readouterr().out
+    assert "too few" not in told
+    assert "40 more held out, 3 more to calibrate" in told
+    assert "to stop" not in told
+
+
+def test_ingest_says_which_known_files_are_copies(capsys: pytest.CaptureFixture[str]) -> None:
+    found = IngestResult(new=87, known=11, rejected=[], seen=[], copies=11)
+    lines.show_ingest(found, as_json=False)
+    assert "87 new, 11 known (11 with the pixels of another file), 0 files rejected" in (
+        capsys.readouterr().out
+    )
+    lines.show_ingest(replace(found, copies=0), as_json=False)
+    assert "87 new, 11 known, 0 files rejected" in capsys.readouterr().out

@@ -163,3 +163,20 @@ def test_a_montage_needs_pictures_and_a_caption_for_each():
         montage([gray()], columns=2, tile=64, captions=[])
     with pytest.raises(ValueError, match="no pictures"):
         montage([], columns=2, tile=64, captions=[])
+
+
+@pytest.mark.parametrize("width", [64, 96, 128, 157, 219, 256, 512])
+def test_the_colour_bar_has_a_label_at_each_end_whatever_the_width(width):
+    band = footer(width, bytes([255, 0, 0] * 2), "")
+    bar = band[: round(1.5 * text_size(width))]
+    ink = (np.ptp(bar.astype(int), axis=2) == 0) & (bar[..., 0] > captions.PAPER + 40)
+    columns = np.flatnonzero(ink.any(axis=0))
+    coloured = np.flatnonzero((np.ptp(bar.astype(int), axis=2) > 0).any(axis=0))
+    assert columns.min() < coloured.min()
+    assert columns.max() > coloured.max()
+    assert len(coloured) >= width / 5
+
+
+def test_the_footers_height_is_told():
+    for width in (64, 157, 512):
+        assert captions.footer_height(width) == len(footer(width, bytes(768), CAPTION))

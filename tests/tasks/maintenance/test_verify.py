@@ -100,7 +100,8 @@ def test_a_whole_record_comes_out_to_the_last_bit(home: Path) -> None:
     assert (report.calibration.within_tolerance, report.calibration.mismatched) == (0, 0)
     assert report.last_bits == []
     assert [each.what for each in report.not_recomputed] == [
-        "weights, standards and colour limits of models"
+        "weights, standards and colour limits of models",
+        "power of models",
     ]
 
 

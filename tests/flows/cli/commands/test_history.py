@@ -168,4 +168,5 @@ def test_scans_that_have_no_score_are_listed_and_counted_as_not_scorable(
     assert counts["registration_failed"] == 1
     _, out, _ = run(capsys, "show", "inbox/c.png", "--home", home)
     assert "Not scorable: registration failed: fit 0.2" in out
+    assert "Rejected beside it" not in out
     assert "-\t2026-11-02 12:00:00\tnot_scorable\tregistration_failed" in out
