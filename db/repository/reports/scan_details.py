@@ -66,6 +66,11 @@ class ScanDetails:
     unscored: UnscoredScan | None = None  # why it is not scorable, where it has no score for that
 
     @property
+    def why_undecided(self) -> str | None:
+        """Why there is no decision on it, where it is not scorable; None where it may be scored."""
+        return None if self.unscored is None else f"it is not scorable: {self.unscored.why}"
+
+    @property
     def not_scorable(self) -> dict[int, DecisionReason | None]:
         """The models that cannot judge it, each with the reason: their scores say nothing."""
         return {

@@ -46,7 +46,7 @@ ORPHANS = "Files that no row names"
 UNFINISHED = "Runs without an end (running, or killed)"
 OPEN_ARRIVALS = "Folders that arrived and are not yet scored"
 ONE_OR_ALL = "name one scan, or give --all"
-NO_DECISION = "scan {scan} has no decision to verify: score it first"
+NO_DECISION = "scan {scan} has no decision to verify: {why}"
 REPLAYED = (
     "{checked} replayed: {0.identical} identical to the last bit, {0.within_tolerance} within "
     "tolerance, {mismatched} mismatched; {unreadable} not replayed: the source is gone or changed."
@@ -222,7 +222,8 @@ def verify(
         details = details_of(engine, asked.home, scan)
         scan_id = details.scan.id
         if not details.decisions:
-            raise NotInRecord(NO_DECISION.format(scan=scan_id))
+            why = details.why_undecided or "score it first"
+            raise NotInRecord(NO_DECISION.format(scan=scan_id, why=why))
     with flow_context(home, "flows.verify", device=device) as place:
         from flows.verify import verify_decisions
 

@@ -23,8 +23,8 @@ from tasks.reports.review import (
 )
 
 NO_DECISION = (
-    "scan {scan} has no decision to review yet; score it, or label it with: "
-    "mriad ingest PATH --label healthy"
+    "scan {scan} has no decision to review: {why}; a label can be given with: mriad ingest PATH "
+    "--label healthy"
 )
 SCAN = "Scan {scan}: {path}"
 DECISION = "Decision {0.decision_id}: {0.verdict}{why}, score {score}, limit {threshold}"
@@ -72,7 +72,8 @@ def review(
     engine = place.record_to_read()
     details, current = details_of(engine, place.home, scan), current_threshold(engine)
     if not details.decisions:
-        raise NotInRecord(NO_DECISION.format(scan=details.scan.id))
+        why = details.why_undecided or "score it first"
+        raise NotInRecord(NO_DECISION.format(scan=details.scan.id, why=why))
     from tasks.runtime.connections import database  # noqa: PLC0415
 
     engine = database(str(write_context(home).home))

@@ -169,4 +169,8 @@ def test_scans_that_have_no_score_are_listed_and_counted_as_not_scorable(
     _, out, _ = run(capsys, "show", "inbox/c.png", "--home", home)
     assert "Not scorable: registration failed: fit 0.2" in out
     assert "Rejected beside it" not in out
+    for command in (["verify", "inbox/c.png"], ["review", "inbox/c.png", "normal"]):
+        status, _, err = run(capsys, *command, "--home", home)
+        assert status == 1
+        assert "it is not scorable: registration failed: fit 0.2" in err
     assert "-\t2026-11-02 12:00:00\tnot_scorable\tregistration_failed" in out

@@ -114,7 +114,7 @@ def test_what_has_no_decision_cannot_be_reviewed(
     trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert mriad(trained.home, "review", 1, "normal") == 1
-    assert "no decision to review yet" in capsys.readouterr().err
+    assert "no decision to review: score it first" in capsys.readouterr().err
     assert mriad(trained.home, "review", 1, "splendid") == 2
 
 
