@@ -19,18 +19,13 @@ def append_labels(engine: Engine, labels: Sequence[Label]) -> int:
     reviewer who has corrected it since.
     """
     with writing(engine) as connection:
-        return add_labels(connection, labels)
-
-
-def add_labels(connection: Connection, labels: Sequence[Label]) -> int:
-    """The same, in a transaction that is open."""
-    last = _last_words(connection, {label.scan_id for label in labels})
-    rows = []
-    for label in labels:
-        if last.get((label.scan_id, label.source.value)) != label.value.value:
-            last[label.scan_id, label.source.value] = label.value.value
-            rows.append(values_of(label))
-    return append_new(connection, schema.label, rows)
+        last = _last_words(connection, {label.scan_id for label in labels})
+        rows = []
+        for label in labels:
+            if last.get((label.scan_id, label.source.value)) != label.value.value:
+                last[label.scan_id, label.source.value] = label.value.value
+                rows.append(values_of(label))
+        return append_new(connection, schema.label, rows)
 
 
 def last_labels(connection: Connection, scan_ids: Iterable[int]) -> dict[int, Label]:

@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, select
 from db import schema
 from db.engine.connect import reading, writing
 from db.entities import Label, Review
-from db.mapping import insert_new, row_of, rows_of, values_of
-from db.repository.intake.labels import add_labels, last_labels
+from db.mapping import append_new, insert_new, row_of, rows_of, values_of
+from db.repository.intake.labels import last_labels
 from mriad_model.errors import NotInRecord, RecordError
 from mriad_model.plain_text import printable
 
@@ -33,8 +33,8 @@ def append_review(engine: Engine, review: Review, label: Label | None = None) ->
             raise RecordError(
                 f"Decision {review.decision_id} is of scan {decided}, not of scan {review.scan_id}"
             )
-        if label is not None:
-            add_labels(connection, [label])
+        if label is not None:  # also one that repeats another's: either may be withdrawn
+            append_new(connection, schema.label, [values_of(label)])
         return _insert(connection, review)
 
 

@@ -44,9 +44,9 @@ class Reviewed:
         label = value and Label(self.scan_id, value, LabelSource.REVIEWER, who, self.now)
         return append_review(self.hand.engine, said, label or None)
 
-    def withdraws(self, who: str = "bob") -> Review:
+    def withdraws(self, who: str = "bob", *, own: bool = False) -> Review:
         self.now = after(self.now, 1)
-        _, last = withdraw_review(self.hand.engine, self.scan_id, who, "a slip", self.now)
+        _, last = withdraw_review(self.hand.engine, self.scan_id, who, "a slip", self.now, own=own)
         return last
 
     @property
@@ -96,9 +96,27 @@ def test_the_same_word_said_again_after_it_was_withdrawn_labels_again(reviewed: 
     reviewed.withdraws()
     reviewed.says(HEALTHY)
     assert reviewed.holds == ("normal", HEALTHY)
-    reviewed.says(HEALTHY, "bob")  # says the same: the label there is stands for both
+    reviewed.says(HEALTHY, "bob")
     reviewed.withdraws()
     assert reviewed.holds == ("normal", HEALTHY)
+
+
+def test_who_withdraws_ones_own_word_leaves_another_s_of_the_same_value(
+    reviewed: Reviewed,
+) -> None:
+    reviewed.says(ABNORMAL, "ann")
+    reviewed.says(ABNORMAL, "bob")
+    assert reviewed.withdraws("ann", own=True).reviewer == "ann"
+    assert reviewed.holds == ("suspicious", ABNORMAL)
+    assert reviewed.withdraws("bob", own=True).reviewer == "bob"
+    assert reviewed.holds == (None, None)
+
+
+def test_a_word_said_again_after_another_reader_s_is_the_last(reviewed: Reviewed) -> None:
+    reviewed.says(ABNORMAL, "ann")
+    reviewed.says(HEALTHY, "bob")
+    reviewed.says(ABNORMAL, "ann")
+    assert reviewed.holds == ("suspicious", ABNORMAL)
 
 
 def test_a_verdict_that_is_no_label_leaves_the_labels(reviewed: Reviewed) -> None:
