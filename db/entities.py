@@ -1,15 +1,25 @@
 """The rows of the record: one frozen dataclass a table, one field a column.
 
-`db.schema` makes the tables of them: a field's annotation is its column's type, `| None` lets it
-be empty, a StrEnum limits it to the enum's words, and an id such as `ScanId` refers to a row of
-another table. Times are UTC ISO-8601 text. Paths are relative to the home where they lie inside
-it, and escaped (`mriad_model.paths`). `id` is None until the row is written.
+`db.schema` makes the tables of them: an annotation is a column's type, `| None` lets it be empty,
+an id (`db.references`) names another row. Times are UTC ISO-8601; paths: `mriad_model.paths`.
 """
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
+from db.references import (
+    ArrivalId,
+    DatasetId,
+    DecisionId,
+    HeatmapId,
+    ModelId,
+    ReviewId,
+    RunId,
+    ScanId,
+    ScoreId,
+    ThresholdId,
+)
 from mriad_model.enums import (
     DecisionReason,
     HeatmapKind,
@@ -26,24 +36,6 @@ from mriad_model.enums import (
     Verdict,
     WarningKind,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class References:
-    """Marks a column that holds the id of a row of another table, which stays while this does."""
-
-    table: str
-
-
-RunId = Annotated[int, References("run")]
-ScanId = Annotated[int, References("scan")]
-DatasetId = Annotated[int, References("dataset")]
-ModelId = Annotated[int, References("model")]
-ThresholdId = Annotated[int, References("threshold")]
-ScoreId = Annotated[int, References("score")]
-DecisionId = Annotated[int, References("decision")]
-ReviewId = Annotated[int, References("review")]
-ArrivalId = Annotated[int, References("arrival")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +246,19 @@ class Heatmap:
     position: int  # of the slice; 0 for an image
     path: str  # relative to the home
     sha256: str  # of the file
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """An attempt to send a DICOM output to a place: it was taken, or why not."""
+
+    heatmap_id: HeatmapId
+    destination: str  # as in `mriad_model.destinations`
+    delivered: str | None  # sha256 of the file that was taken; None: it was not
+    detail: str  # `taken`, or why not
+    run_id: RunId
     created_at: str
     id: int | None = None
 

@@ -32,7 +32,7 @@ from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
 from db import entities
-from db.entities import References
+from db.references import References
 
 # SQLite's rowid alias must be spelled INTEGER, and STRICT tables know REAL but not DOUBLE.
 WHOLE: Final = BigInteger().with_variant(Integer(), "sqlite")
@@ -121,6 +121,12 @@ activation = _table("activation", entities.Activation)
 score = _table("score", entities.Score, unique=["scan_id", "model_id"], indexes=[["model_id"]])
 slice_score = _table("slice_score", entities.SliceScore, unique=["score_id", "position"])
 heatmap = _table("heatmap", entities.Heatmap, unique=["path"], indexes=[["score_id"]])
+sending = _table(
+    "sending",
+    entities.Sending,
+    unique=["delivered", "destination"],  # of attempts that failed, `delivered` is empty
+    indexes=[["heatmap_id"]],
+)
 finding_limit = _table(
     "finding_limit", entities.FindingLimit, unique=["model_id"], checks={"n": "n > 0"}
 )

@@ -10,6 +10,7 @@ from flows.retrain import retrain_model
 from flows.runtime.context import Context
 from flows.runtime.private_flow import AUTHOR, private_flow, worker_context
 from flows.runtime.retrain_result import options_of
+from flows.runtime.sending import send_decided, sending_options
 from flows.runtime.turns import turn_at
 from flows.score import ScoringResult, report_again, score_found
 from flows.score_pipeline import TASKS_AT_ONCE
@@ -108,6 +109,7 @@ def _score(
         pending=pending,
     )
     end_arrivals(home, run.id, arrived.done)
+    send_decided(place.home, run, sending_options(settings))
     return ArrivalsScored(
         scoring, arrived.folder, len(arrived.done), arrived.waiting, arrived.vanished, pending
     )

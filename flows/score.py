@@ -10,6 +10,7 @@ from db.repository.reports.unscored import unscored_scans
 from db.repository.runs import recorded_by, with_shards
 from flows.ingest import CHUNK_SIZE, ingest_result
 from flows.runtime.private_flow import data, private_flow
+from flows.runtime.sending import send_decided
 from flows.score_pipeline import TASKS_AT_ONCE, ScoringPipeline, score_chunks
 from flows.score_shards import score_in_shards
 from mriad_model.delivery.pending import NO_FOLDERS, PendingFolders
@@ -26,6 +27,7 @@ from tasks.scoring.chunks import chunks_of
 from tasks.scoring.drift import check_drift
 from tasks.scoring.power import check_power
 from tasks.scoring.selection import ActiveModel, find_model, find_undecided
+from tasks.sending.send import SendingOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +62,23 @@ def score_new_scans(
     glob: str = "*",
     chunk_size: int = CHUNK_SIZE,
     shards: int = 1,
+    sending: SendingOptions | None = None,
 ) -> ScoringResult:
-    """Score what is new in a folder. A second run over the same folder adds nothing."""
+    """Score what is new in a folder, and send its DICOM outputs where `sending` says.
+
+    A second run over the same folder adds nothing.
+    """
     place = str(home)
     with recorded_run(
         database(place), "score_new_scans", flow_run.id, device_in_use(device)
     ) as run:
         model = find_model(place)
         found = find_files(place, run.id, folder, glob)
-        return score_found(
+        scoring = score_found(
             home, run, model, found, folder, device, chunk_size, shards=shards, check=True
         )
+        send_decided(home, run, sending)
+        return scoring
 
 
 def score_found(

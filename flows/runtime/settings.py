@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mriad_model.destinations import AE_TITLE, destination_of
 from mriad_model.errors import SettingsError
 from mriad_model.files import make_folder
 
@@ -38,6 +39,23 @@ def _named(path: Path) -> Path:
     if path == Path():
         raise ValueError("an empty path; name a folder")
     return path
+
+
+def _destination(text: str | None) -> str | None:
+    """The address that outputs are sent to, or nothing; ValueError says what is wrong with it."""
+    if not text:
+        return None
+    try:
+        destination_of(text)
+    except SettingsError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+def _ae_title(text: str) -> str:
+    if not AE_TITLE.fullmatch(text):
+        raise ValueError("no AE title: 1 to 16 letters, digits and signs, no blank")
+    return text
 
 
 class Settings(BaseSettings):
@@ -156,6 +174,22 @@ class Settings(BaseSettings):
         description="`true`: the pages show other readers' reviews of a scan only to who has "
         "reviewed it",
     )
+    send_to: Annotated[str | None, AfterValidator(_destination)] = Field(
+        None,
+        description="where DICOM outputs are sent after scoring: `dicom://AETITLE@HOST:PORT` "
+        "(C-STORE) or `https://HOST/PATH` (DICOMweb); without it nowhere",
+    )
+    send_as: Annotated[str, AfterValidator(_ae_title)] = Field(
+        "MRIAD", description="the AE title that mriad sends as"
+    )
+    send_credentials: Annotated[Path | None, AfterValidator(_named)] = Field(
+        None,
+        description="file (0600) with `USER:PASSWORD` or `Bearer TOKEN` for DICOMweb; without it "
+        "`~/.netrc`",
+    )
+    send_days: float = Field(
+        7.0, gt=0, le=3650, description="days after which an output that was not taken is given up"
+    )
     prefect_api_url: str = Field(
         LOCAL_SERVER,
         validation_alias=AliasChoices("MRIAD_PREFECT_API_URL", "PREFECT_API_URL"),
@@ -183,9 +217,10 @@ def read_settings(**given: object) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]).lower().removeprefix("mriad_")
         option = f" (or {_OPTIONS[name]})" if name in _OPTIONS else ""
-        wrong = first["msg"].partition(", unable to parse")[0]
+        wrong = first["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
+        shown = "" if name == "send_to" else f" {first['input']!r}"  # it may hold a password
         raise SettingsError(
-            f"MRIAD_{name.upper()}{option} {first['input']!r}: {wrong[:1].lower()}{wrong[1:]}"
+            f"MRIAD_{name.upper()}{option}{shown}: {wrong[:1].lower()}{wrong[1:]}"
         ) from error
 
 
@@ -316,8 +351,9 @@ def service_environment(home: Path, settings: Settings, api: str, secret: str) -
     }
     if settings.record_url is not None:
         given["MRIAD_DATABASE_URL"] = settings.record_url
-    if settings.watch is not None:
-        given["MRIAD_WATCH"] = os.path.abspath(settings.watch)  # noqa: PTH100 - keep links
+    for name, path in (("WATCH", settings.watch), ("SEND_CREDENTIALS", settings.send_credentials)):
+        if path is not None:
+            given[f"MRIAD_{name}"] = os.path.abspath(path)  # noqa: PTH100 - keep links
     return {
         **_SERVER,
         **os.environ,

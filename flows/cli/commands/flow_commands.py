@@ -252,6 +252,7 @@ def score(
         lines.show_no_files(nothing_scored_document(*ids), as_json=as_json)
         return
     with flow_context(home, "flows.score", device=device) as place:
+        from flows.runtime.sending import sending_options
         from flows.score import score_new_scans
 
         found = score_new_scans(
@@ -261,6 +262,7 @@ def score(
             glob=files,
             chunk_size=place.settings.chunk_size,
             shards=place.settings.shards,
+            sending=sending_options(place.settings),
         )
     lines.show_score(place.home, found, as_json=as_json)
 

@@ -8,7 +8,10 @@ import pytest
 from db.engine import chain, connect
 from tests.support.places import REPOSITORY
 
-NEW_TABLES = {"0005_findings": ("finding_limit", "finding")}  # that steps after the first made
+NEW_TABLES = {
+    "0005_findings": ("finding_limit", "finding"),
+    "0010_sendings": ("sending",),
+}  # that steps after the first made
 STEP = """
 import sqlalchemy as sa
 from alembic import op

@@ -1,0 +1,68 @@
+"""Where DICOM outputs are sent: a DICOM node (C-STORE) or a DICOMweb server (STOW-RS)."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from mriad_model.errors import SettingsError
+
+DICOM_PORT: Final = 104  # DICOM PS3.8, 9.1.1
+AE_TITLE: Final = re.compile(r"[!-\[\]-~]{1,16}")  # DICOM PS3.5, 6.2, AE; without blanks
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+FORMS: Final = "write dicom://AETITLE@HOST:PORT or https://HOST/PATH"
+
+
+@dataclass(frozen=True, slots=True)
+class DicomNode:
+    """An application entity that takes C-STORE."""
+
+    ae_title: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"dicom://{self.ae_title}@{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class DicomWebServer:
+    """The base address of a DICOMweb server: what stands before `/studies`."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+
+Destination = DicomNode | DicomWebServer
+
+
+def destination_of(text: str) -> Destination:
+    """The destination that an address names. Its text, `str(...)`, is the same for the same place.
+
+    Raises:
+        SettingsError: it is no such address, holds a password, or would send names unencrypted.
+    """
+    try:
+        parts = urlsplit(text.strip())
+        port, host = parts.port, parts.hostname
+    except ValueError as error:
+        raise SettingsError(f"no address: {FORMS}") from error
+    if not host or parts.query or parts.fragment:
+        raise SettingsError(f"no address: {FORMS}")
+    if parts.password is not None or (parts.username is not None and parts.scheme != "dicom"):
+        raise SettingsError("an address holds no user or password: name a file with them instead")
+    if parts.scheme == "dicom":
+        title = parts.username or ""
+        if not AE_TITLE.fullmatch(title) or parts.path.strip("/"):
+            raise SettingsError("no address of a DICOM node: write dicom://AETITLE@HOST:PORT")
+        return DicomNode(title, host, port or DICOM_PORT)
+    if parts.scheme == "http" and host not in LOOPBACK:
+        raise SettingsError("http would send patients' names unencrypted: write https")
+    if parts.scheme not in ("http", "https"):
+        raise SettingsError(f"no address: {FORMS}")
+    shown = f"[{host}]" if ":" in host else host
+    where = shown if port is None else f"{shown}:{port}"
+    return DicomWebServer(f"{parts.scheme}://{where}{parts.path.rstrip('/')}")

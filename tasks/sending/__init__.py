@@ -1,0 +1,1 @@
+"""Sending DICOM outputs back to a PACS."""

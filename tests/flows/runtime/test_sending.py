@@ -1,0 +1,88 @@
+"""After scoring: what cannot be sent is said in one line, and the run goes on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.runtime import sending
+from flows.runtime.sending import send_decided, sending_options
+from flows.runtime.settings import read_settings
+from mriad_model.errors import SettingsError
+from tasks.runtime.runs import RecordedRun
+from tasks.sending import dicom_store
+from tasks.sending.outcomes import DestinationUnreachable
+from tasks.sending.send import SendingOptions, send_outputs
+from tests.tasks.sending.conftest import Outputs, home_with_outputs
+
+PACS = SendingOptions("dicom://PACS@127.0.0.1:104")
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Iterator[Outputs]:
+    made = home_with_outputs(tmp_path / "home")
+    made.add()
+    yield made
+    made.kept.engine.dispose()
+
+
+def test_the_settings_say_where_to_and_as_whom(tmp_path: Path) -> None:
+    assert sending_options(read_settings(home=tmp_path)) is None
+    given = read_settings(home=tmp_path, send_to="https://pacs.example.org/x", send_days=2)
+    assert sending_options(given) == SendingOptions(
+        "https://pacs.example.org/x", "MRIAD", None, 2.0
+    )
+    for wrong in ({"send_to": "pacs"}, {"send_as": "two words"}, {"send_days": 0}):
+        with pytest.raises(SettingsError, match="MRIAD_SEND_"):
+            read_settings(home=tmp_path, **wrong)
+    with pytest.raises(SettingsError, match="no user or password") as error:
+        read_settings(home=tmp_path, send_to="https://ann:secret@pacs.example.org")
+    assert "secret" not in str(error.value)
+
+
+def test_a_place_that_answers_the_second_time_gets_all(
+    prefect_server: None, outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Any] = [DestinationUnreachable("it does not answer"), None]
+
+    def store_files(*_: object) -> Iterator[None]:
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+        yield None
+
+    monkeypatch.setattr(dicom_store, "store_files", store_files)
+    soon = send_outputs.with_options(retry_delay_seconds=[0, 0])
+    monkeypatch.setattr(sending, "send_outputs", soon)
+    run = RecordedRun(outputs.kept.hand.run())
+    send_decided(outputs.kept.home, run, PACS)
+    assert run.counts == {"sent": 1, "not_taken": 0}
+    assert answers == []
+
+
+def test_what_cannot_be_sent_is_one_line_and_no_failure(
+    prefect_server: None,
+    outputs: Outputs,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def store_files(*_: object) -> Iterator[None]:
+        raise DestinationUnreachable("it does not answer")
+        yield
+
+    monkeypatch.setattr(dicom_store, "store_files", store_files)
+    monkeypatch.setattr(sending, "send_outputs", send_outputs.with_options(retries=0))
+    run = RecordedRun(outputs.kept.hand.run())
+    send_decided(outputs.kept.home, run, PACS)
+    assert run.counts == {"not_sent": "it does not answer"}
+    said = [line for line in capsys.readouterr().err.splitlines() if "were not sent" in line]
+    assert said == [
+        "mriad: DICOM outputs were not sent, the next run tries again: it does not answer"
+    ]
+
+
+def test_without_an_address_nothing_is_asked(outputs: Outputs) -> None:
+    run = RecordedRun(outputs.kept.hand.run())
+    send_decided(outputs.kept.home, run, None)
+    assert run.counts == {}

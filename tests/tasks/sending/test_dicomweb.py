@@ -1,0 +1,131 @@
+"""STOW-RS: what a request says, and what each answer means."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mriad_model.destinations import DicomWebServer
+from mriad_model.errors import SettingsError
+from tasks.sending.credentials import credentials
+from tasks.sending.dicomweb import store_files
+from tasks.sending.outcomes import DestinationUnreachable
+
+SERVER = DicomWebServer("https://pacs.example.org/dicom-web")
+STORED = {"00081199": {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": ["1.2"]}}]}}
+FAILED = {"00081198": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": [0xA700]}}]}}
+
+
+def answering(
+    *answers: httpx.Response | Exception,
+) -> tuple[httpx.MockTransport, list[httpx.Request]]:
+    waiting, seen = list(answers), []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        found = waiting.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return httpx.MockTransport(answer), seen
+
+
+def test_a_request_holds_the_file_as_it_is() -> None:
+    transport, seen = answering(httpx.Response(200, json=STORED), httpx.Response(200))
+    data = [b"\x00\r\n--DICM", b"second"]
+    assert list(store_files(SERVER, None, data, transport)) == [None, None]
+    first = seen[0]
+    assert (first.method, str(first.url)) == ("POST", f"{SERVER.url}/studies")
+    kind = first.headers["Content-Type"]
+    assert kind.startswith('multipart/related; type="application/dicom"; boundary=')
+    boundary = kind.rpartition("=")[2].encode()
+    part = first.content.removeprefix(b"--" + boundary + b"\r\n")
+    head, _, rest = part.partition(b"\r\n\r\n")
+    assert head == b"Content-Type: application/dicom"
+    assert rest == data[0] + b"\r\n--" + boundary + b"--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (httpx.Response(202, json={**STORED, **FAILED}), "could not store it, reason 0xA700"),
+        (httpx.Response(200, json=FAILED), "could not store it, reason 0xA700"),
+        (httpx.Response(200, json={"00081198": {"vr": "SQ"}, **STORED}), None),
+        (httpx.Response(200, text='<DicomAttribute tag="00081198">'), "could not store it"),
+        (httpx.Response(200, json=[]), None),
+        (httpx.Response(409, json=FAILED), "status 409"),
+        (httpx.Response(415), "status 415"),
+    ],
+)
+def test_an_answer_says_whether_the_file_was_stored(
+    answer: httpx.Response, said: str | None
+) -> None:
+    transport, _ = answering(answer)
+    (outcome,) = store_files(SERVER, None, [b"x"], transport)
+    assert (outcome is None) if said is None else said in str(outcome)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (httpx.ConnectError("refused"), "does not answer"),
+        (httpx.ReadTimeout("late"), "does not answer"),
+        (httpx.Response(401), "lets nobody in"),
+        (httpx.Response(302, headers={"Location": "https://elsewhere.example.org"}), "redirects"),
+        (httpx.Response(503), "cannot answer now"),
+    ],
+)
+def test_where_nothing_can_be_sent_nothing_more_is_tried(
+    answer: httpx.Response | Exception, said: str
+) -> None:
+    transport, seen = answering(answer)
+    with pytest.raises(DestinationUnreachable, match=said):
+        list(store_files(SERVER, None, [b"x", b"y"], transport))
+    assert len(seen) == 1
+
+
+def _kept(folder: Path, text: str, mode: int = 0o600) -> Path:
+    path = folder / "credentials"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [("ann:se:cret\n", "Basic YW5uOnNlOmNyZXQ="), ("Bearer abc.def", "Bearer abc.def")],
+)
+def test_credentials_of_a_file_stand_in_the_header(tmp_path: Path, text: str, header: str) -> None:
+    transport, seen = answering(httpx.Response(200, json=STORED))
+    list(store_files(SERVER, credentials(_kept(tmp_path, text)), [b"x"], transport))
+    assert seen[0].headers["Authorization"] == header
+
+
+def test_netrc_is_for_its_host_alone(tmp_path: Path) -> None:
+    kept = _kept(tmp_path, "machine pacs.example.org login ann password secret\n")
+    other = DicomWebServer("https://other.example.org")
+    for server, signed in ((SERVER, True), (other, False)):
+        transport, seen = answering(httpx.Response(200, json=STORED))
+        list(store_files(server, credentials(None, kept), [b"x"], transport))
+        assert ("Authorization" in seen[0].headers) == signed
+    assert credentials(None, tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "said"),
+    [
+        ("ann:secret", 0o644, "can be read by others"),
+        ("secret", 0o600, "USER:PASSWORD or Bearer TOKEN"),
+        ("ann:secret\nbob:secret", 0o600, "USER:PASSWORD or Bearer TOKEN"),
+        (":secret", 0o600, "USER:PASSWORD or Bearer TOKEN"),
+    ],
+)
+def test_credentials_that_cannot_be_used_are_refused_and_not_shown(
+    tmp_path: Path, text: str, mode: int, said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said) as error:
+        credentials(_kept(tmp_path, text, mode))
+    assert "secret" not in str(error.value)
+    with pytest.raises(SettingsError, match="no such file"):
+        credentials(tmp_path / "none")
