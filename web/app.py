@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -27,6 +28,8 @@ from web.pages.images import pictures, volumes
 from web.rendering import page
 from web.site import Site
 
+NO_ID: Final = "{name}={given!r}: give a whole number from 1 on."
+LONGEST_GIVEN: Final = 40  # characters that are repeated
 STATIC: Final = Path(__file__).with_name("static")
 ROUTERS: Final = tuple(
     each.router
@@ -57,6 +60,7 @@ def create_app(site: Site) -> SignIn:
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_exception_handler(MriadError, _refused)
     app.add_exception_handler(HTTPException, _failed)
+    app.add_exception_handler(RequestValidationError, _misspelt)
     return SignIn(app, site.access)
 
 
@@ -70,6 +74,13 @@ def _failed(request: Request, error: Exception) -> HTMLResponse:
     assert isinstance(error, HTTPException)
     text = "There is no such page." if error.status_code == 404 else str(error.detail)
     return _plain_page(request, text, error.status_code)
+
+
+def _misspelt(request: Request, error: Exception) -> HTMLResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    text = NO_ID.format(name=first["loc"][-1], given=str(first.get("input"))[:LONGEST_GIVEN])
+    return _plain_page(request, text, 404 if first["loc"][0] == "path" else 400)
 
 
 def _plain_page(request: Request, text: str, status: int) -> HTMLResponse:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import HTTPException, Query, Request
 from fastapi import Path as InAddress
+from pydantic import BeforeValidator, Field
 from sqlalchemy import Engine
 
 from mriad_model.plain_text import printable
@@ -17,7 +18,11 @@ from web.worklist.decision_index import DecisionIndex
 
 LARGEST_ID: Final = 2**63 - 1  # what a database takes
 RowId = Annotated[int, InAddress(ge=1, le=LARGEST_ID)]
-MaybeId = Annotated[int | None, Query(ge=1, le=LARGEST_ID)]
+MaybeId = Annotated[
+    Annotated[int, Field(ge=1, le=LARGEST_ID)] | None,
+    BeforeValidator(lambda given: given if given is None or str(given).strip() else None),
+    Query(),
+]  # a form sends a field that is left blank, too
 MOST_FORM_BYTES: Final = 64 * 2**10
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # none is written in a text
 NOT_OURS: Final = "The form is not of this session; load its page again."

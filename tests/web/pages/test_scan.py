@@ -97,9 +97,9 @@ def test_what_is_not_there_is_said(pages: Pages, number: str) -> None:
         f"/views/{number}/1.json",
         f"/views/1/1/axial/{number}/map.jpg",
     ):
-        assert pages.get(address).status_code in (404, 422), address
+        assert pages.get(address).status_code == 404, address
     for address in ("/runs?before=", "/rejections?before=", "/?run=", "/?page="):
-        assert pages.get(address + number).status_code in (200, 400, 422), address
+        assert pages.get(address + number).status_code in (200, 400), address
 
 
 def test_a_scan_without_a_decision_has_a_page(pages: Pages) -> None:
