@@ -88,6 +88,7 @@ def run_fold(
     table = _Table(plan, at, parts, data.groups, by_group=recipe.calibrate_by_group)
     found, detectors = _scored(model, data, table, recipe)
     rows = _rows(data, table, [each.score for each in found], detectors)
+    verdicts = _verdicts(table, found, recipe, astray)
     pictures: tuple[Picture, ...] = ()
     extremes: tuple[Picture, ...] = ()
     if paint is not None:
@@ -108,10 +109,12 @@ def run_fold(
         epochs=tuple(epochs),
         pictures=pictures,
         seconds=time.perf_counter() - started,
-        lesions=_lesions(data, table, found, model, recipe, rows[0].scores.threshold_value),
+        lesions=_lesions(
+            data, table, found, model, recipe, (rows[0].scores.threshold_value, verdicts)
+        ),
         strata=_strata(data, table),
         extremes=extremes,
-        verdicts=_verdicts(table, found, recipe, astray),
+        verdicts=verdicts,
         n_patients=data.n_patients,
         promised=table.promised([each.score for each in found]),
     )
@@ -283,11 +286,13 @@ def _lesions(
     scored: Sequence[ScanScores],
     model: FittedModel,
     recipe: Recipe,
-    threshold: float,
+    decided: tuple[float, Mapping[int, str]],
 ) -> FoldLesions | None:
+    """Maps and findings beside masks, by the threshold and the verdicts, where there are masks."""
     if table.plan.protocol is EvaluationProtocol.SEED:
         return None  # a map of what it was trained on
     parts = table.parts
+    threshold, verdicts = decided
     by_item = dict(zip(table.items, scored, strict=True))
 
     def limits() -> FindingLimits:
@@ -303,6 +308,7 @@ def _lesions(
         (parts.test, parts.abnormal, parts.decided),
         threshold,
         limits,
+        {i for i, verdict in verdicts.items() if verdict == Verdict.NOT_SCORABLE.value},
     )
 
 

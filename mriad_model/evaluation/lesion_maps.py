@@ -9,6 +9,7 @@ lesions. A false finding touches no lesion.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +89,7 @@ def measure_lesions(
     parts: tuple[Sequence[int], Sequence[int], Sequence[int]],
     threshold: float,
     limits: Callable[[], FindingLimits],
+    not_scorable: AbstractSet[int] = frozenset(),
 ) -> FoldLesions | None:
     """Measure one fold, or None where no scan that it tests has a mask.
 
@@ -99,6 +101,7 @@ def measure_lesions(
             the fold decides.
         threshold: of the score.
         limits: draws the limits of findings, of calibration scans.
+        not_scorable: positions of scans that the fold does not judge.
     """
     test, abnormal, decided = parts
     masks = {i: mask for i in abnormal if (mask := data.lesion(i)) is not None and mask.any()}
@@ -107,6 +110,8 @@ def measure_lesions(
     within = limits()
 
     def found(item: int) -> tuple[MapPart, ...]:
+        if item in not_scorable:
+            return ()  # no output tells findings of it
         scan = data.scans[item]
         return map_parts(dense_map(scan, scored[item]), voxel_size(scan, scored[item]), within)
 

@@ -129,6 +129,8 @@ def summarise(results: Sequence[FoldResult], resamples: int = RESAMPLES) -> Eval
         for row in result.rows:
             of_row.setdefault((row.name, row.kind), []).append(row.scores)
     model = of_row[MODEL_ROW, RowKind.MODEL]
+    # What is said of unseen scans is left out where there are none.
+    unseen = [] if first.protocol is EvaluationProtocol.SEED else ordered
     return EvaluationReport(
         protocol=first.protocol,
         recipe=first.recipe,
@@ -147,9 +149,11 @@ def summarise(results: Sequence[FoldResult], resamples: int = RESAMPLES) -> Eval
         lesions=lesion_metrics([result.lesions for result in ordered], model),
         strata=_strata(ordered, model),
         extremes=tuple(picture for result in ordered for picture in result.extremes),
-        verdicts=verdict_shares([result.verdicts for result in ordered], model, resamples),
+        verdicts=verdict_shares(
+            [each.verdicts for each in unseen], model if unseen else [], resamples
+        ),
         n_patients=first.n_patients,
-        promised=promised_rate([result.promised for result in ordered]),
+        promised=promised_rate([result.promised for result in unseen]),
     )
 
 

@@ -94,7 +94,13 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
     scans = scans_by_id(engine, [row.scan_id for row in [*flagged, *unsure]])
     rejections = rejections_of(engine, run_ids)
     unscored = [each for each in unscored_scans(engine) if each.decided_at >= since]
-    items = with_unscored(series_named(home, [as_listed(each) for each in rejections]), unscored)
+    items = [
+        each
+        for each in with_unscored(
+            series_named(home, [as_listed(each) for each in rejections]), unscored
+        )
+        if each.of_scan or each.reason not in NOT_SCORABLE  # else it has been decided since
+    ]
     split = split_rejections(items)
     warnings = warnings_records.warnings(engine, since)
     model, threshold = threshold_lines(home, active) if active is not None else (None, None)

@@ -99,6 +99,10 @@ def test_a_fold_counts_what_is_found_and_what_is_false() -> None:
     assert first.dice == pytest.approx(1.0, abs=0.25)
     assert second.dice == 0.0
     assert dict(found.sizes)[8] == pytest.approx(100 * 36 / (20 * 24))
+    unseen = measure_lesions(data, scored, Plane.AXIAL, parts, 4.5, lambda: LIMITS, {2, 8})
+    assert unseen is not None  # no output tells findings of what is not scorable
+    assert [each.false_at_one_false for each in unseen.healthy] == [0, 0]
+    assert (unseen.abnormal[0].found_at_one_false, unseen.abnormal[0].dice) == (False, 0.0)
     result = replace(heldout_folds()[0], lesions=found)
     assert FoldResult.from_json(result.to_json()) == result
 

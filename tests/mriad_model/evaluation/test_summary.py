@@ -23,7 +23,11 @@ def test_every_output_of_the_seed_protocol_says_memorisation() -> None:
     report = summarise(all_folds(data_of(), plan), resamples=20)
     assert report.memorisation
     assert report.note == MEMORISATION
+    # Nothing is said of unseen scans: there are none.
+    assert (report.verdicts, report.promised) == ({}, None)
     honest = summarise(heldout_folds(), resamples=20)
+    assert honest.verdicts
+    assert honest.promised is not None
     assert (honest.memorisation, honest.note) == (False, None)
 
 
