@@ -10,7 +10,7 @@ from tests.support.places import REPOSITORY
 
 NEW_TABLES = {
     "0005_findings": ("finding_limit", "finding"),
-    "0010_sendings": ("sending",),
+    "0011_sendings": ("sending",),
 }  # that steps after the first made
 STEP = """
 import sqlalchemy as sa

@@ -5,8 +5,8 @@ from alembic import op
 
 from db.engine.append_only import number_rows, refuse_changes
 
-revision = "r0010"
-down_revision = "r0009"
+revision = "r0011"
+down_revision = "r0010"
 
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 LETTERS = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
