@@ -105,7 +105,7 @@ def _document(site: Site, scan_id: int, onward: str, reader: str | None) -> dict
     held = standing_reviews(site.engine, scan_id)
     label = standing_label(site.engine, scan_id)
     if not is_open_to(reader, (each.reviewer for each in held)):
-        held, label = [], None
+        held, label = [], standing_label(site.engine, scan_id, imported=True)
     last = withdrawable(reader, held)
     return {
         "scan_id": scan_id,

@@ -91,7 +91,8 @@ def trends(request: Request, days: str = str(DEFAULT_DAYS)) -> HTMLResponse:
     since = _first_day(site.index, n_days)
     told = warnings(site.engine, since=since)
     with site.index.lock:
-        said = site.index.reviews.columns(site.reader_of(request)).verdicts
+        reader, reviews = site.reader_of(request), site.index.reviews
+        said = reviews.columns().verdicts if reader is None else reviews.own_verdicts(reader)
         lines = _lines(site.index, n_days, said, _told_of_scanners(told))
         confirmed = _confirmed(site.index, said)
         read = _read_by_several(site.index)

@@ -77,6 +77,15 @@ class ReviewIndex:
             self._columns[reader] = made
         return self._columns[reader]
 
+    def own_verdicts(self, reader: str) -> NDArray[np.int8]:
+        """Place in VERDICTS of one reader's last review, by scan id; NOT_REVIEWED for none."""
+        found = np.full(self._size, NOT_REVIEWED, np.int8)
+        for scan_id, said in self._said.items():
+            for reviewer, verdict, _ in said:
+                if reviewer == reader:
+                    found[scan_id] = verdict
+        return found
+
     def all_said(self) -> Iterable[tuple[int, tuple[Said, ...]]]:
         """Scan ids and what holds of each, oldest first."""
         return self._said.items()

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from db.entities import Label, Review
 from db.repository.reports.worklist import ListedDecision, listed_decisions
-from mriad_model.enums import HeatmapKind, LabelSource, Verdict
+from mriad_model.enums import HeatmapKind, Verdict
 from web.worklist.review_index import is_open_to, withdrawable
 
 COLUMNS: Final = (
@@ -56,10 +56,8 @@ class Row:
 
     @property
     def label(self) -> Label | None:
-        """The last label that holds, where it is shown."""
-        found = self.listed.label
-        hidden = found is not None and found.source is LabelSource.REVIEWER and not self.is_open
-        return None if hidden else found
+        """The last label that holds, of those that are shown."""
+        return self.listed.label if self.is_open else self.listed.imported
 
     @property
     def decision(self) -> Any:

@@ -28,14 +28,17 @@ def append_labels(engine: Engine, labels: Sequence[Label]) -> int:
         return append_new(connection, schema.label, rows)
 
 
-def last_labels(connection: Connection, scan_ids: Iterable[int]) -> dict[int, Label]:
-    """Scan id -> the last label that holds; a scan without one is left out."""
+def last_labels(
+    connection: Connection, scan_ids: Iterable[int], *, imported: bool = False
+) -> dict[int, Label]:
+    """Scan id -> the last label that holds, or that was `imported`; a scan without is left out."""
     table = schema.label
+    which = table.c.source != LabelSource.REVIEWER.value if imported else label_holds()
     found: dict[int, Label] = {}
     for piece in pieces(scan_ids):
         newest = (
             select(func.max(table.c.id))
-            .where(table.c.scan_id.in_(piece), label_holds())
+            .where(table.c.scan_id.in_(piece), which)
             .group_by(table.c.scan_id)
         )
         for row in connection.execute(select(table).where(table.c.id.in_(newest))).mappings():

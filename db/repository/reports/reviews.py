@@ -86,10 +86,10 @@ def standing_reviews(engine: Engine, scan_id: int | None = None) -> list[Review]
     return _reviews(engine, scan_id, holds())
 
 
-def standing_label(engine: Engine, scan_id: int) -> Label | None:
-    """The last label of a scan that holds."""
+def standing_label(engine: Engine, scan_id: int, *, imported: bool = False) -> Label | None:
+    """The last label of a scan that holds, or the last that was `imported`."""
     with reading(engine) as connection:
-        return last_labels(connection, [scan_id]).get(scan_id)
+        return last_labels(connection, [scan_id], imported=imported).get(scan_id)
 
 
 def holds() -> ColumnElement[bool]:

@@ -66,6 +66,7 @@ class ListedDecision:
     picture: Heatmap | None  # the first map that was drawn
     reviews: tuple[Review, ...]  # of the scan, that hold, oldest first
     label: Label | None  # the last that holds
+    imported: Label | None  # the last that no reviewer gave
 
 
 def marks(engine: Engine) -> Marks:
@@ -176,6 +177,7 @@ def listed_decisions(engine: Engine, decision_ids: Sequence[int]) -> list[Listed
                 standing.setdefault(each.scan_id, []).append(each)
         maps = rows_by_key(connection, Heatmap, heatmap.c.score_id, scores.values(), heatmap.c.id)
         labels = last_labels(connection, scan_ids)
+        imported = last_labels(connection, scan_ids, imported=True)
     return [
         ListedDecision(
             decision=row,
@@ -184,6 +186,7 @@ def listed_decisions(engine: Engine, decision_ids: Sequence[int]) -> list[Listed
             picture=next(iter(maps.get(scores[row.decision_id], ())), None),
             reviews=tuple(standing.get(row.scan_id, ())),
             label=labels.get(row.scan_id),
+            imported=imported.get(row.scan_id),
         )
         for row in rows
     ]

@@ -6,6 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from db.repository.reports.reviews import standing_reviews
+from mriad_model.enums import LabelSource, LabelValue
 from tests.web.conftest import ORIGIN, SECRET, Pages
 from web.access import sign_in_token
 from web.app import create_app
@@ -57,6 +58,33 @@ def test_neither_reader_sees_the_other_before_a_word_of_ones_own(
     assert "Ann" in text
     assert bob.listed("?reviewed=any&tag=cyst") == [scan_id]
     assert "Bob" in ann.get(f"/scan/{scan_id}").text
+
+
+def test_an_imported_label_is_listed_whether_or_not_another_reader_labelled(
+    blind: tuple[Pages, Pages],
+) -> None:
+    ann, bob = blind
+    scan_id = ann.picture("a.png", 0.9)
+    ann.hand.label(scan_id, LabelValue.HEALTHY, LabelSource.FOLDER)
+
+    def labels() -> list[str | None]:
+        scans = bob.get("/worklist.json?reviewed=any").json()["scans"]
+        return [each["label"] for each in scans]
+
+    assert labels() == ["healthy"]
+    ann.review(scan_id, "abnormal")
+    assert labels() == ["healthy"]
+    bob.review(scan_id, "normal")
+    assert labels() == ["abnormal"]
+
+
+def test_trends_of_a_blind_reader_count_ones_own_verdicts(blind: tuple[Pages, Pages]) -> None:
+    ann, bob = blind
+    scan_id = ann.picture("a.png", 0.9)
+    bob.review(scan_id, "suspicious")
+    ann.review(scan_id, "normal")
+    assert "<b>1 of 1</b> suspicious scans that you have" in bob.get("/trends").text
+    assert "<b>0 of 1</b> suspicious scans that you have" in ann.get("/trends").text
 
 
 def test_a_blind_reader_withdraws_ones_own_review_alone(blind: tuple[Pages, Pages]) -> None:
