@@ -108,7 +108,7 @@ rejection = _table(
     "rejection",
     entities.Rejection,
     unique=["path", "size", "mtime_ns", "ctime_ns", "reason"],
-    indexes=[["run_id"]],
+    indexes=[["run_id"], ["reason"]],
 )
 label = _table("label", entities.Label, indexes=[["scan_id"]])
 dataset = _table("dataset", entities.Dataset, unique=["sha256"])

@@ -81,8 +81,15 @@ class Home:
         return self._view(View.SCAN, since)
 
     def worklist(self) -> "DataFrame":
-        """What waits for a reader: the columns of the view `v_worklist`."""
+        """What waits for a reader: the columns of the view `v_worklist`.
+
+        Scans without a score are in `unscored()`.
+        """
         return self._view(View.WORKLIST, None)
+
+    def unscored(self, since: str | None = None) -> "DataFrame":
+        """Scans that are not scorable, without a score: the columns of the view `v_unscored`."""
+        return self._view(View.UNSCORED, since)
 
     def daily(self, since: str | None = None) -> "DataFrame":
         """Scans by day and scanner: the columns of the view `v_daily`."""

@@ -36,7 +36,8 @@ def test_decisions_and_scans_are_data_frames(kept: KeptHome) -> None:
     assert frame["score"].isna().tolist() == [False, False, False, True, False]
     assert frame["p_value"].iloc[0] == 0.25
     assert len(home.decisions(since="2026-11-02")) == 0
-    assert len(home.worklist()) == 4
+    assert len(home.worklist()) == 5
+    assert len(home.unscored()) == 0
     assert home.daily()["scans"].sum() == 5
     assert len(home.daily(since="2026-11-01")) == 2  # of a scanner that is named, and of none
     scans = home.scans()

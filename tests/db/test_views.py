@@ -19,6 +19,7 @@ from db.repository.intake.scans import register_scans
 from db.repository.reports.history import decisions
 from db.repository.reports.history_query import HistoryQuery
 from db.repository.reports.reviews import append_review, withdraw_review
+from db.repository.reports.unscored import unscored_scans
 from db.repository.scoring.decisions import HeatmapFile, ScoredScan, append_scored
 from db.repository.training.models import activate
 from mriad_model.enums import (
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from tests.support.record.hand import Hand
 
 PATIENT = "00112233445566778899aabbccddeeff"
-VIEWS = ("v_scan", "v_decision", "v_worklist", "v_daily")
+VIEWS = ("v_scan", "v_decision", "v_worklist", "v_unscored", "v_daily")
 QUERIES = re.findall(
     r"\n([^\n]+):\n\n```sql\n(.*?)```", (REPOSITORY / "docs/queries.md").read_text(), re.DOTALL
 )
@@ -81,11 +82,17 @@ def row(scan_id: int, score: float, verdict: Verdict, **more: Any) -> ScoredScan
     return ScoredScan(scan_id, score, (score,), more.pop("maps", ()), verdict, 0.25, **more)
 
 
+def failure(hand: "Hand", name: str, reason: RejectionReason, day: int) -> Rejection:
+    path, run = f"inbox/{name}", hand.run()
+    return Rejection(path, 10, 20, None, reason, "fit 0.2", run, at(day), ctime_ns=40)
+
+
 @pytest.fixture
 def filled(hand: "Hand") -> "Hand":
     """Scans a to d, decided by a first threshold and, but for b, by the active one.
 
     a is suspicious by both; b by the first alone; c is not scorable; d turned from normal.
+    Registration failed of b and c; taught was cut off, and has no decision.
     """
     model_id, first = hand.ready()
     shot = [
@@ -111,7 +118,13 @@ def filled(hand: "Hand") -> "Hand":
     ]
     append_scored(hand.engine, model_id, active, new, hand.run(), at(2))
     rejected = Rejection("x", 1, 2, None, RejectionReason.EMPTY, "", hand.run(), at(1), ctime_ns=3)
-    append_rejections(hand.engine, [rejected])
+    failed = [
+        failure(hand, "b.png", RejectionReason.UNREGISTERED, 2),  # decided by the first threshold
+        failure(hand, "c.png", RejectionReason.UNREGISTERED, 3),  # and by the active one
+        failure(hand, "taught.png", RejectionReason.INCOMPLETE, 2),
+        failure(hand, "calibrates.png", RejectionReason.GAP, 3),  # of reading
+    ]
+    append_rejections(hand.engine, [rejected, *failed])
     return hand
 
 
@@ -153,17 +166,35 @@ def test_the_worklist_is_of_standing_decisions_that_nobody_reviewed(filled: "Han
     assert [each["path"] for each in ask(filled, waiting)] == [
         "inbox/a.png",
         "inbox/b.png",
+        "inbox/c.png",
         "in/d/",
     ]
     scan_id = review(filled, "a.png")
-    assert [each["path"] for each in ask(filled, waiting)] == ["inbox/b.png", "in/d/"]
+    assert [each["path"] for each in ask(filled, waiting)] == [
+        "inbox/b.png",
+        "inbox/c.png",
+        "in/d/",
+    ]
     withdraw_review(filled.engine, scan_id, "Ann", "", at(4))
-    assert len(ask(filled, waiting)) == 3
+    assert len(ask(filled, waiting)) == 4
+
+
+def test_scans_without_a_score_are_those_of_the_pages(filled: "Hand") -> None:
+    seen = ask(filled, "SELECT * FROM v_unscored ORDER BY rejection_id DESC")
+    lines = unscored_scans(filled.engine)
+    assert [
+        (view["scan_id"], view["reason"], view["verdict"], view["detail"], view["decided_at"])
+        for view in seen
+    ] == [(each.scan_id, each.reason, each.verdict, each.detail, each.decided_at) for each in lines]
+    assert [(view["path"], view["reason"], view["day"]) for view in seen] == [
+        ("inbox/taught.png", "incomplete", "2026-11-02"),
+        ("inbox/b.png", "registration_failed", "2026-11-02"),
+    ]
 
 
 def test_a_scan_counts_once_a_day_and_by_its_first_verdict(filled: "Hand") -> None:
     review(filled, "a.png")
-    assert ask(filled, "SELECT * FROM v_daily ORDER BY scans") == [
+    assert ask(filled, "SELECT * FROM v_daily ORDER BY day") == [
         {
             "day": "2026-11-01",
             "scanner": "GE",
@@ -173,7 +204,18 @@ def test_a_scan_counts_once_a_day_and_by_its_first_verdict(filled: "Hand") -> No
             "not_scorable": 1,
             "normal": 1,
             "reviewed": 1,
-        }
+        },
+        # No decision was made of it.
+        {
+            "day": "2026-11-02",
+            "scanner": None,
+            "scans": 1,
+            "suspicious": 0,
+            "uncertain": 0,
+            "not_scorable": 1,
+            "normal": 0,
+            "reviewed": 0,
+        },
     ]
 
 

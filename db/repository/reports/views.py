@@ -19,6 +19,7 @@ class View(StrEnum):
     SCAN = "v_scan"
     DECISION = "v_decision"
     WORKLIST = "v_worklist"
+    UNSCORED = "v_unscored"
     DAILY = "v_daily"
 
 
@@ -27,12 +28,14 @@ ORDER = {
     View.SCAN: ("scan_id",),
     View.DECISION: ("decision_id",),
     View.WORKLIST: ("decision_id",),
+    View.UNSCORED: ("rejection_id", "scan_id"),
     View.DAILY: ("day", "scanner"),
 }
 MOMENT = {
     View.SCAN: "registered_at",
     View.DECISION: "decided_at",
     View.WORKLIST: "decided_at",
+    View.UNSCORED: "decided_at",
     View.DAILY: "day",
 }
 
