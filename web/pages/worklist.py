@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 from sqlalchemy import Engine
 
-from db.repository.reports.unscored import unscored_scans
+from db.repository.reports.unscored import n_unscored, unscored_scans
 from mriad_model.enums import NOTICE
 from mriad_model.plain_text import as_csv_cell
 from web.rendering import page
@@ -45,7 +45,8 @@ def worklist(request: Request) -> HTMLResponse:
         plain=WorklistQuery(),
         flagged=FLAGGED,
         blind=site.blind,
-        unscored=unscored_scans(site.engine),
+        unscored=unscored_scans(site.engine, limit=PAGE_SIZE),
+        n_unscored=n_unscored(site.engine),
     )
 
 

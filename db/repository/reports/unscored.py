@@ -11,13 +11,30 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Subquery,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from db import schema
 from db.engine.connect import reading
-from db.mapping import select_in
+from db.mapping import pieces, select_in
 from db.repository.intake.scans import scan_id_of
-from db.repository.reports.history_query import CountBy, CountRow, HistoryQuery, scanners_named
+from db.repository.reports.history_query import (
+    CountBy,
+    CountRow,
+    HistoryQuery,
+    HistorySort,
+    scanners_named,
+)
 from db.timestamps import since, until
 from mriad_model.enums import DecisionReason, RejectionReason, ScanKind, Verdict
 
@@ -63,29 +80,50 @@ class UnscoredScan:
         return folder + slash if slash and self.n_files > 1 else self.path
 
 
-def unscored_scans(engine: Engine, scan_ids: Iterable[int] | None = None) -> list[UnscoredScan]:
+def unscored_scans(
+    engine: Engine, scan_ids: Iterable[int] | None = None, limit: int | None = None
+) -> list[UnscoredScan]:
     """Of these scans, or of all, those that are not scorable, without a score; newest first.
 
-    One that the active threshold has decided is none of them.
+    One that the active threshold has decided is none of them. At most `limit` of all.
     """
     with reading(engine) as connection:
-        query = _unscored()
         if scan_ids is None:
-            return _newest(connection.execute(query))
-        wanted = dict.fromkeys(scan_ids)
-        return _newest(select_in(connection, query, schema.sighting.c.scan_id, wanted))
+            return _lines(connection.execute(_told(_last()).limit(limit)))
+        of_scan = schema.sighting.c.scan_id
+        found = [
+            row
+            for piece in pieces(dict.fromkeys(scan_ids))
+            for row in connection.execute(_told(_last(of_scan.in_(piece))))
+        ]
+        return _lines(sorted(found, key=lambda row: (-row.rejection_id, row.scan_id)))
+
+
+def n_unscored(engine: Engine) -> int:
+    """How many scans there are of those."""
+    with reading(engine) as connection:
+        return connection.execute(_counted(_last())).scalar_one()
 
 
 def unscored_admitted(engine: Engine, query: HistoryQuery) -> list[UnscoredScan]:
-    """Those that a query of the history admits, newest first: none by score, model or review."""
-    if query.verdict not in (None, Verdict.NOT_SCORABLE):
-        return []
-    asked = (query.model_id, query.threshold_id, query.min_score, query.max_p, query.reviewer)
-    if any(each is not None for each in asked) or query.tags:
+    """Those that a query of the history admits, up to its limit: none by score, model or review.
+
+    The oldest first where the query asks for that, else the newest.
+    """
+    if _asks_for_decisions(query):
         return []
     with reading(engine) as connection:
-        found = _unscored().where(*_admitting(connection, query))
-        return _newest(connection.execute(found))
+        last = _last(*_admitting(connection, query))
+        told = _told(last, oldest_first=query.sort is HistorySort.OLDEST)
+        return _lines(connection.execute(told.limit(query.limit)))
+
+
+def count_unscored_admitted(engine: Engine, query: HistoryQuery) -> int:
+    """How many of those a query admits, whatever its limit."""
+    if _asks_for_decisions(query):
+        return 0
+    with reading(engine) as connection:
+        return connection.execute(_counted(_last(*_admitting(connection, query)))).scalar_one()
 
 
 def count_unscored(engine: Engine, run_ids: Sequence[int]) -> dict[int, int]:
@@ -153,7 +191,18 @@ def _by_scoring() -> ColumnElement[bool]:
     )
 
 
-def _unscored() -> Select[Any]:
+def _asks_for_decisions(query: HistoryQuery) -> bool:
+    """Whether only decisions can be what a query asks for."""
+    asked = (query.model_id, query.threshold_id, query.min_score, query.max_p, query.reviewer)
+    return (
+        query.verdict not in (None, Verdict.NOT_SCORABLE)
+        or any(each is not None for each in asked)
+        or bool(query.tags)
+    )
+
+
+def _last(*where: ColumnElement[bool]) -> Subquery:
+    """(scan, its last rejection by scoring), of scans that the active threshold has not decided."""
     rejection, seen, scan, decision, activation = (
         schema.rejection,
         schema.sighting,
@@ -171,8 +220,26 @@ def _unscored() -> Select[Any]:
         .correlate(seen)
     )
     return (
+        select(seen.c.scan_id, func.max(rejection.c.id).label("rejection_id"))
+        .select_from(rejection)
+        .join(seen, _of_scan())
+        .join(scan, scan.c.id == seen.c.scan_id)
+        .where(_by_scoring(), ~decided, *where)
+        .group_by(seen.c.scan_id)
+        .subquery("last")
+    )
+
+
+def _counted(last: Subquery) -> Select[tuple[int]]:
+    return select(func.count()).select_from(last)
+
+
+def _told(last: Subquery, *, oldest_first: bool = False) -> Select[Any]:
+    rejection, scan, key = schema.rejection, schema.scan, last.c.rejection_id
+    return (
         select(
-            seen.c.scan_id,
+            last.c.scan_id,
+            key,
             rejection.c.path,
             scan.c.geometry,
             scan.c.kind,
@@ -180,31 +247,28 @@ def _unscored() -> Select[Any]:
             rejection.c.reason,
             rejection.c.detail,
             rejection.c.created_at,
-            rejection.c.id,
         )
-        .select_from(rejection)
-        .join(seen, _of_scan())
-        .join(scan, scan.c.id == seen.c.scan_id)
-        .where(_by_scoring(), ~decided)
+        .select_from(last)
+        .join(rejection, rejection.c.id == key)
+        .join(scan, scan.c.id == last.c.scan_id)
+        .order_by(key if oldest_first else key.desc(), last.c.scan_id)
     )
 
 
-def _newest(rows: Iterable[Any]) -> list[UnscoredScan]:
-    """One line a scan, of its last rejection."""
-    lines: dict[int, UnscoredScan] = {}
-    for row in sorted(rows, key=lambda each: -each.id):
-        if row.scan_id not in lines:
-            lines[row.scan_id] = UnscoredScan(
-                row.scan_id,
-                row.path,
-                json.loads(row.geometry).get("files", 1),
-                ScanKind(row.kind),
-                row.scanner,
-                RejectionReason(row.reason),
-                row.detail,
-                row.created_at,
-            )
-    return list(lines.values())
+def _lines(rows: Iterable[Any]) -> list[UnscoredScan]:
+    return [
+        UnscoredScan(
+            row.scan_id,
+            row.path,
+            json.loads(row.geometry).get("files", 1),
+            ScanKind(row.kind),
+            row.scanner,
+            RejectionReason(row.reason),
+            row.detail,
+            row.created_at,
+        )
+        for row in rows
+    ]
 
 
 def _admitting(connection: Connection, query: HistoryQuery) -> list[ColumnElement[bool]]:

@@ -1,17 +1,22 @@
 """Scans that are not scorable and have no score."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
-from db.engine.connect import open_record
+from db.engine.connect import open_record, reading
 from db.entities import Rejection, Scan, Sighting
 from db.repository.intake.rejections import append_rejections
 from db.repository.intake.scans import register_scans
-from db.repository.reports.history_query import CountBy, CountRow, HistoryQuery
+from db.repository.reports.history_query import CountBy, CountRow, HistoryQuery, HistorySort
 from db.repository.reports.unscored import (
     count_unscored,
+    count_unscored_admitted,
     counted_with,
+    n_unscored,
     unscored_admitted,
     unscored_scans,
 )
@@ -159,6 +164,36 @@ def test_the_history_admits_them_as_not_scorable(hand: Hand, query: HistoryQuery
     reject(hand, "a")
     reject(hand, "b")
     assert len(unscored_admitted(hand.engine, query)) == n
+    assert len(unscored_admitted(hand.engine, replace(query, limit=1))) == min(n, 1)
+    assert count_unscored_admitted(hand.engine, replace(query, limit=1)) == n
+
+
+def test_of_many_no_more_than_asked_for_are_taken_the_newest_first(hand: Hand) -> None:
+    first, second = series(hand, "a"), series(hand, "b")
+    reject(hand, "b")
+    reject(hand, "a", moment=LAST)
+    assert [each.scan_id for each in unscored_scans(hand.engine, limit=1)] == [first]
+    oldest = HistoryQuery(sort=HistorySort.OLDEST, limit=1)
+    assert [each.scan_id for each in unscored_admitted(hand.engine, oldest)] == [second]
+    assert n_unscored(hand.engine) == 2
+
+
+def test_few_rejections_are_found_without_walking_all_sightings(hand: Hand) -> None:
+    asked: list[tuple[str, Any]] = []
+    event.listen(
+        hand.engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3]))
+    )
+    unscored_scans(hand.engine, limit=50)
+    n_unscored(hand.engine)
+    plans = []
+    with reading(hand.engine) as connection:
+        for statement, given in [each for each in asked if "rejection" in each[0]]:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
+            plans.append([row[3] for row in plan])
+    assert len(plans) == 2
+    for plan in plans:
+        assert any("ix_rejection_reason" in step for step in plan)
+        assert not [step for step in plan if step.startswith(("SCAN sighting", "SCAN rejection"))]
 
 
 def test_they_are_counted_among_decisions(hand: Hand) -> None:
