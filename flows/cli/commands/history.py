@@ -1,6 +1,6 @@
 """`mriad history`: decisions, listed or counted. Starts neither Prefect nor torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +17,12 @@ from db.repository.reports.history_query import (
     count_decisions,
     scanners,
 )
-from db.repository.reports.unscored import counted_with, unscored_admitted
+from db.repository.reports.unscored import (
+    UnscoredScan,
+    count_unscored_admitted,
+    counted_with,
+    unscored_admitted,
+)
 from db.repository.training.models import current_threshold
 from flows.cli.console import Cell, short_time, show_csv, show_json, show_notice, show_table
 from flows.cli.documents.fields import Document
@@ -150,21 +155,22 @@ def history(
     if count_by is not None:
         _show_counts(engine, query, count_by, now, csv=csv, as_json=as_json)
         return
-    rows = decisions(engine, query)
-    more = max(0, count_admitted(engine, query) - len(rows)) if len(rows) == limit else 0
+    found = _merged(decisions(engine, query), unscored_admitted(engine, query), sort)[:limit]
+    more = 0
+    if len(found) == limit:
+        more = count_admitted(engine, query) + count_unscored_admitted(engine, query) - limit
+    rows = [each for each in found if isinstance(each, DecisionRow)]
     if more:
         say(MORE.format(limit=limit, all=limit + more, more=more))
     if past := sum(row.threshold_id != now for row in rows):
         say(past_decisions(past, now))
-    unscored = unscored_admitted(engine, query)[:limit]
     if as_json:
+        unscored = [each for each in found if isinstance(each, UnscoredScan)]
         show_json(history_document(rows, unscored, more, now))
     elif csv:
-        lines = [decision_line(row) for row in rows] + [unscored_line(each) for each in unscored]
-        show_csv(_sorted(lines, sort), HISTORY_COLUMNS)
+        show_csv([_line(each, decision_line) for each in found], HISTORY_COLUMNS)
     else:
-        lines = [_told(row) for row in rows] + [unscored_line(each) for each in unscored]
-        cells = [_table_row(each) for each in _sorted(lines, sort)]
+        cells = [_table_row(_line(each, _told)) for each in found]
         show_table(TITLES[sort], tuple(TABLE.values()), cells, SPARE)
         show_notice()
 
@@ -185,12 +191,23 @@ def _refuse_unknown_scanner(engine: "Engine", part: str) -> None:
     raise NotInRecord(NO_SCANNER.format(part=part, names=names) if known else NO_SCANNERS)
 
 
-def _sorted(lines: list[Document], sort: HistorySort) -> list[Document]:
-    """Decisions in their order, with scans that have no score where their time puts them."""
+def _merged(
+    rows: Sequence[DecisionRow], unscored: Sequence[UnscoredScan], sort: HistorySort
+) -> list[DecisionRow | UnscoredScan]:
+    """Decisions in their order, with scans that have no score where their time puts them.
+
+    They come last where scores or p-values are sorted.
+    """
+    both = [*rows, *unscored]
     if sort in (HistorySort.SCORE, HistorySort.P):
-        return lines
-    newest = sort is HistorySort.NEWEST
-    return sorted(lines, key=lambda line: str(line["decided_at"]), reverse=newest)
+        return both
+    return sorted(both, key=lambda each: each.decided_at, reverse=sort is HistorySort.NEWEST)
+
+
+def _line(
+    found: DecisionRow | UnscoredScan, of_decision: Callable[[DecisionRow], Document]
+) -> Document:
+    return unscored_line(found) if isinstance(found, UnscoredScan) else of_decision(found)
 
 
 def _told(row: DecisionRow) -> Document:
@@ -221,7 +238,7 @@ def _show_counts(
         by_active = count_admitted(engine, replace(query, threshold_id=active or 0))
         if past := here - by_active:
             say(past_decisions(past, active, counts=True))
-    rows = counted_with(rows, unscored_admitted(engine, query), by)
+    rows = counted_with(rows, unscored_admitted(engine, replace(query, limit=None)), by)
     if as_json:
         show_json(counts_document(rows, by, active))
     elif csv:

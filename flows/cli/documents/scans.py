@@ -52,7 +52,7 @@ def history_document(
     more: int,
     active_threshold_id: int | None,
 ) -> Document:
-    """`mriad history`; `more` decisions are not listed."""
+    """`mriad history`; `more` decisions and scans without a score are not listed."""
     return {
         "decisions": [decision_line(each) for each in rows],
         "without_score": [unscored_document(each) for each in unscored],

@@ -156,6 +156,16 @@ def test_scans_that_have_no_score_are_listed_and_counted_as_not_scorable(
     assert lines[1][2] == "not_scorable"
     assert lines[1][3] == "registration_failed"
     assert lines[1][5:8] == ["-", "-", "-"]
+    _, out, err = run(capsys, "history", "--limit", "2", "--json", "--home", home)
+    document = json.loads(out)
+    listed = [len(document[key]) for key in ("decisions", "without_score")]
+    assert (listed, document["more"]) == ([1, 1], 2)
+    assert "2 of 4 listed: 2 more" in one_line(err)
+    oldest = ("history", "--sort", "oldest", "--limit", "1", "--json", "--home", home)
+    assert json.loads(run(capsys, *oldest)[1])["without_score"] == []
+    _, out, err = run(capsys, "history", "--limit", "4", "--home", home)
+    assert len(out.splitlines()) == 6
+    assert "more" not in err
     _, out, _ = run(capsys, "history", "--csv", "--verdict", "not_scorable", "--home", home)
     (line,) = csv.DictReader(io.StringIO(out))
     assert (line["path"], line["decision_id"]) == ("inbox/c.png", "")
