@@ -198,7 +198,7 @@ def _merged(
 
     They come last where scores or p-values are sorted.
     """
-    both = [*rows, *unscored]
+    both: list[DecisionRow | UnscoredScan] = [*rows, *unscored]
     if sort in (HistorySort.SCORE, HistorySort.P):
         return both
     return sorted(both, key=lambda each: each.decided_at, reverse=sort is HistorySort.NEWEST)
