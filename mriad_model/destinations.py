@@ -10,7 +10,13 @@ from mriad_model.errors import SettingsError
 DICOM_PORT: Final = 104  # DICOM PS3.8, 9.1.1
 AE_TITLE: Final = re.compile(r"[!-\[\]-~]{1,16}")  # DICOM PS3.5, 6.2, AE; without blanks
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+# RFC 1123, 2.1; with the underscores of networks of one's own. One that is not ASCII has an `xn--`.
+LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+HOST: Final = re.compile(rf"(?=.{{1,253}}$){LABEL}(\.{LABEL})*")
+UNPRINTED: Final = re.compile(r"[\x00-\x20\x7f]")
 FORMS: Final = "write dicom://AETITLE@HOST:PORT or https://HOST/PATH"
+NO_HOST: Final = "no name of a host: letters, digits and hyphens between dots, or an IP address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +56,14 @@ def destination_of(text: str) -> Destination:
         port, host = parts.port, parts.hostname
     except ValueError as error:
         raise SettingsError(f"no address: {FORMS}") from error
-    if not host or parts.query or parts.fragment:
+    if not host or port == 0 or parts.query or parts.fragment or UNPRINTED.search(text.strip()):
         raise SettingsError(f"no address: {FORMS}")
+    if "[" in parts.netloc:
+        known = ":" in host  # urlsplit has checked an address of IPv6
+    else:
+        known = HOST.fullmatch(host) is not None
+    if not known:
+        raise SettingsError(NO_HOST)
     if parts.password is not None or (parts.username is not None and parts.scheme != "dicom"):
         raise SettingsError("an address holds no user or password: name a file with them instead")
     if parts.scheme == "dicom":
@@ -64,5 +76,5 @@ def destination_of(text: str) -> Destination:
     if parts.scheme not in ("http", "https"):
         raise SettingsError(f"no address: {FORMS}")
     shown = f"[{host}]" if ":" in host else host
-    where = shown if port is None else f"{shown}:{port}"
+    where = shown if port in (None, DEFAULT_PORTS[parts.scheme]) else f"{shown}:{port}"
     return DicomWebServer(f"{parts.scheme}://{where}{parts.path.rstrip('/')}")

@@ -17,6 +17,10 @@ from mriad_model.errors import SettingsError
          DicomWebServer("https://pacs.example.org/dicom-web"),
          "https://pacs.example.org/dicom-web"),
         ("http://127.0.0.1:8042/web", DicomWebServer("http://127.0.0.1:8042/web"), None),
+        ("https://Pacs.example.org:443/x", DicomWebServer("https://pacs.example.org/x"),
+         "https://pacs.example.org/x"),
+        ("http://[::1]:80/x", DicomWebServer("http://[::1]/x"), "http://[::1]/x"),
+        ("https://pacs_1:80/x", DicomWebServer("https://pacs_1:80/x"), None),
     ],
 )  # fmt: skip
 def test_an_address_is_a_node_or_a_server(text: str, found: object, written: str | None) -> None:
@@ -39,6 +43,16 @@ def test_an_address_is_a_node_or_a_server(text: str, found: object, written: str
         ("https://host/x?y=1", "write dicom://"),
         ("http://pacs.example.org/x", "unencrypted"),
         ("", "write dicom://"),
+        ("https://[v1.a]/x", "no name of a host"),
+        ("dicom://A@host:0", "write dicom://"),
+        ("https://host:0/x", "write dicom://"),
+        ("https://pacs .example.org/x", "write dicom://"),
+        ("https://host/a b", "write dicom://"),
+        ("https://host/a\x07b", "write dicom://"),
+        ("dicom://PACS@pacs..example.org", "no name of a host"),
+        (f"dicom://PACS@{'a' * 64}.example.org", "no name of a host"),
+        (f"https://{'a.' * 127}org/x", "no name of a host"),
+        ("https://p\u00e4\u2013cs.example.org/x", "no name of a host"),
     ],
 )
 def test_what_is_no_address_is_refused_and_not_repeated(text: str, said: str) -> None:
