@@ -304,7 +304,7 @@ def test_a_series_of_another_kind_is_left_out_once_and_named_as_a_series(
         assert page.index("listed below") < page.index(f"{scans}/series/")
         show_score(trained.home, result, as_json=False)
         out = capsys.readouterr().out
-        assert "1 rejected" in out
+        assert "1 file rejected" in out
         assert "Rejected: 1 unsupported" in out
     runs = runs_since(open_record(trained.home), "")
     assert [json.loads(end.counts)["rejected"] for _, end in runs[-2:] if end] == [1, 1]

@@ -154,7 +154,7 @@ def test_what_was_not_foreseen_is_logged_without_its_words(
             raise RuntimeError(f"cannot read {PATIENT}") from error
 
     monkeypatch.setattr("flows.runtime.context.open_record", fall_over)
-    monkeypatch.setattr("flows.cli.main.home_in_use", lambda: tmp_path)
+    monkeypatch.setattr("flows.runtime.context.home_in_use", lambda: tmp_path)
     monkeypatch.setattr("os.umask", lambda _: 0o022)
     logged = io.StringIO()
     monkeypatch.setattr(logging.getLogger("mriad"), "handlers", [logging.StreamHandler(logged)])

@@ -1,5 +1,6 @@
 """Volumes through the flows: a model of heads, scored NIfTI files and series, replayed."""
 
+import html
 import json
 import shutil
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from db.engine.connect import open_record, reading
 from db.repository.reports.scan_details import Replay, decisions_for_replay
 from db.repository.training.models import dataset_roles, model_by_id
 from flows.cli import main as cli
-from flows.cli.lines import NOT_SCORED, show_score
+from flows.cli.lines import show_score
 from flows.recalibrate import recalibrate_threshold
 from flows.score import ScoringResult, score_new_scans
 from flows.train import TrainingResult, train_model
@@ -30,7 +31,6 @@ from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import write_dicom_series, write_nifti
 from mriad_model.recipes.built_in_recipes import recipe_named
-from mriad_model.rejections import NotScored
 from tasks.runtime.connections import database
 from tasks.runtime.home import SITE_KEY, prepare_home
 
@@ -149,14 +149,17 @@ def test_a_head_without_its_top_is_told_as_one_that_cannot_be_judged(
     (tmp_path / "cut").mkdir()
     write_nifti(tmp_path / "cut" / "61_T1w.nii.gz", whole.voxels[: SHAPE[0] // 2], whole)
     result = score_new_scans(site.home, escape_path(tmp_path / "cut"), device="cpu")
-    assert result.why_unreadable == NotScored(unfit=1, reasons=("incomplete",))
-    text = "it cannot be scored (incomplete), see the rejected files"
+    assert (result.not_scorable, result.unreadable) == (1, 0)
+    (lost,) = result.rejected
+    assert (lost.reason, lost.of_scan) == ("incomplete", True)
     show_score(site.home, result, as_json=False)
     out = capsys.readouterr().out
-    assert NOT_SCORED.format(n=1, why=text) in out
+    assert "1 not scorable" in out
+    assert f"Not scorable: {tmp_path / 'cut' / '61_T1w.nii.gz'}: " in out
     assert "vanished" not in out
     page = (site.home / result.report).read_text()
-    assert f"{text}; tried again next time" in page
+    assert "61_T1w.nii.gz" in page
+    assert lost.detail in html.unescape(page)
     assert "vanished" not in page
 
 

@@ -153,7 +153,7 @@ def test_the_mornings_page_tells_that_the_retraining_failed(
         patch.setattr(flows.train, "train", fail)
         with pytest.raises(RuntimeError, match="the disk is full"):
             nightly(trained.home)
-    (page,) = (trained.home / "reports").glob("*.html")
+    (page,) = (trained.home / "reports").glob("*-run-*.html")
     assert "retraining failed" in page.read_text()
     assert "the disk is full" not in page.read_text()  # an error may name a file
     night = nightly(trained.home)  # and it is tried again

@@ -23,6 +23,7 @@ from db.entities import (
     Report,
     Review,
     RunEnd,
+    Sending,
 )
 from db.repository.intake.arrivals import append_arrivals, end_arrivals
 from db.repository.intake.rejections import append_rejections
@@ -31,6 +32,7 @@ from db.repository.reports.reviews import append_review
 from db.repository.runs import end_run
 from db.repository.scoring.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
 from db.repository.scoring.findings import append_finding_limit
+from db.repository.scoring.sendings import append_sending
 from db.repository.scoring.warnings import append_warnings
 from db.repository.training.comparisons import append_comparison
 from mriad_model.enums import (
@@ -80,6 +82,8 @@ def full_home(
     append_comparison(hand.engine, met)
     page = Report(hand.run(), "reports/a.html", None, hand.noon, hand.noon)
     append_report(hand.engine, page)
+    sent = Sending(1, "dicom://PACS@pacs:104", hand.sha("picture"), "taken", hand.run(), hand.noon)
+    append_sending(hand.engine, sent)
     hand.engine.dispose()
     return home
 

@@ -24,6 +24,7 @@ from db.entities import (
     Report,
     Review,
     RunEnd,
+    Sending,
 )
 from db.repository.intake.arrivals import append_arrivals, end_arrivals
 from db.repository.intake.rejections import append_rejections
@@ -33,6 +34,7 @@ from db.repository.reports.reviews import append_review
 from db.repository.runs import end_run
 from db.repository.scoring.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
 from db.repository.scoring.findings import append_finding_limit
+from db.repository.scoring.sendings import append_sending
 from db.repository.scoring.warnings import append_warnings
 from db.repository.training.comparisons import append_comparison
 from db.repository.training.models import activations
@@ -110,6 +112,8 @@ def full(
     append_comparison(opened, met)
     page = Report(hand.run(), "reports/a.html", None, hand.noon, hand.noon)
     append_report(opened, page)
+    sent = Sending(1, "dicom://PACS@pacs:104", hand.sha("picture"), "taken", hand.run(), hand.noon)
+    append_sending(opened, sent)
     yield hand
     opened.dispose()
     postgresql.drop(url)
@@ -165,7 +169,9 @@ def test_the_migrations_make_exactly_the_tables_of_the_schema(made: Engine) -> N
 
 def test_text_is_compared_byte_by_byte(made: Engine) -> None:
     columns = text(
-        "SELECT table_name, column_name FROM information_schema.columns WHERE data_type = 'text'"
+        "SELECT table_name, column_name FROM information_schema.columns"
+        " JOIN information_schema.tables USING (table_schema, table_name)"
+        " WHERE table_type = 'BASE TABLE' AND data_type = 'text'"
         " AND table_schema = current_schema() AND collation_name IS DISTINCT FROM 'C'"
     )
     with reading(made) as connection:

@@ -88,7 +88,8 @@ def test_a_scored_folder_can_be_queried(
     assert {
         "decision_id", "scan_id", "path", "kind", "model_id", "threshold_id", "score", "threshold",
         "p_value", "verdict", "heatmap_path", "decided_at", "review",
-        "reason", "gate", "spread",
+        "reason", "gate", "spread", "reviewer", "scanner", "contrast", "patient", "study_uid",
+        "series_uid", "sha256", "run_id", "tags",
     } == rows[0].keys()  # fmt: skip
 
     status, out, _ = run(capsys, "history", "--home", trained.home, "--csv")
@@ -127,7 +128,7 @@ def test_a_dry_run_says_what_would_turn_and_writes_nothing(
     assert (same["policy"], same["k"], same["value"]) == ("rate", 0.5, found["value"])
     assert 0 < same["rate_low"] < same["rate"] <= 0.5 < same["rate_high"] < 1
     _, out, _ = run(capsys, *of_rate)
-    assert f") of healthy scans, by {same['n_groups']} of them." in " ".join(out.split())
+    assert f") of healthy scans, by {same['n_groups']} calibration scans." in " ".join(out.split())
     assert (trained.home / "mriad.db").read_bytes() == database
 
 
