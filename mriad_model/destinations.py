@@ -58,11 +58,8 @@ def destination_of(text: str) -> Destination:
         raise SettingsError(f"no address: {FORMS}") from error
     if not host or port == 0 or parts.query or parts.fragment or UNPRINTED.search(text.strip()):
         raise SettingsError(f"no address: {FORMS}")
-    if "[" in parts.netloc:
-        known = ":" in host  # urlsplit has checked an address of IPv6
-    else:
-        known = HOST.fullmatch(host) is not None
-    if not known:
+    ipv6 = "[" in parts.netloc  # urlsplit has checked it, but for those of a later version
+    if (ipv6 and ":" not in host) or not (ipv6 or HOST.fullmatch(host)):
         raise SettingsError(NO_HOST)
     if parts.password is not None or (parts.username is not None and parts.scheme != "dicom"):
         raise SettingsError("an address holds no user or password: name a file with them instead")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator
+from netrc import netrc
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,23 @@ from tasks.runtime.home import plain
 OPEN: Final = "{path} can be read by others than its owner: run chmod 600 {path}"
 NO_CREDENTIALS: Final = "{path}: one line, USER:PASSWORD or Bearer TOKEN"
 UNREADABLE: Final = "{path}: {why}"
+DEFAULT: Final = "default"  # of netrc: whichever host is asked
 BEARER: Final = "bearer "
+
+
+class NetrcOfHosts(httpx.Auth):
+    """A file's user and password for the host that is asked; none where `default` alone fits."""
+
+    def __init__(self, path: Path) -> None:
+        self._hosts = netrc(str(path)).hosts
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the header."""
+        user, _, password = self._hosts.get(request.url.host, ("", "", ""))
+        if password and request.url.host != DEFAULT:
+            yield from httpx.BasicAuth(user, password).auth_flow(request)
+        else:
+            yield request
 
 
 class BearerToken(httpx.Auth):
@@ -29,19 +46,19 @@ class BearerToken(httpx.Auth):
         yield request
 
 
-def credentials(file: Path | None, netrc: Path | None = None) -> httpx.Auth | None:
+def credentials(file: Path | None, netrc_file: Path | None = None) -> httpx.Auth | None:
     """What to sign in with: of the file, else of `~/.netrc` for that host, else nothing.
 
     Raises:
         SettingsError: the file cannot be read, others can read it, or it holds no credentials.
     """
     if file is None:
-        kept = netrc or Path.home() / ".netrc"
+        kept = netrc_file or Path.home() / ".netrc"
         if not kept.is_file():
             return None
         _refuse_open(kept)
         try:
-            return httpx.NetRCAuth(str(kept))
+            return NetrcOfHosts(kept)
         except Exception as error:  # netrc's own errors quote the line
             why = UNREADABLE.format(path=escape_path(kept), why="no netrc")
             raise SettingsError(why) from error

@@ -33,7 +33,11 @@ def store_files(
         DestinationUnreachable: the server does not answer, or lets nobody in.
     """
     with httpx.Client(
-        auth=auth, timeout=SECONDS, follow_redirects=False, transport=transport
+        auth=auth,
+        timeout=SECONDS,
+        follow_redirects=False,
+        transport=transport,
+        trust_env=not to.url.startswith("http:"),  # no proxy may read what is not encrypted
     ) as client:
         for each in data:
             yield _stored(client, to, each)

@@ -1,5 +1,6 @@
 """STOW-RS: what a request says, and what each answer means."""
 
+import socket
 from pathlib import Path
 
 import httpx
@@ -85,6 +86,26 @@ def test_where_nothing_can_be_sent_nothing_more_is_tried(
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_what_is_not_encrypted_goes_through_no_proxy(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://proxy.example.org:3128")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    asked: list[str] = []
+
+    def connect(address: tuple[str, int], *_: object, **__: object) -> None:
+        asked.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(DestinationUnreachable):
+        list(store_files(DicomWebServer(f"http://{host}:8042/x"), None, [b"x"]))
+    assert asked == [host.strip("[]")]
+
+
 def _kept(folder: Path, text: str, mode: int = 0o600) -> Path:
     path = folder / "credentials"
     path.write_text(text)
@@ -103,9 +124,12 @@ def test_credentials_of_a_file_stand_in_the_header(tmp_path: Path, text: str, he
 
 
 def test_netrc_is_for_its_host_alone(tmp_path: Path) -> None:
-    kept = _kept(tmp_path, "machine pacs.example.org login ann password secret\n")
-    other = DicomWebServer("https://other.example.org")
-    for server, signed in ((SERVER, True), (other, False)):
+    text = "machine pacs.example.org login ann password secret\ndefault login bob password gitpw\n"
+    kept = _kept(tmp_path, text)
+    other, default = (
+        DicomWebServer(f"https://{host}") for host in ("other.example.org", "default")
+    )
+    for server, signed in ((SERVER, True), (other, False), (default, False)):
         transport, seen = answering(httpx.Response(200, json=STORED))
         list(store_files(server, credentials(None, kept), [b"x"], transport))
         assert ("Authorization" in seen[0].headers) == signed
