@@ -65,8 +65,9 @@ class SharedChunks:
 
     After its own range a shard does what the others have not begun, from their ends, as they come
     from the beginning: so the range of a shard that never began is done too. What another has
-    begun is left to it for `patience` seconds; then it counts as dead, and its chunks are done
-    again. Two runs may do one chunk: the record keeps one of each row, the folder the first result.
+    begun is left to it until `patience` seconds have brought no result of another; then it counts
+    as dead, and its chunks are done again, each by one of those that wait. Two runs may do one
+    chunk: the record keeps one of each row, the folder the first result.
     """
 
     home: Path
@@ -100,20 +101,29 @@ class SharedChunks:
                 return
 
     def left_behind(self) -> Iterator[tuple[int, Chunk]]:
-        """(number, chunk) that others have begun and not done after `patience` seconds.
+        """(number, chunk) that others have begun, after `patience` seconds without their results.
 
-        For a run that has nothing in hand; it waits for them. None where the folder has gone.
+        For a run that has nothing in hand; it waits for them. Of several that wait each takes over
+        other chunks; where all are taken over, they are waited for anew, and then taken over again.
+        None where the folder has gone.
         """
         numbers = range(self._count("chunk"))
-        waiting = time.monotonic()
+        waiting, done, turn = time.monotonic(), self.n_results, 1
         while left := [number for number in numbers if not self._result(number).exists()]:
+            if (n := len(numbers) - len(left)) > done:
+                waiting, done = time.monotonic(), n
             if time.monotonic() - waiting < self.patience and self.folder.exists():
                 time.sleep(LOOK_SECONDS)
                 continue
             try:
-                yield left[0], self._read(left[0])
+                mine = next((n for n in left if self._begin(n, f"again-{turn}")), None)
+                if mine is None:
+                    waiting, turn = time.monotonic(), turn + 1
+                    continue
+                yield mine, self._read(mine)
             except FileNotFoundError:
                 return
+            done += self._result(mine).exists()  # one's own is no sign of life of another
 
     def finish(self, number: int, result: ChunkResult) -> None:
         """Write the result of a chunk, unless there is one."""
@@ -134,9 +144,9 @@ class SharedChunks:
         """How many chunks are done."""
         return self._count("result")
 
-    def _begin(self, number: int) -> bool:
-        """Whether nobody has begun a chunk; now it is begun."""
-        path = self.folder / f"{number}.begun"
+    def _begin(self, number: int, mark: str = "begun") -> bool:
+        """Whether nobody has begun a chunk, or begun it again; now it is begun."""
+        path = self.folder / f"{number}.{mark}"
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE))
         except FileExistsError:

@@ -85,6 +85,45 @@ def test_it_is_waited_for_until_then(ten: SharedChunks, monkeypatch: pytest.Monk
     assert ten.n_results == 10
 
 
+def test_the_wait_begins_anew_with_each_result_of_another(
+    ten: SharedChunks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, clock = order(ten, 0, 1), [0.0]
+
+    def sleep(_: float) -> None:
+        clock[0] += 0.7 * ten.patience
+        ten.finish(begun.pop(), result(1))
+
+    monkeypatch.setattr(chunks.time, "sleep", sleep)
+    monkeypatch.setattr(chunks.time, "monotonic", lambda: clock[0])
+    assert next(ten.left_behind(), None) is None
+    assert clock == [pytest.approx(7 * ten.patience)]
+
+
+def test_ones_own_results_are_no_sign_of_life_of_another(
+    ten: SharedChunks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order(ten, 0, 1)
+    clock = [0.0]
+    monkeypatch.setattr(chunks.time, "sleep", lambda _: clock.append(clock[-1] + ten.patience))
+    monkeypatch.setattr(chunks.time, "monotonic", lambda: clock[-1])
+    for number, _ in ten.left_behind():
+        ten.finish(number, result(1))
+    assert ten.n_results == 10
+    assert clock == [0.0, ten.patience]
+
+
+def test_two_that_wait_take_over_different_chunks_and_one_that_dies_is_taken_over_too(
+    ten: SharedChunks,
+) -> None:
+    for number in order(ten, 0, 1):
+        if number not in (4, 7):
+            ten.finish(number, result(1))
+    impatient = replace(ten, patience=0.0)
+    one, two, three = (impatient.left_behind() for _ in range(3))
+    assert [next(each)[0] for each in (one, two, three)] == [4, 7, 4]
+
+
 def test_a_chunk_that_another_has_done_meanwhile_is_passed_over(ten: SharedChunks) -> None:
     left = ten.left_for(0, 2)
     assert next(left)[0] == 0
