@@ -168,7 +168,7 @@ def history(
         unscored = [each for each in found if isinstance(each, UnscoredScan)]
         show_json(history_document(rows, unscored, more, now))
     elif csv:
-        show_csv([_line(each, decision_line) for each in found], HISTORY_COLUMNS)
+        show_csv([_line(each, _without_figures) for each in found], HISTORY_COLUMNS)
     else:
         cells = [_table_row(_line(each, _told)) for each in found]
         show_table(TITLES[sort], tuple(TABLE.values()), cells, SPARE)
@@ -210,11 +210,19 @@ def _line(
     return unscored_line(found) if isinstance(found, UnscoredScan) else of_decision(found)
 
 
-def _told(row: DecisionRow) -> Document:
-    """A decision without the figures that say nothing."""
+def _without_figures(row: DecisionRow) -> Document:
+    """A decision without the score and p that say nothing, as the views have it."""
     line = decision_line(row)
     if row.verdict is Verdict.NOT_SCORABLE:
-        line |= dict.fromkeys(("score", "threshold", "p_value"))
+        line |= dict.fromkeys(("score", "p_value"))
+    return line
+
+
+def _told(row: DecisionRow) -> Document:
+    """The same, without the limit that it was not held against."""
+    line = _without_figures(row)
+    if row.verdict is Verdict.NOT_SCORABLE:
+        line["threshold"] = None
     return line
 
 

@@ -15,9 +15,10 @@ from db.engine.connect import open_record
 from db.entities import Rejection
 from db.repository.intake.rejections import append_rejections
 from db.repository.intake.scans import register_scans
+from db.repository.scoring.decisions import ScoredScan, append_scored
 from db.repository.training.models import activate
 from flows.cli.documents.scans import COUNT_COLUMNS, HISTORY_COLUMNS
-from mriad_model.enums import RejectionReason
+from mriad_model.enums import RejectionReason, Verdict
 from tests.support.processes.commands import NOTICE, one_line, run
 from tests.support.record.hand import Hand
 
@@ -118,6 +119,24 @@ def test_the_csv_has_every_column_and_no_cell_that_a_spreadsheet_runs(
     assert tuple(lines[0]) == HISTORY_COLUMNS
     assert {line["scanner"] for line in lines} == {"'=SIEMENS Skyra", "GE Signa"}
     assert {line["patient"] for line in lines} == {PATIENT}
+
+
+def test_the_csv_leaves_out_the_figures_of_what_is_not_scorable_and_json_keeps_them(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = open_record(home)
+    hand = Hand(engine)
+    (blank,) = hand.scans("blank")
+    row = ScoredScan(blank, 9.5, (9.5,), (), Verdict.NOT_SCORABLE, 0.125)
+    append_scored(engine, 1, 2, [row], hand.run(), "2026-11-04T06:00:00.000000+00:00")
+    engine.dispose()
+    listed = ("history", "--verdict", "not_scorable", "--home", home)
+    (line,) = csv.DictReader(io.StringIO(run(capsys, *listed, "--csv")[1]))
+    assert (line["score"], line["p_value"], line["threshold"]) == ("", "", "0.5")
+    (kept,) = json.loads(run(capsys, *listed, "--json")[1])["decisions"]
+    assert (kept["score"], kept["p_value"]) == (9.5, 0.125)
+    _, out, _ = run(capsys, "history", "--verdict", "normal", "--csv", "--home", home)
+    assert all(each["score"] for each in csv.DictReader(io.StringIO(out)))
 
 
 @pytest.mark.parametrize("width", [80, 100, 240])
