@@ -53,6 +53,8 @@ def population(request: Request, scan: MaybeId = None) -> HTMLResponse:
     healthy = [] if current is None else _healthy(site.engine, current.threshold)
     line = None if current is None else sigmas_of(current.threshold.value, current.threshold)
     with site.index.lock:
+        hidden = site.index.reviews.hidden_from(site.reader_of(request))
+        healthy = [each for each in healthy if each[0] not in hidden]
         drawing = _drawing(site.index, found.scans, scan, healthy, line)
     return page(request, "population.html.j2", query=query, n=len(found.scans), **drawing)
 

@@ -86,6 +86,14 @@ class ReviewIndex:
                     found[scan_id] = verdict
         return found
 
+    def hidden_from(self, reader: str | None) -> set[int]:
+        """Scans that others have reviewed, and a reader who reads unaware of them has not."""
+        return {
+            scan_id
+            for scan_id, said in self._said.items()
+            if not is_open_to(reader, (each[0] for each in said))
+        }
+
     def all_said(self) -> Iterable[tuple[int, tuple[Said, ...]]]:
         """Scan ids and what holds of each, oldest first."""
         return self._said.items()

@@ -10,6 +10,7 @@ from mriad_model.enums import LabelSource, LabelValue
 from tests.web.conftest import ORIGIN, SECRET, Pages
 from web.access import sign_in_token
 from web.app import create_app
+from web.pages.population import CALIBRATION
 
 
 def as_reader(pages: Pages, name: str) -> Pages:
@@ -85,6 +86,21 @@ def test_trends_of_a_blind_reader_count_ones_own_verdicts(blind: tuple[Pages, Pa
     ann.review(scan_id, "normal")
     assert "<b>1 of 1</b> suspicious scans that you have" in bob.get("/trends").text
     assert "<b>0 of 1</b> suspicious scans that you have" in ann.get("/trends").text
+
+
+def test_population_shows_a_blind_reader_no_calibration_scan_that_another_labelled(
+    blind: tuple[Pages, Pages],
+) -> None:
+    ann, bob = blind
+    (calibrates,) = ann.hand.scans("calibrates")
+    ann.hand.decide(ann.model_id, ann.threshold_id, {calibrates: 0.41})
+    row = f">{CALIBRATION}<"
+    assert row in bob.get("/population").text
+    assert ann.review(calibrates, "normal").status_code == 303
+    assert row in ann.get("/population").text
+    assert row not in bob.get("/population").text
+    assert bob.review(calibrates, "normal").status_code == 303
+    assert row in bob.get("/population").text
 
 
 def test_a_blind_reader_withdraws_ones_own_review_alone(blind: tuple[Pages, Pages]) -> None:
