@@ -75,15 +75,17 @@ def ingest_folder(
             reads.append(read)
             done += read.n_sources
             tell("reading", done, len(found.unread))
-    intake = replace(ingest_result(found, reads), warnings=masks_among_scans(found.known))
+    intake = ingest_result(found, reads)
     if labelling is not None:
         labels = label_scans(str(home), run.id, folder, labelling, data(intake.seen))
         intake = replace(
             intake,
             labelled=labels.added,
             unlabelled=labels.unlabelled,
-            warnings=[*intake.warnings, *labels.doubts],
+            warnings=list(labels.doubts),
         )
+    masks = masks_among_scans(database(str(home)), found.known)
+    intake = replace(intake, warnings=[*masks, *intake.warnings])
     run.counts.update(intake.counts)
     return intake
 

@@ -10,12 +10,14 @@ from typing import Final
 
 from sqlalchemy import Engine
 
+from db.engine.connect import reading
 from db.entities import RecordedWarning
+from db.repository.intake.labels import last_labels
 from db.repository.scoring.scores import stored_scores
 from db.repository.scoring.warnings import append_warnings
 from db.timestamps import now
 from mriad_model.detection.decisions.verdicts import is_refused
-from mriad_model.enums import WarningKind
+from mriad_model.enums import LabelValue, WarningKind
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.mask_files import mask_beside, masked_by
 from mriad_model.readers.masks import marks_lesion
@@ -56,9 +58,19 @@ def unlike_scans(engine: Engine, model_id: int, scan_ids: Iterable[int]) -> list
     return [scan_id for scan_id, score in found.items() if is_refused(score.gate)]
 
 
-def masks_among_scans(known: Iterable[tuple[int, str]]) -> list[str]:
-    """What to say of known (scan id, path) that are masks by their names; they stay scans."""
-    masks = [scan_id for scan_id, path in known if masked_by(Path(path)) is not None]
+def masks_among_scans(engine: Engine, known: Iterable[tuple[int, str]]) -> list[str]:
+    """What to say of known (scan id, path) that are masks by their names; they stay scans.
+
+    Nothing is said of those that are labelled abnormal.
+    """
+    named = [scan_id for scan_id, path in known if masked_by(Path(path)) is not None]
+    with reading(engine) as connection:
+        labels = last_labels(connection, named)
+    masks = [
+        scan_id
+        for scan_id in named
+        if scan_id not in labels or labels[scan_id].value is not LabelValue.ABNORMAL
+    ]
     return [IS_MASK.format(scans=scans_in_words(masks))] if masks else []
 
 

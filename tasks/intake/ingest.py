@@ -9,8 +9,9 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from db.engine.connect import reading
 from db.entities import Label, Scan, Sighting
-from db.repository.intake.labels import append_labels
+from db.repository.intake.labels import append_labels, last_labels
 from db.repository.intake.rejections import append_rejections
 from db.repository.intake.scans import register_scans
 from db.repository.training.models import current_threshold
@@ -120,6 +121,9 @@ def label_scans(
 ) -> LabelCounts:
     """Append the label of each (scan id, path); the record gets a warning of doubtful ones.
 
+    Only what these labels made healthy is doubted: not what they repeat, or a person has mended.
+    A training looks at all that it learns.
+
     Raises:
         SettingsError: the CSV cannot be read.
     """
@@ -132,13 +136,22 @@ def label_scans(
         if (value := label_of(Path(path))) is not None
     ]
     engine = database(home)
-    healthy = {each.scan_id for each in labels if each.value is LabelValue.HEALTHY}
+    added = append_labels(engine, labels)
+    with reading(engine) as connection:
+        holding = last_labels(connection, {each.scan_id for each in labels}) if added else {}
+    healthy = {
+        scan_id
+        for scan_id, label in holding.items()
+        if label.value is LabelValue.HEALTHY
+        and label.source is source
+        and label.created_at == moment
+    }
     masked = masked_scans({scan_id: Path(path) for scan_id, path in seen if scan_id in healthy})
     current = current_threshold(engine)
     model_id = None if current is None else current.threshold.model_id
     unlike = [] if model_id is None else unlike_scans(engine, model_id, healthy)
     return LabelCounts(
-        added=append_labels(engine, labels),
+        added=added,
         unlabelled=len(seen) - len(labels),
         doubts=tuple(label_doubts(engine, run_id, masked, unlike, model_id)),
     )

@@ -9,7 +9,7 @@ from PIL import Image
 from db.engine.connect import open_record
 from db.repository.scoring.decisions import ScoredScan, append_scored
 from db.repository.scoring.warnings import warnings
-from mriad_model.enums import WarningKind
+from mriad_model.enums import LabelSource, LabelValue, WarningKind
 from tasks.intake.doubtful_labels import (
     label_doubts,
     masked_scans,
@@ -64,9 +64,15 @@ def test_many_scans_are_counted_and_the_first_named() -> None:
     assert scans_in_words(range(1, 9)) == "8 scans (1, 2, 3, 4, 5, ...) are"
 
 
-def test_masks_that_became_scans_before_are_named(tmp_path: Path) -> None:
+def test_masks_that_became_scans_before_are_named_until_they_are_abnormal(
+    hand: Hand, tmp_path: Path
+) -> None:
+    ids = hand.scans(*"abcdefgh")
+    assert ids == list(range(1, 9))
     known = [(n, str(picture(tmp_path / f"{n}.png"))) for n in (1, 2)]
     masks = [(7, str(picture(tmp_path / "1_mask.png"))), (8, str(tmp_path / "9_mask.png"))]
-    assert masks_among_scans(known) == []
-    (said,) = masks_among_scans([*known, *masks])
+    assert masks_among_scans(hand.engine, known) == []
+    (said,) = masks_among_scans(hand.engine, [*known, *masks])
     assert said.startswith("scan 7 is by its name the mask of a picture beside it")
+    hand.label(7, LabelValue.ABNORMAL, LabelSource.REVIEWER)
+    assert masks_among_scans(hand.engine, [*known, *masks]) == []

@@ -2,25 +2,27 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from sqlalchemy import text
 
 import tasks.intake.ingest
 import tasks.intake.read_sources
 from db import schema
 from db.engine.connect import reading
-from db.entities import Rejection
-from db.repository.intake.labels import labelled
+from db.entities import Label, Rejection
+from db.repository.intake.labels import append_labels, labelled
 from db.repository.intake.rejections import append_rejections, rejections_of
 from db.repository.intake.sightings import sightings
+from db.repository.scoring.warnings import warnings
 from db.timestamps import now
-from mriad_model.enums import LabelValue, RejectionReason
+from mriad_model.enums import LabelSource, LabelValue, RejectionReason
 from mriad_model.errors import NoScans, SettingsError
 from mriad_model.paths import recorded_path, source_path
 from mriad_model.phantom.render import phantom_volume
@@ -28,6 +30,7 @@ from mriad_model.phantom.write import write_dicom_series, write_nifti
 from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.readers.sandbox.time_budget import TimeBudget
 from mriad_model.readers.sandbox.worker import ChildLimits
+from tasks.intake.doubtful_labels import masked_scans
 from tasks.intake.find_files import ScanSources
 from tasks.intake.ingest import LabelCounts, Labelling
 from tests.support.processes.deadly import store_or_loop
@@ -129,6 +132,29 @@ def test_a_file_that_could_not_be_opened_is_tried_again(bench: Bench, scans: Pat
 def test_a_missing_folder_is_an_error_of_one_line(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(NoScans, match="cannot look into the folder: No such file"):
         bench.find(tmp_path / "nowhere")
+
+
+def test_a_doubted_label_is_warned_of_once_and_not_once_it_is_mended(
+    bench: Bench, scans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, asked = bench.ingest(scans).seen, []
+    Image.new("L", (64, 64), 255).save(scans / "0_mask.png")
+    doubted = next(scan_id for scan_id, path in seen if Path(path).name == "0.png")
+
+    def masked(paths: Mapping[int, Path]) -> list[int]:
+        asked.append(set(paths))
+        return masked_scans(paths)
+
+    monkeypatch.setattr(tasks.intake.ingest, "masked_scans", masked)
+    healthy = Labelling("me", LabelValue.HEALTHY)
+    (said,) = bench.label(scans, healthy, seen).doubts
+    assert said.startswith(f"scan {doubted} is labelled healthy")
+    assert bench.label(scans, healthy, seen).doubts == ()
+    mended = Label(doubted, LabelValue.ABNORMAL, LabelSource.REVIEWER, "Ann", now())
+    append_labels(bench.engine, [mended])
+    assert bench.label(scans, healthy, seen).doubts == ()
+    assert asked == [{scan_id for scan_id, _ in seen}, set(), set()]
+    assert len(warnings(bench.engine)) == 1
 
 
 def test_labels_come_from_the_option_the_folders_or_a_csv(
