@@ -7,11 +7,13 @@ from typing import Final
 from flows.runtime.messages import say
 from flows.runtime.settings import Settings
 from mriad_model.errors import MriadError
-from tasks.runtime.runs import RecordedRun
-from tasks.sending.send import SendingOptions, send_outputs
+from tasks.runtime.connections import database
+from tasks.runtime.runs import RecordedRun, recorded_run
+from tasks.sending.send import SendingOptions, give_up_outputs, send_outputs
 
 NOT_SENT: Final = "DICOM outputs were not sent, the next run tries again: {why}"
 NOT_TAKEN: Final = "{n} DICOM outputs were not taken, the next run tries again: {why}"
+GIVEN_UP: Final = "{n} DICOM outputs are given up: not taken within {days:g} days"
 
 
 def sending_options(settings: Settings) -> SendingOptions | None:
@@ -29,14 +31,31 @@ def send_decided(home: Path, run: RecordedRun, options: SendingOptions | None) -
     if options is None:
         return
     try:
+        given_up = give_up_outputs(str(home), run.id, options)
+        if given_up:
+            run.counts["given_up"] = given_up
+            _tell(GIVEN_UP.format(n=given_up, days=options.days))
         found = send_outputs(str(home), run.id, options)
-    except MriadError as error:
-        run.counts["not_sent"] = str(error)
-        _tell(NOT_SENT.format(why=error))
+    except Exception as error:
+        # The text of another library's error may hold names.
+        why = str(error) if isinstance(error, MriadError) else type(error).__name__
+        run.counts["not_sent"] = why
+        _tell(NOT_SENT.format(why=why))
         return
     run.counts.update(sent=found.sent, not_taken=found.failed)
     if found.failed:
         _tell(NOT_TAKEN.format(n=found.failed, why=found.why))
+
+
+def send_by_itself(home: Path, options: SendingOptions | None) -> None:
+    """Send in a run of its own in the record, for a run that has given its turn back.
+
+    A run that is still open when the next one reports would be taken for interrupted.
+    """
+    if options is None:
+        return
+    with recorded_run(database(str(home)), "send_outputs", None) as run:
+        send_decided(home, run, options)
 
 
 def _tell(line: str) -> None:

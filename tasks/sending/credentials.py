@@ -68,7 +68,7 @@ def credentials(file: Path | None, netrc_file: Path | None = None) -> httpx.Auth
     except (OSError, UnicodeDecodeError) as error:
         why = plain(error) if isinstance(error, OSError) else "no text"
         raise SettingsError(UNREADABLE.format(path=escape_path(file), why=why)) from error
-    if text.lower().startswith(BEARER) and len(text.split()) == 2:
+    if text.lower().startswith(BEARER) and len(text.split()) == 2 and text.isascii():
         return BearerToken(text.split()[1])
     user, colon, password = text.partition(":")
     if not user or not colon or "\n" in text:

@@ -2,52 +2,74 @@
 
 import logging
 import socket
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
+from contextlib import suppress
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
 from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 
 from mriad_model.destinations import DicomNode
 from mriad_model.errors import SettingsError
-from tasks.sending.outcomes import DestinationUnreachable, Outcome
+from tasks.sending.outcomes import (
+    DUPLICATE,
+    HAD_IT,
+    TAKEN,
+    DestinationUnreachable,
+    Outcome,
+    broken,
+    refused,
+)
 
 MISSING: Final = "to send to a DICOM node needs pynetdicom: pip install -e '.[dicom]'"
 SECONDS: Final = 30.0  # for a connection, an answer, or a silence in between
-STORED: Final = (0x0000, 0xB000, 0xB006, 0xB007)  # success, and stored with a warning
+WARNINGS: Final = (0xB000, 0xB006, 0xB007, 0x0107, 0x0116)  # stored; PS3.4, B.2.3, PS3.7, annex C
+TRANSIENT: Final = 2  # the result of a rejection; DICOM PS3.8, 9.3.4
 NO_CONNECTION: Final = "{to} does not answer: {why}"
 NO_DICOM: Final = "no DICOM"
+NO_HOST: Final = "no name of a host"
 REJECTED: Final = "{to} rejects the association: {why}"
-CUT_OFF: Final = "{to} ended the association"
+CUT_OFF: Final = "the node ended the association over it"
+NO_ANSWER: Final = "the node did not answer in time, or ended the association"
+STORED: Final = "taken, with the warning 0x{status:04X}"
 NOT_TAKEN: Final = "the node takes no objects of this kind"
 REFUSED: Final = "the node refused it, status 0x{status:04X}"
 
 
-def store_files(
-    to: DicomNode, calling: str, paths: Iterable[Path], data: Iterable[bytes]
-) -> Generator[Outcome, None, None]:
-    """Store files in one association; what comes of each, in order.
+class NodeSender:
+    """Stores files in an association; in a new one where the node ended it.
 
-    The contexts are asked for by the headers at `paths`; `data` are the files' bytes, one by one.
-
-    Raises:
-        DestinationUnreachable: there is no association, or no longer.
-        SettingsError: pynetdicom is not installed.
+    The contexts are asked for by the headers at `paths`.
     """
-    if find_spec("pynetdicom") is None:
-        raise SettingsError(MISSING)
-    association = _associated(to, calling, paths)
-    try:
-        for each in data:
-            if not association.is_established:
-                raise DestinationUnreachable(CUT_OFF.format(to=to))
-            yield _stored(association, to, each)
-    finally:
-        if association.is_established:
-            association.release()
+
+    def __init__(self, to: DicomNode, calling: str, paths: Iterable[Path]) -> None:
+        if find_spec("pynetdicom") is None:
+            raise SettingsError(MISSING)
+        self._to, self._calling, self._paths = to, calling, list(paths)
+        self._association: Any = None
+
+    def store(self, data: bytes) -> Outcome:
+        """Store a file.
+
+        Raises:
+            DestinationUnreachable: there is no association to be had.
+        """
+        if self._association is None or not self._association.is_established:
+            self._association = _associated(self._to, self._calling, self._paths)
+        outcome = _stored(self._association, data)
+        if outcome.broke:
+            self._association.abort()
+            self._association = None
+        return outcome
+
+    def close(self) -> None:
+        """Release the association."""
+        if self._association is not None and self._association.is_established:
+            self._association.release()
 
 
 def _associated(to: DicomNode, calling: str, paths: Iterable[Path]) -> Any:
@@ -55,37 +77,46 @@ def _associated(to: DicomNode, calling: str, paths: Iterable[Path]) -> Any:
 
     try:  # pynetdicom says no reason, and leaves its socket open
         socket.create_connection((to.host, to.port), timeout=SECONDS).close()
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise DestinationUnreachable(NO_CONNECTION.format(to=to, why=why)) from error
+    except (OSError, UnicodeError) as error:
+        why = NO_HOST if isinstance(error, UnicodeError) else error.strerror or str(error)
+        raise DestinationUnreachable(NO_CONNECTION.format(to=to, why=why.lower())) from error
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # what it says goes into the outcome
     entity = ApplicationEntity(ae_title=calling)
     entity.connection_timeout = entity.acse_timeout = SECONDS
     entity.dimse_timeout = entity.network_timeout = SECONDS
-    for syntax, transfer in sorted({_context(path) for path in paths}):
+    for syntax, transfer in sorted(_contexts(paths)):
         entity.add_requested_context(syntax, transfer)
     association = entity.associate(to.host, to.port, ae_title=to.ae_title)
     if association.is_established:
         return association
     if association.is_rejected:
         primitive: Any = association.acceptor.primitive
-        why = primitive.reason_str
-        raise DestinationUnreachable(REJECTED.format(to=to, why=why.lower()))
+        why = REJECTED.format(to=to, why=primitive.reason_str.lower())
+        raise DestinationUnreachable(why, passing=primitive.result == TRANSIENT)
     raise DestinationUnreachable(NO_CONNECTION.format(to=to, why=NO_DICOM))
 
 
-def _context(path: Path) -> tuple[str, str]:
-    meta = read_file_meta_info(path)
-    return str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)
+def _contexts(paths: Iterable[Path]) -> set[tuple[str, str]]:
+    found = set()
+    for path in paths:
+        with suppress(OSError, InvalidDicomError, AttributeError):  # gone or changed: not sent
+            meta = read_file_meta_info(path)
+            found.add((str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)))
+    return found
 
 
-def _stored(association: Any, to: DicomNode, data: bytes) -> Outcome:
+def _stored(association: Any, data: bytes) -> Outcome:
     try:
-        status = association.send_c_store(dcmread(BytesIO(data)))
+        answer = association.send_c_store(dcmread(BytesIO(data)))
     except ValueError:  # no context for its class was accepted
-        return NOT_TAKEN
-    except RuntimeError as error:  # the association is gone
-        raise DestinationUnreachable(CUT_OFF.format(to=to)) from error
-    if "Status" not in status:  # no answer in time, or the connection broke
-        raise DestinationUnreachable(CUT_OFF.format(to=to))
-    return None if status.Status in STORED else REFUSED.format(status=status.Status)
+        return refused(NOT_TAKEN)
+    except RuntimeError:  # the association is gone
+        return broken(CUT_OFF)
+    if "Status" not in answer:  # no answer in time, or the connection broke
+        return broken(NO_ANSWER)
+    status = int(answer.Status)
+    if status in WARNINGS:
+        return Outcome(True, STORED.format(status=status))
+    if status == DUPLICATE:
+        return HAD_IT
+    return TAKEN if status == 0 else refused(REFUSED.format(status=status))

@@ -1,9 +1,39 @@
 """What comes of sending a file, and the error where a place cannot be reached."""
 
+from dataclasses import dataclass
+from typing import Final
+
 from mriad_model.errors import MriadError
 
-Outcome = str | None  # None: the place took the file; else why not, in a few words
+DUPLICATE: Final = 0x0111  # DICOM PS3.7, annex C: duplicate SOP instance
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a place made of a file."""
+
+    taken: bool
+    detail: str  # in a few words
+    broke: bool = False  # it ended the connection, or failed, over this file
+
+
+TAKEN: Final = Outcome(True, "taken")
+HAD_IT: Final = Outcome(True, "taken: the place had it already")
+
+
+def refused(why: str) -> Outcome:
+    """A file that was not taken."""
+    return Outcome(False, why)
+
+
+def broken(why: str) -> Outcome:
+    """A file over which the connection or the place's answer broke."""
+    return Outcome(False, why, broke=True)
 
 
 class DestinationUnreachable(MriadError):
     """The place does not answer, or lets nobody in: no file can be sent now."""
+
+    def __init__(self, text: str, *, passing: bool = True) -> None:
+        super().__init__(text)
+        self.passing = passing  # another try in a moment may succeed

@@ -3,7 +3,7 @@
 import fcntl
 import hashlib
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,18 +14,28 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from db.entities import Sending
-from db.repository.scoring.sendings import UnsentOutput, append_sending, unsent_outputs
+from db.repository.scoring.sendings import (
+    GIVEN_UP,
+    UnsentOutput,
+    append_sending,
+    first_attempt,
+    last_details,
+    last_failure,
+    unsent_outputs,
+)
 from db.timestamps import now, written
 from mriad_model.destinations import Destination, DicomWebServer, destination_of
 from mriad_model.paths import source_path
 from tasks.runtime.connections import database
 from tasks.runtime.home import plain
-from tasks.sending import dicom_store, dicomweb
 from tasks.sending.credentials import credentials
-from tasks.sending.outcomes import DestinationUnreachable, Outcome
+from tasks.sending.dicom_store import NodeSender
+from tasks.sending.dicomweb import WebSender
+from tasks.sending.outcomes import DestinationUnreachable, Outcome, refused
 
 LOCK: Final = "sending.lock"  # in the home's `work`: one process sends at a time
-TAKEN: Final = "taken"
+BROKEN_IN_A_ROW: Final = 3  # files over which a place breaks before a run sends no more
+BROKE: Final = "{to} broke over {n} files in a row: {why}"
 GONE: Final = "its file cannot be read: {why}"
 CHANGED: Final = "its file is not as it was recorded"
 RETRY_SECONDS: Final[list[float]] = [30, 120]
@@ -52,7 +62,8 @@ class SendingResult:
 
 def _was_unreachable(_task: object, _run: object, state: Any) -> bool:
     """Whether to try again in a moment: a place that does not answer may do so then."""
-    return isinstance(state.result(raise_on_failure=False), DestinationUnreachable)
+    found = state.result(raise_on_failure=False)
+    return isinstance(found, DestinationUnreachable) and found.passing
 
 
 @task(
@@ -73,47 +84,92 @@ def send_outputs(home: str, run_id: int, options: SendingOptions) -> SendingResu
         SettingsError: an option cannot be used.
     """
     to, engine = destination_of(options.send_to), database(home)
-    since = written(datetime.now(UTC) - timedelta(days=options.days))
     with _alone(Path(home)):
-        outputs = unsent_outputs(engine, str(to), since)
-        failures: list[str] = []
+        outputs = unsent_outputs(engine, str(to), _since(datetime.now(UTC), options.days))
         good: list[UnsentOutput] = []
+        failures: list[str] = []
         for each in outputs:  # what is damaged here is no question for the place
             fault = _read(Path(home), each)[1]
             if fault is None:
                 good.append(each)
             else:
                 failures.append(fault)
-                _append(home, run_id, to, each, fault)
+                _append(home, run_id, to, each, refused(fault))
         sent = 0
         if good:
-            for each, outcome in _tried(home, run_id, to, options, good):
-                _append(home, run_id, to, each, outcome)
-                sent += outcome is None
-                failures += [] if outcome is None else [outcome]
+            try:
+                for each, outcome in _tried(home, to, options, good):
+                    _append(home, run_id, to, each, outcome)
+                    sent += outcome.taken
+                    failures += [] if outcome.taken else [outcome.detail]
+            except DestinationUnreachable as error:
+                if str(error) == last_failure(engine, str(to), run_id):
+                    error.passing = False  # no news: it is not waited for again
+                raise
     return SendingResult(sent, len(failures), failures[0] if failures else None)
 
 
+def give_up_outputs(home: str, run_id: int, options: SendingOptions) -> int:
+    """How many outputs have been tried too long by now; a row for each, so that each counts once.
+
+    Those that were too old when the place was first sent to are none of them.
+
+    Raises:
+        SettingsError: the address cannot be used.
+    """
+    to, engine = destination_of(options.send_to), database(home)
+    with _alone(Path(home)):
+        begun = first_attempt(engine, str(to))
+        if begun is None:
+            return 0
+        since = _since(datetime.fromisoformat(begun), options.days)
+        until = _since(datetime.now(UTC), options.days)
+        last = last_details(engine, str(to))
+        found = [
+            each
+            for each in unsent_outputs(engine, str(to), since, until)
+            if last.get(each.heatmap_id) != GIVEN_UP
+        ]
+        for each in found:
+            _append(home, run_id, to, each, refused(GIVEN_UP))
+    return len(found)
+
+
+def _since(moment: datetime, days: float) -> str:
+    return written(moment - timedelta(days=days))
+
+
 def _tried(
-    home: str, run_id: int, to: Destination, options: SendingOptions, outputs: list[UnsentOutput]
+    home: str, to: Destination, options: SendingOptions, outputs: list[UnsentOutput]
 ) -> Iterator[tuple[UnsentOutput, Outcome]]:
-    """Each output, and what came of it; where the place is gone, that is said of the next one."""
-    paths = [source_path(each.path, Path(home)) for each in outputs]
-    data = (_read(Path(home), each)[0] for each in outputs)
-    outcomes: Generator[Outcome, None, None]
+    """Each output, and what came of it.
+
+    Where the place is gone, that is said of the one that was to be sent, and raised.
+    """
+    broken = 0
+    sender: NodeSender | WebSender
     if isinstance(to, DicomWebServer):
-        signed_in = credentials(None if options.credentials is None else Path(options.credentials))
-        outcomes = dicomweb.store_files(to, signed_in, data)
+        kept = None if options.credentials is None else Path(options.credentials)
+        sender = WebSender(to, credentials(kept))
     else:
-        outcomes = dicom_store.store_files(to, options.ae_title, paths, data)
-    with closing(outcomes):
+        paths = [source_path(each.path, Path(home)) for each in outputs]
+        sender = NodeSender(to, options.ae_title, paths)
+    with closing(sender):
         for each in outputs:
+            data, fault = _read(Path(home), each)
+            if fault is not None:  # gone or changed since it was looked at
+                yield each, refused(fault)
+                continue
             try:
-                outcome = next(outcomes)
+                outcome = sender.store(data)
             except DestinationUnreachable as error:
-                _append(home, run_id, to, each, str(error))
+                yield each, refused(str(error))
                 raise
             yield each, outcome
+            broken = broken + 1 if outcome.broke else 0
+            if broken == BROKEN_IN_A_ROW:
+                why = BROKE.format(to=to, n=broken, why=outcome.detail)
+                raise DestinationUnreachable(why, passing=False)
 
 
 def _read(home: Path, output: UnsentOutput) -> tuple[bytes, str | None]:
@@ -125,9 +181,11 @@ def _read(home: Path, output: UnsentOutput) -> tuple[bytes, str | None]:
     return data, None if hashlib.sha256(data).hexdigest() == output.sha256 else CHANGED
 
 
-def _append(home: str, run_id: int, to: Destination, output: UnsentOutput, why: Outcome) -> None:
-    delivered = output.sha256 if why is None else None
-    row = Sending(output.heatmap_id, str(to), delivered, why or TAKEN, run_id, now())
+def _append(
+    home: str, run_id: int, to: Destination, output: UnsentOutput, outcome: Outcome
+) -> None:
+    delivered = output.sha256 if outcome.taken else None
+    row = Sending(output.heatmap_id, str(to), delivered, outcome.detail, run_id, now())
     append_sending(database(home), row)
 
 

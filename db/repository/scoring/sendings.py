@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
 from db import schema
 from db.engine.connect import reading, writing
@@ -16,6 +16,7 @@ SENT_KINDS: Final = (
     HeatmapKind.SEGMENTATION,
     HeatmapKind.STRUCTURED_REPORT,
 )
+GIVEN_UP: Final = "given up: not taken in time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +29,70 @@ class UnsentOutput:
     scan_id: int
 
 
-def unsent_outputs(engine: Engine, destination: str, since: str) -> list[UnsentOutput]:
-    """The DICOM outputs made from a recorded moment on that a place has not taken, oldest first."""
+def unsent_outputs(
+    engine: Engine, destination: str, since: str, until: str | None = None
+) -> list[UnsentOutput]:
+    """The DICOM outputs made from a recorded moment on that a place has not taken.
+
+    Those with the fewest failed attempts first, then the oldest, so that what a place cannot take
+    holds up nothing. With `until`, only those made before it.
+    """
     heatmap, sending, score = schema.heatmap.c, schema.sending, schema.score
-    taken = (
-        select(sending.c.id)
-        .where(sending.c.delivered == heatmap.sha256, sending.c.destination == destination)
-        .exists()
+    here = sending.c.destination == destination
+    taken = select(sending.c.id).where(sending.c.delivered == heatmap.sha256, here).exists()
+    attempts = (
+        select(func.count(sending.c.id))
+        .where(sending.c.heatmap_id == heatmap.id, here)
+        .scalar_subquery()
     )
     query = (
         select(heatmap.id, heatmap.path, heatmap.sha256, score.c.scan_id)
         .join(score, score.c.id == heatmap.score_id)
         .where(heatmap.kind.in_([each.value for each in SENT_KINDS]))
         .where(heatmap.created_at >= since, ~taken)
-        .order_by(heatmap.id)
+        .order_by(attempts, heatmap.id)
     )
+    if until is not None:
+        query = query.where(heatmap.created_at < until)
     with reading(engine) as connection:
         return [UnsentOutput(*row) for row in connection.execute(query)]
+
+
+def first_attempt(engine: Engine, destination: str) -> str | None:
+    """When something was first sent to a place; None: never yet."""
+    sending = schema.sending.c
+    query = select(func.min(sending.created_at)).where(sending.destination == destination)
+    with reading(engine) as connection:
+        found: str | None = connection.execute(query).scalar_one()
+    return found
+
+
+def last_details(engine: Engine, destination: str) -> dict[int, str]:
+    """What came of the last attempt to send each output to a place, by its heatmap's id."""
+    sending = schema.sending.c
+    last = (
+        select(func.max(sending.id))
+        .where(sending.destination == destination)
+        .group_by(sending.heatmap_id)
+    )
+    query = select(sending.heatmap_id, sending.detail).where(sending.id.in_(last))
+    with reading(engine) as connection:
+        return {row.heatmap_id: row.detail for row in connection.execute(query)}
+
+
+def last_failure(engine: Engine, destination: str, run_id: int) -> str | None:
+    """Why the last attempt of the runs before this one failed; None: it did not."""
+    sending = schema.sending.c
+    query = (
+        select(sending.delivered, sending.detail)
+        .where(sending.destination == destination, sending.run_id < run_id)
+        .where(sending.detail != GIVEN_UP)
+        .order_by(sending.id.desc())
+        .limit(1)
+    )
+    with reading(engine) as connection:
+        row = connection.execute(query).first()
+    return None if row is None or row.delivered is not None else str(row.detail)
 
 
 def append_sending(engine: Engine, sending: Sending) -> bool:

@@ -1,18 +1,20 @@
 """After scoring: what cannot be sent is said in one line, and the run goes on."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from db.repository.runs import runs_since
 from flows.runtime import sending
-from flows.runtime.sending import send_decided, sending_options
+from flows.runtime.sending import send_by_itself, send_decided, sending_options
 from flows.runtime.settings import read_settings
 from mriad_model.errors import SettingsError
 from tasks.runtime.runs import RecordedRun
-from tasks.sending import dicom_store
-from tasks.sending.outcomes import DestinationUnreachable
+from tasks.sending.dicom_store import NodeSender
+from tasks.sending.outcomes import TAKEN, DestinationUnreachable, Outcome
 from tasks.sending.send import SendingOptions, send_outputs
 from tests.tasks.sending.conftest import Outputs, home_with_outputs
 
@@ -46,13 +48,13 @@ def test_a_place_that_answers_the_second_time_gets_all(
 ) -> None:
     answers: list[Any] = [DestinationUnreachable("it does not answer"), None]
 
-    def store_files(*_: object) -> Iterator[None]:
+    def store(*_: object) -> Outcome:
         answer = answers.pop(0)
         if answer is not None:
             raise answer
-        yield None
+        return TAKEN
 
-    monkeypatch.setattr(dicom_store, "store_files", store_files)
+    monkeypatch.setattr(NodeSender, "store", store)
     soon = send_outputs.with_options(retry_delay_seconds=[0, 0])
     monkeypatch.setattr(sending, "send_outputs", soon)
     run = RecordedRun(outputs.kept.hand.run())
@@ -61,25 +63,47 @@ def test_a_place_that_answers_the_second_time_gets_all(
     assert answers == []
 
 
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (DestinationUnreachable("it does not answer"), "it does not answer"),
+        (OSError("Doe^Jane"), "OSError"),
+    ],
+)
 def test_what_cannot_be_sent_is_one_line_and_no_failure(
+    prefect_server: None,
+    outputs: Outputs,
+    error: Exception,
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def store(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(NodeSender, "store", store)
+    monkeypatch.setattr(sending, "send_outputs", send_outputs.with_options(retries=0))
+    run = RecordedRun(outputs.kept.hand.run())
+    send_decided(outputs.kept.home, run, PACS)
+    assert run.counts == {"not_sent": why}
+    said = [line for line in capsys.readouterr().err.splitlines() if "were not sent" in line]
+    assert said == [f"mriad: DICOM outputs were not sent, the next run tries again: {why}"]
+
+
+def test_a_run_of_its_own_tells_what_was_sent_and_given_up(
     prefect_server: None,
     outputs: Outputs,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def store_files(*_: object) -> Iterator[None]:
-        raise DestinationUnreachable("it does not answer")
-        yield
-
-    monkeypatch.setattr(dicom_store, "store_files", store_files)
-    monkeypatch.setattr(sending, "send_outputs", send_outputs.with_options(retries=0))
-    run = RecordedRun(outputs.kept.hand.run())
-    send_decided(outputs.kept.home, run, PACS)
-    assert run.counts == {"not_sent": "it does not answer"}
-    said = [line for line in capsys.readouterr().err.splitlines() if "were not sent" in line]
-    assert said == [
-        "mriad: DICOM outputs were not sent, the next run tries again: it does not answer"
-    ]
+    monkeypatch.setattr(NodeSender, "store", lambda *_: TAKEN)
+    monkeypatch.setattr(sending, "give_up_outputs", lambda *_: 2)
+    send_by_itself(outputs.kept.home, None)
+    send_by_itself(outputs.kept.home, PACS)
+    (told,) = [run for run in runs_since(outputs.kept.engine, "") if run[0].flow == "send_outputs"]
+    assert told[1] is not None
+    assert json.loads(told[1].counts) == {"given_up": 2, "not_taken": 0, "sent": 1}
+    assert "2 DICOM outputs are given up: not taken within 7 days" in capsys.readouterr().err
 
 
 def test_without_an_address_nothing_is_asked(outputs: Outputs) -> None:

@@ -97,6 +97,7 @@ class Node:
 
         self.taken: list[str] = []
         self.answers: list[int] = []  # statuses of the next stores; then success
+        self.choking: set[str] = set()  # objects over which it ends the association
         entity = AE(ae_title=AE_TITLE)
         entity.require_called_aet = True
         entity.add_supported_context(SecondaryCaptureImageStorage, ExplicitVRLittleEndian)
@@ -113,6 +114,9 @@ class Node:
         self.server.server_close()
 
     def _store(self, event: Any) -> int:
+        if str(event.dataset.SOPInstanceUID) in self.choking:
+            event.assoc.abort()
+            return 0xC000
         status = self.answers.pop(0) if self.answers else 0
         if status == 0:
             self.taken.append(str(event.dataset.SOPInstanceUID))

@@ -6,16 +6,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from db import schema
 from db.engine.chain_check import broken_links
-from db.repository.scoring.sendings import sendings
+from db.engine.connect import writing
+from db.repository.scoring.sendings import sendings, unsent_outputs
 from db.timestamps import written
-from tasks.sending.outcomes import DestinationUnreachable
-from tasks.sending.send import SendingOptions, SendingResult, send_outputs
+from tasks.sending.dicom_store import NodeSender
+from tasks.sending.outcomes import DestinationUnreachable, Outcome
+from tasks.sending.send import SendingOptions, SendingResult, give_up_outputs, send_outputs
 from tests.tasks.sending.conftest import NAME, Node, Outputs
 
 
 def send(outputs: Outputs, to: str, **options: object) -> SendingResult:
-    run = outputs.kept.hand.run("sends")
+    run = outputs.kept.hand.run(f"sends {len(outputs.kept.hand.runs)}")
     return send_outputs.fn(outputs.home, run, SendingOptions(to, **options))  # type: ignore[arg-type]
 
 
@@ -56,6 +59,99 @@ def test_what_is_not_taken_is_tried_again(outputs: Outputs, node: Node) -> None:
         (True, "taken"),
         (True, "taken"),
     ]
+
+
+@pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007, 0x0107, 0x0116, 0x0111])
+def test_what_is_stored_with_a_warning_or_was_there_is_taken(
+    outputs: Outputs, node: Node, status: int
+) -> None:
+    node.answers = [status]
+    assert send(outputs, node.address) == SendingResult(2, 0)
+    assert send(outputs, node.address) == SendingResult(0, 0)
+    already, warned = "taken: the place had it already", f"taken, with the warning 0x{status:04X}"
+    assert told(outputs)[0] == (True, already if status == 0x0111 else warned)
+
+
+def test_a_file_that_the_place_chokes_on_holds_up_no_other(outputs: Outputs, node: Node) -> None:
+    node.choking = {outputs.uids[0]}
+    found = send(outputs, node.address)
+    assert (found.sent, found.failed) == (1, 1)
+    assert "ended the association" in str(found.why)
+    outputs.add()
+    assert send(outputs, node.address).sent == 1
+    assert node.taken == outputs.uids[1:]
+    assert [done for done, _ in told(outputs)] == [False, True, True, False]  # last this time
+    node.choking = set()
+    assert send(outputs, node.address) == SendingResult(1, 0)
+
+
+def test_after_three_broken_in_a_row_the_next_run_tries_the_others_first(
+    outputs: Outputs, node: Node
+) -> None:
+    for _ in range(2):
+        outputs.add()
+    node.choking = set(outputs.uids[:3])
+    with pytest.raises(DestinationUnreachable, match="broke over 3 files in a row") as error:
+        send(outputs, node.address)
+    assert not error.value.passing
+    assert node.taken == []
+    with pytest.raises(DestinationUnreachable, match="in a row"):
+        send(outputs, node.address)
+    assert node.taken == outputs.uids[3:]
+
+
+def test_a_place_that_is_gone_as_in_the_run_before_is_not_waited_for_again(
+    outputs: Outputs, node: Node
+) -> None:
+    gone = Node()
+    address = gone.address
+    gone.stop()
+    for passing in (True, False):
+        with pytest.raises(DestinationUnreachable) as error:
+            send(outputs, address)
+        assert error.value.passing == passing
+
+
+def test_a_file_that_changes_while_others_are_sent_is_not_sent(
+    outputs: Outputs, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, store = outputs.add(), NodeSender.store
+
+    def changing(sender: NodeSender, data: bytes) -> Outcome:
+        path.write_bytes(path.read_bytes() + b"x")
+        return store(sender, data)
+
+    monkeypatch.setattr(NodeSender, "store", changing)
+    assert send(outputs, node.address) == SendingResult(2, 1, "its file is not as it was recorded")
+    assert node.taken == outputs.uids[:2]
+    path.unlink()
+
+
+def test_what_was_tried_too_long_is_given_up_and_counted_once(outputs: Outputs, node: Node) -> None:
+    def given_up(days: float) -> int:
+        options = SendingOptions(node.address, days=days)
+        return give_up_outputs(outputs.home, outputs.kept.hand.run("gives up"), options)
+
+    old = written(datetime.now(UTC) - timedelta(days=2))
+    outputs.add(written(datetime.now(UTC) - timedelta(days=9)))  # before anything was sent
+    assert given_up(1.0) == 0
+    node.answers = [0xA700, 0xA700]
+    outputs.add(old)
+    send(outputs, node.address)
+    assert (given_up(3.0), given_up(1.0)) == (0, 0)
+    engine = outputs.kept.engine
+    with writing(engine) as connection:  # the place has been sent to for three days
+        first = (datetime.now(UTC) - timedelta(days=3)).isoformat()
+        heatmap = unsent_outputs(engine, node.address, "")[0].heatmap_id
+        values = {"heatmap_id": heatmap, "destination": node.address, "detail": "no"}
+        connection.execute(
+            schema.sending.insert().values(
+                **values, delivered=None, run_id=outputs.kept.hand.run(), created_at=first
+            )
+        )
+    outputs.add(old)
+    assert (given_up(1.0), given_up(1.0)) == (1, 0)
+    assert told(outputs)[-1] == (False, "given up: not taken in time")
 
 
 def test_a_place_that_does_not_answer_is_said_once(outputs: Outputs, node: Node) -> None:
