@@ -10,7 +10,7 @@ from flows.retrain import retrain_model
 from flows.runtime.context import Context
 from flows.runtime.private_flow import AUTHOR, private_flow, worker_context
 from flows.runtime.retrain_result import options_of
-from flows.runtime.sending import send_decided, sending_options
+from flows.runtime.sending import send_by_itself, sending_options
 from flows.runtime.turns import turn_at
 from flows.score import ScoringResult, report_again, score_found
 from flows.score_pipeline import TASKS_AT_ONCE
@@ -50,7 +50,9 @@ def score_arrivals(
         turn_at(place.home),
         recorded_run(database(str(place.home)), "score_arrivals", flow_run.id, device) as run,
     ):
-        return _score(place, run, arrival_ids)
+        scored = _score(place, run, arrival_ids)
+    send_by_itself(place.home, sending_options(place.settings))  # others need not wait for a PACS
+    return scored
 
 
 @private_flow(name="nightly", flow_run_name="nightly", workers=TASKS_AT_ONCE)
@@ -71,6 +73,7 @@ def nightly(home: Path | None = None) -> ArrivalsScored:
         if not swept.present:
             run.counts["watched_folder"] = "missing"
         scored = _score(place, run, None, swept.pending, check=True)
+    send_by_itself(place.home, sending_options(place.settings))
     try:
         retrained = retrain_model(place.home, author=AUTHOR, **options_of(place.settings))
     except Exception:
@@ -109,7 +112,6 @@ def _score(
         pending=pending,
     )
     end_arrivals(home, run.id, arrived.done)
-    send_decided(place.home, run, sending_options(settings))
     return ArrivalsScored(
         scoring, arrived.folder, len(arrived.done), arrived.waiting, arrived.vanished, pending
     )

@@ -1,6 +1,7 @@
 """Runs of deployments take turns at a home."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -47,6 +48,21 @@ def test_a_run_of_a_deployment_works_while_it_has_the_turn(
     with pytest.raises(Working):
         flow(home)  # type: ignore[operator]
     assert slots(home) == (1, 0)
+
+
+@pytest.mark.parametrize("flow", [nightly, score_arrivals])
+def test_outputs_are_sent_when_the_turn_is_given_back(
+    deployed: None, flow: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(home: Path, _: object) -> None:
+        assert slots(home) == (1, 0)
+        raise Working
+
+    scored = SimpleNamespace(scoring=None, folder="", pending=None)
+    monkeypatch.setattr(nightly_flows, "_score", lambda *_, **__: scored)
+    monkeypatch.setattr(nightly_flows, "send_by_itself", send)
+    with pytest.raises(Working):
+        flow(tmp_path / "home")  # type: ignore[operator]
 
 
 def test_another_run_at_the_same_home_waits_and_one_at_another_home_does_not(
