@@ -283,5 +283,14 @@ def test_the_queries_for_datasette_find_something(filled: "Hand") -> None:
             assert connection.execute(text(each["sql"]), given).all(), name
 
 
+def test_the_query_of_all_that_waits_has_each_scan_once(filled: "Hand") -> None:
+    query = next(query for what, query in QUERIES if what.startswith("All that waits, each"))
+    found = [(each["scan_id"], each["reason"]) for each in ask(filled, query)]
+    both = ask(filled, "SELECT scan_id FROM v_worklist UNION ALL SELECT scan_id FROM v_unscored")
+    assert len(both) > len(found)  # b waits by a threshold of before, and failed since
+    assert {scan_id for scan_id, _ in found} == {each["scan_id"] for each in both}
+    assert len(dict(found)) == len(found)
+
+
 def test_the_cookbook_was_found() -> None:
     assert len(QUERIES) == (REPOSITORY / "docs/queries.md").read_text().count("```sql") > 10
