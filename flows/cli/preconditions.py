@@ -5,6 +5,7 @@ A mistake, or nothing to do, then starts no server.
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ from mriad_model.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from mriad_model.evaluation.protocol import EvaluationPlan
 
 COMPARATOR = "padim"  # no recipe of a model that is kept: only measured beside others
 MOST_NAMED = 20  # lines of a CSV
@@ -90,14 +93,32 @@ def listing_of(
     return Listing(csv=str(path.absolute()))
 
 
-def require_labelled(folder: str, glob: str, csv: Path | None, listing: Listing) -> None:
+def require_evaluable(
+    folder: str,
+    glob: str,
+    csv: Path | None,
+    listing: Listing,
+    plan: "EvaluationPlan",
+    recipes: Sequence[str],
+) -> None:
     """Check that the names of files, or a CSV of labels, make some healthy and some abnormal.
+
+    And enough healthy for the rate of a plan, by each of these recipes (JSON), which suit it.
 
     Masks, and a CSV that lists the scans, are left to the run, which reads them.
 
     Raises:
         NoScans: they do not.
+        TooFewScans: the healthy ones are too few to keep the rate.
+        SettingsError: the plan's k is no rate, or its protocol not for a recipe.
     """
+    from mriad_model.evaluation.protocol import (  # noqa: PLC0415 - numpy
+        require_calibration,
+        require_protocol,
+    )
+
+    for each in recipes:
+        require_protocol(plan.protocol, Recipe.from_json(each))
     if listing.csv is not None or listing.labels_from_masks:
         return
     root = Path(unescape_path(folder))
@@ -112,6 +133,8 @@ def require_labelled(folder: str, glob: str, csv: Path | None, listing: Listing)
         counts[label_from_folder(path, root) if csv is None else of_csv] += 1
     healthy, abnormal = counts[LabelValue.HEALTHY], counts[LabelValue.ABNORMAL]
     require_both_labels(healthy, abnormal, counts[None], masks)
+    for each in recipes:
+        require_calibration(plan, Recipe.from_json(each).cross_fitting, healthy)
 
 
 def _n_files(folder: str) -> int:

@@ -1,18 +1,26 @@
 """Which scans train, calibrate and test in each fold of an evaluation."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mriad_model.datasets.roles import (
+    MIN_GROUPS,
     RoleShares,
     assign_roles,
+    counts_by_share,
     cross_fitting_folds,
     drawn_order,
     grouped_folds,
     is_cross_fitted,
 )
-from mriad_model.detection.decisions.thresholds import DEFAULT_SIGMAS
+from mriad_model.detection.decisions.thresholds import (
+    DEFAULT_SIGMAS,
+    check_k,
+    groups_needed,
+    too_few_for,
+)
 from mriad_model.enums import PICTURES, LabelValue, Policy, Role
 from mriad_model.errors import SettingsError, TooFewScans
 from mriad_model.evaluation.dataset import EvaluationData
@@ -54,12 +62,42 @@ class EvaluationPlan:
     def __post_init__(self) -> None:
         if self.repeats < 1:
             raise SettingsError(f"an evaluation is run once or more, not {self.repeats} times")
+        if self.most_healthy is not None and self.protocol is EvaluationProtocol.SEED:
+            raise SettingsError("--healthy is for --protocol heldout: seed learns from all")
 
     @property
     def folds(self) -> tuple[tuple[int, int], ...]:
         """Every (repeat, fold) to run."""
         n_folds = 1 if self.protocol is EvaluationProtocol.SEED else self.n_folds
         return tuple((repeat, fold) for repeat in range(self.repeats) for fold in range(n_folds))
+
+
+def require_calibration(
+    plan: EvaluationPlan, cross_fitting: CrossFitting | None, n_healthy: int
+) -> None:
+    """Refuse a rate that some fold has too few scans to keep, of at most `n_healthy` healthy ones.
+
+    Scans are counted as if none were a near-duplicate of another: a run may still find too few.
+
+    Raises:
+        SettingsError: k is no such rate.
+        TooFewScans: they are too few.
+    """
+    check_k(plan.policy, plan.k)
+    if plan.policy is not Policy.RATE:
+        return
+    most = n_healthy
+    if plan.protocol is EvaluationProtocol.HELDOUT:
+        rest = n_healthy - math.ceil(n_healthy / plan.n_folds)  # of the largest fold
+        rest = rest if plan.most_healthy is None else min(rest, plan.most_healthy)
+        if rest < sum(MIN_GROUPS.values()):
+            return  # too few for any threshold, which the run says
+        shares = {role: plan.shares.of(role) for role in MIN_GROUPS}
+        most = counts_by_share(rest, shares, MIN_GROUPS)[Role.CALIBRATION]
+        if cross_fitting is not None:
+            most = max(most, min(rest, cross_fitting.below - 1))
+    if most < groups_needed(plan.k):
+        raise TooFewScans(too_few_for(plan.k, most))
 
 
 @dataclass(frozen=True, slots=True)

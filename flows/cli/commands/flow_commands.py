@@ -46,7 +46,7 @@ from flows.cli.preconditions import (
     nothing_to_score,
     of_contrast,
     require_enough_healthy,
-    require_labelled,
+    require_evaluable,
     unmatched_lines,
 )
 from flows.runtime.context import (
@@ -324,7 +324,7 @@ def evaluate(
         raise NoScans(f"{folder}: no files there; name a folder with labelled scans")
     if recipe is not None and recipes is not None:
         raise SettingsError("give one of --recipe and --recipes")
-    from mriad_model.evaluation.protocol import EvaluationProtocol, require_protocol
+    from mriad_model.evaluation.protocol import EvaluationPlan, EvaluationProtocol
 
     names = [] if recipes is None else [name.strip() for name in recipes.split(",")]
     if names[:1] == [COMPARATOR]:
@@ -342,14 +342,14 @@ def evaluate(
     ]
     if COMPARATOR in names:
         others += comparator()
-    for each in (chosen, *others):
-        require_protocol(EvaluationProtocol(protocol), Recipe.from_json(each))
-    require_labelled(folder, files, labels, listing)
+    plan = EvaluationPlan(
+        EvaluationProtocol(protocol), n_folds=folds, policy=policy, k=k, most_healthy=healthy
+    )
+    require_evaluable(folder, files, labels, listing, plan, (chosen, *others))
     with flow_context(home, "flows.evaluate", **given) as place:
         from flows.evaluate import evaluate_model
         from tasks.intake.ingest import Labelling
 
-        settings = place.settings
         found = evaluate_model(
             place.home,
             folder,
@@ -362,8 +362,8 @@ def evaluate(
             repeats=repeats,
             folds=folds,
             k=k,
-            seed=settings.seed,
-            device=settings.device,
+            seed=place.settings.seed,
+            device=place.settings.device,
             listing=listing,
             others=others,
             policy=policy,

@@ -308,6 +308,34 @@ def test_an_evaluation_that_must_fail_starts_no_server(
     assert started == []
 
 
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (("--rate", "0.01"), 1, "takes 99 healthy calibration scans"),
+        (("--rate", "0.2", "--recipe", "autoencoder", "--healthy", "5"), 1, "and there are 2"),
+        (("--rate", "0.05", "--protocol", "seed"), 1, "takes 19 healthy calibration scans"),
+        (("--protocol", "seed", "--healthy", "10"), 2, "--healthy is for --protocol heldout"),
+    ],
+)
+def test_an_evaluation_whose_rate_or_options_cannot_hold_starts_no_server(
+    home: Path,
+    folder: Path,
+    options: tuple[str, ...],
+    status: int,
+    said: str,
+    started: list[Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in (*(f"no/{n}.png" for n in range(12)), "yes/a.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"a file")
+    assert mriad(home, "evaluate", folder, *options) == status
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert said in err
+    assert started == []
+
+
 def test_an_evaluation_without_labels_names_the_masks_that_could_tell(
     home: Path, folder: Path, started: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
