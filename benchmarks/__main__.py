@@ -15,10 +15,11 @@ from typing import Any
 
 from benchmarks.record import history
 from benchmarks.scoring import reading
-from mriad_model.phantom.write import many_slices, write_folder
-from tasks.runtime.home import prepare_home
+from benchmarks.service.up import trained_home
+from mriad_model.phantom.write import many_slices
 
 SEED = 7
+SIDE = 256  # pixels of a slice
 NOTEBOOK_IMAGES = 60
 STEP_IMAGES = 512
 READING_ROUNDS = 5
@@ -54,7 +55,7 @@ def _module(name: str, *arguments: str) -> None:
 
 
 def _score(work: Path, slices: Path, few: Path, n: int) -> None:
-    home = _trained_home(work)
+    home = trained_home(work, SEED + 1, SIDE)  # its weights do not matter for speed
     # The floor before and after the flow: the machine's speed drifts.
     few_steps = min(STEP_IMAGES, n)
     floors = [_run("floor", slices, _copy(home, work / "floor"), few_steps)]
@@ -99,25 +100,6 @@ def _history(n: int) -> None:
         f"p95 {1000 * found['p95_s']:.0f} ms, max {1000 * found['max_s']:.0f} ms "
         f"over {found['decisions']:.0f} decisions"
     )
-
-
-def _trained_home(work: Path) -> Path:
-    """A home with a model of the default recipe; its weights do not matter for speed."""
-    home = prepare_home(work / "home")
-    write_folder(work / "drawn", 40, 0, SEED + 1)
-    (work / "drawn" / "no").rename(home / "healthy" / "drawn")
-    command = [
-        sys.executable,
-        "-m",
-        "flows.cli.main",
-        "train",
-        "--epochs",
-        "3",
-        "--home",
-        str(home),
-    ]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return home
 
 
 def _copy(home: Path, to: Path) -> Path:
