@@ -34,7 +34,7 @@ class DicomNode:
 
 @dataclass(frozen=True, slots=True)
 class DicomWebServer:
-    """The base address of a DICOMweb server: what stands before `/studies`."""
+    """The base address of a DICOMweb server: what comes before `/studies`."""
 
     url: str
 

@@ -175,7 +175,7 @@ class RejectionReason(StrEnum):
 class SettledBy(StrEnum):
     """How a folder showed that all its files had arrived."""
 
-    COMPLETE = "complete"  # a file `.complete` stood in it
+    COMPLETE = "complete"  # it has a file `.complete`
     QUIET = "quiet"  # nothing in it changed for a while
 
 

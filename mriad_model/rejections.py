@@ -22,7 +22,7 @@ class RejectedItem:
     reason: RejectionReason
     detail: str
     of_scan: bool = False  # of a registered scan, which is not scorable for this
-    n_files: int = 1  # that this line stands for
+    n_files: int = 1  # that this line counts for
 
     @property
     def why_not_scorable(self) -> str:
@@ -94,15 +94,15 @@ def group_by_folder(items: Iterable[RejectedItem]) -> list[RejectedItem]:
         if len(files) < FEW:
             lines += files
         else:
-            told = f"{detail} ({len(files)} files)"
-            lines.append(RejectedItem(f"{folder}/", reason, told, n_files=len(files)))
+            counted = f"{detail} ({len(files)} files)"
+            lines.append(RejectedItem(f"{folder}/", reason, counted, n_files=len(files)))
     return lines
 
 
 def n_rejected_in_words(items: Sequence[RejectedItem]) -> str:
     """`2 files rejected`; of lines that stand for several: `57 files rejected (3 groups)`."""
     files, groups = len(items), len(group_by_folder(items))
-    said = f"{files} file{'' if files == 1 else 's'} rejected"
+    in_words = f"{files} file{'' if files == 1 else 's'} rejected"
     if groups == files:
-        return said
-    return f"{said} ({groups} group{'' if groups == 1 else 's'})"
+        return in_words
+    return f"{in_words} ({groups} group{'' if groups == 1 else 's'})"

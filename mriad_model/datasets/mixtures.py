@@ -32,7 +32,7 @@ def _drawn_and_real(origins: Sequence[Origin]) -> Iterable[str]:
     if 0 < drawn < len(origins):
         yield (
             f"the healthy pool mixes drawn heads ({drawn}) and other scans "
-            f"({len(origins) - drawn}): a model of both tells neither well; keep a home for each"
+            f"({len(origins) - drawn}): one model of both fits neither; keep a home for each"
         )
 
 

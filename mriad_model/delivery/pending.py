@@ -60,7 +60,7 @@ class PendingFolders:
     missing: str | None = None  # the watched folder, if it is missing; as recorded
 
     def and_also(self, other: "PendingFolders") -> "PendingFolders":
-        """Both; a folder that is in both stands once, as here."""
+        """Both; a folder that is in both is listed once, as here."""
         mine = {each.path for each in self.folders}
         theirs = [each for each in other.folders if each.path not in mine]
         return PendingFolders(

@@ -1,4 +1,4 @@
-"""Findings: connected parts of an anomaly map, and the limits by which they are told.
+"""Findings: connected parts of an anomaly map, and the limits that define them.
 
 Two limits keep a lesion whole without letting every weak spot in (hysteresis, as Canny 1986 has
 it): a part has to exceed the higher one somewhere, and ends where the map falls below the lower.
@@ -90,7 +90,7 @@ def counts_of(
 
 @dataclass(frozen=True, slots=True)
 class DrawnLimits:
-    """Limits that were drawn through healthy scans, and what they came to on these."""
+    """Limits that were drawn through healthy scans, and the rate of findings in these."""
 
     limits: FindingLimits
     n: int  # healthy scans

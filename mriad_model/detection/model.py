@@ -199,7 +199,7 @@ def fit(
     start: FittedModel | None = None,
     positives: Positives | None = None,
 ) -> FittedModel:
-    """Learn what healthy slices look like, from the beginning or from where `start` left off.
+    """Learn what healthy slices look like, from scratch or from the weights of `start`.
 
     `positives` are abnormal ones, for detectors that can learn from them.
 
@@ -256,8 +256,8 @@ def _fit(
         )
         tell = None if progress is None else _in_turn(progress, number, len(parts))
         begun = None if start is None else start.members[number % len(start.members)]
-        ill = positives[number] if positives else None
-        healthy_slices = HealthySlices(own, train, validation, where, tell, positives=ill)
+        own_positives = positives[number] if positives else None
+        healthy_slices = HealthySlices(own, train, validation, where, tell, positives=own_positives)
         fits.append(fit_member(healthy_slices, begun))
     members = in_one_unit([each.member for each in fits], recipe)
     healthy = []

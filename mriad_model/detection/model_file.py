@@ -24,7 +24,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def read_header(data: bytes) -> tuple[dict[str, Any], Shapes]:
-    """What a model's file says of the model, and the shapes of its tensors, all of float32.
+    """A model's metadata in its file, and the shapes of its tensors, all of float32.
 
     Raises:
         ModelFileError: it is no model of this format.
@@ -92,7 +92,7 @@ def standard_spreads(about: Any, kinds: set[str]) -> dict[str, float]:
 
 
 def training_figures(about: Mapping[str, Any]) -> dict[str, Any]:
-    """How the training went. Raises ModelFileError where the file tells something else."""
+    """How the training went. Raises ModelFileError where that is malformed."""
     if set(about) - {"seconds"} != COUNTS | {"validation_loss"}:
         raise ModelFileError("it does not tell how its training went")
     for name in COUNTS:

@@ -1,6 +1,6 @@
 """The findings in a scan: parts of its map, with their size, their side and where they lie.
 
-They are told on the map's own slices, so a series and the NIfTI file made of it have the same.
+They are computed on the map's own slices, so a series and a NIfTI file made of it have the same.
 """
 
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ REACH = 3.0  # sigmas at which the Gaussian across slices is cut off
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScanScores:
-    """What a model says of a scan. Higher is more anomalous everywhere."""
+    """A model's score and maps of a scan. Higher is more anomalous everywhere."""
 
     score: float
     slice_scores: NDArray[np.float64]  # (N,)
@@ -66,7 +66,7 @@ def scans_of_slices(
     """The scores of slices, side by side, as those of the scans that they are of, in order.
 
     A scan score is a value of the scan's maps, or a mean of such values, on the same scale; so
-    is a threshold of it, which tells pixels apart as well.
+    its threshold applies to voxels as well.
     """
     found, start = [], 0
     for scan in prepared:

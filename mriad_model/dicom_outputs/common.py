@@ -47,7 +47,7 @@ def identity(job: OutputJob, kind: HeatmapKind) -> dict[str, Any]:
 
 
 def complete(dataset: Dataset, job: OutputJob, study: Study, kind: HeatmapKind) -> None:
-    """Set patient, study, series, equipment and times, over whatever stands there."""
+    """Set patient, study, series, equipment and times, over existing values."""
     dataset.update(study.copied)
     dataset.StudyInstanceUID = study.study_uid
     dataset.SeriesInstanceUID = series_uid(job, kind)

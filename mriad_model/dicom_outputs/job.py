@@ -12,7 +12,7 @@ from mriad_model.readers.dicom.series import Series
 
 @dataclass(frozen=True, slots=True)
 class ReportedFinding:
-    """A connected part of the map that its model's limits tell."""
+    """A connected part of the map within its model's limits."""
 
     millilitres: float
     peak: float  # the map's largest value in it

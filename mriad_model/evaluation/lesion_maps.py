@@ -1,6 +1,6 @@
-"""What anomaly maps say of lesions whose masks are known, scan by scan, on the scan's own grid.
+"""Anomaly maps against lesion masks, scan by scan, on the scan's own grid.
 
-Findings are those that users see: told by `detection.findings`, within limits drawn through the
+Findings are those that users see: by `detection.findings`, within limits drawn through the
 calibration scans as a training draws them. A lesion is found where findings cover a tenth of it
 or more (overlap, as van Hespen 2021); parts of the mask within about 10 mm (of a picture, 4 pixels)
 are one, for an infarct often falls apart. A scan is found where findings cover a tenth of all its
@@ -95,7 +95,7 @@ def measure_lesions(
 
     Args:
         data: all scans.
-        scored: position -> what the model says of the scan.
+        scored: position -> the model's results for the scan.
         plane: across which volumes are cut.
         parts: positions of healthy test scans, abnormal test scans, and those abnormal ones that
             the fold decides.
@@ -111,7 +111,7 @@ def measure_lesions(
 
     def found(item: int) -> tuple[MapPart, ...]:
         if item in not_scorable:
-            return ()  # no output tells findings of it
+            return ()  # no output shows findings of it
         scan = data.scans[item]
         return map_parts(dense_map(scan, scored[item]), voxel_size(scan, scored[item]), within)
 
@@ -120,16 +120,16 @@ def measure_lesions(
         n = len(found(i))
         flagged = scored[i].score > threshold
         healthy.append(ScanMeasures(i, data.groups[i], n if flagged else 0, n))
-    ill = []
+    measured = []
     for i in (each for each in decided if each in masks):
         laid = [native_part(part, data.scans[i], data.grids[i], plane) for part in found(i)]
         anomaly = native_map(scored[i], data.scans[i], data.grids[i], plane)
         flagged = scored[i].score > threshold
-        ill.append(_measured(data, i, anomaly, masks[i], laid, flagged=flagged))
+        measured.append(_measured(data, i, anomaly, masks[i], laid, flagged=flagged))
     sizes = tuple((i, float(mask.sum()) * _unit(data, i)) for i, mask in masks.items())
     first = data.grids[next(iter(masks))]
     unit = "ml" if first.voxel_ml is not None else "% of the head"
-    return FoldLesions(unit, threshold, within, tuple(healthy), tuple(ill), sizes)
+    return FoldLesions(unit, threshold, within, tuple(healthy), tuple(measured), sizes)
 
 
 def native_part(part: MapPart, prepared: PreparedScan, grid: Grid, plane: Plane) -> Mask:

@@ -27,7 +27,7 @@ class Patients(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What is said of the scans of an evaluation besides their labels."""
+    """What an evaluation knows of its scans besides their labels."""
 
     patients: Patients | None = None  # None: only what the files themselves say
     csv: str | None = None  # a CSV that lists the scans, see `read_scan_csv`
@@ -55,7 +55,7 @@ BY_FOLDERS = (
     "put them in folders no/ and yes/ (or healthy/ and abnormal/), or name a CSV with --labels"
 )
 BY_MASKS = "add --labels-from-masks ({} there), or "
-OF_MASKS = "masks tell, and a scan with none, or an empty one, is healthy"
+OF_MASKS = "a scan with a mask is abnormal; one without, or with an empty one, is healthy"
 
 
 def require_both_labels(
@@ -63,7 +63,7 @@ def require_both_labels(
 ) -> None:
     """Raise NoScans unless there are scans of both labels.
 
-    `masks` are those of lesions that lie there; `by_masks`: they tell the labels.
+    `masks`: how many lesion masks are there; `by_masks`: they give the labels.
     """
     if healthy and abnormal:
         return

@@ -129,7 +129,7 @@ def summarise(results: Sequence[FoldResult], resamples: int = RESAMPLES) -> Eval
         for row in result.rows:
             of_row.setdefault((row.name, row.kind), []).append(row.scores)
     model = of_row[MODEL_ROW, RowKind.MODEL]
-    # What is said of unseen scans is left out where there are none.
+    # Figures of unseen scans are omitted where there are none.
     unseen = [] if first.protocol is EvaluationProtocol.SEED else ordered
     return EvaluationReport(
         protocol=first.protocol,

@@ -91,7 +91,7 @@ def _fitted(text: str, room: float, size: int) -> str:
 
 @lru_cache(maxsize=64)
 def _fixed_rows(width: int, size: int, bar: bytes) -> tuple[Picture, Picture]:
-    """What stands above the caption, and what below: drawn once for all pictures of a width."""
+    """The texts above and below the caption: drawn once for all pictures of a width."""
     notice = [text_row(line, width, size, FAINT_INK) for line in _notice_lines(width, size)]
     bottom = np.full((size // 3, width, 3), PAPER, np.uint8)
     return _bar_row(width, size, bar), np.vstack((*notice, bottom))

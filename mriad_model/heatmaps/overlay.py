@@ -1,6 +1,6 @@
 """Heatmaps: a scan under its anomaly map, in one colour scale a model, set by healthy residuals.
 
-A map scaled by its own largest value makes every healthy scan look ill.
+A map scaled by its own largest value makes every healthy scan look abnormal.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What heads and scanners vary in without being ill: pose, shape, coil, resolution, contrast."""
+"""How healthy heads and scanners vary: pose, shape, coil, resolution, contrast."""
 
 from typing import Any
 

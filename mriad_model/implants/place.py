@@ -11,7 +11,7 @@ Floats = NDArray[np.float32]
 SIDE = 128  # pixels a side of the slices that implants are drawn into
 ROWS, COLUMNS = (axis.astype(np.float32) for axis in np.mgrid[0:SIDE, 0:SIDE])
 MIDDLE = (SIDE - 1) / 2
-BRAIN = 0.25  # of the greatest depth: what lies deeper tells the brain's grey values
+BRAIN = 0.25  # of the greatest depth: deeper pixels give the brain's grey values
 DEPTHS = (0.08, 0.2, 0.35)  # of it, at which implants have their middle at least
 RAMPS = (1.2, 8.0)  # pixels over which an edge fades
 RIM = (0.02, 0.12)  # of the greatest depth: nearer to the head's edge nothing is changed
@@ -116,7 +116,7 @@ def blurred(image: Floats, sigma: float) -> Floats:
 
 
 def moved(image: Floats, rows: Floats, columns: Floats) -> Floats:
-    """Each pixel from the place (row, column) that it is said to come from, (S, S)."""
+    """An image (S, S) resampled: each pixel is taken from its place in `rows` and `columns`."""
     return np.asarray(
         cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT),
         np.float32,

@@ -71,7 +71,7 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One person, told by a seed."""
+    """One person, given by a seed."""
 
     seed: int
     age: float  # years

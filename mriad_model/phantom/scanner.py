@@ -148,7 +148,7 @@ class Scanner:
     ghost: float  # strength of the motion ghost, 0 in most scans
     ghost_shift: float  # share of the image height
     interpolation: float  # sigma in pixels of the smoothing that noise goes through
-    gain: float  # where white matter comes to lie, of 255
+    gain: float  # the grey value of white matter, of 255
 
 
 def draw_scanner(rng: np.random.Generator) -> Scanner:

@@ -1,7 +1,7 @@
-"""What of a volume is padding and no air: values far below all that a scanner measures.
+"""Padding in a volume, which is not air: values far below all that a scanner measures.
 
 Scanners and resamplers fill what lies outside the field of view with a value that no tissue has,
--2000 or -32768. Taken for air, it would make air a part of the head. Padding is told by three
+-2000 or -32768. Taken for air, it would make air a part of the head. Padding is recognised by three
 things together: it is negative, a gap parts it from everything else, and above the gap there
 still is air. Where there is none, as around a brain without its skull on a background of -1024,
 the lowest values are the air.

@@ -30,7 +30,7 @@ Pixel = tuple[int, int]
 
 
 def head_mask(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """The head in `pixels` (H, W), holes filled; all True where none can be told, (H, W) bool."""
+    """The head in `pixels` (H, W), holes filled; all True where none is found, (H, W) bool."""
     values = np.asarray(pixels, np.float32)
     top, left, height, width = _without_margins(values)
     rows, columns = slice(top, top + height), slice(left, left + width)

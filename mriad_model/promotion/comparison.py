@@ -151,7 +151,7 @@ def verdicts_left_out(
 ) -> dict[int, bool]:
     """Whether each scan is suspicious by the threshold of the calibration scores.
 
-    Scans in the calibration, and their twins there, are left out of their own threshold. Mappings
+    Scans in the calibration, and their twins there, are excluded from their own threshold. Mappings
     are by scan id; `groups` are shared by twins and scans of one patient. `counted` are the groups
     that the threshold itself was drawn with, each of which counts once; None: each scan does.
     Raises ThresholdUndefined where the rest give no threshold.
@@ -246,13 +246,13 @@ def _caught(
     return {"current": old, "candidate": new, "difference": new - old, "at_most": at_most}
 
 
-def _above(ill: Floats, healthy: Floats) -> Floats:
+def _above(abnormal: Floats, healthy: Floats) -> Floats:
     """How often the scores of each row (n, K) lie above each healthy score (m,); ties half; (n, m).
 
     Pair by pair, as no library gives it: draws weigh the pairs, and implants skip their own scan.
     """
-    above = ill[:, :, None] > healthy[None, None, :]
-    ties = ill[:, :, None] == healthy[None, None, :]
+    above = abnormal[:, :, None] > healthy[None, None, :]
+    ties = abnormal[:, :, None] == healthy[None, None, :]
     return np.asarray((above + 0.5 * ties).mean(axis=1))  # (n, K, m) -> (n, m)
 
 

@@ -31,7 +31,7 @@ SIZES: Final = ("small", "medium", "large")
 IN_WORDS: Final = {"small": "under 12 mm", "medium": "12 to 24 mm", "large": "over 24 mm"}
 SILENT: Final = 0.1  # share found of the large ones, below which a detector is called silent
 UNMOVED: Final = 0.6  # share of them that raise their scan's score; a coin gives 0.5
-FEWEST: Final = 8  # large implants, below which nothing is said of silence
+FEWEST: Final = 8  # large implants, below which silence is not judged
 
 
 class ImplantKind(StrEnum):

@@ -110,7 +110,7 @@ VOLUME = Recipe(
     detectors=(DetectorRecipe(NORMATIVE_ASYMMETRY),),
     training=Training(),
     scoring=Scoring(SliceScoreMethod.MAX, erosion=1, standardise=False, size=64),
-    # Slices near the vertex tell where the head lies, so few are left out.
+    # Slices near the vertex show where the head lies, so few are skipped.
     volumes=VolumeRecipe(
         Slicing(min_share=0.005, min_share_of_largest=0.05),
         train_slices=64,

@@ -136,7 +136,7 @@ class ImplantTraining:
 class Training:
     """Adam on the mean squared error, stopped early on held-out healthy slices.
 
-    With `implants`, AdamW on the loss of implants, in rounds of ten steps (told as epochs), not
+    With `implants`, AdamW on the loss of implants, in rounds of ten steps (reported as epochs), not
     stopped early; `augmentation` and `patience` then mean nothing.
     """
 
@@ -190,7 +190,7 @@ class ScanScore(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """What is usual in healthy slices, told level by level: a skull's base is not its vault.
+    """The ordinary in healthy slices, level by level: a skull's base is not its vault.
 
     Levels are counted down from the topmost slice judged, which is near the vertex in any head.
     On FLAIR phantoms the AUROC is .88 with them and .85 with one standard for all slices.
@@ -205,7 +205,7 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class VolumeRecipe:
-    """How a volume becomes slices, and how what is said of them becomes one score.
+    """How a volume becomes slices, and how their scores become one score.
 
     All lengths are in mm along the axis that is cut across.
     """

@@ -112,7 +112,7 @@ def compared_figures(figures: Mapping[str, Any]) -> list[ComparedFigure]:
 
 
 def _caught(found: Mapping[str, Any]) -> ComparedFigure:
-    """Of the lesions drawn into healthy scans; comparisons of before did not look at these."""
+    """Of the lesions drawn into healthy scans; older comparisons lack these."""
     difference, at_most = found["candidate"] - found["current"], found.get("at_most")
     shown = difference if at_most is None else at_most
     failed = at_most is not None and at_most < 0

@@ -106,7 +106,7 @@ def render_evaluation(
 
 
 def _beside(report: EvaluationReport) -> list[tuple[str, dict[str, str]]]:
-    """Title and figure of what is said beside the table."""
+    """Titles and figures beside the table."""
     rows = []
     lead = report.versus_asymmetry
     if lead is not None:

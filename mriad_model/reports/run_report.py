@@ -47,7 +47,7 @@ class SuspiciousScan:
 class HealthyFlagged:
     """Scans that people called healthy, unseen by model and calibration, and how many are flagged.
 
-    Reviewers see what was flagged, so theirs are counted apart: they tell no rate.
+    Reviewers see what was flagged, so theirs are counted apart: they give no rate.
     """
 
     n: int = 0
@@ -86,7 +86,7 @@ class ThresholdLine:
     value: float
     n_groups: int | None = None
     promise: str | None = None  # the rate of healthy scans that it flags, with interval, in words
-    findings: str = ""  # how many of them a healthy scan has; nothing where the model tells none
+    findings: str = ""  # how many a healthy scan has; empty where the model has no limits
     power: str | None = None  # what it finds of implanted lesions, in words
 
 

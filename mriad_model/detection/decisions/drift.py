@@ -2,8 +2,8 @@
 
 Two samples are compared by the Cramer-von Mises statistic (Anderson 1962), the squared distance
 between their distribution functions summed over the pooled scores: it sees a shift and a change
-of spread, and one monstrous score weighs no more than any other. How large it is by chance is
-told by permutation (Fisher 1935), which is exact for every pair of sample sizes; the population
+of spread, and one extreme score weighs no more than any other. Its p-value is by permutation
+(Fisher 1935), which is exact for every pair of sample sizes; the population
 stability index with its customary mark of 0.1 fires on 85 % of samples of 100 that have not
 drifted at all. Several scanners are tried at once by Holm's method (1979), which scipy lacks.
 

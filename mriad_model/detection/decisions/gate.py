@@ -1,4 +1,4 @@
-"""Whether a picture is like the healthy ones that were learned.
+"""Whether a picture is like the healthy training pictures.
 
 Another sequence, plane or source, a photograph or noise is not; a head with a lesion is.
 

@@ -1,8 +1,8 @@
-"""Whether a head in the normative frame is like the healthy ones that were learned.
+"""Whether a head in the normative frame is like the healthy training heads.
 
-A head of another scanner, protocol or age may be healthy and lie outside everywhere. How well its
-grey values correlate with the site's mean head tells (`normative.likeness.resemblance`): the
-logarithm of what is missing to 1, standardised by that of the healthy heads, over the limit.
+A head of another scanner, protocol or age may be healthy and lie outside everywhere. The measure is
+how well its grey values correlate with the site's mean head (`normative.likeness.resemblance`): the
+logarithm of 1 minus the correlation, standardised by that of the healthy heads, over the limit.
 """
 
 from collections.abc import Mapping, Sequence

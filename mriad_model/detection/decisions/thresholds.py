@@ -234,7 +234,7 @@ def sampling_interval(
 
 
 def _error(values: NDArray[np.float64], k: float, groups: Sequence[int] | None) -> float:
-    """The standard error of mean + k sd, each group left out in turn."""
+    """The standard error of mean + k sd, without each group in turn (jackknife)."""
     of_group: dict[int, list[float]] = {}
     for group, value in zip(groups or range(values.size), values.tolist(), strict=True):
         of_group.setdefault(group, []).append(value)

@@ -13,7 +13,7 @@ from mriad_model.recipes.decision_recipes import UncertainRecipe
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a model says of a scan."""
+    """A model's results for one scan."""
 
     score: float
     gate: float | None = None  # distance to what was learned, 1 at the limit; None: no gate

@@ -11,14 +11,14 @@ from torch.nn import functional as fn
 from mriad_model.detection.detectors.reconstruction import Reconstruction
 from mriad_model.detection.maps.midline import find_midline, reflect
 
-NEIGHBOURHOOD = 5  # pixels a side, over which the odder of two sides is told
+NEIGHBOURHOOD = 5  # pixels a side, over which the odder of two sides is found
 
 
 class Asymmetry(Reconstruction):
     """Expects the slice's own reflection about its midline, where that is the more ordinary side.
 
-    A difference between two sides alone does not tell which of them is ill, and would show
-    every lesion twice. The side farther from the slice's ordinary grey is taken to be it.
+    A difference between two sides alone does not tell which of them is abnormal, and would
+    show every lesion twice. The side farther from the slice's ordinary grey is taken to be it.
     """
 
     def expected(self, images: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ class HealthySlices:
 
 
 class Detector(ABC):
-    """Base of all detectors. As it stands, it has nothing to fit and nothing to store."""
+    """Base of all detectors. By default there is nothing to fit or store."""
 
     relative: ClassVar[bool] = True
     """Whether what it finds counts relative to what it usually finds at that place."""
@@ -86,7 +86,7 @@ class Detector(ABC):
     def resemblances(self, slices: SliceBatch) -> NDArray[np.float64] | None:  # noqa: ARG002
         """How like the mean head the head of each slice is, (N,), 1 at best; None: there is none.
 
-        That of one which lies elsewhere, see `misplaced`, tells nothing.
+        Meaningless for a head that is misregistered, see `misplaced`.
         """
         return None
 

@@ -28,7 +28,7 @@ class SliceLevels:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What a model says of slices. Higher is more anomalous everywhere."""
+    """A model's scores and maps of slices. Higher is more anomalous everywhere."""
 
     scores: NDArray[np.float64]  # (N,)
     maps: NDArray[np.float32]  # (N, S, S)
@@ -106,7 +106,7 @@ def anchored(
     """Maps (N, S, S) moved up or down so that the largest value inside is the slice's score (N,).
 
     So a score that comes from one detector is a value of the map that several have painted, and
-    a threshold of it tells pixels apart too. What comes to lie below 0 is ordinary, 0.
+    its threshold applies to pixels too. Values below 0 are ordinary, and become 0.
     """
     moved = maps + (scores - _peaks(maps, inside)).astype(np.float32)[:, None, None]
     return np.where(inside, np.maximum(moved, np.float32(0)), np.float32(0))

@@ -19,7 +19,7 @@ from mriad_model.errors import TrainingDiverged
 from mriad_model.implants.kinds import Mixture
 from mriad_model.implants.sample import draw_positive, draw_sample
 
-ROUND: Final = 10  # steps: what is told as an epoch
+ROUND: Final = 10  # steps, reported as one epoch
 KEPT, FEWEST = 48, 8  # batches that may come again, mirrored; from so many on they do
 AVERAGE: Final = 0.99  # of the weights' running average, which is what is kept
 WEIGHT_DECAY: Final = 1e-3
@@ -47,7 +47,7 @@ class PositiveSource:
     images: NDArray[np.float32]  # (N, 128, 128) in [0, 1]
     masks: NDArray[np.bool_]  # (N, 128, 128)
     share: float
-    lesions: NDArray[np.float32]  # (N, 128, 128) share of each pixel; 0 where no mask tells it
+    lesions: NDArray[np.float32]  # (N, 128, 128) share of each pixel; 0 where there is no mask
     masked: NDArray[np.bool_]  # (N,) whether one does
 
 
@@ -73,7 +73,7 @@ class Batch:
     places: Tensor  # (B, 3, 64, 64)
     masks: Tensor  # (B, 1, 64, 64), 0 or 1
     labels: Tensor  # (B, 1, 64, 64), share of each pixel that is implant, or lesion
-    unmasked: Tensor | None = None  # (B,) abnormal, no mask tells where; None: none of them is
+    unmasked: Tensor | None = None  # (B,) abnormal without a mask; None: none of them is
 
     def mirrored(self) -> "Batch":
         """The same, left for right."""
@@ -93,7 +93,7 @@ def train_on_implants(
     """Train a network; the running average of its weights, and its loss on held-out slices.
 
     AdamW under a one-cycle learning rate. Every second batch is one seen before, mirrored. A step
-    draws from a generator of its own, told by seed and step, so the same slices and machine give
+    draws from its own generator, seeded by seed and step, so the same slices and machine give
     the same weights. The held-out loss is that of fixed implants in `held_out`, None without.
     Raises TrainingDiverged where the loss is no number.
     """
@@ -131,8 +131,8 @@ def implant_loss(logits: Tensor, batch: Batch) -> Tensor:
     """How badly logits (B, 1, 64, 64) tell implants, pixel by pixel, as regions and as slices.
 
     Binary cross-entropy in the head, Dice's overlap (Milletari et al. 2016) of slices that have
-    an implant, and cross-entropy of each slice's largest logit, smoothed. Of a slice without a
-    mask the last alone is told.
+    an implant, and cross-entropy of each slice's largest logit, smoothed. A slice without
+    a mask has the last term alone.
     """
     masks, labels, unmasked = batch.masks, batch.labels, batch.unmasked
     if unmasked is not None:

@@ -54,7 +54,7 @@ DRAWN_SHAPE: Final = (60, 128, 128)  # slices of 3 mm, pixels of 1.7 to 2 mm
 N_MEAN: Final = 12  # heads in a mean
 N_HEADS: Final = 40  # heads that the network is trained on
 METADATA_KEY: Final = "mriad"
-EVERY: Final = 50  # steps are told
+EVERY: Final = 50  # steps between two lines of progress
 ROUNDS: Final = 2  # of registering them to their mean
 VERTEX: Final = (0.0, 17.0, 77.0)  # mm: where a drawn head's lies in the frame, about
 WINDOW: Final = (1.0, 99.5)  # percentiles of the head that become 0 and 1
@@ -132,7 +132,7 @@ def healthy_heads(stacks: Sequence[SliceStack]) -> tuple[list[HealthyHead], Norm
 def trained(
     stacks: Sequence[SliceStack], how: ZMapTraining, tell: Callable[[int, float], None]
 ) -> bytes:
-    """The file of a network trained on drawn heads: weights, how they came to be, their hash."""
+    """The file of a network trained on drawn heads: weights, provenance, their hash."""
     heads, norm = healthy_heads(stacks)
     with repeatable(torch.device("cpu")):
         network = train_network(heads, norm, how, tell)

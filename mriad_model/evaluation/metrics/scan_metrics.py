@@ -223,7 +223,7 @@ def _counts_above(fold: FoldScores, weights: ImageWeights) -> tuple[Floats, Floa
 
 
 def percentiles(draws: Floats) -> Interval | None:
-    """The 95 % interval of draws (B,); undefined ones, NaN, are left out."""
+    """The 95 % interval of draws (B,); undefined ones, NaN, are excluded."""
     defined = draws[~np.isnan(draws)]
     if not defined.size:
         return None

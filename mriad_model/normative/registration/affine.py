@@ -2,7 +2,7 @@
 
 A head's grey values, under one gain and offset, are brought to those of the mean; 12 parameters,
 coarse then fine; Huber's weights keep a lesion from pulling (Baker and Matthews 2004,
-https://doi.org/10.1023/B:VISI.0000011205.11775.fd; Huber 1964). The fit tells failures.
+https://doi.org/10.1023/B:VISI.0000011205.11775.fd; Huber 1964). The fit shows failures.
 """
 
 from collections.abc import Iterator, Sequence

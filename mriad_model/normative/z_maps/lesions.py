@@ -63,7 +63,7 @@ class Greys:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Site:
-    """Where a lesion comes to be, and the head there. Arrays are of its box, (z, y, x)."""
+    """A lesion's place, and the head there. Arrays are of its box, (z, y, x)."""
 
     box: Box
     values: Floats  # the head's

@@ -30,7 +30,7 @@ from mriad_model.normative.z_maps.noise import smooth_noise, softened
 # Logarithm of how much farther than the norm's own heads others lie: healthy heads of one scanner
 # that are not in the norm have 1.3 times its heads' spread.
 SPREADS = (-0.15, 0.45)
-SHOWN = 0.04  # grey values by which a lesion has to change a place to be told there
+SHOWN = 0.04  # grey values by which a lesion has to change a voxel to count there
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +190,13 @@ def _planes(
     rng: np.random.Generator, drawn: Sample, norm: Norm, how: ZMapTraining
 ) -> tuple[Floats, Floats, Floats]:
     """Channels, head and lesion of some planes, more of them with a lesion than without."""
-    ill = [plane for plane in PLANES if np.count_nonzero(drawn.lesion[plane]) > 3]
+    with_lesion = [plane for plane in PLANES if np.count_nonzero(drawn.lesion[plane]) > 3]
     chosen = [int(each) for each in rng.choice(PLANES, how.planes, replace=False)]
-    if ill:
+    if with_lesion:
         n = how.with_lesion
-        chosen[:n] = [int(each) for each in rng.choice(ill, n, replace=len(ill) < n)]
+        chosen[:n] = [
+            int(each) for each in rng.choice(with_lesion, n, replace=len(with_lesion) < n)
+        ]
     spread = np.float32(np.exp(rng.uniform(*SPREADS)))
     z = np.clip(norm.z_maps(drawn.grey) * spread, -MOST, MOST)
     channels = plane_channels(z, drawn.inside, chosen)
@@ -210,11 +212,11 @@ def _loss(logits: Tensor, batch: _Batch) -> Tensor:
     entropy = fn.binary_cross_entropy_with_logits(logits, lesion, reduction="none")
     entropy = (entropy * inside * (1 + 2 * lesion)).sum() / inside.sum()
     chance = torch.sigmoid(logits) * inside
-    ill = lesion.sum((1, 2, 3)) > 2
+    has_lesion = lesion.sum((1, 2, 3)) > 2
     both, either = (chance * lesion).sum((1, 2, 3)), (chance + lesion).sum((1, 2, 3))
-    dice = (1 - (2 * both + 1) / (either + 1))[ill].sum() / ill.sum().clamp_min(1)
+    dice = (1 - (2 * both + 1) / (either + 1))[has_lesion].sum() / has_lesion.sum().clamp_min(1)
     peaks = fn.avg_pool2d(logits.masked_fill(inside < 0.5, NOWHERE), 3, 1, 1).flatten(1).amax(1)
-    peak = fn.binary_cross_entropy_with_logits(peaks, ill.float())
+    peak = fn.binary_cross_entropy_with_logits(peaks, has_lesion.float())
     return 3 * entropy + 0.5 * dice + 0.15 * peak
 
 

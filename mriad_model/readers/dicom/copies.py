@@ -25,7 +25,7 @@ UNDECIDED = (
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """Frames that may be stacked with each other: none stands twice in a pool."""
+    """Frames that may be stacked with each other: no position occurs twice in a pool."""
 
     originals: tuple[tuple[Frame, ...], ...]
     copies: tuple[tuple[Frame, ...], ...]

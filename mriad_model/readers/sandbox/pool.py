@@ -25,7 +25,7 @@ from mriad_model.readers.sandbox.worker import PLACE, ChildLimits, Done, Outcome
 T = TypeVar("T")
 R = TypeVar("R")
 
-QUEUED = 2  # batches a child: one in hand, one waiting, so that no child waits for us
+QUEUED = 2  # batches a child: one being read, one waiting, so that no child waits for us
 AHEAD = 3  # batches a child that are taken before the first is needed
 ATTEMPTS = 5  # at a batch, where it is not known of what the child died
 GRACE_SECONDS = 30.0  # over the items' own limits, before we give up on a child
@@ -78,7 +78,7 @@ class ReaderPool:
                 future.cancel()
 
     def close(self) -> None:
-        """End the children. What is in hand is given up."""
+        """End the children. Unfinished batches are dropped."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for child in self._children:
             child.close()

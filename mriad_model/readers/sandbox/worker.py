@@ -12,7 +12,7 @@ from typing import Any
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
 
-PLACE = 8  # bytes that hold the number of the item in hand
+PLACE = 8  # bytes that hold the number of the item being read
 
 
 @dataclass(frozen=True, slots=True)
