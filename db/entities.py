@@ -88,7 +88,7 @@ class Scan:
 
     @property
     def contrast(self) -> str | None:
-        """What the source hints at: T1w, T2w, FLAIR, ...; None where it says nothing."""
+        """What the source hints at: T1w, T2w, FLAIR, ...; None where there is no hint."""
         return self.grid.get("contrast")
 
     @property
@@ -152,7 +152,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class DatasetScan:
-    """The one role of a scan in a dataset, and the near-duplicate group it stands in."""
+    """The one role of a scan in a dataset, and its near-duplicate group."""
 
     dataset_id: DatasetId
     scan_id: ScanId

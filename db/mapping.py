@@ -50,7 +50,7 @@ def values_of(row: Entity) -> dict[str, object]:
 
 
 def row_of(kind: type[R], row: RowMapping | Mapping[str, Any], prefix: str = "") -> R:
-    """A found row as its dataclass, words made enums; `prefix` stands before the columns."""
+    """A found row as its dataclass, words made enums; `prefix` comes before the columns."""
     return kind(
         **{
             name: value if enum is None or value is None else enum(value)
@@ -143,7 +143,7 @@ def insert_new(
 ) -> Sequence[Any]:
     """Insert the rows that are not there yet, and return what was asked of those alone.
 
-    A row that meets another in a unique key is passed over: whoever came first stands.
+    A row that meets another in a unique key is skipped: the first one stays.
     """
     if not rows:
         return []

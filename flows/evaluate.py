@@ -59,7 +59,7 @@ def evaluate_model(
 ) -> EvaluationResult:
     """Measure `recipe` (JSON) on the labelled scans of a folder; activates nothing.
 
-    `others` are recipes to measure on the same folds, in the same way. `policy` and `k` say how
+    `others` are recipes to measure on the same folds, in the same way. `policy` and `k` are how
     each fold's threshold is drawn; a fold learns from `most_healthy` groups of scans, or from all.
 
     The scans do not enter the record: a fold's model is thrown away, and so are its scores.

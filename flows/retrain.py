@@ -50,8 +50,8 @@ def retrain_model(
     """Train the active recipe again, once the healthy pool has grown by both `marks`.
 
     The candidate is activated only if it is shown to be no worse than the current model, on
-    `terms`, on scans that neither learned from; either way the record says why. With `force` it
-    is trained whatever the growth, and activated where there are too few scans to tell.
+    `terms`, on scans that neither learned from; either way the record has the reason. With `force`
+    it is trained whatever the growth, and activated where the scans are too few to decide.
     """
     place = str(home)
     with recorded_run(database(place), "retrain_model", flow_run.id, device_in_use(device)) as run:

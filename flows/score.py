@@ -187,7 +187,8 @@ def report_again(
 ) -> None:
     """Write a run's page once more, with what has changed since the run ended.
 
-    A run of its own in the record. Killed before the page is written, the next report tells it.
+    A separate run in the record. If it is killed before the page is written, the next report lists
+    the same changes.
     """
     counts = ScoreCounts(**{each.name: getattr(found, each.name) for each in fields(ScoreCounts)})
     with recorded_run(database(str(home)), "report_again", None) as run:

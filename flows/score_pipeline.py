@@ -23,7 +23,7 @@ TASKS_AT_ONCE = STEPS * IN_HAND
 
 @dataclass(frozen=True, slots=True)
 class _Submitted:
-    """A chunk in hand."""
+    """A chunk that is being worked on."""
 
     number: int
     read: PrefectFuture[Ingested] | None
@@ -65,7 +65,7 @@ class ScoringPipeline:
             for _, scored in bounded_results(self._submitted(chunks, in_hand), IN_HAND):
                 first = in_hand.popleft()
                 yield first.number, first.result(scored)
-        except UnfinishedRun:  # a step failed that this one waits for: what that one says
+        except UnfinishedRun:  # an earlier step failed: raise that one's error
             for each in in_hand:
                 each.result(ScoredChunk(0, 0, 0))
             raise

@@ -94,13 +94,13 @@ def _scored(
 ) -> Iterator[tuple[int, ChunkResult]]:
     """(number, result) of the chunks that fall to this run, then of those that others left."""
     yield from pipeline.score(chunks.left_for(shard, shards))
-    for left in chunks.left_behind():  # one at a time: what is in hand would wait with us
+    for left in chunks.left_behind():  # one at a time: a second one would wait with it
         yield from pipeline.score([left])
 
 
 @contextmanager
 def _shards_running(home: Path, of_run: str, threshold_id: int, shards: int) -> Iterator[None]:
-    """Runs of the other shards. Those that no worker has begun at the end are cancelled."""
+    """Runs of the other shards. Those that no worker has started at the end are cancelled."""
     runs: list[UUID] = []
     try:
         for shard in range(1, shards):

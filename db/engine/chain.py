@@ -44,7 +44,7 @@ class Shape:
 
     @property
     def place(self) -> int:
-        """Where the key stands among the columns."""
+        """The key's position among the columns."""
         return self.columns.index(self.key)
 
     def query(self, where: str) -> str:
@@ -121,7 +121,7 @@ class Digest:
 
 
 def values_of(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
-    """A row's columns and values, those that have none left out."""
+    """A row's columns and values, without those that are null."""
     values = dict(zip(columns, row, strict=True))
     if None in values.values():
         return {name: value for name, value in values.items() if value is not None}

@@ -64,8 +64,7 @@ def kept_head(text: str) -> Head:
 def does_not_continue(engine: Engine, kept: Head) -> str | None:
     """Why the record does not continue the one that a kept head is of; None where it does.
 
-    It is the links that are asked: whether each row is as its link says is asked of
-    `db.engine.chain_check`.
+    Only the links are compared; `db.engine.chain_check` compares rows with their links.
     """
     link = schema.link.c
     with reading(engine) as connection:

@@ -1,4 +1,4 @@
-"""What the database says when it fails, in one plain line: what, where, what to do."""
+"""The database's errors, each in one plain line: what, where, what to do."""
 
 import sqlite3
 from typing import Final

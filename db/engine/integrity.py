@@ -17,7 +17,7 @@ from db.timestamps import after, now
 from mriad_model.enums import Role
 
 PAGE: Final = 20_000
-MOST_LINES: Final = 100  # of what SQLite says of a damaged file
+MOST_LINES: Final = 100  # that SQLite reports of a damaged file
 A_DAY: Final = 86_400.0  # seconds by which the clock that wrote may have been ahead of ours
 MOMENTS: Final = ("created_at", "started_at", "ended_at", "seen_at", "settled_at")
 
@@ -55,13 +55,13 @@ def counts(engine: Engine) -> Counts:
 def damages(engine: Engine) -> list[str]:
     """What SQLite finds wrong with its file, and references to rows that are not there.
 
-    PostgreSQL has no such question to ask, and looks to references by itself.
+    PostgreSQL has no such check, and keeps references intact by itself.
     """
     if engine.dialect.name != "sqlite":
         return []
     with reading(engine) as connection:
-        said = connection.execute(text(f"PRAGMA integrity_check({MOST_LINES})")).scalars().all()
-        found = [" ".join(line.split()) for line in said if line != "ok"]
+        lines = connection.execute(text(f"PRAGMA integrity_check({MOST_LINES})")).scalars().all()
+        found = [" ".join(line.split()) for line in lines if line != "ok"]
         lost = connection.execute(text("PRAGMA foreign_key_check")).all()
         found += [
             f"{_row(row[1], row[0])} names a row of {row[2]} that is not there"
@@ -76,7 +76,7 @@ def _row(number: int | None, table: str) -> str:
 
 
 def impossible_rows(engine: Engine) -> list[str]:
-    """Rows whose number mriad does not give out, or that are of a time to come, a sentence each."""
+    """Rows with a number that mriad does not give out, or a time in the future, a sentence each."""
     late = after(now(), A_DAY)
     found: list[str] = []
     with reading(engine) as connection:
@@ -91,7 +91,7 @@ def impossible_rows(engine: Engine) -> list[str]:
                 ahead = select(func.min(column), func.count()).where(column > late)
                 moment, n = connection.execute(ahead).one()
                 if n:
-                    found.append(f"{name} has rows of a time to come: {n}, the first of {moment}")
+                    found.append(f"{name} has rows dated in the future: {n}, the first {moment}")
     return found
 
 

@@ -21,7 +21,7 @@ _WRITERS_LOCK: Final = 0x6D72696164  # "mriad"
 _SETTINGS: Final = (
     # As long as SQLite's busy_timeout: an answer, not a hope.
     "SET lock_timeout = '30s'",
-    # A writer that was frozen with the lock in hand loses it; nothing of its chunk was kept.
+    # A writer that hangs while it holds the lock loses it; nothing of its chunk was kept.
     "SET idle_in_transaction_session_timeout = '60s'",
 )
 
@@ -56,15 +56,15 @@ def refuse_writes(made: Engine) -> None:
 
 
 def _set_up(connection: Any, _: object) -> None:
-    _say(connection, *_SETTINGS)
+    _set(connection, *_SETTINGS)
 
 
 def _refuse_writes(connection: Any, _: object) -> None:
-    _say(connection, "SET default_transaction_read_only = on")
+    _set(connection, "SET default_transaction_read_only = on")
 
 
-def _say(connection: Any, *statements: str) -> None:
-    """Settings that stay with the connection: said in no transaction, which could end badly."""
+def _set(connection: Any, *statements: str) -> None:
+    """Settings that stay with the connection: set outside a transaction, which could roll back."""
     before, connection.autocommit = connection.autocommit, True
     for statement in statements:
         connection.execute(statement)

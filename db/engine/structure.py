@@ -62,7 +62,7 @@ WHERE c.relnamespace = CAST(:schema AS regnamespace)""",
 def differences(engine: Engine) -> list[str] | None:
     """What is gone, changed, or none of mriad's, a sentence each.
 
-    None where that cannot be told: PostgreSQL's user may make no schema to compare with.
+    None where that cannot be checked: PostgreSQL's user may make no schema to compare with.
     """
     with reading(engine) as connection:
         if engine.dialect.name == "sqlite":
@@ -119,7 +119,7 @@ def _made_by_sqlite() -> Things:
 
 
 def _of_postgresql(connection: Connection, schema: str) -> Things:
-    """The schema's own name is left out: it stands before others' names."""
+    """Without the schema's own name, which comes before others' names."""
     things: Things = {}
     for kind, query in _POSTGRESQL.items():
         rows: Any = connection.execute(text(query), {"schema": schema}).tuples()

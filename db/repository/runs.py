@@ -95,7 +95,7 @@ def start_run(engine: Engine, run: Run) -> int:
 
 
 def end_run(engine: Engine, end: RunEnd) -> None:
-    """Record how a run ended. The first end stands."""
+    """Record how a run ended. The first end counts."""
     with writing(engine) as connection:
         append_row(connection, schema.run_end, end)
 

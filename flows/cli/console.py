@@ -67,7 +67,7 @@ def show_table(
 ) -> None:
     """A table: drawn on a terminal, tab-separated lines with a heading otherwise.
 
-    Of what a terminal is too narrow for, `spare` columns are left out, the first first, and named.
+    On a terminal that is too narrow, `spare` columns are dropped in order, and named.
     If that is not enough, each row becomes a block with a line for each column.
     """
     text = [[formatted(cell) for cell in row] for row in rows]

@@ -27,7 +27,7 @@ EVALUATED = (
     "Protocol {protocol}{note}: {healthy} healthy and {abnormal} abnormal scans{patients}; "
     "{duplicates} counted with the scan they repeat."
 )
-EVALUATION_TABLE = "How well abnormal scans are told from healthy ones"
+EVALUATION_TABLE = "Separation of abnormal from healthy scans"
 LEAD = "{0}: AUROC {1:+.3f} beside the asymmetry's ({2.low:+.3f} to {2.high:+.3f}){chance}."
 STRATUM = "{0}: AUROC among scans alike in {1} {2}."
 LESIONS = (
@@ -80,8 +80,8 @@ def _show_beside(report: "EvaluationReport") -> None:
             LEAD.format(report.recipe_name, lead.value, lead.interval, chance=chance),
         )
     for label, shares in report.verdicts.items():
-        said = (f"{_with_interval(each)} {v.replace('_', ' ')}" for v, each in shares.items())
-        show_lines(VERDICTS.format(report.recipe_name, label.value, ", ".join(said)))
+        texts = (f"{_with_interval(each)} {v.replace('_', ' ')}" for v, each in shares.items())
+        show_lines(VERDICTS.format(report.recipe_name, label.value, ", ".join(texts)))
     if report.promised is not None:
         name, found = "false_positive_rate", report.model.metrics
         came = _figure(found.values[name], found.intervals[name])

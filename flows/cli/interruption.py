@@ -17,11 +17,11 @@ RECORDED = (
     "stopped; run {run} has recorded {counts}, and that stays; run the same command again to go on"
 )
 PAGES = "stopped; reviews that were saved stay"
-_serving: list[str] = []  # what a service says: it records itself, or by its children
+_serving: list[str] = []  # a service's message: it records itself, or by its children
 
 
 def serving(text: str = SERVICE) -> None:
-    """From now on this command is a service, and says this where it is stopped."""
+    """From now on this command is a service, and prints this when it is stopped."""
     _serving.append(text)
 
 
@@ -29,7 +29,7 @@ def interruption_text(home: Path | None) -> str:
     """The message. Never raises: whatever else is wrong, the command was stopped."""
     if _serving:
         return _serving[-1]
-    if home is None or "tasks.runtime.runs" not in sys.modules:  # no run was begun
+    if home is None or "tasks.runtime.runs" not in sys.modules:  # no run was started
         return NOTHING
     from tasks.runtime.connections import (  # noqa: PLC0415 - loaded only where a run was
         database,

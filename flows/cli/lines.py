@@ -101,7 +101,7 @@ DEMO = (
     "scorable{left_out}.",
     "Replayed {replayed} from the record: {identical} identical to the last bit.",
 )
-LEARNED = "; {n} that it was trained on are left out"
+LEARNED = "; {n} that it was trained on are excluded"
 DEMO_FILES = (
     "Evaluation: {evaluation}",
     "Worklist:   {worklist}",
@@ -164,12 +164,12 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
 
 
 def _rate(drawn: "ThresholdFit | Threshold") -> list[str]:
-    """What a threshold promises; nothing of one of before, which promised nothing."""
+    """The rate that a threshold promises; nothing for an older one, which has none."""
     if drawn.rate is None or drawn.rate_low is None or drawn.rate_high is None:
         return []
     rate = with_interval(drawn.rate, drawn.rate_low, drawn.rate_high)
-    told = [RATE.format(rate=rate, calibrating=calibrated_by(drawn.n, drawn.n_groups))]
-    return told if drawn.n_groups in (None, drawn.n) else [*told, GROUPS]
+    texts = [RATE.format(rate=rate, calibrating=calibrated_by(drawn.n, drawn.n_groups))]
+    return texts if drawn.n_groups in (None, drawn.n) else [*texts, GROUPS]
 
 
 def _power(found: "Power | None") -> list[str]:

@@ -101,10 +101,10 @@ def policy_and_k(
     rate: float | None,
     quantile: float | None = None,
 ) -> tuple[Policy, float]:
-    """How to draw a threshold: as an option of the command line says, else as the settings do.
+    """How to draw a threshold: by an option of the command line, else by the settings.
 
     Raises:
-        SettingsError: several options say how.
+        SettingsError: several options are given.
     """
     given = {Policy.SIGMAS: sigmas, Policy.QUANTILE: quantile, Policy.RATE: rate}
     chosen = [(policy, k) for policy, k in given.items() if k is not None]

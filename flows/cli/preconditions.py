@@ -71,7 +71,7 @@ def unmatched_lines(csv: Path | None, folder: str) -> list[LabelLine]:
 def listing_of(
     patients: str | None, masks: Path | None, *, labels_from_masks: bool, labels: Path | None
 ) -> Listing:
-    """What the options of an evaluation say of its scans.
+    """The labels, patients and masks that the options of an evaluation give.
 
     Raises:
         SettingsError: a CSV or folder is not there or cannot be read; or labels are given twice.
@@ -142,7 +142,7 @@ def _n_files(folder: str) -> int:
 
 
 def comparator() -> list[str]:
-    """PaDiM as flows take a recipe; without its extra none, and a line says so."""
+    """PaDiM as flows take a recipe; without its extra none, and a line is printed."""
     from mriad_model.evaluation.baselines.padim import MISSING, PADIM, is_installed  # noqa: PLC0415 - torch
 
     if is_installed():

@@ -25,7 +25,7 @@ WAITS, IS_LEFT_OUT = "ENQUEUE", "CANCEL_NEW"
 class Deployment:
     """A flow that runs by itself.
 
-    One run at a time, and `collision` says what becomes of another; None: any number.
+    One run at a time; `collision` is what happens to another. None: any number.
     """
 
     name: str

@@ -39,5 +39,5 @@ def counted(n: int, noun: str, plural: str = "") -> str:
 
 
 def sentence(text: str) -> str:
-    """A clause as a sentence of its own."""
+    """A clause as a sentence."""
     return f"{text[:1].upper()}{text[1:]}."

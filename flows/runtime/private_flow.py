@@ -101,7 +101,7 @@ def data(value: T) -> T:
 def bounded_results(
     submitted: Iterable[PrefectFuture[T]], most: int = 2
 ) -> Iterator[tuple[int, T]]:
-    """Results in order, numbered from 1, while at most `most` of the tasks are in hand.
+    """Results in order, numbered from 1, while at most `most` of the tasks run.
 
     `submitted` submits a task each time it is asked for the next.
     """

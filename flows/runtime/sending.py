@@ -1,4 +1,4 @@
-"""After scoring: DICOM outputs go to where the settings say. A scored run never fails for it."""
+"""After scoring: send the DICOM outputs where the settings say. No scored run fails for it."""
 
 import logging
 from pathlib import Path
@@ -17,7 +17,7 @@ GIVEN_UP: Final = "{n} DICOM outputs are given up: not taken within {days:g} day
 
 
 def sending_options(settings: Settings) -> SendingOptions | None:
-    """What the settings say of sending; None: nothing is sent."""
+    """The settings of sending; None: nothing is sent."""
     if settings.send_to is None:
         return None
     kept = settings.send_credentials
@@ -27,7 +27,7 @@ def sending_options(settings: Settings) -> SendingOptions | None:
 
 
 def send_decided(home: Path, run: RecordedRun, options: SendingOptions | None) -> None:
-    """Send what the place has not taken; what fails is counted, and said in one line."""
+    """Send what the destination has not taken; failures are counted, and reported in one line."""
     if options is None:
         return
     try:
@@ -48,7 +48,7 @@ def send_decided(home: Path, run: RecordedRun, options: SendingOptions | None) -
 
 
 def send_by_itself(home: Path, options: SendingOptions | None) -> None:
-    """Send in a run of its own in the record, for a run that has given its turn back.
+    """Send in a separate run in the record, after a scoring run that has ended.
 
     A run that is still open when the next one reports would be taken for interrupted.
     """

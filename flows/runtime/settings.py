@@ -42,7 +42,7 @@ def _named(path: Path) -> Path:
 
 
 def _destination(text: str | None) -> str | None:
-    """The address that outputs are sent to, or nothing; ValueError says what is wrong with it."""
+    """The address that outputs are sent to, or nothing. Raises ValueError for an invalid one."""
     if not text:
         return None
     try:
@@ -246,8 +246,8 @@ def local_user() -> str:
 def names_own_prefect(settings: Settings, secret: str) -> bool:
     """Whether the Prefect server that settings name is one of the user's own, to be used as it is.
 
-    Said outright, or by an address on another machine, or by credentials for it; not by those of
-    this home's server, with which Prefect's own commands are pointed at `mriad up`.
+    By `own_prefect`, an address on another machine, or credentials for it; not by those of this
+    home's server, with which Prefect's own commands are pointed at `mriad up`.
     """
     if settings.own_prefect:
         return True
@@ -261,7 +261,7 @@ def names_own_prefect(settings: Settings, secret: str) -> bool:
 def point_prefect(home: Path, api_url: str, secret: str | None, *, temporary: bool = False) -> None:
     """Set what Prefect reads on import: its home inside ours, no telemetry, which server.
 
-    `secret` is None for a server of the user's own, whose credentials stand in the environment.
+    `secret` is None for a server of the user's own, whose credentials are in the environment.
     To a temporary server, there for one command, no logs are sent: nobody reads them.
     """
     prefect_home = home / PREFECT_FOLDER
@@ -280,9 +280,9 @@ def point_prefect(home: Path, api_url: str, secret: str | None, *, temporary: bo
         os.environ["PREFECT_API_AUTH_STRING"] = secret
         for name in ("no_proxy", "NO_PROXY"):  # the secret is no proxy's
             os.environ[name] = ",".join(filter(None, (os.environ.get(name), LOOPBACK)))
-    # Prefect would print tracebacks where the command line says one plain line.
+    # Prefect would print tracebacks where the command line prints one plain line.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    # Nor what it tells itself of its threads: an event that it could not send, word for word.
+    # Nor its debug log of its threads, which quotes whole events that it could not send.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_DEBUG_LEVEL", "CRITICAL")
     if temporary:
         os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
@@ -342,7 +342,7 @@ def _guarded(api: str, secret: str) -> dict[str, str]:
 def service_environment(home: Path, settings: Settings, api: str, secret: str) -> dict[str, str]:
     """What the children of `mriad up` are started with: its settings, as if all were named there.
 
-    So a flow that one of them starts, in a process of its own, finds the same.
+    So a flow that one of them starts in another process finds the same.
     """
     given = {
         f"MRIAD_{name.upper()}": str(value)

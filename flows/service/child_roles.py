@@ -3,7 +3,7 @@
 Settings come as `mriad up` was given them; SOCKET is the descriptor on which the server listens.
 
 server: the Prefect server, on this machine alone. serve: runs the deployments when they are due.
-watch: the watcher, which triggers one of them. Each says READY on a line of its own when it is,
+watch: the watcher, which triggers one of them. Each prints a line READY when it is,
 and ends when `mriad up` has gone, even by SIGKILL.
 """
 
@@ -53,7 +53,7 @@ GRACE_SECONDS = 25.0  # a little more than a run is given to end in order
 def main(role: str, parent: int, descriptor: int | None = None) -> None:
     """Run the role until SIGTERM."""
     signal_with_parent(signal.SIGTERM)
-    if os.getppid() != parent:  # it went before the kernel was asked to tell us
+    if os.getppid() != parent:  # it ended before the kernel was asked to signal us
         return
     kill_with_parent(partial(_await_end, parent), GRACE_SECONDS)
     os.umask(0o077)

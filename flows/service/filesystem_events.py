@@ -27,7 +27,7 @@ from watchdog.observers.polling import PollingObserver
 from flows.runtime.messages import say
 
 # Not those of opening and reading: our own sweeps would wake us.
-TOLD: list[type[FileSystemEvent]] = [
+CHANGES: list[type[FileSystemEvent]] = [
     DirCreatedEvent,
     DirMovedEvent,
     FileClosedEvent,
@@ -68,7 +68,7 @@ class Events(FileSystemEventHandler):
             PollingObserver(timeout=self._seconds) if self._poll else Observer()
         )
         try:
-            observer.schedule(self, self._root, recursive=True, event_filter=TOLD)
+            observer.schedule(self, self._root, recursive=True, event_filter=CHANGES)
             observer.start()
         except OSError as error:  # most likely the kernel's limit of watches
             say(NO_EVENTS.format(why=error.strerror))

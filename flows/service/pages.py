@@ -276,7 +276,7 @@ def _listener(address: str, port: int) -> socket.socket:
 def main(parent: int, descriptor: int) -> None:
     """Serve for `mriad up`, and end with it."""
     signal_with_parent(signal.SIGTERM)
-    if os.getppid() != parent:  # it went before the kernel was asked to tell us
+    if os.getppid() != parent:  # it ended before the kernel was asked to signal us
         return
     kill_with_parent(partial(_await_end, parent), 2.0 * GRACE_SECONDS)
     os.umask(0o077)

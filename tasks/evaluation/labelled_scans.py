@@ -122,7 +122,7 @@ def _labels_of_masks(
 ) -> dict[FoundFile, LabelValue | None]:
     """Healthy without a mask or with an empty one, abnormal otherwise.
 
-    Raises SettingsError where a mask cannot be read: what it says is unknown.
+    Raises SettingsError where a mask cannot be read.
     """
     files = list(files)
     paths = [masks[file.path] for file in files if file.path in masks]

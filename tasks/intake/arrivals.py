@@ -69,7 +69,7 @@ class Swept:
 def known_states(
     engine: Engine, home: Path, looks: Iterable[FolderSnapshot], watched: SettleTracker
 ) -> None:
-    """Tell `watched` which folders stand as they were recorded before."""
+    """Tell `watched` which folders are unchanged since they were recorded."""
     paths = {recorded_path(Path(look.path), home): look.path for look in looks}
     for recorded, arrival in arrivals_by_path(engine, paths).items():
         watched.known(paths[recorded], arrival.fingerprint)
@@ -223,7 +223,7 @@ def _copied(root: str, home: Path) -> list[PendingFolder]:
 
 
 def _moment(nanoseconds: int) -> str | None:
-    """A time of the file system as the record writes it; None where it could not be told."""
+    """A time of the file system as the record writes it; None where it is unknown."""
     return written(datetime.fromtimestamp(nanoseconds / 1e9, UTC)) if nanoseconds > 0 else None
 
 

@@ -14,7 +14,7 @@ from mriad_model.phantom.write import write_folder
 def draw_heads(folder: str, n_healthy: int, n_abnormal: int, seed: int) -> None:
     """Draw healthy and abnormal heads, FLAIR-like, into `no` and `yes`; all of them or none.
 
-    Where the folder stands it is left, so that its files are known again by their time.
+    An existing folder is not drawn again, so that its files are known by their time.
     """
     path = Path(folder)
     if path.exists():

@@ -1,6 +1,6 @@
-"""Healthy labels that something speaks against: a lesion's mask beside the scan, or the gate.
+"""Doubtful healthy labels: a lesion's mask lies beside the scan, or the gate refuses it.
 
-They are taken all the same, for labels are people's; a warning asks to look at them.
+The labels count all the same, for they are people's; a warning asks to look at them.
 """
 
 import json
@@ -36,7 +36,7 @@ UNLIKE: Final = (
 
 IS_MASK: Final = (
     "{scans} by its name the mask of a picture beside it, registered as a scan before masks were "
-    "told apart; nothing is taken out of the record: label such scans abnormal (mriad review), so "
+    "recognised; nothing is removed from the record: label such scans abnormal (mriad review), so "
     "that no model learns from them"
 )
 
@@ -53,15 +53,15 @@ def masked_scans(paths: Mapping[int, Path]) -> list[int]:
 
 
 def unlike_scans(engine: Engine, model_id: int, scan_ids: Iterable[int]) -> list[int]:
-    """Of scans that a model has scored, those that its gate calls unlike what was learned."""
+    """Of scans that a model has scored, those that its gate refuses."""
     found = stored_scores(engine, model_id, scan_ids)
     return [scan_id for scan_id, score in found.items() if is_refused(score.gate)]
 
 
 def masks_among_scans(engine: Engine, known: Iterable[tuple[int, str]]) -> list[str]:
-    """What to say of known (scan id, path) that are masks by their names; they stay scans.
+    """Warnings of known (scan id, path) that are masks by their names; they stay scans.
 
-    Nothing is said of those that are labelled abnormal.
+    None of those that are labelled abnormal.
     """
     named = [scan_id for scan_id, path in known if masked_by(Path(path)) is not None]
     with reading(engine) as connection:

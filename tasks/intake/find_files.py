@@ -1,4 +1,4 @@
-"""Listing: what stands in a folder, what of it the record knows, and what there is to read."""
+"""Listing: what is in a folder, what of it the record knows, and what there is to read."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -69,7 +69,7 @@ class ScanSources:
 
 @dataclass(frozen=True, slots=True)
 class FoundScans:
-    """What stands in a folder: sources to read, scans known unchanged, files refused."""
+    """What is in a folder: sources to read, scans known unchanged, files refused."""
 
     unread: list[ScanSources]  # one scan's each
     known: list[tuple[int, str]]  # (scan id, path)
@@ -106,7 +106,7 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> FoundScans
         ).items()
         if rejection.reason is not RejectionReason.UNREADABLE
     }
-    # Few of many files, as a rule: what stands unchanged is not even hashed.
+    # Few of many files, as a rule: what is unchanged is not even hashed.
     fresh = [key for key in keys if key not in known and key not in before]
     new = dict.fromkeys(keys[key] for key in fresh)
     looked_at = {*fresh, *(_beside(home, keys, new, known, before) if new else ())}

@@ -63,7 +63,7 @@ def _as_series(item: RejectedItem, n_files: int) -> RejectedItem:
 def with_unscored(
     items: Iterable[RejectedItem], unscored: Sequence[UnscoredScan]
 ) -> list[RejectedItem]:
-    """The same list, with these scans told as not scorable instead of as rejected files."""
+    """The same list, with these scans as not scorable instead of as rejected files."""
     theirs = {(each.path, each.rejection) for each in unscored}
     return [
         *(each for each in items if (each.path, each.reason) not in theirs),
@@ -91,7 +91,7 @@ _REFUSALS = {
 def rejection_row(
     file: FoundFile, home: Path, error: RejectedFile, run_id: int, moment: str
 ) -> Rejection:
-    """The row that says why a file is no scan."""
+    """The row of a file that is no scan, with its reason."""
     return Rejection(
         path=recorded_path(file.path, home),
         size=file.size,

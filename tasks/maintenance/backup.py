@@ -60,8 +60,8 @@ class Backup:
 def back_up(engine: Engine, home: Path, target: Path) -> Backup:
     """Make a backup that is there whole, or not at all; laid out as a home is.
 
-    A model that is gone or changed is left out and named, and so is a link of the record's chain
-    that does not hold: the rest is worth keeping.
+    A missing or changed model is not copied but named; a link of the record's chain that does not
+    hold is named: the rest is worth keeping.
 
     Raises:
         HomeError: there is something at the target, or it cannot be written.

@@ -206,7 +206,7 @@ def _wrong(replay: Replay, judged: ModelScore, judge: Judge) -> list[str]:
 
 
 def _unreadable(decision_id: int, sighted: ScanFiles, home: Path) -> Unreadable:
-    """Which of a scan's files is not as it was; where none can be told, the first."""
+    """Which of a scan's files has changed; where that is unknown, the first."""
     for file in sighted.newest_files:
         try:
             status = source_path(file.path, home).stat()

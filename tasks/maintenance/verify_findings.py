@@ -1,4 +1,4 @@
-"""The findings of a replayed decision: as recorded, and as told now."""
+"""The findings of a replayed decision: as recorded, and as computed now."""
 
 import math
 from typing import Final
@@ -19,19 +19,19 @@ def wrong_findings(
     """What is wrong with a decision's findings, by how the scores compare.
 
     Scores whose last bits differ have maps that do, and a part that just reaches a limit may be
-    told by one alone: those are left out.
+    in one alone: these are not compared.
     """
-    recorded, told = replay.scored.findings, judged.findings
-    if how is Alike.OTHER or not (recorded or told):
+    recorded, computed = replay.scored.findings, judged.findings
+    if how is Alike.OTHER or not (recorded or computed):
         return []
     if how is not Alike.IDENTICAL:
         report.leave("findings", OTHER_BITS)
         return []
-    if len(recorded) != len(told):
-        return [f"{len(told)} findings, recorded {len(recorded)}"]
+    if len(recorded) != len(computed):
+        return [f"{len(computed)} findings, recorded {len(recorded)}"]
     return [
         f"its finding {row.position}"
-        for row, found in zip(recorded, told, strict=True)
+        for row, found in zip(recorded, computed, strict=True)
         if not _alike(row, found)
     ]
 

@@ -137,9 +137,9 @@ def _one_picture(there: bytes, drawn: bytes, *, above: bool = False) -> bool:
 
 
 def _one_map(there: bytes, drawn: bytes) -> bool:
-    """The same of two NIfTI files: values, and the scale that a viewer is told."""
+    """The same of two NIfTI files: values, and the scale in their headers."""
     one, two = (nib.Nifti1Image.from_bytes(each) for each in (there, drawn))
     values, others = np.asarray(one.dataobj), np.asarray(two.dataobj)
     reach = TOLERANCE * max(float(np.abs(others).max(initial=0)), 1e-6)
-    told, now = ([float(each.header[name]) for name in SCALE] for each in (one, two))
-    return np.allclose(values, others, TOLERANCE, reach) and np.allclose(told, now, TOLERANCE, 0)
+    scale, now = ([float(each.header[name]) for name in SCALE] for each in (one, two))
+    return np.allclose(values, others, TOLERANCE, reach) and np.allclose(scale, now, TOLERANCE, 0)

@@ -99,7 +99,7 @@ class Foundations:
         if not folds <= set(range(len(fitted.members))):
             faults.append("the record has scans in a fold that the model's file has no member of")
         if not _same_training(model.metrics, fitted):
-            faults.append("the record tells the training otherwise than the model's file")
+            faults.append("the record's training metrics are not those of the model's file")
         return faults
 
     def _threshold_holds(self, threshold: Threshold) -> bool:
@@ -159,7 +159,7 @@ class Foundations:
         folds: Mapping[int, int],
         workspace: Workspace,
     ) -> dict[int, ScanScores]:
-        """Scores computed now; what cannot be read or prepared is left out, and said."""
+        """Scores computed now; what cannot be read or prepared is excluded, and reported."""
         read = read_again(Path(self.home), scans, workspace)
         self.report_gone(len(scans) - len(read))
         located = [LocatedScan(i, each) for i, each in read.items()]
@@ -173,7 +173,7 @@ class Foundations:
         return {each.scan_id: found for each, found in zip(prepared, scored, strict=True)}
 
     def report_gone(self, n: int) -> None:
-        """Say of how many calibration scans the files are gone."""
+        """Report how many calibration scans have no files any more."""
         if n:
             self.report.leave("calibration scores", GONE, n)
 

@@ -141,7 +141,7 @@ def _healthy(
 def _abnormal(engine: Engine, recipe: Recipe, learned: set[int]) -> list[tuple[int, int]]:
     """(scan id, slices) of scans labelled abnormal that are of the model's kind."""
     patients = {s.patient for s in scans_by_id(engine, learned).values()} - {None}
-    ill: Sequence[LabelledScan] = [
+    abnormal: Sequence[LabelledScan] = [
         each
         for each in labelled(engine)
         if each.label.value is LabelValue.ABNORMAL
@@ -149,5 +149,5 @@ def _abnormal(engine: Engine, recipe: Recipe, learned: set[int]) -> list[tuple[i
         and each.scan.patient not in patients
         and incompatibility(recipe, each.scan.kind, each.scan.contrast, each.scan.grid) is None
     ]
-    chosen = sorted(ill, key=lambda each: each.scan.sha256)[:MOST_SCANS]
+    chosen = sorted(abnormal, key=lambda each: each.scan.sha256)[:MOST_SCANS]
     return [(each.id, each.scan.n_slices) for each in chosen]

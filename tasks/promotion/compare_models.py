@@ -67,10 +67,10 @@ def score_comparison_scans(
     compared = ComparedScans([], [], {each: ComparisonScores() for each in model_ids})
     folds = {each: model_folds(database(home), each) for each in model_ids}
     done, total = 0, len(healthy) + len(abnormal)
-    for scans, ill in ((healthy, False), (abnormal, True)):
-        kinds = () if ill else tuple(Lesion)
+    for scans, is_abnormal in ((healthy, False), (abnormal, True)):
+        kinds = () if is_abnormal else tuple(Lesion)
         for number, chunk in in_chunks(scans, CHUNK, lambda each: each[1]):
-            workspace = Workspace(Path(folder) / f"compared-{int(ill)}-{number}")
+            workspace = Workspace(Path(folder) / f"compared-{int(is_abnormal)}-{number}")
             for located in load_scans(home, run_id, [scan_id for scan_id, _ in chunk], workspace):
                 models = {each: loaded_model(home, each, device) for each in model_ids}
                 own = {each: folds[each].get(located.scan_id) for each in model_ids}
@@ -78,7 +78,7 @@ def score_comparison_scans(
                 if scored is not None:
                     if keep:
                         _append(home, run_id, located.scan_id, scored.plain)
-                    _add(compared, located.scan_id, scored.compared, ill=ill)
+                    _add(compared, located.scan_id, scored.compared, is_abnormal=is_abnormal)
             workspace.discard()
             done += len(chunk)
             tell("comparing", done, total)
@@ -90,7 +90,7 @@ def comparison_folds(
 ) -> dict[int, int | None]:
     """By which member each model is compared on a scan, by model; None: by the mean of all.
 
-    A mean of several members tells more than one of them. So where a model learned from the scan,
+    A mean of several members ranks better than one of them. So where a model learned from the scan,
     and one member alone can score it, each is compared by one: its own, where the scan was in a
     fold of its training, else, for no member saw the scan, that of the other's number.
 
@@ -108,13 +108,17 @@ def comparison_folds(
 
 
 def _add(
-    compared: ComparedScans, scan_id: int, scored: Mapping[int, list[ScanScores]], *, ill: bool
+    compared: ComparedScans,
+    scan_id: int,
+    scored: Mapping[int, list[ScanScores]],
+    *,
+    is_abnormal: bool,
 ) -> None:
-    (compared.abnormal if ill else compared.healthy).append(scan_id)
+    (compared.abnormal if is_abnormal else compared.healthy).append(scan_id)
     for model_id, (plain, *implanted) in scored.items():
         scores = compared.scores[model_id]
-        (scores.abnormal if ill else scores.healthy).append(plain.score)
-        if not ill:
+        (scores.abnormal if is_abnormal else scores.healthy).append(plain.score)
+        if not is_abnormal:
             scores.implanted.append([each.score for each in implanted])
             scores.refused.append([each.refused for each in implanted])
             scores.healthy_refused.append(plain.refused)

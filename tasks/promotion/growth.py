@@ -56,12 +56,12 @@ def growth_of_pool(engine: Engine, model_id: int, recipe: str, marks: Marks) -> 
 
 
 def holds_new_files(engine: Engine, home: Path, folder: Path) -> bool:
-    """Whether a file in a folder was never read as it stands, or could not be read yet."""
+    """Whether a file in a folder was not read in its present state, or could not be read yet."""
     return _known_files(engine, home, folder)[1]
 
 
 def awaits_labels(engine: Engine, home: Path, folder: Path) -> bool:
-    """Whether a file in a folder may be a healthy scan that the record does not call so yet."""
+    """Whether a file in a folder may be a healthy scan that is not yet labelled so."""
     known, holds_new = _known_files(engine, home, folder)
     pool = {each.id for each in healthy_pool(engine)}
     return holds_new or not {scan_id for ids in known.values() for scan_id in ids} <= pool
@@ -70,7 +70,7 @@ def awaits_labels(engine: Engine, home: Path, folder: Path) -> bool:
 def _known_files(
     engine: Engine, home: Path, folder: Path
 ) -> tuple[dict[FileKey, tuple[int, ...]], bool]:
-    """The scans of files that were read as they stand; and whether others were not."""
+    """The scans of files that were read in their present state; whether others were not."""
     keys = [
         FileKey(recorded_path(each.path, home), each.size, each.mtime_ns, each.inode, each.ctime_ns)
         for each in list_files(folder)

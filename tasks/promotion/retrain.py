@@ -229,7 +229,7 @@ def side_of(
 ) -> ModelScores:
     """A model's scores of the comparison scans, and which of them it flags.
 
-    A healthy scan that is not scorable counts as flagged: it is no longer told to be normal.
+    A healthy scan that is not scorable counts as flagged: it is no longer decided to be normal.
     """
     stored = calibration_of(database(home), threshold.model_id, threshold.dataset_id)
     calibration = {each.scan_id: each.value for each in stored.scores}

@@ -102,14 +102,14 @@ def _findings_rate(limit: FindingLimit | None) -> str:
 
 def findings_in_words(findings: Sequence[Finding], kind: ScanKind) -> str:
     """The highest findings, and how many more: "3.2 ml (patient's right), 0.4 ml (midline)"."""
-    told = []
+    texts = []
     for each in findings[:MOST_FINDINGS]:
         picture = kind in PICTURES
         size = f"{100 * each.size:.1f} % of the head" if picture else f"{each.size:.2g} ml"
         side = side_in_words(each.side, kind)
-        told.append(f"{size} ({side})" if side else size)
-    more = len(findings) - len(told)
-    return ", ".join(told) + (f", and {more} more" if more else "")
+        texts.append(f"{size} ({side})" if side else size)
+    more = len(findings) - len(texts)
+    return ", ".join(texts) + (f", and {more} more" if more else "")
 
 
 def suspicious_line(
@@ -140,20 +140,21 @@ def decision_cells(
     scans: Mapping[int, Scan],
     threshold: ThresholdLine | None,
 ) -> Iterator[dict[str, Any]]:
-    """A line of the table for each decision; without figures where they say nothing."""
+    """A line of the table for each decision; without figures where it is not scorable."""
     for row in decided:
         scan = scans[row.scan_id]
-        sigmas, says = None, row.verdict is not Verdict.NOT_SCORABLE
-        if says and threshold is not None and row.threshold_id == threshold.id and threshold.sd > 0:
+        scored = row.verdict is not Verdict.NOT_SCORABLE
+        sigmas = None
+        if scored and threshold and row.threshold_id == threshold.id and threshold.sd > 0:
             sigmas = (row.score - threshold.mean) / threshold.sd
         yield {
             "result": row.verdict.value,
             "path": row.path,
             "kind": row.kind.value,
-            "score": row.score if says else None,
-            "threshold": row.threshold if says else None,
+            "score": row.score if scored else None,
+            "threshold": row.threshold if scored else None,
             "sigmas_above_healthy": sigmas,
-            "p_value": row.p_value if says else None,
+            "p_value": row.p_value if scored else None,
             "scan_id": row.scan_id,
             "decision_id": row.decision_id,
             "scanner": scan.scanner,

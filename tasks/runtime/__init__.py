@@ -1,1 +1,1 @@
-"""What every task stands on: the home, connections, runs, the workspace, progress."""
+"""What every task uses: the home, connections, runs, the workspace, progress."""

@@ -52,7 +52,7 @@ def work_folder(home: Path, run_id: int) -> Iterator[Path]:
     """An empty folder for a run's intermediate files, removed at its end.
 
     A run holds a lock on its folder while it lives, so that the next removes what a killed one
-    left: it may have filled the disk. Where a file system knows no such locks, age tells.
+    left: it may have filled the disk. Without such locks the folder's age decides.
     """
     work = home / "work"
     for old in work.iterdir():

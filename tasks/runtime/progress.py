@@ -1,4 +1,4 @@
-"""How far the work is: tasks tell, a listener (the command line's progress bar) hears.
+"""How far the work is: tasks report it to a listener, the command line's progress bar.
 
 Flow parameters must be data, so a callback cannot travel through them; the listener is set for
 the length of a command instead. Without one, progress is dropped.
@@ -39,7 +39,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def tell(step: str, done: int, total: int, note: str = "") -> None:
-    """Say that `done` of `total` units of `step` are done."""
+    """Report that `done` of `total` units of `step` are done."""
     for listener in list(_listeners):
         listener(Progress(step, done, total, note))
 

@@ -37,7 +37,7 @@ def load_scans(
     """Each scan as the workspace has it, or read again; in order.
 
     What is read again is left in the workspace. A scan whose files have all vanished or changed
-    gets a rejection row and is left out.
+    gets a rejection row and is skipped.
     """
     engine = database(home)
     wanted = scan_files(engine, scan_ids)
@@ -61,7 +61,7 @@ def read_again(
 ) -> dict[int, CachedScan]:
     """Scan id -> the scan, from the first of its files, newest first, that still holds it.
 
-    Pixels and voxels go into the workspace. Scans that are nowhere to be found are left out.
+    Pixels and voxels go into the workspace. Scans that are not found are skipped.
     """
     pictures = {
         each.id: _Wanted(each.scan.sha256, [source_path(path, home) for path in each.paths])

@@ -32,7 +32,7 @@ def calibration_of(engine: Engine, model_id: int, dataset_id: int) -> Calibratio
 
 
 def finding_limits_of(engine: Engine, model_id: int) -> FindingLimits | None:
-    """By what a model tells findings; None for one that was made before there were any."""
+    """A model's limits of findings; None for an older model, made before there were any."""
     drawn = finding_limit(engine, model_id)
     return None if drawn is None else FindingLimits(drawn.peak, drawn.edge, drawn.least)
 

@@ -103,8 +103,8 @@ class SharedChunks:
     def left_behind(self) -> Iterator[tuple[int, Chunk]]:
         """(number, chunk) that others have begun, after `patience` seconds without their results.
 
-        For a run that has nothing in hand; it waits for them. Of several that wait each takes over
-        other chunks; where all are taken over, they are waited for anew, and then taken over again.
+        For a run that has nothing else to do. Of several that wait each takes over other chunks;
+        where all are taken over, they are waited for anew, and then taken over again.
         None where the folder has gone.
         """
         numbers = range(self._count("chunk"))

@@ -27,12 +27,12 @@ from tasks.runtime.connections import database
 
 WINDOW = 200  # scans looked at: the last of all, and of each scanner
 SEARCHED = 5_000  # decisions among which they are looked for
-FEWEST = 30  # recent scores, below which nothing is said
-FEWEST_REFUSED = 5  # recent decisions, below which nothing is said of those not scorable
+FEWEST = 30  # recent scores, below which drift is not tested
+FEWEST_REFUSED = 5  # recent decisions, below which the not scorable are not counted
 USUALLY_REFUSED = 0.05  # of the scans that are like those learned from, at most
 FEWEST_CALIBRATION = 8  # as many as can reach ALPHA beside FEWEST
 ALPHA = 0.001  # of any false warning in a night: there are many nights
-QUIET_DAYS = 30  # before the same is said again
+QUIET_DAYS = 30  # before a warning is repeated
 DRIFTS = (WarningKind.DRIFT, WarningKind.SCANNER_DRIFT)
 NOT_SCORABLE = (
     "{n} of the last {all} scans{of} are not scorable: they are not like the healthy scans that "
@@ -80,7 +80,7 @@ def check_drift(home: str, run_id: int) -> list[str]:
         for each, p in zip(tried, holm([each.found.p for each in tried]), strict=True)
         if p <= ALPHA
     ]
-    # Where scanners are to blame, all scans together say nothing more.
+    # Where single scanners drift, all scans together add nothing.
     by_scanner = [each for each in drifted if each.scanner is not None]
     warned_of = _warned_lately(engine, current.threshold.id, DRIFTS)
     warnings = [
@@ -137,11 +137,11 @@ def _refused(
 def _recent(engine: Engine, current: CurrentThreshold, threshold_id: int) -> list[DecidedScore]:
     own = set(dataset_roles(engine, current.model.dataset_id))
     own |= set(dataset_roles(engine, current.threshold.dataset_id))
-    ill = {each.id for each in labelled(engine, LabelValue.ABNORMAL)}
+    abnormal = {each.id for each in labelled(engine, LabelValue.ABNORMAL)}
     return [
         each
         for each in recent_scores(engine, threshold_id, SEARCHED)
-        if each.scan_id not in own and each.scan_id not in ill
+        if each.scan_id not in own and each.scan_id not in abnormal
     ]
 
 

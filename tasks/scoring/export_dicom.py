@@ -118,7 +118,7 @@ def _written(
 
 
 def _series(home: str, scan_id: int, stored: StoredVolume) -> Series | None:
-    """The series that a volume was read from, as its headers tell it now."""
+    """The series that a volume was read from, by its headers now."""
     (files,) = scan_files(database(home), [scan_id])
     shape = stored.load().voxels.shape
     for source in volume_sources(files, Path(home)):

@@ -19,7 +19,7 @@ from tasks.scoring.calibration_scores import Calibration, calibration_of
 
 @dataclass(frozen=True)
 class Judge:
-    """A threshold with all that its decisions stand on."""
+    """A threshold with all that its decisions are based on."""
 
     recipe: Recipe
     threshold: Threshold | ThresholdFit

@@ -1,4 +1,4 @@
-"""What a model says of prepared scans: a score each, and the files that show where.
+"""A model's results for prepared scans: a score each, and the files that show where.
 
 One way for scoring and for replay, so that the two cannot differ.
 """
@@ -20,7 +20,7 @@ PAINTERS = 2
 
 @dataclass(frozen=True, slots=True)
 class ModelScore:
-    """What a model says of one scan, and the maps that show it."""
+    """A model's score and findings of one scan, and the maps that show it."""
 
     scan_id: int
     sha256: str
@@ -35,7 +35,7 @@ class ModelScore:
         return tuple(self.found.slice_scores.tolist())
 
     def evidence(self, contrast_known: bool = True) -> Evidence:
-        """What a verdict stands on."""
+        """What a verdict is based on."""
         return Evidence(self.found.score, self.found.gate, self.found.spread, contrast_known)
 
     def path(self, suffix: str) -> str:
@@ -50,7 +50,7 @@ def score_and_draw(
     folds: Mapping[int, int],
     limits: FindingLimits | None = None,
 ) -> list[ModelScore]:
-    """Score scans, which their workspace keeps as read, draw their maps, tell their findings.
+    """Score scans, which their workspace keeps as read, draw their maps, find their findings.
 
     `folds`, by scan, are those of the model's training.
     """

@@ -15,14 +15,14 @@ from mriad_model.promotion.power import Power, power_of
 from tasks.runtime.connections import database
 
 SILENT = (
-    "Model {model} with threshold {threshold} is a silent detector: {why}. What it calls normal "
-    "tells little. Draw a lower threshold (mriad recalibrate), train on more healthy scans, or "
+    'Model {model} with threshold {threshold} is a silent detector: {why}. Its "normal" '
+    "means little. Draw a lower threshold (mriad recalibrate), train on more healthy scans, or "
     "activate another model (mriad activate lists them with what they find)."
 )
 
 
 def power_at(engine: Engine, threshold_id: int) -> Power | None:
-    """What a threshold's model finds by it; None of a model of before, which was not measured."""
+    """What a threshold's model finds by it; None of an older model, which was not measured."""
     threshold = threshold_by_id(engine, threshold_id)
     return power_of(model_by_id(engine, threshold.model_id).metrics, threshold.value)
 

@@ -144,7 +144,8 @@ def _tried(
 ) -> Iterator[tuple[UnsentOutput, Outcome]]:
     """Each output, and what came of it.
 
-    Where the place is gone, that is said of the one that was to be sent, and raised.
+    Where the destination cannot be reached, the output to be sent is yielded as failed, and the
+    error raised.
     """
     broken = 0
     sender: NodeSender | WebSender

@@ -94,7 +94,7 @@ def unseen(
 def _marks(
     scan_id: int, groups: Mapping[int, int], scans: Mapping[int, Scan]
 ) -> list[tuple[str, object]]:
-    """What a scan shares with others that tell the same: itself, its group, its patient."""
+    """What makes scans alike: the scan itself, its group, its patient."""
     marks: list[tuple[str, object]] = [("scan", scan_id)]
     if scan_id in groups:
         marks.append(("group", groups[scan_id]))

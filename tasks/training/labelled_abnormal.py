@@ -33,7 +33,7 @@ class LabelledAbnormal:
 
     @property
     def n_masks(self) -> int:
-        """How many have a mask that tells where the lesion is."""
+        """How many have a mask of the lesion."""
         return sum(bool(each.masked[0]) for each in self.of_scan.values())
 
     def but_for(self, folds: Mapping[int, int], fold: int) -> Positives | None:
@@ -99,7 +99,7 @@ def _masks(sources: Sequence[Path], folder: str | None) -> dict[int, Path]:
 
 
 def _fault(mask: RejectedFile | NDArray[np.bool_], item: PreparedItem) -> str | None:
-    """Why a mask says nothing of a picture; None where it does."""
+    """Why a mask cannot be used for a picture; None where it can."""
     if isinstance(mask, RejectedFile):
         return mask.detail
     place = item.slices.placements[0]

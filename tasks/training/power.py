@@ -31,7 +31,7 @@ def implant_scores(
     """Scores of lesions implanted in the calibration scans of a dataset, one scan a group.
 
     A scan of a fold is scored by the member that did not learn it. `folder` is a scratch folder. A
-    scan whose files are gone, or that cannot be scored as it is, is left out.
+    scan whose files are gone, or that cannot be scored as it is, is skipped.
     """
     engine = database(home)
     groups, folds = dataset_groups(engine, dataset_id), dataset_folds(engine, dataset_id)

@@ -116,7 +116,7 @@ def freeze_healthy(
     """Freeze the healthy scans that the recipe is for as a dataset.
 
     Roles are given to whole groups of scans: near-duplicates, and scans of one patient. `folder` is
-    a scratch folder. To adapt a model, its scans and those of their groups are left out. With
+    a scratch folder. To adapt a model, its scans and those of their groups are excluded. With
     `use_abnormal` scans labelled abnormal join; healthy ones of their groups train, and calibrate
     no model that learns from these.
 
@@ -128,14 +128,14 @@ def freeze_healthy(
     how = Recipe.from_json(recipe)
     suited = suited_scans(engine, how)
     own = own_scans(engine, from_model_id)
-    ill = suited_abnormal(engine, how) if use_abnormal else {}
-    by_id = scans_by_id(engine, own) | {each.id: each.scan for each in suited} | ill
+    abnormal = suited_abnormal(engine, how) if use_abnormal else {}
+    by_id = scans_by_id(engine, own) | {each.id: each.scan for each in suited} | abnormal
     # In the order of their content: what is learned does not depend on which was met first.
     scans = dict(sorted(by_id.items(), key=lambda each: each[1].sha256))
     found = grouped(home, run_id, scans, how, Path(folder)).without_groups_of(own)
     if own and not found.scan_ids:
         raise TooFewScans(NOTHING_NEW.format(n=len(suited), model=from_model_id))
-    taught = found.only(ill)
+    taught = found.only(abnormal)
     if use_abnormal and not taught.scan_ids:
         raise TooFewScans(NONE_ABNORMAL)
     found = found.only({each.id for each in suited})
@@ -206,20 +206,20 @@ def train(
 
     Where scans of the dataset are in folds, a member is fitted without each, and none validates.
     With a scratch `folder`, its power is measured: see `mriad_model.promotion.power`.
-    To adapt a model, its weights are where training begins. Scans in `abnormal_folders` are taught
-    as abnormal, none to a member that scores healthy ones of its group.
+    To adapt a model, its weights are where training begins. Scans in `abnormal_folders` train
+    as abnormal, none in a member that scores healthy ones of its group.
     """
     how = Recipe.from_json(recipe)
     start = None if from_model_id is None else loaded_model(home, from_model_id, device)
     folds = dataset_folds(database(home), dataset_id)
-    ill = labelled_abnormal(home, dataset_id, abnormal_folders, how, masks)
+    taught = labelled_abnormal(home, dataset_id, abnormal_folders, how, masks)
     if folds:
-        positives = [ill.but_for(folds, fold) for fold in sorted(set(folds.values()))]
+        positives = [taught.but_for(folds, fold) for fold in sorted(set(folds.values()))]
         parts = fold_slices(home, dataset_id, folds, train_folders, how)
         fitted = fit_folds(parts, how, device, _tell_epoch, start, positives)
     else:
         slices, held_out = (_slices(each, how) for each in (train_folders, validation_folders))
-        fitted = fit(slices, held_out, how, device, _tell_epoch, start, ill.all)
+        fitted = fit(slices, held_out, how, device, _tell_epoch, start, taught.all)
     gate = gate_of(home, dataset_id, fitted, [*train_folders, *validation_folders])
     fitted = replace(fitted, gate=gate)
     data = fitted.to_bytes()
@@ -248,8 +248,8 @@ def train(
         done.best_epoch,
         done.validation_loss,
         done.seconds,
-        n_masks=ill.n_masks,
-        warnings=ill.warnings,
+        n_masks=taught.n_masks,
+        warnings=taught.warnings,
     )
 
 
@@ -267,7 +267,7 @@ def calibrate(
     """Score the calibration scans, which the model never saw, and append a threshold; its id.
 
     Scans of a fold are scored by the member that did not learn it; others of `folders` that the
-    model learned from are left out.
+    model learned from are skipped.
 
     Raises:
         ThresholdUndefined: their scores give none.
@@ -310,13 +310,13 @@ def calibrate(
 
 @task(name="check-labels", cache_policy=NO_CACHE)
 def doubted_labels(home: str, run_id: int, model_id: int, dataset: FrozenDataset) -> list[str]:
-    """What speaks against the healthy labels that were learned; the record gets it as warnings.
+    """Doubtful healthy labels among the training's scans; the record gets them as warnings.
 
-    The gate is asked of the scans that calibrate: it judges each beside scans of other groups.
+    The gate judges the scans that calibrate, each beside scans of other groups.
     """
     engine = database(home)
-    ill = {scan_id for scan_id, _ in dataset.scans[Role.LABELLED_ABNORMAL]}
-    healthy = [scan_id for scan_id in dataset.scan_ids if scan_id not in ill]
+    abnormal = {scan_id for scan_id, _ in dataset.scans[Role.LABELLED_ABNORMAL]}
+    healthy = [scan_id for scan_id in dataset.scan_ids if scan_id not in abnormal]
     seen = sightings(engine, healthy)
     paths = {i: source_path(seen[i][-1].path, Path(home)) for i in healthy if seen.get(i)}
     unlike = unlike_scans(engine, model_id, dataset.calibration)

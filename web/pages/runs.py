@@ -25,7 +25,15 @@ from web.site import MaybeId, site_of
 
 PAGE_SIZE: Final = 40
 WAITING: Final = "settled, and waits for a run"
-TOLD: Final = ("new", "scored", "suspicious", "uncertain", "not_scorable", "rejected", "warnings")
+COUNTS_SHOWN: Final = (
+    "new",
+    "scored",
+    "suspicious",
+    "uncertain",
+    "not_scorable",
+    "rejected",
+    "warnings",
+)
 router = APIRouter()
 
 
@@ -47,7 +55,7 @@ class RunLine:
     def counts(self) -> dict[str, Any]:
         """What it counted, in the order that readers ask for it."""
         counted: dict[str, Any] = {} if self.end is None else json.loads(self.end.counts)
-        return {name: counted[name] for name in TOLD if counted.get(name)}
+        return {name: counted[name] for name in COUNTS_SHOWN if counted.get(name)}
 
 
 @router.get("/runs")

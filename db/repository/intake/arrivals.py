@@ -26,14 +26,14 @@ def append_arrivals(engine: Engine, arrivals: Sequence[Arrival]) -> list[int]:
 
 
 def end_arrivals(engine: Engine, arrival_ids: Iterable[int], run_id: int, now: str) -> None:
-    """Record that a run has registered and scored all that these held. The first end stands."""
+    """Record that a run has registered and scored all that these held. The first end counts."""
     rows = [values_of(ArrivalEnd(each, run_id, now)) for each in arrival_ids]
     with writing(engine) as connection:
         append_new(connection, schema.arrival_end, rows)
 
 
 def open_arrivals(engine: Engine) -> list[Arrival]:
-    """Those that no run is done with, oldest first: never begun, or their run was killed."""
+    """Those that no run is done with, oldest first: not started, or their run was killed."""
     arrival, end = schema.arrival, schema.arrival_end
     query = (
         select(arrival)

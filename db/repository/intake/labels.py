@@ -13,10 +13,10 @@ from mriad_model.enums import LabelSource, LabelValue, ScanKind
 
 
 def append_labels(engine: Engine, labels: Sequence[Label]) -> int:
-    """Append labels, save those that repeat the source's last word on the scan; how many.
+    """Append labels, except those that repeat the source's last label of the scan; how many.
 
-    A folder that is read again every night says nothing new, and so cannot talk over the
-    reviewer who has corrected it since.
+    A folder that is read again every night adds nothing, and so cannot override a reviewer's
+    later correction.
     """
     with writing(engine) as connection:
         last = _last_words(connection, {label.scan_id for label in labels})
@@ -31,7 +31,7 @@ def append_labels(engine: Engine, labels: Sequence[Label]) -> int:
 def last_labels(
     connection: Connection, scan_ids: Iterable[int], *, imported: bool = False
 ) -> dict[int, Label]:
-    """Scan id -> the last label that holds, or that was `imported`; a scan without is left out."""
+    """Scan id -> the last label that holds, or that was `imported`; scans without are absent."""
     table = schema.label
     which = table.c.source != LabelSource.REVIEWER.value if imported else label_holds()
     found: dict[int, Label] = {}
@@ -64,7 +64,7 @@ def label_holds() -> ColumnElement[bool]:
 
 
 def _last_words(connection: Connection, scan_ids: Iterable[int]) -> dict[tuple[int, str], str]:
-    """(scan, source) -> the value it said last, and did not take back."""
+    """(scan, source) -> its last value that was not taken back."""
     table = schema.label
     last: dict[tuple[int, str], str] = {}
     for piece in pieces(scan_ids):
@@ -124,6 +124,6 @@ def healthy_pool(
 ) -> list[LabelledScan]:
     """Scans that a person or an import last called healthy: of pictures, of volumes, or all.
 
-    A scan tells its kind, its patient's pseudonym, its grid and its contrast.
+    Each with its kind, its patient's pseudonym, its grid and its contrast.
     """
     return labelled(engine, LabelValue.HEALTHY, kinds)

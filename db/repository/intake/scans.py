@@ -126,8 +126,8 @@ def register_scans(
 ) -> list[Registered]:
     """Append a chunk of scans, each with its files as seen; one answer an item, in order.
 
-    Identity is content: of two items with the same voxels, the second is known. What the
-    sightings say of `scan_id` is ignored, and may be 0. A file may belong to several scans.
+    Identity is content: of two items with the same voxels, the second is known. The
+    sightings' `scan_id` is ignored, and may be 0. A file may belong to several scans.
     """
     first: dict[str, Scan] = {}
     for scan, _ in seen:

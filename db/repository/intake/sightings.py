@@ -36,7 +36,7 @@ class ScanFiles:
         """The files to try first: of as many of the newest runs as it takes for a whole scan.
 
         A run that saw one file of a series changed has that file alone; the others are of runs
-        before. Each path stands once, as seen last.
+        before. Each path is listed once, as seen last.
         """
         files: dict[str, Sighting] = {}
         for run in self.runs:
@@ -102,7 +102,7 @@ def _in_folder(folder: str) -> Select[tuple[int]]:
 
 
 class FileKey(NamedTuple):
-    """A file as it stood when last seen: while all five are the same, so is its content.
+    """A file's state when last seen: while all five are the same, so is its content.
 
     No program can put `ctime_ns` back. A row of before has none, so its file is read once more.
     """

@@ -1,1 +1,1 @@
-"""What people read and say: history, worklist, one scan, reports, reviews."""
+"""What people read and record: history, worklist, one scan, reports, reviews."""

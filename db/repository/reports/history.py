@@ -104,7 +104,7 @@ class Tally:
 
     @property
     def scored(self) -> int:
-        """Those whose score says something."""
+        """Those whose score means something: all but the not scorable."""
         return self.decisions - self.not_scorable
 
 

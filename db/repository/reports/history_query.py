@@ -60,7 +60,7 @@ class HistoryQuery:
     scan: int | str | None = None  # id, or the beginning of its sha256, or a recorded path
     limit: int | None = DEFAULT_LIMIT
     patient: str | None = None  # pseudonym
-    min_score: float | None = None  # what is not scorable has no score that says something
+    min_score: float | None = None  # a scan that is not scorable counts as without a score
     max_p: float | None = None  # the same
     unreviewed: bool = False  # scans without a review that holds
     reviewer: str | None = None  # scans with a review of this person that holds
@@ -72,7 +72,7 @@ class HistoryQuery:
 class CountRow:
     """Decisions that have one thing in common."""
 
-    key: str | None  # the day, scanner, verdict or reason; None where the record says nothing
+    key: str | None  # the day, scanner, verdict or reason; None where the record has none
     decisions: int
     suspicious: int
     uncertain: int

@@ -54,7 +54,7 @@ def latest_decisions(
     """Scans that these runs decided; at most `limit` are listed.
 
     After a recalibration, or under another model, a scan is decided again; and where somebody
-    went back to the threshold `active` since, what that one said holds again.
+    went back to the threshold `active` since, its decision holds again.
     """
     decision, score = schema.decision, schema.score
     newest = func.max(decision.c.id)
@@ -116,10 +116,10 @@ def report_by_id(engine: Engine, report_id: int) -> Report:
 
 
 def last_report_time(engine: Engine) -> str | None:
-    """Up to when reports of completed runs tell what changed; None before the first.
+    """Up to when reports of completed runs list what changed; None before the first.
 
-    Runs overlap, so the last page written need not be the one that tells most. What the page of a
-    run that failed or was killed tells, the next one tells again.
+    Runs overlap, so the last page written need not reach furthest. What the page of a failed or
+    killed run lists, the next one lists again.
     """
     report, end = schema.report, schema.run_end
     query = (

@@ -51,7 +51,7 @@ def withdraw_review(
     """Withdraw the last review of a scan that holds; the id of the new row, and what it withdrew.
 
     `shown` is the id of the review that the reader saw last; with `own` the last of the
-    reviewer's own reviews is meant, whatever others have said since.
+    reviewer's own reviews is meant, whatever others have reviewed since.
 
     Raises:
         NotInRecord: no review of the scan holds.

@@ -47,7 +47,7 @@ class ScoreDetails:
     slice_values: tuple[float, ...]  # of these
     heatmaps: tuple[Heatmap, ...]
     findings: tuple[Finding, ...] = ()  # the highest peak first
-    limit: FindingLimit | None = None  # by which the model tells findings; None: it tells none
+    limit: FindingLimit | None = None  # the model's limit of findings; None: it has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class ScanDetails:
 
     @property
     def not_scorable(self) -> dict[int, DecisionReason | None]:
-        """The models that cannot judge it, each with the reason: their scores say nothing."""
+        """The models that cannot judge it, each with the reason: their scores mean nothing."""
         return {
             each.model_id: each.reason
             for each in self.decisions
@@ -116,7 +116,7 @@ def scan_details(engine: Engine, scan: int | str) -> ScanDetails:
     lines = decisions(engine, HistoryQuery(scan=scan_id, limit=None))
     beside = rejected_beside(engine, [each.path for each in details.sightings])
     unscored = next(iter(unscored_scans(engine, [scan_id])), None)
-    if unscored is not None:  # its own rejection is told as why it is not scorable
+    if unscored is not None:  # its own rejection is shown as why it is not scorable
         own = (unscored.path, unscored.rejection)
         others = [each for each in beside.rejections if (each.path, each.reason) != own]
         n_own = len(beside.rejections) - len(others)

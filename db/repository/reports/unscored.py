@@ -1,7 +1,7 @@
 """Scans that are not scorable and have no score: registration failed, or not to be prepared.
 
 No decision can be made without a score, so the record has a rejection of the scan's file instead,
-later than the scan. Here it is told as what it is: a scan that is not scorable, with its reason,
+later than the scan. Here it is listed as a scan that is not scorable, with its reason,
 until the active threshold decides it. A file is rejected once for a reason, so the row may be of a
 model of before.
 """
@@ -89,12 +89,12 @@ def unscored_scans(
     """
     with reading(engine) as connection:
         if scan_ids is None:
-            return _lines(connection.execute(_told(_last()).limit(limit)))
+            return _lines(connection.execute(_listed(_last()).limit(limit)))
         of_scan = schema.sighting.c.scan_id
         found = [
             row
             for piece in pieces(dict.fromkeys(scan_ids))
-            for row in connection.execute(_told(_last(of_scan.in_(piece))))
+            for row in connection.execute(_listed(_last(of_scan.in_(piece))))
         ]
         return _lines(sorted(found, key=lambda row: (-row.rejection_id, row.scan_id)))
 
@@ -114,8 +114,8 @@ def unscored_admitted(engine: Engine, query: HistoryQuery) -> list[UnscoredScan]
         return []
     with reading(engine) as connection:
         last = _last(*_admitting(connection, query))
-        told = _told(last, oldest_first=query.sort is HistorySort.OLDEST)
-        return _lines(connection.execute(told.limit(query.limit)))
+        lines = _listed(last, oldest_first=query.sort is HistorySort.OLDEST)
+        return _lines(connection.execute(lines.limit(query.limit)))
 
 
 def count_unscored_admitted(engine: Engine, query: HistoryQuery) -> int:
@@ -127,7 +127,7 @@ def count_unscored_admitted(engine: Engine, query: HistoryQuery) -> int:
 
 
 def count_unscored(engine: Engine, run_ids: Sequence[int]) -> dict[int, int]:
-    """Run -> how many scans it found not scorable without a score; runs without any are left out.
+    """Run -> how many scans it found not scorable without a score; runs without any are absent.
 
     Also those that a later model could judge.
     """
@@ -234,7 +234,7 @@ def _counted(last: Subquery) -> Select[tuple[int]]:
     return select(func.count()).select_from(last)
 
 
-def _told(last: Subquery, *, oldest_first: bool = False) -> Select[Any]:
+def _listed(last: Subquery, *, oldest_first: bool = False) -> Select[Any]:
     rejection, scan, key = schema.rejection, schema.scan, last.c.rejection_id
     return (
         select(

@@ -1,7 +1,7 @@
 """Reads for a list of scans by their standing decision: the active threshold's, else the last.
 
 The record only grows, so a list that was read before is brought up to date by the rows that came
-since: `Marks` say how far it has been read.
+since: `Marks` hold how far it has been read.
 """
 
 from collections.abc import Iterator, Sequence

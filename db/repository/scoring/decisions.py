@@ -82,7 +82,7 @@ def append_scored(
 ) -> Appended:
     """Append a chunk's scores, slice scores, heatmaps, findings and decisions, all or none.
 
-    Where another process scored a scan first, its score stands with its slice scores. Heatmaps,
+    Where another process scored a scan first, its score and slice scores are kept. Heatmaps,
     findings and the decision of ours are then appended only if both found the same value, so that
     every part belongs to its score.
 
@@ -164,7 +164,7 @@ def _refuse_other_model(connection: Connection, threshold_id: int, models: set[i
         raise NotInRecord(f"There is no threshold {threshold_id} in the record")
     for model_id in models - {owner}:
         raise RecordError(
-            f"Threshold {threshold_id} is model {owner}'s: it says nothing of model {model_id}"
+            f"Threshold {threshold_id} is model {owner}'s, and decides nothing of model {model_id}"
         )
 
 

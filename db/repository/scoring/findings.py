@@ -1,4 +1,4 @@
-"""Findings in scans, and the limits by which a model tells them."""
+"""Findings in scans, and the limits of each model."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from db.mapping import append_row, rows_by_key, rows_of, select_in
 
 
 def append_finding_limit(engine: Engine, limit: FindingLimit) -> None:
-    """Append a model's limits. The first that it was given stand."""
+    """Append a model's limits. Its first ones stay."""
     with writing(engine) as connection:
         append_row(connection, schema.finding_limit, limit)
 

@@ -11,7 +11,7 @@ from db.mapping import append_new, rows_of, values_of
 
 
 def append_warnings(engine: Engine, warnings: Sequence[RecordedWarning]) -> int:
-    """Append warnings; how many. A run that is taken up again says nothing twice."""
+    """Append warnings; how many. A run that is continued repeats none."""
     with writing(engine) as connection:
         return append_new(connection, schema.warning, [values_of(each) for each in warnings])
 

@@ -79,7 +79,7 @@ def append_threshold(engine: Engine, threshold: Threshold) -> int:
 
     Raises:
         RecordError: the model was trained on one of its calibration scans; or cross-fitted with
-            one of them in another fold than the threshold's dataset says.
+            one of them in another fold than in the threshold's dataset.
     """
     with writing(engine) as connection:
         _refuse_seen_scans(connection, threshold)

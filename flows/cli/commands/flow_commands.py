@@ -167,7 +167,7 @@ def retrain(
         bool,
         typer.Option(
             "--force",
-            help="Train whatever the growth, and promote where too few scans can tell.",
+            help="Train whatever the growth, and promote where the scans are too few to decide.",
         ),
     ] = False,
     seed: Seed = None,

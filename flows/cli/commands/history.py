@@ -170,7 +170,7 @@ def history(
     elif csv:
         show_csv([_line(each, _without_figures) for each in found], HISTORY_COLUMNS)
     else:
-        cells = [_table_row(_line(each, _told)) for each in found]
+        cells = [_table_row(_line(each, _listed)) for each in found]
         show_table(TITLES[sort], tuple(TABLE.values()), cells, SPARE)
         show_notice()
 
@@ -211,14 +211,14 @@ def _line(
 
 
 def _without_figures(row: DecisionRow) -> Document:
-    """A decision without the score and p that say nothing, as the views have it."""
+    """A decision that is not scorable, without its score and p, as the views have it."""
     line = decision_line(row)
     if row.verdict is Verdict.NOT_SCORABLE:
         line |= dict.fromkeys(("score", "p_value"))
     return line
 
 
-def _told(row: DecisionRow) -> Document:
+def _listed(row: DecisionRow) -> Document:
     """The same, without the limit that it was not held against."""
     line = _without_figures(row)
     if row.verdict is Verdict.NOT_SCORABLE:

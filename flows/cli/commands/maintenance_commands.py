@@ -124,7 +124,7 @@ def check(
 ) -> None:
     """Check the record against itself and against the files it names; changes nothing.
 
-    Every row is hashed into a chain, whose head is printed. Keep it elsewhere: --since then tells
+    Every row is hashed into a chain, whose head is printed. Keep it elsewhere: --since then shows
     whether anything up to it was changed, removed or put back. Exits 1 if something is wrong.
     Files that no row names and runs without an end are listed, but are not wrong: a run may be
     running, or was killed.

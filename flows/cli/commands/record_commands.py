@@ -60,8 +60,8 @@ AUROC = (
     "Rate: of healthy scans, how many the threshold flags, by those that calibrated it, with 95 % "
     "interval; near-duplicates, and scans of one patient, are a group, which counts once. "
     "Found: of lesions implanted in held-out healthy scans when the model was made, likewise. "
-    "AUROC: how well lesions drawn into healthy scans, or scans labelled abnormal, are told from "
-    "healthy scans that the model was not trained on; flagged: of these healthy scans."
+    "AUROC: how well lesions drawn into healthy scans, or scans labelled abnormal, are separated "
+    "from healthy scans that the model was not trained on; flagged: of these healthy scans."
 )
 REJECTED = "{path} is no scan; it was rejected on {when}: {reason}: {detail}"
 ALL_REJECTED = (
@@ -216,7 +216,7 @@ def details_of(engine: "Engine", home: Path, scan: str) -> ScanDetails:
     """All there is of a scan named by id, hash, recorded path, or a path as the shell knows it.
 
     Raises:
-        NotInRecord: there is none; says so if the file was rejected.
+        NotInRecord: there is none; the message names a rejection of the file.
     """
     recorded = recorded_path(Path(scan), home)
     try:

@@ -71,10 +71,10 @@ def show_details(home: Path, details: ScanDetails) -> None:
     )
     for model, why in not_scorable.items():
         show_lines("", NOT_SCORABLE.format(model=model, why=reason_text(why) or NO_REASON))
-    told = [each for each in details.scores if each.score.model_id not in not_scorable]
-    for score in told:
+    scored = [each for each in details.scores if each.score.model_id not in not_scorable]
+    for score in scored:
         _show_slices(details, score)
-    for score in told:
+    for score in scored:
         show_findings(details.scan.kind, score)
     show_section(
         "Decisions",

@@ -69,14 +69,19 @@ def decision_line(row: DecisionRow) -> Document:
 def unscored_line(scan: UnscoredScan) -> Document:
     """A scan that is not scorable, without a score, as a line among decisions."""
     line = dict.fromkeys(HISTORY_COLUMNS)
-    told = keys(scan, "scan_id kind verdict reason decided_at")
-    return {**line, **told, "path": scan.place}
+    return {
+        **line,
+        **keys(scan, "scan_id kind verdict reason decided_at"),
+        "path": scan.place,
+    }
 
 
 def unscored_document(scan: UnscoredScan) -> Document:
     """The same in JSON, with why."""
-    told = keys(scan, "scan_id kind verdict reason detail decided_at")
-    return {**told, "path": scan.place}
+    return {
+        **keys(scan, "scan_id kind verdict reason detail decided_at"),
+        "path": scan.place,
+    }
 
 
 def counts_document(

@@ -1,7 +1,7 @@
 """Which Prefect server a command uses: the home's own, one of the user's, else a temporary one.
 
 A temporary server that Prefect starts itself outlives a kill, and hangs when Ctrl-C reaches both.
-So it is started here, in a session of its own, and ends with this process.
+So it is started here, in its own session, and ends with this process.
 """
 
 import signal
@@ -41,7 +41,7 @@ HEALTH_TIMEOUT_SECONDS = 5.0
 START_TIMEOUT_SECONDS = 120.0  # also for others to make their first start
 LOOK_SECONDS = 0.1
 STOP_TIMEOUT_SECONDS = 10.0
-EVENTS_SECONDS = 10.0  # for what a command still has to tell the server
+EVENTS_SECONDS = 10.0  # for a command's last events to the server
 BACKLOG = 128  # connections that wait until a server is up
 
 
@@ -165,7 +165,7 @@ def own_server(home: Path, settings: Settings) -> tuple[int, str]:
 
 
 def known_server(home: Path, settings: Settings) -> Callable[[], bool]:
-    """Asks whether the server that a command has begun with is still the home's own.
+    """Asks whether the server that a command started with is still the home's own.
 
     Always yes of one of the user's, which can't be asked.
     """

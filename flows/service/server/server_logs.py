@@ -1,4 +1,4 @@
-"""What temporary servers say: a file each, the last few kept."""
+"""The logs of temporary servers: a file each, the last few kept."""
 
 import contextlib
 import os

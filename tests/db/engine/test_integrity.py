@@ -26,8 +26,8 @@ def test_a_row_of_an_impossible_number_is_named_and_no_append_pretends_to_work(
     assert "\n" not in str(error.value)
 
 
-def test_a_row_of_a_time_to_come_is_named(kept: KeptHome) -> None:
+def test_a_row_dated_in_the_future_is_named(kept: KeptHome) -> None:
     tamper(kept.engine, "UPDATE decision SET created_at = '9999-01-01' WHERE id = 2")
     assert told(checked(kept), ProblemKind.IMPOSSIBLE_ROW) == [
-        "decision has rows of a time to come: 1, the first of 9999-01-01"
+        "decision has rows dated in the future: 1, the first 9999-01-01"
     ]

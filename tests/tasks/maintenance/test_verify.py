@@ -231,7 +231,7 @@ def test_how_the_training_went_is_compared_with_the_models_file(home: Path) -> N
         shell.execute(
             "UPDATE model SET metrics = replace(metrics, '\"n_train\": ', '\"n_train\": 9')"
         )
-    assert "the record tells the training otherwise" in faults(verify(home, quick=True))
+    assert "the record's training metrics are not those" in faults(verify(home, quick=True))
 
 
 def test_slice_scores_that_were_changed_are_found(home: Path) -> None:

@@ -88,11 +88,11 @@ def test_a_threshold_decides_its_own_models_scores_only(hand: "Hand") -> None:
     model_id, threshold_id = hand.ready()
     other = hand.model(hand.dataset(train=hand.scans("x")), "other weights")
     (a,) = hand.scans("a")
-    with pytest.raises(RecordError, match=f"says nothing of model {other}"):
+    with pytest.raises(RecordError, match=f"decides nothing of model {other}"):
         hand.decide(other, threshold_id, {a: 0.1})
     hand.decide(other, None, {a: 0.1})
     rows = [DecidedAgain(a, score_id(hand, a), NORMAL, 0.5)]
-    with pytest.raises(RecordError, match=f"says nothing of model {other}"):
+    with pytest.raises(RecordError, match=f"decides nothing of model {other}"):
         append_decisions(hand.engine, threshold_id, rows, hand.run(), hand.noon)
     with pytest.raises(NotInRecord, match="no threshold 99"):
         hand.decide(model_id, 99, {a: 0.1})
