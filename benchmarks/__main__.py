@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import history
-from benchmarks.scoring import reading
+from benchmarks.scoring import anomalib_predict, reading
 from benchmarks.service.up import trained_home
 from mriad_model.phantom.write import many_slices
 
@@ -85,6 +85,8 @@ def _score(work: Path, slices: Path, few: Path, n: int) -> None:
         f"of the flow's time {100 * flow['linking_s'] / flow['seconds']:.2f} %"
     )
     say(f"the notebook's loop       {slow:8.1f} images/s   flow / loop {rate / slow:.0f}")
+    if anomalib_predict.python_of(anomalib_predict.ENVIRONMENT).exists():
+        say(anomalib_predict.line(few_steps, slices))
     say(
         f"peak memory of the flow   {flow['peak_mib']:8.0f} MiB   "
         f"over that at {small['images']:.0f} slices {flow['peak_mib'] / small['peak_mib']:.2f}; "

@@ -1,10 +1,10 @@
 """How long a history query takes over a million decisions.
 
-Builds a record of three years in a temporary home: scans arrive steadily from eight scanners
-(two of them rare, one retired after the first year), four models follow one another, each
-recalibrated twice, and every new threshold decides a stretch of older scans again. 3 % of
-decisions are suspicious. Then asks what people ask, and times the whole answer: opening a
-connection, the query, and the rows.
+Builds a record of the last three years in a temporary home: scans arrive steadily from eight
+scanners (two of them rare, one retired after the first year), a run each night decides what came,
+four models follow one another, each recalibrated twice, and every new threshold decides a stretch
+of older scans again. 3 % of decisions are suspicious. Then asks what people ask, and times the
+whole answer: opening a connection, the query, and the rows.
 
     python -m benchmarks.record.history --decisions 1000000
 """
@@ -16,7 +16,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from statistics import quantiles
 from time import perf_counter
@@ -31,10 +31,12 @@ from db.repository.reports.history import decisions
 from db.repository.reports.history_query import HistoryQuery
 from db.schema import metadata
 from db.timestamps import now, written
-from mriad_model.enums import Verdict
+from mriad_model.enums import Role, Verdict
+from mriad_model.recipes.built_in_recipes import recipe_named
 
-START: Final = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS: Final = 3 * 365
+# The record ends last night: its last week has decisions, and none is of a time to come.
+START: Final = datetime.combine(datetime.now(UTC), time(), UTC) - timedelta(days=DAYS)
 MODELS: Final = 4
 THRESHOLDS: Final = 12
 SUSPICIOUS: Final = 0.03
@@ -42,6 +44,9 @@ BUSY: Final = ("Siemens Prisma", "Siemens Skyra", "GE MR750", "Philips Achieva",
 RARE: Final = ("Hitachi Echelon", "Canon Galan")  # one scan in 2,000 each
 RETIRED: Final = "GE Signa"  # a fifth of the first year's scans, and none after
 ROUNDS: Final = 25
+MODEL: Final = "models/m"  # no such file is made
+A_FOLDER: Final = 1_000  # heatmaps
+MEMBERS: Final = ((1, Role.TRAIN), (2, Role.CALIBRATION))  # of the dataset, by scan
 
 
 def measure(n_decisions: int) -> dict[str, float]:
@@ -65,15 +70,19 @@ def measure(n_decisions: int) -> dict[str, float]:
         }
 
 
-def asked(engine: Engine, ask: Callable[[random.Random], HistoryQuery]) -> list[float]:
-    """Seconds of each of several queries of a kind."""
+def asked(
+    engine: Engine,
+    ask: Callable[[random.Random], HistoryQuery],
+    clock: Callable[[], float] = perf_counter,
+) -> list[float]:
+    """Seconds of each of several queries of a kind, by a clock."""
     rng = random.Random(7)
     times = []
     for _ in range(ROUNDS):
         query = ask(rng)
-        started = perf_counter()
+        started = clock()
         decisions(engine, query)
-        times.append(perf_counter() - started)
+        times.append(clock() - started)
     return times
 
 
@@ -139,6 +148,8 @@ def build(home: Path, n_decisions: int, n_scans: int | None = None, n: int = THR
         _fill_models(connection, n)
         _fill(connection, "scan", 11, _scans(n_scans))
         _fill(connection, "sighting", 8, _sightings(n_scans))
+        members = ((1, scan, role.value, scan) for scan, role in MEMBERS)
+        _fill(connection, "dataset_scan", 4, members)
         _fill_decisions(connection, n_scans, n_decisions, n)
         connection.execute("COMMIT")
 
@@ -162,18 +173,25 @@ def link_rows(home: Path) -> None:
 
 
 def _fill_models(connection: sqlite3.Connection, n: int) -> None:
-    at = written(START)
-    _fill(connection, "run", 8, iter([(1, "f", "r", "0", None, "{}", "cpu", at)]))
-    connection.execute(f"INSERT INTO dataset VALUES (1, 'd', 1, '{at}')")
-    for model in range(1, MODELS + 1):
-        connection.execute(
-            f"INSERT INTO model VALUES ({model}, 'm{model}', 'm', '{{}}', 1, '{{}}', 1, '{at}')"
-        )
+    at, recipe = written(START), recipe_named("default").to_json()
+    nights = [(night, written(START + timedelta(days=night - 1))) for night in range(1, DAYS + 1)]
+    runs = (
+        (night, "nightly", f"r{night}", "0", None, "{}", "cpu", began) for night, began in nights
+    )
+    _fill(connection, "run", 8, runs)
+    ends = ((night, night, "completed", "{}", began) for night, began in nights)
+    _fill(connection, "run_end", 5, ends)
+    lines = sorted(f"{_sha256(scan)} {role.value}\n" for scan, role in MEMBERS)
+    frozen = hashlib.sha256("".join(lines).encode()).hexdigest()
+    _fill(connection, "dataset", 4, iter([(1, frozen, 1, at)]))
+    models = ((m, f"m{m}", MODEL, recipe, 1, "{}", 1, at) for m in range(1, MODELS + 1))
+    _fill(connection, "model", 8, models)
     for threshold in range(1, n + 1):
         connection.execute(
             f"INSERT INTO threshold VALUES ({threshold}, {_model_of(threshold, n)}, 1, 'sigmas',"
             f" 0.4, 0.1, 100, {threshold}, 0.5, 1, '{at}', NULL, NULL, NULL, NULL)"
         )
+    connection.execute(f"INSERT INTO activation VALUES (1, {n}, 'r', 'me', '{at}')")
 
 
 def _model_of(threshold: int, n: int) -> int:
@@ -181,7 +199,17 @@ def _model_of(threshold: int, n: int) -> int:
 
 
 def _arrival(scan: int, n_scans: int) -> datetime:
-    return START + timedelta(days=DAYS * scan / n_scans)
+    return START + timedelta(days=DAYS * (scan - 1) / n_scans)
+
+
+def _night(moment: datetime) -> int:
+    """The run that decides what came at a moment."""
+    return 1 + (moment - START).days
+
+
+def heatmap_path(score: int) -> str:
+    """A score's heatmap, relative to the home; a thousand lie in a folder. No such file is made."""
+    return f"heatmaps/{score // A_FOLDER:05d}/{score}.png"
 
 
 def _scans(n_scans: int) -> Iterator[tuple[Any, ...]]:
@@ -194,9 +222,12 @@ def _scans(n_scans: int) -> Iterator[tuple[Any, ...]]:
             scanner = RETIRED
         else:
             scanner = rng.choice(BUSY)
-        sha256 = hashlib.sha256(scan.to_bytes(8, "big")).hexdigest()
         at = written(_arrival(scan, n_scans))
-        yield scan, sha256, "image", None, None, None, scanner, "{}", 1, 1, at
+        yield scan, _sha256(scan), "image", None, None, None, scanner, "{}", 1, 1, at
+
+
+def _sha256(scan: int) -> str:
+    return hashlib.sha256(scan.to_bytes(8, "big")).hexdigest()
 
 
 def _sightings(n_scans: int) -> Iterator[tuple[Any, ...]]:
@@ -219,14 +250,15 @@ def _fill_decisions(connection: sqlite3.Connection, n_scans: int, n_decisions: i
         for scan in range(first - older + 1, last + 1):
             decided += 1
             value = rng.uniform(0.5, 1) if rng.random() < SUSPICIOUS else rng.uniform(0, 0.5)
-            at = written(_arrival(max(scan, first), n_scans) + timedelta(microseconds=decided))
+            moment = _arrival(max(scan, first), n_scans)
+            at, night = written(moment + timedelta(microseconds=decided)), _night(moment)
             if (scan, model) not in scores:
                 scores[scan, model] = len(scores) + 1
                 new.append((len(scores), scan, model, value, 1, at))
             said = "suspicious" if value > 0.5 else "normal"
-            rows.append((decided, scan, threshold, scores[scan, model], said, 0.5, 1, at))
+            rows.append((decided, scan, threshold, scores[scan, model], said, 0.5, night, at))
         _fill(connection, "score", 6, iter(new))
-        maps = ((row[0], row[0], "slice", 0, f"heatmaps/{row[0]}.png", "-", row[5]) for row in new)
+        maps = ((row[0], row[0], "slice", 0, heatmap_path(row[0]), "-", row[5]) for row in new)
         _fill(connection, "heatmap", 7, maps)
         _fill(connection, "decision", 8, iter(rows))
 

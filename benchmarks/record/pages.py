@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -67,40 +69,66 @@ def measure(n_decisions: int, n_scans: int) -> dict[str, Any]:
         build(home, n_decisions, n_scans, N_THRESHOLDS)
         n_decisions = count(home)
         n_reviews = add_reviews(home)
-        environment = {**os.environ, "MRIAD_HOME": folder, "OMP_NUM_THREADS": "1"}
-        started = perf_counter()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "flows.cli.main", "web"],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-        )
-        try:
-            base = _base(home)
-            browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
-            port = int(base.rpartition(":")[2])
-            _ask(browser, sign_in_address(home, read_settings(), port))
-            _ask(browser, f"{base}/")
-            ready = perf_counter() - started
+        with serving(home) as served:
             rng = random.Random(7)
             times: dict[str, list[float]] = {}
             cpu: dict[str, list[float]] = {}
             for _ in range(ROUNDS):
                 for kind, address in addresses(rng, n_scans).items():
-                    before = _cpu_seconds(server.pid)
-                    times.setdefault(kind, []).append(_ask(browser, base + address))
-                    cpu.setdefault(kind, []).append(_cpu_seconds(server.pid) - before)
+                    before = served.cpu_seconds()
+                    times.setdefault(kind, []).append(served.ask(address))
+                    cpu.setdefault(kind, []).append(served.cpu_seconds() - before)
             return {
                 "decisions": n_decisions,
                 "reviews": n_reviews,
-                "ready_s": ready,
-                "resident_mib": _status(server.pid, "VmRSS"),
-                "peak_mib": _status(server.pid, "VmHWM"),
+                "ready_s": served.ready_s,
+                "resident_mib": memory_mib(served.pid, "VmRSS"),
+                "peak_mib": memory_mib(served.pid, "VmHWM"),
                 "times": times,
                 "cpu": cpu,
             }
-        finally:
-            server.terminate()
-            server.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The pages of a home, served, with the record read and a browser signed in."""
+
+    pid: int
+    base: str
+    browser: urllib.request.OpenerDirector
+    ready_s: float  # from the server's start to its first page
+
+    def ask(self, address: str) -> float:
+        """Seconds until a page is there, whole."""
+        return _ask(self.browser, self.base + address)
+
+    def cpu_seconds(self) -> float:
+        """What the server has used of the CPU: whatever else runs, a page takes as much of it."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[Served]:
+    """Serve a home's pages in a process of their own, as `mriad web` does."""
+    environment = {**os.environ, "MRIAD_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    (home / PORT_FILE).unlink(missing_ok=True)  # of a server before
+    started = perf_counter()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli.main", "web"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        base = _base(home)
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        port = int(base.rpartition(":")[2])
+        _ask(browser, sign_in_address(home, read_settings(), port))
+        _ask(browser, f"{base}/")
+        yield Served(server.pid, base, browser, perf_counter() - started)
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def count(home: Path) -> int:
@@ -147,17 +175,11 @@ def _ask(browser: urllib.request.OpenerDirector, address: str) -> float:
     return perf_counter() - started
 
 
-def _status(pid: int, name: str) -> float:
-    """A figure of a process's memory, MiB."""
+def memory_mib(pid: int | str, name: str) -> float:
+    """A figure of the memory of a process, or of `self`, MiB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     (line,) = (each for each in lines if each.startswith(f"{name}:"))
     return int(line.split()[1]) * 1024 / MIB
-
-
-def _cpu_seconds(pid: int) -> float:
-    """What a process has used of the CPU: whatever else runs, a page takes as much of it."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

@@ -142,11 +142,12 @@ def main() -> None:
         with running_service(home, given.quiet, environment) as up:
             print(f"mriad up: ready after {up.seconds:.1f} s")
             delivery.run()
-            _await(home, given.folders)
+            await_folders(home, given.folders)
         _report(home, delivery)
 
 
-def _await(home: Path, n: int) -> None:
+def await_folders(home: Path, n: int) -> None:
+    """Wait until runs are done with so many folders, or for ten minutes."""
     deadline = time.monotonic() + WAIT_SECONDS
     engine = open_record(home)
     while True:

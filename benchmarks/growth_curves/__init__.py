@@ -1,0 +1,1 @@
+"""CPU time and memory against size: slices, folders, decisions."""
