@@ -17,14 +17,15 @@ from db.repository.intake.rejections import rejections_of
 from db.repository.intake.scans import scans_by_id
 from db.repository.reports.reports import latest_decisions
 from db.repository.reports.reviews import standing_reviews
-from db.repository.reports.unscored import UnscoredScan, unscored_scans
+from db.repository.reports.unscored import rejected_by_scoring, unscored_scans
 from db.repository.runs import runs_since
 from db.repository.scoring import warnings as warnings_records
 from db.repository.scoring.decisions import verdicts_of
 from db.repository.training.models import current_threshold
 from db.timestamps import written
+from mriad_model.destinations import unsent_of
 from mriad_model.enums import ReviewVerdict, RunStatus, Verdict
-from mriad_model.rejections import LIMITATIONS, NOT_SCORABLE, group_by_folder, split_rejections
+from mriad_model.rejections import LIMITATIONS, group_by_folder, split_rejections
 from mriad_model.reports.page import MOST_ROWS
 from mriad_model.reports.run_report import NOT_LOOKED, WarningLine
 from mriad_model.reports.table import worklist_csv
@@ -49,7 +50,6 @@ from tasks.reports.rows import (
 from tasks.reports.run_report import provenance, write_page
 from tasks.runtime.connections import database
 
-GOOD_SCANS = LIMITATIONS | NOT_SCORABLE  # rejections that are not of files
 UNSURE = (Verdict.UNCERTAIN, Verdict.NOT_SCORABLE)
 Runs = Sequence[tuple[Run, RunEnd | None]]
 COUNT_NAMES = {  # counts of runs -> what they are called
@@ -63,6 +63,8 @@ COUNT_NAMES = {  # counts of runs -> what they are called
     "to_suspicious": "turned suspicious",
     "to_normal": "turned normal",
     "to_uncertain": "turned uncertain",
+    "sent": "sent",
+    "given_up": "given up",
 }
 
 
@@ -92,15 +94,10 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
     decided = latest_decisions(engine, run_ids, MOST_ROWS, active)
     flagged, unsure = decided.worst, decided.unsure
     scans = scans_by_id(engine, [row.scan_id for row in [*flagged, *unsure]])
-    rejections = rejections_of(engine, run_ids)
+    of_scans = rejected_by_scoring(engine, run_ids)  # of some that have been decided since
+    rejections = [each for each in rejections_of(engine, run_ids) if each.id not in of_scans]
     unscored = [each for each in unscored_scans(engine) if each.decided_at >= since]
-    items = [
-        each
-        for each in with_unscored(
-            series_named(home, [as_listed(each) for each in rejections]), unscored
-        )
-        if each.of_scan or each.reason not in NOT_SCORABLE  # else it has been decided since
-    ]
+    items = with_unscored(series_named(home, [as_listed(each) for each in rejections]), unscored)
     split = split_rejections(items)
     warnings = warnings_records.warnings(engine, since)
     model, threshold = threshold_lines(home, active) if active is not None else (None, None)
@@ -112,7 +109,7 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
             provenance=provenance(home, run_id, home),
             since=since,
             until=written(until),
-            days=_days(runs, _files_rejected(rejections, unscored)),
+            days=_days(runs, _files_rejected(rejections)),
             scans=decided.tally.decisions,
             n_suspicious=decided.tally.suspicious,
             n_uncertain=decided.tally.uncertain,
@@ -150,16 +147,9 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
     )
 
 
-def _files_rejected(
-    rejections: Iterable[Rejection], unscored: Iterable[UnscoredScan]
-) -> Counter[int]:
+def _files_rejected(rejections: Iterable[Rejection]) -> Counter[int]:
     """Run -> how many files it rejected that are no scans."""
-    scans = {(each.path, each.rejection) for each in unscored}
-    return Counter(
-        each.run_id
-        for each in rejections
-        if each.reason not in GOOD_SCANS and (each.path, each.reason) not in scans
-    )
+    return Counter(each.run_id for each in rejections if each.reason not in LIMITATIONS)
 
 
 def _days(runs: Runs, rejections: Mapping[int, int]) -> list[DayLine]:
@@ -202,6 +192,7 @@ def _run_line(home: Path, run: Run, end: RunEnd | None) -> RunLine:
         figures=", ".join(
             [f"{counts[n]} {text}" for n, text in COUNT_NAMES.items() if counts.get(n)]
             + _retraining_figures(counts)
+            + [unsent for unsent in [unsent_of(counts)] if unsent]
         ),
         report=page if (home / "reports" / page).exists() else None,
     )

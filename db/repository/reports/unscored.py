@@ -139,6 +139,14 @@ def count_unscored(engine: Engine, run_ids: Sequence[int]) -> dict[int, int]:
         return {int(run): int(n) for run, n in rows}
 
 
+def rejected_by_scoring(engine: Engine, run_ids: Sequence[int]) -> set[int]:
+    """Ids of the rejections that scoring gave of scans in these runs, decided since or not."""
+    query = select(schema.rejection.c.id).join(schema.sighting, _of_scan()).where(_by_scoring())
+    with reading(engine) as connection:
+        found = select_in(connection, query, schema.rejection.c.run_id, run_ids)
+        return {row.id for row in found}
+
+
 def counted_with(
     rows: Sequence[CountRow], unscored: Sequence[UnscoredScan], by: CountBy
 ) -> list[CountRow]:

@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+from dataclasses import replace
+
+import pytest
 
 from db.entities import Comparison, RecordedWarning, Rejection, Review, RunEnd
 from db.repository.intake.rejections import append_rejections
@@ -88,6 +91,34 @@ def test_a_scan_decided_again_counts_once_by_the_last_word(bench: Bench) -> None
     found = latest_decisions(bench.engine, [bench.run_id], 100)
     assert scan not in {row.scan_id for row in found.worst}
     assert found.tally.decisions == 41
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        RejectionReason.INCOMPLETE,
+        RejectionReason.BAD_GEOMETRY,
+        RejectionReason.NO_SIGNAL,
+        RejectionReason.UNREGISTERED,
+    ],
+)
+def test_a_scan_that_was_not_scorable_and_is_decided_now_is_no_rejected_file(
+    bench: Bench, reason: RejectionReason
+) -> None:
+    nights = Nights(bench)
+    later, never = nights.scans(2, None)
+    paths = [f"{number:064d}.png" for number in (nights.n - 1, nights.n)]
+    rows = [Rejection(path, 1, 2, None, reason, "why", bench.run_id, now()) for path in paths]
+    note = Rejection("a.txt", 2, 3, None, RejectionReason.UNSUPPORTED, "x", bench.run_id, now())
+    cut = replace(note, path="b.png", reason=RejectionReason.INCOMPLETE)  # a file, no scan
+    append_rejections(bench.engine, [*rows, note, cut])
+    nights.decide([later], [0.2])
+    found = write_weekly_report.fn(str(bench.home), bench.next_night().run_id, 7)
+    assert found.not_scorable == 1
+    page = (bench.home / found.report).read_text()
+    assert 'Rejected files<b class="flag">2</b>' in page
+    assert (paths[0] in page, paths[1] in page) == (False, True)
+    assert never != later
 
 
 def test_an_empty_record_makes_an_empty_week(bench: Bench) -> None:

@@ -17,6 +17,7 @@ from db.repository.reports.unscored import (
     count_unscored_admitted,
     counted_with,
     n_unscored,
+    rejected_by_scoring,
     unscored_admitted,
     unscored_scans,
 )
@@ -68,6 +69,8 @@ def test_a_registered_scan_that_is_rejected_later_is_not_scorable(hand: Hand) ->
     assert {each.verdict for each in found} == {Verdict.NOT_SCORABLE}
     assert [each.scan_id for each in unscored_scans(hand.engine, [first])] == [first]
     assert count_unscored(hand.engine, [hand.run(), 99]) == {hand.run(): 2}
+    assert len(rejected_by_scoring(hand.engine, [hand.run(), 99])) == 2
+    assert rejected_by_scoring(hand.engine, [99]) == set()
 
 
 @pytest.mark.parametrize(
