@@ -23,7 +23,7 @@ from mriad_model.enums import Role, Verdict
 from mriad_model.evaluation.baselines.metadata import baseline_scores, signed_scores
 from mriad_model.evaluation.baselines.untrained import UNTRAINED
 from mriad_model.evaluation.dataset import EvaluationData
-from mriad_model.evaluation.lesion_maps import FoldLesions, measure_lesions
+from mriad_model.evaluation.lesion_maps import FoldLesions, lesion_slice, measure_lesions
 from mriad_model.evaluation.metrics.roc import FoldScores
 from mriad_model.evaluation.protocol import (
     EvaluationPlan,
@@ -34,7 +34,7 @@ from mriad_model.evaluation.protocol import (
 )
 from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind, ScoreRow
 from mriad_model.preprocessing.slices import SliceBatch, joined
-from mriad_model.recipes.recipe import CrossFitting, Recipe
+from mriad_model.recipes.recipe import CrossFitting, Plane, Recipe
 
 Scores = NDArray[np.float64]
 TOGETHER = 256  # slices that a model scores at a time
@@ -92,7 +92,8 @@ def run_fold(
     pictures: tuple[Picture, ...] = ()
     extremes: tuple[Picture, ...] = ()
     if paint is not None:
-        pictures, extremes = _pictures(data, table, found, rows[0], model=model, paint=paint)
+        painting = (model, recipe.scans.plane, paint)
+        pictures, extremes = _pictures(data, table, found, rows[0], painting)
     return FoldResult(
         plan.protocol,
         *at,
@@ -341,11 +342,11 @@ def _pictures(
     table: _Table,
     scored: Sequence[ScanScores],
     row: ScoreRow,
-    *,
-    model: FittedModel,
-    paint: Paint,
+    painting: tuple[FittedModel, Plane, Paint],
 ) -> tuple[tuple[Picture, ...], tuple[Picture, ...]]:
     """Heatmaps of the worst slices of scans that this fold decides, of the first repeat alone.
+
+    Of a scan that is missed, where a mask is known, the slice of its largest lesion instead.
 
     First those of the first scans, half of them healthy, chosen before any score is known. Then
     the extremes: the healthy scans that score highest, the abnormal ones lowest, in the middle and
@@ -353,7 +354,7 @@ def _pictures(
     """
     if table.at[0] > 0:
         return (), ()
-    scores = row.scores
+    scores, (model, plane, paint) = row.scores, painting
     of_item = dict(
         zip(
             (*scores.healthy_ids, *scores.abnormal_ids),
@@ -370,10 +371,12 @@ def _pictures(
 
     def painted(i: int) -> Picture:
         scan, colours = scored[table.items.index(i)], (model.colour_low, model.colour_high)
-        worst, sigmas = int(scan.slice_scores.argmax()), (scan.score - scores.mean) / scores.sd
-        image, caption = data.scans[i].batch.images[worst], f"{sigmas:+.1f} sigma"
-        picture = paint(image, scan.maps[worst], colours, caption)
         suspicious = scan.score > scores.threshold_value
+        missed = None if suspicious else lesion_slice(data, i, plane)
+        shown = int(scan.slice_scores.argmax()) if missed is None else missed
+        sigmas = (scan.score - scores.mean) / scores.sd
+        image, caption = data.scans[i].batch.images[shown], f"{sigmas:+.1f} sigma"
+        picture = paint(image, scan.maps[shown], colours, caption)
         return Picture(data.names[i], data.labels[i].value, sigmas, suspicious, picture)
 
     chosen = [*table.parts.test[:each], *table.parts.decided[:each]]

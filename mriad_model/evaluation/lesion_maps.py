@@ -23,7 +23,7 @@ from mriad_model.detection.scan_scores import ScanScores
 from mriad_model.enums import ScanKind
 from mriad_model.evaluation.dataset import EvaluationData, Grid
 from mriad_model.preprocessing.slices import PreparedScan, restore
-from mriad_model.preprocessing.slicing import onto_volume
+from mriad_model.preprocessing.slicing import areas_across, onto_volume
 from mriad_model.readers.volume.geometry import voxel_spacing
 from mriad_model.readers.volume.volume_identity import identity_of
 from mriad_model.readers.volume.volumes import Origin, Volume
@@ -130,6 +130,21 @@ def measure_lesions(
     first = data.grids[next(iter(masks))]
     unit = "ml" if first.voxel_ml is not None else "% of the head"
     return FoldLesions(unit, threshold, within, tuple(healthy), tuple(measured), sizes)
+
+
+def lesion_slice(data: EvaluationData, item: int, plane: Plane) -> int | None:
+    """The slice, of those that are judged, in which a scan's lesions are largest.
+
+    Its place among them; None where no mask is given, or no lesion is in any.
+    """
+    mask, grid = data.lesion(item), data.grids[item]
+    if mask is None:
+        return None
+    if grid.affine is None:
+        return 0
+    affine = np.array(grid.affine, np.float64).reshape(4, 4)
+    areas = areas_across(mask, affine, plane)[list(data.scans[item].positions)]
+    return int(areas.argmax()) if areas.any() else None
 
 
 def native_part(part: MapPart, prepared: PreparedScan, grid: Grid, plane: Plane) -> Mask:

@@ -197,10 +197,13 @@ def _evaluated(
 def _rival(
     of_row: Mapping[tuple[str, RowKind], Sequence[FoldScores]], resamples: int
 ) -> Rival | None:
-    """The strongest of asymmetry and the baselines, with and without their sign by the labels."""
+    """The strongest of the baselines, with and without their sign by the labels.
+
+    Asymmetry among them, which needs nothing of healthy slices; no detector of that name.
+    """
     best: tuple[float, str, bool, Sequence[FoldScores]] | None = None
     for (name, kind), folds in of_row.items():
-        if kind not in {RowKind.BASELINE, RowKind.DIRECTION} and name != "asymmetry":
+        if kind not in {RowKind.BASELINE, RowKind.DIRECTION}:
             continue
         auroc = measure(folds, resamples=1).values["auroc"]
         if auroc is None:

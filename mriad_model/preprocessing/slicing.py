@@ -142,6 +142,14 @@ def onto_volume(
     return laid
 
 
+def areas_across(
+    mask: NDArray[np.bool_], affine: NDArray[np.float64], plane: Plane
+) -> NDArray[np.intp]:
+    """How many voxels of a mask (Z, Y, X) each slice of a plane holds, (N,), by position."""
+    voxels = canonical(mask, affine).transpose(AXES[plane])
+    return np.asarray(np.count_nonzero(voxels, axis=(1, 2)), np.intp)
+
+
 def ras_of(
     volume: Volume, plane: Plane, shape: tuple[int, int], place: tuple[int, float, float]
 ) -> tuple[float, float, float]:

@@ -184,6 +184,45 @@ class TestVolumes:
         assert {row.name for row in result.rows} >= {"model", "autoencoder", "asymmetry"}
         assert len(result.pictures) == 2
 
+    @pytest.mark.parametrize("flagging", [True, False])
+    def test_a_missed_volume_is_shown_at_its_lesion(
+        self, heads_gathered: EvaluationData, flagging: bool
+    ) -> None:
+        plan = EvaluationPlan(HELDOUT, n_folds=2, n_pictures=4, k=-1e6 if flagging else 1e6)
+        models: list[FittedModel] = []
+
+        def remembered(*given: Any) -> FittedModel:
+            models.append(fit(*given))
+            return models[0]
+
+        masks, at_lesion, drawn = {}, {}, []
+        for item in (8, 9, 10):
+            positions = heads_gathered.scans[item].positions
+            at_lesion[item] = len(positions) - 2
+            mask = np.zeros(heads_gathered.grids[item].shape, bool)
+            mask[positions[1], 8, 8] = True  # a speck elsewhere
+            mask[positions[at_lesion[item]], 4:12, 4:12] = True
+            masks[item] = np.packbits(mask)
+        data = replace(heads_gathered, groups=tuple(range(len(heads_gathered))), masks=masks)
+
+        def kept(image: np.ndarray, *_: object) -> bytes:
+            drawn.append(image)
+            return b"picture"
+
+        result = run_fold(data, plan, (0, 0), SMALL_VOLUME, "cpu", fit=remembered, paint=kept)
+        shown = dict(
+            zip([each.name for each in result.pictures + result.extremes], drawn, strict=True)
+        )
+        for item in result.rows[0].scores.abnormal_ids:
+            scan = data.scans[item]
+            (scored,) = score_scans(models[0], [scan])
+            worst = int(scored.slice_scores.argmax())
+            assert worst != at_lesion[item]
+            wanted = worst if flagging else at_lesion[item]
+            if data.names[item] in shown:
+                np.testing.assert_array_equal(shown[data.names[item]], scan.batch.images[wanted])
+        assert any(name in shown for name in data.names[8:])
+
     def test_its_data_survives_the_journey_through_a_file(
         self, heads_gathered: EvaluationData, tmp_path: Path
     ) -> None:
