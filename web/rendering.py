@@ -66,7 +66,8 @@ def minute(moment: str) -> str:
     return moment[:16].replace("T", " ")
 
 
-def _words(value: object) -> str:
+def words(value: object) -> str:
+    """A verdict, or another word of the record, as readers know it."""
     text = str(value)
     return VERDICT_TEXTS[Verdict(text)] if text in list(Verdict) else text
 
@@ -77,7 +78,7 @@ def _environment() -> Environment:
         "figure": figure,
         "sigmas": sigmas,
         "minute": minute,
-        "words": _words,
+        "words": words,
         "reason": reason_text,
         "fixed": lambda value: f"{value:.2f}".replace("-", "−"),  # noqa: RUF001 - a minus sign
         "percent": percent,

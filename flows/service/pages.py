@@ -28,7 +28,7 @@ from flows.service.server.server_secret import asked
 from mriad_model.errors import HomeError, MriadError, SettingsError
 from mriad_model.files import write_all_atomically
 from mriad_model.parent_process import kill_with_parent, signal_with_parent
-from tasks.runtime.connections import database
+from tasks.runtime.connections import database, release_memory
 from tasks.runtime.home import WEB_USED, note_pages_address, proxy_secret, web_secret
 from web.access import PROOF_PATH, Access, proof, secret_of_start, sign_in_token
 from web.proxy import TrustedProxy, plain_address
@@ -255,6 +255,7 @@ def _warm(site: Site) -> None:
     """Read the record before the first reader asks."""
     with suppress(MriadError):
         site.index.refresh()
+    release_memory()  # of the rows, of which the columns are kept alone
 
 
 def _listener(address: str, port: int) -> socket.socket:

@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects, label
 
 LEAST_ML: Final = 0.15  # millilitres; smaller parts are noise as a rule
 LEAST_SHARE: Final = 0.003  # of a picture's head
@@ -51,6 +50,8 @@ def map_parts(
 
     `voxel` is the size of one voxel, in the unit of the limits.
     """
+    from scipy.ndimage import find_objects, label  # noqa: PLC0415 - 20 MB, which pages do without
+
     parts, _ = label(anomaly > limits.edge)
     found = []
     for number, box in enumerate(find_objects(parts), start=1):
@@ -76,6 +77,8 @@ def counts_of(
     anomaly: NDArray[np.float32], voxel: float, least: float, peaks: NDArray[np.float64]
 ) -> NDArray[np.intp]:
     """How many findings a map (Z, Y, X) has under each of the higher limits, (n,)."""
+    from scipy.ndimage import label  # noqa: PLC0415
+
     counts = np.zeros(len(peaks), np.intp)
     highest = float(anomaly.max(initial=-math.inf))
     for place, peak in enumerate(peaks):

@@ -7,6 +7,7 @@ import os
 import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
@@ -14,8 +15,10 @@ from db.engine.connect import open_record
 from db.engine.sqlite import DATABASE
 from db.repository.runs import has_runs
 from mriad_model.errors import RecordError
-from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.readers.sandbox.time_budget import TimeBudget
+
+if TYPE_CHECKING:
+    from mriad_model.readers.sandbox.pool import ReaderPool
 
 READERS = 2  # children
 QUICKER = 20  # times, than a file may take as a rule: good ones take a hundredth
@@ -58,8 +61,11 @@ def _place(home: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def reader_pool() -> ReaderPool:
+def reader_pool() -> "ReaderPool":
     """The children in which files are read; started on first use, ended with the process."""
+    # Here, for the pages read no files, and do without its library.
+    from mriad_model.readers.sandbox.pool import ReaderPool  # noqa: PLC0415
+
     children = ReaderPool(READERS)
     atexit.register(children.close)
     return children

@@ -7,13 +7,14 @@ from typing import Any, Final
 import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from db.entities import Threshold
 from db.repository.scoring.scores import calibration_scores
 from db.repository.training.models import current_threshold
-from web.rendering import page
+from web.rendering import page, sigmas, words
 from web.site import MaybeId, site_of
 from web.worklist.decision_index import DecisionIndex
 from web.worklist.query import ANY, WorklistQuery, query_from
@@ -26,6 +27,7 @@ MOST_SCANNERS: Final = 12
 MOST_HEALTHY: Final = 300  # calibration scans that are drawn
 CALIBRATION: Final = "healthy, calibration"
 HEALTHY: Final = "healthy"  # their dots' class
+WORDS: Final = {each: words(each) for each in (*VERDICTS, HEALTHY)}
 WIDTH, ROW, LEFT = 1100.0, 46.0, 190.0
 router = APIRouter()
 
@@ -48,6 +50,7 @@ def population(request: Request, scan: MaybeId = None) -> HTMLResponse:
     query = query_from(request.query_params.multi_items())
     if not any(name in request.query_params for name in ("verdict", "reviewed")):
         query = query.changed(verdict=(), reviewed=ANY)
+    query = query.changed(sort="scan")  # the drawing has no other order
     found = select_scans(site.index, site.engine, query, site.reader_of(request))
     current = current_threshold(site.engine)
     healthy = [] if current is None else _healthy(site.engine, current.threshold)
@@ -67,6 +70,23 @@ def _healthy(engine: Engine, threshold: Threshold) -> list[tuple[int, float]]:
     return [(scan_id, value) for scan_id, value in scored if value is not None]
 
 
+def _svg(dots: list[Dot], chosen: int | None) -> Markup:
+    """The dots as links, in one go: a template takes ten times as long for as many.
+
+    They are made of numbers and of words that are ours, so there is nothing to escape.
+    """
+    return Markup(  # noqa: S704
+        "".join(
+            f'<a href="/scan/{dot.scan_id}"><circle class="dot {dot.verdict}'
+            f'{" chosen" if dot.scan_id == chosen else ""}" cx="{dot.x}" cy="{dot.y}"'
+            f' r="{7 if dot.scan_id == chosen else 3.5}">'
+            f"<title>scan {dot.scan_id}: {sigmas(dot.sigmas)}, {WORDS[dot.verdict]}</title>"
+            "</circle></a>"
+            for dot in dots
+        )
+    )
+
+
 def _drawing(
     index: DecisionIndex,
     scans: NDArray[np.int64],
@@ -76,17 +96,18 @@ def _drawing(
 ) -> dict[str, Any]:
     """Dots by scanner: to the right the score in standard deviations, rows the scanners.
 
+    `scans` in order of their ids; of many, a share is drawn, evenly.
     Above them `healthy`, the calibration scans; `line`: the active threshold.
     """
     step = -(-len(scans) // MOST_DOTS) if len(scans) else 1
-    shown = np.sort(scans)[::step]
+    shown = scans[::step]
     if chosen is not None and chosen in scans and chosen not in shown:
         shown = np.append(shown, chosen)
-    sigmas = index.sigmas(shown)
-    shown, sigmas = shown[np.isfinite(sigmas)], sigmas[np.isfinite(sigmas)]
+    scores = index.sigmas(shown)
+    shown, scores = shown[np.isfinite(scores)], scores[np.isfinite(scores)]
     codes = index.scan["scanner"][shown].tolist()
     rows = [code for code, _ in Counter(codes).most_common(MOST_SCANNERS)]
-    drawn = (*sigmas.tolist(), *(value for _, value in healthy))
+    drawn = (*scores.tolist(), *(value for _, value in healthy))
     low, high = min((-3.0, *drawn)), max((4.0, *drawn))
     first = 1 if healthy else 0  # row of the first scanner
 
@@ -106,12 +127,12 @@ def _drawing(
             VERDICTS[int(index.standing["verdict"][scan_id])],
             value,
         )
-        for scan_id, value, code in zip(shown.tolist(), sigmas.tolist(), codes, strict=True)
+        for scan_id, value, code in zip(shown.tolist(), scores.tolist(), codes, strict=True)
         if code in rows
     ]
     ticks = [(at(float(each)), each) for each in range(int(np.ceil(low)), int(high) + 1)]
     return {
-        "dots": sorted(dots, key=lambda dot: dot.scan_id == chosen),
+        "dots": _svg(sorted(dots, key=lambda dot: dot.scan_id == chosen), chosen),
         "rows": [
             *([(CALIBRATION, 0.0)] if healthy else []),
             *((index.scanners.texts[code], ROW * row) for row, code in enumerate(rows, first)),

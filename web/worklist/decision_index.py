@@ -69,8 +69,9 @@ class DecisionIndex:
         self.orders: dict[str, NDArray[np.int32]] = {}  # of all decided scans, by what sorts them
         self._engine = engine
         self._read = Marks()
-        self._newest = _empty(_DECISION, FIRST_ROWS)
-        self._active = _empty(_DECISION, FIRST_ROWS)
+        self._newest = _empty(_DECISION, FIRST_ROWS)  # of each scan
+        # The active threshold's, of scans that another has decided since; empty for none.
+        self._active: dict[str, NDArray[Any]] = {}
         scan = {"kind": np.int8, "scanner": np.int32, "contrast": np.int32, "patient": np.int32}
         self.scan = _empty(scan, FIRST_ROWS)  # patient: 0 where the source names none
         self.reviews = ReviewIndex(FIRST_ROWS)
@@ -89,21 +90,22 @@ class DecisionIndex:
             self._read_thresholds(before)
             self._read_scans(before, now)
             for page in decisions_after(self._engine, before.decision, now.decision):
-                _put(self._newest, page)
-                _put(self._active, [each for each in page if each.threshold_id == before.active])
+                self._take(page, before.active)
             if now.active != before.active:
-                self._active["decision"][:] = 0
+                self._active = {}
                 for page in decisions_after(self._engine, 0, now.decision, now.active):
-                    _put(self._active, page)
+                    self._keep(page)
             for scan_id, said in reviews_after(self._engine, before.review).items():
                 self.reviews.put(scan_id, said)
             if (before.decision, before.active) != (now.decision, now.active):
                 self.orders.clear()
-            held = self._active["decision"] > 0
-            self.standing = {
-                name: np.where(held, self._active[name], column)
-                for name, column in self._newest.items()
-            }
+            self.standing = self._newest
+            if self._active:
+                held = self._active["decision"] > 0
+                self.standing = {
+                    name: np.where(held, self._active[name], column)
+                    for name, column in self._newest.items()
+                }
             self._read = now
 
     @property
@@ -136,6 +138,36 @@ class DecisionIndex:
         if number is None:
             return _NONE
         return np.flatnonzero(self.scan["patient"] == number + 1)
+
+    def _take(self, page: list[ScoredDecision], active: int) -> None:
+        """Put decisions at the places of their scans; what `active` said before them is kept."""
+        last = {each.scan_id: each for each in page}
+        others = [each.scan_id for each in last.values() if each.threshold_id != active]
+        if active and others:
+            ids = np.array(others)
+            ids = ids[self._newest["threshold"][ids] == active]
+            if len(ids):
+                self._make_room()
+                for name, column in self._newest.items():
+                    self._active[name][ids] = column[ids]
+        self._keep([each for each in page if each.threshold_id == active and active], last)
+        _put(self._newest, page)
+
+    def _keep(
+        self, page: list[ScoredDecision], last: Mapping[int, ScoredDecision] | None = None
+    ) -> None:
+        """Keep the active threshold's decisions that are not the last of their scans."""
+        if last is None:
+            newest = self._newest["decision"]
+            kept = [each for each in page if newest[each.scan_id] != each.decision_id]
+        else:
+            kept = [each for each in page if last[each.scan_id] != each]
+        if kept:
+            self._make_room()
+            _put(self._active, kept)
+
+    def _make_room(self) -> None:
+        self._active = self._active or _empty(_DECISION, self.size)
 
     def _grow(self, size: int) -> None:
         """Room for scans of ids below `size`."""

@@ -88,6 +88,8 @@ class ReviewIndex:
 
     def hidden_from(self, reader: str | None) -> set[int]:
         """Scans that others have reviewed, and a reader who reads unaware of them has not."""
+        if reader is None:
+            return set()
         return {
             scan_id
             for scan_id, said in self._said.items()

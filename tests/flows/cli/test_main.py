@@ -81,9 +81,10 @@ def test_the_packages_imported_are_this_checkouts(package: str) -> None:
         ("flows.cli.main", {"torch", "prefect", "cv2", "sqlalchemy", "pydantic", "rich"}),
         ("flows.cli.commands.history", {"torch", "prefect", "cv2", "matplotlib"}),
         ("flows.cli.commands.flow_commands", {"torch", "prefect", "cv2", "matplotlib"}),
+        ("flows.service.pages, web.app", {"torch", "prefect", "cv2", "scipy", "alembic", "pebble"}),
     ],
 )
-def test_a_history_query_loads_nothing_heavy(module: str, heavy: set[str]) -> None:
+def test_a_history_query_and_the_pages_load_nothing_heavy(module: str, heavy: set[str]) -> None:
     code = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
