@@ -46,7 +46,7 @@ COMMANDS: Final = {
         "Write one page on the last days: runs, flags, rejections, warnings, new models.",
     ),
     "evaluate": (
-        "flow_commands",
+        "evaluate",
         "Measure a recipe on labelled scans, beside baselines that need no model.",
     ),
     "history": ("history", "List decisions, newest first, or count them."),

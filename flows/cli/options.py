@@ -23,6 +23,7 @@ Home = Annotated[
     Path | None,
     typer.Option(help="Where everything lives (default: MRIAD_HOME, else ./mriad-home)."),
 ]
+FolderArgument = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, or one file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (default: MRIAD_DEVICE).")]
 RecipeName = Annotated[str | None, typer.Option("--recipe", help=RECIPES)]

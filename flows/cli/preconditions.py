@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 
 from db.entities import Model
 from db.repository.runs import was_cut_off
+from db.repository.scoring.sendings import unsent_outputs
 from db.repository.training.models import active_threshold, model_by_id
+from db.timestamps import days_ago
 from flows.cli.options import LARGEST_ID
 from flows.runtime.context import Context, folder_name
 from flows.runtime.messages import say
+from flows.runtime.settings import Settings
 from mriad_model.datasets.labels import LabelLine, label_from_folder, read_label_lines
+from mriad_model.destinations import destination_of
 from mriad_model.enums import LabelValue, Policy
 from mriad_model.errors import SettingsError
 from mriad_model.evaluation.listing import (
@@ -192,9 +196,14 @@ def model_named(engine: "Engine", text: str) -> Model:
     return model_by_id(engine, int(text))
 
 
-def nothing_to_score(engine: "Engine", folder: str, glob: str) -> bool:
-    """Whether a folder is empty, and no interrupted run waits for a report."""
-    return not holds_files(folder, glob) and not was_cut_off(engine, "score_new_scans")
+def nothing_to_score(engine: "Engine", folder: str, glob: str, settings: Settings) -> bool:
+    """Whether a folder is empty, no interrupted run waits for a report, and nothing to be sent."""
+    if holds_files(folder, glob) or was_cut_off(engine, "score_new_scans"):
+        return False
+    if settings.send_to is None:
+        return True
+    to, since = str(destination_of(settings.send_to)), days_ago(settings.send_days)
+    return not unsent_outputs(engine, to, since)
 
 
 def chosen_recipe(place: Context, epochs: int | None, contrast: str | None) -> str:
