@@ -31,6 +31,12 @@ def after(moment: str, seconds: float) -> str:
     return written(datetime.fromisoformat(moment) + timedelta(seconds=seconds))
 
 
+def days_ago(days: float, before: str | None = None) -> str:
+    """The recorded moment so many days before another; before now unless one is given."""
+    moment = _clock() if before is None else datetime.fromisoformat(before)
+    return written(moment - timedelta(days=days))
+
+
 def since(text: str) -> str:
     """The first moment that `--since TEXT` includes; a day or week alone begins at midnight UTC.
 

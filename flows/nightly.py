@@ -12,7 +12,7 @@ from flows.runtime.private_flow import AUTHOR, private_flow, worker_context
 from flows.runtime.retrain_result import options_of
 from flows.runtime.sending import send_by_itself, sending_options
 from flows.runtime.turns import turn_at
-from flows.score import ScoringResult, report_again, score_found
+from flows.score import ScoringResult, report_again, score_found, write_again
 from flows.score_pipeline import TASKS_AT_ONCE
 from mriad_model.delivery.pending import NO_FOLDERS, PendingFolders
 from mriad_model.paths import escape_path
@@ -51,7 +51,7 @@ def score_arrivals(
         recorded_run(database(str(place.home)), "score_arrivals", flow_run.id, device) as run,
     ):
         scored = _score(place, run, arrival_ids)
-    send_by_itself(place.home, sending_options(place.settings))  # others need not wait for a PACS
+    _send(place, run.id, scored)
     return scored
 
 
@@ -73,15 +73,26 @@ def nightly(home: Path | None = None) -> ArrivalsScored:
         if not swept.present:
             run.counts["watched_folder"] = "missing"
         scored = _score(place, run, None, swept.pending, check=True)
-    send_by_itself(place.home, sending_options(place.settings))
+    unsent = _send(place, run.id, scored)
     try:
         retrained = retrain_model(place.home, author=AUTHOR, **options_of(place.settings))
     except Exception:
-        report_again(place.home, run.id, scored.folder, scored.scoring, scored.pending)
+        report_again(place.home, run.id, scored.folder, scored.scoring, scored.pending, unsent)
         raise
     if retrained.comparison_id is not None:
-        report_again(place.home, run.id, scored.folder, scored.scoring, scored.pending)
+        report_again(place.home, run.id, scored.folder, scored.scoring, scored.pending, unsent)
     return scored
+
+
+def _send(place: Context, run_id: int, scored: ArrivalsScored) -> list[str]:
+    """Send what is decided, after the turn: other runs need not wait for a PACS.
+
+    What could not be sent stands in the run's page then.
+    """
+    unsent = send_by_itself(place.home, sending_options(place.settings))
+    if unsent:
+        write_again(place.home, run_id, scored.folder, scored.scoring, scored.pending, unsent)
+    return unsent
 
 
 def _score(

@@ -1,6 +1,7 @@
 """The scoring flow: ingest new files, score, decide, draw heatmaps, report."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class ScoringResult:
     model_id: int
     threshold_id: int
     report: str  # path, relative to the home; the same as a table lies beside it, .csv
-    warnings: list[str]  # of drift or silence, by this run
+    warnings: list[str]  # of drift, silence, or what could not be sent, by this run
     seconds: float
     why_unreadable: NotScored = ALL_SCORED
 
@@ -77,8 +78,10 @@ def score_new_scans(
         scoring = score_found(
             home, run, model, found, folder, device, chunk_size, shards=shards, check=True
         )
-        send_decided(home, run, sending)
-        return scoring
+        unsent = send_decided(home, run, sending)
+    if unsent:
+        write_again(home, run.id, folder, scoring, NO_FOLDERS, unsent)
+    return replace(scoring, warnings=[*scoring.warnings, *unsent])
 
 
 def score_found(
@@ -183,22 +186,40 @@ def score_found(
 
 
 def report_again(
-    home: Path, run_id: int, folder: str, found: ScoringResult, pending: PendingFolders
+    home: Path,
+    run_id: int,
+    folder: str,
+    found: ScoringResult,
+    pending: PendingFolders,
+    unsent: Sequence[str],
 ) -> None:
     """Write a run's page once more, with what has changed since the run ended.
 
     A separate run in the record. If it is killed before the page is written, the next report lists
     the same changes.
     """
-    counts = ScoreCounts(**{each.name: getattr(found, each.name) for each in fields(ScoreCounts)})
     with recorded_run(database(str(home)), "report_again", None) as run:
-        write_score_report(
-            str(home),
-            run_id,
-            found.threshold_id,
-            folder,
-            counts,
-            data(found.rejected),
-            data(pending),
-        )
+        write_again(home, run_id, folder, found, pending, unsent)
         run.counts.update(of_run=run_id)
+
+
+def write_again(
+    home: Path,
+    run_id: int,
+    folder: str,
+    found: ScoringResult,
+    pending: PendingFolders,
+    unsent: Sequence[str],
+) -> None:
+    """Write the page of a run that has ended once more; `unsent` says what could not be sent."""
+    counts = ScoreCounts(**{each.name: getattr(found, each.name) for each in fields(ScoreCounts)})
+    write_score_report(
+        str(home),
+        run_id,
+        found.threshold_id,
+        folder,
+        counts,
+        data(found.rejected),
+        data(pending),
+        unsent,
+    )

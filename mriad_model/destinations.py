@@ -1,8 +1,9 @@
 """Where DICOM outputs are sent: a DICOM node (C-STORE) or a DICOMweb server (STOW-RS)."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mriad_model.errors import SettingsError
@@ -16,6 +17,7 @@ LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 HOST: Final = re.compile(rf"(?=.{{1,253}}$){LABEL}(\.{LABEL})*")
 UNPRINTED: Final = re.compile(r"[\x00-\x20\x7f]")
 FORMS: Final = "write dicom://AETITLE@HOST:PORT or https://HOST/PATH"
+NOT_SENT: Final = "{n:,} of {of:,} DICOM outputs not sent yet: {why}"
 NO_HOST: Final = "no name of a host: letters, digits and hyphens between dots, or an IP address"
 
 
@@ -43,6 +45,13 @@ class DicomWebServer:
 
 
 Destination = DicomNode | DicomWebServer
+
+
+def unsent_of(counts: Mapping[str, Any]) -> str | None:
+    """`3 of 5 DICOM outputs not sent yet: ...`, by what a run counted; None where all are sent."""
+    if "not_sent" not in counts or "unsent" not in counts:
+        return None
+    return NOT_SENT.format(n=counts["unsent"], of=counts["outputs"], why=counts["not_sent"])
 
 
 def destination_of(text: str) -> Destination:

@@ -6,13 +6,12 @@ from typing import Final
 
 from flows.runtime.messages import say
 from flows.runtime.settings import Settings
+from mriad_model.destinations import unsent_of
 from mriad_model.errors import MriadError
 from tasks.runtime.connections import database
 from tasks.runtime.runs import RecordedRun, recorded_run
-from tasks.sending.send import SendingOptions, give_up_outputs, send_outputs
+from tasks.sending.send import SendingOptions, count_unsent, give_up_outputs, send_outputs
 
-NOT_SENT: Final = "DICOM outputs were not sent, the next run tries again: {why}"
-NOT_TAKEN: Final = "{n} DICOM outputs were not taken, the next run tries again: {why}"
 GIVEN_UP: Final = "{n} DICOM outputs are given up: not taken within {days:g} days"
 
 
@@ -26,38 +25,46 @@ def sending_options(settings: Settings) -> SendingOptions | None:
     )
 
 
-def send_decided(home: Path, run: RecordedRun, options: SendingOptions | None) -> None:
-    """Send what the destination has not taken; failures are counted, and reported in one line."""
+def send_decided(home: Path, run: RecordedRun, options: SendingOptions | None) -> list[str]:
+    """Send what the destination has not taken; warnings of what is not sent, or given up.
+
+    The run's counts hold the same: `sent`, `given_up`, and `unsent` of `outputs`, with `not_sent`
+    for the reason.
+    """
     if options is None:
-        return
+        return []
+    lines = []
     try:
         given_up = give_up_outputs(str(home), run.id, options)
         if given_up:
             run.counts["given_up"] = given_up
-            _tell(GIVEN_UP.format(n=given_up, days=options.days))
+            lines.append(GIVEN_UP.format(n=given_up, days=options.days))
         found = send_outputs(str(home), run.id, options)
+        run.counts["sent"] = found.sent
+        why = found.why
     except Exception as error:
         # The text of another library's error may hold names.
         why = str(error) if isinstance(error, MriadError) else type(error).__name__
+    n, of = count_unsent(str(home), options)
+    run.counts.update(unsent=n, outputs=of)
+    if why is not None:
         run.counts["not_sent"] = why
-        _tell(NOT_SENT.format(why=why))
-        return
-    run.counts.update(sent=found.sent, not_taken=found.failed)
-    if found.failed:
-        _tell(NOT_TAKEN.format(n=found.failed, why=found.why))
+    if unsent := unsent_of(run.counts):
+        lines.append(unsent)
+    for line in lines:
+        logging.getLogger("mriad").error("%s", line)
+    return lines
 
 
-def send_by_itself(home: Path, options: SendingOptions | None) -> None:
-    """Send in a separate run in the record, after a scoring run that has ended.
+def send_by_itself(home: Path, options: SendingOptions | None) -> list[str]:
+    """Send in a separate run in the record, after a scoring run that has ended; its warnings.
 
     A run that is still open when the next one reports would be taken for interrupted.
     """
     if options is None:
-        return
+        return []
     with recorded_run(database(str(home)), "send_outputs", None) as run:
-        send_decided(home, run, options)
-
-
-def _tell(line: str) -> None:
-    logging.getLogger("mriad").error("%s", line)
-    say(line)
+        lines = send_decided(home, run, options)
+    for line in lines:
+        say(line)
+    return lines

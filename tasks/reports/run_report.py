@@ -99,11 +99,13 @@ def write_score_report(
     counts: ScoreCounts,
     items: Sequence[RejectedItem],
     pending: PendingFolders,
+    unsent: Sequence[str] = (),
 ) -> WrittenReport:
     """Write the page of a scoring run: its decisions, and those of runs interrupted before it.
 
     The run decided by `threshold_id`; another may be active since. The page lists the changes since
-    the last report; written once more after the run, also those since then.
+    the last report; written once more after the run, also those since then. `unsent` says what
+    could not be sent: warnings of the page.
     """
     engine, place = database(home), Path(home)
     _, end = run_by_id(engine, run_id)
@@ -177,7 +179,8 @@ def write_score_report(
                 WarningLine(each.created_at, each.text)
                 for each in warnings(engine, since)
                 if each.created_at < until
-            ],
+            ]
+            + [WarningLine(until, text) for text in unsent],
             since=since,
             steps=list(seconds_by_step(run_id).items()),
             csv=Path(table).name,

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,12 +17,13 @@ from db.repository.scoring.sendings import (
     GIVEN_UP,
     UnsentOutput,
     append_sending,
+    count_outputs,
     first_attempt,
     last_details,
     last_failure,
     unsent_outputs,
 )
-from db.timestamps import now, written
+from db.timestamps import days_ago, now
 from mriad_model.destinations import Destination, DicomWebServer, destination_of
 from mriad_model.paths import source_path
 from tasks.runtime.connections import database
@@ -85,7 +85,7 @@ def send_outputs(home: str, run_id: int, options: SendingOptions) -> SendingResu
     """
     to, engine = destination_of(options.send_to), database(home)
     with _alone(Path(home)):
-        outputs = unsent_outputs(engine, str(to), _since(datetime.now(UTC), options.days))
+        outputs = unsent_outputs(engine, str(to), days_ago(options.days))
         good: list[UnsentOutput] = []
         failures: list[str] = []
         for each in outputs:  # what is damaged here is no question for the place
@@ -122,8 +122,7 @@ def give_up_outputs(home: str, run_id: int, options: SendingOptions) -> int:
         begun = first_attempt(engine, str(to))
         if begun is None:
             return 0
-        since = _since(datetime.fromisoformat(begun), options.days)
-        until = _since(datetime.now(UTC), options.days)
+        since, until = days_ago(options.days, before=begun), days_ago(options.days)
         last = last_details(engine, str(to))
         found = [
             each
@@ -135,8 +134,14 @@ def give_up_outputs(home: str, run_id: int, options: SendingOptions) -> int:
     return len(found)
 
 
-def _since(moment: datetime, days: float) -> str:
-    return written(moment - timedelta(days=days))
+def count_unsent(home: str, options: SendingOptions) -> tuple[int, int]:
+    """How many outputs the place has not, of how many that are not too old to be sent.
+
+    Raises:
+        SettingsError: the address cannot be used.
+    """
+    to, engine, since = destination_of(options.send_to), database(home), days_ago(options.days)
+    return len(unsent_outputs(engine, str(to), since)), count_outputs(engine, since)
 
 
 def _tried(

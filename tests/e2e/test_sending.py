@@ -15,13 +15,16 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 
+from db.repository.scoring.sendings import sendings
 from mriad_model.dicom_outputs import available, dicom_outputs
 from tasks.sending.send import SendingOptions, SendingResult, send_outputs
 from tests.mriad_model.conftest import SeriesWriter
 from tests.mriad_model.dicom_outputs.conftest import Decisions
 from tests.support.processes.waiting import until
-from tests.tasks.sending.conftest import Outputs, home_with_outputs
+from tests.tasks.sending.conftest import Outputs, capture, home_with_outputs
 
+WEB_ROOT = "/dicom-web/"
+DICOMWEB = (Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"),)
 ORTHANC = shutil.which("Orthanc", path=f"{os.environ['PATH']}:/usr/sbin")
 pytestmark = [
     pytest.mark.skipif(ORTHANC is None, reason="Orthanc is not installed"),
@@ -38,7 +41,8 @@ class Pacs:
         configuration = {
             "StorageDirectory": str(folder / "storage"),
             "IndexDirectory": str(folder / "storage"),
-            "Plugins": [],
+            "Plugins": [str(each) for each in DICOMWEB if each.is_file()],
+            "DicomWeb": {"Enable": True, "Root": WEB_ROOT, "EnableWado": False},
             "DicomAet": "PACS",
             "DicomCheckCalledAet": True,
             "DicomPort": self.port,
@@ -51,6 +55,21 @@ class Pacs:
             self.process = subprocess.Popen(
                 [str(ORTHANC), folder / "orthanc.json"], stdout=log, stderr=log
             )
+
+    @property
+    def node(self) -> str:
+        """Its address for C-STORE."""
+        return f"dicom://PACS@127.0.0.1:{self.port}"
+
+    @property
+    def web(self) -> str:
+        """Its address for STOW-RS."""
+        return f"http://127.0.0.1:{self.http}{WEB_ROOT}"
+
+    def require_dicomweb(self) -> None:
+        """Skip a test where Orthanc has no DICOMweb."""
+        if "dicom-web" not in (self.get("plugins") or ()):
+            pytest.skip("Orthanc's DICOMweb plugin is not installed")
 
     def get(self, path: str) -> Any:
         """What its web server answers; None before it does."""
@@ -95,16 +114,21 @@ def outputs(tmp_path: Path) -> Outputs:
     return made
 
 
-def send(outputs: Outputs, pacs: Pacs) -> SendingResult:
-    options = SendingOptions(f"dicom://PACS@127.0.0.1:{pacs.port}")
-    return send_outputs.fn(outputs.home, outputs.kept.hand.run("sends"), options)
+def send(outputs: Outputs, address: str) -> SendingResult:
+    run_id = outputs.kept.hand.run(f"sends {len(outputs.kept.hand.runs)}")
+    return send_outputs.fn(outputs.home, run_id, SendingOptions(address))
 
 
+@pytest.mark.parametrize("protocol", ["C-STORE", "STOW-RS"])
 def test_orthanc_takes_the_three_objects_once_and_shows_them_back(
-    outputs: Outputs, pacs: Pacs
+    outputs: Outputs, pacs: Pacs, protocol: str
 ) -> None:
-    assert send(outputs, pacs) == SendingResult(3, 0)
-    assert send(outputs, pacs) == SendingResult(0, 0)
+    if protocol == "STOW-RS":
+        pacs.require_dicomweb()
+    address = pacs.node if protocol == "C-STORE" else pacs.web
+    assert send(outputs, address) == SendingResult(3, 0)
+    assert send(outputs, address) == SendingResult(0, 0)
+    assert {each.detail for each in sendings(outputs.kept.engine)} == {"taken"}
     shown = {}
     for each in pacs.get("instances"):
         with urllib.request.urlopen(
@@ -116,3 +140,28 @@ def test_orthanc_takes_the_three_objects_once_and_shows_them_back(
     assert {each.Modality for each in shown.values()} == {"OT", "SEG", "SR"}
     assert len({each.StudyInstanceUID for each in shown.values()}) == 1  # of their source
     assert len(pacs.get("studies")) == 1
+
+
+def test_what_orthanc_has_already_is_taken_whichever_way_it_came(
+    outputs: Outputs, pacs: Pacs
+) -> None:
+    pacs.require_dicomweb()
+    assert send(outputs, pacs.node) == SendingResult(3, 0)
+    assert send(outputs, pacs.web) == SendingResult(3, 0)
+    assert len(pacs.get("instances")) == 3
+
+
+def test_orthanc_refuses_an_object_of_no_study_and_takes_the_others(
+    outputs: Outputs, pacs: Pacs
+) -> None:
+    pacs.require_dicomweb()
+    outputs.add(data=capture(of_a_study=False))
+    found = send(outputs, pacs.web)
+    assert (found.sent, found.failed) == (3, 1)
+    assert len(pacs.get("instances")) == 3
+
+
+def test_with_a_wrong_address_orthanc_is_said_to_refuse(outputs: Outputs, pacs: Pacs) -> None:
+    pacs.require_dicomweb()
+    found = send(outputs, pacs.web.replace("dicom-web", "dicomweb"))
+    assert found == SendingResult(0, 3, "the server refused it, status 404")

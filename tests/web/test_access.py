@@ -101,6 +101,23 @@ def test_an_odd_cookie_of_another_server_does_not_shut_out(site: Site) -> None:
         assert site.access.session_of(cookies) == session, odd
 
 
+def test_two_homes_on_one_machine_do_not_sign_each_other_out(pages: Pages) -> None:
+    """A browser keeps one jar of cookies for all ports of a host."""
+    access = replace(pages.site.access, hosts=("127.0.0.1:4281",), secret=b"of the other home" * 2)
+    neighbour = TestClient(
+        create_app(replace(pages.site, access=access)),
+        base_url="http://127.0.0.1:4281",
+        cookies=pages.browser.cookies,
+    )
+    assert neighbour.get("/").status_code == 403
+    signed_in = neighbour.get(f"/sign-in?token={sign_in_token(access.secret)}")
+    for name, value in signed_in.cookies.items():
+        pages.browser.cookies.set(name, value, domain="127.0.0.1")
+    assert len(pages.browser.cookies) == 2
+    assert neighbour.get("/").status_code == 200
+    assert pages.get("/").status_code == 200
+
+
 def test_tokens_and_sessions_end(site: Site) -> None:
     now = [1_000_000.0]
     access = replace(site.access, clock=lambda: now[0])

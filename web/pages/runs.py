@@ -17,6 +17,7 @@ from db.repository.intake.rejections import (
 from db.repository.reports.unscored import count_unscored
 from db.repository.runs import newest_runs
 from db.repository.scoring.warnings import warnings
+from mriad_model.destinations import unsent_of
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import SettingsError
 from web.pages.reports import report_names
@@ -33,6 +34,8 @@ COUNTS_SHOWN: Final = (
     "not_scorable",
     "rejected",
     "warnings",
+    "sent",
+    "given_up",
 )
 router = APIRouter()
 
@@ -54,8 +57,21 @@ class RunLine:
     @property
     def counts(self) -> dict[str, Any]:
         """What it counted, in the order that readers ask for it."""
-        counted: dict[str, Any] = {} if self.end is None else json.loads(self.end.counts)
-        return {name: counted[name] for name in COUNTS_SHOWN if counted.get(name)}
+        return {name: self._counted[name] for name in COUNTS_SHOWN if self._counted.get(name)}
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether it sent, or tried to."""
+        return "unsent" in self._counted
+
+    @property
+    def unsent(self) -> str | None:
+        """What it could not send, and why; None: nothing, or it sent nothing."""
+        return unsent_of(self._counted)
+
+    @property
+    def _counted(self) -> dict[str, Any]:
+        return {} if self.end is None else json.loads(self.end.counts)
 
 
 @router.get("/runs")
@@ -69,6 +85,7 @@ def runs(request: Request, before: MaybeId = None) -> HTMLResponse:
         lines=lines,
         before=before,
         older=lines[-1].run.id if len(lines) == PAGE_SIZE else None,
+        unsent=next((line for line in lines if line.has_sent), None) if before is None else None,
         has_index=(site.home / "reports" / "index.html").is_file(),
         waiting=open_arrivals(site.engine),
         why=WAITING,

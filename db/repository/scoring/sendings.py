@@ -58,6 +58,18 @@ def unsent_outputs(
         return [UnsentOutput(*row) for row in connection.execute(query)]
 
 
+def count_outputs(engine: Engine, since: str) -> int:
+    """How many DICOM outputs were made from a recorded moment on."""
+    heatmap = schema.heatmap.c
+    query = (
+        select(func.count(heatmap.id))
+        .where(heatmap.kind.in_([each.value for each in SENT_KINDS]))
+        .where(heatmap.created_at >= since)
+    )
+    with reading(engine) as connection:
+        return int(connection.execute(query).scalar_one())
+
+
 def first_attempt(engine: Engine, destination: str) -> str | None:
     """When something was first sent to a place; None: never yet."""
     sending = schema.sending.c

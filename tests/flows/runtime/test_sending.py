@@ -59,7 +59,7 @@ def test_a_place_that_answers_the_second_time_gets_all(
     monkeypatch.setattr(sending, "send_outputs", soon)
     run = RecordedRun(outputs.kept.hand.run())
     send_decided(outputs.kept.home, run, PACS)
-    assert run.counts == {"sent": 1, "not_taken": 0}
+    assert run.counts == {"sent": 1, "unsent": 0, "outputs": 1}
     assert answers == []
 
 
@@ -84,10 +84,12 @@ def test_what_cannot_be_sent_is_one_line_and_no_failure(
     monkeypatch.setattr(NodeSender, "store", store)
     monkeypatch.setattr(sending, "send_outputs", send_outputs.with_options(retries=0))
     run = RecordedRun(outputs.kept.hand.run())
-    send_decided(outputs.kept.home, run, PACS)
-    assert run.counts == {"not_sent": why}
-    said = [line for line in capsys.readouterr().err.splitlines() if "were not sent" in line]
-    assert said == [f"mriad: DICOM outputs were not sent, the next run tries again: {why}"]
+    said = f"1 of 1 DICOM outputs not sent yet: {why}"
+    assert send_decided(outputs.kept.home, run, PACS) == [said]
+    assert run.counts == {"not_sent": why, "unsent": 1, "outputs": 1}
+    send_by_itself(outputs.kept.home, PACS)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if "not sent yet" in line] == [f"mriad: {said}"]
 
 
 def test_a_run_of_its_own_tells_what_was_sent_and_given_up(
@@ -102,7 +104,7 @@ def test_a_run_of_its_own_tells_what_was_sent_and_given_up(
     send_by_itself(outputs.kept.home, PACS)
     (told,) = [run for run in runs_since(outputs.kept.engine, "") if run[0].flow == "send_outputs"]
     assert told[1] is not None
-    assert json.loads(told[1].counts) == {"given_up": 2, "not_taken": 0, "sent": 1}
+    assert json.loads(told[1].counts) == {"given_up": 2, "sent": 1, "unsent": 0, "outputs": 1}
     assert "2 DICOM outputs are given up: not taken within 7 days" in capsys.readouterr().err
 
 

@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import (
+    AllTransferSyntaxes,
+    ExplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 
 from db.repository.scoring.decisions import HeatmapFile, ScoredScan, append_scored
 from db.timestamps import now
@@ -41,7 +46,7 @@ class Outputs:
         kind: HeatmapKind = HeatmapKind.SECONDARY_CAPTURE,
     ) -> Path:
         """One more output, decided now."""
-        data, number = data or _capture(), len(self.uids)
+        data, number = data or capture(), len(self.uids)
         path = f"heatmaps/model-{self.kept.model_id}/{number}-capture.dcm"
         write_atomically(self.kept.home / path, data)
         made = HeatmapFile(kind, 0, path, hashlib.sha256(data).hexdigest())
@@ -76,13 +81,15 @@ def outputs(tmp_path: Path) -> Iterator[Outputs]:
     made.kept.engine.dispose()
 
 
-def _capture() -> bytes:
+def capture(*, of_a_study: bool = True) -> bytes:
+    """A file of the standard, small; without a study it may not be stored."""
     uid, made = generate_uid(), Dataset()
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = uid
-    made.StudyInstanceUID = made.SeriesInstanceUID = generate_uid()
+    if of_a_study:
+        made.StudyInstanceUID = made.SeriesInstanceUID = generate_uid()
     made.PatientName, made.PatientID, made.Modality = NAME, "MRN-0042", "OT"
     data = BytesIO()
     made.save_as(data, enforce_file_format=True)
@@ -90,19 +97,23 @@ def _capture() -> bytes:
 
 
 class Node:
-    """A DICOM node that keeps what it takes."""
+    """A DICOM node that keeps what it takes: captures, or with `kinds` any object."""
 
-    def __init__(self) -> None:
-        from pynetdicom import AE, evt
+    def __init__(self, port: int = 0, *, kinds: bool = False) -> None:
+        from pynetdicom import AE, AllStoragePresentationContexts, evt
 
         self.taken: list[str] = []
         self.answers: list[int] = []  # statuses of the next stores; then success
         self.choking: set[str] = set()  # objects over which it ends the association
         entity = AE(ae_title=AE_TITLE)
         entity.require_called_aet = True
-        entity.add_supported_context(SecondaryCaptureImageStorage, ExplicitVRLittleEndian)
+        if kinds:
+            for each in AllStoragePresentationContexts:
+                entity.add_supported_context(each.abstract_syntax, AllTransferSyntaxes)
+        else:
+            entity.add_supported_context(SecondaryCaptureImageStorage, ExplicitVRLittleEndian)
         self.server: Any = entity.start_server(
-            ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)]
+            ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)]
         )
 
     @property
