@@ -1,4 +1,4 @@
-"""What adapting a model to another scanner comes to.
+"""The effect of adapting a model to another scanner.
 
     python -m benchmarks.evaluation.adaptation FROM TO
 
@@ -50,10 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     base, line = _base(labelled_pictures(given.source))
     pictures = labelled_pictures(given.target)
     rng = np.random.default_rng(0)
-    healthy, ill = (
-        rng.permutation(np.flatnonzero(pictures.abnormal == is_ill)) for is_ill in (0, 1)
+    healthy, abnormal = (
+        rng.permutation(np.flatnonzero(pictures.abnormal == is_abnormal)) for is_abnormal in (0, 1)
     )
-    tested = healthy[: len(healthy) // 2], ill[: len(ill) // 2]
+    tested = healthy[: len(healthy) // 2], abnormal[: len(abnormal) // 2]
     pool = healthy[len(healthy) // 2 :]
     test = pictures.take(np.concatenate(tested))
     before = base.score(test).scores
@@ -131,7 +131,7 @@ def _tell(
     beside: NDArray[np.float64] | None = None,
 ) -> None:
     """One way of using the model: rate, sensitivity and ranking, with intervals of 95 %."""
-    healthy, ill = scores[: counts[0]], scores[counts[0] :]
+    healthy, abnormal = scores[: counts[0]], scores[counts[0] :]
     flagged = int((healthy > line).sum())
     found: dict[str, Any] = {
         "way": name,
@@ -140,15 +140,15 @@ def _tell(
         "n_abnormal": counts[1],
         "false_positive_rate": flagged / counts[0],
         "false_positive_interval": _ends(exact_interval(flagged, counts[0])),
-        "sensitivity": float((ill > line).mean()),
-        "auroc": _auroc(healthy, ill),
+        "sensitivity": float((abnormal > line).mean()),
+        "auroc": _auroc(healthy, abnormal),
         "cpu_seconds": round(seconds),
     }
     rng = np.random.default_rng(0)
     draws, differences = [], []
     for _ in range(RESAMPLES):
         a, b = (rng.integers(n, size=n) for n in counts)
-        draws.append(_auroc(healthy[a], ill[b]))
+        draws.append(_auroc(healthy[a], abnormal[b]))
         if beside is not None:
             old = beside[: counts[0]][a], beside[counts[0] :][b]
             differences.append(draws[-1] - _auroc(*old))
@@ -167,9 +167,9 @@ def _ends(interval: Any) -> list[float] | None:
     return None if interval is None else [round(interval.low, 3), round(interval.high, 3)]
 
 
-def _auroc(healthy: NDArray[np.float64], ill: NDArray[np.float64]) -> float:
+def _auroc(healthy: NDArray[np.float64], abnormal: NDArray[np.float64]) -> float:
     order = np.sort(healthy)
-    below = np.searchsorted(order, ill, "left") + np.searchsorted(order, ill, "right")
+    below = np.searchsorted(order, abnormal, "left") + np.searchsorted(order, abnormal, "right")
     return float(below.mean() / (2 * len(healthy)))
 
 

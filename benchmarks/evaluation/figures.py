@@ -2,7 +2,7 @@
 
 python -m benchmarks.evaluation.figures [--data ../shared/data] [--out build/figures] [SET ...]
 
-Sets are folders below DATA; how each is laid out stands in its function. For each, a list of its
+Sets are folders below DATA; each one's layout is described at its function. For each, a list of its
 scans (CSV), the command's JSON, the contact sheet of its extremes (false alarms, misses, the
 median and the best) and a table in Markdown go to OUT. A set whose JSON is there is not measured
 again, so a run that was interrupted goes on where it was. With `--healthy N ...` a set is measured

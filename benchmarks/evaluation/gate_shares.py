@@ -116,7 +116,7 @@ def picture_set(rows: list[tuple[Path, bool, str | None]]) -> PictureSet:
     twins = twin_groups([fingerprint(each) for each in pixels])
     groups = joined_groups(twins, [patient for _, _, patient in rows])
     return PictureSet(
-        _stack(pixels), np.array([ill for _, ill, _ in rows], np.bool_), np.array(groups)
+        _stack(pixels), np.array([abnormal for _, abnormal, _ in rows], np.bool_), np.array(groups)
     )
 
 

@@ -38,14 +38,14 @@ def labelled_pictures(folder: Path) -> Pictures:
     """
     prepared, abnormal, patients, lesions = [], [], [], []
     files = _files(folder)
-    for number, (path, ill, patient) in enumerate(files):
+    for number, (path, is_abnormal, patient) in enumerate(files):
         found = prepare(read_image(path).pixels, DEFAULT.preprocessing)
         beside, lesion = mask_beside(path), np.zeros(found.mask.shape, np.bool_)
         mask = None if beside is None else cv2.imread(str(beside), cv2.IMREAD_GRAYSCALE)
         if mask is not None and (mask > 0).sum() >= LEAST_MASK:
             lesion = onto_square(mask > 0, found.placement, len(lesion)) >= 0.5
         prepared.append(found)
-        abnormal.append(lesion.any() if ill is None else ill)
+        abnormal.append(lesion.any() if is_abnormal is None else is_abnormal)
         patients.append(number if patient is None else patient)
         lesions.append(lesion)
     return Pictures(
@@ -58,7 +58,7 @@ def labelled_pictures(folder: Path) -> Pictures:
 
 
 def _files(folder: Path) -> Sequence[tuple[Path, bool | None, int | None]]:
-    """Each picture, whether it is abnormal and its patient, where the folders tell."""
+    """Each picture, whether it is abnormal and its patient, where the folders show them."""
     if (folder / "no").is_dir():
         return [
             (path, name == "yes", None)

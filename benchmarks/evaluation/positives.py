@@ -52,23 +52,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     before: NDArray[np.float64] | None = None
     plan = [(n, True) for n in given.counts] + [(n, False) for n in given.without_masks]
     for n, masked in plan:
-        ill = np.flatnonzero(pictures.abnormal & np.isin(pictures.patients, teaching[6 : 6 + n]))
+        abnormal = np.flatnonzero(
+            pictures.abnormal & np.isin(pictures.patients, teaching[6 : 6 + n])
+        )
         started = time.process_time()
         model = fit(
             pictures.take(train),
             pictures.take(held),
             replace(DEFAULT, cross_fitting=None),
             "cpu",
-            positives=_positives(pictures, ill, masked=masked) if n else None,
+            positives=_positives(pictures, abnormal, masked=masked) if n else None,
         )
         seconds = round(time.process_time() - started)
-        scores = _tell(model, pictures, test, before, n, len(ill), seconds, masked=masked)
+        scores = _tell(model, pictures, test, before, n, len(abnormal), seconds, masked=masked)
         before = scores if before is None else before
 
 
-def _positives(pictures: Pictures, ill: NDArray[np.intp], *, masked: bool) -> Positives:
-    lesions = pictures.lesions[ill].astype(np.float32) * masked
-    return Positives(pictures.take(ill), lesions, np.full(len(ill), masked))
+def _positives(pictures: Pictures, abnormal: NDArray[np.intp], *, masked: bool) -> Positives:
+    lesions = pictures.lesions[abnormal].astype(np.float32) * masked
+    return Positives(pictures.take(abnormal), lesions, np.full(len(abnormal), masked))
 
 
 def _matched(pictures: Pictures, patients: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -100,10 +102,10 @@ def _tell(
 ) -> NDArray[np.float64]:
     """The ranking of slices and of pixels, with intervals of 95 % by patient."""
     scored = model.score(pictures.take(test))
-    ill, patient = pictures.abnormal[test], pictures.patients[test]
-    maps = scored.maps[ill]
+    abnormal, patient = pictures.abnormal[test], pictures.patients[test]
+    maps = scored.maps[abnormal]
     size = maps.shape[-1]
-    blocks = pictures.lesions[test][ill].reshape(len(maps), size, 2, size, 2)
+    blocks = pictures.lesions[test][abnormal].reshape(len(maps), size, 2, size, 2)
     lesions = blocks.mean((2, 4)) >= 0.5
     rng = np.random.default_rng(0)
     names = np.unique(patient)
@@ -111,16 +113,16 @@ def _tell(
     for _ in range(RESAMPLES):
         chosen = rng.choice(names, len(names))
         at = np.concatenate([np.flatnonzero(patient == each) for each in chosen])
-        draws.append(auroc(scored.scores[at], ill[at]))
+        draws.append(auroc(scored.scores[at], abnormal[at]))
         if before is not None:
-            more.append(draws[-1] - auroc(before[at], ill[at]))
+            more.append(draws[-1] - auroc(before[at], abnormal[at]))
     line = {
         "patients_taught": n,
         "slices_taught": n_slices,
         "masks": masked and n > 0,
         "test_patients": len(names),
-        "test_slices": [int((~ill).sum()), int(ill.sum())],
-        "auroc": round(auroc(scored.scores, ill), 3),
+        "test_slices": [int((~abnormal).sum()), int(abnormal.sum())],
+        "auroc": round(auroc(scored.scores, abnormal), 3),
         "auroc_interval": _interval(draws),
         "auroc_more_than_without": _interval(more) if more else None,
         "pixel_ap": round(average_precision(maps.ravel(), lesions.ravel()), 3),
@@ -130,10 +132,10 @@ def _tell(
     return np.asarray(scored.scores, np.float64)
 
 
-def auroc(scores: NDArray[np.floating], ill: NDArray[np.bool_]) -> float:
+def auroc(scores: NDArray[np.floating], abnormal: NDArray[np.bool_]) -> float:
     """How often an abnormal one scores higher than a healthy one; ties count half."""
-    healthy = np.sort(scores[~ill])
-    left, right = (np.searchsorted(healthy, scores[ill], side) for side in ("left", "right"))
+    healthy = np.sort(scores[~abnormal])
+    left, right = (np.searchsorted(healthy, scores[abnormal], side) for side in ("left", "right"))
     return float((left + right).mean() / (2 * len(healthy)))
 
 

@@ -138,7 +138,7 @@ def kinds_of_query() -> dict[str, Callable[[random.Random], HistoryQuery]]:
 def build(home: Path, n_decisions: int, n_scans: int | None = None, n: int = THRESHOLDS) -> None:
     """Fill a record with so many decisions, by plain bulk inserts.
 
-    On two fifths as many scans unless told otherwise; `n` thresholds: of few scans it takes more.
+    On two fifths as many scans by default; `n` thresholds: of few scans it takes more.
     """
     open_record(home)
     n_scans = n_scans or max(n, n_decisions * 2 // 5)

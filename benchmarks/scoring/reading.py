@@ -42,7 +42,7 @@ GOAL = 0.85
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One kind of scan, read both ways. Each call reads all there are and says how many."""
+    """One kind of scan, read both ways. Each call reads all and returns how many."""
 
     name: str
     one_thread: Callable[[], int]

@@ -1,16 +1,16 @@
-"""The story of growth, told by the schedule: `python -m benchmarks.service.growth [FOLDER]`.
+"""Retraining by the schedule as the pool grows: `python -m benchmarks.service.growth [FOLDER]`.
 
 FOLDER holds `no` (healthy) and `yes` (abnormal) pictures; without it heads are drawn. A model is
-trained on half of the healthy pictures, and `mriad up` runs with a night every minute. From then
-on this does what people do and nothing else: it puts a few healthy pictures into `healthy/`, and
-nothing is to come of them; it puts the rest there, and a candidate is to meet the model in
-force; it rolls back, and that is to stand. Before, between and after, scans are dropped into the
-inbox. Each step is a JSON line of what the record says then. Ends with 1 where the story does not
-come out.
+trained on half of the healthy pictures, and `mriad up` runs with a night every minute. Then
+this does what people do and nothing else: it puts a few healthy pictures into `healthy/`, which
+must change nothing; it puts the rest there, and a candidate must be compared with the active
+model; it rolls back, and that must last. Before, between and after, scans are dropped into the
+inbox. Each step prints a JSON line of the record's state. Exits with 1 where a step turns out
+otherwise.
 
 With --bad the rest are no good healthy pictures but an import's mistake: `lesions` (abnormal ones
 called healthy) or `noise` (healthy ones, noise of a quarter of the range added). Whether the
-candidate that learned from them is refused is told, and is no part of what must come out.
+candidate that learned from them is refused is printed, and does not decide the exit status.
 """
 
 import argparse
@@ -166,7 +166,7 @@ class Stage:
 
 
 def main() -> None:
-    """Tell the story."""
+    """Run the steps."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.service.growth", description=__doc__
     )
@@ -192,7 +192,7 @@ def main() -> None:
 
 
 def story(stage: Stage, pictures: Pictures, epochs: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each step's name and what the record says after it.
+    """Each step's name and the record's state after it.
 
     Raises:
         WentOtherwise: it does not come out.
@@ -239,7 +239,7 @@ def story(stage: Stage, pictures: Pictures, epochs: int) -> Iterator[tuple[str, 
 
 
 def _told(stage: Stage, n: int, runs: Sequence[NightEnd]) -> dict[str, Any]:
-    """What a step came to: the pictures put there, the counts of the runs since, what decides."""
+    """The result of a step: the pictures put there, the counts of the runs since, what decides."""
     counts = [
         {"run": run.id, "flow": run.flow, **json.loads(end.counts)}
         for run, end in runs

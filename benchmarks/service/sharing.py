@@ -6,7 +6,7 @@ is held to one core, as if it were a machine of one core. The same slices are sc
 worker, by two, by two of which the one that helps is killed (SIGKILL, with its children) when
 half of the scans are decided, and by two of which the one that runs the night is.
 
-The last is marked as crashed and begun again by docs/zombies.yaml, with shorter times.
+The last is marked as crashed and started again by docs/zombies.yaml, with shorter times.
 
 Printed of each: seconds of the run, CPU seconds of the workers and of what serves them (PostgreSQL
 and Prefect), who scored how many, and whether the decisions are those of the first, each once.
@@ -276,7 +276,7 @@ def _cpu_of(pid: int) -> float:
 
 
 def night_of(record: Engine, before: int, workers_cpu: float, servers_cpu: float) -> Night:
-    """What the record says of it."""
+    """Its figures in the record."""
     found = runs(record, before)
     ends = [end for _, end in found if end is not None]
     begun = datetime.fromisoformat(found[0][0].started_at)

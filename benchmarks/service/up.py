@@ -22,7 +22,7 @@ class Up:
     """The service, ready."""
 
     process: "subprocess.Popen[bytes]"
-    seconds: float  # from its start until it said so
+    seconds: float  # from its start until it printed that it is ready
 
 
 def trained_home(work: Path, seed: int, size: int) -> Path:

@@ -33,7 +33,7 @@ from web.site import MaybeId, site_of
 SAME: Final = "Choose two different thresholds."
 NONE: Final = "–"  # noqa: RUF001 - nothing to say
 KIND_WORDS: Final = {"white_matter": "white matter"}
-TOLD_METRICS: Final = ("epochs", "best_epoch", "validation_loss", "seconds")
+SHOWN_METRICS: Final = ("epochs", "best_epoch", "validation_loss", "seconds")
 router = APIRouter()
 
 
@@ -97,7 +97,7 @@ def _line(lines: list[ThresholdLine], threshold_id: int | None) -> ThresholdLine
 
 
 def _threshold(one: ThresholdLine, other: ThresholdLine) -> list[Line]:
-    def told(line: ThresholdLine) -> Iterator[tuple[str, str]]:
+    def rows(line: ThresholdLine) -> Iterator[tuple[str, str]]:
         t = line.threshold
         yield "made (UTC)", minute(t.created_at)
         yield "active", "yes" if line.active else "no"
@@ -112,13 +112,13 @@ def _threshold(one: ThresholdLine, other: ThresholdLine) -> list[Line]:
             rate += f" ({percent(t.rate_low)} to {percent(t.rate_high)})"
         yield "healthy scans flagged, by calibration", rate
 
-    return _beside(told(one), told(other))
+    return _beside(rows(one), rows(other))
 
 
 def _data(engine: Engine, one: ThresholdLine, other: ThresholdLine) -> list[Line]:
     first, second = (dataset_roles(engine, each.model.dataset_id) for each in (one, other))
 
-    def told(line: ThresholdLine, roles: Mapping[int, Role]) -> Iterator[tuple[str, str]]:
+    def rows(line: ThresholdLine, roles: Mapping[int, Role]) -> Iterator[tuple[str, str]]:
         yield "model made (UTC)", minute(line.model.created_at)
         yield "adapted from model", str(line.metrics.get("from_model_id") or NONE)
         yield "dataset", str(line.model.dataset_id)
@@ -126,7 +126,7 @@ def _data(engine: Engine, one: ThresholdLine, other: ThresholdLine) -> list[Line
         for role in Role:
             yield f"scans, {role.value.replace('_', ' ')}", f"{counts[role]:,}"
 
-    lines = _beside(told(one, first), told(other, second))
+    lines = _beside(rows(one, first), rows(other, second))
     lines = [each for each in lines if (each.one, each.other) != ("0", "0")]
     shared = f"{len(first.keys() & second.keys()):,}"
     return [*lines, Line("scans in both datasets", shared, shared)]
@@ -143,7 +143,7 @@ def _figures(one: ThresholdLine, other: ThresholdLine) -> list[Line]:
             f"{percent(share.share)} ({percent(share.low)} to {percent(share.high)}), n {share.n}"
         )
 
-    def told(line: ThresholdLine) -> Iterator[tuple[str, str]]:
+    def rows(line: ThresholdLine) -> Iterator[tuple[str, str]]:
         power = line.power
         yield "implanted lesions found", found(power.found if power else None)
         for size in dict.fromkeys(sizes):
@@ -153,10 +153,10 @@ def _figures(one: ThresholdLine, other: ThresholdLine) -> list[Line]:
             yield f"of them {KIND_WORDS.get(kind, kind)}", share
         yield "silent", (power.silence or "no") if power else NONE
         yield from _compared(line)
-        for name in TOLD_METRICS:
+        for name in SHOWN_METRICS:
             yield name.replace("_", " "), _short(line.metrics.get(name))
 
-    return _beside(told(one), told(other))
+    return _beside(rows(one), rows(other))
 
 
 def _compared(line: ThresholdLine) -> Iterator[tuple[str, str]]:

@@ -52,7 +52,7 @@ class ThresholdLine:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """What training told of itself."""
+        """The metrics of the training."""
         found: dict[str, Any] = json.loads(self.model.metrics)
         return found
 

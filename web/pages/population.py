@@ -22,7 +22,7 @@ from web.worklist.query_result import select_scans
 from web.worklist.review_index import VERDICTS
 from web.worklist.rows import sigmas_of
 
-MOST_DOTS: Final = 1500  # of all scans a share is drawn, said above the drawing
+MOST_DOTS: Final = 1500  # of more scans a sample is drawn, with a note above
 MOST_SCANNERS: Final = 12
 MOST_HEALTHY: Final = 300  # calibration scans that are drawn
 CALIBRATION: Final = "healthy, calibration"

@@ -44,13 +44,13 @@ def report(request: Request, name: str) -> Response:
 
 
 def report_names(engine: Engine, run_ids: Sequence[int]) -> dict[int, str]:
-    """The name of each of these runs' last report, by run; a run without one is left out."""
+    """The name of each of these runs' last report, by run; runs without one are absent."""
     found = reports_of_runs(engine, run_ids)
     return {run_id: Path(each.path).name for run_id, each in found.items()}
 
 
 def _linked(site: Site, path: Path, reader: str | None) -> str:
-    """A report whose scans open here, and that says which of them are reviewed by now."""
+    """A report whose scans open here, with those marked that are reviewed by now."""
     text = path.read_text("utf-8", "replace")
     site.index.refresh()
     with site.index.lock:

@@ -1,4 +1,4 @@
-"""A scan's page: its pictures, what was decided and why, what people said, its files."""
+"""A scan's page: its pictures, the decision and its reason, the reviews, its files."""
 
 import json
 from collections.abc import Sequence
@@ -103,7 +103,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ShownReview:
     """A review as a page shows it."""
 
     review: Review
@@ -118,12 +118,12 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
     judgement = _judgement(site.engine, details)
     reader = site.reader_of(request)
     found = select_scans(site.index, site.engine, query, reader)
-    said = reviews_of(details.reviews)
-    standing = [each for each in said if each.withdrawn is None]
+    reviews = reviews_of(details.reviews)
+    standing = [each for each in reviews if each.withdrawn is None]
     is_open = is_open_to(reader, (each.review.reviewer for each in standing))
     labels = [each for each in details.labels if is_open or each.source is not LabelSource.REVIEWER]
     if not is_open:
-        said, standing = [], []
+        reviews, standing = [], []
     picture = next(iter(judgement.maps(HeatmapKind.SLICE)), None) if judgement else None
     answer = page(
         request,
@@ -144,7 +144,7 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
         has_niivue=NIIVUE.is_file(),
         strip=_strip(details, judgement),
         words=in_words(details.scan.grid),
-        reviews=said,
+        reviews=reviews,
         standing=standing,
         blind=site.blind,
         open=is_open,
@@ -224,10 +224,12 @@ def _strip(details: ScanDetails, judgement: Judgement | None) -> list[SliceBar]:
     return slice_strip(judgement.score.positions, judgement.score.slice_values, total)
 
 
-def reviews_of(rows: Sequence[Review]) -> list[Said]:
+def reviews_of(rows: Sequence[Review]) -> list[ShownReview]:
     """Reviews, newest first, each with the row that withdraws it."""
     by = {each.withdrawn: each for each in rows if each.withdrawn}
-    return [Said(each, by.get(each.id or 0)) for each in reversed(rows) if each.withdrawn is None]
+    return [
+        ShownReview(each, by.get(each.id or 0)) for each in reversed(rows) if each.withdrawn is None
+    ]
 
 
 def _offered(site: Site, reader: str | None) -> list[str]:

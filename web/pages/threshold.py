@@ -41,7 +41,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """What a threshold would say of the scores that are stored, as `mriad recalibrate` does."""
+    """What a threshold would decide by the stored scores, as `mriad recalibrate` does."""
 
     k: float  # standard deviations above the mean of healthy scans
     value: float

@@ -1,4 +1,4 @@
-"""Trends: a day x scanner, rejections by reason, what reviews say of the flags, agreement."""
+"""Trends: a day x scanner, rejections by reason, reviews of flagged scans, agreement."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ router = APIRouter()
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A share of what people said, with its 95 % interval."""
+    """A share of reviews that agree, with its 95 % interval."""
 
     agreed: int
     n: int
@@ -79,7 +79,7 @@ class Pair:
     one: str
     other: str
     share: Agreement
-    kappa: Kappa | None  # None where it would say nothing
+    kappa: Kappa | None  # None where it is undefined
 
 
 @router.get("/trends")
@@ -89,12 +89,12 @@ def trends(request: Request, days: str = str(DEFAULT_DAYS)) -> HTMLResponse:
     n_days = _days(days)
     site.index.refresh()
     since = _first_day(site.index, n_days)
-    told = warnings(site.engine, since=since)
+    warned = warnings(site.engine, since=since)
     with site.index.lock:
         reader, reviews = site.reader_of(request), site.index.reviews
-        said = reviews.columns().verdicts if reader is None else reviews.own_verdicts(reader)
-        lines = _lines(site.index, n_days, said, _told_of_scanners(told))
-        confirmed = _confirmed(site.index, said)
+        reviewed = reviews.columns().verdicts if reader is None else reviews.own_verdicts(reader)
+        lines = _lines(site.index, n_days, reviewed, _warned_of_scanners(warned))
+        confirmed = _confirmed(site.index, reviewed)
         read = _read_by_several(site.index)
     agreement, pairs = _agreement(read), _pairs(read)
     return page(
@@ -108,7 +108,7 @@ def trends(request: Request, days: str = str(DEFAULT_DAYS)) -> HTMLResponse:
         pairs=pairs,
         fewest=FEWEST,
         blind=site.blind,
-        warnings=list(reversed(told)),
+        warnings=list(reversed(warned)),
         rejected=_rejected(rejections_by_day(site.engine, since)),
     )
 
@@ -128,10 +128,10 @@ def _first_day(index: DecisionIndex, n_days: int) -> str | None:
     return str(np.datetime64(int(moments.max()) // DAY - n_days + 1, "D"))
 
 
-def _lines(index: DecisionIndex, n_days: int, said: Codes, told: Warned) -> list[Line]:
+def _lines(index: DecisionIndex, n_days: int, reviewed: Codes, warned: Warned) -> list[Line]:
     """The last days that have decisions, newest first; of a day the scanner with most first.
 
-    `said`: by scan, what reviews call it; `told`: by day and scanner, the kinds of warnings.
+    `reviewed`: each scan's last review; `warned`: by day and scanner, the kinds of warnings.
     """
     if not index.standing:
         return []
@@ -146,8 +146,8 @@ def _lines(index: DecisionIndex, n_days: int, said: Codes, told: Warned) -> list
     found: dict[int, dict[str, int]] = {}
     for code, n in _counted(place * len(VERDICTS) + verdict):
         found.setdefault(code // len(VERDICTS), {})[VERDICTS[code % len(VERDICTS)]] = n
-    judged = (verdict == FLAGGED) & (said[scans] != NOT_REVIEWED)
-    agreed = dict(_counted(place[judged & (said[scans] == FLAGGED)]))
+    judged = (verdict == FLAGGED) & (reviewed[scans] != NOT_REVIEWED)
+    agreed = dict(_counted(place[judged & (reviewed[scans] == FLAGGED)]))
     confirmed = {
         code: _share(np.arange(n) < agreed.get(code, 0)) for code, n in _counted(place[judged])
     }
@@ -155,18 +155,18 @@ def _lines(index: DecisionIndex, n_days: int, said: Codes, told: Warned) -> list
     for code, counted in found.items():
         date = str(np.datetime64(code // n_scanners, "D"))
         scanner = index.scanners.texts[code % n_scanners]
-        kinds = tuple(told.get((date, scanner), ()))
+        kinds = tuple(warned.get((date, scanner), ()))
         lines.append(Line(date, scanner, counted, confirmed.get(code), kinds))
     return sorted(lines, key=lambda each: (each.day, each.n), reverse=True)
 
 
 def _counted(codes: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Each number, and how often it stands there."""
+    """Each number, and how often it occurs."""
     values, counts = np.unique(codes, return_counts=True)
     return zip(values.tolist(), counts.tolist(), strict=True)
 
 
-def _told_of_scanners(rows: Sequence[RecordedWarning]) -> Warned:
+def _warned_of_scanners(rows: Sequence[RecordedWarning]) -> Warned:
     """Kinds of warnings that are about one scanner, by day and scanner."""
     found: Warned = {}
     for each in rows:
@@ -188,20 +188,20 @@ def _rejected(counted: Sequence[tuple[str, RejectionReason, int]]) -> list[Rejec
     ]
 
 
-def _confirmed(index: DecisionIndex, said: Codes) -> Agreement | None:
+def _confirmed(index: DecisionIndex, reviewed: Codes) -> Agreement | None:
     """Of suspicious scans that somebody reviewed, those that the last review calls suspicious."""
     if not index.standing:
         return None
-    looked_at = index.decided & (index.standing["verdict"] == FLAGGED) & (said != NOT_REVIEWED)
-    return _share(said[looked_at] == FLAGGED)
+    looked_at = index.decided & (index.standing["verdict"] == FLAGGED) & (reviewed != NOT_REVIEWED)
+    return _share(reviewed[looked_at] == FLAGGED)
 
 
 def _read_by_several(index: DecisionIndex) -> list[dict[str, bool]]:
     """For each scan that several reviewed: reader -> whether the last review says suspicious."""
     by_reader = (
-        {reviewer: verdict == FLAGGED for reviewer, verdict, _ in said}
-        for _, said in index.reviews.all_said()
-        if len(said) > 1
+        {reviewer: verdict == FLAGGED for reviewer, verdict, _ in reviews}
+        for _, reviews in index.reviews.all_held()
+        if len(reviews) > 1
     )
     return [each for each in by_reader if len(each) > 1]
 
@@ -214,9 +214,9 @@ def _agreement(read: list[dict[str, bool]]) -> Agreement | None:
 def _pairs(read: list[dict[str, bool]]) -> list[Pair]:
     """How far each two readers agree, those with most scans in common first."""
     answers: dict[tuple[str, str], list[tuple[bool, bool]]] = {}
-    for said in read:
-        for one, other in combinations(sorted(said), 2):
-            answers.setdefault((one, other), []).append((said[one], said[other]))
+    for reviewed in read:
+        for one, other in combinations(sorted(reviewed), 2):
+            answers.setdefault((one, other), []).append((reviewed[one], reviewed[other]))
     most = sorted(answers.items(), key=lambda each: (-len(each[1]), each[0]))[:MOST_PAIRS]
     found = []
     for (one, other), given in most:

@@ -95,8 +95,8 @@ class DecisionIndex:
                 self._active = {}
                 for page in decisions_after(self._engine, 0, now.decision, now.active):
                     self._keep(page)
-            for scan_id, said in reviews_after(self._engine, before.review).items():
-                self.reviews.put(scan_id, said)
+            for scan_id, reviews in reviews_after(self._engine, before.review).items():
+                self.reviews.put(scan_id, reviews)
             if (before.decision, before.active) != (now.decision, now.active):
                 self.orders.clear()
             self.standing = self._newest
@@ -230,7 +230,7 @@ def _put(columns: dict[str, NDArray[Any]], page: list[ScoredDecision]) -> None:
     columns["threshold"][ids] = [each.threshold_id for each in rows]
     columns["run"][ids] = [each.run_id for each in rows]
     columns["verdict"][ids] = [VERDICTS.index(each.verdict) for each in rows]
-    # A score of a scan that is not scorable says nothing: it is filtered and sorted as none.
+    # A score of a scan that is not scorable means nothing: it is filtered and sorted as none.
     columns["score"][ids] = [np.nan if _is_refused(each) else each.score for each in rows]
     columns["p"][ids] = [np.nan if _is_refused(each) else each.p_value for each in rows]
     columns["moment"][ids] = moments(each.created_at for each in rows)

@@ -46,7 +46,7 @@ class WorklistQuery:
     page: int = 1
 
     def parameters(self) -> list[tuple[str, str]]:
-        """What stands in the address: what differs from the first page's list."""
+        """The parameters of the address: what differs from the first page's list."""
         plain = WorklistQuery()
         found: list[tuple[str, str]] = []
         for name in self.__dataclass_fields__:

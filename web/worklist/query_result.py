@@ -77,12 +77,12 @@ def select_scans(
             none = np.zeros(0, np.int64)
             return QueryResult(none, none, {})
         decided = index.decided
-        said = index.reviews.columns(reader)
-        masks = _masks(index, query, said)
+        reviews = index.reviews.columns(reader)
+        masks = _masks(index, query, reviews)
         common = decided & _common(index, query, named)
         # Where a filter's values are counted, all others hold.
         facets = {
-            name: count(index, _all(common, masks, but=name), query, said)
+            name: count(index, _all(common, masks, but=name), query, reviews)
             for name, count in (_COUNTED.items() if counted else ())
         }
         scans = _sorted(index, _all(common, masks), query.sort)
@@ -134,14 +134,14 @@ def _common(index: DecisionIndex, query: WorklistQuery, named: list[int] | None)
     return fits
 
 
-def _masks(index: DecisionIndex, query: WorklistQuery, said: ReviewColumns) -> dict[str, Mask]:
+def _masks(index: DecisionIndex, query: WorklistQuery, reviews: ReviewColumns) -> dict[str, Mask]:
     """The filters whose values are counted, those that are set."""
     found: dict[str, Mask] = {}
     if query.verdict:
         wanted = [VERDICTS.index(each) for each in query.verdict]
         found["verdict"] = _is_in(index.standing["verdict"], wanted, len(VERDICTS))
     if query.reviewed != ANY:
-        reviewed = said.verdicts != NOT_REVIEWED
+        reviewed = reviews.verdicts != NOT_REVIEWED
         found["reviewed"] = reviewed == (query.reviewed == YES)
     if query.kind:
         wanted = [KINDS.index(each) for each in query.kind]
@@ -154,7 +154,7 @@ def _masks(index: DecisionIndex, query: WorklistQuery, said: ReviewColumns) -> d
     if query.tag:
         found["tag"] = np.zeros(index.size, bool)
         for tag in query.tag:
-            found["tag"][said.tagged(tag)] = True
+            found["tag"][reviews.tagged(tag)] = True
     return found
 
 
@@ -196,19 +196,19 @@ def _count_words(name: str) -> Count:
 
 
 def _count_reviewed(
-    _: DecisionIndex, fits: Mask, query: WorklistQuery, said: ReviewColumns
+    _: DecisionIndex, fits: Mask, query: WorklistQuery, reviews: ReviewColumns
 ) -> list[Facet]:
     n = int(np.count_nonzero(fits))
-    reviewed = int(np.count_nonzero(fits & (said.verdicts != NOT_REVIEWED)))
+    reviewed = int(np.count_nonzero(fits & (reviews.verdicts != NOT_REVIEWED)))
     counts = {NO: n - reviewed, YES: reviewed, ANY: n}
     return [Facet(value, count, value == query.reviewed) for value, count in counts.items()]
 
 
 def _count_tags(
-    _: DecisionIndex, fits: Mask, query: WorklistQuery, said: ReviewColumns
+    _: DecisionIndex, fits: Mask, query: WorklistQuery, reviews: ReviewColumns
 ) -> list[Facet]:
     counted = {
-        tag: int(np.count_nonzero(fits[said.tagged(tag)])) for tag in (*query.tag, *said.tags)
+        tag: int(np.count_nonzero(fits[reviews.tagged(tag)])) for tag in (*query.tag, *reviews.tags)
     }
     found = [Facet(tag, n, tag in query.tag) for tag, n in counted.items()]
     found = [each for each in found if each.n or each.chosen]

@@ -14,12 +14,12 @@ VERDICTS: Final = tuple(verdict.value for verdict in Verdict)
 NOT_REVIEWED: Final = -1
 MOST_READERS: Final = 64  # whose columns are kept
 
-Said = tuple[str, int, tuple[str, ...]]  # reviewer, place in VERDICTS, tags
+HeldReview = tuple[str, int, tuple[str, ...]]  # reviewer, place in VERDICTS, tags
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewColumns:
-    """What reviews say, by scan id."""
+    """Verdicts and tags of reviews, by scan id."""
 
     verdicts: NDArray[np.int8]  # place in VERDICTS of the last one; NOT_REVIEWED for none
     tags: dict[str, set[int]] = field(default_factory=dict)  # tag -> scans
@@ -29,8 +29,8 @@ class ReviewColumns:
         scans = self.tags.get(tag, ())
         return np.fromiter(scans, np.int64, len(scans))
 
-    def put(self, scan_id: int, before: Iterable[Said], now: Sequence[Said]) -> None:
-        """Set what is said of a scan, in place of what was said before."""
+    def put(self, scan_id: int, before: Iterable[HeldReview], now: Sequence[HeldReview]) -> None:
+        """Set a scan's reviews, in place of those before."""
         for _, _, tags in before:
             for tag in tags:
                 self.tags[tag].discard(scan_id)
@@ -45,7 +45,7 @@ class ReviewIndex:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._said: dict[int, tuple[Said, ...]] = {}
+        self._held: dict[int, tuple[HeldReview, ...]] = {}
         self._columns: dict[str | None, ReviewColumns] = {}
 
     def grow(self, size: int) -> None:
@@ -55,68 +55,68 @@ class ReviewIndex:
 
     def put(self, scan_id: int, reviews: Sequence[Review]) -> None:
         """Set the reviews of a scan that hold, oldest first."""
-        before = self._said.get(scan_id, ())
+        before = self._held.get(scan_id, ())
         now = tuple(
             (each.reviewer, VERDICTS.index(each.verdict.value), each.tag_words) for each in reviews
         )
         for reader, columns in self._columns.items():
             columns.put(scan_id, seen_by(reader, before), seen_by(reader, now))
         if now:
-            self._said[scan_id] = now
+            self._held[scan_id] = now
         else:
-            self._said.pop(scan_id, None)
+            self._held.pop(scan_id, None)
 
     def columns(self, reader: str | None = None) -> ReviewColumns:
-        """What all readers said; or what one may see who reads unaware of the others."""
+        """The reviews of all readers; or those that a blind reader may see."""
         if reader not in self._columns:
             if len(self._columns) >= MOST_READERS:
                 self._columns.clear()
             made = ReviewColumns(np.full(self._size, NOT_REVIEWED, np.int8))
-            for scan_id, said in self._said.items():
-                made.put(scan_id, (), seen_by(reader, said))
+            for scan_id, reviews in self._held.items():
+                made.put(scan_id, (), seen_by(reader, reviews))
             self._columns[reader] = made
         return self._columns[reader]
 
     def own_verdicts(self, reader: str) -> NDArray[np.int8]:
         """Place in VERDICTS of one reader's last review, by scan id; NOT_REVIEWED for none."""
         found = np.full(self._size, NOT_REVIEWED, np.int8)
-        for scan_id, said in self._said.items():
-            for reviewer, verdict, _ in said:
+        for scan_id, reviews in self._held.items():
+            for reviewer, verdict, _ in reviews:
                 if reviewer == reader:
                     found[scan_id] = verdict
         return found
 
     def hidden_from(self, reader: str | None) -> set[int]:
-        """Scans that others have reviewed, and a reader who reads unaware of them has not."""
+        """Scans that others have reviewed, and this blind reader has not."""
         if reader is None:
             return set()
         return {
             scan_id
-            for scan_id, said in self._said.items()
-            if not is_open_to(reader, (each[0] for each in said))
+            for scan_id, reviews in self._held.items()
+            if not is_open_to(reader, (each[0] for each in reviews))
         }
 
-    def all_said(self) -> Iterable[tuple[int, tuple[Said, ...]]]:
+    def all_held(self) -> Iterable[tuple[int, tuple[HeldReview, ...]]]:
         """Scan ids and what holds of each, oldest first."""
-        return self._said.items()
+        return self._held.items()
 
 
-def seen_by(reader: str | None, said: Sequence[Said]) -> Sequence[Said]:
-    """All that was said of a scan, or nothing where a reader has not said anything of it yet."""
-    return said if is_open_to(reader, (each[0] for each in said)) else ()
+def seen_by(reader: str | None, reviews: Sequence[HeldReview]) -> Sequence[HeldReview]:
+    """All reviews of a scan; none for a blind reader who has not reviewed it yet."""
+    return reviews if is_open_to(reader, (each[0] for each in reviews)) else ()
 
 
 def withdrawable(reader: str | None, reviews: Sequence[Review]) -> Review | None:
     """Of a scan's reviews that hold, oldest first, the one that `u` withdraws.
 
-    The last; of who reads unaware of others, the last of one's own.
+    The last; for a blind reader, the last of their own.
     """
     own = (each for each in reversed(reviews) if reader in (None, each.reviewer))
     return next(own, None)
 
 
 def is_open_to(reader: str | None, reviewers: Iterable[str]) -> bool:
-    """Whether a reader sees what these people said of a scan, whose reviews hold.
+    """Whether a reader sees the reviews of a scan, which are by these reviewers.
 
     `reader` is None where everybody sees all: readings are not blind.
     """

@@ -46,7 +46,7 @@ class Row:
 
     @property
     def is_open(self) -> bool:
-        """Whether what others said of it is shown."""
+        """Whether others' reviews of it are shown."""
         return is_open_to(self.reader, (each.reviewer for each in self.listed.reviews))
 
     @property
@@ -81,17 +81,17 @@ class Row:
 
     @property
     def scorable(self) -> bool:
-        """Whether its score says something."""
+        """Whether its score means something: whether it is scorable."""
         return self.decision.verdict is not Verdict.NOT_SCORABLE
 
     @property
     def sigmas(self) -> float | None:
-        """The score in standard deviations above healthy ones; None where it says nothing."""
+        """The score in standard deviations above healthy ones; None where it means nothing."""
         return sigmas_of(self.decision.score, self.listed.threshold) if self.scorable else None
 
     @property
     def p_value(self) -> float | None:
-        """How rare the score is among healthy scans; None where it says nothing."""
+        """How rare the score is among healthy scans; None where it means nothing."""
         return self.decision.p_value if self.scorable else None
 
     @property

@@ -1,6 +1,6 @@
 """Slices of a volume, with and without its map, in three planes.
 
-They are cut here from what a process of its own has written (`tasks.reports.volume_view`).
+They are cut here from what another process has written (`tasks.reports.volume_view`).
 """
 
 import io
@@ -91,7 +91,7 @@ def view_of(site: Site, scan_id: int, heatmap: Heatmap) -> View:
 
 @router.get("/views/{scan_id}/{heatmap_id}.json")
 def state(request: Request, scan_id: RowId, heatmap_id: RowId) -> JSONResponse:
-    """Whether a volume's view is there; it is begun where it is not."""
+    """Whether a volume's view is there; it is started where it is not."""
     site = site_of(request)
     view = view_of(site, scan_id, _map_of(site, scan_id, heatmap_id))
     about = view.about
