@@ -367,11 +367,12 @@ def service_environment(home: Path, settings: Settings, api: str, secret: str) -
 
 
 def temporary_server_environment(api: str, secret: str) -> dict[str, str]:
-    """What a server for one command is started with: no pages, no scheduler."""
+    """What a server for one command is started with: no pages, no scheduler, no kinds of blocks."""
     marks = {
         "PREFECT_UI_ENABLED": "0",
         "PREFECT__SERVER_EPHEMERAL": "1",
-        "PREFECT__SERVER_FINAL": "1",
+        "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+        "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
     }
     return {**os.environ, **marks, **_guarded(api, secret), **SAYS_ERRORS}
 

@@ -36,13 +36,12 @@ from prefect.states import Crashed
 from flows.runtime.context import Context, child_context
 from flows.runtime.messages import where_it_happened
 from flows.runtime.settings import PREFECT_FOLDER
+from flows.service.process import READY, SERVE, SERVER, WATCH
 from flows.service.server.prefect_server import HEALTH_TIMEOUT_SECONDS, own_server
 from flows.service.server.server_secret import is_own_server
 from mriad_model.errors import MriadError
 from mriad_model.parent_process import kill_with_parent, signal_with_parent
 
-READY = "READY"
-SERVER, SERVE, WATCH = "server", "serve", "watch"
 POLL_SECONDS = 2.0
 RUNS_AT_ONCE = 3
 LOOK_SECONDS = 0.2

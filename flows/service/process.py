@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from flows.service.child_roles import READY
-
+READY = "READY"  # the line by which a child says that it is
+SERVER, SERVE, WATCH = "server", "serve", "watch"  # roles, by flows.service.child_roles
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 STEADY_SECONDS = 300.0  # a process that ran so long had a good start

@@ -15,8 +15,7 @@ from flows.runtime.context import Context, kept_log
 from flows.runtime.messages import say
 from flows.runtime.settings import PREFECT_FOLDER, SAYS_ERRORS, local_api, service_environment
 from flows.service import pages as reader_pages
-from flows.service.child_roles import SERVE, SERVER, WATCH
-from flows.service.process import ManagedProcess
+from flows.service.process import SERVE, SERVER, WATCH, ManagedProcess
 from flows.service.server.prefect_server import HEALTH_TIMEOUT_SECONDS, listen, own_server
 from flows.service.server.server_secret import is_own_server
 from mriad_model.errors import HomeError, SettingsError

@@ -11,9 +11,10 @@ come from another server's page.
 
 import socket
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from flows.runtime.imports import without_collection
@@ -94,7 +95,6 @@ def serve(descriptor: int) -> None:
         SystemExit: it did not come up.
     """
     import uvicorn
-    from prefect.settings import get_current_settings
 
     from flows.service.server.first_start import first_start
 
@@ -102,14 +102,21 @@ def serve(descriptor: int) -> None:
     port = listener.getsockname()[1]
     starting = ExitStack()
     starting.enter_context(without_collection())
-    with first_start(get_current_settings().home) as started:
+    from prefect.settings import get_current_settings
+
+    home = get_current_settings().home
+    own = _has_own_database(home)
+    with (
+        first_start(home, make=own) as start,
+        _without_migrations() if own and start.made else nullcontext(),
+    ):
 
         class Server(uvicorn.Server):
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
                 starting.close()
                 if self.started:
-                    started()
+                    start.up()
 
         server = Server(
             uvicorn.Config(
@@ -125,6 +132,27 @@ def serve(descriptor: int) -> None:
         server.run(sockets=[listener])
     if not server.started:
         sys.exit(NOT_STARTED)
+
+
+def _has_own_database(prefect_home: Path) -> bool:
+    """Whether the server's database is the one that Prefect makes in its home."""
+    from prefect.settings import get_current_settings
+
+    from flows.service.server.first_start import DATABASE
+
+    url = get_current_settings().server.database.connection_url
+    return url is not None and url.get_secret_value() == (
+        f"sqlite+aiosqlite:///{prefect_home / DATABASE}"
+    )
+
+
+@contextmanager
+def _without_migrations() -> Iterator[None]:
+    """Start without a look for migrations."""
+    from prefect.settings import PREFECT_API_DATABASE_MIGRATE_ON_START, temporary_settings
+
+    with temporary_settings({PREFECT_API_DATABASE_MIGRATE_ON_START: False}):
+        yield
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:

@@ -1,7 +1,11 @@
-"""A Prefect database that is made already: to make one takes a server longer than all the rest."""
+"""A Prefect database that is made already: to make one takes a server longer than all the rest.
+
+python -m tests.support.processes.prefect_database DATABASE    # print its schema, for the servers
+"""
 
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from importlib.metadata import version
@@ -10,11 +14,12 @@ from unittest.mock import patch
 
 import pytest
 
-from flows.service.server.first_start import DATABASE, LOCK
+from flows.service.server.first_start import DATABASE, LOCK, REVISION
 from tests.support.once import made_once
 
 OF_HARNESS = "prefect-test.db"
 NAME = "prefect"
+IN_ORDER = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type DESC, name"
 
 
 def put_database(made: Path, home: Path) -> None:
@@ -22,9 +27,23 @@ def put_database(made: Path, home: Path) -> None:
     folder = home / ".prefect"
     folder.mkdir(0o700, exist_ok=True)
     shutil.copyfile(made, folder / DATABASE)
-    (folder / LOCK).write_text(f"{version('prefect')}\n")
+    (folder / LOCK).write_text(f"{version('prefect')} {revision_of(made)}\n")
     for each in (folder / DATABASE, folder / LOCK):
         each.chmod(0o600)
+
+
+def revision_of(database: Path) -> str:
+    """The last migration of a database."""
+    with closing(sqlite3.connect(database)) as opened:
+        return str(opened.execute(REVISION).fetchone()[0])
+
+
+def schema_of(database: Path) -> str:
+    """A database's tables and indexes, a line each, and its last migration."""
+    with closing(sqlite3.connect(database)) as opened:
+        made = opened.execute(IN_ORDER)
+        lines = [f"{' '.join(sql.split())};" for (sql,) in made]
+    return "\n".join([*lines, f"INSERT INTO alembic_version VALUES ('{revision_of(database)}');\n"])
 
 
 @contextmanager
@@ -69,3 +88,7 @@ def _copy_live(database: Path, copy: Path) -> None:
     """A copy of a database that a server has open."""
     with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema_of(Path(sys.argv[1])))
