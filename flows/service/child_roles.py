@@ -16,25 +16,15 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from uuid import UUID
-
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterId,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
-from prefect.client.schemas.objects import State, StateType
-from prefect.states import Crashed
+from typing import Any
 
 from flows.runtime.context import Context, child_context
-from flows.runtime.messages import where_it_happened
+from flows.runtime.imports import without_collection
+from flows.runtime.messages import say, where_it_happened
 from flows.runtime.settings import PREFECT_FOLDER
 from flows.service.process import READY, SERVE, SERVER, WATCH
 from flows.service.server.prefect_server import HEALTH_TIMEOUT_SECONDS, own_server
@@ -42,7 +32,7 @@ from flows.service.server.server_secret import is_own_server
 from mriad_model.errors import MriadError
 from mriad_model.parent_process import kill_with_parent, signal_with_parent
 
-POLL_SECONDS = 2.0
+POLL_SECONDS = 0.5  # a folder that has settled waits so long
 RUNS_AT_ONCE = 3
 LOOK_SECONDS = 0.2
 PARENT_SECONDS = 1.0
@@ -54,14 +44,18 @@ def main(role: str, parent: int, descriptor: int | None = None) -> None:
     signal_with_parent(signal.SIGTERM)
     if os.getppid() != parent:  # it ended before the kernel was asked to signal us
         return
-    kill_with_parent(partial(_await_end, parent), GRACE_SECONDS)
+    bind = partial(kill_with_parent, partial(_await_end, parent), GRACE_SECONDS)
     os.umask(0o077)
     try:
         place = child_context(None)
+        if role == SERVE:
+            _serve(place, bind)
+            return
+        bind()
         if role == SERVER:
             _server(descriptor)
         else:
-            {SERVE: _serve, WATCH: _watch}[role](place)
+            {WATCH: _watch}[role](place)
     except MriadError as error:
         sys.exit(str(error))
     except Exception as error:
@@ -85,12 +79,22 @@ def _server(descriptor: int | None) -> None:
     serve(descriptor)
 
 
-def _serve(place: Context) -> None:
-    from flows.runtime.deployments import deployments
+def _serve(place: Context, bind: Callable[[], None]) -> None:
+    with without_collection():
+        from prefect.runner import Runner, _starter_engine
 
-    served = [each.to_serve() for each in deployments(place.settings)]
+        from flows.runtime.deployments import deployments
+        from flows.service.stale_runs import crash_stale_runs
+        from flows.service.warm_runs import COLD, WarmRuns
+
+        served = [each.to_serve() for each in deployments(place.settings)]
+    try:
+        starter: Any = _starter_engine  # where Prefect's runner has the function that starts runs
+        starter.run_process = WarmRuns().instead_of(starter.run_process)
+    except (AttributeError, OSError, RuntimeError) as error:
+        say(COLD.format(error=type(error).__name__))
+    bind()  # not before: it starts a thread, and what has threads is not forked
     _await_server(place)
-    from prefect.runner import Runner
 
     # On SIGTERM it makes a coroutine that it does not await, and ends all the same.
     warnings.filterwarnings("ignore", r"coroutine 'Runner.a?stop' was never awaited")
@@ -112,8 +116,9 @@ def _serve(place: Context) -> None:
 
 
 def _watch(place: Context) -> None:
-    from flows.service.triggers import Deployed
-    from flows.service.watcher import Watcher, pace_of
+    with without_collection():
+        from flows.service.triggers import Deployed
+        from flows.service.watcher import Watcher, pace_of
 
     _await_server(place)
     with closing(Deployed(place.home, lambda: _is_up(place))) as deployed:
@@ -144,26 +149,6 @@ def _scratch_in(home: Path) -> Iterator[None]:
         yield
     finally:
         tempfile.tempdir = before
-
-
-UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
-
-
-async def crash_stale_runs(deployment_ids: Sequence[UUID]) -> int:
-    """Mark runs without a process as crashed, or deployments would wait for them; how many.
-
-    For the one process that runs these deployments, before it begins.
-    """
-    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=UNDER_WAY))
-    async with get_client() as client:
-        left = await client.read_flow_runs(
-            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=list(deployment_ids))),
-            flow_run_filter=FlowRunFilter(state=state),
-        )
-        for run in left:
-            crashed: State[object] = Crashed(message="its process was killed")
-            await client.set_flow_run_state(run.id, crashed, force=True)
-    return len(left)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flows.service.server.prefect_server import answers
+from flows.service.warm_runs import RUN
 from tests.support.places import REPOSITORY
 
 PATIENCE = 300.0  # seconds for anything
@@ -112,6 +113,14 @@ def descendants(pid: int) -> dict[int, str]:
     for each, _ in found:
         found += children.get(each, [])
     return dict(found)
+
+
+def is_run(pid: int) -> bool:
+    """Whether a process is a run, by the name that it gives itself."""
+    try:
+        return (Path("/proc") / str(pid) / "comm").read_text().strip() == RUN
+    except OSError:
+        return False
 
 
 def kill(pid: int) -> None:

@@ -16,6 +16,7 @@ from mriad_model.phantom.write import write_folder
 from tests.chaos.commands import (
     PATIENCE,
     descendants,
+    is_run,
     kill,
     naming,
     say,
@@ -135,7 +136,7 @@ class Stream:
             words = command.split()
             role = (
                 words[words.index("flows.service.child_roles") + 1]
-                if "flows.service.child_roles" in words
+                if "flows.service.child_roles" in words and not is_run(pid)
                 else "run"
             )
             roles.setdefault(f"its {role}", []).append(pid)
