@@ -92,7 +92,7 @@ def ingest_folder(
 
 def ingest_result(found: FoundScans, reads: Iterable[Ingested]) -> IngestResult:
     """The result of listing a folder and reading its files."""
-    seen, rejected, new = list(found.known), list(found.refused), 0
+    seen, rejected, new = list(found.known), list(found.rejected), 0
     for read in reads:
         seen += read.seen
         rejected += read.rejected

@@ -121,7 +121,7 @@ def score_found(
         intake = replace(intake, new=new, known=len(intake.seen) - new)
     selected = [known, *(each.selected for each in done)]
     unreadable = sum(each.scored.unreadable for each in done)
-    limited = [item for each in selected for item in each.refused]
+    limited = [item for each in selected for item in each.rejected]
     unscored = unscored_scans(database(place), [i for each in selected for i in each.scan_ids])
     lost = with_unscored(rejected_after(place, run.id, [*intake.rejected, *limited]), unscored)
     rejected = with_unscored(all_refused(place, run.id, [*intake.rejected, *limited]), unscored)

@@ -57,7 +57,7 @@ NightEnd = tuple[Run, RunEnd]
 
 
 class WentOtherwise(Exception):
-    """The story did not come out."""
+    """A step turned out otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +185,13 @@ def main() -> None:
         environment = plain_environment(nightly=EVERY_MINUTE, prefect_api_url=free_address())
         pictures = _dealt(folder, given.bad, Path(scratch))
         try:
-            for step, found in story(Stage(home, environment), pictures, epochs):
+            for step, found in steps(Stage(home, environment), pictures, epochs):
                 print(json.dumps({"step": step, **found}), flush=True)
         except WentOtherwise as error:
-            sys.exit(f"the story went otherwise: {error}")
+            sys.exit(f"a step turned out otherwise: {error}")
 
 
-def story(stage: Stage, pictures: Pictures, epochs: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def steps(stage: Stage, pictures: Pictures, epochs: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each step's name and the record's state after it.
 
     Raises:

@@ -45,11 +45,11 @@ def group_files(readers: ReaderPool, files: Iterable[FoundFile]) -> Contents:
     rejections: list[tuple[FoundFile, RejectedFile]] = []
     openable: list[FoundFile] = []
     for found in files:
-        if found.refused is None:
+        if found.rejection is None:
             openable.append(found)
         else:
-            detail = found.refused.value.replace("_", " ")
-            rejections.append((found, RejectedFile(found.refused, detail)))
+            detail = found.rejection.value.replace("_", " ")
+            rejections.append((found, RejectedFile(found.rejection, detail)))
     contents = readers.map(content_of, openable, together=TOGETHER)
     for found, content in zip(openable, contents, strict=True):
         if isinstance(content, RejectedFile):

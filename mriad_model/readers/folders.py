@@ -25,7 +25,7 @@ class FoundFile:
     mtime_ns: int
     inode: int
     mode: int  # permissions
-    refused: RejectionReason | None = None
+    rejection: RejectionReason | None = None
     ctime_ns: int = -1  # when the inode last changed: no program can put it back
 
     @property
@@ -111,10 +111,10 @@ def unlisted(path: Path) -> FoundFile:
 
 
 def _found(path: Path, status: os.stat_result) -> FoundFile:
-    refused = None
+    rejection = None
     if stat.S_ISLNK(status.st_mode):
-        refused = RejectionReason.SYMLINK
+        rejection = RejectionReason.SYMLINK
     elif not stat.S_ISREG(status.st_mode):
-        refused = RejectionReason.NOT_REGULAR
+        rejection = RejectionReason.NOT_REGULAR
     mode, times = stat.S_IMODE(status.st_mode), (status.st_mtime_ns, status.st_ctime_ns)
-    return FoundFile(path, status.st_size, times[0], status.st_ino, mode, refused, times[1])
+    return FoundFile(path, status.st_size, times[0], status.st_ino, mode, rejection, times[1])

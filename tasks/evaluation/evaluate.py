@@ -50,7 +50,7 @@ from mriad_model.recipes.recipe import Recipe
 from mriad_model.rejections import RejectedItem, group_by_folder
 from mriad_model.reports.contact_sheet import SUFFIX, contact_sheet
 from mriad_model.reports.evaluation_report import render_evaluation
-from tasks.evaluation.labelled_scans import LabelledScan, labelled_files, name_of
+from tasks.evaluation.labelled_scans import LabelledSource, labelled_files, name_of
 from tasks.intake.find_files import ScanSources
 from tasks.intake.ingest import Labelling
 from tasks.intake.read_sources import read_sources
@@ -178,8 +178,8 @@ def _read(
     files: Sequence[FoundFile], recipe: Recipe, scratch: Path
 ) -> Iterator[tuple[tuple[FoundFile, ...], StoredScan | RejectedFile]]:
     """The scans in files, each read in a child; or why they are none that the recipe is for."""
-    yield from (((each,), refusal(each.refused)) for each in files if each.refused is not None)
-    contents = group_files(reader_pool(), [each for each in files if each.refused is None])
+    yield from (((each,), refusal(each.rejection)) for each in files if each.rejection is not None)
+    contents = group_files(reader_pool(), [each for each in files if each.rejection is None])
     for file, error in contents.rejections:
         yield (file,), error
     of_kinds = {
@@ -194,7 +194,7 @@ def _read(
 
 
 def _prepared(
-    files: tuple[FoundFile, ...], labelled: LabelledScan, stored: StoredScan, recipe: Recipe
+    files: tuple[FoundFile, ...], labelled: LabelledSource, stored: StoredScan, recipe: Recipe
 ) -> EvaluationScan | RejectedFile:
     origin = stored.origin
     why = incompatibility(recipe, origin.kind, origin.contrast, stored.geometry(len(files)))

@@ -26,8 +26,8 @@ TOGETHER = 16  # masks in one message to a child
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledScan:
-    """One scan to evaluate; of a series, it stands for each of its files."""
+class LabelledSource:
+    """A scan to evaluate, by its file; each file of a series has the same."""
 
     name: str  # escaped, relative to the folder
     label: LabelValue
@@ -41,7 +41,7 @@ class LabelledScan:
 class LabelledFiles:
     """The files of labelled scans. Where a difference is added to one, it is several scans."""
 
-    scans: dict[FoundFile, list[LabelledScan]]
+    scans: dict[FoundFile, list[LabelledSource]]
     unlabelled: int  # files
     rejected: list[RejectedItem] = field(default_factory=list)  # what a CSV names in vain
     masks: int = 0  # of lesions, beside the scans or in a folder of their own
@@ -72,7 +72,9 @@ def labelled_files(root: Path, glob: str, labelling: Labelling, listing: Listing
     for file, label in labels.items():
         if label is not None:
             patient = patient_of(file.path, root, listing.patients)
-            found[file] = [LabelledScan(name_of(file, root), label, patient, masks.get(file.path))]
+            found[file] = [
+                LabelledSource(name_of(file, root), label, patient, masks.get(file.path))
+            ]
     return LabelledFiles(found, len(labels) - len(found), masks=len(masks))
 
 
@@ -83,7 +85,7 @@ def name_of(file: FoundFile, root: Path) -> str:
 
 def _of_csv(root: Path, labelling: Labelling, listed: Sequence[ListedScan]) -> LabelledFiles:
     label_of = labeller(root, labelling)
-    found: dict[FoundFile, list[LabelledScan]] = {}
+    found: dict[FoundFile, list[LabelledSource]] = {}
     missing = []
     unlabelled = 0
     for each in listed:
@@ -97,7 +99,7 @@ def _of_csv(root: Path, labelling: Labelling, listed: Sequence[ListedScan]) -> L
             unlabelled += len(files)
         else:
             more = f" + {each.difference}" if each.difference else ""
-            scan = LabelledScan(
+            scan = LabelledSource(
                 escape_path(each.path + more),
                 label,
                 each.patient,

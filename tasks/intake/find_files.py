@@ -69,11 +69,11 @@ class ScanSources:
 
 @dataclass(frozen=True, slots=True)
 class FoundScans:
-    """What is in a folder: sources to read, scans known unchanged, files refused."""
+    """What is in a folder: sources to read, scans known unchanged, files rejected."""
 
     unread: list[ScanSources]  # one scan's each
     known: list[tuple[int, str]]  # (scan id, path)
-    refused: list[RejectedItem]
+    rejected: list[RejectedItem]
 
 
 @task(name="find-files", cache_policy=NO_CACHE)
@@ -112,7 +112,7 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> FoundScans
     looked_at = {*fresh, *(_beside(home, keys, new, known, before) if new else ())}
     masks = {file: picture for file in new if (picture := masked_by(file.path)) is not None}
     to_open = [
-        f for key, f in keys.items() if not f.refused and key in looked_at and f not in masks
+        f for key, f in keys.items() if not f.rejection and key in looked_at and f not in masks
     ]
     contents = group_files(reader_pool(), to_open)
     volumes = [each for each in contents.volumes if any(file in new for file in each.files)]
@@ -135,7 +135,7 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> FoundScans
                 for scan_id in scan_ids
             ],
         ),
-        refused=[as_listed(old) for key, old in before.items() if keys[key] not in in_volumes]
+        rejected=[as_listed(old) for key, old in before.items() if keys[key] not in in_volumes]
         + [as_listed(each) for each in rejections],
     )
 
@@ -191,8 +191,8 @@ def _refused(
 ) -> Iterable[tuple[FoundFile, RejectedFile]]:
     """New files that are no scans, each with the reason."""
     for file in new:
-        if file.refused is not None:
-            yield file, refusal(file.refused)
+        if file.rejection is not None:
+            yield file, refusal(file.rejection)
         elif file in masks:
             yield file, RejectedFile(RejectionReason.LABEL_MAP, MASK.format(masks[file].name))
     for file, error in contents.rejections:

@@ -117,8 +117,8 @@ def rejection_at(
 
 
 def _hash(file: FoundFile) -> str | None:
-    """The SHA-256 of a refused file's bytes, where it is one that can be read in good time."""
-    if file.refused is not None or not 0 <= file.size <= ReadLimits().max_bytes:
+    """The SHA-256 of a rejected file's bytes, where it is one that can be read in good time."""
+    if file.rejection is not None or not 0 <= file.size <= ReadLimits().max_bytes:
         return None
     try:
         return sha256_of(file.path)

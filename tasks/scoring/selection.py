@@ -52,7 +52,7 @@ class PendingScans:
     n_slices: list[int]  # of each
     training_scans: list[int]  # not scored: the model learned from them
     incompatible: list[int]  # not scored: of another kind than the model's
-    refused: list[RejectedItem] = field(default_factory=list)  # these, with the reason
+    rejected: list[RejectedItem] = field(default_factory=list)  # these, with the reason
 
     def chunks(self, size: int) -> Iterator[tuple[int, "PendingScans"]]:
         """(number, piece) for pieces of about `size` slices; numbers start at 1."""
@@ -128,7 +128,7 @@ def find_undecided(home: str, run_id: int, model: ActiveModel, read: Ingested) -
         n_slices=[scans[scan_id].n_slices for scan_id in suited],
         training_scans=[scan_id for scan_id in unique if scan_id in learned],
         incompatible=list(left_out),
-        refused=[as_listed(each) for each in rejections],
+        rejected=[as_listed(each) for each in rejections],
     )
 
 

@@ -34,7 +34,7 @@ def test_a_file_tells_its_size_time_and_inode(tmp_path):
     (found,) = list_files(tmp_path)
     assert (found.size, found.mtime_ns) == (5, 1_700_000_000_000_000_001)
     assert found.inode == path.stat().st_ino
-    assert found.refused is None
+    assert found.rejection is None
 
 
 def test_dotfiles_and_copies_under_way_are_passed_over(tmp_path):
@@ -57,7 +57,7 @@ def test_links_are_listed_and_never_followed(tmp_path):
     (folder / "loop").symlink_to(folder)
     (folder / "out").symlink_to(outside)
     (folder / "dangling").symlink_to("nowhere")
-    assert {found.path.name: found.refused for found in list_files(folder)} == {
+    assert {found.path.name: found.rejection for found in list_files(folder)} == {
         "a.png": None,
         "dangling": RejectionReason.SYMLINK,
         "loop": RejectionReason.SYMLINK,
@@ -70,7 +70,7 @@ def test_pipes_and_sockets_are_listed_as_not_regular(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # the path of a socket must be short
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
-    assert [found.refused for found in list_files(tmp_path)] == [RejectionReason.NOT_REGULAR] * 2
+    assert [found.rejection for found in list_files(tmp_path)] == [RejectionReason.NOT_REGULAR] * 2
 
 
 def test_a_folder_that_cannot_be_opened_does_not_vanish(tmp_path, monkeypatch):
@@ -84,7 +84,7 @@ def test_a_folder_that_cannot_be_opened_does_not_vanish(tmp_path, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr(folders.os, "scandir", guarded)
-    assert [(found.path.name, found.refused) for found in list_files(tmp_path, "*.png")] == [
+    assert [(found.path.name, found.rejection) for found in list_files(tmp_path, "*.png")] == [
         ("a.png", None),
         ("shut", RejectionReason.UNREADABLE),
     ]

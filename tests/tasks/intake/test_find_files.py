@@ -58,7 +58,7 @@ def test_the_mask_of_a_picture_is_no_scan_and_has_a_reason(bench: Bench, folder:
     read = bench.ingest(folder)
     assert {Path(path).name for _, path in read.seen} == {"a.png", "b_mask.PNG"}  # b is missing
     for night in (bench, bench.next_night()):
-        (refused,) = night.find(folder).refused
+        (refused,) = night.find(folder).rejected
         assert Path(refused.path).name == "a_mask.png"
         assert refused.reason is RejectionReason.LABEL_MAP
         assert "a.png" in refused.detail

@@ -109,7 +109,7 @@ def test_a_refused_file_is_named_again_but_not_read_again(bench: Bench, scans: P
     bench.ingest(scans)
     found = bench.find(scans)
     assert found.unread == []
-    assert [each.reason for each in found.refused] == ["unsupported"]
+    assert [each.reason for each in found.rejected] == ["unsupported"]
 
 
 def test_a_file_that_could_not_be_opened_is_tried_again(bench: Bench, scans: Path) -> None:

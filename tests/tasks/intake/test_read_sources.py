@@ -79,7 +79,7 @@ class TestSeries:
         tonight = bench.next_night()
         monkeypatch.setattr(ReaderPool, "map", _opens_nothing)
         found = tonight.find(folder)
-        assert (found.unread, found.refused) == ([], [])
+        assert (found.unread, found.rejected) == ([], [])
         assert [known for known, _ in found.known] == [scan_id]
 
     def test_slices_that_come_later_make_another_scan_with_those_before(
@@ -95,7 +95,7 @@ class TestSeries:
         assert whole != first
         assert _n_slices(bench, whole) == N
         found = bench.next_night().find(folder)
-        assert (found.unread, found.refused) == ([], [])
+        assert (found.unread, found.rejected) == ([], [])
         assert [known for known, _ in found.known] == [whole]
 
     @pytest.mark.parametrize(
@@ -114,14 +114,14 @@ class TestSeries:
         early = [path for path in series if path.exists()]
         read = bench.ingest(folder)
         assert (read.seen, rejections(bench)) == ([], {path.name: reason for path in early})
-        assert {each.reason for each in bench.next_night().find(folder).refused} == {reason}
+        assert {each.reason for each in bench.next_night().find(folder).rejected} == {reason}
         _brought_back(late)
         tonight = bench.next_night()
         ((whole, _),) = tonight.ingest(folder).seen
         assert _n_slices(bench, whole) == N
         assert rejections(tonight) == {}
         quiet = bench.next_night().find(folder)
-        assert (quiet.unread, quiet.refused) == ([], [])
+        assert (quiet.unread, quiet.rejected) == ([], [])
         assert [known for known, _ in quiet.known] == [whole]
 
     def test_a_series_that_states_more_slices_waits_for_them(
@@ -148,7 +148,7 @@ class TestSeries:
             dataset.save_as(path)
         assert bench.ingest(folder).seen == []
         assert set(rejections(bench).values()) == {"not_magnitude"}
-        assert {each.reason for each in bench.next_night().find(folder).refused} == {
+        assert {each.reason for each in bench.next_night().find(folder).rejected} == {
             "not_magnitude"
         }
 
@@ -184,7 +184,7 @@ class TestSeries:
         (seen,) = sightings(bench.engine, [scan_id]).values()
         assert len(seen) == 2 * N
         quiet = bench.next_night().find(folder)
-        assert (quiet.unread, quiet.refused) == ([], [])
+        assert (quiet.unread, quiet.rejected) == ([], [])
         assert {known for known, _ in quiet.known} == {scan_id}
 
     def test_a_file_that_stands_twice_is_refused(
