@@ -3,6 +3,7 @@
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import wraps
 from inspect import signature
 from itertools import count
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import Flow
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
+from pydantic_core import to_jsonable_python
 
 from flows.runtime.context import Context, child_context
 from flows.runtime.settings import read_settings
@@ -33,9 +36,11 @@ class PrivateFlow(Flow[P, R]):
     """A flow that hides the names of its folders and files from the Prefect server."""
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """What Prefect stores of a run's parameters; the run itself has them as given."""
-        hidden: dict[str, Any] = _hidden(super().serialize_parameters(parameters))
-        return hidden
+        """What Prefect stores of a run's parameters; the run itself has them as given.
+
+        As Prefect itself does, but for FastAPI, which takes a fifth of a second to import.
+        """
+        return _hidden({name: _stored(value) for name, value in parameters.items()})
 
 
 def private_flow(
@@ -74,6 +79,13 @@ def _with_its_record(function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs)
 
     return begun
+
+
+def _stored(value: object) -> Any:
+    if not isinstance(value, PrefectFuture | State):
+        with suppress(TypeError, ValueError, RecursionError):
+            return to_jsonable_python(value)
+    return f"<{type(value).__name__}>"
 
 
 def _hidden(parameters: dict[str, Any]) -> dict[str, Any]:

@@ -278,6 +278,8 @@ def point_prefect(home: Path, api_url: str, secret: str | None, *, temporary: bo
     )
     if secret is not None:
         os.environ["PREFECT_API_AUTH_STRING"] = secret
+        if "PREFECT_SERVER_CSRF_PROTECTION_ENABLED" not in os.environ:  # else one has such tokens
+            os.environ.setdefault("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED", "false")
         for name in ("no_proxy", "NO_PROXY"):  # the secret is no proxy's
             os.environ[name] = ",".join(filter(None, (os.environ.get(name), LOOPBACK)))
     # Prefect would print tracebacks where the command line prints one plain line.

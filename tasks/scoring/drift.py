@@ -11,7 +11,6 @@ from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from scipy.stats import binomtest
 from sqlalchemy import Engine
 
 from db.entities import RecordedWarning, Threshold
@@ -21,7 +20,7 @@ from db.repository.scoring.scores import DecidedScore, calibration_scores, recen
 from db.repository.scoring.warnings import append_warnings
 from db.repository.training.models import CurrentThreshold, current_threshold, dataset_roles
 from db.timestamps import now, written
-from mriad_model.detection.decisions.drift import Drift, drift, holm
+from mriad_model.detection.decisions.drift import Drift, binomial_tail, drift, holm
 from mriad_model.enums import LabelValue, Verdict, WarningKind
 from tasks.runtime.connections import database
 
@@ -100,8 +99,8 @@ def _refused(
     for scanner, scores in _windows(decided).items():
         n = sum(each.verdict is Verdict.NOT_SCORABLE for each in scores)
         if len(scores) >= FEWEST_REFUSED:
-            p = binomtest(n, len(scores), USUALLY_REFUSED, alternative="greater").pvalue
-            tried.append((scanner, n, len(scores), float(p)))
+            p = binomial_tail(n, len(scores), USUALLY_REFUSED)
+            tried.append((scanner, n, len(scores), p))
     adjusted = holm([p for *_, p in tried])
     found = [each for each, p in zip(tried, adjusted, strict=True) if p <= ALPHA]
     by_scanner = [each for each in found if each[0] is not None]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from scipy.stats import cramervonmises_2samp
+from scipy.stats import binomtest, cramervonmises_2samp
 
-from mriad_model.detection.decisions.drift import PERMUTATIONS, drift, holm
+from mriad_model.detection.decisions.drift import PERMUTATIONS, binomial_tail, drift, holm
 from mriad_model.errors import SettingsError
 
 
@@ -58,3 +58,10 @@ def test_holm_is_holm() -> None:
 def test_no_scores_and_scores_that_are_no_numbers_are_refused(recent: list[float]) -> None:
     with pytest.raises(SettingsError, match="finite scores"):
         drift(recent, [1.0, 2.0])
+
+
+@pytest.mark.parametrize("of", [1, 5, 30, 200])
+def test_the_tail_of_a_binomial_is_as_scipy_has_it(of: int) -> None:
+    for n in range(of + 1):
+        known = binomtest(n, of, 0.05, alternative="greater").pvalue
+        assert binomial_tail(n, of, 0.05) == pytest.approx(known, rel=1e-12)
