@@ -11,12 +11,12 @@ from flows.runtime.settings import Settings, local_user
 from flows.score import ScoringResult, score_new_scans
 from flows.train import TrainingResult, train_model
 from flows.verify import verify_decisions
+from mriad_model.datasets.labels import Labelling
 from mriad_model.errors import NoScans
 from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.paths import escape_path
 from mriad_model.recipes.built_in_recipes import of_epochs, recipe_named
 from tasks.intake.demo_scans import draw_heads
-from tasks.intake.ingest import Labelling
 from tasks.maintenance.verify_report import ReplayReport
 
 N_HEALTHY = 120

@@ -7,6 +7,7 @@ from pathlib import Path
 from prefect.runtime import flow_run
 
 from flows.runtime.private_flow import FOLDS, private_flow
+from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import Policy
 from mriad_model.evaluation.listing import Listing
 from mriad_model.evaluation.protocol import (
@@ -18,7 +19,6 @@ from mriad_model.evaluation.summary import EvaluationReport
 from mriad_model.recipes.recipe import Recipe
 from mriad_model.rejections import RejectedItem
 from tasks.evaluation.evaluate import evaluate_fold, gather_labelled, write_evaluation_report
-from tasks.intake.ingest import Labelling
 from tasks.reports.run_report import publish_summary
 from tasks.runtime.connections import database
 from tasks.runtime.home import work_folder

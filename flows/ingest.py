@@ -9,10 +9,11 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 
 from flows.runtime.private_flow import bounded_results, data, private_flow
+from mriad_model.datasets.labels import Labelling
 from mriad_model.rejections import RejectedItem
 from tasks.intake.doubtful_labels import masks_among_scans
 from tasks.intake.find_files import FoundScans, ScanSources, chunked, find_files
-from tasks.intake.ingest import Ingested, Labelling, ingest_chunk, label_scans
+from tasks.intake.ingest import Ingested, ingest_chunk, label_scans
 from tasks.reports.run_report import publish_summary
 from tasks.runtime.connections import database
 from tasks.runtime.home import work_folder

@@ -8,12 +8,12 @@ from flows.ingest import CHUNK_SIZE, ingest_folder
 from flows.runtime.private_flow import AUTHOR, private_flow, worker_context
 from flows.runtime.retrain_result import RetrainingResult, not_retrained, options_of, too_little
 from flows.train import fit_and_calibrate
+from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import LabelValue, Role
 from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.promotion.growth import Marks
 from mriad_model.promotion.power import Power
 from tasks.calibration.recalibrate import activate
-from tasks.intake.ingest import Labelling
 from tasks.promotion.compare_models import score_comparison_scans
 from tasks.promotion.growth import GrowthCheck
 from tasks.promotion.retrain import (

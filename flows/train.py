@@ -9,11 +9,11 @@ from db.entities import Threshold
 from db.repository.training.models import threshold_by_id
 from flows.ingest import CHUNK_SIZE, ingest_folder
 from flows.runtime.private_flow import private_flow
+from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import LabelValue, Policy, Role
 from mriad_model.promotion.power import Power
 from mriad_model.recipes.recipe import Recipe
 from tasks.calibration.recalibrate import activate
-from tasks.intake.ingest import Labelling
 from tasks.promotion.candidate_figures import CandidateFigures, compare_candidate
 from tasks.reports.run_report import publish_summary
 from tasks.runtime.connections import database

@@ -130,9 +130,9 @@ def trained_once(
     def make(folder: Path) -> None:
         from flows.ingest import ingest_scans
         from flows.train import train_model
+        from mriad_model.datasets.labels import Labelling
         from mriad_model.paths import escape_path
         from mriad_model.recipes.built_in_recipes import recipe_named
-        from tasks.intake.ingest import Labelling
         from tasks.runtime.connections import database
         from tasks.runtime.home import prepare_home
 

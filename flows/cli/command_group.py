@@ -92,20 +92,33 @@ COMMANDS: Final = {
 
 
 class CommandGroup(TyperGroup):
-    """`mriad`: lists its commands without loading them."""
+    """`mriad`: lists its commands, for help and for completion, without loading them."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.commands = cast(MutableMapping[str, Any], _Loading())
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """As Typer does; each command's help is its first line here."""
-        listed = {
-            name: TyperCommand(name, help=first_line) for name, (_, first_line) in COMMANDS.items()
-        }
-        TyperGroup(commands=cast(Any, listed), rich_markup_mode=None).format_commands(
-            ctx, formatter
-        )
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What stands before the command. A shell that completes its name needs no option's type.
+
+        For those Typer loads pydantic.
+        """
+        return [] if ctx.resilient_parsing and not args else super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as Typer calls it
+        """The commands' names, in the order of help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """A command's name and the first line of its help; `resolve_command` loads it."""
+        if cmd_name not in COMMANDS:
+            return None
+        return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that arguments begin with, loaded; as Typer does where there is none."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found and self.commands[args[0]], rest
 
 
 class _Loading(Mapping[str, TyperCommand]):

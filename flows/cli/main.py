@@ -84,11 +84,6 @@ def _stop(_signal: int, _frame: object) -> None:
 
 def _report_error(error: BaseException) -> int:
     """Print an error as one line; the exit status for it."""
-    # Loaded here, as it has been by most commands: `mriad --help` waits for none of it.
-    from flows.cli.interruption import interruption_text
-    from flows.runtime.context import home_in_use
-    from tasks.runtime.home import plain
-
     line, status = str(error), FAILURE
     match error:
         case TyperException():
@@ -98,6 +93,10 @@ def _report_error(error: BaseException) -> int:
         case MriadError():
             pass
         case KeyboardInterrupt() | typer.Abort() | _Terminated():
+            # Loaded here, as it has been by most commands: a shell's completion waits for none.
+            from flows.cli.interruption import interruption_text
+            from flows.runtime.context import home_in_use
+
             line = interruption_text(home_in_use())
             status = STOPPED if isinstance(error, _Terminated) else INTERRUPTED
         case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):
@@ -107,6 +106,8 @@ def _report_error(error: BaseException) -> int:
         case SystemExit(code=int(done)):  # a shell's completion was answered
             return done
         case OSError(errno=int()):
+            from tasks.runtime.home import plain
+
             line = f"{error.filename or 'the disk'}: {plain(error)}"
         case _:
             line = _unexpected(error)

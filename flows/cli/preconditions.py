@@ -18,10 +18,10 @@ from flows.cli.options import LARGEST_ID
 from flows.runtime.context import Context, folder_name
 from flows.runtime.messages import say
 from flows.runtime.settings import Settings
-from mriad_model.datasets.labels import LabelLine, label_from_folder, read_label_lines
+from mriad_model.datasets.labels import LabelLine, Labelling, read_label_lines
 from mriad_model.destinations import destination_of
 from mriad_model.enums import LabelValue, Policy
-from mriad_model.errors import SettingsError
+from mriad_model.errors import NoScans, SettingsError, TooFewScans
 from mriad_model.evaluation.listing import (
     Listing,
     Patients,
@@ -30,7 +30,6 @@ from mriad_model.evaluation.listing import (
 )
 from mriad_model.paths import escape_path, unescape_path
 from mriad_model.readers.folders import list_files
-from mriad_model.readers.mask_files import masked_by
 from mriad_model.recipes.built_in_recipes import of_epochs, recipe_named
 from mriad_model.recipes.recipe import Recipe
 
@@ -105,44 +104,52 @@ def require_evaluable(
     plan: "EvaluationPlan",
     recipes: Sequence[str],
 ) -> None:
-    """Check that the names of files, or a CSV of labels, make some healthy and some abnormal.
+    """Check that names of files, a CSV or masks make some healthy and some abnormal scans.
 
-    And enough healthy for the rate of a plan, by each of these recipes (JSON), which suit it.
-
-    Masks, and a CSV that lists the scans, are left to the run, which reads them.
+    And enough healthy for the rate of a plan, by each of these recipes (JSON), which suit it. Masks
+    are opened only where it matters how many are empty.
 
     Raises:
         NoScans: they do not.
         TooFewScans: the healthy ones are too few to keep the rate.
-        SettingsError: the plan's k is no rate, or its protocol not for a recipe.
+        SettingsError: the plan's k is no rate, its protocol not for a recipe, or a mask is none.
     """
     from mriad_model.evaluation.protocol import (  # noqa: PLC0415 - numpy
         require_calibration,
         require_protocol,
     )
+    from tasks.evaluation.labelled_scans import (  # noqa: PLC0415 - numpy
+        files_with_masks,
+        labelled_files,
+        labels_of_masks,
+    )
+
+    def require(healthy: int, abnormal: int, unlabelled: int, masks: int) -> None:
+        by_masks = listing.labels_from_masks
+        require_both_labels(healthy, abnormal, unlabelled, masks, by_masks=by_masks)
+        for each in recipes:
+            require_calibration(plan, Recipe.from_json(each).cross_fitting, healthy)
 
     for each in recipes:
         require_protocol(plan.protocol, Recipe.from_json(each))
-    if listing.csv is not None or listing.labels_from_masks:
-        return
     root = Path(unescape_path(folder))
-    table = {} if csv is None else {each.file: each.label for each in read_label_lines(csv)}
-    counts: Counter[LabelValue | None] = Counter()
-    masks = 0 if listing.masks is None else _n_files(listing.masks)
-    for path in (file.path for file in list_files(root, glob)):
-        if masked_by(path) is not None:
-            masks += 1
-            continue
-        of_csv = table.get(os.path.relpath(path, root)) or table.get(path.name)
-        counts[label_from_folder(path, root) if csv is None else of_csv] += 1
-    healthy, abnormal = counts[LabelValue.HEALTHY], counts[LabelValue.ABNORMAL]
-    require_both_labels(healthy, abnormal, counts[None], masks)
-    for each in recipes:
-        require_calibration(plan, Recipe.from_json(each).cross_fitting, healthy)
-
-
-def _n_files(folder: str) -> int:
-    return sum(1 for _ in list_files(Path(unescape_path(folder))))
+    if not listing.labels_from_masks:
+        labelling = Labelling("", from_folders=csv is None, csv=str(csv) if csv else None)
+        found = labelled_files(root, glob, labelling, listing)
+        labels = {scan.name: scan.label for scans in found.scans.values() for scan in scans}
+        counts = Counter(labels.values())
+        healthy, abnormal = counts[LabelValue.HEALTHY], counts[LabelValue.ABNORMAL]
+        require(healthy, abnormal, found.unlabelled, found.masks)
+        return
+    files, masks = files_with_masks(root, glob, listing)
+    masked = sum(file.path in masks for file in files)
+    try:
+        require(len(files) - masked, masked, 0, len(masks))  # as if none were empty
+    except (NoScans, TooFewScans):
+        if not masked:
+            raise
+        values = Counter(labels_of_masks(files, masks).values())
+        require(values[LabelValue.HEALTHY], values[LabelValue.ABNORMAL], 0, len(masks))
 
 
 def comparator() -> list[str]:

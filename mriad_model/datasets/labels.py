@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,26 @@ def label_from_folder(path: Path, root: Path) -> LabelValue | None:
     names = [root.name, *inside.parts[:-1]]
     labels = (label_of_word(name) for name in reversed(names))
     return next((label for label in labels if label is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """How scans are labelled: one value for all, by folder names, by a CSV, or not at all."""
+
+    author: str
+    value: LabelValue | None = None
+    from_folders: bool = False
+    csv: str | None = None
+
+
+def labeller(folder: Path, labelling: Labelling) -> Callable[[Path], LabelValue | None]:
+    """A file's label, by the labelling's one rule."""
+    if labelling.csv is not None:
+        table = read_label_csv(Path(labelling.csv))
+        return lambda path: table.get(os.path.relpath(path, folder)) or table.get(path.name)
+    if labelling.from_folders:
+        return lambda path: label_from_folder(path, folder)
+    return lambda _: labelling.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from mriad_model.readers.volume.volume_identity import identity_of
 from mriad_model.readers.volume.volumes import MOST_LABELS, Volume
 
 SAME_PLACE = 0.1  # mm that the corners of one grid may be off the other's
+LARGEST_LESION_ML = 500.0  # more is the mask of a brain, as skull stripping leaves it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,3 +90,16 @@ def _canonical(voxels: Voxels, affine: Affine) -> tuple[Voxels, Affine]:
 def marks_lesion(path: Path) -> bool:
     """Whether a mask is not empty. Runs in a child. Raises RejectedFile where it is no mask."""
     return bool(read_mask(path).values.any())
+
+
+def speaks_of_lesion(path: Path) -> bool:
+    """Whether a mask beside a scan of unknown meaning marks a lesion: not nothing, nor a brain.
+
+    Runs in a child. Raises RejectedFile where it is no mask.
+    """
+    mask = read_mask(path)
+    marked = int(np.count_nonzero(mask.values))
+    if mask.affine is None:
+        return marked > 0
+    voxel_ml = float(abs(np.linalg.det(mask.affine[:3, :3]))) / 1000.0
+    return 0.0 < marked * voxel_ml <= LARGEST_LESION_ML

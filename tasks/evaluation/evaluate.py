@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from mriad_model.datasets.labels import Labelling
 from mriad_model.detection.decisions.compatibility import (
     KINDS,
     incompatibility,
@@ -52,7 +53,6 @@ from mriad_model.reports.contact_sheet import SUFFIX, contact_sheet
 from mriad_model.reports.evaluation_report import render_evaluation
 from tasks.evaluation.labelled_scans import LabelledSource, labelled_files, name_of
 from tasks.intake.find_files import ScanSources
-from tasks.intake.ingest import Labelling
 from tasks.intake.read_sources import read_sources
 from tasks.intake.rejections import refusal
 from tasks.reports.run_report import provenance, write_page

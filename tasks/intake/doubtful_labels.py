@@ -20,7 +20,7 @@ from mriad_model.detection.decisions.verdicts import is_refused
 from mriad_model.enums import LabelValue, WarningKind
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.mask_files import mask_beside, masked_by
-from mriad_model.readers.masks import marks_lesion
+from mriad_model.readers.masks import speaks_of_lesion
 from tasks.runtime.connections import reader_pool
 
 TOGETHER: Final = 16  # masks in one message to a child
@@ -42,9 +42,9 @@ IS_MASK: Final = (
 
 
 def masked_scans(paths: Mapping[int, Path]) -> list[int]:
-    """Of scans (by id, each with its picture), those whose mask beside it marks something."""
+    """Of scans (by id, each with its file), those whose mask beside it marks a lesion."""
     masks = {scan_id: mask for scan_id, path in paths.items() if (mask := mask_beside(path))}
-    read = reader_pool().map(marks_lesion, list(masks.values()), together=TOGETHER)
+    read = reader_pool().map(speaks_of_lesion, list(masks.values()), together=TOGETHER)
     return [
         scan_id
         for scan_id, outcome in zip(masks, read, strict=True)

@@ -1,7 +1,6 @@
 """Ingestion: from sources to scans, sightings and labels in the record, or rejections."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from db.repository.intake.rejections import append_rejections
 from db.repository.intake.scans import register_scans
 from db.repository.training.models import current_threshold
 from db.timestamps import now
-from mriad_model.datasets.labels import label_from_folder, read_label_csv
+from mriad_model.datasets.labels import Labelling, labeller
 from mriad_model.enums import LabelSource, LabelValue, RejectionReason
 from mriad_model.errors import RejectedFile
 from mriad_model.paths import recorded_path, unescape_path
@@ -36,16 +35,6 @@ from tasks.runtime.workspace import CachedScan, Workspace
 
 # What is not readable is tried again, and by then the file may rest.
 CHANGED = RejectedFile(RejectionReason.UNREADABLE, "changed while it was being read")
-
-
-@dataclass(frozen=True, slots=True)
-class Labelling:
-    """How scans are labelled: one value for all, by folder names, by a CSV, or not at all."""
-
-    author: str
-    value: LabelValue | None = None
-    from_folders: bool = False
-    csv: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +144,6 @@ def label_scans(
         unlabelled=len(seen) - len(labels),
         doubts=tuple(label_doubts(engine, run_id, masked, unlike, model_id)),
     )
-
-
-def labeller(folder: Path, labelling: Labelling) -> Callable[[Path], LabelValue | None]:
-    """A file's label, by the labelling's one rule."""
-    if labelling.csv is not None:
-        table = read_label_csv(Path(labelling.csv))
-        return lambda path: table.get(os.path.relpath(path, folder)) or table.get(path.name)
-    if labelling.from_folders:
-        return lambda path: label_from_folder(path, folder)
-    return lambda _: labelling.value
 
 
 def scan_row(

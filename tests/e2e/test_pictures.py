@@ -24,6 +24,7 @@ from flows.ingest import ingest_scans
 from flows.recalibrate import recalibrate_threshold
 from flows.score import ScoringResult, score_new_scans
 from flows.verify import verify_decisions
+from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import Policy, Role, Verdict
 from mriad_model.errors import NoScans, TooFewScans
 from mriad_model.evaluation.protocol import EvaluationProtocol
@@ -34,7 +35,6 @@ from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import write_dicom_series
 from mriad_model.recipes.built_in_recipes import recipe_named
 from mriad_model.rejections import NotScored
-from tasks.intake.ingest import Labelling
 from tasks.reports.run_report import write_score_report
 from tasks.scoring.selection import find_undecided
 from tests.conftest import KAGGLE, N_ABNORMAL, Trained

@@ -54,9 +54,9 @@ def folder(trained: Trained, tmp_path: Path) -> Path:
 def test_prefect_is_not_told_the_names_of_folders_and_files(trained: Trained, folder: Path) -> None:
     from flows.evaluate import evaluate_model
     from flows.ingest import ingest_scans
+    from mriad_model.datasets.labels import Labelling
     from mriad_model.evaluation.protocol import EvaluationProtocol
     from mriad_model.recipes.built_in_recipes import AUTOENCODER
-    from tasks.intake.ingest import Labelling
 
     name = escape_path(folder)
     labelling, recipe = Labelling("tester", LabelValue.ABNORMAL), AUTOENCODER.to_json()

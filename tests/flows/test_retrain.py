@@ -21,12 +21,12 @@ from flows.ingest import ingest_scans
 from flows.nightly import nightly
 from flows.retrain import retrain_model
 from flows.runtime.retrain_result import RetrainingResult
+from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import LabelValue, Role
 from mriad_model.paths import escape_path
 from mriad_model.phantom.write import write_folder
 from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.promotion.growth import HELD_OUT, Marks
-from tasks.intake.ingest import Labelling
 from tests.conftest import N_HEALTHY, Trained
 
 MARKS = Marks(share=0.2, number=12)

@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 
 from db.repository.training.models import activate
+from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import LabelValue, Policy, Role
 from mriad_model.recipes.built_in_recipes import SEED
 from mriad_model.recipes.recipe import CrossFitting, DetectorRecipe
-from tasks.intake.ingest import Ingested, Labelling
+from tasks.intake.ingest import Ingested
 from tasks.scoring.preprocess import preprocess_chunk
 from tasks.scoring.selection import wanted_scans
 from tasks.training.train import calibrate, train

@@ -13,11 +13,12 @@ from db.engine.connect import open_record
 from db.entities import Run
 from db.repository.runs import start_run
 from db.timestamps import now
+from mriad_model.datasets.labels import Labelling
 from mriad_model.paths import escape_path
 from mriad_model.recipes.built_in_recipes import AUTOENCODER
 from mriad_model.recipes.recipe import Recipe
 from tasks.intake.find_files import FoundScans, ScanSources, find_files
-from tasks.intake.ingest import Ingested, LabelCounts, Labelling, ingest_chunk, label_scans
+from tasks.intake.ingest import Ingested, LabelCounts, ingest_chunk, label_scans
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
 from tasks.runtime.workspace import Workspace

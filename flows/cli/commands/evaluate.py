@@ -112,7 +112,7 @@ def evaluate(
     require_evaluable(folder, files, labels, listing, plan, (chosen, *others))
     with flow_context(home, "flows.evaluate", **given) as place:
         from flows.evaluate import evaluate_model
-        from tasks.intake.ingest import Labelling
+        from mriad_model.datasets.labels import Labelling
 
         found = evaluate_model(
             place.home,

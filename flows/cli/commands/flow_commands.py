@@ -81,7 +81,7 @@ def ingest(
         return
     with flow_context(home, "flows.ingest") as place:
         from flows.ingest import ingest_scans
-        from tasks.intake.ingest import Labelling
+        from mriad_model.datasets.labels import Labelling
 
         labelling = None
         if label or labels or labels_from_folders:

@@ -1,5 +1,6 @@
 """The commands are listed without being loaded."""
 
+import os
 import subprocess
 import sys
 
@@ -24,12 +25,42 @@ def test_another_name_is_no_command() -> None:
     assert GROUP.commands.get("nonsense") is None
 
 
-def test_the_list_is_printed_without_what_a_command_needs() -> None:
-    code = "import sys; sys.argv[1:] = ['--help']; import flows.cli.main as cli; cli.main(); "
-    code += "print(*sys.modules)"
+HEAVY = {"flows.runtime.settings", "sqlalchemy", "pydantic"}
+
+
+def modules_of(code: str, **environment: str) -> tuple[str, set[str]]:
+    """What a process prints, and what it has loaded at its end."""
+    code = "import sys, atexit; atexit.register(lambda: print(*sys.modules)); " + code
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
     )
-    *_, modules = done.stdout.splitlines()
-    assert all(f"  {name} " in done.stdout for name in COMMANDS)
-    assert not {"flows.runtime.settings", "sqlalchemy", "pydantic", "rich"} & set(modules.split())
+    *said, modules = done.stdout.splitlines()
+    return "\n".join(said), set(modules.split())
+
+
+def test_the_list_is_printed_without_what_a_command_needs() -> None:
+    help_code = "sys.argv[1:] = ['--help']; import flows.cli.main as cli; cli.main()"
+    said, modules = modules_of(help_code)
+    assert all(f"  {name} " in said for name in COMMANDS)
+    assert not {*HEAVY, "rich"} & modules
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_a_command_without_what_a_command_needs(shell: str) -> None:
+    said, modules = modules_of(
+        "sys.argv[1:] = []; from flows.cli.main import run; run()",
+        COMP_WORDS="mriad re",
+        COMP_CWORD="1",
+        _TYPER_COMPLETE_ARGS="mriad re",
+        _TYPER_COMPLETE_FISH_ACTION="get-args",
+        _MRIAD_COMPLETE=f"complete_{shell}",
+    )
+    expected = [name for name in COMMANDS if name.startswith("re")]
+    assert len(said.split("\n")) == len(expected) == 4
+    assert all(name in line for name, line in zip(expected, said.split("\n"), strict=True))
+    assert not HEAVY & modules

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from db.engine.connect import open_record
 from db.entities import RunEnd
@@ -224,6 +225,7 @@ def test_settings_are_looked_at_where_there_is_nothing_to_do(
 def test_nothing_that_is_looked_at_beforehand_loads_the_engine() -> None:
     """It reads its settings on import, which are set once a server is chosen."""
     code = "import sys, flows.cli.commands.flow_commands, flows.cli.preconditions as _"
+    code += ", tasks.evaluation.labelled_scans"
     code += "; sys.exit('prefect' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -334,6 +336,65 @@ def test_an_evaluation_whose_rate_or_options_cannot_hold_starts_no_server(
     assert (out, err.count("\n")) == ("", 1)
     assert said in err
     assert started == []
+
+
+def picture(path: Path, value: int) -> None:
+    Image.new("L", (8, 8), value).save(path)
+
+
+@pytest.mark.parametrize(("empty", "starts"), [(0, False), (1, False), (19, True)])
+def test_an_evaluation_labelled_by_masks_whose_rate_cannot_hold_starts_no_server(
+    home: Path,
+    folder: Path,
+    empty: int,
+    starts: bool,
+    started: list[Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A scan whose mask is empty is healthy: its mask is opened where that matters."""
+    for n in range(24):
+        (folder / f"{n}.png").write_bytes(b"not looked at yet")
+    for n in range(20):
+        picture(folder / f"{n}_mask.png", 255 if n >= empty else 0)
+    rate = ("--labels-from-masks", "--rate", "0.1", "--folds", "2", "--recipe", "default")
+    assert mriad(home, "evaluate", folder, *rate) == 1
+    said = capsys.readouterr().err
+    assert ("takes 9 healthy calibration scans" in said) is not starts
+    assert started == [home] * starts
+
+
+def test_an_evaluation_whose_masks_are_all_empty_or_none_starts_no_server(
+    home: Path, folder: Path, started: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(b"not looked at yet")
+    assert mriad(home, "evaluate", folder, "--labels-from-masks") == 1
+    assert "2 healthy and 0 abnormal scans there" in capsys.readouterr().err
+    (folder / "a_mask.png").write_bytes(b"no picture")
+    (folder / "b_mask.png").write_bytes(b"no picture")
+    assert mriad(home, "evaluate", folder, "--labels-from-masks") == 2
+    assert "the mask a_mask.png: " in capsys.readouterr().err
+    assert started == []
+
+
+@pytest.mark.parametrize(("healthy", "starts"), [(12, False), (40, True)])
+def test_an_evaluation_of_a_csv_of_scans_whose_rate_cannot_hold_starts_no_server(
+    home: Path,
+    folder: Path,
+    healthy: int,
+    starts: bool,
+    started: list[Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for n in range(50):
+        (folder / f"{n}.png").write_bytes(b"not looked at yet")
+    rows = [f"{n}.png,p{n},{'no' if n < healthy else 'yes'}" for n in range(50)]
+    table = folder.parent / "scans.csv"
+    table.write_text("\n".join(["path,patient,label", *rows, "gone.png,p,no"]))
+    options = ("--patients", table, "--rate", "0.05")
+    assert mriad(home, "evaluate", folder, *options) == 1
+    assert ("takes 19 healthy calibration scans" in capsys.readouterr().err) is not starts
+    assert started == [home] * starts
 
 
 def test_an_evaluation_without_labels_names_the_masks_that_could_tell(

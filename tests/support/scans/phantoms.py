@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import LabelValue, Policy, Role
 from mriad_model.paths import escape_path
 from mriad_model.phantom.lesions import Lesion
@@ -13,7 +14,7 @@ from mriad_model.recipes.built_in_recipes import VOLUME_AUTOENCODER
 from mriad_model.recipes.recipe import Recipe
 from tasks.calibration.recalibrate import activate
 from tasks.intake.find_files import FoundScans, ScanSources, find_files
-from tasks.intake.ingest import Ingested, Labelling, ingest_chunk
+from tasks.intake.ingest import Ingested, ingest_chunk
 from tasks.scoring.preprocess import preprocess_chunk
 from tasks.scoring.score import ScoredChunk, score_chunk
 from tasks.scoring.selection import PendingScans, find_model, find_undecided, wanted_scans

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import LabelValue
 from mriad_model.errors import NoScans, SettingsError
 from mriad_model.evaluation.dataset import EvaluationData
@@ -20,7 +21,6 @@ from mriad_model.recipes.built_in_recipes import AUTOENCODER, VOLUME_AUTOENCODER
 from mriad_model.recipes.recipe import Recipe
 from tasks.evaluation.evaluate import OTHER_KIND, Gathered, gather_labelled
 from tasks.evaluation.labelled_scans import NOT_THERE
-from tasks.intake.ingest import Labelling
 from tests.support.scans.phantoms import CONTRAST, SHAPE
 from tests.tasks.conftest import Bench
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
@@ -38,6 +39,29 @@ def test_only_a_mask_that_marks_something_speaks_against_a_label(tmp_path: Path)
     picture(tmp_path / "2_mask.png")  # empty: there is no lesion
     (tmp_path / "3_mask.png").write_bytes(b"no picture")
     assert masked_scans(paths) == [1]
+
+
+def volume(path: Path, marked: int) -> Path:
+    """A NIfTI file of 3 mm voxels, of which a cube of so many a side is 1: 0.027 ml each."""
+    voxels = np.zeros((64, 64, 64), np.uint8)
+    voxels[:marked, :marked, :marked] = 1
+    nib.save(nib.Nifti1Image(voxels, np.diag([3.0, 3.0, 3.0, 1.0])), path)
+    return path
+
+
+def test_a_mask_beside_a_volume_speaks_against_its_label_and_a_brains_does_not(
+    tmp_path: Path,
+) -> None:
+    names = {1: "a.nii.gz", 2: "b.nii", 3: "C.NII.GZ", 4: "d.nii.gz", 5: "e.nii.gz", 6: "f.nii.gz"}
+    paths = {n: tmp_path / name for n, name in names.items()}
+    for path in paths.values():
+        path.write_bytes(b"its scan, which is not read again")
+    volume(tmp_path / "a_mask.nii.gz", 5)
+    volume(tmp_path / "b_mask.nii.gz", 5)
+    volume(tmp_path / "C_mask.nii.gz", 5)
+    volume(tmp_path / "d_mask.nii.gz", 0)  # empty: there is no lesion
+    volume(tmp_path / "e_mask.nii.gz", 36)  # 1,260 ml: a brain, as skull stripping leaves it
+    assert masked_scans(paths) == [1, 2, 3]
 
 
 def test_a_score_above_the_gates_limit_speaks_against_a_label(hand: Hand) -> None:

@@ -22,6 +22,7 @@ from db.repository.intake.rejections import append_rejections, rejections_of
 from db.repository.intake.sightings import sightings
 from db.repository.scoring.warnings import warnings
 from db.timestamps import now
+from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import LabelSource, LabelValue, RejectionReason
 from mriad_model.errors import NoScans, SettingsError
 from mriad_model.paths import recorded_path, source_path
@@ -32,7 +33,7 @@ from mriad_model.readers.sandbox.time_budget import TimeBudget
 from mriad_model.readers.sandbox.worker import ChildLimits
 from tasks.intake.doubtful_labels import masked_scans
 from tasks.intake.find_files import ScanSources
-from tasks.intake.ingest import LabelCounts, Labelling
+from tasks.intake.ingest import LabelCounts
 from tests.support.processes.deadly import store_or_loop
 from tests.support.scans.phantoms import CONTRAST, SHAPE
 from tests.tasks.conftest import Bench

@@ -18,13 +18,13 @@ from db.repository.intake import rejections as rejections_records
 from db.repository.intake.scans import scans_by_id
 from db.repository.intake.sightings import sightings
 from db.repository.training.models import dataset_roles
+from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import LabelValue, ScanKind
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.write import write_dicom_series, write_nifti
 from mriad_model.readers.sandbox.pool import ReaderPool
 from mriad_model.readers.volume.orientation import in_words
 from mriad_model.recipes.built_in_recipes import VOLUME_AUTOENCODER
-from tasks.intake.ingest import Labelling
 from tests.support.processes.deadly import store_or_die
 from tests.support.scans.phantoms import CONTRAST, SHAPE
 from tests.support.scans.two_stacks import enhanced_of_two

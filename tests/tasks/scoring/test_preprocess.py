@@ -12,10 +12,10 @@ import pytest
 from db.repository.intake.rejections import rejections_of
 from db.repository.runs import run_by_id
 from db.repository.training.models import dataset_roles
+from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import LabelValue, RejectionReason, Role, RunStatus
 from mriad_model.errors import HomeError, ModelFileError, RecordError, TooFewScans
 from mriad_model.recipes.built_in_recipes import AUTOENCODER
-from tasks.intake.ingest import Labelling
 from tasks.runtime.connections import database
 from tasks.runtime.home import JUST_MADE_SECONDS, STALE_WORK_SECONDS, prepare_home, work_folder
 from tasks.runtime.model_cache import loaded_model

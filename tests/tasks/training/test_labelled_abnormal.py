@@ -14,13 +14,13 @@ from db.repository.training.models import (
     dataset_roles,
     freeze_dataset,
 )
+from mriad_model.datasets.labels import Labelling
 from mriad_model.detection.training import adaptation
 from mriad_model.detection.training.adaptation import require_learns_abnormal
 from mriad_model.enums import LabelValue, Policy, Role
 from mriad_model.errors import RecordError, SettingsError, TooFewScans
 from mriad_model.recipes.built_in_recipes import AUTOENCODER, DEFAULT, VOLUME
 from mriad_model.recipes.recipe import Recipe
-from tasks.intake.ingest import Labelling
 from tasks.promotion.retrain import deal_roles
 from tasks.runtime.model_cache import loaded_model
 from tasks.scoring.preprocess import preprocess_chunk

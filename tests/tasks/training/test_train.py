@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import LabelValue
 from mriad_model.errors import SettingsError
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.recipes.built_in_recipes import VOLUME_AUTOENCODER
-from tasks.intake.ingest import Labelling
 from tests.support.scans.phantoms import write_head
 from tests.tasks.conftest import Bench
 
