@@ -73,7 +73,8 @@ def with_unscored(
 
 def _as_unscored(scan: UnscoredScan) -> RejectedItem:
     files = f" ({scan.n_files} files)" if scan.n_files > 1 else ""
-    return RejectedItem(scan.place, scan.rejection, f"{scan.detail}{files}", of_scan=True)
+    other = scan.told.removeprefix(scan.why)
+    return RejectedItem(scan.place, scan.rejection, f"{scan.detail}{files}{other}", of_scan=True)
 
 
 def refusal(reason: RejectionReason) -> RejectedFile:

@@ -20,7 +20,7 @@ from db.entities import (
 from db.repository.intake.sightings import RejectedBeside
 from db.repository.reports.history import DecisionRow
 from db.repository.reports.scan_details import ScanDetails, ScoreDetails
-from db.repository.reports.unscored import UnscoredScan
+from db.repository.reports.unscored import OtherDecision, UnscoredScan
 from flows.evaluate import EvaluationResult
 from flows.ingest import IngestResult
 from flows.score import ScoringResult
@@ -98,7 +98,15 @@ DECISION = DecisionRow(
     review=None,
 )
 UNSCORED = UnscoredScan(
-    1, "inbox/b.nii", 1, ScanKind.NIFTI, None, RejectionReason.UNREGISTERED, "fit 0.2", NOON
+    1,
+    "inbox/b.nii",
+    1,
+    ScanKind.NIFTI,
+    None,
+    RejectionReason.UNREGISTERED,
+    "fit 0.2",
+    NOON,
+    other=OtherDecision(1, 1, Verdict.NORMAL),
 )
 REVIEW = Review(1, 2, "Ann", ReviewVerdict.NORMAL, "", NOON, tags="motion", id=1)
 POWER = power([ImplantScore(1, "mass", 9.0, 2.0, 1.0)], 1.0)

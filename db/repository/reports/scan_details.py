@@ -68,7 +68,7 @@ class ScanDetails:
     @property
     def why_undecided(self) -> str | None:
         """Why there is no decision on it, where it is not scorable; None where it may be scored."""
-        return None if self.unscored is None else f"it is not scorable: {self.unscored.why}"
+        return None if self.unscored is None else f"it is not scorable: {self.unscored.told}"
 
     @property
     def not_scorable(self) -> dict[int, DecisionReason | None]:

@@ -45,6 +45,18 @@ SCORING_REASONS: Final = (
     RejectionReason.BAD_GEOMETRY,  # too large or small for a head
     RejectionReason.NO_SIGNAL,
 )
+BY_ANOTHER: Final = (
+    "; model {model} has decided it ({verdict}, threshold {threshold}), the active one not yet"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherDecision:
+    """The last decision on a scan that the active threshold has not decided."""
+
+    threshold_id: int
+    model_id: int
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,7 @@ class UnscoredScan:
     detail: str
     decided_at: str
     verdict: Verdict = Verdict.NOT_SCORABLE
+    other: OtherDecision | None = None
 
     @property
     def reason(self) -> str:
@@ -72,6 +85,16 @@ class UnscoredScan:
     def why(self) -> str:
         """`registration failed: fit 0.2`."""
         return f"{self.reason.replace('_', ' ')}: {self.detail}"
+
+    @property
+    def told(self) -> str:
+        """The same, with the decision that there is by another model."""
+        if self.other is None:
+            return self.why
+        verdict = self.other.verdict.value.replace("_", " ")
+        return self.why + BY_ANOTHER.format(
+            model=self.other.model_id, threshold=self.other.threshold_id, verdict=verdict
+        )
 
     @property
     def place(self) -> str:
@@ -244,6 +267,13 @@ def _counted(last: Subquery) -> Select[tuple[int]]:
 
 def _listed(last: Subquery, *, oldest_first: bool = False) -> Select[Any]:
     rejection, scan, key = schema.rejection, schema.scan, last.c.rejection_id
+    decision, threshold = schema.decision, schema.threshold
+    other = (
+        select(func.max(decision.c.id))
+        .where(decision.c.scan_id == last.c.scan_id)
+        .correlate(last)
+        .scalar_subquery()
+    )
     return (
         select(
             last.c.scan_id,
@@ -255,10 +285,15 @@ def _listed(last: Subquery, *, oldest_first: bool = False) -> Select[Any]:
             rejection.c.reason,
             rejection.c.detail,
             rejection.c.created_at,
+            decision.c.threshold_id,
+            threshold.c.model_id,
+            decision.c.verdict,
         )
         .select_from(last)
         .join(rejection, rejection.c.id == key)
         .join(scan, scan.c.id == last.c.scan_id)
+        .outerjoin(decision, decision.c.id == other)
+        .outerjoin(threshold, threshold.c.id == decision.c.threshold_id)
         .order_by(key if oldest_first else key.desc(), last.c.scan_id)
     )
 
@@ -274,6 +309,9 @@ def _lines(rows: Iterable[Any]) -> list[UnscoredScan]:
             RejectionReason(row.reason),
             row.detail,
             row.created_at,
+            other=None
+            if row.threshold_id is None
+            else OtherDecision(row.threshold_id, row.model_id, Verdict(row.verdict)),
         )
         for row in rows
     ]

@@ -23,7 +23,7 @@ SLICES = "{plane} slices under model {model}: {n} scored{others}"
 NOT_SCORED = ", {n} not scored"
 MORE_REJECTIONS = "and {n} more"
 NOT_SCORABLE = "Not scorable under model {model}: {why}. Its score and findings are not to be read."
-WITHOUT_SCORE = "Not scorable: {0.why}"
+WITHOUT_SCORE = "Not scorable: {0.told}"
 AS_RECORDED, CHANGED, MISSING, UNREADABLE = "as recorded", "changed", "missing", "unreadable"
 
 

@@ -77,10 +77,11 @@ def unscored_line(scan: UnscoredScan) -> Document:
 
 
 def unscored_document(scan: UnscoredScan) -> Document:
-    """The same in JSON, with why."""
+    """The same in JSON, with why, and the decision that there is by another model."""
     return {
         **keys(scan, "scan_id kind verdict reason detail decided_at"),
         "path": scan.place,
+        "other_decision": scan.other and keys(scan.other, "model_id threshold_id verdict"),
     }
 
 

@@ -122,7 +122,9 @@ POWERS = under(
     f"{under('by_size.small', SHARE)} {under('by_kind.mass', SHARE)}",
 )
 
-WITHOUT_SCORE = "scan_id kind verdict reason detail decided_at path"
+WITHOUT_SCORE = "scan_id kind verdict reason detail decided_at path " + under(
+    "other_decision", "model_id threshold_id verdict"
+)
 # Nested keys with a dot; those of lists as those of their items.
 KEYS = {
     "ingest": f"new known copies labelled unlabelled warnings {ITEM} {LINE}",

@@ -13,6 +13,7 @@ from db.repository.intake.rejections import append_rejections
 from db.repository.intake.scans import register_scans
 from db.repository.reports.history_query import CountBy, CountRow, HistoryQuery, HistorySort
 from db.repository.reports.unscored import (
+    OtherDecision,
     count_unscored,
     count_unscored_admitted,
     counted_with,
@@ -115,6 +116,26 @@ def test_what_the_active_threshold_has_decided_is_none_of_them(hand: Hand) -> No
     assert listed(hand) == []
     activate(hand.engine, second, "again", "me")
     hand.decide(other, second, {scan_id: 0.2}, now=LAST)
+    assert listed(hand) == []
+
+
+def test_a_decision_by_another_model_is_named_until_the_active_one_decides(hand: Hand) -> None:
+    model, first = hand.ready()
+    scan_id = series(hand, "a")
+    reject(hand, "a")
+    (before,) = unscored_scans(hand.engine)
+    assert (before.other, before.told) == (None, before.why)
+    hand.decide(model, first, {scan_id: 0.1})
+    second, threshold = other_model(hand, "b")
+    hand.decide(second, threshold, {scan_id: 0.9}, now=LAST)
+    third, active = other_model(hand, "c")
+    for (found,) in (unscored_scans(hand.engine), unscored_admitted(hand.engine, HistoryQuery())):
+        assert found.other == OtherDecision(threshold, second, Verdict.SUSPICIOUS)
+        assert found.told == (
+            f"registration failed: why; model {second} has decided it (suspicious, threshold "
+            f"{threshold}), the active one not yet"
+        )
+    hand.decide(third, active, {scan_id: 0.3}, now=AFTER)
     assert listed(hand) == []
 
 

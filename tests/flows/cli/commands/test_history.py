@@ -191,7 +191,7 @@ def test_scans_that_have_no_score_are_listed_and_counted_as_not_scorable(
     _, out, _ = run(capsys, "history", "--json", "--home", home)
     (told,) = json.loads(out)["without_score"]
     assert (told["verdict"], told["reason"]) == ("not_scorable", "registration_failed")
-    assert told["detail"] == "fit 0.2"
+    assert (told["detail"], told["other_decision"]) == ("fit 0.2", None)
     _, out, _ = run(capsys, "history", "--json", "--count-by", "reason", "--home", home)
     counts = {each["reason"]: each["not_scorable"] for each in json.loads(out)["counts"]}
     assert counts["registration_failed"] == 1
