@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -14,12 +13,13 @@ from db.repository.reports.reviews import standing_reviews
 from db.repository.scoring.warnings import append_warnings
 from mriad_model.enums import DecisionReason, RejectionReason, Verdict, WarningKind
 from mriad_model.reports.run_report import render_score_report
+from tests.support.places import REPOSITORY
 from tests.support.processes.waiting import until
 from tests.support.record.hand import NOON
 from tests.support.reports import night
 from tests.web.conftest import Pages
 
-AXE: Final = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
+AXE: Final = REPOSITORY / "web/node_modules/axe-core/axe.min.js"
 GRAVE: Final = ("serious", "critical")
 ADDRESSES: Final = (
     "/",
@@ -142,7 +142,7 @@ def test_what_is_done_by_mouse_is_done_by_keys(
 
 
 def test_the_keys_on_the_page_are_those_of_the_handbook() -> None:
-    root = Path(__file__).parents[2]
+    root = REPOSITORY
     told = (root / "web/templates/base.html.j2").read_text().split('class="keys"')[1]
     shown = set(re.findall(r"<kbd>(.*?)</kbd>", told.split("</dl>")[0]))
     table = (root / "docs/web.md").read_text().split("## Keys")[1].split("##")[0]
