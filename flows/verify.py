@@ -21,16 +21,23 @@ def _run_name() -> str:
 
 @private_flow(name="verify_decisions", flow_run_name=_run_name)
 def verify_decisions(
-    home: Path, scan_id: int | None = None, device: str = "auto", quick: bool = False
+    home: Path,
+    scan_id: int | None = None,
+    device: str = "auto",
+    quick: bool = False,
+    power: bool = False,
 ) -> ReplayReport:
-    """Replay the decisions on a scan, or all, and what they stand on, from the source files."""
+    """Replay the decisions on a scan, or all, and what they stand on, from the source files.
+
+    With `power` also what models find of lesions implanted in healthy scans.
+    """
     place = str(home)
     with recorded_run(
         database(place), "verify_decisions", flow_run.id, device_in_use(device)
     ) as run:
         with work_folder(home, run.id) as folder:
             report = replay_decisions(
-                place, scan_id, device_in_use(device), str(folder), quick=quick
+                place, scan_id, device_in_use(device), str(folder), quick=quick, power=power
             )
         run.counts.update(
             checked=report.checked,

@@ -50,11 +50,18 @@ PAGE = 256  # slices
 
 @task(name="replay", cache_policy=NO_CACHE)
 def replay_decisions(
-    home: str, scan_id: int | None, device: str, folder: str, *, quick: bool = False
+    home: str,
+    scan_id: int | None,
+    device: str,
+    folder: str,
+    *,
+    quick: bool = False,
+    power: bool = False,
 ) -> ReplayReport:
     """Replay the decisions on one scan, or all of them, and compare with the record.
 
     Calibration scores are recomputed too, from the scans' files, once a threshold, unless `quick`.
+    With `power` the lesions that models were measured by are implanted again, once a model.
     `folder` is for intermediate files.
 
     Raises:
@@ -64,7 +71,7 @@ def replay_decisions(
     engine = database(home)
     total = None if scan_id is not None else count_decisions(engine)
     report, done = ReplayReport(), 0
-    foundations = Foundations(home, device, Path(folder), quick, report)
+    foundations = Foundations(home, device, Path(folder), quick, report, power)
     replays_of_scans = decisions_for_replay(engine, scan_id)
     for _, page in in_chunks(replays_of_scans, PAGE, lambda each: each.scan.n_slices):
         of_model: dict[int, list[Replay]] = defaultdict(list)

@@ -17,6 +17,7 @@ from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.errors import ModelFileError, RejectedFile, SettingsError, ThresholdUndefined
 from mriad_model.promotion.power import METRIC
 from mriad_model.recipes.recipe import Recipe
+from tasks.maintenance.verify_power import Pairs, implants_again, power_faults
 from tasks.maintenance.verify_report import Alike, Fault, ReplayReport, alike, all_alike
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database
@@ -30,7 +31,7 @@ from tasks.scoring.preprocess import prepare_outcomes
 CHUNK = 256  # slices
 QUICK, GONE = "--quick leaves them out", "the files of the scans are gone or changed"
 UNPREPARED = "the scans hold nothing to judge any more"
-NOT_IMPLANTED = "taken from the record: no decision depends on it, and nothing is implanted again"
+NOT_IMPLANTED = "taken from the record, for no decision depends on it; --power implants again"
 FROM_FILE = "taken from the model's file, for training is not repeated"
 
 
@@ -43,11 +44,13 @@ class Foundations:
     folder: Path  # scratch
     quick: bool  # calibration scores are taken from the record
     report: ReplayReport
+    power: bool = False  # what models find of implants is replayed too
     runs: Counter[int] = field(default_factory=Counter)  # run -> scores with other last bits
     _models: dict[int, bool] = field(default_factory=dict)
     _thresholds: dict[int, bool] = field(default_factory=dict)
     _calibrations: dict[tuple[int, int], Calibration] = field(default_factory=dict)
     _again: dict[int, dict[int, float | None]] = field(default_factory=dict)  # model -> scan
+    _implants: dict[int, Pairs] = field(default_factory=dict)  # of models, drawn again
 
     def weak(self, threshold: Threshold, model: Model) -> list[str]:
         """Which of the two does not come out as recorded: "threshold 2", "model 1"."""
@@ -87,9 +90,12 @@ class Foundations:
         except ModelFileError as error:
             return [str(error)]
         self.report.leave("weights, standards and colour limits of models", FROM_FILE)
-        if METRIC in json.loads(model.metrics):
-            self.report.leave("power of models", NOT_IMPLANTED)
         faults = []
+        if METRIC in json.loads(model.metrics) and not self.power:
+            self.report.leave("power of models", NOT_IMPLANTED)
+        elif METRIC in json.loads(model.metrics):
+            again = implants_again(self.home, model, fitted, self.folder, self.report)
+            self._implants[model_id], faults = again
         try:
             if Recipe.from_json(model.recipe) != fitted.recipe:
                 faults.append("the recipe in the record is not that of the model's file")
@@ -112,6 +118,7 @@ class Foundations:
         healthy = self.calibration(threshold.model_id, threshold.dataset_id)
         rows, groups = healthy.scores, healthy.groups
         faults = _fit_faults(threshold, healthy.values, groups, Alike.IDENTICAL)
+        faults += power_faults(threshold, self._implants.get(threshold.model_id, []))
         if self.quick:
             self.report.leave("calibration scores", QUICK, len(rows))
             return faults

@@ -120,6 +120,7 @@ class ReplayReport:
     missing: list[Missing] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     calibration: Compared = Compared()  # scores that thresholds are drawn through
+    power: Compared = Compared()  # implants, where they are drawn again
     last_bits: list[LastBits] = field(default_factory=list)
     not_recomputed: list[NotRecomputed] = field(default_factory=list)
 

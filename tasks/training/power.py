@@ -1,7 +1,7 @@
 """The power of a model just fitted: lesions implanted in healthy scans that it did not learn."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from db.repository.intake.scans import scans_by_id
@@ -18,7 +18,7 @@ from mriad_model.promotion.power import MOST_SCANS, WANTED, ImplantScore, Planne
 from mriad_model.readers.scan_types import ReadScan
 from tasks.runtime.connections import database
 from tasks.runtime.progress import tell
-from tasks.runtime.source_files import load_scans
+from tasks.runtime.source_files import LocatedScan
 from tasks.runtime.workspace import Workspace
 
 VOLUMES, IN_VOLUMES = 6, 24  # that lesions are put into, and lesions: a volume takes a second
@@ -26,12 +26,17 @@ TOGETHER = 8  # scans loaded at once
 
 
 def implant_scores(
-    home: str, run_id: int, dataset_id: int, fitted: FittedModel, folder: str
+    home: str,
+    dataset_id: int,
+    fitted: FittedModel,
+    folder: str,
+    load: Callable[[Sequence[int], Workspace], Sequence[LocatedScan]],
 ) -> list[ImplantScore]:
     """Scores of lesions implanted in the calibration scans of a dataset, one scan a group.
 
-    A scan of a fold is scored by the member that did not learn it. `folder` is a scratch folder. A
-    scan whose files are gone, or that cannot be scored as it is, is skipped.
+    A scan of a fold is scored by the member that did not learn it. `folder` is a scratch folder;
+    `load` reads scans by their ids. One whose files are gone, or that cannot be scored as it is, is
+    skipped.
     """
     engine = database(home)
     groups, folds = dataset_groups(engine, dataset_id), dataset_folds(engine, dataset_id)
@@ -49,7 +54,7 @@ def implant_scores(
     for start in range(0, len(chosen), TOGETHER):
         workspace = Workspace(Path(folder) / f"power-{start}")
         some = chosen[start : start + TOGETHER]
-        for located in load_scans(home, run_id, some, workspace):
+        for located in load(some, workspace):
             place = chosen.index(located.scan_id)
             plans = planned(place, len(chosen), wanted)
             found += _scored(

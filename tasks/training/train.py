@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -46,6 +47,7 @@ from tasks.intake.doubtful_labels import label_doubts, masked_scans, unlike_scan
 from tasks.runtime.connections import database
 from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import tell
+from tasks.runtime.source_files import load_scans
 from tasks.runtime.workspace import Workspace
 from tasks.scoring.calibration_scores import calibration_of
 from tasks.scoring.placement import placed
@@ -229,7 +231,8 @@ def train(
     write_atomically(path, data)
     metrics = asdict(fitted.training)
     if folder is not None:
-        implanted = implant_scores(home, run_id, dataset_id, fitted, folder)
+        load = partial(load_scans, home, run_id)
+        implanted = implant_scores(home, dataset_id, fitted, folder, load)
         metrics[METRIC] = to_metric(implanted)
     row = Model(
         sha256=name,

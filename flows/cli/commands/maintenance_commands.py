@@ -55,6 +55,10 @@ CALIBRATION = (
     "Calibration scores recomputed: {0.identical} identical to the last bit, "
     "{0.within_tolerance} within tolerance, {0.mismatched} mismatched."
 )
+POWER = (
+    "Implants drawn and scored again: {0.identical} identical to the last bit, "
+    "{0.within_tolerance} within tolerance, {0.mismatched} mismatched."
+)
 FAULT = "does not hold: {0.what}: {0.why}"
 MISMATCH = "mismatch: scan {0.scan_id}, decision {0.decision_id}: {0.what}"
 SOURCE_GONE = "{0.why}: decision {0.decision_id}: {0.path}"
@@ -202,6 +206,13 @@ def verify(
             "--quick", help="Take calibration scores from the record; do not score them again."
         ),
     ] = False,
+    power: Annotated[
+        bool,
+        typer.Option(
+            "--power",
+            help="Implant the lesions again by which models were measured, and score them.",
+        ),
+    ] = False,
     device: Device = None,
     home: Home = None,
     as_json: AsJson = False,
@@ -227,7 +238,7 @@ def verify(
     with flow_context(home, "flows.verify", device=device) as place:
         from flows.verify import verify_decisions
 
-        report = verify_decisions(place.home, scan_id, place.settings.device, quick)
+        report = verify_decisions(place.home, scan_id, place.settings.device, quick, power)
     show_verify(report, as_json=as_json)
     if not report.whole:
         raise typer.Exit(1)
@@ -235,6 +246,8 @@ def verify(
 
 def show_verify(report: "ReplayReport", *, as_json: bool) -> None:
     """The result of `mriad verify`."""
+    from tasks.maintenance.verify_report import Compared
+
     if as_json:
         show_json(verify_document(report))
         return
@@ -247,6 +260,8 @@ def show_verify(report: "ReplayReport", *, as_json: bool) -> None:
         ),
         CALIBRATION.format(report.calibration),
     )
+    if report.power != Compared():
+        show_lines(POWER.format(report.power))
     show_some([FAULT.format(each) for each in report.faults])
     show_some([MISMATCH.format(each) for each in report.mismatched])
     show_some([SOURCE_GONE.format(each) for each in report.unreadable])

@@ -21,6 +21,7 @@ def verify_document(report: "ReplayReport") -> Document:
         "missing": [keys(each, "decision_id scan_id path") for each in report.missing],
         "faults": [keys(each, "what why") for each in report.faults],
         "calibration": keys(report.calibration, "identical within_tolerance mismatched"),
+        "power": keys(report.power, "identical within_tolerance mismatched"),
         "last_bits": [keys(each, last_bits) for each in report.last_bits],
         "not_recomputed": [keys(each, not_recomputed) for each in report.not_recomputed],
     }

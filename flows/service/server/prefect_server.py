@@ -33,6 +33,7 @@ from flows.runtime.settings import (
 )
 from flows.service.server.server_logs import cause_in, new_log
 from flows.service.server.server_secret import PortOwner, find_server, is_own_server
+from flows.service.server.server_watch import ending_with
 from mriad_model.errors import HomeError, SettingsError
 from mriad_model.parent_process import signal_with_parent
 from tasks.runtime.home import server_secret
@@ -41,7 +42,6 @@ HEALTH_TIMEOUT_SECONDS = 5.0
 START_TIMEOUT_SECONDS = 120.0  # also for others to make their first start
 LOOK_SECONDS = 0.1
 STOP_TIMEOUT_SECONDS = 10.0
-EVENTS_SECONDS = 10.0  # for a command's last events to the server
 BACKLOG = 128  # connections that wait until a server is up
 
 
@@ -53,7 +53,8 @@ def prefect_server(home: Path, settings: Settings, flow: str | None = None) -> I
 
     Raises:
         SettingsError: the home's secret can't be used.
-        HomeError: the temporary server did not start; its log's words are in the message.
+        HomeError: the temporary server did not start, or ended before the block; its log's words
+            are in the message.
     """
     secret = server_secret(home)
     if (found := _running_server(settings, secret)) is not None:
@@ -74,15 +75,11 @@ def prefect_server(home: Path, settings: Settings, flow: str | None = None) -> I
                     import_module(flow)  # takes about as long as the server does
             _await(server, api, secret, log)
             listener.close()  # else requests would wait for ever where the server died
-            with _no_heartbeats():
+            with _no_heartbeats(), ending_with(server, log):
                 yield
         finally:
-            try:
-                if server.poll() is None:
-                    _drain_events()  # of a run that failed, too
-            finally:
-                listener.close()
-                _stop(server)
+            listener.close()
+            _stop(server)
 
 
 def _running_server(settings: Settings, secret: str) -> tuple[str, str | None] | None:
@@ -191,14 +188,6 @@ def _no_heartbeats() -> Iterator[None]:
 
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield
-
-
-def _drain_events() -> None:
-    """Wait for events to reach the server before it ends; Prefect would retry for 20 seconds."""
-    if "prefect.events.worker" in sys.modules:
-        from prefect.events.worker import EventsWorker  # noqa: PLC0415
-
-        EventsWorker.drain_all(timeout=EVENTS_SECONDS)
 
 
 def _start(

@@ -214,6 +214,7 @@ KEYS = {
         "mismatched.what unreadable.decision_id unreadable.path unreadable.why "
         "missing.decision_id missing.scan_id missing.path faults.what faults.why "
         "calibration.identical calibration.within_tolerance calibration.mismatched "
+        "power.identical power.within_tolerance power.mismatched "
         "last_bits.run_id last_bits.n last_bits.recorded last_bits.differs.numpy "
         "not_recomputed.what not_recomputed.why not_recomputed.n"
     ),

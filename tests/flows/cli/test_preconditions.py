@@ -348,7 +348,7 @@ def test_an_evaluation_labelled_by_masks_whose_rate_cannot_hold_starts_no_server
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A scan whose mask is empty is healthy: its mask is opened where that matters."""
-    for n in range(24):
+    for n in range(30):
         (folder / f"{n}.png").write_bytes(b"not looked at yet")
     for n in range(20):
         mask = Image.new("L", (8, 8), 255 if n >= empty else 0)
