@@ -133,7 +133,7 @@ def train_model(
             learned=Recipe.from_json(recipe).kind_in_words,
             warnings=[
                 *mixed_pool(place, dataset.scan_ids),
-                *doubted_labels(place, run.id, trained.model_id, dataset),
+                *doubted_labels(place, run.id, trained.model_id, dataset, trained.unlike),
                 *trained.warnings,
             ],
             comparison=compared,

@@ -6,6 +6,7 @@ import numpy as np
 
 from mriad_model.detection.decisions.gate import Gate, fit_gate
 from mriad_model.detection.decisions.head_gate import HeadGate
+from mriad_model.detection.decisions.verdicts import is_refused
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.networks.devices import repeatable, resolve_device
 from mriad_model.preprocessing.slices import SliceBatch, joined
@@ -30,3 +31,29 @@ def learned_gate(
         return HeadGate.fit(like, [groups[i] for i in placed], how.limit)
     with repeatable(resolve_device("cpu")):
         return fit_gate(joined(list(scans)), groups, how.limit, folds)
+
+
+def unlike_among_learned(
+    fitted: FittedModel, scans: Sequence[SliceBatch], groups: Sequence[int]
+) -> list[int]:
+    """Of all scans that the model's gate was learned from, the places of those it would refuse.
+
+    A picture is looked at beside those of other groups, as if its own had not been learned. A head
+    is compared with the mean head, in which it is one of many.
+    """
+    gate = fitted.gate
+    if gate is None:
+        return []
+    if isinstance(gate, HeadGate):
+        placed = [i for i, each in enumerate(scans) if fitted.misplaced(each) is None]
+        like = np.array([fitted.resemblances(scans[i])[0] for i in placed])
+        values = dict(zip(placed, gate.values(like).tolist(), strict=True))
+    else:
+        of_slices = [g for each, g in zip(scans, groups, strict=True) for _ in range(len(each))]
+        owners = [i for i, each in enumerate(scans) for _ in range(len(each))]
+        with repeatable(resolve_device("cpu")):
+            found = gate.values_among(joined(list(scans)), of_slices).tolist()
+        values = {}
+        for i, value in zip(owners, found, strict=True):
+            values[i] = max(value, values.get(i, 0.0))
+    return [i for i, value in values.items() if is_refused(value)]

@@ -90,7 +90,7 @@ class Foundations:
         except ModelFileError as error:
             return [str(error)]
         self.report.leave("weights, standards and colour limits of models", FROM_FILE)
-        faults = []
+        faults: list[str] = []
         if METRIC in json.loads(model.metrics) and not self.power:
             self.report.leave("power of models", NOT_IMPLANTED)
         elif METRIC in json.loads(model.metrics):

@@ -55,7 +55,7 @@ from tasks.scoring.preprocess import load_prepared
 from tasks.training.cross_fitting import fold_slices, folds_of
 from tasks.training.duplicates import grouped
 from tasks.training.finding_limits import append_limits
-from tasks.training.gates import gate_of
+from tasks.training.gates import gate_of, unlike_learned
 from tasks.training.healthy_scans import (
     NONE_ABNORMAL,
     NOTHING_NEW,
@@ -102,6 +102,7 @@ class Trained:
     seconds: float
     n_masks: int = 0  # of labelled abnormal scans
     warnings: list[str] = field(default_factory=list)  # masks that could not be used
+    unlike: list[int] = field(default_factory=list)  # learned scans that the gate refuses
 
 
 @task(name="select-healthy", cache_policy=NO_CACHE)
@@ -222,8 +223,8 @@ def train(
     else:
         slices, held_out = (_slices(each, how) for each in (train_folders, validation_folders))
         fitted = fit(slices, held_out, how, device, _tell_epoch, start, taught.all)
-    gate = gate_of(home, dataset_id, fitted, [*train_folders, *validation_folders])
-    fitted = replace(fitted, gate=gate)
+    learned = [*train_folders, *validation_folders]
+    fitted = replace(fitted, gate=gate_of(home, dataset_id, fitted, learned))
     data = fitted.to_bytes()
     name = sha256(data).hexdigest()
     origin = {} if from_model_id is None else {"from_model_id": from_model_id}
@@ -253,6 +254,7 @@ def train(
         done.seconds,
         n_masks=taught.n_masks,
         warnings=taught.warnings,
+        unlike=unlike_learned(home, dataset_id, fitted, learned),
     )
 
 
@@ -312,17 +314,24 @@ def calibrate(
 
 
 @task(name="check-labels", cache_policy=NO_CACHE)
-def doubted_labels(home: str, run_id: int, model_id: int, dataset: FrozenDataset) -> list[str]:
+def doubted_labels(
+    home: str,
+    run_id: int,
+    model_id: int,
+    dataset: FrozenDataset,
+    unlike_learned: Sequence[int] = (),
+) -> list[str]:
     """Doubtful healthy labels among the training's scans; the record gets them as warnings.
 
-    The gate judges the scans that calibrate, each beside scans of other groups.
+    The gate judges each scan beside those of other groups: scans that calibrate by their scores;
+    `unlike_learned` are those of the others that it refuses.
     """
     engine = database(home)
     abnormal = {scan_id for scan_id, _ in dataset.scans[Role.LABELLED_ABNORMAL]}
     healthy = [scan_id for scan_id in dataset.scan_ids if scan_id not in abnormal]
     seen = sightings(engine, healthy)
     paths = {i: source_path(seen[i][-1].path, Path(home)) for i in healthy if seen.get(i)}
-    unlike = unlike_scans(engine, model_id, dataset.calibration)
+    unlike = [*unlike_scans(engine, model_id, dataset.calibration), *unlike_learned]
     return label_doubts(engine, run_id, masked_scans(paths), unlike, model_id)
 
 

@@ -109,7 +109,7 @@ def _give_up(settings: "Settings") -> None:
     EventsWorker.set_client_override(NullEventsClient)  # for what is said from now on
     for worker in list(_active_services):
         client = getattr(worker, "_client", None)
-        if hasattr(client, "_reconnection_attempts"):
+        if isinstance(client, PrefectEventsClient):
             client._reconnection_attempts = 0
 
 

@@ -164,6 +164,19 @@ class Block:
         distances = _nearest(self.places(values), others.astype(np.float64))
         return np.asarray((np.log(distances + SMALLEST) - self.usual) / self.spread)
 
+    def oddity_among(self, values: Floats, groups: NDArray[np.int64]) -> Floats:
+        """The same of learned slices, with all of their groups among them: beside other groups."""
+        places = self.places(values)
+        # A place has the same bits whenever it is found.
+        known = {
+            place.tobytes(): group
+            for place, group in zip(places.astype(np.float32), groups, strict=True)
+        }
+        of_learned = np.array([known.get(each.tobytes(), -1) for each in self.learned])
+        apart = groups[:, None] != of_learned[None]
+        distances = _nearest(places, self.learned.astype(np.float64), apart)
+        return np.asarray((np.log(distances + SMALLEST) - self.usual) / self.spread)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gate:
@@ -180,6 +193,12 @@ class Gate:
         found = described(slices)
         oddest = np.max([self.blocks[name].oddity(found[name], fold) for name in NAMES], axis=0)
         return np.asarray(np.maximum(oddest, 0.0) / self.limit)
+
+    def values_among(self, slices: SliceBatch, groups: Sequence[int]) -> Floats:
+        """The same of all slices that were learned, of these groups, each beside other groups."""
+        found, of_slices = described(slices), np.asarray(groups, np.int64)
+        odd = [self.blocks[name].oddity_among(found[name], of_slices) for name in NAMES]
+        return np.asarray(np.maximum(np.max(odd, axis=0), 0.0) / self.limit)
 
     def tensors(self) -> dict[str, Stored]:
         """What is stored as numbers."""

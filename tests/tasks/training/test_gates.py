@@ -9,9 +9,9 @@ from PIL import Image
 
 from db.repository.reports.history import decisions
 from db.repository.reports.history_query import HistoryQuery
-from db.repository.training.models import threshold_by_id
+from db.repository.training.models import dataset_roles, threshold_by_id
 from mriad_model.delivery.pending import NO_FOLDERS
-from mriad_model.enums import DecisionReason, Policy, Verdict
+from mriad_model.enums import DecisionReason, Policy, Role, Verdict
 from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_slice
 from mriad_model.phantom.scanner import Contrast
@@ -22,6 +22,8 @@ from tasks.maintenance.verify import replay_decisions
 from tasks.promotion.compare_models import ComparedScans, ComparisonScores
 from tasks.promotion.retrain import side_of
 from tasks.reports.run_report import ScoreCounts, write_score_report
+from tasks.runtime.model_cache import loaded_model
+from tasks.training.gates import unlike_learned
 from tests.support.scans.phantoms import score, teach, write_head
 from tests.tasks.conftest import Bench
 from tests.tasks.scoring.test_drift import Nights
@@ -118,3 +120,26 @@ def test_a_head_of_another_scanner_needs_local_healthy_scans_and_stays_so(
         assert (found[name].gate or 0) < 0.5
     report = replay_decisions.fn(str(bench.home), None, "cpu", str(bench.home / "work" / "replay"))
     assert (report.identical, report.mismatched) == (4, [])
+
+
+def test_a_healthy_label_of_a_learned_scan_that_is_no_head_is_doubted_without_folds_too(
+    bench: Bench, tmp_path: Path
+) -> None:
+    drawn(tmp_path / "healthy", range(40))
+    seen = bench.ingest(tmp_path / "healthy").seen
+    y, x = np.mgrid[-1:1:96j, -1:1:96j]
+    odd_ones = [np.random.default_rng(0).random((96, 96)), np.sin(9 * x) > 0, (1 + x) / 2, y > x]
+    for number, pixels in enumerate(odd_ones):
+        made = Image.fromarray((255 * pixels).astype(np.uint8))
+        made.save(tmp_path / "healthy" / f"odd-{number}.png")
+    folders = {role: [str(bench.home / "work" / role.value)] for role in Role}
+    odd = {i for i, path in bench.ingest(tmp_path / "healthy").seen if "odd-" in path}
+    assert len(seen) == 40
+    threshold_id = teach(bench, tmp_path / "healthy", RECIPE)
+    dataset_id = threshold_by_id(bench.engine, threshold_id).dataset_id
+    roles = dataset_roles(bench.engine, dataset_id)
+    fitted = loaded_model(str(bench.home), 1, "cpu")
+    learned = folders[Role.TRAIN] + folders[Role.VALIDATION]
+    found = unlike_learned(str(bench.home), dataset_id, fitted, learned)
+    assert {i for i in odd if roles[i] is not Role.CALIBRATION} == set(found)
+    assert found

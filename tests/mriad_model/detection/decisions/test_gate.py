@@ -16,7 +16,7 @@ from mriad_model.errors import ModelFileError
 from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_slice
 from mriad_model.phantom.scanner import Contrast
-from mriad_model.preprocessing.slices import PreparedScan, SliceBatch, prepare, stack
+from mriad_model.preprocessing.slices import PreparedScan, SliceBatch, joined, prepare, stack
 from mriad_model.recipes.built_in_recipes import DEFAULT, SEED
 from tests.support.scans.drawn_slices import drawn_slices
 
@@ -153,3 +153,20 @@ def test_a_learned_slice_is_judged_by_those_of_other_folds(learned: Gate) -> Non
     assert out_of_fold[30] > max(out_of_fold[:30])
     assert np.mean(np.array(out_of_fold[:30]) > 1) <= 0.1
     assert np.median(out_of_fold[:30]) > np.median(fitted.values(known))
+
+
+def test_a_learned_slice_is_judged_beside_other_groups_as_if_its_own_had_not_been_learned() -> None:
+    rng = np.random.default_rng(1)
+    noise = pictures(*(rng.random((160, 160)) * 255 for _ in range(4)))
+    slices = joined([heads(40), noise])
+    groups = [*range(40), 40, 40, 40, 40]  # four pictures of one patient, near each other
+    found = fit_gate(slices, groups, LIMIT)
+    assert found is not None
+    among = found.values_among(slices, groups)
+    assert (among[40:] > 1).all()
+    assert (among[:40] > 1).mean() <= 0.1
+    for place in range(3):  # of one that was left out the gate says the same, but for its scale
+        others = [i for i in range(40) if i != place]
+        without = fit_gate(slices.take(others), others, LIMIT)
+        assert without is not None
+        assert abs(without.values(slices.take([place]))[0] - among[place]) < 0.5
