@@ -3,13 +3,12 @@
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from mriad_model.datasets.duplicates import Fingerprint, fingerprint, twin_groups
 from mriad_model.datasets.roles import joined_groups
@@ -17,7 +16,8 @@ from mriad_model.enums import LabelValue, RejectionReason
 from mriad_model.errors import ModelFileError, NoScans, RejectedFile
 from mriad_model.evaluation.baselines.metadata import FileFeatures, file_features
 from mriad_model.evaluation.baselines.untrained import UntrainedScores, untrained_scores
-from mriad_model.preprocessing.prepared_file import from_arrays, to_arrays
+from mriad_model.evaluation.mapped_file import map_arrays, write_arrays
+from mriad_model.preprocessing.prepared_file import beside_arrays, from_arrays
 from mriad_model.preprocessing.scan_slices import prepare_scan, shown_slice, training_slices
 from mriad_model.preprocessing.slices import PreparedScan, SliceBatch, joined
 from mriad_model.readers.images.reading import ImageScan
@@ -131,9 +131,8 @@ class EvaluationData:
             return None
         return np.unpackbits(packed, count=math.prod(shape)).astype(np.bool_).reshape(shape)
 
-    def to_bytes(self) -> bytes:
-        """The data as one safetensors file; nothing in it can run."""
-        arrays, scans = to_arrays(self.scans)
+    def write(self, path: Path) -> None:
+        """Write the data as one file in the form of safetensors; nothing in it can run."""
         about = {
             "names": self.names,
             "labels": self.labels,
@@ -143,18 +142,24 @@ class EvaluationData:
             "untrained": [asdict(scores) for scores in self.untrained],
             "grids": [asdict(grid) for grid in self.grids],
             "levels": self.levels,
-            "scans": scans,
+            "scans": beside_arrays(self.scans),
         }
-        arrays |= {f"mask.{item}": packed for item, packed in self.masks.items()}
-        return save(arrays, {METADATA_KEY: json.dumps(about, sort_keys=True)})
+        arrays: dict[str, list[NDArray[Any]]] = {
+            f"mask.{item}": [packed] for item, packed in self.masks.items()
+        }
+        write_arrays(
+            path, arrays | pieces(self.scans), {METADATA_KEY: json.dumps(about, sort_keys=True)}
+        )
 
     @classmethod
     def from_file(cls, path: Path) -> "EvaluationData":
-        """Read a file that holds `to_bytes`. Raises ModelFileError on anything else."""
+        """Map a file that `write` made; what is not looked at takes no memory.
+
+        Raises ModelFileError on anything else.
+        """
         try:
-            with safe_open(path, framework="numpy") as file:
-                about = json.loads(file.metadata()[METADATA_KEY])
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays, beside = map_arrays(path)
+            about = json.loads(beside[METADATA_KEY])
             return cls(
                 scans=tuple(from_arrays(arrays, about["scans"])),
                 untrained=tuple(UntrainedScores(**scores) for scores in about["untrained"]),
@@ -171,8 +176,31 @@ class EvaluationData:
                     if name.startswith("mask.")
                 },
             )
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelFileError(f"{path.name} holds no evaluation data: {error}") from error
+
+
+def pieces(scans: Sequence[PreparedScan]) -> dict[str, list[NDArray[Any]]]:
+    """The slices of scans by name, to be joined; what not all of them have is left out."""
+    batches = [scan.batch for scan in scans]
+    found: dict[str, list[NDArray[Any]]] = {
+        "images": [each.images for each in batches],
+        "masks": [each.masks for each in batches],
+    }
+    for name in ("levels", "poses"):
+        values = [getattr(each, name) for each in batches]
+        if all(each is not None for each in values):
+            found[name] = values
+    return found
+
+
+def put_aside(scan: EvaluationScan, path: Path) -> EvaluationScan:
+    """The same scan with its slices in a file, which is gone when nobody looks at them any more."""
+    write_arrays(path, pieces([scan.prepared]), {})
+    arrays, _ = map_arrays(path)
+    path.unlink()  # the mapping keeps what it holds
+    (prepared,) = from_arrays(arrays, beside_arrays([scan.prepared]))
+    return replace(scan, prepared=prepared)
 
 
 def gather(scans: Sequence[EvaluationScan]) -> EvaluationData:

@@ -165,8 +165,12 @@ def _misplaced(
 def _scored(
     model: FittedModel, data: EvaluationData, table: "_Table", recipe: Recipe
 ) -> tuple[list[ScanScores], dict[str, Scores]]:
-    """The scores of a table's scans, and those by each detector; calibration's out of fold."""
+    """The scores of a table's scans, and those by each detector; calibration's out of fold.
+
+    Of abnormal scans that another fold decides the maps are not kept: nobody looks at them.
+    """
     items, folds = table.items, table.parts.folds
+    looked_at = {*table.parts.calibration, *table.parts.test, *table.parts.decided}
     found: dict[int, ScanScores] = {}
     by_detector: dict[str, dict[int, float]] = {}
     for fold in [None, *sorted(set(folds.values()))]:
@@ -179,7 +183,10 @@ def _scored(
                 gates = largest_of_scans(model.gate_values(batch, fold), scans).tolist()
                 pairs = zip(of_scans, gates, strict=True)
                 of_scans = [replace(each, gate=value) for each, value in pairs]
-            found |= dict(zip(mine, of_scans, strict=True))
+            for i, each in zip(mine, of_scans, strict=True):
+                # A copy: a view would keep the maps of all that were scored with it.
+                maps = each.maps.copy() if i in looked_at else each.maps[:0].copy()
+                found[i] = replace(each, maps=maps)
             for name, part in scored.parts.items():
                 largest = largest_of_scans(part, scans).tolist()
                 by_detector.setdefault(name, {}).update(zip(mine, largest, strict=True))

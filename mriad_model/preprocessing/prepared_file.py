@@ -22,12 +22,16 @@ def to_arrays(
         arrays["levels"] = batch.levels
     if batch.poses is not None:
         arrays["poses"] = batch.poses
-    about = [
+    return arrays, beside_arrays(prepared)
+
+
+def beside_arrays(prepared: Sequence[PreparedScan]) -> list[dict[str, Any]]:
+    """Of each scan what JSON can hold."""
+    return [
         {name: getattr(scan, name) for name in BESIDE_PIXELS}
         | {"placements": [astuple(placement) for placement in scan.placements]}
         for scan in prepared
     ]
-    return arrays, about
 
 
 def from_arrays(
@@ -37,12 +41,19 @@ def from_arrays(
     batch = SliceBatch(arrays["images"], arrays["masks"], arrays.get("levels"), arrays.get("poses"))
     found, start = [], 0
     for each in about:
-        places = np.arange(start, start + len(each["positions"]))
-        start += len(places)
+        mine = slice(start, start + len(each["positions"]))
+        start = mine.stop
         beside = {name: _frozen(each[name]) for name in BESIDE_PIXELS}
         placements = [Placement(*row) for row in each["placements"]]
-        found.append(PreparedScan(batch=batch.take(places), placements=placements, **beside))
+        found.append(PreparedScan(batch=_part(batch, mine), placements=placements, **beside))
     return found
+
+
+def _part(batch: SliceBatch, mine: slice) -> SliceBatch:
+    """Some of the slices, not copied."""
+    levels = None if batch.levels is None else batch.levels[mine]
+    poses = None if batch.poses is None else batch.poses[mine]
+    return SliceBatch(batch.images[mine], batch.masks[mine], levels, poses)
 
 
 def _frozen(value: Any) -> Any:

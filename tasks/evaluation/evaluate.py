@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from mriad_model.evaluation.dataset import (
     ScanSource,
     evaluation_scan,
     gather,
+    put_aside,
 )
 from mriad_model.evaluation.folds import run_fold
 from mriad_model.evaluation.listing import Listing, require_both_labels
@@ -106,7 +108,7 @@ def gather_labelled(
                 contrasts.append(outcome.origin.contrast)
             made = _prepared(files, labelled, outcome, how)
             if not isinstance(made, RejectedFile):
-                found.append(made)
+                found.append(put_aside(made, Path(f"{path}.{len(found)}")))
             elif len(of_files) == 1:
                 refused |= dict.fromkeys(files, made)
             else:
@@ -119,7 +121,7 @@ def gather_labelled(
     require_both_labels(
         healthy, len(found) - healthy, wanted.unlabelled, wanted.masks, by_masks=by_masks
     )
-    write_atomically(Path(path), gather(found).to_bytes())
+    gather(found).write(Path(path))
     rejected += [
         RejectedItem(name_of(file, root), refused[file].reason, refused[file].detail)
         for file in wanted.scans
@@ -236,8 +238,17 @@ def _beside(read: Callable[[Path], GridValues], path: Path) -> GridValues:
     return outcome
 
 
-@lru_cache(maxsize=1)
 def _data(path: str) -> EvaluationData:
+    """The scans, once for folds that run side by side."""
+    with _MAPPING:
+        return _mapped(path)
+
+
+_MAPPING = Lock()
+
+
+@lru_cache(maxsize=1)
+def _mapped(path: str) -> EvaluationData:
     return EvaluationData.from_file(Path(path))
 
 

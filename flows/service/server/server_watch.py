@@ -103,7 +103,7 @@ def _give_up(settings: "Settings") -> None:
     if "prefect.events.worker" not in sys.modules:
         return
     from prefect._internal.concurrency.services import _active_services  # noqa: PLC0415
-    from prefect.events.clients import NullEventsClient  # noqa: PLC0415
+    from prefect.events.clients import NullEventsClient, PrefectEventsClient  # noqa: PLC0415
     from prefect.events.worker import EventsWorker  # noqa: PLC0415
 
     EventsWorker.set_client_override(NullEventsClient)  # for what is said from now on

@@ -22,7 +22,7 @@ BESIDE = (*BESIDE_PIXELS, "placements")
 def test_data_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
     data = data_of()
     path = tmp_path / "data.safetensors"
-    path.write_bytes(data.to_bytes())
+    data.write(path)
     again = EvaluationData.from_file(path)
     assert again.untrained == data.untrained
     for ours, theirs in zip(again.scans, data.scans, strict=True):

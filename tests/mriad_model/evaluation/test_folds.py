@@ -238,7 +238,7 @@ class TestVolumes:
         self, heads_gathered: EvaluationData, tmp_path: Path
     ) -> None:
         path = tmp_path / "data.safetensors"
-        path.write_bytes(heads_gathered.to_bytes())
+        heads_gathered.write(path)
         again = EvaluationData.from_file(path)
         for ours, theirs in zip(again.scans, heads_gathered.scans, strict=True):
             np.testing.assert_array_equal(ours.batch.levels, theirs.batch.levels)
