@@ -9,7 +9,7 @@ from pydicom.uid import JPEGBaseline8Bit, SecondaryCaptureImageStorage
 
 from mriad_model.dicom_outputs.common import MAKER, complete, instance_uid, moment
 from mriad_model.dicom_outputs.job import OutputJob
-from mriad_model.dicom_outputs.references import references
+from mriad_model.dicom_outputs.series_references import references
 from mriad_model.dicom_outputs.source import Study
 from mriad_model.enums import NOTICE, HeatmapKind, RejectionReason
 from mriad_model.errors import RejectedFile

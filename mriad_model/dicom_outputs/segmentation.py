@@ -21,7 +21,7 @@ from pydicom.valuerep import DSfloat
 from mriad_model.dicom_outputs import codes as words
 from mriad_model.dicom_outputs.common import MAKER, complete, identity, instance_uid
 from mriad_model.dicom_outputs.job import OutputJob
-from mriad_model.dicom_outputs.references import references
+from mriad_model.dicom_outputs.series_references import references
 from mriad_model.dicom_outputs.source import Study, without_patient
 from mriad_model.enums import NOTICE, HeatmapKind
 from mriad_model.readers.dicom.frames import Frame

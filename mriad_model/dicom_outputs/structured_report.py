@@ -34,8 +34,8 @@ from pydicom.sr.codedict import codes
 from mriad_model.dicom_outputs import codes as words
 from mriad_model.dicom_outputs.common import MAKER, complete, identity, instance_uid
 from mriad_model.dicom_outputs.job import OutputJob, ReportedFinding
-from mriad_model.dicom_outputs.references import files_of
 from mriad_model.dicom_outputs.segmentation import LABEL, Mask
+from mriad_model.dicom_outputs.series_references import files_of
 from mriad_model.dicom_outputs.source import Study, without_patient
 from mriad_model.enums import NOTICE, HeatmapKind, Verdict
 

@@ -20,7 +20,7 @@ from web.worklist.decision_index import DecisionIndex
 from web.worklist.query import ANY, WorklistQuery, query_from
 from web.worklist.query_result import select_scans
 from web.worklist.review_index import VERDICTS
-from web.worklist.rows import sigmas_of
+from web.worklist.worklist_row import sigmas_of
 
 MOST_DOTS: Final = 1500  # of more scans a sample is drawn, with a note above
 MOST_SCANNERS: Final = 12

@@ -30,7 +30,7 @@ from web.site import RowId, Site, site_of
 from web.worklist.query import WorklistQuery
 from web.worklist.query_result import select_scans
 from web.worklist.review_index import is_open_to, withdrawable
-from web.worklist.rows import Row, rows_of, sigmas_of
+from web.worklist.worklist_row import Row, rows_of, sigmas_of
 
 MOST_EXAMS: Final = 20
 MOST_OFFERED: Final = 9  # tags: the digits

@@ -17,7 +17,7 @@ from web.rendering import page
 from web.site import site_of
 from web.worklist.query import FLAGGED, PAGE_SIZE, SORTS, WorklistQuery, query_from
 from web.worklist.query_result import QueryResult, select_scans
-from web.worklist.rows import COLUMNS, rows_of
+from web.worklist.worklist_row import COLUMNS, rows_of
 
 AT_ONCE: Final = 500  # rows of a download
 router = APIRouter()

@@ -21,7 +21,7 @@ from torch import Tensor
 from mriad_model.detection.detectors.detector import Detector, HealthySlices, Shapes
 from mriad_model.detection.training.autoencoder_training import TrainingSummary
 from mriad_model.errors import SettingsError
-from mriad_model.normative.head import FramedHead, framed_head
+from mriad_model.normative.framed_head import FramedHead, framed_head
 from mriad_model.normative.likeness import likeness, resemblance
 from mriad_model.normative.norm import FEATURES, UNIT, Norm, norm_of
 from mriad_model.normative.registration.affine import Registration, capped, refine

@@ -22,7 +22,7 @@ from safetensors.torch import save
 
 from mriad_model.detection.networks.devices import repeatable
 from mriad_model.files import write_atomically
-from mriad_model.normative.head import framed_head
+from mriad_model.normative.framed_head import framed_head
 from mriad_model.normative.norm import Norm, norm_of
 from mriad_model.normative.registration.affine import (
     COARSE,
@@ -45,7 +45,7 @@ from mriad_model.normative.registration.mean_heads import (
 from mriad_model.normative.registration.resampling import onto_frame
 from mriad_model.normative.registration.template import Template, levelled
 from mriad_model.normative.z_maps.network import WEIGHTS
-from mriad_model.normative.z_maps.training import HealthyHead, ZMapTraining, train_network
+from mriad_model.normative.z_maps.network_training import HealthyHead, ZMapTraining, train_network
 from mriad_model.phantom.render import phantom_volume
 from mriad_model.phantom.scanner import BRAIN, Contrast, Tissue
 

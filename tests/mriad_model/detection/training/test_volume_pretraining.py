@@ -15,7 +15,7 @@ from mriad_model.detection.training.volume_pretraining import (
 )
 from mriad_model.normative.registration.mean_heads import FLAIR, T1
 from mriad_model.normative.z_maps.network import WEIGHTS
-from mriad_model.normative.z_maps.training import ZMapTraining
+from mriad_model.normative.z_maps.network_training import ZMapTraining
 from mriad_model.phantom.scanner import Contrast
 from tests.support.scans.stacks import another
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mriad_model.normative.head import head_in_frame
+from mriad_model.normative.framed_head import head_in_frame
 from mriad_model.normative.registration.frame import SHAPE
 from mriad_model.normative.registration.mean_heads import T1, drawn_template
 from mriad_model.normative.z_maps.network import (

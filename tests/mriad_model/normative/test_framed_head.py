@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mriad_model.normative.head import depth_in_head, framed_head, head_in_frame
+from mriad_model.normative.framed_head import depth_in_head, framed_head, head_in_frame
 from mriad_model.normative.registration.affine import refine, register
 from mriad_model.normative.registration.frame import SHAPE, SliceStack
 from mriad_model.normative.registration.mean_heads import drawn_template, drawn_templates

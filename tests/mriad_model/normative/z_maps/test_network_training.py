@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from mriad_model.normative.head import FramedHead, head_in_frame
+from mriad_model.normative.framed_head import FramedHead, head_in_frame
 from mriad_model.normative.norm import norm_of
 from mriad_model.normative.registration.mean_heads import T1, drawn_template
-from mriad_model.normative.z_maps.training import HealthyHead, ZMapTraining, sample, train_network
+from mriad_model.normative.z_maps.network_training import (
+    HealthyHead,
+    ZMapTraining,
+    sample,
+    train_network,
+)
 
 SHORT = ZMapTraining(steps=3, heads=1, planes=4, with_lesion=2, kept=2)
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from mriad_model.normative.head import depth_in_head, head_in_frame
+from mriad_model.normative.framed_head import depth_in_head, head_in_frame
 from mriad_model.normative.registration.mean_heads import T1, drawn_template
-from mriad_model.normative.z_maps.lesions import (
+from mriad_model.normative.z_maps.implanted_lesions import (
     SIZES,
     LesionKind,
     cavity,
@@ -16,7 +16,7 @@ from mriad_model.normative.z_maps.lesions import (
     solid,
     spots,
 )
-from mriad_model.normative.z_maps.lesions import _site as site_of
+from mriad_model.normative.z_maps.implanted_lesions import _site as site_of
 
 HEAD = drawn_template(T1).mean
 DEPTH = depth_in_head(head_in_frame(HEAD))

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as fn
 
-from mriad_model.normative.head import FramedHead, depth_in_head
+from mriad_model.normative.framed_head import FramedHead, depth_in_head
 from mriad_model.normative.norm import MOST, Norm
 from mriad_model.normative.registration.frame import SPACING, Floats
 from mriad_model.normative.z_maps.deformation import displaced, taken
-from mriad_model.normative.z_maps.lesions import greys_of, implant
+from mriad_model.normative.z_maps.implanted_lesions import greys_of, implant
 from mriad_model.normative.z_maps.network import (
     NOWHERE,
     PLANES,

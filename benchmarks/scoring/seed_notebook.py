@@ -1,6 +1,6 @@
 """The notebook's way: one image at a time, and a three-panel matplotlib figure saved for each.
 
-python -m benchmarks.scoring.notebook FOLDER OUT N
+python -m benchmarks.scoring.seed_notebook FOLDER OUT N
 """
 
 import json
