@@ -351,7 +351,7 @@ def test_an_evaluation_labelled_by_masks_whose_rate_cannot_hold_starts_no_server
     for n in range(30):
         (folder / f"{n}.png").write_bytes(b"not looked at yet")
     for n in range(20):
-        mask = Image.new("L", (8, 8), 255 if n >= empty else 0)
+        mask = Image.new("L", (64, 64), 255 if n >= empty else 0)
         mask.save(folder / f"{n}_mask.png")
     rate = ("--labels-from-masks", "--rate", "0.1", "--folds", "2", "--recipe", "default")
     assert mriad(home, "evaluate", folder, *rate) == 1
