@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-TYPES: Final = {  # largest first: so each array begins where its numbers may
+# The largest first: so each array begins where its numbers may.
+TYPES: Final[dict[str, np.dtype[Any]]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "BOOL": np.dtype("?"),
