@@ -126,20 +126,23 @@ def test_a_healthy_label_of_a_learned_scan_that_is_no_head_is_doubted_without_fo
     bench: Bench, tmp_path: Path
 ) -> None:
     drawn(tmp_path / "healthy", range(40))
-    seen = bench.ingest(tmp_path / "healthy").seen
     y, x = np.mgrid[-1:1:96j, -1:1:96j]
-    odd_ones = [np.random.default_rng(0).random((96, 96)), np.sin(9 * x) > 0, (1 + x) / 2, y > x]
+    odd_ones = [
+        np.random.default_rng(0).random((96, 96)),
+        (1 + np.sin(9 * x)) / 2,
+        (1 + x) / 2,
+        np.hypot(x, y) / 2,
+    ]
     for number, pixels in enumerate(odd_ones):
         made = Image.fromarray((255 * pixels).astype(np.uint8))
         made.save(tmp_path / "healthy" / f"odd-{number}.png")
-    folders = {role: [str(bench.home / "work" / role.value)] for role in Role}
-    odd = {i for i, path in bench.ingest(tmp_path / "healthy").seen if "odd-" in path}
-    assert len(seen) == 40
     threshold_id = teach(bench, tmp_path / "healthy", RECIPE)
     dataset_id = threshold_by_id(bench.engine, threshold_id).dataset_id
     roles = dataset_roles(bench.engine, dataset_id)
+    odd = {i for i, path in bench.find(tmp_path / "healthy").known if "odd-" in path}
+    assert len(odd) == 4
     fitted = loaded_model(str(bench.home), 1, "cpu")
-    learned = folders[Role.TRAIN] + folders[Role.VALIDATION]
+    learned = [str(bench.home / "work" / role.value) for role in (Role.TRAIN, Role.VALIDATION)]
     found = unlike_learned(str(bench.home), dataset_id, fitted, learned)
     assert {i for i in odd if roles[i] is not Role.CALIBRATION} == set(found)
     assert found
