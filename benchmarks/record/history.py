@@ -144,6 +144,7 @@ def build(home: Path, n_decisions: int, n_scans: int | None = None, n: int = THR
     n_scans = n_scans or max(n, n_decisions * 2 // 5)
     with closing(sqlite3.connect(home / DATABASE, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA cache_size = -1000000")  # KiB: hashes come in no order
         connection.execute("BEGIN")
         _fill_models(connection, n)
         _fill(connection, "scan", 11, _scans(n_scans))
