@@ -1,5 +1,6 @@
 """The curves as one picture: CPU time above, memory below, a column for each part."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.growth_curves.points import Point
 
@@ -22,7 +23,8 @@ X_LABELS: Final = {
     "folders": "folders of one to three pictures",
     "decisions": "decisions in the record",
 }
-ROOM: Final = 30.0  # times as high as the highest point: for the legend
+LEAST_MIB: Final = 10.0
+ROOM: Final = 100.0  # two decades above the highest point, for the legend
 
 
 def draw(parts: Mapping[str, Curves]) -> Figure:
@@ -34,9 +36,12 @@ def draw(parts: Mapping[str, Curves]) -> Figure:
         _panel(above, curves, lambda point: point.used.cpu_s)
         _panel(below, curves, lambda point: point.used.peak_mib)
         above.legend(fontsize=8.5, loc="upper left", framealpha=0.9)
-        low, high = above.get_ylim()
-        above.set_ylim(low, high * ROOM)
+        _decades(above, ROOM)
+        _decades(below, 1.0)
         below.set_xlabel(X_LABELS[part])
+    top = max(below.get_ylim()[1] for below in rows[1])
+    for below in rows[1]:
+        below.set_ylim(LEAST_MIB, top)
     rows[0][0].set_ylabel("CPU time, s")
     rows[1][0].set_ylabel("peak memory of the largest process, MiB")
     return figure
@@ -60,6 +65,13 @@ def _panel(axes: Axes, curves: Curves, value: Callable[[Point], float]) -> None:
     axes.set_axisbelow(True)
     axes.xaxis.set_major_formatter(FuncFormatter(_plain))
     axes.yaxis.set_major_formatter(FuncFormatter(_plain))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _decades(axes: Axes, room: float) -> None:
+    """Whole decades on the vertical axis, so that a flat curve looks flat; `room` above."""
+    low, high = (math.log10(each) for each in axes.get_ylim())
+    axes.set_ylim(10 ** math.floor(low), room * 10 ** math.ceil(high))
 
 
 def _plain(value: float, _: float) -> str:
