@@ -138,8 +138,9 @@ decision = _table(
     entities.Decision,
     unique=["scan_id", "threshold_id"],
     checks={"p_value": "p_value > 0 AND p_value <= 1"},
-    # The history walks these newest first, see db.repository.reports.history.
-    indexes=[["verdict", "created_at"], ["threshold_id", "verdict", "created_at"]],
+    # The history walks the first two newest first, see db.repository.reports.history; a run's page
+    # asks what it decided.
+    indexes=[["verdict", "created_at"], ["threshold_id", "verdict", "created_at"], ["run_id"]],
 )
 review = _table("review", entities.Review, indexes=[["scan_id"]])
 arrival = _table(

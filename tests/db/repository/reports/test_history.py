@@ -1,7 +1,7 @@
 """The history of decisions: newest first, filtered, quick over any number of them."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from db.engine.connect import reading
-from db.repository.reports.history import decisions
+from db.repository.reports.history import decided_in, decisions, tally
 from db.repository.reports.history_query import HistoryQuery
+from db.repository.reports.reports import latest_decisions
 from db.repository.reports.scan_details import scan_details
 from db.repository.scoring.scores import undecided
 from mriad_model.enums import ScanKind, Verdict
@@ -246,8 +247,13 @@ def statements(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
 
 def plans(engine: Engine, **query: Any) -> list[str]:
     """What SQLite does for a history query, step by step."""
+    return plans_of(engine, lambda: decisions(engine, HistoryQuery(**query)))
+
+
+def plans_of(engine: Engine, ask: Callable[[], object]) -> list[str]:
+    """What SQLite does for a question, step by step."""
     with statements(engine) as seen:
-        decisions(engine, HistoryQuery(**query))
+        ask()
     steps = []
     with reading(engine) as connection:
         for statement, parameters in seen:
@@ -304,6 +310,19 @@ def test_the_history_of_a_scan_is_found_by_its_scan(hand: "Hand") -> None:
     steps = plans(hand.engine, scan=a, verdict=NORMAL, model_id=1)
     assert any("uq_decision" in step or "scan_id=?" in step for step in steps)
     assert not any(step.startswith("SCAN") for step in steps)
+
+
+@pytest.mark.usefixtures("home")  # SQLite alone explains itself so
+def test_what_a_run_decided_is_found_without_looking_at_all_decisions(hand: "Hand") -> None:
+    hand.decide(*hand.ready(), dict.fromkeys(hand.scans("a", "b"), 0.1))
+    engine = hand.engine
+    for steps in (
+        plans_of(engine, lambda: tally(engine, [1])),
+        plans_of(engine, lambda: decided_in(engine, [1])),
+        plans_of(engine, lambda: latest_decisions(engine, [1, 2], 10, 1)),
+    ):
+        assert any("ix_decision_run_id (run_id=?)" in step for step in steps), steps
+        assert not any(step.startswith("SCAN decision") for step in steps), steps
 
 
 def test_a_reader_sees_one_state_while_others_write(hand: "Hand") -> None:
