@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -13,6 +13,7 @@ from mriad_model.errors import SettingsError
 from mriad_model.plain_text import printable
 from mriad_model.recipes.decision_recipes import GateRecipe, UncertainRecipe
 from mriad_model.recipes.field_types import Percentile, PixelSigma, Share, ShortText, Width, between
+from mriad_model.recipes.windows import DeepWindow, HeatmapScale
 
 
 class Plane(StrEnum):
@@ -97,6 +98,7 @@ class DetectorRecipe:
     residual: Residual = Residual.ABSOLUTE
     gathering: PixelSigma = 0.0  # Gaussian sigma for the map: an anomaly is more than a pixel
     network: NetworkShape | None = None  # for the autoencoder
+    window: DeepWindow | None = None  # of grey values, for the implant network; None: as prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +167,6 @@ class Scoring:
     size: Annotated[int, between(8, 1024)] | None = None
     # The one detector whose map gives the score, while the map is the sum of all; None: the sum
     scored_by: ShortText | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HeatmapScale:
-    """Where the fixed colour scale stands, as percentiles of healthy validation maps."""
-
-    low_percentile: Percentile = 98.0  # colour begins here: a healthy slice looks calm
-    # Full colour at low + this times (low - median)
-    high_factor: Annotated[float, between(1e-6, 1e6)] = 4.0
 
 
 class ScanScore(StrEnum):
@@ -267,7 +260,7 @@ class Recipe:
     detectors: tuple[DetectorRecipe, ...]
     training: Training
     scoring: Scoring
-    heatmap: HeatmapScale = HeatmapScale()
+    heatmap: HeatmapScale = field(default_factory=HeatmapScale)
     volumes: VolumeRecipe | None = None  # None: for picture files
     # Near-duplicates and scans of one patient count as one where a threshold is drawn
     calibrate_by_group: bool = False
@@ -341,6 +334,9 @@ class Recipe:
                 part = part[parent]
             if part[name] in (None, False):
                 del part[name]
+        for part in fields["detectors"]:
+            if part["window"] is None:
+                del part["window"]
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -356,10 +352,11 @@ class Recipe:
     def require_consistent(self) -> None:
         """Refuse values that do not go together. Raises SettingsError."""
         kinds = [part.kind for part in self.detectors]
-        windows: dict[str, Preprocessing | Slicing] = {
+        windows: dict[str, Preprocessing | Slicing | DeepWindow] = {
             "preprocessing": self.preprocessing,
             "volumes.slicing": self.scans.slicing,
         }
+        windows |= {f"{part.kind}.window": part.window for part in self.detectors if part.window}
         faults = [
             f"{name}.low_percentile must lie below {name}.high_percentile"
             for name, window in windows.items()

@@ -118,3 +118,5 @@ class Detector(ABC):
         """Refuse a recipe's part that this detector cannot follow. Raises SettingsError."""
         if part.network is not None:
             raise SettingsError(f"the detector {part.kind!r} has no network: take it out")
+        if part.window is not None:
+            raise SettingsError(f"the detector {part.kind!r} has no window: take it out")

@@ -43,6 +43,7 @@ from mriad_model.detection.training.pretraining import pretrained_network
 from mriad_model.errors import SettingsError
 from mriad_model.implants.kinds import MASSES
 from mriad_model.preprocessing.slices import SliceBatch
+from mriad_model.preprocessing.windowing import windowed_images
 from mriad_model.recipes.recipe import DetectorRecipe, ImplantTraining, Recipe
 
 POSITIVE: Final = 0.2  # share of the samples that are of labelled abnormal slices, where there are
@@ -85,7 +86,7 @@ class Implants(Detector):
         networks = [cast(Implants, each).network for each in detectors]
         logits = in_batches(
             partial(_logits, networks),
-            slices.images,
+            windowed_images(slices, part.window),
             slices.masks,
             shape=(len(networks), MAP_SIDE, MAP_SIDE),
             device=device,
@@ -124,7 +125,12 @@ class Implants(Detector):
             sources,
             None if validation is None else upright_source(validation, 1.0),
             ImplantSchedule(
-                steps, mixture, settings.learning_rate, settings.batch_size, settings.seed
+                steps,
+                mixture,
+                settings.learning_rate,
+                settings.batch_size,
+                settings.seed,
+                part.window,
             ),
             device=healthy.device,
             progress=healthy.progress,
@@ -140,6 +146,11 @@ class Implants(Detector):
     ) -> Self:
         """The network with its weights. Raises RuntimeError where they are not of its shape."""
         return cls(stored_network(tensors).to(device))
+
+    @classmethod
+    def check(cls, part: DetectorRecipe) -> None:
+        """Refuse what the base refuses, but for a window. Raises SettingsError."""
+        super().check(replace(part, window=None))
 
     @classmethod
     def shapes(cls, recipe: Recipe, part: DetectorRecipe) -> Shapes:

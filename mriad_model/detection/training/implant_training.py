@@ -18,6 +18,8 @@ from mriad_model.detection.training.autoencoder_training import Epoch
 from mriad_model.errors import TrainingDiverged
 from mriad_model.implants.kinds import Mixture
 from mriad_model.implants.sample import draw_positive, draw_sample
+from mriad_model.preprocessing.windowing import windowed
+from mriad_model.recipes.windows import DeepWindow
 
 ROUND: Final = 10  # steps, reported as one epoch
 KEPT, FEWEST = 48, 8  # batches that may come again, mirrored; from so many on they do
@@ -63,6 +65,7 @@ class ImplantSchedule:
     learning_rate: float
     batch_size: int
     seed: int
+    window: DeepWindow | None = None  # of the samples' grey values; None: as they are drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,16 +165,20 @@ def _next_batch(
         again = int(rng.integers(len(kept)))
         kept[again] = kept[again].mirrored()
         return kept[again]
-    batch = draw_batch(rng, sources, schedule.mixture, schedule.batch_size)
+    batch = draw_batch(rng, sources, schedule.mixture, schedule.batch_size, schedule.window)
     kept.append(batch)
     del kept[:-KEPT]
     return batch
 
 
 def draw_batch(
-    rng: np.random.Generator, sources: Sequence[Source], mixture: Mixture, size: int
+    rng: np.random.Generator,
+    sources: Sequence[Source],
+    mixture: Mixture,
+    size: int,
+    window: DeepWindow | None = None,
 ) -> Batch:
-    """So many samples, each from one of the sources by its share."""
+    """So many samples, each from one of the sources by its share, in a window of grey values."""
     shares = np.array([source.share for source in sources])
     chosen = rng.choice(len(sources), size, p=shares / shares.sum())
     samples, unmasked = [], []
@@ -184,6 +191,8 @@ def draw_batch(
         else:
             samples.append(draw_sample(rng, source.images, source.masks, mixture))
             unmasked.append(False)
+    if window is not None:
+        samples = [replace(s, image=windowed(s.image, s.mask, window)) for s in samples]
     masks = np.stack([sample.mask for sample in samples])
     labels = np.stack([sample.label for sample in samples]).astype(np.float32)
     halved = labels.reshape(size, MAP_SIDE, 2, MAP_SIDE, 2).mean((2, 4))
@@ -224,7 +233,7 @@ def _checks(held_out: HealthySource | None, schedule: ImplantSchedule) -> list[B
     rng = np.random.default_rng([schedule.seed, HELD_OUT_SEED])
     with repeatable(torch.device("cpu")):
         return [
-            draw_batch(rng, [held_out], schedule.mixture, schedule.batch_size)
+            draw_batch(rng, [held_out], schedule.mixture, schedule.batch_size, schedule.window)
             for _ in range(CHECKED)
         ]
 

@@ -1,5 +1,5 @@
 import json
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from typing import get_args, get_type_hints
 
 import pytest
@@ -15,6 +15,7 @@ from mriad_model.recipes.built_in_recipes import (
     VOLUME_AUTOENCODER,
 )
 from mriad_model.recipes.recipe import Recipe
+from mriad_model.recipes.windows import DeepWindow
 
 
 @pytest.mark.parametrize("recipe", [*BUILT_IN, VOLUME_AUTOENCODER.with_contrast(["T1w"])])
@@ -45,7 +46,7 @@ def test_every_number_of_a_recipe_has_its_limits():
         for name, hint in get_type_hints(part).items()
         if {int, float} & {hint, *get_args(hint)}
     ]
-    assert len(numbers) == 49
+    assert len(numbers) == 52
     for part, name in numbers:
         limits = repr(get_type_hints(part, include_extras=True)[name])
         assert "Ge(ge=" in limits, (part, name)
@@ -105,6 +106,44 @@ def test_a_recipe_written_before_is_read_and_written_as_it_was():
     """Its text is part of a model's file, whose hash names the model."""
     assert Recipe.from_json(BEFORE) == SEED
     assert Recipe.from_json(BEFORE).to_json() == BEFORE
+
+
+DEFAULT_BEFORE = """{"calibrate_by_group":true,"cross_fitting":{"below":200,"epochs":1.0,"folds":3,
+"held_out":0.16666666666666666},"detectors":[{"gathering":1.0,"kind":"implants","network":null,
+"residual":"absolute","smoothing":0.0,"tolerance":0},{"gathering":2.5,"kind":"asymmetry",
+"network":null,"residual":"absolute","smoothing":1.0,"tolerance":2}],"gate":{"limit":5.0},
+"heatmap":{"high_factor":4.0,"low_percentile":98.0},"name":"default",
+"preprocessing":{"framing":"foreground","high_percentile":99.5,"intensity":"percentiles",
+"low_percentile":0.5,"size":128},"scoring":{"erosion":2,"score":"max","scored_by":"implants",
+"size":64,"standardise":true,"usual_floor":0.5,"usual_sigma":3.0},
+"training":{"augmentation":{"degrees":0.0,"flip":false,"gamma":0.0,"scale":0.0,"shift":0.0},
+"batch_size":16,"implants":{"drawn_heads":24,"drawn_share":0.1,"few":120,"few_drawn_share":0.3,
+"few_largest":36.0,"few_steps":0.75,"largest":28.0},"learning_rate":0.002,"max_epochs":50,
+"patience":10,"seed":0},"uncertain":{"confidence":0.5,"gate_edge":0.9,"spreads":1.0}}""".replace(
+    "\n", ""
+)
+
+
+def test_the_default_recipe_of_before_there_were_windows_is_read_and_written_as_it_was():
+    before = Recipe.from_json(DEFAULT_BEFORE)
+    assert before.to_json() == DEFAULT_BEFORE
+    assert [part.window for part in before.detectors] == [None, None]
+
+
+def test_a_window_goes_into_the_json_where_there_is_one():
+    network, asymmetry = DEFAULT.detectors
+    recipe = replace(DEFAULT, detectors=(replace(network, window=DeepWindow(0.3)), asymmetry))
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    kinds = json.loads(recipe.to_json())["detectors"]
+    assert [each.get("window", {}).get("deep") for each in kinds] == [0.3, None]
+
+
+def test_a_window_that_no_recipe_can_mean_is_refused_by_name():
+    network, asymmetry = DEFAULT.detectors
+    upside_down = replace(network, window=DeepWindow(low_percentile=99, high_percentile=5))
+    text = replace(DEFAULT, detectors=(upside_down, asymmetry)).to_json()
+    with pytest.raises(SettingsError, match=r"implants.window.low_percentile must lie below"):
+        Recipe.from_json(text)
 
 
 @pytest.mark.parametrize("recipe", [SEED, AUTOENCODER, DEFAULT])

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -10,7 +11,8 @@ from mriad_model.detection.training.pretraining import pretrained_network
 from mriad_model.errors import SettingsError
 from mriad_model.preprocessing.slices import SliceBatch
 from mriad_model.recipes.built_in_recipes import DEFAULT, of_epochs
-from mriad_model.recipes.recipe import ImplantTraining
+from mriad_model.recipes.recipe import DetectorRecipe, ImplantTraining
+from mriad_model.recipes.windows import DeepWindow
 from tests.support.scans.drawn_slices import drawn_slices
 
 QUICK = replace(
@@ -122,3 +124,48 @@ def test_several_networks_paint_together_what_each_paints_alone(model):
     alone = [each.maps(part, slices, inside, model.device) for each in detectors]
     np.testing.assert_array_equal(together, alone)
     assert not np.array_equal(*alone)
+
+
+def test_in_a_window_the_network_does_not_see_how_bright_the_fat_is(model):
+    windowed, as_prepared = (
+        replace(QUICK.detectors[0], window=window) for window in (DeepWindow(), None)
+    )
+    slices = drawn_slices(4, QUICK, seed=6)
+    brain = 0.4 * slices.images
+    distance = np.stack([cv2.distanceTransform(m.view(np.uint8), 2, 3) for m in slices.masks])
+    fat = slices.masks & (distance < 5)
+    dim, bright = (
+        SliceBatch(np.where(fat, np.float32(grey), brain), slices.masks) for grey in (0.7, 1.0)
+    )
+    inside = np.ones((4, MAP_SIDE, MAP_SIDE), np.bool_)
+
+    def maps(part, batch):
+        return model.detectors["implants"].maps(part, batch, inside, model.device)
+
+    np.testing.assert_array_equal(maps(windowed, dim), maps(windowed, bright))
+    assert not np.array_equal(maps(as_prepared, dim), maps(as_prepared, bright))
+
+
+def test_the_network_learns_in_the_window_that_it_scores_in():
+    """A part that had no window at training, and one at scoring, would be another detector."""
+    recipe = in_window(QUICK, DeepWindow())
+    slices = drawn_slices(6, recipe), drawn_slices(4, recipe, seed=1)
+    found = [fit(*slices, each, device="cpu") for each in (recipe, recipe, in_window(QUICK, None))]
+    same, again, other = (each.detectors["implants"].tensors()["out.weight"] for each in found)
+    assert (same == again).all()
+    assert (same != other).any()
+    stored = FittedModel.from_bytes(found[0].to_bytes(), device="cpu")
+    assert stored.recipe == recipe
+    batch = drawn_slices(3, recipe, seed=5)
+    np.testing.assert_array_equal(stored.score(batch).maps, found[0].score(batch).maps)
+
+
+def test_a_detector_without_a_network_of_implants_refuses_a_window():
+    asymmetry = DetectorRecipe("asymmetry", window=DeepWindow())
+    with pytest.raises(SettingsError, match="'asymmetry' has no window"):
+        fit(drawn_slices(2, QUICK), None, replace(QUICK, detectors=(asymmetry,)), device="cpu")
+
+
+def in_window(recipe, window):
+    network, *others = recipe.detectors
+    return replace(recipe, detectors=(replace(network, window=window), *others))
