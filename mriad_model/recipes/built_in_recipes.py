@@ -25,6 +25,7 @@ from mriad_model.recipes.recipe import (
     Training,
     VolumeRecipe,
 )
+from mriad_model.recipes.windows import DeepWindow
 
 SEED = Recipe(
     name="seed",
@@ -68,7 +69,7 @@ DEFAULT = Recipe(
     name="default",
     preprocessing=Preprocessing(128, Framing.FOREGROUND, Intensity.PERCENTILES),
     detectors=(
-        DetectorRecipe("implants", gathering=1.0),
+        DetectorRecipe("implants", gathering=1.0, window=DeepWindow()),
         DetectorRecipe("asymmetry", smoothing=1.0, tolerance=2, gathering=2.5),
     ),
     training=Training(

@@ -15,7 +15,7 @@ class DeepWindow:
     """
 
     deep: Share = 0.4  # of the greatest depth from the head's edge: what lies deeper counts
-    low_percentile: Percentile = 5.0
+    low_percentile: Percentile = 1.0  # what is dark, as cysts are, is not cut off
     high_percentile: Percentile = 99.0
 
 

@@ -53,7 +53,8 @@ ORDINARY: Final = -12.0  # logit of a pixel that is surely healthy: 0 on the map
 class Implants(Detector):
     """Paints the logit of an anomaly, above that of an ordinary pixel.
 
-    Mean of the network's maps of the slice and, mirrored back, of its mirror image.
+    Mean of the network's maps of the slice and, mirrored back, of its mirror image. It sees grey
+    values in the window of its part of the recipe, where there is one, as it did at training.
     """
 
     relative: ClassVar[bool] = False  # where lesions are seldom implanted, a logit is no rarer

@@ -128,6 +128,7 @@ def test_the_default_recipe_of_before_there_were_windows_is_read_and_written_as_
     before = Recipe.from_json(DEFAULT_BEFORE)
     assert before.to_json() == DEFAULT_BEFORE
     assert [part.window for part in before.detectors] == [None, None]
+    assert [part.window for part in DEFAULT.detectors] == [DeepWindow(), None]
 
 
 def test_a_window_goes_into_the_json_where_there_is_one():
