@@ -264,7 +264,7 @@ def _exams(site: Site, details: ScanDetails, reader: str | None) -> list[Row]:
 def _report(site: Site, scan_id: int) -> str | None:
     """The name of the report of the run that decided it."""
     with site.index.lock:
-        run = site.index.standing["run"][scan_id] if site.index.standing else 0
+        run = site.index.standing["run"][scan_id]
     return report_names(site.engine, [int(run)]).get(int(run))
 
 

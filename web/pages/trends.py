@@ -122,8 +122,8 @@ def _days(text: str) -> int:
 def _first_day(index: DecisionIndex, n_days: int) -> str | None:
     """The first of the last days that have decisions; None without any."""
     with index.lock:
-        moments = index.standing["moment"][index.decided] if index.standing else None
-    if moments is None or len(moments) == 0:
+        moments = index.standing["moment"][index.decided]
+    if len(moments) == 0:
         return None
     return str(np.datetime64(int(moments.max()) // DAY - n_days + 1, "D"))
 
@@ -133,8 +133,6 @@ def _lines(index: DecisionIndex, n_days: int, reviewed: Codes, warned: Warned) -
 
     `reviewed`: each scan's last review; `warned`: by day and scanner, the kinds of warnings.
     """
-    if not index.standing:
-        return []
     scans = np.flatnonzero(index.decided)
     if len(scans) == 0:
         return []
@@ -190,8 +188,6 @@ def _rejected(counted: Sequence[tuple[str, RejectionReason, int]]) -> list[Rejec
 
 def _confirmed(index: DecisionIndex, reviewed: Codes) -> Agreement | None:
     """Of suspicious scans that somebody reviewed, those that the last review calls suspicious."""
-    if not index.standing:
-        return None
     looked_at = index.decided & (index.standing["verdict"] == FLAGGED) & (reviewed != NOT_REVIEWED)
     return _share(reviewed[looked_at] == FLAGGED)
 

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from sqlalchemy import Engine
 
 from db.repository.reports.unscored import n_unscored, unscored_scans
+from db.repository.training.models import current_threshold
 from mriad_model.enums import NOTICE
 from mriad_model.plain_text import as_csv_cell
 from web.rendering import page
@@ -30,6 +31,8 @@ def worklist(request: Request) -> HTMLResponse:
     query = query_of(request)
     reader = site.reader_of(request)
     found = select_scans(site.index, site.engine, query, reader, counted=True)
+    with site.index.lock:
+        nothing_scored = not site.index.decided.any()
     first = (query.page - 1) * PAGE_SIZE
     rows = rows_of(site.engine, found.decisions[first : first + PAGE_SIZE].tolist(), reader)
     return page(
@@ -45,6 +48,8 @@ def worklist(request: Request) -> HTMLResponse:
         plain=WorklistQuery(),
         flagged=FLAGGED,
         blind=site.blind,
+        nothing_scored=nothing_scored,
+        has_model=current_threshold(site.engine) is not None,
         unscored=unscored_scans(site.engine, limit=PAGE_SIZE),
         n_unscored=n_unscored(site.engine),
     )

@@ -65,11 +65,11 @@ class DecisionIndex:
     def __init__(self, engine: Engine) -> None:
         self.lock = threading.RLock()
         self.scanners, self.contrasts, self.patients = Words(), Words(), Words()
-        self.standing: dict[str, NDArray[Any]] = {}
         self.orders: dict[str, NDArray[np.int32]] = {}  # of all decided scans, by what sorts them
         self._engine = engine
         self._read = Marks()
         self._newest = _empty(_DECISION, FIRST_ROWS)  # of each scan
+        self.standing: dict[str, NDArray[Any]] = self._newest
         # The active threshold's, of scans that another has decided since; empty for none.
         self._active: dict[str, NDArray[Any]] = {}
         scan = {"kind": np.int8, "scanner": np.int32, "contrast": np.int32, "patient": np.int32}

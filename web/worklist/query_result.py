@@ -73,9 +73,6 @@ def select_scans(
     index.refresh()
     named = None if not query.words else scans_with_words(engine, query.words.split())
     with index.lock:
-        if not index.standing:
-            none = np.zeros(0, np.int64)
-            return QueryResult(none, none, {})
         decided = index.decided
         reviews = index.reviews.columns(reader)
         masks = _masks(index, query, reviews)
