@@ -349,7 +349,7 @@ def test_the_json_of_verify_has_its_documented_keys(home: Path) -> None:
     document = verify_document(verify(home, quick=True))
     assert document.keys() == {
         "checked", "identical", "within_tolerance", "mismatched", "unreadable", "missing",
-        "faults", "calibration", "last_bits", "not_recomputed",
+        "faults", "calibration", "power", "last_bits", "not_recomputed",
     }  # fmt: skip
     json.dumps(document, allow_nan=False)
 

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -79,7 +81,14 @@ def test_what_another_has_begun_and_not_done_is_done_once_it_counts_as_dead(
 
 def test_it_is_waited_for_until_then(ten: SharedChunks, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = order(ten, 0, 1)
-    monkeypatch.setattr(chunks.time, "sleep", lambda _: ten.finish(begun.pop(), result(1)))
+    # This module's clock alone: other threads of the process sleep as well.
+    monkeypatch.setattr(
+        chunks,
+        "time",
+        SimpleNamespace(
+            sleep=lambda _: ten.finish(begun.pop(), result(1)), monotonic=time.monotonic
+        ),
+    )
     assert list(ten.left_behind()) == []
     assert begun == []
     assert ten.n_results == 10
@@ -94,8 +103,7 @@ def test_the_wait_begins_anew_with_each_result_of_another(
         clock[0] += 0.7 * ten.patience
         ten.finish(begun.pop(), result(1))
 
-    monkeypatch.setattr(chunks.time, "sleep", sleep)
-    monkeypatch.setattr(chunks.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(chunks, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: clock[0]))
     assert next(ten.left_behind(), None) is None
     assert clock == [pytest.approx(7 * ten.patience)]
 
@@ -105,8 +113,13 @@ def test_ones_own_results_are_no_sign_of_life_of_another(
 ) -> None:
     order(ten, 0, 1)
     clock = [0.0]
-    monkeypatch.setattr(chunks.time, "sleep", lambda _: clock.append(clock[-1] + ten.patience))
-    monkeypatch.setattr(chunks.time, "monotonic", lambda: clock[-1])
+    monkeypatch.setattr(
+        chunks,
+        "time",
+        SimpleNamespace(
+            sleep=lambda _: clock.append(clock[-1] + ten.patience), monotonic=lambda: clock[-1]
+        ),
+    )
     for number, _ in ten.left_behind():
         ten.finish(number, result(1))
     assert ten.n_results == 10
