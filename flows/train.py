@@ -1,5 +1,6 @@
 """The flow that trains on the healthy pool, calibrates, compares, and activates the new model."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from flows.runtime.private_flow import private_flow
 from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import LabelValue, Policy, Role
 from mriad_model.promotion.power import Power
+from mriad_model.recipes.decision_recipes import no_gate_text
 from mriad_model.recipes.recipe import Recipe
 from tasks.calibration.recalibrate import activate
 from tasks.promotion.candidate_figures import CandidateFigures, compare_candidate
@@ -59,6 +61,7 @@ class TrainingResult:
     from_model_id: int | None = None  # the model that it was adapted from
     n_abnormal: int = 0  # labelled abnormal scans that it learned from
     n_masks: int = 0  # of them with a mask of the lesion
+    no_gate: str | None = None  # what it means that the model has no gate; None of one that has
 
 
 def _run_name() -> str:
@@ -143,6 +146,7 @@ def train_model(
             from_model_id=from_model_id,
             n_abnormal=dataset.n(Role.LABELLED_ABNORMAL),
             n_masks=trained.n_masks,
+            no_gate=no_gate_text(json.loads(recipe)),
         )
         run.counts.update(
             n_train=result.n_train,

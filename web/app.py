@@ -29,6 +29,8 @@ from web.rendering import page
 from web.site import Site
 
 NO_ID: Final = "{name}={given!r}: give a whole number from 1 on."
+NOT_FOUND: Final = "Not found"
+NOT_DONE: Final = "Not done"
 LONGEST_GIVEN: Final = 40  # characters that are repeated
 STATIC: Final = Path(__file__).with_name("static")
 ROUTERS: Final = tuple(
@@ -86,4 +88,10 @@ def _misspelt(request: Request, error: Exception) -> HTMLResponse:
 def _plain_page(request: Request, text: str, status: int) -> HTMLResponse:
     if getattr(request.state, "session", None) is None:
         return HTMLResponse(status_code=status)
-    return page(request, "message.html.j2", status, title="Not done", text=text)
+    return page(
+        request,
+        "message.html.j2",
+        status,
+        title=NOT_FOUND if status == 404 else NOT_DONE,
+        text=text,
+    )

@@ -21,11 +21,11 @@ class FindingLine:
     size: str
     side: str  # whose left or right
     place: str
-    slice: int | None  # in the model's plane, from 0; None for a picture
+    slices: dict[str, int]  # plane -> the slice of its peak, from 0; empty for a picture
 
 
 def finding_lines(
-    findings: tuple[Finding, ...], kind: ScanKind, grid: Mapping[str, Any], plane: str | None
+    findings: tuple[Finding, ...], kind: ScanKind, grid: Mapping[str, Any]
 ) -> list[FindingLine]:
     """The findings, the highest peak first."""
     if kind in PICTURES:
@@ -35,7 +35,7 @@ def finding_lines(
                 f"{100 * each.size:.1f} % of the head",
                 side_in_words(each.side, kind),
                 f"column {each.x:.0f}, row {each.y:.0f}",
-                None,
+                {},
             )
             for each in findings
         ]
@@ -45,10 +45,15 @@ def finding_lines(
             f"{each.size:.2f} ml",
             side_in_words(each.side, kind),
             _in_words(each),
-            slice_at(grid, plane, each),
+            _slices(grid, each),
         )
         for each in findings
     ]
+
+
+def _slices(grid: Mapping[str, Any], finding: Finding) -> dict[str, int]:
+    places = {plane: slice_at(grid, plane, finding) for plane in PLANES}
+    return {plane: place for plane, place in places.items() if place is not None}
 
 
 def slice_at(grid: Mapping[str, Any], plane: str | None, finding: Finding) -> int | None:

@@ -13,6 +13,7 @@ from mriad_model.reasons import VERDICT_TEXTS, reason_text
 from mriad_model.reports.page import escaping_environment
 from web.site import site_of
 
+NO_BREAK = "\u00a0"
 NAVIGATION = (
     ("/", "Worklist"),
     ("/population", "Population"),
@@ -37,7 +38,6 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
             token=site.access.form_token(session) if session else "",
             reviewer=site.reviewer_of(request),
             is_proxied=site.user_of(request) is not None,
-            prefect=site.prefect,
             **values,
         )
     )
@@ -56,9 +56,16 @@ def sigmas(value: float | None, digits: int = 1) -> str:
     return f"{value:+.{digits}f} σ".replace("-", "−")  # noqa: RUF001 - a minus sign
 
 
-def percent(share: float) -> str:
-    """A share in percent, three digits: `12.5 %`."""
-    return f"{100 * share:.3g} %"
+def percent(share: float, digits: int = 3) -> str:
+    """A share in percent, three digits: `12.5 %`, on one line."""
+    return f"{100 * share:.{digits}g}{NO_BREAK}%"
+
+
+def interval(low: float, high: float, between: str = " to ") -> str:
+    """Two shares in percent, as many decimals in both: `0.52 % to 7.13 %`."""
+    decimals = next((n for n, least in ((0, 0.9995), (1, 0.09995)) if high >= least), 2)
+    one, other = (f"{100 * each:.{decimals}f}{NO_BREAK}%" for each in (low, high))
+    return f"{one}{between}{other}"
 
 
 def minute(moment: str) -> str:
@@ -82,6 +89,7 @@ def _environment() -> Environment:
         "reason": reason_text,
         "fixed": lambda value: f"{value:.2f}".replace("-", "−"),  # noqa: RUF001 - a minus sign
         "percent": percent,
+        "interval": interval,
         "thousands": lambda n: f"{n:,}",
     }
     return escaping_environment("web", filters)

@@ -59,6 +59,7 @@ TAUGHT = (
     "It learned from {0.n_abnormal} scans labelled abnormal too, {0.n_masks} of them with a mask."
 )
 ADAPTED = "It was adapted from model {0.from_model_id}, to healthy scans that are new to that."
+NO_GATE = "The model has {}, so no scan is ever not scorable."
 COMPARED = "Compared with the active model {model}: {text}."
 ACTIVE = "Threshold {threshold} is active."
 NOT_ACTIVE = "Threshold {threshold} is not active; to activate it: mriad activate {threshold}"
@@ -150,6 +151,7 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
         ),
         *([TAUGHT.format(found)] if found.n_abnormal else []),
         *([] if found.from_model_id is None else [ADAPTED.format(found)]),
+        *([] if found.no_gate is None else [NO_GATE.format(found.no_gate)]),
         _compared(found.comparison),
         (ACTIVE if found.activated else NOT_ACTIVE).format(threshold=found.threshold_id),
         *_rate(found.threshold),

@@ -1,9 +1,20 @@
 """The parts of a recipe that say when a scan is not scorable, and when a decision is uncertain."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from mriad_model.recipes.field_types import Share, between
+
+NO_GATE: Final = "no gate: a photograph is scored like a head"
+NO_GATE_OF_VOLUMES: Final = "no gate: a volume of anything else is scored like a head"
+
+
+def no_gate_text(recipe: Mapping[str, Any]) -> str | None:
+    """What it means that a recipe, as its JSON object, has no gate; None of one that has."""
+    if recipe.get("gate") is not None:
+        return None
+    return NO_GATE if recipe.get("volumes") is None else NO_GATE_OF_VOLUMES
 
 
 @dataclass(frozen=True, slots=True)

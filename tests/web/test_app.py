@@ -21,3 +21,11 @@ def test_an_id_that_is_none_is_told_on_a_plain_page(pages: Pages, address: str, 
     assert answer.headers["content-type"].startswith("text/html")
     assert told in answer.text
     assert "To the worklist" in answer.text
+
+
+def test_a_page_that_is_not_there_is_headed_not_found(pages: Pages) -> None:
+    for address in ("/nowhere", "/scan/999"):
+        text = pages.get(address).text
+        assert "<h1>Not found</h1>" in text
+        assert "Not done" not in text
+    assert "<h1>Not done</h1>" in pages.get("/population?scan=x").text

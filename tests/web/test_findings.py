@@ -33,10 +33,11 @@ def test_a_place_lies_in_its_slice_however_the_grid_runs(
 
 def test_sizes_and_places_are_in_words() -> None:
     grid = {"affine": np.eye(4).ravel().tolist(), "shape": [10, 10, 10]}
-    (line,) = finding_lines((finding(38, -24, 22.4),), ScanKind.NIFTI, grid, "axial")
-    assert (line.size, line.place, line.slice) == ("3.20 ml", "R 38, P 24, S 22 mm", 9)
-    (line,) = finding_lines((finding(12, 40, 0, size=0.013),), ScanKind.IMAGE, {"rows": 64}, None)
-    assert (line.size, line.place, line.slice) == ("1.3 % of the head", "column 12, row 40", None)
+    (line,) = finding_lines((finding(38, -24, 22.4),), ScanKind.NIFTI, grid)
+    assert (line.size, line.place) == ("3.20 ml", "R 38, P 24, S 22 mm")
+    assert line.slices == {"sagittal": 9, "coronal": 0, "axial": 9}
+    (line,) = finding_lines((finding(12, 40, 0, size=0.013),), ScanKind.IMAGE, {"rows": 64})
+    assert (line.size, line.place, line.slices) == ("1.3 % of the head", "column 12, row 40", {})
 
 
 @pytest.mark.parametrize(
@@ -51,5 +52,5 @@ def test_a_side_is_said_to_be_the_patients_or_the_pictures(
     side: Side | None, of_volume: str, of_picture: str
 ) -> None:
     found = (finding(1, 2, 3, side=side),)
-    assert [each.side for each in finding_lines(found, ScanKind.DICOM, {}, None)] == [of_volume]
-    assert [each.side for each in finding_lines(found, ScanKind.IMAGE, {}, None)] == [of_picture]
+    assert [each.side for each in finding_lines(found, ScanKind.DICOM, {})] == [of_volume]
+    assert [each.side for each in finding_lines(found, ScanKind.IMAGE, {})] == [of_picture]

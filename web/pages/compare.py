@@ -27,7 +27,7 @@ from mriad_model.reports.changes import (
     why_in_words,
 )
 from web.pages.models import NO_SUCH, ThresholdLine, threshold_lines
-from web.rendering import figure, minute, page, percent
+from web.rendering import figure, interval, minute, page, percent
 from web.site import MaybeId, site_of
 
 SAME: Final = "Choose two different thresholds."
@@ -109,7 +109,7 @@ def _threshold(one: ThresholdLine, other: ThresholdLine) -> list[Line]:
         yield "calibration scans", f"{t.n:,}{groups}"
         rate = NONE if t.rate is None else percent(t.rate)
         if t.rate is not None and t.rate_low is not None and t.rate_high is not None:
-            rate += f" ({percent(t.rate_low)} to {percent(t.rate_high)})"
+            rate += f" ({interval(t.rate_low, t.rate_high)})"
         yield "healthy scans flagged, by calibration", rate
 
     return _beside(rows(one), rows(other))
@@ -139,9 +139,7 @@ def _figures(one: ThresholdLine, other: ThresholdLine) -> list[Line]:
     def found(share: ShareFound | None) -> str:
         if share is None:
             return NONE
-        return (
-            f"{percent(share.share)} ({percent(share.low)} to {percent(share.high)}), n {share.n}"
-        )
+        return f"{percent(share.share)} ({interval(share.low, share.high)}), n {share.n}"
 
     def rows(line: ThresholdLine) -> Iterator[tuple[str, str]]:
         power = line.power
@@ -168,7 +166,7 @@ def _compared(line: ThresholdLine) -> Iterator[tuple[str, str]]:
         flags = np.arange(found.n_healthy) < found.flagged
         rate, low, high = promised_rate(flags.astype(float), 0.5, conformal=False)
         text = f"{found.flagged} of {found.n_healthy}: {percent(rate)}"
-        yield "healthy comparison scans flagged", f"{text} ({percent(low)} to {percent(high)})"
+        yield "healthy comparison scans flagged", f"{text} ({interval(low, high)})"
     for what, value, n in (
         ("AUROC on implanted lesions", found and found.auroc_implanted, found and found.n_healthy),
         ("AUROC on abnormal scans", found and found.auroc_abnormal, found and found.n_abnormal),

@@ -12,6 +12,7 @@ from db.entities import Model, Threshold
 from db.repository.training.models import activations, current_threshold, models, thresholds
 from mriad_model.errors import SettingsError
 from mriad_model.promotion.power import Power, power_of
+from mriad_model.recipes.decision_recipes import no_gate_text
 from tasks.calibration.threshold_figures import Compared, last_comparisons
 from web.rendering import page
 from web.site import MaybeId, form_of, site_of
@@ -44,6 +45,11 @@ class ThresholdLine:
         if volumes is None:
             return "pictures"
         return f"{volumes['contrast']} volumes" if volumes.get("contrast") else "volumes"
+
+    @property
+    def no_gate(self) -> str | None:
+        """What it means that the model has no gate; None of one that has."""
+        return no_gate_text(self.recipe)
 
     @property
     def power(self) -> Power | None:

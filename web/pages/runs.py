@@ -1,12 +1,13 @@
 """Runs: how they ended, their reports, what they rejected; folders that wait to be scored."""
 
 import json
+import socket
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
-from sqlalchemy import Engine
 
 from db.entities import Run, RunEnd
 from db.repository.intake.arrivals import open_arrivals
@@ -22,9 +23,11 @@ from mriad_model.enums import RejectionReason
 from mriad_model.errors import SettingsError
 from web.pages.reports import report_names
 from web.rendering import page
-from web.site import MaybeId, site_of
+from web.site import MaybeId, Site, site_of
 
 PAGE_SIZE: Final = 40
+EVALUATION: Final = "evaluation-run-{run}.html"  # as `mriad evaluate` writes it
+ASKED_SECONDS: Final = 0.3
 WAITING: Final = "settled, and waits for a run"
 COUNTS_SHOWN: Final = (
     "new",
@@ -78,11 +81,12 @@ class RunLine:
 def runs(request: Request, before: MaybeId = None) -> HTMLResponse:
     """Runs, newest first."""
     site = site_of(request)
-    lines = _lines(site.engine, before)
+    lines = _lines(site, before)
     return page(
         request,
         "runs.html.j2",
         lines=lines,
+        prefect=site.prefect if site.prefect and _answers(site.prefect) else None,
         before=before,
         older=lines[-1].run.id if len(lines) == PAGE_SIZE else None,
         unsent=next((line for line in lines if line.has_sent), None) if before is None else None,
@@ -113,13 +117,32 @@ def rejections(
     )
 
 
-def _lines(engine: Engine, before: int | None) -> list[RunLine]:
-    found = newest_runs(engine, PAGE_SIZE, before)
+def _lines(site: Site, before: int | None) -> list[RunLine]:
+    found = newest_runs(site.engine, PAGE_SIZE, before)
     ids = [run.id or 0 for run, _ in found]
-    pages, failed = report_names(engine, ids), count_unscored(engine, ids)
+    pages, failed = report_names(site.engine, ids), count_unscored(site.engine, ids)
     return [
-        RunLine(run, end, pages.get(run.id or 0), failed.get(run.id or 0, 0)) for run, end in found
+        RunLine(
+            run, end, pages.get(run.id or 0) or _evaluation(site, run), failed.get(run.id or 0, 0)
+        )
+        for run, end in found
     ]
+
+
+def _evaluation(site: Site, run: Run) -> str | None:
+    """The name of an evaluation's page: the record has rows of other reports alone."""
+    name = EVALUATION.format(run=run.id)
+    return name if (site.home / "reports" / name).is_file() else None
+
+
+def _answers(address: str) -> bool:
+    """Whether something listens at an address of this machine."""
+    place = urlsplit(address)
+    try:
+        with socket.create_connection((place.hostname or "", place.port or 80), ASKED_SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 def _reason(text: str) -> RejectionReason | None:

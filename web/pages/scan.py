@@ -17,6 +17,7 @@ from db.repository.training.models import current_threshold, threshold_by_id
 from mriad_model.enums import HeatmapKind, LabelSource, ScanKind, Verdict
 from mriad_model.paths import source_path
 from mriad_model.readers.volume.orientation import in_words, slices_across
+from mriad_model.recipes.decision_recipes import no_gate_text
 from tasks.reports.review import COMMON_TAGS, reviewed_decision
 from web.access import HEADERS
 from web.charts import Histogram, SliceBar, histogram, slice_strip
@@ -75,6 +76,27 @@ class Judgement:
     def as_high(self) -> int:
         """How many calibration scans score as high or higher."""
         return sum(each >= self.decision.score for each in self.healthy)
+
+    @property
+    def is_least_p(self) -> bool:
+        """Whether its p-value is the smallest that so many calibration scans can give."""
+        return bool(self.healthy) and self.as_high == 0
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The model's recipe."""
+        found: dict[str, Any] = json.loads(self.score.model.recipe)
+        return found
+
+    @property
+    def no_gate(self) -> str | None:
+        """What it means that the model has no gate; None of one that has."""
+        return no_gate_text(self.recipe)
+
+    @property
+    def has_asymmetry(self) -> bool:
+        """Whether the map holds the difference between left and right."""
+        return any(each["kind"] == "asymmetry" for each in self.recipe.get("detectors", ()))
 
     @property
     def histogram(self) -> Histogram | None:
@@ -203,8 +225,8 @@ def _plane(judgement: Judgement | None) -> str | None:
     """The plane of slices that a model scores."""
     if judgement is None:
         return None
-    recipe: dict[str, Any] = json.loads(judgement.score.model.recipe)
-    plane: str | None = (recipe.get("volumes") or {}).get("slicing", {}).get("plane")
+    volumes: dict[str, Any] = judgement.recipe.get("volumes") or {}
+    plane: str | None = volumes.get("slicing", {}).get("plane")
     return plane
 
 
@@ -212,7 +234,7 @@ def _findings(details: ScanDetails, judgement: Judgement | None) -> list[Finding
     if judgement is None:
         return []
     scan, found = details.scan, judgement.score.findings
-    return finding_lines(found, scan.kind, scan.grid, _plane(judgement))
+    return finding_lines(found, scan.kind, scan.grid)
 
 
 def _strip(details: ScanDetails, judgement: Judgement | None) -> list[SliceBar]:

@@ -3,14 +3,22 @@
 
 const find = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-const reviewed = []; // rows reviewed here, for `u`
+const MOST_SAVED = 50;
+let openedByReview = false; // the page came after a review was saved: `u` is about that
 
-function say(text, bad = false) {
+function say(text, bad = false, link = null) {
   const place = find("#said");
-  place.textContent = text;
+  place.textContent = "";
+  if (link) {
+    const back = document.createElement("a");
+    back.href = link.address;
+    back.textContent = link.text;
+    place.append(back);
+  }
+  place.append(text);
   place.classList.toggle("bad", bad);
   clearTimeout(say.timer);
-  say.timer = setTimeout(() => { place.textContent = ""; }, bad ? 8000 : 2500);
+  say.timer = setTimeout(() => { place.textContent = ""; }, bad || link ? 8000 : 2500);
 }
 
 // ---- the worklist
@@ -58,10 +66,24 @@ function shown(row, held) {
 
 // ---- reviews
 
-async function send(form, answer) {
-  const body = new URLSearchParams(new FormData(form));
+// Reviews that were saved in this tab, oldest first: { scan, review, address }. For `u`.
+function saved(change = null) {
+  let held = [];
+  try {
+    held = JSON.parse(sessionStorage.getItem("mriad-saved") || "[]");
+    if (change) {
+      held = change(held).slice(-MOST_SAVED);
+      sessionStorage.setItem("mriad-saved", JSON.stringify(held));
+    }
+  } catch (error) { console.info(error); } // a browser that keeps nothing
+  return held;
+}
+
+const pageOf = (scan) => `/scan/${scan}${location.search}`;
+
+async function send(action, body, answer) {
   body.set("answer", answer);
-  const reply = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
+  const reply = await fetch(action, { method: "POST", body, headers: { Accept: "application/json" } });
   if (!reply.ok) {
     const page = new DOMParser().parseFromString(await reply.text(), "text/html");
     throw new Error(find("main p", page)?.textContent || `not saved (${reply.status})`);
@@ -73,20 +95,22 @@ async function review(form, answer) {
   if (form.dataset.busy) return;
   form.dataset.busy = "yes";
   try {
-    const held = await send(form, answer);
+    const held = await send(form.action, new URLSearchParams(new FormData(form)), answer);
+    const link = { text: `scan ${held.scan_id}`, address: pageOf(held.scan_id) };
+    saved((list) => list.filter((each) => each.scan !== held.scan_id));
+    if (answer !== "withdraw") saved((list) => [...list, { scan: held.scan_id, review: held.review_id, address: link.address }]);
     const row = form.closest("tr[data-scan]");
     if (row) {
       shown(row, held);
-      if (answer !== "withdraw") {
-        reviewed.push(row);
-        if (row === selected()) step(1);
-      }
+      if (answer !== "withdraw" && row === selected()) step(1);
+      recount();
     } else if (answer === "withdraw") {
       await go(location.pathname + location.search, false);
     } else {
       await go(held.next);
+      openedByReview = true;
     }
-    say(answer === "withdraw" ? `scan ${held.scan_id}: review withdrawn` : `scan ${held.scan_id}: ${answer}`);
+    say(answer === "withdraw" ? ": review withdrawn" : `: ${answer}`, false, link);
   } catch (error) {
     say(String(error.message || error), true);
   } finally {
@@ -94,23 +118,67 @@ async function review(form, answer) {
   }
 }
 
+let undoing = false;
+
+async function undo() {
+  const last = saved().pop();
+  if (!last || undoing) return;
+  undoing = true;
+  openedByReview = false;
+  saved((list) => list.slice(0, -1));
+  try {
+    const body = new URLSearchParams({ token: find("meta[name=token]").content, held: last.review });
+    const held = await send(`/scan/${last.scan}/review`, body, "withdraw");
+    const row = find(`#scan-${last.scan}`);
+    if (row) { shown(row, held); recount(); }
+    if (find(`.scan-page[data-scan="${last.scan}"]`)) await go(location.pathname + location.search, false);
+    say(": review withdrawn", false, { text: `scan ${last.scan}`, address: last.address });
+  } catch (error) {
+    say(String(error.message || error), true);
+  } finally {
+    undoing = false;
+  }
+}
+
+// The headline and the counts beside filters, after a review in the list.
+function recount() {
+  clearTimeout(recount.timer);
+  recount.timer = setTimeout(async () => {
+    const here = location.href;
+    try {
+      const page = new DOMParser().parseFromString(await (await fetch(here, { headers: { Accept: "text/html" } })).text(), "text/html");
+      if (location.href !== here) return;
+      for (const part of ["#list-title", "#facets"]) {
+        const [old, now] = [find(part), find(part, page)];
+        if (old && now && !old.contains(document.activeElement)) old.replaceWith(now);
+      }
+    } catch (error) { console.info(error); } // counts of before stay
+  }, 300);
+}
+
 function answer(word) {
   if (find(".scan-page")) {
     const form = find("#review");
-    if (!form) return;
-    if (word === "withdraw" && !find(".withdraw", form)) return say("no review of this scan to withdraw", true);
-    review(form, word);
+    if (word === "withdraw" && (openedByReview || !form || !find(".withdraw", form))) {
+      if (!saved().length) say("no review to withdraw: none of this scan, and none was saved here", true);
+      else undo();
+    } else if (form) review(form, word);
     return;
   }
-  let row = selected();
-  if (word === "withdraw" && !row?.classList.contains("done")) row = reviewed.pop();
-  if (!row) return say(word === "withdraw" ? "nothing was reviewed here" : "choose a scan with j and k", true);
+  const row = selected();
+  if (word === "withdraw" && !row?.classList.contains("done")) {
+    if (!saved().length) say("nothing was reviewed here", true);
+    else undo();
+    return;
+  }
+  if (!row) return say("choose a scan with j and k", true);
   review(find("form.review", row), word);
 }
 
 // ---- moving between pages without a reload
 
 async function go(address, keep = true) {
+  openedByReview = false;
   const reply = await fetch(address, { headers: { Accept: "text/html" } });
   const page = new DOMParser().parseFromString(await reply.text(), "text/html");
   const main = find("main", page);
@@ -123,102 +191,6 @@ async function go(address, keep = true) {
 }
 
 addEventListener("popstate", () => go(location.pathname + location.search, false));
-
-// ---- the viewer
-
-let zoom = 0;
-
-function setZoom(to) {
-  zoom = Math.min(Math.max(to, 0), 4);
-  all(".layers").forEach((each) => { each.className = `layers z${zoom}`; });
-}
-
-function setMap(on) {
-  const box = find("#map-on");
-  if (!box || box.disabled) return;
-  box.checked = on;
-  const range = find("#opacity");
-  if (planes) planes.opacity(on ? range.value / 100 : 0);
-  for (const map of all(".layers .map")) {
-    if (find(".source", map.parentElement)) map.style.opacity = on ? range.value / 100 : 0;
-  }
-}
-
-let planes = null; // the viewer of a volume in three planes
-let peak = null; // of its map, mm
-
-async function openPlanes() {
-  const place = stage("planes");
-  if (!place || planes) return;
-  try {
-    const { open } = await import("/static/volume.js");
-    planes = await open(find("canvas", place), place.dataset.volume, peak);
-    setMap(find("#map-on").checked);
-  } catch (error) {
-    console.info(error);
-    say("three planes need WebGL2, which this browser does not offer here", true);
-    showView(ownPlane());
-    find("[data-do=view][value=planes]").disabled = true;
-  }
-}
-
-const slices = {}; // plane -> position shown
-let view = "montage";
-const stage = (name) => find(`[data-view="${name}"]`);
-
-function showView(name) {
-  const button = find(`[data-do=view][value="${name}"]`);
-  if (!stage(name) || !button || button.disabled) return false;
-  view = name;
-  all("[data-view]").forEach((each) => { each.hidden = each.dataset.view !== name; });
-  all("[data-do=view]").forEach((each) => each.setAttribute("aria-pressed", String(each.value === name)));
-  all(".of-slices").forEach((each) => { each.hidden = name === "montage"; });
-  all(".of-one-slice").forEach((each) => { each.hidden = ["montage", "planes"].includes(name); });
-  if (name === "planes") openPlanes();
-  else if (name !== "montage") showSlice(slices[name] ?? Number(stage(name).dataset.first));
-  return true;
-}
-
-function showSlice(to) {
-  const place = stage(view);
-  if (!place?.dataset.slices) return;
-  const n = Number(place.dataset.slices);
-  const position = Math.min(Math.max(to, 0), n - 1);
-  slices[view] = position;
-  for (const each of all("img[data-address]", place)) each.src = each.dataset.address.replace("SLICE", position);
-  const range = find("#slice");
-  range.max = n - 1;
-  range.value = position;
-  find("#slice-number").textContent = `${position + 1} of ${n}`;
-  all(".strip g.on").forEach((each) => each.classList.remove("on"));
-  if (ownPlane() === view) find(`.strip g[data-slice="${position}"]`)?.classList.add("on");
-}
-
-const ownPlane = () => find("[data-slices]")?.dataset.view; // the one that the model scores stands first
-
-function stepSlice(by) {
-  if (["montage", "planes"].includes(view)) { showView(ownPlane()); return; }
-  showSlice(slices[view] + by);
-}
-
-async function awaitView() {
-  const place = find("[data-state]");
-  if (!place) return;
-  const note = find("#view-state");
-  for (let tries = 0; tries < 240 && place.isConnected; tries += 1) {
-    const reply = await fetch(place.dataset.state);
-    const found = reply.ok ? await reply.json() : { state: "missing" };
-    if (found.state === "ready") {
-      peak = found.peak;
-      all("[data-do=view]", place).forEach((each) => { each.disabled = false; });
-      note.textContent = "";
-      return;
-    }
-    if (found.state === "missing") { note.textContent = "slices: the source is gone, or has changed"; return; }
-    note.textContent = "slices are being drawn …";
-    await new Promise((done) => setTimeout(done, 500));
-  }
-}
 
 let asked = 0;
 
@@ -244,31 +216,10 @@ function onward(by) {
   else say(by > 0 ? "that was the last of the list" : "that is the first of the list");
 }
 
-function fade(by) {
-  const range = find("#opacity");
-  if (!range || range.disabled) return;
-  range.value = Number(range.value) + by;
-  setMap(true);
-}
-
 function turn(rel) {
   const link = find(`.pages a[rel=${rel}]`);
   if (link) location.assign(link.href);
   else say(rel === "next" ? "that is the last page" : "that is the first page");
-}
-
-function nextView() {
-  const names = all("[data-do=view]:not([disabled])").map((each) => each.value);
-  if (names.length > 1) showView(names[(names.indexOf(view) + 1) % names.length]);
-}
-
-let shownFinding = -1;
-
-function nextFinding() {
-  const lines = all("[data-do=finding]");
-  if (!lines.length) return;
-  shownFinding = (shownFinding + 1) % lines.length;
-  does.finding(lines[shownFinding]);
 }
 
 let awaiting = false; // the letter of a page, after `g`
@@ -278,12 +229,21 @@ const does = {
   help: () => find("#help").showModal(),
   smaller: () => setZoom(zoom - 1),
   larger: () => setZoom(zoom + 1),
-  fit: () => setZoom(0),
+  fit: () => { setMarked(null); setZoom(0); },
   view: (button) => showView(button.value),
   finding: (row) => {
-    const place = row.dataset.place.split(",").map(Number);
-    if (view === "planes" && planes) planes.jump(place);
-    else if (showView(ownPlane())) showSlice(Number(row.dataset.slice));
+    setMarked(row);
+    shownFinding = all("[data-do=finding]").indexOf(row);
+    const own = ownPlane();
+    if (own) {
+      for (const plane of Object.keys(AXES)) {
+        if (stage(plane) && row.dataset[plane] !== undefined) slices[plane] = Number(row.dataset[plane]);
+      }
+      if (view === "planes" && planes) planes.jump(row.dataset.place.split(",").map(Number));
+      else if (row.dataset[own] !== undefined) showView(AXES[view] ? view : own);
+    }
+    const place = shownStage();
+    if (place && find(".mark:not([hidden])", place)) lookAt(place, centreOf(place));
   },
 };
 
@@ -365,6 +325,7 @@ function begin() {
   view = "montage";
   planes = null;
   shownFinding = -1;
+  marked = null;
   Object.keys(slices).forEach((each) => delete slices[each]);
   awaitView();
   all(".help-button").forEach((each) => { each.hidden = false; });

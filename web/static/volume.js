@@ -9,6 +9,7 @@ export async function open(canvas, address, peak) {
     crosshairGap: 12,
     isRadiologicalConvention: true,
     isColorbar: false,
+    showAllOrientationMarkers: true,
     dragAndDropEnabled: false,
     loadingText: "",
     multiplanarShowRender: 0,

@@ -11,6 +11,8 @@ from flows.ingest import IngestResult
 from flows.train import TrainingResult
 from mriad_model.enums import Policy
 from mriad_model.promotion.power import ImplantScore, power
+from mriad_model.recipes.built_in_recipes import AUTOENCODER, DEFAULT
+from mriad_model.recipes.decision_recipes import no_gate_text
 from tasks.promotion.candidate_figures import CandidateFigures
 
 DRAWN = Threshold(1, 1, Policy.RATE, 0, 1, 45, 0.05, 2, 1, "noon", 40, 0.049, 0.006, 0.132, id=1)
@@ -25,6 +27,7 @@ def trained_with(**said: object) -> TrainingResult:
         "from_model_id": None,
         "n_abnormal": 0,
         "power": None,
+        "no_gate": None,
     }
     return TrainingResult(**{**given, **usual, "warnings": [], **said})  # type: ignore[arg-type]
 
@@ -47,6 +50,14 @@ def test_train_says_of_abnormal_scans_that_it_learned_from(
     )
     lines.show_train(trained_with(), as_json=False)
     assert "abnormal" not in capsys.readouterr().out
+
+
+def test_train_says_that_a_model_has_no_gate(capsys: pytest.CaptureFixture[str]) -> None:
+    told = "The model has no gate: a photograph is scored like a head"
+    for recipe, says in ((AUTOENCODER, True), (DEFAULT, False)):
+        no_gate = no_gate_text(json.loads(recipe.to_json()))
+        lines.show_train(trained_with(no_gate=no_gate), as_json=False)
+        assert (told in capsys.readouterr().out) is says
 
 
 def test_train_says_which_model_was_adapted(capsys: pytest.CaptureFixture[str]) -> None:

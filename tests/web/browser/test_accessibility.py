@@ -126,9 +126,9 @@ def test_what_is_done_by_mouse_is_done_by_keys(
     tab.goto(f"{served.address}/scan/{filled['picture']}")
     for _ in range(3):
         tab.keyboard.press("[")
-    assert tab.locator("#opacity").evaluate("each => each.value") == "70"
+    assert tab.locator("#opacity").evaluate("each => each.value") == "30"
     shown = tab.locator(".layers .map").evaluate("each => getComputedStyle(each).opacity")
-    assert float(shown) == pytest.approx(0.7)
+    assert float(shown) == pytest.approx(0.3)
     tab.goto(f"{served.address}/scan/{filled['volume']}")
     tab.wait_for_selector("[data-do=view][value=coronal]:not([disabled])")
     tab.keyboard.press("f")

@@ -43,12 +43,12 @@ def test_a_picture_is_filtered_opened_and_reviewed(served: Pages, tab: Any) -> N
     tab.keyboard.press("Enter")
     tab.wait_for_url(f"**/scan/{chosen}?scanner=Prisma")
     over = tab.locator(".layers .map")
-    assert over.evaluate("each => each.naturalWidth > 0 && getComputedStyle(each).opacity") == "1"
+    assert over.evaluate("each => each.naturalWidth > 0 && getComputedStyle(each).opacity") == "0.6"
     tab.keyboard.press("Space")
     assert over.evaluate("each => getComputedStyle(each).opacity") == "0"
     assert tab.locator(".layers .source").evaluate("each => each.naturalWidth") > 0
     tab.keyboard.press("Space")
-    assert over.evaluate("each => getComputedStyle(each).opacity") == "1"
+    assert over.evaluate("each => getComputedStyle(each).opacity") == "0.6"
     tab.fill("[name=note]", "left parietal")
     tab.locator("[name=note]").blur()
     tab.keyboard.press("s")

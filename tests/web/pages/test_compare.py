@@ -53,7 +53,7 @@ def test_recipe_data_and_figures_stand_beside_each_other(pages: Pages, other: in
     assert cell(text, "epochs") == ["–", "40"]  # noqa: RUF001
     none, share = cell(text, "implanted lesions found")
     assert none == "–"  # noqa: RUF001
-    assert share.startswith("37.5 % (")  # 0.9, 0.79 and 0.68 of eight
+    assert share.startswith("37.5\u00a0% (")  # 0.9, 0.79 and 0.68 of eight
     assert cell(text, "name") == [AUTOENCODER.name, DEFAULT.name]
     assert "other fields of the recipes are the same" in text
     assert "No retraining has compared these two" in text
@@ -88,3 +88,10 @@ def test_a_retraining_that_compared_them_is_told_whichever_stands_first(
 @pytest.mark.parametrize("query", ["", "?one=1", "?one=1&other=1", "?one=1&other=99", "?one=x"])
 def test_what_cannot_be_compared_is_said(pages: Pages, query: str) -> None:
     assert pages.get(f"/models/compare{query}").status_code == 400
+
+
+def test_two_thresholds_of_one_model_are_said_to_be_that(pages: Pages) -> None:
+    later = pages.hand.threshold(pages.model_id, 1, k=2.0, value=0.6)
+    text = pages.get(f"/models/compare?one={pages.threshold_id}&other={later}").text
+    assert f"Both are thresholds of model {pages.model_id}" in text
+    assert "No retraining" not in text

@@ -3,15 +3,18 @@
 import io
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from db.entities import Rejection
+from db.entities import FindingLimit, Rejection
 from db.repository.intake.rejections import append_rejections
 from db.repository.scoring.decisions import FoundPart
+from db.repository.scoring.findings import append_finding_limit
 from mriad_model.enums import DecisionReason, RejectionReason, Side, Verdict
+from mriad_model.recipes.built_in_recipes import DEFAULT
 from tests.support.record.hand import NOON
 from tests.web.conftest import SIDE, Pages
 
@@ -137,3 +140,44 @@ def test_findings_of_a_scan_that_is_not_scorable_are_left_out(pages: Pages) -> N
     assert "The model can say nothing of this scan." in page
     assert "column 12" not in page
     assert "No finding" not in page
+
+
+def test_findings_have_a_heading_and_the_average_of_healthy_scans(pages: Pages) -> None:
+    limit = FindingLimit(pages.model_id, 8.0, 4.0, 0.01, 16, 0.94, pages.hand.run(), NOON)
+    append_finding_limit(pages.site.engine, limit)
+    page = pages.get(f"/scan/{pages.picture('a.png', 0.9, findings=[PART])}").text
+    assert ">Findings</h2>" in page
+    assert "A healthy scan has 0.94 findings on average." in page
+
+
+def test_the_page_says_where_the_map_holds_an_asymmetry_and_the_model_no_gate(pages: Pages) -> None:
+    mirrors, no_gate = (
+        "the place that mirrors a lesion can light up too",
+        "has no gate: a photograph",
+    )
+    page = pages.get(f"/scan/{pages.picture('a.png', 0.9, findings=[PART])}").text
+    assert mirrors in page
+    assert no_gate in page
+    assert "no gate: a photograph is scored like a head" in pages.get("/models").text
+    recipe = DEFAULT.to_json().replace('"asymmetry"', '"other"')
+    model_id = pages.hand.model(1, "gated", recipe)
+    gated = replace(pages, model_id=model_id, threshold_id=pages.hand.threshold(model_id, 1))
+    page = pages.get(f"/scan/{gated.picture('b.png', 0.9, findings=[PART])}").text
+    assert "column 12" in page
+    assert mirrors not in page
+    assert "no gate" not in page
+
+
+def test_a_p_value_is_told_in_plain_words(pages: Pages) -> None:
+    pages.hand.decide(pages.model_id, None, {2: 0.41})  # the calibration scan
+    common = pages.get(f"/scan/{pages.picture('a.png', 0.3)}").text
+    assert "of healthy scans, about 25\u00a0% score this high or higher" in common
+    least = pages.get(f"/scan/{pages.picture('b.png', 0.9)}").text
+    assert "the smallest that 1 calibration scan can give; too few to say more" in least
+    assert "score this high" not in least
+
+
+def test_the_form_tells_labels_from_verdicts(pages: Pages) -> None:
+    page = pages.get(f"/scan/{pages.picture('a.png', 0.9)}").text
+    assert "<b>suspicious</b> are verdicts" in page
+    assert "also label the scan" in page

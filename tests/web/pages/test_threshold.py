@@ -57,13 +57,13 @@ def test_another_threshold_is_weighed_by_stored_scores(drawn: Pages) -> None:
         scan_id = drawn.picture(name, value)
     drawn.review(scan_id, "abnormal")
     text = drawn.get("/threshold?sigmas=3").text  # 0.4 + 3 * 0.1
-    assert "<b>1</b> of 3 decided scans, 33.3 %" in text
+    assert "<b>1</b> of 3 decided scans, 33.3\u00a0%" in text
     assert "<b>0</b> suspicious, <b>0</b> uncertain, <b>1</b> normal" in text
     assert "<b>1 of 1</b> scans that people call abnormal" in text
-    assert "<b>0 %</b> of healthy calibration scans" in text
+    assert "<b>0\u00a0%</b> of healthy calibration scans" in text
     text = drawn.get("/threshold?sigmas=0.4").text
     assert "<b>1</b> suspicious, <b>0</b> uncertain, <b>0</b> normal" in text
-    assert "<b>50 %</b> of healthy calibration scans" in text
+    assert "<b>50\u00a0%</b> of healthy calibration scans" in text
     assert "+1.00" in drawn.get("/threshold").text  # the active one, 0.5
 
 
@@ -118,9 +118,11 @@ def test_what_a_threshold_finds_of_implants_is_told_of_models_that_were_measured
     model_id = pages.hand.model(dataset_id, "measured", AUTOENCODER.to_json(), metrics)
     pages.hand.decide(model_id, None, dict(zip(healthy, (0.3, 0.5), strict=True)))
     activate(pages.site.engine, pages.hand.threshold(model_id, dataset_id), "measured", "me")
-    assert "<b>20 %</b> of 10 implanted lesions" in pages.get("/threshold?sigmas=3.5").text  # 0.75
+    assert (
+        "<b>20\u00a0%</b> of 10 implanted lesions" in pages.get("/threshold?sigmas=3.5").text
+    )  # 0.75
     listed = pages.get("/models").text
-    assert "40 % <span" in listed  # above 0.5
+    assert "40\u00a0% <span" in listed  # above 0.5
     assert "<b>silent</b>" not in listed
     lost = pages.hand.threshold(model_id, dataset_id, k=6.0, value=0.95)
     assert lost

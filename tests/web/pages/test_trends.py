@@ -20,7 +20,10 @@ def test_a_line_a_day_and_scanner(pages: Pages) -> None:
     text = pages.get("/trends?days=7").text
     line = text.split("2026-11-05</a>")[1].split("</tr>", maxsplit=1)[0]
     assert "GE" in line
-    assert '<td class="number">4</td><td class="number">2</td><td class="number">50 %</td>' in line
+    assert (
+        '<td class="number">4</td><td class="number">2</td><td class="number">50\u00a0%</td>'
+        in line
+    )
     assert "Prisma" in text
     assert "Prisma" not in pages.get("/trends?days=1").text
     assert pages.get("/trends?days=0").status_code == 400
