@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
+from markupsafe import Markup
 
 from mriad_model.enums import NOTICE, Verdict
 from mriad_model.reasons import VERDICT_TEXTS, reason_text
@@ -88,8 +89,9 @@ def _environment() -> Environment:
         "words": words,
         "reason": reason_text,
         "fixed": lambda value: f"{value:.2f}".replace("-", "−"),  # noqa: RUF001 - a minus sign
-        "percent": percent,
-        "interval": interval,
+        # Markup, as `printable` makes plain spaces of no-break ones in text.
+        "percent": lambda *given: Markup(percent(*given)),  # noqa: S704 - figures
+        "interval": lambda *given: Markup(interval(*given)),  # noqa: S704 - figures
         "thousands": lambda n: f"{n:,}",
     }
     return escaping_environment("web", filters)

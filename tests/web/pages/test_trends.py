@@ -89,7 +89,7 @@ def test_two_readers_agree_beyond_chance_or_are_too_few(pages: Pages) -> None:
     assert "Blind reading is off" in text
     pages.review(scans[0], "normal", reviewer="Bob")
     line = pages.get("/trends").text.split("Ann, Bob")[1].split("</tr>", maxsplit=1)[0]
-    assert '<td class="number">20</td><td class="number">95 %' in line
+    assert '<td class="number">20</td><td class="number">95\u00a0%' in line
     assert ">0.90 <span" in line
 
 
