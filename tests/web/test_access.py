@@ -187,7 +187,7 @@ def test_pages_run_no_code_of_theirs_and_ask_no_other_host(pages: Pages) -> None
         assert answer.headers["cache-control"] == "no-store"
         for inline in ("<style", " style=", "javascript:", "onclick", "http://", "https://"):
             assert inline not in answer.text.replace('rel="noreferrer"', ""), (address, inline)
-        assert answer.text.count("<script") == 1
+        assert answer.text.count("<script") == answer.text.count('<script src="') > 0
 
 
 def test_signing_out_forgets_the_cookie(pages: Pages) -> None:

@@ -166,7 +166,7 @@ def the_pages_let_in_who_has_the_address(sign_in: str) -> None:
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
     browser.open(sign_in).close()
     with browser.open(first_page) as page:
-        assert b"Nothing waits" in page.read()
+        assert b"Nothing is scored yet" in page.read()
 
 
 def a_run_outlives_the_server(home: Path, port: int, up: int) -> None:

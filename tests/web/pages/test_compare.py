@@ -53,7 +53,7 @@ def test_recipe_data_and_figures_stand_beside_each_other(pages: Pages, other: in
     assert cell(text, "epochs") == ["–", "40"]  # noqa: RUF001
     none, share = cell(text, "implanted lesions found")
     assert none == "–"  # noqa: RUF001
-    assert share.startswith("37.5\u00a0% (")  # 0.9, 0.79 and 0.68 of eight
+    assert share.startswith("37.5 % (")  # 0.9, 0.79 and 0.68 of eight
     assert cell(text, "name") == [AUTOENCODER.name, DEFAULT.name]
     assert "other fields of the recipes are the same" in text
     assert "No retraining has compared these two" in text

@@ -163,7 +163,7 @@ def test_a_review_holds_after_a_recalibration(pages: Pages) -> None:
 
 def test_what_comes_while_the_pages_are_served_is_listed(pages: Pages) -> None:
     assert pages.listed() == []
-    assert "Nothing waits" in pages.get("/").text
+    assert "Nothing is scored yet" in pages.get("/").text
     found = [pages.picture(f"{number}.png", 0.6 + number / 100) for number in range(60)]
     assert pages.listed() == found[::-1]
     second = pages.get("/?page=2")
