@@ -54,8 +54,10 @@ def main(role: str, parent: int, descriptor: int | None = None) -> None:
         bind()
         if role == SERVER:
             _server(descriptor)
+        elif role == WATCH:
+            _watch(place)
         else:
-            {WATCH: _watch}[role](place)
+            raise ValueError(role)
     except MriadError as error:
         sys.exit(str(error))
     except Exception as error:

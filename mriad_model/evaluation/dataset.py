@@ -17,7 +17,7 @@ from mriad_model.errors import ModelFileError, NoScans, RejectedFile
 from mriad_model.evaluation.baselines.metadata import FileFeatures, file_features
 from mriad_model.evaluation.baselines.untrained import UntrainedScores, untrained_scores
 from mriad_model.evaluation.mapped_file import map_arrays, write_arrays
-from mriad_model.preprocessing.prepared_file import beside_arrays, from_arrays
+from mriad_model.preprocessing.prepared_file import array_pieces, beside_arrays, from_arrays
 from mriad_model.preprocessing.scan_slices import prepare_scan, shown_slice, training_slices
 from mriad_model.preprocessing.slices import PreparedScan, SliceBatch, joined
 from mriad_model.readers.images.reading import ImageScan
@@ -148,7 +148,9 @@ class EvaluationData:
             f"mask.{item}": [packed] for item, packed in self.masks.items()
         }
         write_arrays(
-            path, arrays | pieces(self.scans), {METADATA_KEY: json.dumps(about, sort_keys=True)}
+            path,
+            arrays | array_pieces(self.scans),
+            {METADATA_KEY: json.dumps(about, sort_keys=True)},
         )
 
     @classmethod
@@ -180,23 +182,9 @@ class EvaluationData:
             raise ModelFileError(f"{path.name} holds no evaluation data: {error}") from error
 
 
-def pieces(scans: Sequence[PreparedScan]) -> dict[str, list[NDArray[Any]]]:
-    """The slices of scans by name, to be joined; what not all of them have is left out."""
-    batches = [scan.batch for scan in scans]
-    found: dict[str, list[NDArray[Any]]] = {
-        "images": [each.images for each in batches],
-        "masks": [each.masks for each in batches],
-    }
-    for name in ("levels", "poses"):
-        values = [getattr(each, name) for each in batches]
-        if all(each is not None for each in values):
-            found[name] = values
-    return found
-
-
 def put_aside(scan: EvaluationScan, path: Path) -> EvaluationScan:
     """The same scan with its slices in a file, which is gone when nobody looks at them any more."""
-    write_arrays(path, pieces([scan.prepared]), {})
+    write_arrays(path, array_pieces([scan.prepared]), {})
     arrays, _ = map_arrays(path)
     path.unlink()  # the mapping keeps what it holds
     (prepared,) = from_arrays(arrays, beside_arrays([scan.prepared]))

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.preprocessing.slices import Placement, PreparedScan, SliceBatch, joined
+from mriad_model.preprocessing.slices import Placement, PreparedScan, SliceBatch
 
 BESIDE_PIXELS: Final = ("positions", "n_slices", "spacing", "places", "window", "grey", "pixel")
 
@@ -16,13 +16,22 @@ def to_arrays(
     prepared: Sequence[PreparedScan],
 ) -> tuple[dict[str, NDArray[np.generic]], list[dict[str, Any]]]:
     """The slices of all scans, (N, ...) by name, and for each scan what JSON can hold."""
-    batch = joined([scan.batch for scan in prepared])
-    arrays: dict[str, NDArray[np.generic]] = {"images": batch.images, "masks": batch.masks}
-    if batch.levels is not None:
-        arrays["levels"] = batch.levels
-    if batch.poses is not None:
-        arrays["poses"] = batch.poses
+    arrays = {name: np.concatenate(each) for name, each in array_pieces(prepared).items()}
     return arrays, beside_arrays(prepared)
+
+
+def array_pieces(prepared: Sequence[PreparedScan]) -> dict[str, list[NDArray[Any]]]:
+    """The slices of each scan by name, to be joined; without what not all scans have."""
+    batches = [scan.batch for scan in prepared]
+    found: dict[str, list[NDArray[Any]]] = {
+        "images": [each.images for each in batches],
+        "masks": [each.masks for each in batches],
+    }
+    for name in ("levels", "poses"):
+        values = [getattr(each, name) for each in batches]
+        if all(each is not None for each in values):
+            found[name] = values
+    return found
 
 
 def beside_arrays(prepared: Sequence[PreparedScan]) -> list[dict[str, Any]]:

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from mriad_model.reports.page import capped, render
+
+EVALUATION_NAME: Final = "evaluation-run-{run}"  # of the page of an evaluation, without its ending
 
 
 @dataclass(frozen=True, slots=True)

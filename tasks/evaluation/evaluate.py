@@ -53,6 +53,7 @@ from mriad_model.recipes.recipe import Recipe
 from mriad_model.rejections import RejectedItem, group_by_folder
 from mriad_model.reports.contact_sheet import SUFFIX, contact_sheet
 from mriad_model.reports.evaluation_report import render_evaluation
+from mriad_model.reports.report_index import EVALUATION_NAME
 from tasks.evaluation.labelled_scans import LabelledSource, labelled_files, name_of
 from tasks.intake.find_files import ScanSources
 from tasks.intake.read_sources import read_sources
@@ -164,7 +165,7 @@ def write_evaluation_report(
     results = [FoldResult.from_json(Path(path).read_text()) for path in paths]
     report = summarise(results)
     page = render_evaluation(report, provenance(home, run_id, folder), group_by_folder(rejected))
-    name = f"evaluation-run-{run_id}" + (f"-{report.recipe_name}" if number else "")
+    name = EVALUATION_NAME.format(run=run_id) + (f"-{report.recipe_name}" if number else "")
     written = write_page(Path(home), name, page)
     if report.extremes:
         write_atomically((Path(home) / written).with_suffix(SUFFIX), contact_sheet(report.extremes))

@@ -25,7 +25,7 @@ def implants_again(
 ) -> tuple[Pairs, list[str]]:
     """The implants of a model, drawn and scored again, beside the recorded ones; and what differs.
 
-    Those of scans that are gone are left out, and said.
+    Those of scans whose files are gone or changed are reported as not recomputed.
     """
     engine, gone = database(home), set[int]()
 

@@ -1,12 +1,11 @@
 """The gate of a model in training, from the healthy scans that it learns from."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from db.repository.intake.scans import scans_by_id
 from db.repository.training.models import dataset_folds, dataset_groups
-from mriad_model.detection.decisions.gate import Gate
-from mriad_model.detection.decisions.head_gate import HeadGate
 from mriad_model.detection.learned_gate import learned_gate, unlike_among_learned
 from mriad_model.detection.model import FittedModel
 from mriad_model.preprocessing.slices import SliceBatch
@@ -15,28 +14,24 @@ from tasks.runtime.workspace import Workspace
 from tasks.scoring.preprocess import load_prepared
 
 
-def gate_of(
+def with_gate(
     home: str, dataset_id: int, fitted: FittedModel, folders: Sequence[str]
-) -> Gate | HeadGate | None:
-    """Learn what the healthy scans in these workspaces look like; None without a gate."""
+) -> tuple[FittedModel, list[int]]:
+    """The model with a gate learned from the healthy scans in these workspaces, if it has one.
+
+    And of these scans those that it refuses beside the rest. Scans of folds are not among them: the
+    record has what the gate says of them.
+    """
     if fitted.recipe.gate is None:
-        return None
+        return fitted, []
     scan_ids, slices, groups = _learned(home, dataset_id, folders)
     folds = dataset_folds(database(home), dataset_id)
-    return learned_gate(fitted, slices, groups, [folds.get(each, -1) for each in scan_ids])
-
-
-def unlike_learned(
-    home: str, dataset_id: int, fitted: FittedModel, folders: Sequence[str]
-) -> list[int]:
-    """Of the scans in these workspaces, all that the gate was learned from, those unlike the rest.
-
-    Those of folds are left to their scores: the record has what the gate says of them.
-    """
-    if fitted.gate is None or dataset_folds(database(home), dataset_id):
-        return []
-    scan_ids, slices, groups = _learned(home, dataset_id, folders)
-    return [scan_ids[place] for place in unlike_among_learned(fitted, slices, groups)]
+    gate = learned_gate(fitted, slices, groups, [folds.get(each, -1) for each in scan_ids])
+    fitted = replace(fitted, gate=gate)
+    if folds:
+        return fitted, []
+    unlike = unlike_among_learned(fitted, slices, groups)
+    return fitted, [scan_ids[place] for place in unlike]
 
 
 def _learned(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -55,7 +55,7 @@ from tasks.scoring.preprocess import load_prepared
 from tasks.training.cross_fitting import fold_slices, folds_of
 from tasks.training.duplicates import grouped
 from tasks.training.finding_limits import append_limits
-from tasks.training.gates import gate_of, unlike_learned
+from tasks.training.gates import with_gate
 from tasks.training.healthy_scans import (
     NONE_ABNORMAL,
     NOTHING_NEW,
@@ -224,7 +224,7 @@ def train(
         slices, held_out = (_slices(each, how) for each in (train_folders, validation_folders))
         fitted = fit(slices, held_out, how, device, _tell_epoch, start, taught.all)
     learned = [*train_folders, *validation_folders]
-    fitted = replace(fitted, gate=gate_of(home, dataset_id, fitted, learned))
+    fitted, unlike = with_gate(home, dataset_id, fitted, learned)
     data = fitted.to_bytes()
     name = sha256(data).hexdigest()
     origin = {} if from_model_id is None else {"from_model_id": from_model_id}
@@ -254,7 +254,7 @@ def train(
         done.seconds,
         n_masks=taught.n_masks,
         warnings=taught.warnings,
-        unlike=unlike_learned(home, dataset_id, fitted, learned),
+        unlike=unlike,
     )
 
 

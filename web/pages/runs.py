@@ -21,12 +21,12 @@ from db.repository.scoring.warnings import warnings
 from mriad_model.destinations import unsent_of
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import SettingsError
+from mriad_model.reports.report_index import EVALUATION_NAME
 from web.pages.reports import report_names
 from web.rendering import page
 from web.site import MaybeId, Site, site_of
 
 PAGE_SIZE: Final = 40
-EVALUATION: Final = "evaluation-run-{run}.html"  # as `mriad evaluate` writes it
 ASKED_SECONDS: Final = 0.3
 WAITING: Final = "settled, and waits for a run"
 COUNTS_SHOWN: Final = (
@@ -131,7 +131,7 @@ def _lines(site: Site, before: int | None) -> list[RunLine]:
 
 def _evaluation(site: Site, run: Run) -> str | None:
     """The name of an evaluation's page: the record has rows of other reports alone."""
-    name = EVALUATION.format(run=run.id)
+    name = f"{EVALUATION_NAME.format(run=run.id)}.html"
     return name if (site.home / "reports" / name).is_file() else None
 
 
