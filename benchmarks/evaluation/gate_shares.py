@@ -1,4 +1,4 @@
-"""What the gate of pictures refuses.
+"""Shares of pictures that the gate finds not scorable.
 
     python -m benchmarks.evaluation.gate_shares [--data ../shared/data]
 
@@ -71,22 +71,24 @@ def main() -> None:
     }
     table: dict[str, dict[str, str]] = {}
     for name, own in sets.items():
-        shares = refused_shares(own, others, given.draws)
+        shares = not_scorable_shares(own, others, given.draws)
         for other, theirs in sets.items():
             if other != name:
                 healthy = theirs.slices.take(np.flatnonzero(~theirs.abnormal))
-                found = refused_shares(own, {"": healthy}, 1)[""]
+                found = not_scorable_shares(own, {"": healthy}, 1)[""]
                 shares[f"healthy pictures of {other}"] = found
         for what, share in shares.items():
             table.setdefault(what, {})[name] = f"{share:.3f}"
         print(f"{name}: {len(set(own.groups.tolist()))} groups", flush=True)
-    print(f"| refused | {' | '.join(sets)} |\n| --- |{' --- |' * len(sets)}")
+    print(f"| not scorable | {' | '.join(sets)} |\n| --- |{' --- |' * len(sets)}")
     for what, of_sets in table.items():
         print(f"| {what} | {' | '.join(of_sets.get(name, '') for name in sets)} |")
 
 
-def refused_shares(own: PictureSet, others: dict[str, SliceBatch], draws: int) -> dict[str, float]:
-    """Of what is new to a gate, the share that it refuses, by name; means over draws."""
+def not_scorable_shares(
+    own: PictureSet, others: dict[str, SliceBatch], draws: int
+) -> dict[str, float]:
+    """Of what is new to a gate, the share that is not scorable, by name; means over draws."""
     healthy = np.flatnonzero(~own.abnormal)
     names = np.unique(own.groups[healthy])
     found: dict[str, list[float]] = {}
@@ -106,7 +108,7 @@ def refused_shares(own: PictureSet, others: dict[str, SliceBatch], draws: int) -
             **others,
         }
         for name, slices in parts.items():
-            found.setdefault(name, []).append(_refused(gate, slices))
+            found.setdefault(name, []).append(_not_scorable(gate, slices))
     return {name: float(np.mean(shares)) for name, shares in found.items()}
 
 
@@ -172,7 +174,7 @@ def _stack(pixels: Iterable[Pixels]) -> SliceBatch:
     return stack([prepare(each, DEFAULT.preprocessing) for each in pixels])
 
 
-def _refused(gate: Gate, slices: SliceBatch) -> float:
+def _not_scorable(gate: Gate, slices: SliceBatch) -> float:
     return float((gate.values(slices) > 1).mean())
 
 

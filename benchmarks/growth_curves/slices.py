@@ -20,7 +20,7 @@ SIZES: Final = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 DRAWN: Final = 1_000
 SIDE: Final = 256  # pixels
 SEED: Final = 7
-LEAST_SCORED: Final = 0.95  # a few drawn slices are refused, as they are in `make bench`
+LEAST_SCORED: Final = 0.95  # a few drawn slices are not scorable, as in `make bench`
 
 
 def measure(sizes: Sequence[int], kept: Kept) -> None:

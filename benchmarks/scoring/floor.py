@@ -75,7 +75,7 @@ def measure(folder: Path, home: Path, n: int) -> dict[str, float]:
                     f"score {found.score:.3g}, model 1",
                 )
                 for scan, slices, found in together  # noqa: B023
-                if not found.refused
+                if not found.not_scorable
             ],
         )
         encoded = timed("encode", lambda: [encode(each) for each in painted])  # noqa: B023
@@ -96,7 +96,7 @@ def _require_same(
     """The steps, one by one, are those of production."""
     drawn = [
         draw_maps(scan, slices, found, fitted, 1)
-        for scan, slices, found in [each for each in together if not each[2].refused][:FEW]
+        for scan, slices, found in [each for each in together if not each[2].not_scorable][:FEW]
     ]
     if [each.files[0].data for each in drawn] != encoded[: len(drawn)]:
         raise SystemExit("the floor paints otherwise than scoring does")

@@ -93,7 +93,10 @@ TRAINING_SCANS = "the model was trained on them"
 INCOMPATIBLE = "not of the kind that the model was trained on"
 REJECTED, LIMITED = "Rejected", "Not scored, or without DICOM outputs"
 UNSCORED = "Not scorable: {0.path}: {0.why_not_scorable}"
-WEEK = "{runs} in {days}: {suspicious}, {uncertain} uncertain, {refused} not scorable; {warnings}."
+WEEK = (
+    "{runs} in {days}: {suspicious}, {uncertain} uncertain, {not_scorable} not scorable; "
+    "{warnings}."
+)
 WARNING = "Warning: {text}"
 REPORT = "Report: {path}"
 DEMO = (
@@ -261,7 +264,7 @@ def show_report(home: Path, found: "WeeklyReport", *, as_json: bool) -> None:
             days=counted(found.days, "day"),
             suspicious=counted(found.suspicious, "suspicious scan"),
             uncertain=found.uncertain,
-            refused=found.not_scorable,
+            not_scorable=found.not_scorable,
             warnings=counted(found.warnings, "warning"),
         ),
         REPORT.format(path=home / found.report),

@@ -6,7 +6,7 @@ import numpy as np
 
 from mriad_model.detection.decisions.gate import Gate, fit_gate
 from mriad_model.detection.decisions.head_gate import HeadGate
-from mriad_model.detection.decisions.verdicts import is_refused
+from mriad_model.detection.decisions.verdicts import is_not_scorable
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.networks.devices import repeatable, resolve_device
 from mriad_model.preprocessing.slices import SliceBatch, joined
@@ -36,7 +36,7 @@ def learned_gate(
 def unlike_among_learned(
     fitted: FittedModel, scans: Sequence[SliceBatch], groups: Sequence[int]
 ) -> list[int]:
-    """Of all scans that the model's gate was learned from, the places of those it would refuse.
+    """Of all scans that the model's gate was learned from, the places of those not scorable.
 
     A picture is looked at beside those of other groups, as if its own had not been learned. A head
     is compared with the mean head, in which it is one of many.
@@ -56,4 +56,4 @@ def unlike_among_learned(
         values = {}
         for i, value in zip(owners, found, strict=True):
             values[i] = max(value, values.get(i, 0.0))
-    return [i for i, value in values.items() if is_refused(value)]
+    return [i for i, value in values.items() if is_not_scorable(value)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.detection.decisions.verdicts import is_refused
+from mriad_model.detection.decisions.verdicts import is_not_scorable
 from mriad_model.detection.maps.anomaly_maps import Scored
 from mriad_model.detection.model import FittedModel
 from mriad_model.preprocessing.slices import PreparedScan, joined
@@ -28,9 +28,9 @@ class ScanScores:
     gate: float | None = None  # distance to what was learned, 1 at the limit; None: no gate
 
     @property
-    def refused(self) -> bool:
+    def not_scorable(self) -> bool:
         """Whether it is too unlike what was learned to be scorable."""
-        return is_refused(self.gate)
+        return is_not_scorable(self.gate)
 
 
 def score_scans(

@@ -40,7 +40,7 @@ def montage_picture(
     cells += [np.full_like(cells[0], PAPER)] * (-len(cells) % COLUMNS)
     rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
     sheet = np.vstack(rows)
-    what = NOT_SCORABLE if scored.refused else f"score {scored.score:.3g}"
+    what = NOT_SCORABLE if scored.not_scorable else f"score {scored.score:.3g}"
     caption = (
         f"{what}, model {model_id}: the most unusual of the judged "
         f"{native.plane.value} slices, {scored.positions[0] + 1} to "

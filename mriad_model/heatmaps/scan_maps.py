@@ -44,12 +44,12 @@ def draw_maps(
 
     Of a scan that is not like what was learned, the maps are empty, and the caption says so.
     """
-    if scored.refused:
+    if scored.not_scorable:
         scored = replace(scored, maps=np.zeros_like(scored.maps))
     scale = ColourScale(fitted.colour_low, fitted.colour_high)
     if isinstance(scan, ImageScan):
         laid = restore(scored.maps[0], prepared.placements[0])
-        what = NOT_SCORABLE if scored.refused else f"score {scored.score:.3g}"
+        what = NOT_SCORABLE if scored.not_scorable else f"score {scored.score:.3g}"
         caption = f"{what}, model {model_id}"
         data = encode(overlay(scan.pixels, laid, scale, caption))
         return ScanMaps((MapFile(HeatmapKind.SLICE, SUFFIX, data),))
@@ -57,7 +57,7 @@ def draw_maps(
     anomaly = anomaly_volume(scored, prepared, scan, plane)
     native = native_slices(scan, plane, prepared.grey)
     sheet = montage_picture(scored, prepared, native, fitted, model_id)
-    what = NOT_SCORABLE if scored.refused else f"score {scored.score:.4g}"
+    what = NOT_SCORABLE if scored.not_scorable else f"score {scored.score:.4g}"
     about = f"mriad anomaly map, {what}, model {model_id}"
     files = (
         MapFile(HeatmapKind.MONTAGE, SUFFIX, sheet),

@@ -23,6 +23,7 @@ from mriad_model.enums import Verdict
 from mriad_model.shares import in_percent, with_interval
 
 METRIC: Final = "implants"  # the key of a model's metrics
+REASON: Final = "refused"  # the key of an implant's `why_not_scorable`
 WANTED: Final = 144  # implants of a model of pictures
 MOST_SCANS: Final = 48  # that they are put in, one a group
 RADII: Final = ((4.0, 7.0), (7.0, 12.0), (12.0, 22.0))  # mm, drawn evenly from each
@@ -71,9 +72,9 @@ class ImplantScore:
     group: int  # of the scan
     kind: str
     millimetres: float  # diameter of a disc, or a ball, as large as what was changed
-    score: float | None  # None: refused, so not found
-    healthy: float | None  # of the scan as it is; None: refused
-    refused: str | None = None  # why
+    score: float | None  # None: not scorable, so not found
+    healthy: float | None  # of the scan as it is; None: not scorable
+    why_not_scorable: str | None = None
 
     @property
     def size(self) -> str:
@@ -86,13 +87,17 @@ class ImplantScore:
 
 
 def to_metric(scores: Sequence[ImplantScore]) -> list[dict[str, Any]]:
-    """As a model's metrics keep them."""
-    return [asdict(each) for each in scores]
+    """As a model's metrics keep them; the reason stays under the key of the first version."""
+    rows = [asdict(each) for each in scores]
+    for row in rows:
+        row[REASON] = row.pop("why_not_scorable")
+    return rows
 
 
 def from_metrics(metrics: str) -> list[ImplantScore]:
     """The implants of a model by its metrics (JSON); none of a model of before."""
-    return [ImplantScore(**each) for each in json.loads(metrics).get(METRIC, ())]
+    rows = json.loads(metrics).get(METRIC, ())
+    return [ImplantScore(why_not_scorable=row.pop(REASON, None), **row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,7 @@ class Power:
     found: ShareFound
     by_size: dict[str, ShareFound]
     by_kind: dict[str, ShareFound]
-    refused: float  # share of the implants that could not be scored
+    not_scorable: float  # share of the implants
     moved: float | None  # share of the large implants that raise their scan's score; None: no such
     flagged: float  # share of the same scans, without implants, that the threshold flags
 
@@ -132,7 +137,9 @@ class Power:
             f"{in_percent(each.share)} {name.replace('_', ' ')}"
             for name, each in self.by_kind.items()
         )
-        lost = f"; {in_percent(self.refused)} refused, counted as not found" if self.refused else ""
+        lost = ""
+        if self.not_scorable:
+            lost = f"; {in_percent(self.not_scorable)} not scorable, counted as not found"
         return (
             f"finds {self.found.text} of {self.found.n} lesions implanted in {self.n_groups} "
             f"healthy scans that were held out ({sizes}; {kinds}{lost})"
@@ -172,7 +179,7 @@ def power(scores: Sequence[ImplantScore], value: float) -> Power | None:
         found=share_found(scores, value),
         by_size={name: share_found(some, value) for name, some in sizes.items() if some},
         by_kind={name: share_found(some, value) for name, some in kinds.items() if some},
-        refused=sum(each.score is None for each in scores) / len(scores),
+        not_scorable=sum(each.score is None for each in scores) / len(scores),
         moved=sum(_raised(each) for each in large) / len(large) if large else None,
         flagged=sum(score is not None and score > value for score in plain) / len(plain),
     )

@@ -167,10 +167,10 @@ def unsure_lines(
 ) -> dict[str, Any]:
     """Scans that are uncertain, and not scorable ones, for a template."""
     uncertain = [each for each in scans if each.verdict is Verdict.UNCERTAIN]
-    refused = [each for each in scans if each.verdict is Verdict.NOT_SCORABLE]
+    not_scorable = [each for each in scans if each.verdict is Verdict.NOT_SCORABLE]
     return {
         "uncertain": scan_lines(uncertain, MOST_PICTURES, threshold),
-        "not_scorable": scan_lines(refused, MOST_PICTURES, None),
+        "not_scorable": scan_lines(not_scorable, MOST_PICTURES, None),
         "unscored": capped(unscored),
     }
 

@@ -1,4 +1,4 @@
-"""Doubtful healthy labels: a lesion's mask lies beside the scan, or the gate refuses it.
+"""Doubtful healthy labels: a lesion's mask lies beside the scan, or it is not scorable.
 
 The labels count all the same, for they are people's; a warning asks to look at them.
 """
@@ -16,7 +16,7 @@ from db.repository.intake.labels import last_labels
 from db.repository.scoring.scores import stored_scores
 from db.repository.scoring.warnings import append_warnings
 from db.timestamps import now
-from mriad_model.detection.decisions.verdicts import is_refused
+from mriad_model.detection.decisions.verdicts import is_not_scorable
 from mriad_model.enums import LabelValue, WarningKind
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.mask_files import mask_beside, masked_by
@@ -53,9 +53,9 @@ def masked_scans(paths: Mapping[int, Path]) -> list[int]:
 
 
 def unlike_scans(engine: Engine, model_id: int, scan_ids: Iterable[int]) -> list[int]:
-    """Of scans that a model has scored, those that its gate refuses."""
+    """Of scans that a model has scored, those that are not scorable."""
     found = stored_scores(engine, model_id, scan_ids)
-    return [scan_id for scan_id, score in found.items() if is_refused(score.gate)]
+    return [scan_id for scan_id, score in found.items() if is_not_scorable(score.gate)]
 
 
 def masks_among_scans(engine: Engine, known: Iterable[tuple[int, str]]) -> list[str]:

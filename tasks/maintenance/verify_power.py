@@ -75,7 +75,7 @@ def _by_group(rows: Sequence[ImplantScore]) -> dict[int, list[ImplantScore]]:
 
 
 def _alike(found: ImplantScore, recorded: ImplantScore) -> Alike:
-    if (found.kind, found.refused) != (recorded.kind, recorded.refused):
+    if (found.kind, found.why_not_scorable) != (recorded.kind, recorded.why_not_scorable):
         return Alike.OTHER
     return max(
         optional_alike(found.score, recorded.score),
@@ -85,7 +85,7 @@ def _alike(found: ImplantScore, recorded: ImplantScore) -> Alike:
 
 
 def _told(each: ImplantScore) -> str:
-    score = each.refused if each.score is None else f"score {each.score!r}"
+    score = each.why_not_scorable if each.score is None else f"score {each.score!r}"
     return (
         f"({each.kind}, {each.millimetres!r} mm, group {each.group}: {score}, healthy "
         f"{each.healthy!r})"

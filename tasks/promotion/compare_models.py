@@ -33,8 +33,8 @@ class ComparisonScores:
     healthy: list[float] = field(default_factory=list)
     implanted: list[list[float]] = field(default_factory=list)  # one of each kind of lesion
     abnormal: list[float] = field(default_factory=list)
-    refused: list[list[bool]] = field(default_factory=list)  # which implants are not scorable
-    healthy_refused: list[bool] = field(default_factory=list)  # which healthy ones are not
+    not_scorable: list[list[bool]] = field(default_factory=list)  # which implants
+    healthy_not_scorable: list[bool] = field(default_factory=list)  # which healthy ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,8 @@ def _add(
         (scores.abnormal if is_abnormal else scores.healthy).append(plain.score)
         if not is_abnormal:
             scores.implanted.append([each.score for each in implanted])
-            scores.refused.append([each.refused for each in implanted])
-            scores.healthy_refused.append(plain.refused)
+            scores.not_scorable.append([each.not_scorable for each in implanted])
+            scores.healthy_not_scorable.append(plain.not_scorable)
 
 
 def _append(home: str, run_id: int, scan_id: int, scored: Mapping[int, ScanScores]) -> None:

@@ -245,7 +245,7 @@ def side_of(
         else dict(zip(calibration, stored.groups, strict=True)),
     )
     implanted = np.array(scores.implanted).reshape(len(compared.healthy), -1)
-    refused = np.array(scores.refused, np.bool_).reshape(implanted.shape)
+    not_scorable = np.array(scores.not_scorable, np.bool_).reshape(implanted.shape)
     return ModelScores(
         healthy=np.array(scores.healthy),
         implanted=implanted,
@@ -253,9 +253,9 @@ def side_of(
         flagged=np.array(
             [
                 flagged[each] or unlike
-                for each, unlike in zip(compared.healthy, scores.healthy_refused, strict=True)
+                for each, unlike in zip(compared.healthy, scores.healthy_not_scorable, strict=True)
             ],
             np.bool_,
         ),
-        caught=(implanted > threshold.value) & ~refused,
+        caught=(implanted > threshold.value) & ~not_scorable,
     )

@@ -12,7 +12,7 @@ from db.repository.reports.reviews import standing_reviews
 from db.repository.scoring.scores import stored_scores
 from db.repository.training.models import dataset_roles, lineage, model_by_id
 from mriad_model.detection.decisions.thresholds import promised_rate
-from mriad_model.detection.decisions.verdicts import is_refused
+from mriad_model.detection.decisions.verdicts import is_not_scorable
 from mriad_model.enums import LabelSource, ReviewVerdict
 from mriad_model.reports.run_report import HealthyFlagged
 from mriad_model.shares import with_interval
@@ -64,7 +64,7 @@ def _flagged(
     scores = {
         i: each
         for i, each in stored_scores(engine, threshold.model_id, scan_ids).items()
-        if not is_refused(each.gate)
+        if not is_not_scorable(each.gate)
     }
     scans = scans_by_id(engine, scores)
     return [(each.value, scans[i].patient or i) for i, each in sorted(scores.items())]

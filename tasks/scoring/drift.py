@@ -27,8 +27,8 @@ from tasks.runtime.connections import database
 WINDOW = 200  # scans looked at: the last of all, and of each scanner
 SEARCHED = 5_000  # decisions among which they are looked for
 FEWEST = 30  # recent scores, below which drift is not tested
-FEWEST_REFUSED = 5  # recent decisions, below which the not scorable are not counted
-USUALLY_REFUSED = 0.05  # of the scans that are like those learned from, at most
+FEWEST_DECIDED = 5  # recent decisions, below which the not scorable are not counted
+USUALLY_NOT_SCORABLE = 0.05  # of the scans that are like those learned from, at most
 FEWEST_CALIBRATION = 8  # as many as can reach ALPHA beside FEWEST
 ALPHA = 0.001  # of any false warning in a night: there are many nights
 QUIET_DAYS = 30  # before a warning is repeated
@@ -67,8 +67,8 @@ def check_drift(home: str, run_id: int) -> list[str]:
     healthy = calibration_scores(engine, threshold.model_id, threshold.dataset_id)
     decided = _recent(engine, current, current.threshold.id)
     recent = [each for each in decided if each.verdict is not Verdict.NOT_SCORABLE]
-    refused = _refused(engine, decided, current.threshold, run_id)
-    append_warnings(engine, refused)
+    not_scorable = _not_scorable(engine, decided, current.threshold, run_id)
+    append_warnings(engine, not_scorable)
     tried = [
         _Tried(scanner, scores, drift([s.value for s in scores], [h.value for h in healthy]))
         for scanner, scores in _windows(recent).items()
@@ -88,18 +88,18 @@ def check_drift(home: str, run_id: int) -> list[str]:
         if each.scanner not in warned_of
     ]
     append_warnings(engine, warnings)
-    return [each.text for each in [*refused, *warnings]]
+    return [each.text for each in [*not_scorable, *warnings]]
 
 
-def _refused(
+def _not_scorable(
     engine: Engine, decided: Sequence[DecidedScore], threshold: Threshold, run_id: int
 ) -> list[RecordedWarning]:
     """Warnings that more scans than usual are not scorable, of all or of single scanners."""
     tried = []
     for scanner, scores in _windows(decided).items():
         n = sum(each.verdict is Verdict.NOT_SCORABLE for each in scores)
-        if len(scores) >= FEWEST_REFUSED:
-            p = binomial_tail(n, len(scores), USUALLY_REFUSED)
+        if len(scores) >= FEWEST_DECIDED:
+            p = binomial_tail(n, len(scores), USUALLY_NOT_SCORABLE)
             tried.append((scanner, n, len(scores), p))
     adjusted = holm([p for *_, p in tried])
     found = [each for each, p in zip(tried, adjusted, strict=True) if p <= ALPHA]

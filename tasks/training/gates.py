@@ -19,8 +19,8 @@ def with_gate(
 ) -> tuple[FittedModel, list[int]]:
     """The model with a gate learned from the healthy scans in these workspaces, if it has one.
 
-    And of these scans those that it refuses beside the rest. Scans of folds are not among them: the
-    record has what the gate says of them.
+    And of these scans those that are not scorable beside the rest; none of folds, for the record
+    has what the gate says of them.
     """
     if fitted.recipe.gate is None:
         return fitted, []

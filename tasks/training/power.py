@@ -100,15 +100,15 @@ def _scored(
     healthy, _ = _judged(found[0])
     scores = iter(found[1:])
     rows = []
-    for plan, size, refused in zip(plans, sizes, why, strict=True):
-        score, lost = (None, refused) if refused else _judged(next(scores))
+    for plan, size, rejected in zip(plans, sizes, why, strict=True):
+        score, lost = (None, rejected) if rejected else _judged(next(scores))
         rows.append(ImplantScore(group, plan.kind.value, size, score, healthy, lost))
     return rows
 
 
 def _judged(found: ScanScores) -> tuple[float | None, str | None]:
     """A score, or why there is none."""
-    if found.refused:
+    if found.not_scorable:
         return None, DecisionReason.UNLIKE_LEARNED.value
     if not math.isfinite(found.score):
         return None, RejectionReason.NOT_FINITE.value

@@ -102,7 +102,7 @@ class Trained:
     seconds: float
     n_masks: int = 0  # of labelled abnormal scans
     warnings: list[str] = field(default_factory=list)  # masks that could not be used
-    unlike: list[int] = field(default_factory=list)  # learned scans that the gate refuses
+    unlike: list[int] = field(default_factory=list)  # learned scans that are not scorable
 
 
 @task(name="select-healthy", cache_policy=NO_CACHE)
@@ -324,7 +324,7 @@ def doubted_labels(
     """Doubtful healthy labels among the training's scans; the record gets them as warnings.
 
     The gate judges each scan beside those of other groups: scans that calibrate by their scores;
-    `unlike_learned` are those of the others that it refuses.
+    `unlike_learned` are those of the others that are above its limit.
     """
     engine = database(home)
     abnormal = {scan_id for scan_id, _ in dataset.scans[Role.LABELLED_ABNORMAL]}

@@ -45,14 +45,14 @@ class WhatIf:
 
     k: float  # standard deviations above the mean of healthy scans
     value: float
-    scorable: int  # scans that the model has decided and did not refuse; all counts are of these
-    refused: int  # not scorable, by any threshold
+    scorable: int  # decided scans that the model can judge; all counts are of these
+    not_scorable: int  # by any threshold
     suspicious: int
     uncertain: int
     turned: Flips  # beside the active threshold
     healthy: Share  # calibration scans
     abnormal: Share | None  # scorable scans that people call abnormal
-    abnormal_refused: int
+    abnormal_not_scorable: int
     power: Power | None  # lesions implanted when the model was made
     chart: Histogram | None  # scorable scans; the active threshold in the scan's place
 
@@ -121,7 +121,6 @@ def _what_if(site: Site, current: CurrentThreshold, k: float) -> WhatIf | None:
         return None
     after = past.verdicts(Judge(past.judge.recipe, fit, healthy))
     verdicts = {each.scan_id: one for each, one in zip(past.scores, after, strict=True)}
-    refused = after.count(Verdict.NOT_SCORABLE)
     scored = [
         each.value
         for each, one in zip(past.scores, after, strict=True)
@@ -137,7 +136,7 @@ def _what_if(site: Site, current: CurrentThreshold, k: float) -> WhatIf | None:
         k=k,
         value=fit.value,
         scorable=len(scored),
-        refused=refused,
+        not_scorable=after.count(Verdict.NOT_SCORABLE),
         suspicious=after.count(Verdict.SUSPICIOUS),
         uncertain=after.count(Verdict.UNCERTAIN),
         turned=flips(before, after),
@@ -147,7 +146,7 @@ def _what_if(site: Site, current: CurrentThreshold, k: float) -> WhatIf | None:
             *promised_rate(healthy.values, fit.value, healthy.groups, conformal=False),
         ),
         abnormal=_share(judged),
-        abnormal_refused=len(called) - len(judged),
+        abnormal_not_scorable=len(called) - len(judged),
         power=power_of(current.model.metrics, fit.value),
         chart=histogram(scored, current.threshold.value, fit.value),
     )

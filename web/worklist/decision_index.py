@@ -231,12 +231,12 @@ def _put(columns: dict[str, NDArray[Any]], page: list[ScoredDecision]) -> None:
     columns["run"][ids] = [each.run_id for each in rows]
     columns["verdict"][ids] = [VERDICTS.index(each.verdict) for each in rows]
     # A score of a scan that is not scorable means nothing: it is filtered and sorted as none.
-    columns["score"][ids] = [np.nan if _is_refused(each) else each.score for each in rows]
-    columns["p"][ids] = [np.nan if _is_refused(each) else each.p_value for each in rows]
+    columns["score"][ids] = [np.nan if _is_not_scorable(each) else each.score for each in rows]
+    columns["p"][ids] = [np.nan if _is_not_scorable(each) else each.p_value for each in rows]
     columns["moment"][ids] = moments(each.created_at for each in rows)
 
 
-def _is_refused(decision: ScoredDecision) -> bool:
+def _is_not_scorable(decision: ScoredDecision) -> bool:
     return decision.verdict == Verdict.NOT_SCORABLE
 
 

@@ -38,7 +38,7 @@ def show_details(home: Path, details: ScanDetails) -> None:
     """Print all that the record holds of a scan; empty sections are not printed."""
     reviews = details.reviews
     decision = "decision_id decided_at verdict reason score threshold p_value threshold_id model_id"
-    refused = "decision_id decided_at verdict reason none none none threshold_id model_id"
+    unscored = "decision_id decided_at verdict reason none none none threshold_id model_id"
     not_scorable = details.not_scorable
     _show_scan(details)
     show_section("Seen at", ("path", "files", "bytes", "when (UTC)"), _sources(details))
@@ -80,10 +80,10 @@ def show_details(home: Path, details: ScanDetails) -> None:
         "Decisions",
         ("decision", "when (UTC)", "verdict", "why", "score", "limit", "p", "threshold", "model"),
         [
-            _cells(each, decision if each.verdict is not Verdict.NOT_SCORABLE else refused)
+            _cells(each, decision if each.verdict is not Verdict.NOT_SCORABLE else unscored)
             for each in details.decisions
         ]
-        + [_cells(each, refused) for each in [details.unscored] if each],
+        + [_cells(each, unscored) for each in [details.unscored] if each],
     )
     if details.unscored is not None:
         show_lines(WITHOUT_SCORE.format(details.unscored))

@@ -56,7 +56,7 @@ def power_document(found: "Power | None") -> Document | None:
     return {
         **_share(found.found),
         "n_groups": found.n_groups,
-        "refused": found.refused,
+        "refused": found.not_scorable,  # the key of the first version
         "moved": found.moved,
         "flagged": found.flagged,
         "silence": found.silence,

@@ -51,7 +51,7 @@ def line_of(
     return Line(value, sampling_interval(healthy, policy, k, how.confidence, groups))
 
 
-def is_refused(gate: float | None) -> bool:
+def is_not_scorable(gate: float | None) -> bool:
     """Whether a scan is too unlike what was learned to be scorable, by the gate's value."""
     return gate is not None and not gate <= 1
 
@@ -70,7 +70,7 @@ def judge(
     for a large lesion is unlike what was learned too. A gate that is no number is above its limit.
     `unlike` is why a scan of known contrast above the gate's limit is not scorable.
     """
-    if is_refused(found.gate):
+    if is_not_scorable(found.gate):
         known = found.contrast_known
         return Judgement(
             Verdict.NOT_SCORABLE,

@@ -1,4 +1,4 @@
-"""What a gate refuses of pictures that it did not learn."""
+"""Shares of pictures new to a gate that it finds not scorable."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from benchmarks.evaluation.gate_shares import (
     noise,
     photographs,
 )
-from benchmarks.evaluation.gate_shares import refused_shares as shares_of
+from benchmarks.evaluation.gate_shares import not_scorable_shares as shares_of
 from mriad_model.phantom.render import phantom_slice
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.preprocessing.slices import prepare, stack
@@ -24,7 +24,7 @@ def test_photographs_come_with_the_libraries_and_noise_is_drawn() -> None:
     assert len(list(noise())) == NOISE
 
 
-def test_a_gate_of_drawn_heads_refuses_noise_and_few_new_heads() -> None:
+def test_noise_is_not_scorable_by_a_gate_of_drawn_heads_and_few_new_heads_are() -> None:
     heads = [phantom_slice(i, Contrast.FLAIR, None, 96).pixels for i in range(30)]
     own = PictureSet(
         stack([prepare(each, DEFAULT.preprocessing) for each in heads]),

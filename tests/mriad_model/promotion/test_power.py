@@ -51,14 +51,17 @@ def test_another_threshold_finds_another_share_of_the_stored_scores() -> None:
     assert power_of('{"epochs": 3}', 1.0) is None  # of a model of before
 
 
-def test_what_is_refused_counts_as_not_found_and_is_told() -> None:
+def test_what_is_not_scorable_counts_as_not_found_and_is_told() -> None:
     found = implants(np.full((8, 2), 7.0))
-    lost = [replace(each, score=None, refused="unregistered") for each in found[:4]]
+    lost = [replace(each, score=None, why_not_scorable="unregistered") for each in found[:4]]
     told = power([*lost, *found[4:]], 1.0)
     assert told is not None
     assert told.found.share == told.moved == 0.75
-    assert told.refused == 0.25
-    assert "25 % refused, counted as not found" in told.text
+    assert told.not_scorable == 0.25
+    assert "25 % not scorable, counted as not found" in told.text
+    stored = to_metric(lost)
+    assert stored[0]["refused"] == "unregistered"  # the key in records of earlier versions
+    assert from_metrics(json.dumps({METRIC: stored})) == lost
 
 
 @pytest.mark.parametrize("alike", [False, True])

@@ -158,14 +158,14 @@ def test_uncertain_and_not_scorable_scans_are_told_with_their_reason_and_not_as_
         f"inbox/u{EVIL}", 7, 107, 1.25, 0.25, None, verdict=Verdict.UNCERTAIN,
         reason=DecisionReason.NEAR_THRESHOLD,
     )  # fmt: skip
-    refused = SuspiciousScan(
+    unlike = SuspiciousScan(
         "inbox/photo.png", 8, 108, 98.75, 0.0125, PNG, verdict=Verdict.NOT_SCORABLE,
         reason=DecisionReason.UNLIKE_LEARNED,
     )  # fmt: skip
     failed = RejectedItem("inbox/v.nii", RejectionReason.UNREGISTERED, f"fit 0.2 {EVIL}")
     report = replace(
         night(0, 0),
-        unsure=[uncertain, refused],
+        unsure=[uncertain, unlike],
         unscored=[failed],
         n_uncertain=3,
         n_not_scorable=2,

@@ -81,14 +81,14 @@ class Nights:
     def decide(
         self, scan_ids: Sequence[int], values: Sequence[float], gate: float | None = None
     ) -> None:
-        """Decide as a threshold without an interval does; a gate above 1 refuses."""
-        refused = gate is not None and gate > 1
+        """Decide as a threshold without an interval does; not scorable above a gate of 1."""
+        unlike = gate is not None and gate > 1
         rows = [
             ScoredScan(
                 scan_id,
                 float(value),
                 verdict=Verdict.NOT_SCORABLE
-                if refused
+                if unlike
                 else Verdict.SUSPICIOUS
                 if value > LINE
                 else Verdict.NORMAL,
@@ -216,7 +216,7 @@ def test_a_few_scans_that_are_not_scorable_are_no_warning(nights: Nights) -> Non
 
 def test_a_new_threshold_turns_no_scan_that_is_not_scorable(bench: Bench) -> None:
     nights = Nights(bench, DEFAULT)
-    refused = nights.night(3, shift=50.0, gate=1.2)
+    unlike = nights.night(3, shift=50.0, gate=1.2)
     near = nights.night(4, shift=-50.0, gate=0.95)
     clear = nights.night(5, shift=50.0, gate=0.3)
     proposal = propose(bench.engine, Policy.SIGMAS, 1.5)
@@ -224,7 +224,7 @@ def test_a_new_threshold_turns_no_scan_that_is_not_scorable(bench: Bench) -> Non
     assert decide_again(bench.engine, nights.threshold, bench.run_id) == 40 + 12
     query = HistoryQuery(threshold_id=nights.threshold, limit=None)
     found = {row.scan_id: (row.verdict.value, row.reason) for row in decisions(bench.engine, query)}
-    assert {found[i] for i in refused} == {("not_scorable", DecisionReason.UNLIKE_LEARNED)}
+    assert {found[i] for i in unlike} == {("not_scorable", DecisionReason.UNLIKE_LEARNED)}
     assert {found[i] for i in near} == {("uncertain", DecisionReason.NEAR_GATE)}
     assert {found[i] for i in clear} == {("suspicious", DecisionReason.ABOVE_THRESHOLD)}
     counted = tally(bench.engine, [bench.run_id])

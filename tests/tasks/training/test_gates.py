@@ -50,9 +50,9 @@ def test_a_picture_that_is_no_head_is_not_scorable_everywhere_and_stays_so(
     Image.fromarray(noise).save(new / "noise.png")
     night = score(bench, new)
 
-    refused, *heads = sorted(decisions(bench.engine), key=lambda row: -(row.gate or 0))
-    assert (refused.path or "").endswith("noise.png")
-    assert (refused.verdict, refused.reason) == (
+    unlike, *heads = sorted(decisions(bench.engine), key=lambda row: -(row.gate or 0))
+    assert (unlike.path or "").endswith("noise.png")
+    assert (unlike.verdict, unlike.reason) == (
         Verdict.NOT_SCORABLE,
         DecisionReason.UNLIKE_LEARNED,
     )
@@ -68,14 +68,14 @@ def test_a_picture_that_is_no_head_is_not_scorable_everywhere_and_stays_so(
         line["scan_id"]: line
         for line in csv.DictReader(page.with_suffix(".csv").read_text().splitlines())
     }
-    line = lines[str(refused.scan_id)]
+    line = lines[str(unlike.scan_id)]
     assert (line["result"], line["reason"]) == ("not_scorable", "unlike_learned")
     assert line["score"] == line["p_value"] == line["sigmas_above_healthy"] == ""
 
     again = append_proposal(bench.engine, propose(bench.engine, Policy.SIGMAS, 9.0), bench.run_id)
     decide_again(bench.engine, again, bench.run_id)
     (row,) = decisions(bench.engine, HistoryQuery(threshold_id=again, verdict=Verdict.NOT_SCORABLE))
-    assert (row.scan_id, row.gate) == (refused.scan_id, refused.gate)
+    assert (row.scan_id, row.gate) == (unlike.scan_id, unlike.gate)
     report = replay_decisions.fn(str(bench.home), None, "cpu", str(bench.home / "work" / "replay"))
     assert (report.identical, report.mismatched) == (10, [])
 
@@ -85,14 +85,14 @@ def test_a_healthy_scan_that_is_not_scorable_counts_as_flagged_where_models_are_
 ) -> None:
     nights = Nights(bench)
     scans = nights.night(4, shift=-5.0)
-    refused = [True, False, False, False]
+    unlike = [True, False, False, False]
     scores = ComparisonScores(
-        [-5.0] * 4, [[0.0]] * 4, [], refused=[[False]] * 4, healthy_refused=refused
+        [-5.0] * 4, [[0.0]] * 4, [], not_scorable=[[False]] * 4, healthy_not_scorable=unlike
     )
     threshold = threshold_by_id(bench.engine, nights.threshold)
     compared = ComparedScans(scans, [], {nights.model: scores})
     side = side_of(str(bench.home), threshold, {i: i for i in scans}, compared)
-    assert side.flagged.tolist() == refused
+    assert side.flagged.tolist() == unlike
     assert points(side)["flagged"] == 1
 
 

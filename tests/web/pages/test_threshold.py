@@ -68,7 +68,7 @@ def test_another_threshold_is_weighed_by_stored_scores(drawn: Pages) -> None:
 
 
 def test_what_would_turn_is_what_a_recalibration_would_turn(pages: Pages) -> None:
-    """By the uncertain band, the folds' spread and the gate too; refused scans are left out."""
+    """By the uncertain band, the folds' spread and the gate; none that is not scorable counts."""
     draw(pages, replace(AUTOENCODER, uncertain=UncertainRecipe(), calibrate_by_group=False))
     figures = (
         (0.1, 0.2, None), (0.48, 0.2, None), (0.58, 0.95, None), (0.6, 0.3, 0.2), (0.75, 0.4, 0.1),
