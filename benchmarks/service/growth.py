@@ -10,7 +10,7 @@ otherwise.
 
 With --bad the rest are no good healthy pictures but an import's mistake: `lesions` (abnormal ones
 called healthy) or `noise` (healthy ones, noise of a quarter of the range added). Whether the
-candidate that learned from them is refused is printed, and does not decide the exit status.
+candidate that learned from them is promoted is printed, and does not decide the exit status.
 """
 
 import argparse

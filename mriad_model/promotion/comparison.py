@@ -77,7 +77,7 @@ class Outcome:
     """Whether the candidate is to be activated, and why."""
 
     promoted: bool
-    too_few: bool  # refused only for want of scans
+    too_few: bool  # not promoted only for want of scans
     reason: str
     figures: dict[str, Any]
 
@@ -98,7 +98,7 @@ def compare(
     }
     if n < terms.needed_scans:
         reason = (
-            f"refused: {n} healthy scans that neither model learned from are too few to "
+            f"not promoted: {n} healthy scans that neither model learned from are too few to "
             f"tell which is better; {terms.needed_scans} are needed"
         )
         return Outcome(promoted=False, too_few=True, reason=reason, figures=figures)
@@ -108,7 +108,7 @@ def compare(
     figures["false_positives"] = _false_positives(current, candidate, terms)
     figures["caught"] = _caught(current, candidate, terms, rng)
     failed, text = _failed(figures, terms), _figures_text(figures, terms)
-    reason = f"refused: {failed}; {text}" if failed else f"promoted: {text}"
+    reason = f"not promoted: {failed}; {text}" if failed else f"promoted: {text}"
     return Outcome(promoted=not failed, too_few=False, reason=reason, figures=figures)
 
 

@@ -77,7 +77,9 @@ def why_in_words(reason: str, *, promoted: bool, compared: bool) -> str:
     """A comparison's reason without the figures of the table."""
     if compared and promoted:
         return "it is no worse than the margins below allow"
-    bare = reason.removeprefix("refused: ").removeprefix("promoted: ")
+    bare = reason
+    for outcome in ("refused: ", "not promoted: ", "promoted: "):  # the first is of older records
+        bare = bare.removeprefix(outcome)
     return bare.partition(";")[0] if compared else bare
 
 

@@ -199,7 +199,7 @@ def decide_promotion(
         outcome = Outcome(
             promoted=False,
             too_few=True,
-            reason=f"refused: too few calibration scans to compare by: {error}",
+            reason=f"not promoted: too few calibration scans to compare by: {error}",
             figures={"n_healthy": len(compared.healthy)},
         )
     promoted, reason = outcome.promoted, outcome.reason
@@ -207,7 +207,8 @@ def decide_promotion(
         promoted, reason = True, f"promoted because it was forced, otherwise {reason}"
     active = current_threshold(engine)
     if promoted and (active is None or active.threshold.id != current.threshold_id):
-        promoted, reason = False, f"refused: another threshold was activated meanwhile ({reason})"
+        promoted = False
+        reason = f"not promoted: another threshold was activated meanwhile ({reason})"
     comparison_id = append_comparison(
         engine,
         Comparison(

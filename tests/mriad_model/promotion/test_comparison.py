@@ -41,7 +41,7 @@ def outcome(seed: int, n: int, skill: float, m: int = 0, shift: float = 0):
     return compare(side(rng, n, common, 1.0, m), side(rng, n, common, skill, m, shift), TERMS)
 
 
-def test_a_better_model_is_promoted_and_a_worse_one_refused() -> None:
+def test_a_better_model_is_promoted_and_a_worse_one_not() -> None:
     better, worse = outcome(0, 80, 2.0, m=40), outcome(0, 80, 0.2, m=40)
     assert better.promoted
     assert better.figures["implanted"]["difference"] > 0
@@ -52,17 +52,17 @@ def test_a_better_model_is_promoted_and_a_worse_one_refused() -> None:
     assert "abnormal scans" in worse.reason
 
 
-def test_a_model_that_ranks_as_well_and_finds_fewer_by_its_threshold_is_refused() -> None:
+def test_a_model_that_ranks_as_well_and_finds_fewer_by_its_threshold_is_not_promoted() -> None:
     found = outcome(2, 80, 1.0, shift=-1.0)
     assert found.figures["implanted"]["at_least"] > -TERMS.auroc_margin
     assert found.figures["false_positives"]["at_most"] < TERMS.rate_margin
     assert found.figures["caught"]["at_most"] < 0
     assert not found.promoted
-    assert "refused: it finds significantly fewer implanted lesions" in found.reason
+    assert "not promoted: it finds significantly fewer implanted lesions" in found.reason
     assert "of the implanted lesions found against" in found.reason
 
 
-def test_a_model_that_flags_more_healthy_scans_is_refused_however_well_it_finds() -> None:
+def test_a_model_that_flags_more_healthy_scans_is_not_promoted_however_well_it_finds() -> None:
     found = outcome(1, 80, 2.0, shift=1.0)
     assert not found.promoted
     assert "may flag more healthy scans" in found.reason

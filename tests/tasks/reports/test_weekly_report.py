@@ -53,7 +53,9 @@ def test_a_week_is_told_from_the_record(bench: Bench) -> None:
     dataset = threshold_by_id(engine, again).dataset_id
     append_comparison(
         engine,
-        Comparison(nights.threshold, again, dataset, 0, "refused: too few", "{}", run_id, now()),
+        Comparison(
+            nights.threshold, again, dataset, 0, "not promoted: too few", "{}", run_id, now()
+        ),
     )
     night = {"new": 85, "scored": 85, "suspicious": n_suspicious}
     growth = {"of_run": 1, "n_new": 25, "needed": 20, "comparison_id": 1, "promoted": 0}
