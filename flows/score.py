@@ -18,7 +18,7 @@ from mriad_model.delivery.pending import NO_FOLDERS, PendingFolders
 from mriad_model.rejections import ALL_SCORED, NotScored, RejectedItem, not_scored, split_rejections
 from tasks.intake.find_files import FoundScans, find_files
 from tasks.intake.ingest import Ingested
-from tasks.intake.rejections import all_refused, rejected_after, with_unscored
+from tasks.intake.rejections import all_rejected, rejected_after, with_unscored
 from tasks.reports.run_report import ScoreCounts, publish_summary, write_score_report
 from tasks.runtime.connections import database
 from tasks.runtime.home import work_folder
@@ -124,7 +124,7 @@ def score_found(
     limited = [item for each in selected for item in each.rejected]
     unscored = unscored_scans(database(place), [i for each in selected for i in each.scan_ids])
     lost = with_unscored(rejected_after(place, run.id, [*intake.rejected, *limited]), unscored)
-    rejected = with_unscored(all_refused(place, run.id, [*intake.rejected, *limited]), unscored)
+    rejected = with_unscored(all_rejected(place, run.id, [*intake.rejected, *limited]), unscored)
     intake = replace(intake, rejected=rejected)
     run.counts.update({**intake.counts, "rejected": len(split_rejections(rejected).rejected)})
     unreadable = max(0, unreadable - len(unscored))  # they count as not scorable instead

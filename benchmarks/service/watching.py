@@ -167,7 +167,7 @@ def _report(home: Path, delivery: Delivery) -> None:
             )
         ).all()
         settled = connection.execute(text("SELECT path, settled_at FROM arrival")).all()
-        refused = connection.scalar(text("SELECT count(*) FROM rejection"))
+        rejected = connection.scalar(text("SELECT count(*) FROM rejection"))
         runs = connection.execute(text("SELECT flow, count(*) FROM run GROUP BY flow")).all()
     times = Counter(source_path(path, home).parent.name for path, _ in decided)
     decided_at = {source_path(p, home).parent.name: _stamp(at) for p, at in decided}
@@ -178,7 +178,7 @@ def _report(home: Path, delivery: Delivery) -> None:
     print(
         f"decided once {once}, more often {sum(n > 1 for n in times.values())}, "
         f"never {len(delivery.complete) - len(times)}; settled early {len(early)}; "
-        f"rejections {refused}; arrivals {len(settled)}"
+        f"rejections {rejected}; arrivals {len(settled)}"
     )
     print(f"runs: {json.dumps(dict(tuple(row) for row in runs))}")
     waits = [decided_at[name] - settled_at[name] for name in decided_at]

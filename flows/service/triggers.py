@@ -74,7 +74,7 @@ class Deployed:
     home: Path
     known: Callable[[], bool] = lambda: True  # whether the server is still the same one
     _pauses: Pauses = field(default_factory=Pauses)
-    _refused: bool = False  # the message was printed
+    _told: bool = False  # the message was printed
     _last: UUID | None = None  # the last run that was seen to have ended
     _client: SyncPrefectClient | None = None  # kept: each new one leaks 8 KB
 
@@ -89,12 +89,12 @@ class Deployed:
         try:
             again = self._trigger(arrival_ids)
         except (ObjectNotFound, httpx.HTTPError, OSError, RuntimeError) as error:
-            if not self._refused:
+            if not self._told:
                 say(NO_RUN.format(error=type(error).__name__))
-            self._refused = True
+            self._told = True
             self.close()
             return LOOK_AGAIN_SECONDS
-        self._refused = False
+        self._told = False
         return again
 
     def _trigger(self, ids: Sequence[int]) -> float:

@@ -25,7 +25,7 @@ CUT_TOP: Final = 0.6
 
 
 def require_head_size(sliced: SlicedVolume) -> None:
-    """Refuse what is too small or too large for a head: spacings in another unit, as a rule."""
+    """Reject what is too small or too large for a head: spacings in another unit, as a rule."""
     sides = sorted(_sides(sliced), reverse=True)
     for side, (least, most) in zip(sides, (LARGEST_SIDE, SECOND_SIDE), strict=False):
         detail = (
@@ -36,7 +36,7 @@ def require_head_size(sliced: SlicedVolume) -> None:
 
 
 def require_top(sliced: SlicedVolume) -> None:
-    """Refuse an axial volume whose head is cut off at its top: its levels would be wrong."""
+    """Reject an axial volume whose head is cut off at its top: its levels would be wrong."""
     share = sliced.areas[sliced.positions[-1]] / sliced.areas.max()
     detail = (
         f"the head's top is not in the picture: the topmost slice shows {100 * share:.0f} % of the"

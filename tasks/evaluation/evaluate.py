@@ -57,7 +57,7 @@ from mriad_model.reports.report_index import EVALUATION_NAME
 from tasks.evaluation.labelled_scans import LabelledSource, labelled_files, name_of
 from tasks.intake.find_files import ScanSources
 from tasks.intake.read_sources import read_sources
-from tasks.intake.rejections import refusal
+from tasks.intake.rejections import rejected_unopened
 from tasks.reports.run_report import provenance, write_page
 from tasks.runtime.connections import reader_pool
 from tasks.runtime.progress import tell
@@ -93,7 +93,7 @@ def gather_labelled(
     """
     root, how = Path(unescape_path(folder)), Recipe.from_json(recipe)
     wanted = labelled_files(root, glob, labelling, listing or Listing())
-    refused: dict[FoundFile, RejectedFile] = {}
+    rejected_files: dict[FoundFile, RejectedFile] = {}
     found: list[EvaluationScan] = []
     contrasts: list[str | None] = []
     rejected = list(wanted.rejected)
@@ -101,7 +101,7 @@ def gather_labelled(
     for files, outcome in _read(list(wanted.scans), how, Path(path).parent / "scans"):
         done += len(files)
         if isinstance(outcome, RejectedFile):
-            refused |= dict.fromkeys(files, outcome)
+            rejected_files |= dict.fromkeys(files, outcome)
             continue
         of_files = wanted.scans[files[0]]
         for labelled in of_files:
@@ -111,7 +111,7 @@ def gather_labelled(
             if not isinstance(made, RejectedFile):
                 found.append(put_aside(made, Path(f"{path}.{len(found)}")))
             elif len(of_files) == 1:
-                refused |= dict.fromkeys(files, made)
+                rejected_files |= dict.fromkeys(files, made)
             else:
                 rejected.append(RejectedItem(labelled.name, made.reason, made.detail))
         outcome.discard()  # a volume takes tens of megabytes, and a folder may hold hundreds
@@ -124,9 +124,9 @@ def gather_labelled(
     )
     gather(found).write(Path(path))
     rejected += [
-        RejectedItem(name_of(file, root), refused[file].reason, refused[file].detail)
+        RejectedItem(name_of(file, root), rejected_files[file].reason, rejected_files[file].detail)
         for file in wanted.scans
-        if file in refused
+        if file in rejected_files
     ]
     return Gathered(healthy, len(found) - healthy, wanted.unlabelled, rejected)
 
@@ -181,7 +181,9 @@ def _read(
     files: Sequence[FoundFile], recipe: Recipe, scratch: Path
 ) -> Iterator[tuple[tuple[FoundFile, ...], StoredScan | RejectedFile]]:
     """The scans in files, each read in a child; or why they are none that the recipe is for."""
-    yield from (((each,), refusal(each.rejection)) for each in files if each.rejection is not None)
+    yield from (
+        ((each,), rejected_unopened(each.rejection)) for each in files if each.rejection is not None
+    )
     contents = group_files(reader_pool(), [each for each in files if each.rejection is None])
     for file, error in contents.rejections:
         yield (file,), error

@@ -20,7 +20,7 @@ from mriad_model.readers.contents import Contents, VolumeSource, group_files
 from mriad_model.readers.folders import FoundFile, list_files
 from mriad_model.readers.mask_files import masked_by
 from mriad_model.rejections import RejectedItem
-from tasks.intake.rejections import as_listed, refusal, rejection_row
+from tasks.intake.rejections import as_listed, rejected_unopened, rejection_row
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database, reader_pool
 from tasks.runtime.progress import timed
@@ -119,7 +119,7 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> FoundScans
     moment = now()
     rejections = [
         rejection_row(file, place, error, run_id, moment)
-        for file, error in _refused(new, contents, masks)
+        for file, error in _rejected(new, contents, masks)
     ]
     append_rejections(engine, rejections)
     in_volumes = {file for each in volumes for file in each.files}
@@ -186,13 +186,13 @@ def _pictures(home: str, scan_ids: Iterable[int]) -> set[int]:
     return {scan_id for scan_id, scan in scans.items() if scan.kind is ScanKind.IMAGE}
 
 
-def _refused(
+def _rejected(
     new: Collection[FoundFile], contents: Contents, masks: Mapping[FoundFile, Path]
 ) -> Iterable[tuple[FoundFile, RejectedFile]]:
     """New files that are no scans, each with the reason."""
     for file in new:
         if file.rejection is not None:
-            yield file, refusal(file.rejection)
+            yield file, rejected_unopened(file.rejection)
         elif file in masks:
             yield file, RejectedFile(RejectionReason.LABEL_MAP, MASK.format(masks[file].name))
     for file, error in contents.rejections:

@@ -39,7 +39,7 @@ CHANGED = RejectedFile(RejectionReason.UNREADABLE, "changed while it was being r
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What reading sources gave: (scan id, path) in order, how many were new, what was refused."""
+    """What reading sources gave: (scan id, path) in order, how many were new, what was rejected."""
 
     seen: list[tuple[int, str]]
     new: int = 0

@@ -30,7 +30,7 @@ def rejected_after(home: str, run_id: int, listed: Iterable[RejectedItem]) -> li
     return [each for each in _rejected_in(home, run_id) if each not in before]
 
 
-def all_refused(home: str, run_id: int, listed: Sequence[RejectedItem]) -> list[RejectedItem]:
+def all_rejected(home: str, run_id: int, listed: Sequence[RejectedItem]) -> list[RejectedItem]:
     """What a run listed, and what else it rejected on its way."""
     return series_named(home, dict.fromkeys([*listed, *_rejected_in(home, run_id)]))
 
@@ -77,12 +77,12 @@ def _as_unscored(scan: UnscoredScan) -> RejectedItem:
     return RejectedItem(scan.place, scan.rejection, f"{scan.detail}{files}{other}", of_scan=True)
 
 
-def refusal(reason: RejectionReason) -> RejectedFile:
+def rejected_unopened(reason: RejectionReason) -> RejectedFile:
     """Why a listed file is not even opened."""
-    return RejectedFile(reason, _REFUSALS[reason])
+    return RejectedFile(reason, _UNOPENED[reason])
 
 
-_REFUSALS = {
+_UNOPENED = {
     RejectionReason.SYMLINK: "a symbolic link; links are not followed",
     RejectionReason.NOT_REGULAR: "not a regular file",
     RejectionReason.UNREADABLE: "cannot be opened; check its permissions",

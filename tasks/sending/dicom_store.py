@@ -22,7 +22,7 @@ from tasks.sending.outcomes import (
     DestinationUnreachable,
     Outcome,
     broken,
-    refused,
+    not_taken,
 )
 
 MISSING: Final = "to send to a DICOM node needs pynetdicom: pip install -e '.[dicom]'"
@@ -109,7 +109,7 @@ def _stored(association: Any, data: bytes) -> Outcome:
     try:
         answer = association.send_c_store(dcmread(BytesIO(data)))
     except ValueError:  # no context for its class was accepted
-        return refused(NOT_TAKEN)
+        return not_taken(NOT_TAKEN)
     except RuntimeError:  # the association is gone
         return broken(CUT_OFF)
     if "Status" not in answer:  # no answer in time, or the connection broke
@@ -119,4 +119,4 @@ def _stored(association: Any, data: bytes) -> Outcome:
         return Outcome(True, STORED.format(status=status))
     if status == DUPLICATE:
         return HAD_IT
-    return TAKEN if status == 0 else refused(REFUSED.format(status=status))
+    return TAKEN if status == 0 else not_taken(REFUSED.format(status=status))

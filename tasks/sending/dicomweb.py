@@ -15,7 +15,7 @@ from tasks.sending.outcomes import (
     DestinationUnreachable,
     Outcome,
     broken,
-    refused,
+    not_taken,
 )
 
 SECONDS: Final = 60.0
@@ -103,9 +103,9 @@ def _outcome(to: DicomWebServer, answer: httpx.Response) -> Outcome:
     if failed and reason in ALREADY:
         return HAD_IT
     if not answer.is_success:
-        return refused(REFUSED.format(status=status))
+        return not_taken(REFUSED.format(status=status))
     if failed:
-        return refused(FAILED.format(reason="" if reason is None else f", reason 0x{reason:04X}"))
+        return not_taken(FAILED.format(reason="" if reason is None else f", reason 0x{reason:04X}"))
     return TAKEN
 
 

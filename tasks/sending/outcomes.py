@@ -21,7 +21,7 @@ TAKEN: Final = Outcome(True, "taken")
 HAD_IT: Final = Outcome(True, "taken: the place had it already")
 
 
-def refused(why: str) -> Outcome:
+def not_taken(why: str) -> Outcome:
     """A file that was not taken."""
     return Outcome(False, why)
 

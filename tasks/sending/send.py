@@ -31,7 +31,7 @@ from tasks.runtime.home import plain
 from tasks.sending.credentials import credentials
 from tasks.sending.dicom_store import NodeSender
 from tasks.sending.dicomweb import WebSender
-from tasks.sending.outcomes import DestinationUnreachable, Outcome, refused
+from tasks.sending.outcomes import DestinationUnreachable, Outcome, not_taken
 
 LOCK: Final = "sending.lock"  # in the home's `work`: one process sends at a time
 BROKEN_IN_A_ROW: Final = 3  # files over which a place breaks before a run sends no more
@@ -94,7 +94,7 @@ def send_outputs(home: str, run_id: int, options: SendingOptions) -> SendingResu
                 good.append(each)
             else:
                 failures.append(fault)
-                _append(home, run_id, to, each, refused(fault))
+                _append(home, run_id, to, each, not_taken(fault))
         sent = 0
         if good:
             try:
@@ -130,7 +130,7 @@ def give_up_outputs(home: str, run_id: int, options: SendingOptions) -> int:
             if last.get(each.heatmap_id) != GIVEN_UP
         ]
         for each in found:
-            _append(home, run_id, to, each, refused(GIVEN_UP))
+            _append(home, run_id, to, each, not_taken(GIVEN_UP))
     return len(found)
 
 
@@ -164,12 +164,12 @@ def _tried(
         for each in outputs:
             data, fault = _read(Path(home), each)
             if fault is not None:  # gone or changed since it was looked at
-                yield each, refused(fault)
+                yield each, not_taken(fault)
                 continue
             try:
                 outcome = sender.store(data)
             except DestinationUnreachable as error:
-                yield each, refused(str(error))
+                yield each, not_taken(str(error))
                 raise
             yield each, outcome
             broken = broken + 1 if outcome.broke else 0

@@ -6,7 +6,7 @@ from mriad_model.enums import Verdict
 from mriad_model.errors import RejectedFile
 from mriad_model.readers.folders import list_files
 from mriad_model.readers.nifti.reading import read_nifti
-from tests.support.scans.cases import refused_in, series_in
+from tests.support.scans.cases import rejected_in, series_in
 from tests.support.scans.survey import survey
 
 SAME_VOXELS = (
@@ -35,8 +35,8 @@ class TestRightBefore:
         assert volume.sha256 == infarct.sha256
         assert volume.origin.contrast == "FLAIR"
 
-    def test_a_stray_plane_is_refused_alone(self, cases):
-        assert refused_in(cases / "42-mixedorient/in") == {"too_few_slices"}
+    def test_a_stray_plane_is_rejected_alone(self, cases):
+        assert rejected_in(cases / "42-mixedorient/in") == {"too_few_slices"}
 
     @pytest.mark.parametrize("case", ["01-signed12/good", "01-signed12/zero-high", "22-jitter/in"])
     def test_other_voxels_of_an_ill_head_are_suspicious(self, cases, flair_judge, case):
@@ -53,7 +53,7 @@ class TestRightBefore:
         assert flair_judge.verdict(volume) is Verdict.SUSPICIOUS
 
     @pytest.mark.parametrize("case", ["34-zerosform", "35-nocodes"])
-    def test_nifti_files_that_lie_nowhere_are_refused(self, cases, case):
+    def test_nifti_files_that_lie_nowhere_are_rejected(self, cases, case):
         (path,) = (cases / case).iterdir()
         with pytest.raises(RejectedFile, match="bad_geometry"):
             read_nifti(path)
@@ -69,7 +69,7 @@ class TestMixed:
         healthy, ill = series_in(cases / "04-dupuid")
         assert len(healthy.voxels) == len(ill.voxels) == 45
         assert ill.sha256 == infarct.sha256
-        assert refused_in(cases / "04-dupuid") == set()
+        assert rejected_in(cases / "04-dupuid") == set()
 
 
 class TestPadding:
@@ -92,17 +92,17 @@ class TestWhatThePictureIs:
     def test_phase_is_left_out_and_magnitude_is_a_scan(self, cases, flair_judge):
         (magnitude,) = series_in(cases / "20-phase/m")
         assert flair_judge.verdict(magnitude) is Verdict.NORMAL
-        assert refused_in(cases / "20-phase/p") == {"not_magnitude"}
+        assert rejected_in(cases / "20-phase/p") == {"not_magnitude"}
         assert series_in(cases / "20-phase/p") == []
 
     def test_a_localizer_is_one_by_its_name(self, cases):
-        assert refused_in(cases / "09-localizer/in") == {"localizer"}
+        assert rejected_in(cases / "09-localizer/in") == {"localizer"}
         assert series_in(cases / "09-localizer/in") == []
 
 
 class TestIncomplete:
     @pytest.mark.parametrize(("case", "n"), [("odd-only", 23), ("no-top", 33), ("no-bottom", 27)])
-    def test_series_are_refused_with_the_numbers(self, cases, case, n):
+    def test_series_are_rejected_with_the_numbers(self, cases, case, n):
         found = survey(list_files(cases / "06-short" / case))
         assert found.series == ()
         assert {(each.reason.value, each.detail) for _, each in found.rejections} == {
@@ -117,11 +117,11 @@ class TestLawful:
     def test_series_are_the_scan_that_they_are(self, cases, infarct, case):
         (volume,) = series_in(cases / case)
         assert volume.sha256 == infarct.sha256
-        assert refused_in(cases / case) == set()
+        assert rejected_in(cases / case) == set()
 
     def test_without_one_frame_of_reference_there_is_no_place(self, cases):
         (volume,) = series_in(cases / "19-for/in")
         assert volume.origin.frame_of_reference_uid is None
 
     def test_a_spacing_that_is_no_number_is_corrupt(self, cases):
-        assert refused_in(cases / "15-pscomma/in") == {"corrupt"}
+        assert rejected_in(cases / "15-pscomma/in") == {"corrupt"}

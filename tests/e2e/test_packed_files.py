@@ -34,12 +34,12 @@ def swept(tmp_path_factory):
     return files, found, volumes, pictures, peaks
 
 
-def test_every_file_is_a_scan_or_refused_with_a_reason(swept):
+def test_every_file_is_a_scan_or_rejected_with_a_reason(swept):
     files, found, volumes, pictures, _ = swept
     in_volumes = {file for source in found.volumes for file in source.files}
-    refused = {file for file, _ in found.rejections}
-    assert in_volumes | refused | set(found.pictures) == set(files)
-    assert not set(found.pictures) & (in_volumes | refused)
+    rejected = {file for file, _ in found.rejections}
+    assert in_volumes | rejected | set(found.pictures) == set(files)
+    assert not set(found.pictures) & (in_volumes | rejected)
     rejected = [each for each in (*volumes, *pictures) if isinstance(each, RejectedFile)]
     rejected += [error for _, error in found.rejections]
     assert all(each.detail for each in rejected)

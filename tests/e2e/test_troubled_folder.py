@@ -196,20 +196,20 @@ def swept(tmp_path_factory):
     outcomes = {}
     for file, each in told:
         name = str(file.path.relative_to(folder))
-        refused = isinstance(each, RejectedFile) or hasattr(each, "reason")
-        outcomes.setdefault(name, set()).add(each.reason.value if refused else "scan")
+        rejected = isinstance(each, RejectedFile) or hasattr(each, "reason")
+        outcomes.setdefault(name, set()).add(each.reason.value if rejected else "scan")
     assert sorted(path.name for path in root.iterdir()) == ["inbox", "scratch"]
     return outcomes, max(peaks)
 
 
 @pytest.mark.parametrize("name", [*PICTURES, *NIFTIS], ids=ascii)
-def test_a_file_is_a_scan_or_refused_for_its_own_reason(swept, name):
+def test_a_file_is_a_scan_or_rejected_for_its_own_reason(swept, name):
     outcomes, _ = swept
     assert outcomes[name] == {{**PICTURES, **NIFTIS}[name][1]}
 
 
 @pytest.mark.parametrize("name", SERIES)
-def test_a_series_is_a_scan_or_refused_for_its_own_reason(swept, name):
+def test_a_series_is_a_scan_or_rejected_for_its_own_reason(swept, name):
     outcomes, _ = swept
     reasons = [each for file, each in outcomes.items() if file.startswith(f"{name}/")]
     assert set().union(*reasons) == SERIES[name][1]

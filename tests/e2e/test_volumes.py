@@ -195,9 +195,9 @@ def test_a_map_lies_on_the_grid_of_its_volume(site: Site) -> None:
 
 @pytest.mark.skipif(not available(), reason="highdicom is not installed")
 def test_a_series_without_a_place_gets_no_objects_and_the_run_says_why(site: Site) -> None:
-    (refused,) = site.scored.rejected
-    assert refused.reason == "no_frame_of_reference"
-    assert Path(refused.path).name == UNPLACED  # the series, not one of its slices
+    (rejected,) = site.scored.rejected
+    assert rejected.reason == "no_frame_of_reference"
+    assert Path(rejected.path).name == UNPLACED  # the series, not one of its slices
     page = (site.home / site.scored.report).read_text()
     assert "scored, but without DICOM outputs: FrameOfReferenceUID is missing" in page
 

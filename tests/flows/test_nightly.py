@@ -89,8 +89,8 @@ def test_a_folder_that_stays_away_is_given_up_with_a_rejection(
     monkeypatch.setattr("tasks.intake.arrivals.now", lambda: "2099-01-01T00:00:00.000000+00:00")
     done = score_arrivals(trained.home, None, "cpu")
     assert done.arrivals == 1
-    (refused,) = done.scoring.rejected
-    assert (refused.path, refused.reason) == ("inbox/a", RejectionReason.UNREADABLE.value)
+    (rejected,) = done.scoring.rejected
+    assert (rejected.path, rejected.reason) == ("inbox/a", RejectionReason.UNREADABLE.value)
 
 
 def test_the_night_finds_what_no_watcher_saw(

@@ -244,8 +244,8 @@ def volume(surveyed) -> Callable[[], Volume]:
 
 
 @pytest.fixture
-def refused(surveyed) -> Callable[..., set[str]]:
-    """The reasons for which all files in the folder are refused."""
+def rejected(surveyed) -> Callable[..., set[str]]:
+    """The reasons for which all files in the folder are rejected."""
 
     def look(limits: VolumeLimits | None = None) -> set[str]:
         found = surveyed(limits)

@@ -6,7 +6,7 @@ The fixed rules, the same for every format:
   so equal channels give exactly their value. CMYK passes through RGB.
 - What is transparent lies on black.
 - EXIF orientation is applied (TIFF: its Orientation tag), so pixels are upright.
-- Refused, since a guess would be silent: floating point, integers outside 0..65535, 16 bits a
+- Rejected, since a guess would be silent: floating point, integers outside 0..65535, 16 bits a
   colour channel in TIFF, CIELAB.
 """
 

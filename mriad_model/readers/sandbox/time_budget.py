@@ -41,7 +41,7 @@ class TimeBudget:
             return self.seconds if whole else self.quick_seconds
 
     def late(self, folder: str, allowed: float) -> RejectedFile:
-        """Count an item that took longer than it was allowed; why it is refused."""
+        """Count an item that took longer than it was allowed; why it is rejected."""
         took = f"took longer than {allowed:g} s"
         with self._lock:
             if allowed >= self.seconds:

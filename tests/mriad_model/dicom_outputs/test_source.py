@@ -17,9 +17,9 @@ class TestPoorSources:
 
     def test_without_a_frame_of_reference_nothing_is_made(self, series, decisions):
         series.classic(FrameOfReferenceUID="")
-        with pytest.raises(RejectedFile, match="FrameOfReferenceUID") as refused:
+        with pytest.raises(RejectedFile, match="FrameOfReferenceUID") as rejected:
             dicom_outputs(decisions.job())
-        assert refused.value.reason.value == "no_frame_of_reference"
+        assert rejected.value.reason.value == "no_frame_of_reference"
 
     @pytest.mark.parametrize("keyword", ["FrameOfReferenceUID", "SeriesInstanceUID"])
     def test_with_one_for_each_slice_nothing_is_made(self, series, decisions, keyword):
@@ -27,9 +27,9 @@ class TestPoorSources:
             setattr(dataset, keyword, f"1.2.3.{place + 1}")
 
         series.classic(edit=edit)
-        with pytest.raises(RejectedFile, match="of their own") as refused:
+        with pytest.raises(RejectedFile, match="of their own") as rejected:
             dicom_outputs(decisions.job())
-        assert refused.value.reason.value == "no_frame_of_reference"
+        assert rejected.value.reason.value == "no_frame_of_reference"
 
     @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SOPClassUID"])
     def test_without_a_study_or_class_nothing_is_made(self, keyword, series, decisions):
@@ -38,9 +38,9 @@ class TestPoorSources:
             del dataset[keyword]
 
         series.classic(edit=strip)
-        with pytest.raises(RejectedFile, match=f"{keyword} is missing") as refused:
+        with pytest.raises(RejectedFile, match=f"{keyword} is missing") as rejected:
             dicom_outputs(decisions.job())
-        assert refused.value.reason.value == "missing_tags"
+        assert rejected.value.reason.value == "missing_tags"
 
     def test_an_anonymised_series_has_outputs_with_empty_tags(self, series, decisions):
         def strip(dataset, _place):
@@ -92,29 +92,29 @@ class TestPoorSources:
         for each in outputs(decisions.job()).values():
             assert each["PatientName"].is_empty
 
-    def test_a_name_without_end_is_refused_and_not_repeated(self, series, decisions):
+    def test_a_name_without_end_is_rejected_and_not_repeated(self, series, decisions):
         with pytest.warns(UserWarning, match="exceeds"):
             series.classic(PatientName="Secret^" * 100)
-        with pytest.raises(RejectedFile) as refused:
+        with pytest.raises(RejectedFile) as rejected:
             dicom_outputs(decisions.job())
-        assert "Secret" not in str(refused.value)
-        assert refused.value.__cause__ is None
+        assert "Secret" not in str(rejected.value)
+        assert rejected.value.__cause__ is None
 
-    def test_a_uid_that_is_a_path_is_refused(self, series, decisions):
+    def test_a_uid_that_is_a_path_is_rejected(self, series, decisions):
         with pytest.warns(UserWarning, match="Invalid value"):
             series.classic(StudyInstanceUID="../../evil")
-        with pytest.raises(RejectedFile, match="UID") as refused:
+        with pytest.raises(RejectedFile, match="UID") as rejected:
             dicom_outputs(decisions.job())
-        assert "evil" not in str(refused.value)
+        assert "evil" not in str(rejected.value)
 
-    def test_a_file_that_changed_since_it_was_listed_is_refused(self, series, decisions):
+    def test_a_file_that_changed_since_it_was_listed_is_rejected(self, series, decisions):
         paths = series.classic()
         job = decisions.job()
         for path in paths:
             path.write_bytes(path.read_bytes() + b"\0\0")
-        with pytest.raises(RejectedFile) as refused:
+        with pytest.raises(RejectedFile) as rejected:
             dicom_outputs(job)
-        assert refused.value.reason.value == "unreadable"
+        assert rejected.value.reason.value == "unreadable"
 
     def test_sources_are_left_as_they_were(self, series, decisions):
         def state():

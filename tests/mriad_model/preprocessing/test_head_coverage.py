@@ -11,7 +11,7 @@ from mriad_model.readers.nifti.reading import read_nifti
 from mriad_model.readers.volume.volumes import volume_of
 from tests.conftest import REPOSITORY
 from tests.mriad_model.readers.nifti.test_reading import nifti_bytes
-from tests.support.scans.cases import RECIPE, flair_head, refused_in, series_in
+from tests.support.scans.cases import RECIPE, flair_head, rejected_in, series_in
 
 DATA = REPOSITORY.parent / "shared/data"
 METRES, MILLIMETRES, MICROMETRES, UNKNOWN = 1, 2, 3, 0
@@ -35,7 +35,7 @@ def without_top(volume, n, blank=0):
     return volume_of(np.concatenate([kept, air]), volume.affine, volume.origin)
 
 
-def refused(volume, recipe=RECIPE):
+def rejected(volume, recipe=RECIPE):
     with pytest.raises(RejectedFile) as caught:
         prepare_volume(volume, recipe)
     return caught.value.reason.value
@@ -44,14 +44,14 @@ def refused(volume, recipe=RECIPE):
 class TestSize:
     @pytest.mark.parametrize("factor", [0.1, 0.2, 2.5, 4.0])
     def test_no_head_is_judged_that_is_too_small_or_too_large(self, head, factor):
-        assert refused(scaled(head, factor)) == "bad_geometry"
+        assert rejected(scaled(head, factor)) == "bad_geometry"
 
     @pytest.mark.parametrize("factor", [0.45, 0.8, 1.2])
     def test_those_of_newborns_and_large_adults_are(self, head, factor):
         assert len(prepare_volume(scaled(head, factor), RECIPE)) > 0
 
     @pytest.mark.parametrize("factor", [0.001, 1000.0])
-    def test_no_scanners_field_of_view_is_refused_when_read(self, head, factor):
+    def test_no_scanners_field_of_view_is_rejected_when_read(self, head, factor):
         with pytest.raises(RejectedFile, match="bad_geometry"):
             scaled(head, factor)
 
@@ -74,13 +74,13 @@ class TestSize:
         path.write_bytes(nifti_bytes(head.voxels, affine, xyzt_units=units))
         np.testing.assert_allclose(read_nifti(path).affine, head.affine, rtol=1e-6, atol=1e-4)
 
-    def test_millimetres_under_the_code_of_micrometres_are_refused(self, head, tmp_path):
+    def test_millimetres_under_the_code_of_micrometres_are_rejected(self, head, tmp_path):
         path = tmp_path / "a.nii"
         path.write_bytes(nifti_bytes(head.voxels, head.affine, xyzt_units=MICROMETRES))
         with pytest.raises(RejectedFile, match="bad_geometry"):
             read_nifti(path)
 
-    def test_of_the_case_the_right_one_is_ill_and_the_wrong_one_refused(self, cases, flair_judge):
+    def test_of_the_case_the_right_one_is_ill_and_the_wrong_one_rejected(self, cases, flair_judge):
         true, wrong = (
             next((cases / "08-units" / each).glob("*.nii*")) for each in ("true", "wrong")
         )
@@ -92,7 +92,7 @@ class TestSize:
 class TestTop:
     @pytest.mark.parametrize("blank", [0, 8])
     def test_a_head_cut_off_at_its_top_is_not_judged_by_wrong_levels(self, head, blank):
-        assert refused(without_top(head, 15, blank)) == "incomplete"
+        assert rejected(without_top(head, 15, blank)) == "incomplete"
 
     def test_one_that_ends_just_below_its_vertex_is_judged(self, head):
         whole = prepare_volume(head, RECIPE)
@@ -104,9 +104,9 @@ class TestTop:
         anywhere = replace(RECIPE.volumes, reach=None, levels=None)
         assert len(prepare_volume(without_top(head, 15), replace(RECIPE, volumes=anywhere))) > 0
 
-    def test_the_case_without_its_top_is_refused_by_its_headers_or_its_picture(self, cases):
-        by_picture = {refused(each) for each in series_in(cases / "06-short/no-top")}
-        assert by_picture | refused_in(cases / "06-short/no-top") == {"incomplete"}
+    def test_the_case_without_its_top_is_rejected_by_its_headers_or_its_picture(self, cases):
+        by_picture = {rejected(each) for each in series_in(cases / "06-short/no-top")}
+        assert by_picture | rejected_in(cases / "06-short/no-top") == {"incomplete"}
 
     @pytest.mark.skipif(not DATA.is_dir(), reason="shared/data is absent")
     def test_whole_heads_of_scanners_are_judged(self):

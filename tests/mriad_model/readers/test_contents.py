@@ -51,7 +51,7 @@ class TestAFolder:
         ((link, reason),) = [(file.path.name, each.reason) for file, each in found.rejections]
         assert (link, reason) == ("link", "symlink")
 
-    def test_of_bad_series_is_refused_file_by_file(self, series, readers):
+    def test_of_bad_series_is_rejected_file_by_file(self, series, readers):
         series.classic(RescaleSlope="0")
         series.classic(drawn_head((2, 40, 36)), SeriesInstanceUID="1.2.3")
         found = group_files(readers, list_files(series.folder))
@@ -82,12 +82,12 @@ class TestAStoredVolume:
         assert not loaded.voxels.flags.writeable
         assert stat.S_IMODE(stored.path.stat().st_mode) == 0o600
 
-    def test_that_is_no_good_is_refused_with_its_reason(self, series, readers, tmp_path):
+    def test_that_is_no_good_is_rejected_with_its_reason(self, series, readers, tmp_path):
         series.classic(np.full((5, 40, 36), 7, np.int16))
         (source,) = group_files(readers, list_files(series.folder)).volumes
-        (refused,) = readers.map(store_volume, [(source, tmp_path / "scratch.npy")])
-        assert isinstance(refused, RejectedFile)
-        assert refused.reason.value == "no_signal"
+        (rejected,) = readers.map(store_volume, [(source, tmp_path / "scratch.npy")])
+        assert isinstance(rejected, RejectedFile)
+        assert rejected.reason.value == "no_signal"
 
     def test_that_finds_no_room_is_no_fault_of_the_file(self, series, readers, tmp_path):
         write_nifti(series.folder / "a.nii")

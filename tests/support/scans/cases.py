@@ -72,7 +72,7 @@ def series_in(folder: Path) -> list[Volume]:
     return [read_series(each) for each in survey(list_files(folder)).series]
 
 
-def refused_in(folder: Path) -> set[str]:
+def rejected_in(folder: Path) -> set[str]:
     """The reasons for which files of a folder are in no series."""
     return {error.reason.value for _, error in survey(list_files(folder)).rejections}
 

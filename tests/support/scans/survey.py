@@ -28,7 +28,7 @@ class InThisProcess:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What lies in a folder: every file is in a series, refused, or no DICOM file."""
+    """What lies in a folder: every file is in a series, rejected, or no DICOM file."""
 
     series: tuple[Series, ...]
     rejections: tuple[tuple[FoundFile, RejectedFile], ...]

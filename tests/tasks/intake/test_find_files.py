@@ -58,10 +58,10 @@ def test_the_mask_of_a_picture_is_no_scan_and_has_a_reason(bench: Bench, folder:
     read = bench.ingest(folder)
     assert {Path(path).name for _, path in read.seen} == {"a.png", "b_mask.PNG"}  # b is missing
     for night in (bench, bench.next_night()):
-        (refused,) = night.find(folder).rejected
-        assert Path(refused.path).name == "a_mask.png"
-        assert refused.reason is RejectionReason.LABEL_MAP
-        assert "a.png" in refused.detail
+        (rejected,) = night.find(folder).rejected
+        assert Path(rejected.path).name == "a_mask.png"
+        assert rejected.reason is RejectionReason.LABEL_MAP
+        assert "a.png" in rejected.detail
 
 
 def test_a_picture_of_two_greys_is_a_mask_whatever_its_name(bench: Bench, folder: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_series_with_a_file_written_over_is_another_scan(bench: Bench, folder:
     assert bench.next_night().ingest(folder).new == 1
 
 
-def test_a_refused_file_written_over_is_tried_again(bench: Bench, folder: Path) -> None:
+def test_a_rejected_file_written_over_is_tried_again(bench: Bench, folder: Path) -> None:
     path, good = folder / "head_T1w.nii", head(1)
     path.write_bytes(good[:400] + bytes(len(good) - 400))
     assert [each.reason for each in bench.ingest(folder).rejected] == ["label_map"]

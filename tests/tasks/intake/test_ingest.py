@@ -1,4 +1,4 @@
-"""From files to rows: what is new, what is known, what is refused, what is said of it."""
+"""From files to rows: what is new, what is known, what is rejected, what is said of it."""
 
 import json
 import os
@@ -86,18 +86,18 @@ def test_files_inside_the_home_are_recorded_relative_to_it(bench: Bench, scans: 
     assert sightings(bench.engine, [scan_id])[scan_id][0].path == "inbox/0.png"
 
 
-def test_what_is_no_scan_is_refused_with_a_reason_and_its_hash(bench: Bench, scans: Path) -> None:
+def test_what_is_no_scan_is_rejected_with_a_reason_and_its_hash(bench: Bench, scans: Path) -> None:
     (scans / "note.txt").write_text("hello")
     (scans / "link.png").symlink_to(scans / "0.png")
     os.mkfifo(scans / "pipe.png")
-    refused = {Path(r.path).name: r for r in _rejections(bench, scans)}
-    assert {name: row.reason for name, row in refused.items()} == {
+    rejected = {Path(r.path).name: r for r in _rejections(bench, scans)}
+    assert {name: row.reason for name, row in rejected.items()} == {
         "note.txt": RejectionReason.UNSUPPORTED,
         "link.png": RejectionReason.SYMLINK,
         "pipe.png": RejectionReason.NOT_REGULAR,
     }
-    assert refused["note.txt"].sha256 is not None
-    assert refused["pipe.png"].sha256 is None
+    assert rejected["note.txt"].sha256 is not None
+    assert rejected["pipe.png"].sha256 is None
 
 
 def _rejections(bench: Bench, folder: Path) -> list[Rejection]:
@@ -105,7 +105,7 @@ def _rejections(bench: Bench, folder: Path) -> list[Rejection]:
     return rejections_of(bench.engine, [bench.run_id])
 
 
-def test_a_refused_file_is_named_again_but_not_read_again(bench: Bench, scans: Path) -> None:
+def test_a_rejected_file_is_named_again_but_not_read_again(bench: Bench, scans: Path) -> None:
     (scans / "note.txt").write_text("hello")
     bench.ingest(scans)
     found = bench.find(scans)
@@ -338,12 +338,12 @@ def test_what_was_not_tried_is_tried_by_the_next_run_and_nothing_is_lost(
     assert {path.name for each in second.find(scans).unread for path in _paths(each)} == {
         *("slow-1.png", "slow-2.png", "z.png")
     }
-    seen, refused = night(second)
-    assert refused == {"slow-1.png": "timed_out"}  # the others are refused as they were
+    seen, rejected = night(second)
+    assert rejected == {"slow-1.png": "timed_out"}  # the others are rejected as they were
     assert seen == set()
-    seen, refused = night(second.next_night())
+    seen, rejected = night(second.next_night())
     assert seen == {"z.png"}
-    assert refused == {"slow-2.png": "timed_out"}
+    assert rejected == {"slow-2.png": "timed_out"}
     assert second.next_night().find(scans).unread == []
 
 

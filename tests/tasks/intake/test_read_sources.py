@@ -1,4 +1,4 @@
-"""Volumes in folders: what is one scan, what is known, what is refused, who it is of."""
+"""Volumes in folders: what is one scan, what is known, what is rejected, who it is of."""
 
 import gzip
 import shutil
@@ -139,7 +139,7 @@ class TestSeries:
         ((whole, _),) = tonight.ingest(folder).seen
         assert (_n_slices(bench, whole), rejections(tonight)) == (N, {})
 
-    def test_phase_is_refused_under_its_own_reason(
+    def test_phase_is_rejected_under_its_own_reason(
         self, bench: Bench, folder: Path, series: list[Path]
     ) -> None:
         for path in series:
@@ -187,7 +187,7 @@ class TestSeries:
         assert (quiet.unread, quiet.rejected) == ([], [])
         assert {known for known, _ in quiet.known} == {scan_id}
 
-    def test_a_file_that_stands_twice_is_refused(
+    def test_a_file_that_stands_twice_is_rejected(
         self, bench: Bench, folder: Path, series: list[Path]
     ) -> None:
         shutil.copy(series[4], folder / "series" / "again.dcm")
@@ -224,7 +224,7 @@ class TestFormats:
             found = bench.next_night().find(each)
             assert (found.unread, [known for known, _ in found.known]) == ([], [scan_id])
 
-    def test_what_is_no_volume_is_refused_and_the_rest_goes_on(
+    def test_what_is_no_volume_is_rejected_and_the_rest_goes_on(
         self, bench: Bench, folder: Path
     ) -> None:
         volume = phantom_volume(1, CONTRAST, None, SHAPE)
@@ -242,9 +242,9 @@ class TestFormats:
         (folder / "bold.nii.gz").write_bytes(gzip.compress(times.to_bytes()))
         read = bench.ingest(folder)
         assert [Path(path).name for _, path in read.seen] == ["good_T1w.nii.gz"]
-        refused = rejections(bench)
-        assert refused.pop("damaged.nii.gz") in {"corrupt", "truncated"}
-        assert refused == {
+        rejected = rejections(bench)
+        assert rejected.pop("damaged.nii.gz") in {"corrupt", "truncated"}
+        assert rejected == {
             "cut.nii.gz": "truncated",
             "head.nii.gz": "unsupported",
             "mask.nii.gz": "no_signal",

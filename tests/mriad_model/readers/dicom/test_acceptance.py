@@ -1,4 +1,4 @@
-"""What arrives as DICOM and is no volume: every kind of it, by the reason it is refused for."""
+"""What arrives as DICOM and is no volume: every kind of it, by the reason it is rejected for."""
 
 import errno
 import os
@@ -35,19 +35,19 @@ def normal_of(dataset):
 
 
 class TestGeometry:
-    def test_of_two_slices_is_too_few(self, series, refused):
+    def test_of_two_slices_is_too_few(self, series, rejected):
         series.classic(drawn_head((2, 40, 36)))
-        assert refused() == {"too_few_slices"}
+        assert rejected() == {"too_few_slices"}
 
-    def test_with_slices_at_one_position_is_no_single_volume(self, series, refused):
+    def test_with_slices_at_one_position_is_no_single_volume(self, series, rejected):
         series.classic()
         series.classic()
-        assert refused() == {"shared_positions"}
+        assert rejected() == {"shared_positions"}
 
-    def test_with_a_missing_slice_has_a_gap(self, series, refused):
+    def test_with_a_missing_slice_has_a_gap(self, series, rejected):
         for path in series.classic()[5:6]:
             path.unlink()
-        assert refused() == {"gap"}
+        assert rejected() == {"gap"}
 
     @pytest.mark.parametrize(("share", "reason"), [(0.04, None), (0.07, "gap")])
     def test_may_be_uneven_by_five_per_cent(self, series, surveyed, share, reason):
@@ -61,42 +61,42 @@ class TestGeometry:
             {reason} if reason else set()
         )
 
-    def test_that_is_sheared_is_refused(self, series, refused):
+    def test_that_is_sheared_is_rejected(self, series, rejected):
         def edit(dataset, place):
             shift(dataset, np.array(dataset.ImageOrientationPatient[:3], float) * 0.2 * place)
 
         series.classic(edit=edit)
-        assert refused() == {"bad_geometry"}
+        assert rejected() == {"bad_geometry"}
 
-    def test_with_one_slice_shifted_in_its_plane_is_refused(self, series, refused):
+    def test_with_one_slice_shifted_in_its_plane_is_rejected(self, series, rejected):
         def edit(dataset, place):
             if place == 6:
                 shift(dataset, np.array(dataset.ImageOrientationPatient[:3], float) * 3)
 
         series.classic(edit=edit)
-        assert refused() == {"bad_geometry"}
+        assert rejected() == {"bad_geometry"}
 
     @pytest.mark.parametrize(
         "orientation",
         [ZEROS, ["1", "0", "0", "1", "0", "0"], ["2", "0", "0", "0", "1", "0"]],
         ids=["zeros", "parallel", "long"],
     )
-    def test_of_an_impossible_orientation_is_refused(self, series, refused, orientation):
+    def test_of_an_impossible_orientation_is_rejected(self, series, rejected, orientation):
         series.classic(ImageOrientationPatient=orientation)
-        assert refused() == {"bad_geometry"}
+        assert rejected() == {"bad_geometry"}
 
     @pytest.mark.parametrize("spacing", [["0", "1"], ["-1", "1"], ["1", "1e9"]])
-    def test_of_an_impossible_spacing_is_refused(self, series, refused, spacing):
+    def test_of_an_impossible_spacing_is_rejected(self, series, rejected, spacing):
         series.classic(PixelSpacing=spacing)
-        assert refused() == {"bad_geometry"}
+        assert rejected() == {"bad_geometry"}
 
-    def test_of_a_position_that_is_no_number_is_corrupt(self, series, refused):
+    def test_of_a_position_that_is_no_number_is_corrupt(self, series, rejected):
         series.classic()
         for path in series.folder.iterdir():
             data = path.read_bytes()
             at = data.index(b"DS", data.index(b"\x20\x00\x32\x00")) + 4
             path.write_bytes(data[:at] + b"nan\\inf\\".ljust(12) + data[at + 12 :])
-        assert refused() == {"corrupt"}
+        assert rejected() == {"corrupt"}
 
 
 class TestContent:
@@ -123,9 +123,9 @@ class TestContent:
         ],
         ids=str,
     )
-    def test_of_the_wrong_kind_is_refused_by_name(self, series, refused, tags, reason):
+    def test_of_the_wrong_kind_is_rejected_by_name(self, series, rejected, tags, reason):
         series.classic(**tags)
-        assert refused() == {reason}
+        assert rejected() == {reason}
 
     @pytest.mark.parametrize(
         "keyword",
@@ -133,20 +133,20 @@ class TestContent:
          "ImageOrientationPatient", "BitsAllocated", "PixelRepresentation",
          "PhotometricInterpretation"],
     )  # fmt: skip
-    def test_without_a_required_tag_is_refused(self, series, refused, keyword):
+    def test_without_a_required_tag_is_rejected(self, series, rejected, keyword):
         series.classic(edit=lambda dataset, place: delattr(dataset, keyword))
-        assert refused() == {"missing_tags"}
+        assert rejected() == {"missing_tags"}
 
-    def test_without_pixels_is_truncated(self, series, refused):
+    def test_without_pixels_is_truncated(self, series, rejected):
         series.classic(edit=lambda dataset, place: delattr(dataset, "PixelData"))
-        assert refused() == {"truncated"}
+        assert rejected() == {"truncated"}
 
     def test_that_is_the_same_everywhere_has_no_signal(self, series, surveyed):
         series.classic(np.full((5, 40, 36), 7, np.int16))
         with pytest.raises(RejectedFile, match="no_signal"):
             read_series(surveyed().series[0])
 
-    def test_that_becomes_infinite_is_refused(self, series, surveyed):
+    def test_that_becomes_infinite_is_rejected(self, series, surveyed):
         series.classic(RescaleSlope="1e300")
         with pytest.raises(RejectedFile, match="not_finite"):
             read_series(surveyed().series[0])
@@ -157,22 +157,22 @@ class TestContent:
         copy.write_bytes(first.read_bytes())
         found = surveyed()
         assert len(found.series) == 1
-        ((refused, reason),) = [(file.path, r.reason.value) for file, r in found.rejections]
-        assert (refused, reason) == (copy, "duplicate")
+        ((rejected, reason),) = [(file.path, r.reason.value) for file, r in found.rejections]
+        assert (rejected, reason) == (copy, "duplicate")
 
-    def test_of_frames_without_a_place_each_is_refused(self, series, refused):
+    def test_of_frames_without_a_place_each_is_rejected(self, series, rejected):
         def edit(dataset, place):
             del dataset.PerFrameFunctionalGroupsSequence
 
         series.enhanced(edit=edit)
-        assert refused() == {"multi_frame"}
+        assert rejected() == {"multi_frame"}
 
-    def test_of_more_frames_than_places_is_corrupt(self, series, refused):
+    def test_of_more_frames_than_places_is_corrupt(self, series, rejected):
         def edit(dataset, place):
             del dataset.PerFrameFunctionalGroupsSequence[-1]
 
         series.enhanced(edit=edit)
-        assert refused() == {"corrupt"}
+        assert rejected() == {"corrupt"}
 
     def test_never_has_its_values_quoted(self, series, surveyed, caplog, capfd):
         """Neither in details nor in logs; warnings are errors here."""
@@ -198,7 +198,7 @@ class TestContent:
 
 
 class TestFiles:
-    def test_cut_anywhere_are_refused_and_never_read_short(self, series, tmp_path):
+    def test_cut_anywhere_are_rejected_and_never_read_short(self, series, tmp_path):
         path = series.classic()[0]
         whole = path.read_bytes()
         for length in range(0, len(whole) - 1, 97):
@@ -210,12 +210,12 @@ class TestFiles:
             assert bool(reasons) is (length > 132)  # before, nothing says that it is DICOM
 
     @pytest.mark.parametrize("syntax", SYNTAXES)
-    def test_of_compressed_pixels_cut_short_are_truncated(self, series, refused, syntax):
+    def test_of_compressed_pixels_cut_short_are_truncated(self, series, rejected, syntax):
         for path in series.classic(syntax=syntax):
             path.write_bytes(path.read_bytes()[:-100])
-        assert refused() == {"truncated"}
+        assert rejected() == {"truncated"}
 
-    def test_that_are_deflated_are_refused_before_they_are_inflated(self, series, surveyed):
+    def test_that_are_deflated_are_rejected_before_they_are_inflated(self, series, surveyed):
         path = series.classic()[0]
         whole = path.read_bytes()
         at = whole.index(b"1.2.840.10008.1.2.1\0") + 20
@@ -231,15 +231,15 @@ class TestFiles:
         assert [each.reason.value for _, each in found.rejections] == ["unsupported"]
         assert peak < 2**20
 
-    def test_of_an_unknown_transfer_syntax_are_unsupported(self, series, refused):
+    def test_of_an_unknown_transfer_syntax_are_unsupported(self, series, rejected):
         for path in series.classic():
             data = path.read_bytes()
             path.write_bytes(data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.77"))
-        assert refused() == {"unsupported"}
+        assert rejected() == {"unsupported"}
 
-    def test_of_larger_headers_than_the_limit_are_refused(self, series, refused):
+    def test_of_larger_headers_than_the_limit_are_rejected(self, series, rejected):
         series.classic()
-        assert refused(VolumeLimits(max_header_bytes=300)) == {"too_large"}
+        assert rejected(VolumeLimits(max_header_bytes=300)) == {"too_large"}
 
     @pytest.mark.parametrize("limit", ["max_header_reads", "max_items"])
     def test_of_elements_without_end_are_too_large(self, series, surveyed, limit):
@@ -249,19 +249,19 @@ class TestFiles:
             dataset["PerFrameFunctionalGroupsSequence"].is_undefined_length = undefined
 
         series.enhanced(edit=edit)
-        ((_, refusal),) = surveyed(VolumeLimits(**{limit: 1000})).rejections
-        assert refusal.reason.value == "too_large"
-        ((_, refusal),) = surveyed().rejections
-        assert refusal.reason.value == "corrupt"
+        ((_, rejection),) = surveyed(VolumeLimits(**{limit: 1000})).rejections
+        assert rejection.reason.value == "too_large"
+        ((_, rejection),) = surveyed().rejections
+        assert rejection.reason.value == "corrupt"
 
-    def test_nested_without_end_are_corrupt(self, series, refused):
+    def test_nested_without_end_are_corrupt(self, series, rejected):
         opening = struct.pack("<HH2sHL", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF)
         opening += struct.pack("<HHL", 0xFFFE, 0xE000, 0xFFFFFFFF)
         for path in series.classic():
             data = path.read_bytes()
             at = data.index(struct.pack("<HH2s", 0x0008, 0x0016, b"UI"))
             path.write_bytes(data[:at] + opening * 5000 + data[at:])
-        assert refused() == {"corrupt"}
+        assert rejected() == {"corrupt"}
 
     @pytest.mark.parametrize(
         ("syntax", "marker", "offset", "codes", "values"),
@@ -277,13 +277,13 @@ class TestFiles:
         ],
     )
     def test_whose_compressed_frame_claims_more_than_the_header_are_corrupt(
-        self, series, refused, syntax, marker, offset, codes, values
+        self, series, rejected, syntax, marker, offset, codes, values
     ):
         for path in series.classic(syntax=syntax):
             data = bytearray(path.read_bytes())
             struct.pack_into(codes, data, data.index(marker) + offset, *values)
             path.write_bytes(data)
-        assert refused() == {"corrupt"}
+        assert rejected() == {"corrupt"}
 
     def test_of_no_bytes_and_of_other_kinds_are_left_to_others(self, series, surveyed):
         (series.folder / "empty").touch()
@@ -292,20 +292,20 @@ class TestFiles:
         assert [each.path.name for each in found.others] == ["empty", "note.txt"]
         assert not found.rejections
 
-    def test_larger_than_the_limit_are_refused(self, series, refused):
+    def test_larger_than_the_limit_are_rejected(self, series, rejected):
         series.classic()
-        assert refused(VolumeLimits(max_file_bytes=1000)) == {"too_large"}
-        assert refused(VolumeLimits(max_voxels=10_000)) == {"too_large"}
-        assert refused(VolumeLimits(min_slices=13)) == {"too_few_slices"}
+        assert rejected(VolumeLimits(max_file_bytes=1000)) == {"too_large"}
+        assert rejected(VolumeLimits(max_voxels=10_000)) == {"too_large"}
+        assert rejected(VolumeLimits(min_slices=13)) == {"too_few_slices"}
 
-    def test_that_are_links_or_pipes_are_refused_at_once(self, series, surveyed):
+    def test_that_are_links_or_pipes_are_rejected_at_once(self, series, surveyed):
         real = series.classic()[0]
         (series.folder / "link.dcm").symlink_to(real)
         os.mkfifo(series.folder / "pipe.dcm")
         reasons = {file.path.name: each.reason.value for file, each in surveyed().rejections}
         assert reasons == {"link.dcm": "symlink", "pipe.dcm": "not_regular"}
 
-    def test_that_change_between_listing_and_reading_are_refused(self, series, surveyed):
+    def test_that_change_between_listing_and_reading_are_rejected(self, series, surveyed):
         paths = series.classic()
         found = surveyed()
         status = paths[4].stat()
@@ -323,7 +323,7 @@ class TestFiles:
         monkeypatch.setattr("mriad_model.readers.signatures.open_regular", denied)
         assert {each.reason.value for _, each in survey(listed).rejections} == {"unreadable"}
 
-    def test_dicomdir_is_an_index_and_no_scan(self, series, refused):
+    def test_dicomdir_is_an_index_and_no_scan(self, series, rejected):
         path = series.classic()[0]
         for other in series.folder.iterdir():
             if other != path:
@@ -331,7 +331,7 @@ class TestFiles:
         meta = path.read_bytes()
         before, after = b"1.2.840.10008.5.1.4.1.1.4\0", b"1.2.840.10008.1.3.10".ljust(26, b"\0")
         path.write_bytes(meta.replace(before, after))
-        assert refused() == {"unsupported"}
+        assert rejected() == {"unsupported"}
 
     def test_whose_pixels_cannot_be_decompressed_are_corrupt(self, series, surveyed):
         for path in series.classic(syntax="jpeg 2000"):
@@ -366,7 +366,7 @@ def samples(tmp_path_factory):
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
-def test_mutated_files_end_in_volumes_or_refusals(samples, tmp_path, data):
+def test_mutated_files_end_in_volumes_or_rejections(samples, tmp_path, data):
     files = samples[data.draw(st.sampled_from(sorted(samples)))]
     # Compressed pixels are left alone: a decoder that dies takes its process, not us, along.
     end = min(each.rindex(b"\xe0\x7f\x10\x00") for each in files) + 12

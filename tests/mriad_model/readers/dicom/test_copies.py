@@ -52,7 +52,7 @@ class TestExamsThatShareAllUids:
         assert found.rejections == ()
         assert voxels_of(found) == HEADS
 
-    def test_that_nothing_parts_are_refused_and_never_mixed(self, series, surveyed):
+    def test_that_nothing_parts_are_rejected_and_never_mixed(self, series, surveyed):
         series.classic()
         twin(series, drawn_head() + 7)
         found = surveyed()
@@ -83,12 +83,12 @@ class TestExamsThatShareAllUids:
 
 
 class TestOneChangedSlice:
-    def test_makes_the_series_one_that_cannot_be_told(self, series, refused):
+    def test_makes_the_series_one_that_cannot_be_told(self, series, rejected):
         changed = series.classic()[4]
         dataset = dcmread(changed)
         dataset.PixelData = bytes(len(dataset.PixelData))
         dataset.save_as(series.folder / "zzz.dcm")
-        assert refused() == {"duplicate"}
+        assert rejected() == {"duplicate"}
 
 
 class TestOneUid:
@@ -125,7 +125,9 @@ class TestCopies:
             drawn_head().tobytes()
         ] * 2
 
-    def test_that_cannot_be_decoded_are_refused_and_cost_the_series_nothing(self, series, surveyed):
+    def test_that_cannot_be_decoded_are_rejected_and_cost_the_series_nothing(
+        self, series, surveyed
+    ):
         path = series.classic(syntax="jpeg 2000")[3]
         data = bytearray(path.read_bytes())
         data[data.index(b"\xff\x52") + 9] = 200

@@ -1,4 +1,4 @@
-"""Oddities of lawful files: read as they are meant, or refused with the true cause."""
+"""Oddities of lawful files: read as they are meant, or rejected with the true cause."""
 
 import shutil
 
@@ -142,11 +142,11 @@ class TestRoundedPositions:
             theirs, _ = as_converted(series.folder, tmp_path / "out")
             assert theirs.shape == (36, 40, 40)
 
-    def test_do_not_hide_a_missing_slice(self, series, refused):
+    def test_do_not_hide_a_missing_slice(self, series, rejected):
         affine = oblique_affine((1.1, 0.9, 1.15), (0.0, 0.0, 0.0))
         paths = series.classic(drawn_head((40, 40, 36)), affine, self.rounded)
         paths[20].unlink()
-        assert refused() == {"gap"}
+        assert rejected() == {"gap"}
 
 
 class TestPadding:

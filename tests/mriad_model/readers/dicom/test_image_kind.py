@@ -49,16 +49,16 @@ class TestLeftOut:
         ],
         ids=str,
     )
-    def test_for_its_own_reason(self, series, refused, tags, reason):
+    def test_for_its_own_reason(self, series, rejected, tags, reason):
         series.classic(**tags)
-        assert refused() == {reason}
+        assert rejected() == {reason}
 
-    def test_by_the_units_that_real_world_values_are_mapped_to(self, series, refused):
+    def test_by_the_units_that_real_world_values_are_mapped_to(self, series, rejected):
         units = item(CodeValue="mm2/s", CodingSchemeDesignator="UCUM", CodeMeaning="mm2/s")
         series.classic(
             RealWorldValueMappingSequence=[item(MeasurementUnitsCodeSequence=[units])],
         )
-        assert refused() == {"quantitative_map"}
+        assert rejected() == {"quantitative_map"}
 
     @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
     def test_by_what_one_maker_writes_privately(self, series, surveyed, syntax):
@@ -183,27 +183,27 @@ class TestContrast:
 
 
 class TestLocalizers:
-    def test_are_told_by_name(self, series, refused):
+    def test_are_told_by_name(self, series, rejected):
         series.classic(SeriesDescription="3-plane LOC")
-        assert refused() == {"localizer"}
+        assert rejected() == {"localizer"}
 
-    def test_are_told_by_the_name_of_the_protocol(self, series, refused):
+    def test_are_told_by_the_name_of_the_protocol(self, series, rejected):
         series.classic(SeriesDescription="", ProtocolName="AAHead_Scout")
-        assert refused() == {"localizer"}
+        assert rejected() == {"localizer"}
 
-    def test_are_told_by_planes(self, series, refused):
+    def test_are_told_by_planes(self, series, rejected):
         for degrees in ((0.0, 0.0, 0.0), (90.0, 0.0, 0.0), (0.0, 90.0, 0.0)):
             series.classic(drawn_head((3, 40, 36)), oblique_affine(degrees=degrees))
-        assert refused() == {"localizer"}
+        assert rejected() == {"localizer"}
 
-    def test_are_told_by_planes_of_one_slice(self, series, refused):
+    def test_are_told_by_planes_of_one_slice(self, series, rejected):
         for degrees in ((0.0, 0.0, 0.0), (90.0, 0.0, 0.0), (0.0, 90.0, 0.0)):
             series.classic(drawn_head((1, 40, 36)), oblique_affine(degrees=degrees))
-        assert refused() == {"localizer"}
+        assert rejected() == {"localizer"}
 
-    def test_are_told_by_coverage(self, series, refused):
+    def test_are_told_by_coverage(self, series, rejected):
         series.classic(drawn_head((5, 40, 36)), oblique_affine((1.1, 0.9, 20)), SliceThickness=8)
-        assert refused() == {"localizer"}
+        assert rejected() == {"localizer"}
 
     def test_are_no_thin_gap_between_slices(self, series, volume):
         series.classic(SliceThickness=2)

@@ -1,4 +1,4 @@
-"""Whole public DICOM files: read as dcm2niix reads them, or refused with the true reason."""
+"""Whole public DICOM files: read as dcm2niix reads them, or rejected with the true reason."""
 
 import gzip
 import subprocess
@@ -16,7 +16,7 @@ from tests.support.scans.survey import survey
 
 PUBLIC = SHARED / "dicom_public"
 FIELD_MAP = "2001_WIP_fcMRI_Field_Mapping_e2_phMag"
-REFUSED = {
+REJECTED = {
     "1901_WIP_3DpCASL_real": ("not_magnitude", "real part, not magnitude"),
     # Labels and controls, three times each, of which dcm2niix makes six volumes in one file.
     "1903_WIP_SOURCE_-_3DpCASL": (
@@ -52,7 +52,7 @@ def converted(folder, out):
     return {path.stem: nibabel.as_closest_canonical(nibabel.load(path)) for path in out.iterdir()}
 
 
-def refusals(found):
+def rejections(found):
     return {(each.reason.value, each.detail) for _, each in found.rejections}
 
 
@@ -68,22 +68,22 @@ def test_magnitude_frames_are_what_dcm2niix_makes_of_them_and_phase_is_left_out(
         np.testing.assert_allclose(affine, theirs[name].affine, atol=1e-4)
         voxels = np.asarray(theirs[name].dataobj)
         np.testing.assert_allclose(canonical(ours.voxels, ours.affine), voxels, rtol=1e-6)
-    assert refusals(found) == {("not_magnitude", "phase, not magnitude")}
+    assert rejections(found) == {("not_magnitude", "phase, not magnitude")}
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED))
-def test_what_is_no_anatomy_or_several_volumes_is_refused(unpacked, name):
+@pytest.mark.parametrize("name", sorted(REJECTED))
+def test_what_is_no_anatomy_or_several_volumes_is_rejected(unpacked, name):
     found = survey(list_files(unpacked[name]))
     assert found.series == ()
-    assert refusals(found) == {REFUSED[name]}
+    assert rejections(found) == {REJECTED[name]}
 
 
-def test_raw_data_are_refused_as_such(unpacked):
+def test_raw_data_are_rejected_as_such(unpacked):
     raw = [folder for name, folder in unpacked.items() if name.endswith("_Raw")]
     assert len(raw) == 8
     for folder in raw:
         found = survey(list_files(folder))
-        assert (found.series, refusals(found)) == ((), {RAW})
+        assert (found.series, rejections(found)) == ((), {RAW})
 
 
 @needs_dcm2niix
@@ -93,9 +93,9 @@ def test_of_raw_data_dcm2niix_makes_nothing_either(unpacked, tmp_path):
             assert converted(folder, tmp_path / name) == {}
 
 
-def test_mosaics_are_refused_as_such():
+def test_mosaics_are_rejected_as_such():
     paths = sorted((PUBLIC / "siemens_12bit/In").iterdir())
     assert len(paths) == 3
     for path in paths:
         found = survey(list_files(path))
-        assert (found.series, refusals(found)) == ((), {TILED})
+        assert (found.series, rejections(found)) == ((), {TILED})

@@ -25,10 +25,10 @@ class TestMissingSlices:
         stated = "22 slices, 30 stated by ImagesInAcquisition"
         assert details(surveyed()) == {("incomplete", stated)}
 
-    def test_are_told_where_what_is_there_is_a_share_but_no_head(self, series, refused):
+    def test_are_told_where_what_is_there_is_a_share_but_no_head(self, series, rejected):
         for path in series.classic(head(), TALL, ImagesInAcquisition=N)[15:]:
             path.unlink()
-        assert refused() == {"incomplete"}
+        assert rejected() == {"incomplete"}
 
     def test_are_told_by_the_stated_spacing(self, series, surveyed):
         paths = series.classic(head(), TALL, SpacingBetweenSlices=4)
@@ -37,10 +37,10 @@ class TestMissingSlices:
         stated = "slices are 8 mm apart, 4 mm stated by SpacingBetweenSlices"
         assert details(surveyed()) == {("gap", stated)}
 
-    def test_are_told_by_thickness_and_numbers(self, series, refused):
+    def test_are_told_by_thickness_and_numbers(self, series, rejected):
         for path in series.classic(head(), TALL)[1::2]:
             path.unlink()
-        assert refused() == {"gap"}
+        assert rejected() == {"gap"}
 
     def test_of_a_halted_time_are_told_by_the_others(self, series, surveyed):
         series.classic(head(), TALL, TemporalPositionIdentifier=1)

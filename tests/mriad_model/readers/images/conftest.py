@@ -1,4 +1,4 @@
-"""Bytes read as a picture file, or the reason for which they are refused."""
+"""Bytes read as a picture file, or the reason for which they are rejected."""
 
 import pytest
 
@@ -18,12 +18,12 @@ def read(tmp_path):
 
 @pytest.fixture
 def reason(read):
-    """The reason for which these bytes are refused."""
+    """The reason for which these bytes are rejected."""
 
-    def refused(data, limits=None):
+    def rejected(data, limits=None):
         with pytest.raises(RejectedFile) as caught:
             read(data, limits)
         assert caught.value.detail
         return caught.value.reason
 
-    return refused
+    return rejected

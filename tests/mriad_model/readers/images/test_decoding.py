@@ -1,4 +1,4 @@
-"""From any picture to grey pixels: the rules, and what they refuse."""
+"""From any picture to grey pixels: the rules, and what they reject."""
 
 import io
 
@@ -65,7 +65,7 @@ def test_wider_or_signed_integers_are_read_where_sixteen_bits_hold_them(read, re
     assert reason(below) == reason(above) == RejectionReason.UNSUPPORTED
 
 
-def test_floating_point_is_refused_with_or_without_nan(reason):
+def test_floating_point_is_rejected_with_or_without_nan(reason):
     values = DEEP.astype("<f4")
     values[3, 3] = np.nan
     for data in (DEEP.astype("<f4"), values):

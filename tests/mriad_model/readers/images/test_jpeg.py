@@ -24,7 +24,7 @@ def jpeg(pixels=HEAD, **options):
 
 @pytest.fixture
 def reason(tmp_path):
-    def refused(data):
+    def rejected(data):
         path: Path = tmp_path / "a.jpg"
         path.write_bytes(data)
         try:
@@ -33,7 +33,7 @@ def reason(tmp_path):
             return error.reason.value
         return None
 
-    return refused
+    return rejected
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_constant_large_one_has_data_enough():
 
 
 @pytest.mark.parametrize("between", [b"", b"\0\0", b"text"])
-def test_two_in_one_file_are_refused(reason, between):
+def test_two_in_one_file_are_rejected(reason, between):
     assert reason(jpeg() + between + jpeg(255 - HEAD)) == "corrupt"
 
 
@@ -68,7 +68,7 @@ def test_thousands_of_scans_are_counted_and_none_is_decoded(reason, monkeypatch)
     assert reason(many) == "too_large"
 
 
-def test_a_header_of_many_pixels_over_little_data_is_refused(reason):
+def test_a_header_of_many_pixels_over_little_data_is_rejected(reason):
     data = bytearray(jpeg())
     at = data.index(b"\xff\xc0")
     struct.pack_into(">2H", data, at + 5, 7000, 7000)
@@ -76,7 +76,7 @@ def test_a_header_of_many_pixels_over_little_data_is_refused(reason):
 
 
 @pytest.mark.parametrize("kept", [3, 20, 300, -2])
-def test_one_cut_short_is_refused_as_before(reason, kept):
+def test_one_cut_short_is_rejected_as_before(reason, kept):
     assert reason(jpeg()[:kept]) in ("truncated", "corrupt")
 
 

@@ -1,4 +1,4 @@
-"""Reading picture files: which scan they are, and what is refused for which reason."""
+"""Reading picture files: which scan they are, and what is rejected for which reason."""
 
 import gzip
 import os
@@ -156,14 +156,14 @@ def test_the_smallest_and_longest_allowed_are_read(read):
     assert read(encoded(slice_like(32, 128))).pixels.shape == (32, 128)
 
 
-def test_a_pipe_is_refused_without_waiting(tmp_path):
+def test_a_pipe_is_rejected_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
         with pytest.raises(RejectedFile, match="not_regular"):
             read_image(path)
 
 
-def test_a_symbolic_link_is_refused(tmp_path):
+def test_a_symbolic_link_is_rejected(tmp_path):
     (tmp_path / "a.png").write_bytes(encoded(GRAY))
     (tmp_path / "link.png").symlink_to("a.png")
     with pytest.raises(RejectedFile, match="symlink"):

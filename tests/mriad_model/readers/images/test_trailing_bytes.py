@@ -45,7 +45,7 @@ def rows(pixels=HEAD):
 
 @pytest.fixture
 def outcome(tmp_path):
-    """The reason of a refusal, or the pixels."""
+    """The reason of a rejection, or the pixels."""
 
     def of(data):
         path = tmp_path / "scan"
@@ -110,7 +110,7 @@ class TestAPng:
     def test_with_bytes_behind_its_end_is_corrupt(self, outcome, n_bytes):
         assert outcome(encoded(HEAD, "PNG") + b"x" * n_bytes) == "corrupt"
 
-    def test_with_a_second_picture_is_refused(self, outcome):
+    def test_with_a_second_picture_is_rejected(self, outcome):
         packed = zlib.compress(rows())
         again = chunk(b"IDAT", zlib.compress(rows(HEAD[::-1])))
         assert outcome(png([packed], chunk(b"tEXt", b"a\0b"), again)) == "corrupt"

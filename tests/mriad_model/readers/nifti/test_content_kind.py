@@ -17,7 +17,7 @@ PLAIN = nifti_bytes(HEAD)
 
 @pytest.fixture
 def reason(tmp_path):
-    def refused(data=PLAIN, name="sub-01_T1w.nii", sidecar=None):
+    def rejected(data=PLAIN, name="sub-01_T1w.nii", sidecar=None):
         (tmp_path / name).write_bytes(data)
         if sidecar is not None:
             text = sidecar if isinstance(sidecar, str) else json.dumps(sidecar)
@@ -28,7 +28,7 @@ def reason(tmp_path):
             return error.reason.value
         return None
 
-    return refused
+    return rejected
 
 
 @pytest.mark.parametrize(

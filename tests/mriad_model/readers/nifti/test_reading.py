@@ -1,4 +1,4 @@
-"""NIfTI files: what is read as what, and what is refused for which reason."""
+"""NIfTI files: what is read as what, and what is rejected for which reason."""
 
 import gzip
 import itertools
@@ -58,13 +58,13 @@ def read(tmp_path):
 
 @pytest.fixture
 def reason(read):
-    def refused(data, limits=None):
+    def rejected(data, limits=None):
         with pytest.raises(RejectedFile) as caught:
             read(data, limits)
         assert caught.value.detail
         return caught.value.reason.value
 
-    return refused
+    return rejected
 
 
 class TestAGoodFile:
@@ -212,7 +212,7 @@ def _stated(voxels, version, sform, qform, qfac, signs):
     return bytes(data)
 
 
-class TestARefusedFile:
+class TestARejectedFile:
     @pytest.mark.parametrize(
         ("data", "wanted"),
         [
@@ -298,7 +298,7 @@ class TestARefusedFile:
     changes=st.lists(st.tuples(st.integers(0, 700), st.binary(min_size=1, max_size=8)), max_size=5),
     cut=st.integers(0, 1500),
 )
-def test_mutated_files_end_in_volumes_or_refusals(tmp_path, version, zipped, changes, cut):
+def test_mutated_files_end_in_volumes_or_rejections(tmp_path, version, zipped, changes, cut):
     data = bytearray(nifti_bytes(drawn_head((4, 18, 16)), version=version))
     if zipped:
         data = bytearray(gzip.compress(data, 1))

@@ -97,7 +97,7 @@ class TestAnItemThat:
     def test_gives_more_than_can_be_sent_is_too_large(self, readers):
         assert reasons(readers.map(isolated.too_much_to_send, [1])) == ["too_large"]
 
-    def test_is_refused_comes_back_with_its_reason(self, readers):
+    def test_is_rejected_comes_back_with_its_reason(self, readers):
         (found,) = readers.map(isolated.refuses, [7])
         assert (found.reason, found.detail) == (RejectionReason.CORRUPT, "item 7")
 
