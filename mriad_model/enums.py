@@ -117,6 +117,7 @@ class RunStatus(StrEnum):
 
     COMPLETED = "completed"
     FAILED = "failed"
+    STOPPED = "stopped"  # by Ctrl-C or SIGTERM
 
 
 class HeatmapKind(StrEnum):

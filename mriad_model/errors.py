@@ -16,6 +16,10 @@ MriadError                    one plain line: what, where, what to do
 from mriad_model.enums import RejectionReason
 
 
+class Terminated(BaseException):
+    """The process got SIGTERM. Like Ctrl-C it is nothing that a step answers."""
+
+
 class MriadError(Exception):
     """Base of all errors that a user can meet. Its text is one plain line."""
 

@@ -17,7 +17,7 @@ from typer.exceptions import TyperException
 from flows.cli.command_group import CommandGroup
 from flows.runtime.messages import leave_to_nobody, say, where_it_happened
 from mriad_model.enums import NOTICE
-from mriad_model.errors import MriadError, SettingsError
+from mriad_model.errors import MriadError, SettingsError, Terminated
 
 VERSION = "mriad {version}"
 HELP = f"Learn what healthy brain MRI looks like; score new scans; keep the record. {NOTICE}"
@@ -73,13 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else SUCCESS
 
 
-class _Terminated(BaseException):
-    """The process got SIGTERM."""
-
-
 def _stop(_signal: int, _frame: object) -> None:
-    """Unwind on SIGTERM as on Ctrl-C, so that a run is recorded as failed and cleans up."""
-    raise _Terminated
+    """Unwind on SIGTERM as on Ctrl-C, so that a run is recorded as stopped and cleans up."""
+    raise Terminated
 
 
 def _report_error(error: BaseException) -> int:
@@ -92,13 +88,13 @@ def _report_error(error: BaseException) -> int:
             status = MISUSE
         case MriadError():
             pass
-        case KeyboardInterrupt() | typer.Abort() | _Terminated():
+        case KeyboardInterrupt() | typer.Abort() | Terminated():
             # Loaded here, as it has been by most commands: a shell's completion waits for none.
             from flows.cli.interruption import interruption_text
             from flows.runtime.context import home_in_use
 
             line = interruption_text(home_in_use())
-            status = STOPPED if isinstance(error, _Terminated) else INTERRUPTED
+            status = STOPPED if isinstance(error, Terminated) else INTERRUPTED
         case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):
             # The reader of our output has gone; the option parser exits on it.
             leave_to_nobody(sys.__stdout__ or sys.stdout)

@@ -19,9 +19,14 @@ from mriad_model.reports.changes import (
     why_in_words,
 )
 
+NO_MODEL = {
+    RunStatus.FAILED: "no new model; Prefect's page of the run says why",
+    RunStatus.STOPPED: "no new model; by Ctrl-C or SIGTERM",
+}
+
 
 def changes_since(engine: Engine, since: str | None, until: str | None = None) -> Changes:
-    """Thresholds activated, candidates compared, and retrainings that failed.
+    """Thresholds activated, candidates compared, and retrainings that failed or were stopped.
 
     From the beginning where `since` is None, to now where `until` is. What happened at `since` is
     included, what happened at `until` is not: it is the next report's.
@@ -44,13 +49,9 @@ def changes_since(engine: Engine, since: str | None, until: str | None = None) -
         if between(each.created_at)
     ]
     failed = [
-        ChangeLine(
-            end.ended_at,
-            f"retraining failed, run {run.id}",
-            "no new model; Prefect's page of the run says why",
-        )
+        ChangeLine(end.ended_at, f"retraining {end.status}, run {run.id}", NO_MODEL[end.status])
         for run, end in runs_ended(engine, since)
-        if run.flow == "retrain_model" and end.status is RunStatus.FAILED and between(end.ended_at)
+        if run.flow == "retrain_model" and end.status in NO_MODEL and between(end.ended_at)
     ]
     met = [_model_comparison(engine, each) for each in compared if between(each.created_at)]
     return Changes(sorted(put + failed, key=lambda each: each.created_at), met)

@@ -4,6 +4,7 @@ import json
 import logging
 import platform
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from db.entities import Run, RunEnd
 from db.repository.runs import end_run, run_by_flow_run, start_run
 from db.timestamps import now
 from mriad_model.enums import RunStatus
-from mriad_model.errors import NotInRecord, SettingsError
+from mriad_model.errors import NotInRecord, SettingsError, Terminated
 from tasks.runtime.connections import database
 from tasks.runtime.environment import environment_now
 
@@ -67,10 +68,22 @@ def recorded_run(
     try:
         yield run
         status = RunStatus.COMPLETED
+    except BaseException as error:
+        if _is_stop(error):
+            status = RunStatus.STOPPED
+        raise
     finally:
         end_run(engine, RunEnd(run.id, status, json.dumps(run.counts, sort_keys=True), now()))
         values = (run.id, flow, status.value, head(engine))
         logging.getLogger("mriad").info("run %d (%s) %s; head of the record %s", *values)
+
+
+def _is_stop(error: BaseException) -> bool:
+    """Whether somebody stopped the process: Ctrl-C, SIGTERM, or SIGTERM as Prefect names it."""
+    prefect = sys.modules.get("prefect.exceptions")
+    return isinstance(error, KeyboardInterrupt | Terminated) or (
+        prefect is not None and isinstance(error, prefect.TerminationSignal)
+    )
 
 
 def run_shared(home: str, flow_run_id: str) -> int:

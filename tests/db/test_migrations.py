@@ -13,11 +13,12 @@ from db.engine.chain_check import broken_links
 from db.engine.connect import engine, open_record, reading, writing
 from db.engine.sqlite import DATABASE
 from db.engine.structure import differences
-from db.entities import Label, Rejection, Review
+from db.entities import Label, Rejection, Review, RunEnd
 from db.repository.intake.labels import append_labels
 from db.repository.intake.rejections import append_rejections
 from db.repository.reports.history import decisions
 from db.repository.reports.reviews import append_review, reviews
+from db.repository.runs import end_run, newest_runs
 from db.repository.scoring.decisions import ScoredScan, append_scored
 from db.repository.scoring.warnings import warnings
 from db.repository.training.models import append_threshold, thresholds
@@ -28,6 +29,7 @@ from mriad_model.enums import (
     Policy,
     RejectionReason,
     ReviewVerdict,
+    RunStatus,
     Verdict,
     WarningKind,
 )
@@ -179,6 +181,39 @@ def test_a_record_from_before_heads_were_registered_takes_their_rejections(
         with pytest.raises(DBAPIError, match="append-only"), writing(made) as connection:
             connection.execute(text(change))
     assert list(broken_links(made)) == []
+    made.dispose()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_record_from_before_runs_were_stopped_comes_along_and_takes_them(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = None
+    if database == "postgresql":
+        server: Server = request.getfixturevalue("postgresql")
+        url = server.create()
+    with pytest.MonkeyPatch.context() as patched:
+        stay_before("0014_stopped_runs", tmp_path, patched)
+        old = open_record(tmp_path, url)
+        hand = Hand(old)
+        ended = [RunEnd(hand.run(each.value), each, "{}", "noon") for each in RunStatus]
+        for each in ended[:2]:
+            end_run(old, each)
+        with pytest.raises(DBAPIError), writing(old, chained=False) as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO run_end (run_id, status, counts, ended_at) VALUES (3, :s, '', '')"
+                ),
+                {"s": "stopped"},
+            )
+        old.dispose()
+    made = open_record(tmp_path, url)
+    end_run(made, ended[2])
+    assert [end.status for _, end in newest_runs(made, 9) if end] == [*RunStatus][::-1]
+    with pytest.raises(DBAPIError, match="append-only"), writing(made) as connection:
+        connection.execute(text("UPDATE run_end SET status = 'failed'"))
+    assert list(broken_links(made)) == []
+    assert differences(made) == []
     made.dispose()
 
 

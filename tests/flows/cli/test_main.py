@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 import typer
 
+from db.engine.connect import open_record
+from db.repository.runs import newest_runs
 from flows.cli import main as cli
+from mriad_model.enums import RunStatus
 from tests.conftest import REPOSITORY
 from tests.support.processes.commands import apart, one_line, run
 from tests.support.processes.prefect_database import put_database
@@ -207,6 +210,9 @@ def test_a_stopped_command_says_so_and_leaves_no_server(
         rest = process.stderr.read()
     assert process.returncode == status
     assert one_line(rest).startswith("mriad: stopped")
+    made = open_record(home, read_only=True)
+    assert [end.status for _, end in newest_runs(made, 9) if end] == [RunStatus.STOPPED]
+    made.dispose()
     assert not [each for each in Path("/proc").glob("[0-9]*") if _belongs_to(each, home)]
 
 
