@@ -3,7 +3,8 @@
 One way for scoring and for replay, so that the two cannot differ.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.heatmaps.scan_maps import ScanMaps, draw_maps
 from tasks.scoring.preprocess import PreparedItem
 
-PAINTERS = 2
+PIECE = 64  # slices that a thread scores and paints at a time; whole scans
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +55,36 @@ def score_and_draw(
 
     `folds`, by scan, are those of the model's training.
     """
-    of_scans = [folds.get(each.scan_id) for each in prepared]
-    scored = score_scans(fitted, [each.slices for each in prepared], of_scans)
+    plane = fitted.recipe.scans.plane
 
     def drawn(scan: PreparedItem, found: ScanScores) -> ModelScore:
-        read, plane = scan.stored.load(), fitted.recipe.scans.plane
+        read = scan.stored.load()
         maps = draw_maps(read, scan.slices, found, fitted, model_id)
         parts = () if limits is None else findings_of(read, scan.slices, found, plane, limits)
         return ModelScore(scan.scan_id, scan.stored.sha256, model_id, found, maps, parts)
 
-    with ThreadPoolExecutor(PAINTERS) as pool:
-        return list(pool.map(drawn, prepared, scored))
+    def judged(piece: Sequence[PreparedItem]) -> list[ModelScore]:
+        of_scans = [folds.get(each.scan_id) for each in piece]
+        scored = score_scans(fitted, [each.slices for each in piece], of_scans)
+        return [drawn(*each) for each in zip(piece, scored, strict=True)]
+
+    # A piece works on one thread (see `repeatable`), so every core takes pieces.
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return [each for piece in pool.map(judged, _pieces(prepared)) for each in piece]
+
+
+def _pieces(prepared: Sequence[PreparedItem]) -> Iterator[list[PreparedItem]]:
+    """Scans in order, so many together that they have `PIECE` slices or more; the last has less."""
+    piece: list[PreparedItem] = []
+    n = 0
+    for each in prepared:
+        piece.append(each)
+        n += len(each.slices)
+        if n >= PIECE:
+            yield piece
+            piece, n = [], 0
+    if piece:
+        yield piece
 
 
 def map_path(model_id: int, sha256: str, suffix: str) -> str:
