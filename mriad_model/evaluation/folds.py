@@ -12,7 +12,7 @@ from mriad_model.datasets.roles import fold_roles
 from mriad_model.detection.decisions.gate import Gate
 from mriad_model.detection.decisions.head_gate import HeadGate
 from mriad_model.detection.decisions.thresholds import ThresholdFit, fit_threshold
-from mriad_model.detection.decisions.verdicts import Evidence, judge, line_of
+from mriad_model.detection.decisions.verdicts import Evidence, judge, threshold_band
 from mriad_model.detection.finding_limits import FindingCounts
 from mriad_model.detection.findings import FindingLimits
 from mriad_model.detection.learned_gate import learned_gate
@@ -327,11 +327,11 @@ def _verdicts(
     by_item = dict(zip(table.items, scored, strict=True))
     values = [by_item[i].score for i in table.parts.calibration]
     drawn, groups = table.fit(values), table.calibration_groups
-    line = line_of(drawn.value, drawn.policy, drawn.k, values, groups, recipe.uncertain)
+    threshold = threshold_band(drawn.value, drawn.policy, drawn.k, values, groups, recipe.uncertain)
     found = {}
     for i in (*table.parts.test, *table.parts.decided):
         each = by_item[i]
-        result = judge(Evidence(each.score, each.gate, each.spread), line, recipe.uncertain)
+        result = judge(Evidence(each.score, each.gate, each.spread), threshold, recipe.uncertain)
         found[i] = (Verdict.NOT_SCORABLE if i in astray else result.verdict).value
     return found
 

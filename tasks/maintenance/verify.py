@@ -197,7 +197,7 @@ def _wrong(replay: Replay, judged: ModelScore, judge: Judge) -> list[str]:
     if not judge.healthy.values:
         return [*wrong, "its p-value"]
     try:
-        _ = judge.line
+        _ = judge.band
     except ThresholdUndefined as error:
         return [*wrong, f"its threshold: {error}"]
     before, now = judge.verdicts([stored, found])

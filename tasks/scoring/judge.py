@@ -11,7 +11,13 @@ from sqlalchemy import Engine
 from db.entities import Scan, Threshold
 from db.repository.training.models import model_by_id
 from mriad_model.detection.decisions.thresholds import ThresholdFit, p_value
-from mriad_model.detection.decisions.verdicts import Evidence, Judgement, Line, judge, line_of
+from mriad_model.detection.decisions.verdicts import (
+    Evidence,
+    Judgement,
+    ThresholdBand,
+    judge,
+    threshold_band,
+)
 from mriad_model.enums import DecisionReason
 from mriad_model.recipes.recipe import Recipe
 from tasks.scoring.calibration_scores import Calibration, calibration_of
@@ -33,10 +39,10 @@ class Judge:
         return cls(recipe, threshold, healthy)
 
     @cached_property
-    def line(self) -> Line:
+    def band(self) -> ThresholdBand:
         """The threshold and its sampling interval."""
         drawn, healthy = self.threshold, self.healthy
-        return line_of(
+        return threshold_band(
             drawn.value,
             drawn.policy,
             drawn.k,
@@ -53,7 +59,7 @@ class Judge:
             if self.recipe.in_frame
             else DecisionReason.UNLIKE_LEARNED
         )
-        return [judge(each, self.line, self.recipe.uncertain, unlike) for each in found]
+        return [judge(each, self.band, self.recipe.uncertain, unlike) for each in found]
 
     def p_values(self, found: Sequence[Evidence]) -> list[float]:
         """How unusual each score is among the calibration scores."""

@@ -22,7 +22,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ThresholdBand:
     """A threshold, and the interval that one drawn from as many other scans would lie in."""
 
     value: float
@@ -37,18 +37,18 @@ class Judgement:
     reason: DecisionReason
 
 
-def line_of(
+def threshold_band(
     value: float,
     policy: Policy,
     k: float,
     healthy: Sequence[float],
     groups: Sequence[int] | None = None,
     how: UncertainRecipe | None = None,
-) -> Line:
-    """The line of a threshold's value, drawn through `healthy` scores of these groups."""
+) -> ThresholdBand:
+    """A threshold of this value; its interval, from `healthy` scores of these groups."""
     if how is None:
-        return Line(value)
-    return Line(value, sampling_interval(healthy, policy, k, how.confidence, groups))
+        return ThresholdBand(value)
+    return ThresholdBand(value, sampling_interval(healthy, policy, k, how.confidence, groups))
 
 
 def is_not_scorable(gate: float | None) -> bool:
@@ -58,7 +58,7 @@ def is_not_scorable(gate: float | None) -> bool:
 
 def judge(
     found: Evidence,
-    line: Line,
+    threshold: ThresholdBand,
     how: UncertainRecipe | None = None,
     unlike: DecisionReason = DecisionReason.UNLIKE_LEARNED,
 ) -> Judgement:
@@ -76,11 +76,11 @@ def judge(
             Verdict.NOT_SCORABLE,
             unlike if known else DecisionReason.CONTRAST_UNKNOWN,
         )
-    plain = verdict(found.score, line.value)
-    if line.band is not None and line.band[0] < found.score <= line.band[1]:
+    plain = verdict(found.score, threshold.value)
+    if threshold.band is not None and threshold.band[0] < found.score <= threshold.band[1]:
         return Judgement(Verdict.UNCERTAIN, DecisionReason.NEAR_THRESHOLD)
     disagreement = 0.0 if how is None or found.spread is None else how.spreads * found.spread
-    if abs(found.score - line.value) < disagreement:
+    if abs(found.score - threshold.value) < disagreement:
         return Judgement(Verdict.UNCERTAIN, DecisionReason.FOLDS_DISAGREE)
     if plain is Verdict.SUSPICIOUS:
         return Judgement(plain, DecisionReason.ABOVE_THRESHOLD)

@@ -4,16 +4,16 @@ import math
 
 import pytest
 
-from mriad_model.detection.decisions.verdicts import Evidence, Judgement, Line, judge
+from mriad_model.detection.decisions.verdicts import Evidence, Judgement, ThresholdBand, judge
 from mriad_model.enums import DecisionReason, Verdict
 from mriad_model.recipes.decision_recipes import UncertainRecipe
 
 HOW = UncertainRecipe(confidence=0.5, gate_edge=0.9, spreads=1.0)
-LINE = Line(10.0, (9.0, 11.0))
+THRESHOLD = ThresholdBand(10.0, (9.0, 11.0))
 
 
 def why(**found: object) -> tuple[str, str]:
-    result = judge(Evidence(**found), LINE, HOW)  # type: ignore[arg-type]
+    result = judge(Evidence(**found), THRESHOLD, HOW)  # type: ignore[arg-type]
     return result.verdict.value, result.reason.value
 
 
@@ -59,7 +59,7 @@ def test_folds_that_lie_on_both_sides_make_a_scan_uncertain() -> None:
 
 
 def test_a_recipe_of_before_knows_two_verdicts() -> None:
-    plain = [judge(Evidence(score), Line(10.0)) for score in (10.0, 10.1, math.nan)]
+    plain = [judge(Evidence(score), ThresholdBand(10.0)) for score in (10.0, 10.1, math.nan)]
     assert plain == [
         Judgement(Verdict.NORMAL, DecisionReason.NOT_ABOVE_THRESHOLD),
         Judgement(Verdict.SUSPICIOUS, DecisionReason.ABOVE_THRESHOLD),
