@@ -11,7 +11,7 @@ from flows.train import fit_and_calibrate
 from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import LabelValue, Role
 from mriad_model.promotion.comparison import PromotionCriteria
-from mriad_model.promotion.growth import Marks
+from mriad_model.promotion.growth import GrowthCriteria
 from mriad_model.promotion.power import Power
 from tasks.calibration.recalibrate import activate
 from tasks.promotion.compare_models import score_comparison_scans
@@ -32,7 +32,7 @@ from tasks.scoring.power import power_at
 from tasks.scoring.selection import ActiveModel, find_model
 from tasks.training.train import Trained
 
-MARKS = Marks()
+CRITERIA = GrowthCriteria()
 TERMS = PromotionCriteria()
 
 
@@ -41,13 +41,13 @@ def retrain_model(
     home: Path,
     force: bool = False,
     author: str = "mriad",
-    marks: Marks = MARKS,
+    growth: GrowthCriteria = CRITERIA,
     terms: PromotionCriteria = TERMS,
     seed: int = 0,
     device: str = "auto",
     chunk_size: int = CHUNK_SIZE,
 ) -> RetrainingResult:
-    """Train the active recipe again, once the healthy pool has grown by both `marks`.
+    """Train the active recipe again, once the healthy pool has grown by both of `growth`.
 
     The candidate is activated only if it is shown to be no worse than the current model, on
     `terms`, on scans that neither learned from; either way the record has the reason. With `force`
@@ -58,11 +58,11 @@ def retrain_model(
         current = find_model(place)
         labelling = Labelling(author, LabelValue.HEALTHY)
         ingest_folder(home, run, str(home / "healthy"), labelling=labelling, chunk_size=chunk_size)
-        timing = measure_growth(place, current, marks)
+        timing = measure_growth(place, current, growth)
         run.counts.update(
             n_before=timing.growth.n_before,
             n_new=timing.growth.n_new,
-            needed=marks.needed(timing.growth.n_before),
+            needed=growth.needed(timing.growth.n_before),
         )
         if not timing.due and not force:
             return _nothing(run, current, timing, too_little(timing))

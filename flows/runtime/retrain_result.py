@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from db.repository.training.models import CurrentThreshold
 from flows.runtime.settings import Settings
 from mriad_model.promotion.comparison import PromotionCriteria
-from mriad_model.promotion.growth import Marks
+from mriad_model.promotion.growth import GrowthCriteria
 from mriad_model.promotion.power import Power
 from tasks.promotion.growth import GrowthCheck, growth_of_pool, holds_new_files
 
@@ -48,7 +48,7 @@ def nothing_to_retrain(
     if holds_new_files(engine, home, home / "healthy"):
         return None
     timing = growth_of_pool(
-        engine, current.threshold.model_id, current.model.recipe, marks_of(settings)
+        engine, current.threshold.model_id, current.model.recipe, growth_criteria(settings)
     )
     if timing.due:
         return None
@@ -71,15 +71,15 @@ def too_little(timing: GrowthCheck) -> str:
     return f"nothing to do: {timing.text}"
 
 
-def marks_of(settings: Settings) -> Marks:
+def growth_criteria(settings: Settings) -> GrowthCriteria:
     """How much growth the settings ask for."""
-    return Marks(settings.retrain_share, settings.retrain_min)
+    return GrowthCriteria(settings.retrain_share, settings.retrain_min)
 
 
 def options_of(settings: Settings) -> dict[str, Any]:
     """The settings of a retraining, as `retrain_model` takes them."""
     return {
-        "marks": marks_of(settings),
+        "growth": growth_criteria(settings),
         "terms": PromotionCriteria(
             settings.retrain_margin, settings.retrain_rate_margin, settings.retrain_confidence
         ),

@@ -73,7 +73,7 @@ class ModelScores:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ComparisonOutcome:
     """Whether the candidate is to be activated, and why."""
 
     promoted: bool
@@ -84,7 +84,7 @@ class Outcome:
 
 def compare(
     current: ModelScores, candidate: ModelScores, terms: PromotionCriteria, seed: int = 0
-) -> Outcome:
+) -> ComparisonOutcome:
     """Compare the two on the same scans in the same order."""
     n, m = len(current.healthy), len(current.abnormal)
     figures: dict[str, Any] = {
@@ -101,7 +101,7 @@ def compare(
             f"not promoted: {n} healthy scans that neither model learned from are too few to "
             f"tell which is better; {terms.needed_scans} are needed"
         )
-        return Outcome(promoted=False, too_few=True, reason=reason, figures=figures)
+        return ComparisonOutcome(promoted=False, too_few=True, reason=reason, figures=figures)
     rng = np.random.default_rng(seed)
     figures["implanted"] = _on_implants(current, candidate, terms, rng)
     figures["abnormal"] = _on_abnormal(current, candidate, terms, rng) if m else None
@@ -109,7 +109,7 @@ def compare(
     figures["caught"] = _caught(current, candidate, terms, rng)
     failed, text = _failed(figures, terms), _figures_text(figures, terms)
     reason = f"not promoted: {failed}; {text}" if failed else f"promoted: {text}"
-    return Outcome(promoted=not failed, too_few=False, reason=reason, figures=figures)
+    return ComparisonOutcome(promoted=not failed, too_few=False, reason=reason, figures=figures)
 
 
 def points(side: ModelScores) -> dict[str, Any]:

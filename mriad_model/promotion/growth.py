@@ -19,7 +19,7 @@ SHARES = {Role.TRAIN: 0.5, Role.VALIDATION: 0.1, Role.CALIBRATION: 0.2, Role.TES
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class GrowthCriteria:
     """How much the healthy pool must grow before a model is trained again: both."""
 
     share: float = 0.2  # of the scans that trainings have had so far
@@ -37,15 +37,15 @@ class Growth:
     n_before: int  # that the current model, or a candidate of it, was made of
     n_new: int  # healthy, of the kind that the model judges, and not among those
 
-    def reaches(self, marks: Marks) -> bool:
+    def reaches(self, criteria: GrowthCriteria) -> bool:
         """Whether it has grown enough."""
-        return self.n_new >= marks.needed(self.n_before)
+        return self.n_new >= criteria.needed(self.n_before)
 
-    def text(self, marks: Marks) -> str:
-        """The growth and the marks, in words."""
-        needed = marks.needed(self.n_before)
+    def text(self, criteria: GrowthCriteria) -> str:
+        """The growth and what is needed, in words."""
+        needed = criteria.needed(self.n_before)
         scans = "scan" if self.n_new == 1 else "scans"
-        return f"{self.n_new} new healthy {scans} beside {self.n_before}, the mark is {needed}"
+        return f"{self.n_new} new healthy {scans} beside {self.n_before}; {needed} are needed"
 
 
 def roles_after_growth(

@@ -18,7 +18,7 @@ from db.repository.training.models import (
 from mriad_model.detection.decisions.compatibility import incompatibility
 from mriad_model.enums import RejectionReason, Role
 from mriad_model.paths import recorded_path
-from mriad_model.promotion.growth import Growth, Marks
+from mriad_model.promotion.growth import Growth, GrowthCriteria
 from mriad_model.readers.folders import list_files
 from mriad_model.recipes.recipe import Recipe
 
@@ -32,7 +32,9 @@ class GrowthCheck:
     text: str
 
 
-def growth_of_pool(engine: Engine, model_id: int, recipe: str, marks: Marks) -> GrowthCheck:
+def growth_of_pool(
+    engine: Engine, model_id: int, recipe: str, criteria: GrowthCriteria
+) -> GrowthCheck:
     """Compare the healthy pool with what the active model, and its candidates, were made of.
 
     Candidates count too, or one that was rejected would be trained again of the same scans every
@@ -52,7 +54,7 @@ def growth_of_pool(engine: Engine, model_id: int, recipe: str, marks: Marks) -> 
         if incompatibility(active, each.scan.kind, each.scan.contrast) is None
     }
     growth = Growth(n_before=len(before), n_new=len(pool - before - handed_down))
-    return GrowthCheck(growth.reaches(marks), growth, growth.text(marks))
+    return GrowthCheck(growth.reaches(criteria), growth, growth.text(criteria))
 
 
 def holds_new_files(engine: Engine, home: Path, folder: Path) -> bool:

@@ -28,14 +28,19 @@ from mriad_model.detection.decisions.compatibility import incompatibility
 from mriad_model.enums import LabelSource, LabelValue, Policy, Role
 from mriad_model.errors import ThresholdUndefined
 from mriad_model.promotion.comparison import (
+    ComparisonOutcome,
     ModelScores,
-    Outcome,
     PromotionCriteria,
     compare,
     one_of_each,
     verdicts_left_out,
 )
-from mriad_model.promotion.growth import HELD_OUT, Marks, folds_after_growth, roles_after_growth
+from mriad_model.promotion.growth import (
+    HELD_OUT,
+    GrowthCriteria,
+    folds_after_growth,
+    roles_after_growth,
+)
 from mriad_model.recipes.recipe import Recipe
 from tasks.promotion.compare_models import ComparedScans
 from tasks.promotion.growth import GrowthCheck, growth_of_pool
@@ -73,9 +78,9 @@ class PromotionResult:
 
 
 @task(name="measure-growth", cache_policy=NO_CACHE)
-def measure_growth(home: str, current: ActiveModel, marks: Marks) -> GrowthCheck:
+def measure_growth(home: str, current: ActiveModel, criteria: GrowthCriteria) -> GrowthCheck:
     """Compare the healthy pool with what the current model, and its candidates, were made of."""
-    return growth_of_pool(database(home), current.model_id, current.recipe, marks)
+    return growth_of_pool(database(home), current.model_id, current.recipe, criteria)
 
 
 @task(name="deal-roles", cache_policy=NO_CACHE)
@@ -196,7 +201,7 @@ def decide_promotion(
         )
         outcome = compare(*sides, terms)
     except ThresholdUndefined as error:
-        outcome = Outcome(
+        outcome = ComparisonOutcome(
             promoted=False,
             too_few=True,
             reason=f"not promoted: too few calibration scans to compare by: {error}",

@@ -26,10 +26,10 @@ from mriad_model.enums import LabelValue, Role
 from mriad_model.paths import escape_path
 from mriad_model.phantom.write import write_folder
 from mriad_model.promotion.comparison import PromotionCriteria
-from mriad_model.promotion.growth import HELD_OUT, Marks
+from mriad_model.promotion.growth import HELD_OUT, GrowthCriteria
 from tests.conftest import N_HEALTHY, Trained
 
-MARKS = Marks(share=0.2, number=12)
+ENOUGH = GrowthCriteria(share=0.2, number=12)
 LENIENT = PromotionCriteria(
     auroc_margin=0.45, rate_margin=0.45
 )  # so few scans and epochs show little
@@ -54,7 +54,7 @@ def grow(trained: Trained, heads: Path, n: int, into: Path) -> None:
 def retrain(
     trained: Trained, terms: PromotionCriteria = LENIENT, *, force: bool = False
 ) -> RetrainingResult:
-    return retrain_model(trained.home, force, "tester", marks=MARKS, terms=terms, device="cpu")
+    return retrain_model(trained.home, force, "tester", growth=ENOUGH, terms=terms, device="cpu")
 
 
 def active(trained: Trained) -> int:
@@ -76,7 +76,7 @@ def test_the_pool_grows_a_candidate_is_promoted_and_rolled_back(
     below = retrain(trained)
     assert not below.activated
     assert below.model_id is None
-    assert "11 new healthy scans beside 24, the mark is 12" in below.why
+    assert "11 new healthy scans beside 24; 12 are needed" in below.why
     assert comparisons(engine) == []
 
     grow(trained, more_heads, 12, tmp_path / "new")

@@ -157,7 +157,7 @@ def test_a_pool_that_has_not_grown_is_not_trained_on_again_and_starts_no_server(
     assert mriad(grown, "retrain", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert not document["activated"]
-    assert document["why"] == "nothing to do: 1 new healthy scan beside 2, the mark is 20"
+    assert document["why"] == "nothing to do: 1 new healthy scan beside 2; 20 are needed"
     assert (document["n_before"], document["n_new"], document["model_id"]) == (2, 1, None)
     assert started == []
 

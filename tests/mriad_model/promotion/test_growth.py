@@ -6,7 +6,7 @@ from mriad_model.promotion.growth import (
     CLOSEST_TO_TRAINING_FIRST,
     HELD_OUT,
     Growth,
-    Marks,
+    GrowthCriteria,
     roles_after_growth,
 )
 
@@ -20,12 +20,12 @@ scans = st.lists(
 
 
 def test_both_marks_must_be_reached() -> None:
-    marks = Marks(share=0.2, number=20)
-    assert not Growth(n_before=50, n_new=19).reaches(marks)
-    assert Growth(n_before=50, n_new=20).reaches(marks)
-    assert not Growth(n_before=200, n_new=39).reaches(marks)
-    assert Growth(n_before=200, n_new=40).reaches(marks)
-    assert Growth(n_before=203, n_new=40).text(marks).endswith("the mark is 41")
+    criteria = GrowthCriteria(share=0.2, number=20)
+    assert not Growth(n_before=50, n_new=19).reaches(criteria)
+    assert Growth(n_before=50, n_new=20).reaches(criteria)
+    assert not Growth(n_before=200, n_new=39).reaches(criteria)
+    assert Growth(n_before=200, n_new=40).reaches(criteria)
+    assert Growth(n_before=203, n_new=40).text(criteria).endswith("41 are needed")
 
 
 @given(scans, st.integers(0, 3))

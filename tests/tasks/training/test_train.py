@@ -12,7 +12,7 @@ from mriad_model.datasets.labels import Labelling
 from mriad_model.enums import LabelValue, Role
 from mriad_model.errors import SettingsError, TooFewScans
 from mriad_model.phantom.scanner import Contrast
-from mriad_model.promotion.growth import Marks
+from mriad_model.promotion.growth import GrowthCriteria
 from mriad_model.recipes.built_in_recipes import VOLUME_AUTOENCODER
 from tasks.promotion.growth import growth_of_pool
 from tasks.promotion.retrain import deal_roles
@@ -87,7 +87,7 @@ def test_a_retraining_adapts_the_same_model_again_without_the_first_scanner_s_sc
 ) -> None:
     done, engine = Adapted(site), site.bench.engine
     twin = done.new - set(done.dataset.scan_ids)
-    growth = growth_of_pool(engine, done.model_id, RECIPE.to_json(), Marks()).growth
+    growth = growth_of_pool(engine, done.model_id, RECIPE.to_json(), GrowthCriteria()).growth
     assert (growth.n_before, growth.n_new) == (len(OTHERS), len(twin))
     write(site.folder, 60)
     more = {scan_id for scan_id, _ in site.take().seen} - done.new
