@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from db.entities import Review
 from db.repository.reports.reviews import standing_reviews
 from db.repository.reports.scan_details import ScoreDetails, scan_details
-from db.repository.reports.views import View, view_rows
+from db.repository.reports.views import RecordView, view_rows
 from db.repository.training.models import current_threshold
 from flows.runtime.context import read_context
 from mriad_model.enums import NOTICE, HeatmapKind, ScanKind
@@ -74,26 +74,26 @@ class Home:
         Score, sigmas and p of what is not scorable are missing. `active` says whether the active
         threshold decided. `since`: a day, a moment, `today`, `yesterday`, or how long ago: `7d`.
         """
-        return self._view(View.DECISION, since)
+        return self._view(RecordView.DECISION, since)
 
     def scans(self, since: str | None = None) -> "DataFrame":
         """Every scan, oldest first: the columns of the view `v_scan`."""
-        return self._view(View.SCAN, since)
+        return self._view(RecordView.SCAN, since)
 
     def worklist(self) -> "DataFrame":
         """What waits for a reader: the columns of the view `v_worklist`.
 
         Scans without a score are in `unscored()`.
         """
-        return self._view(View.WORKLIST, None)
+        return self._view(RecordView.WORKLIST, None)
 
     def unscored(self, since: str | None = None) -> "DataFrame":
         """Scans that are not scorable, without a score: the columns of the view `v_unscored`."""
-        return self._view(View.UNSCORED, since)
+        return self._view(RecordView.UNSCORED, since)
 
     def daily(self, since: str | None = None) -> "DataFrame":
         """Scans by day and scanner: the columns of the view `v_daily`."""
-        return self._view(View.DAILY, since)
+        return self._view(RecordView.DAILY, since)
 
     def reviews(self) -> "DataFrame":
         """The reviews that hold, oldest first; of those withdrawn none."""
@@ -127,7 +127,7 @@ class Home:
         of_model = "" if model_id is None else f" by model {model_id}"
         raise NotInRecord(NO_MAP.format(scan=scan_id, of_model=of_model))
 
-    def _view(self, view: View, since: str | None) -> "DataFrame":
+    def _view(self, view: RecordView, since: str | None) -> "DataFrame":
         found = view_rows(self._place.record_to_read(), view, since)
         return _frame(found.columns, found.rows)
 

@@ -61,7 +61,7 @@ class WentOtherwise(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class GrowthPictures:
     """Who gets which, no two of the same content."""
 
     first: list[Path]
@@ -72,7 +72,7 @@ class Pictures:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class GrowthHome:
     """A home in which `mriad up` runs, or will."""
 
     home: Path
@@ -185,13 +185,15 @@ def main() -> None:
         environment = plain_environment(nightly=EVERY_MINUTE, prefect_api_url=free_address())
         pictures = _dealt(folder, given.bad, Path(scratch))
         try:
-            for step, found in steps(Stage(home, environment), pictures, epochs):
+            for step, found in steps(GrowthHome(home, environment), pictures, epochs):
                 print(json.dumps({"step": step, **found}), flush=True)
         except WentOtherwise as error:
             sys.exit(f"a step turned out otherwise: {error}")
 
 
-def steps(stage: Stage, pictures: Pictures, epochs: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def steps(
+    stage: GrowthHome, pictures: GrowthPictures, epochs: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each step's name and the record's state after it.
 
     Raises:
@@ -238,7 +240,7 @@ def steps(stage: Stage, pictures: Pictures, epochs: int) -> Iterator[tuple[str, 
     yield "weekly report", stage.mriad("report")
 
 
-def _told(stage: Stage, n: int, runs: Sequence[NightEnd]) -> dict[str, Any]:
+def _told(stage: GrowthHome, n: int, runs: Sequence[NightEnd]) -> dict[str, Any]:
     """The result of a step: the pictures put there, the counts of the runs since, what decides."""
     counts = [
         {"run": run.id, "flow": run.flow, **json.loads(end.counts)}
@@ -278,7 +280,7 @@ def _drawn(folder: Path) -> Path:
     return folder
 
 
-def _dealt(folder: Path, bad: str | None, scratch: Path) -> Pictures:
+def _dealt(folder: Path, bad: str | None, scratch: Path) -> GrowthPictures:
     """Deal the pictures, by content."""
     healthy, abnormal = (_distinct(folder / name) for name in ("no", "yes"))
     drops = [[healthy.pop(), abnormal.pop()] for _ in range(DROPS)]
@@ -288,7 +290,7 @@ def _dealt(folder: Path, bad: str | None, scratch: Path) -> Pictures:
         rest, abnormal = abnormal[:BAD], abnormal[BAD:]
     elif bad == "noise":
         rest = _noisy(rest, scratch / "noisy")
-    return Pictures(healthy[:first], healthy[first : first + FEW], rest, abnormal, drops)
+    return GrowthPictures(healthy[:first], healthy[first : first + FEW], rest, abnormal, drops)
 
 
 def _distinct(folder: Path) -> list[Path]:

@@ -64,7 +64,7 @@ class Night:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class NightStage:
     """What all nights have in common."""
 
     work: Path
@@ -109,7 +109,7 @@ def main() -> None:
     sys.exit(1 if wrong or len(one.decided) != n else 0)
 
 
-def prepare(work: Path, server: postgresql.Server, n: int) -> Stage:
+def prepare(work: Path, server: postgresql.Server, n: int) -> NightStage:
     """A record with an active model."""
     home, url = prepare_home(work / "home"), server.create()
     write_folder(work / "drawn", 40, 0, SEED + 1)
@@ -117,10 +117,10 @@ def prepare(work: Path, server: postgresql.Server, n: int) -> Stage:
     given = {**os.environ, "MRIAD_DATABASE_URL": url, "MRIAD_HOME": str(home)}
     command = [sys.executable, "-m", "flows.cli.main", "train", "--epochs", "3"]
     subprocess.run(command, check=True, env=given, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
-    return Stage(work, server, url, home, n)
+    return NightStage(work, server, url, home, n)
 
 
-def night(stage: Stage, name: str, workers: int, kill: str | None = None) -> Night:
+def night(stage: NightStage, name: str, workers: int, kill: str | None = None) -> Night:
     """Score the slices by so many workers, from a copy of the record; say what came of it."""
     place = stage.work / name.replace(" ", "-").replace(",", "")
     home = place / "home"
@@ -162,7 +162,7 @@ def night(stage: Stage, name: str, workers: int, kill: str | None = None) -> Nig
     return found
 
 
-def environment(stage: Stage, home: Path, url: str, shards: int, api: str) -> dict[str, str]:
+def environment(stage: NightStage, home: Path, url: str, shards: int, api: str) -> dict[str, str]:
     """What commands and workers are started with."""
     return {
         **os.environ,

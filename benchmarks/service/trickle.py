@@ -41,7 +41,7 @@ ROLES = ("up", "server", "serve", "watch")
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ProcessSample:
     """One process at one moment."""
 
     memory: float  # anonymous, MiB
@@ -54,7 +54,9 @@ class Sample:
 class Seen:
     """What was seen, minute by minute."""
 
-    kept: dict[str, list[Sample]] = field(default_factory=lambda: {role: [] for role in ROLES})
+    kept: dict[str, list[ProcessSample]] = field(
+        default_factory=lambda: {role: [] for role in ROLES}
+    )
     processes: list[int] = field(default_factory=list)  # at rest: no run under way
     restarts: int = 0
     pids: dict[str, int] = field(default_factory=dict)
@@ -155,7 +157,7 @@ def tree_of(up: int) -> dict[int, str]:
     return tree
 
 
-def sample(pid: int) -> Sample:
+def sample(pid: int) -> ProcessSample:
     """How large a process is, by the kernel's own tables.
 
     Raises:
@@ -170,7 +172,7 @@ def sample(pid: int) -> Sample:
     for each in (folder / "fd").iterdir():
         with suppress(OSError):
             opened.append(str(each.readlink()))
-    return Sample(
+    return ProcessSample(
         memory=kib / 1024,
         files=len(opened),
         sockets=sum(each.startswith("socket:") for each in opened),
@@ -199,7 +201,7 @@ def report(seen: Seen) -> None:
     say(f"restarts of what mriad up keeps: {seen.restarts}")
 
 
-def middle(samples: Sequence[Sample], name: str) -> float:
+def middle(samples: Sequence[ProcessSample], name: str) -> float:
     """The median of one thing."""
     return statistics.median(float(getattr(each, name)) for each in samples)
 

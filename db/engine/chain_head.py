@@ -20,7 +20,7 @@ FORM: Final = re.compile(r"(\d{1,16}):([0-9a-f]{32,64})(?::(\d{4}-\d\d-\d\dT\d\d
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ChainHead:
     """A link by which all before it is known."""
 
     sequence: int
@@ -31,21 +31,21 @@ class Head:
         return f"{self.sequence}:{self.sha256[:SHORT]}:{self.created_at[:19]}Z"
 
 
-def head(engine: Engine) -> Head | None:
+def head(engine: Engine) -> ChainHead | None:
     """The newest link; None where nothing was ever recorded."""
     with reading(engine) as connection:
         return head_of(connection)
 
 
-def head_of(connection: Connection) -> Head | None:
+def head_of(connection: Connection) -> ChainHead | None:
     """The newest link, in a transaction that is open."""
     link = schema.link.c
     newest = select(link.id, link.sha256, link.created_at).order_by(link.id.desc()).limit(1)
     row = connection.execute(newest).first()
-    return None if row is None else Head(*row)
+    return None if row is None else ChainHead(*row)
 
 
-def kept_head(text: str) -> Head:
+def kept_head(text: str) -> ChainHead:
     """A head as somebody kept it.
 
     Raises:
@@ -58,10 +58,10 @@ def kept_head(text: str) -> Head:
             "number:hash:time, with at least 32 digits of the hash"
         )
     sequence, sha256, moment = found.groups()
-    return Head(int(sequence), sha256, (moment or "")[:19])
+    return ChainHead(int(sequence), sha256, (moment or "")[:19])
 
 
-def does_not_continue(engine: Engine, kept: Head) -> str | None:
+def does_not_continue(engine: Engine, kept: ChainHead) -> str | None:
     """Why the record does not continue the one that a kept head is of; None where it does.
 
     Only the links are compared; `db.engine.chain_check` compares rows with their links.

@@ -13,7 +13,7 @@ MANY: Final = 8  # scans of a source, below which its sizes are no evidence
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class PoolScan:
     """Where a scan of the pool comes from, and what the record holds of it."""
 
     source: str  # the folder that its data set lies in
@@ -22,12 +22,12 @@ class Origin:
     contrast: str | None  # of a volume
 
 
-def mixtures(origins: Sequence[Origin]) -> list[str]:
+def mixtures(origins: Sequence[PoolScan]) -> list[str]:
     """Warnings about a pool of one kind of scan, a sentence each."""
     return [*_drawn_and_real(origins), *_sizes(origins), *_contrasts(origins)]
 
 
-def _drawn_and_real(origins: Sequence[Origin]) -> Iterable[str]:
+def _drawn_and_real(origins: Sequence[PoolScan]) -> Iterable[str]:
     drawn = sum(each.drawn for each in origins)
     if 0 < drawn < len(origins):
         yield (
@@ -36,7 +36,7 @@ def _drawn_and_real(origins: Sequence[Origin]) -> Iterable[str]:
         )
 
 
-def _sizes(origins: Sequence[Origin]) -> Iterable[str]:
+def _sizes(origins: Sequence[PoolScan]) -> Iterable[str]:
     """Sources of pictures that share no size, where one has but a single one: different sets."""
     sizes: dict[str, Counter[str]] = defaultdict(Counter)
     for each in origins:
@@ -55,7 +55,7 @@ def _sizes(origins: Sequence[Origin]) -> Iterable[str]:
             return
 
 
-def _contrasts(origins: Sequence[Origin]) -> Iterable[str]:
+def _contrasts(origins: Sequence[PoolScan]) -> Iterable[str]:
     volumes = [each for each in origins if each.size is None]
     unknown = sum(each.contrast is None for each in volumes)
     if 0 < unknown < len(volumes):

@@ -14,7 +14,7 @@ from db.repository.training.models import model_by_id, thresholds
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparisonFigures:
     """How a model did on scans that it had not learned from. Each figure may be unknown."""
 
     at: str  # when
@@ -25,13 +25,13 @@ class Compared:
     auroc_abnormal: float | None
 
 
-def last_comparisons(engine: Engine) -> dict[int, Compared]:
+def last_comparisons(engine: Engine) -> dict[int, ComparisonFigures]:
     """The last comparison of each threshold, by its id; one of its model where it had none itself.
 
     Of another threshold of the model, the AUROC holds, but not which scans are flagged.
     """
     by_retraining = _compared(engine)
-    found, of_model = dict[int, Compared](), dict[int, Compared]()
+    found, of_model = dict[int, ComparisonFigures](), dict[int, ComparisonFigures]()
     every = [(each.id or 0, each) for each in thresholds(engine)]
     for threshold_id, threshold in every:
         own = by_retraining.get(threshold_id) or _trained(engine, threshold)
@@ -43,7 +43,7 @@ def last_comparisons(engine: Engine) -> dict[int, Compared]:
     return found
 
 
-def _compared(engine: Engine) -> dict[int, Compared]:
+def _compared(engine: Engine) -> dict[int, ComparisonFigures]:
     """By retrainings: both thresholds of each, the last word on each."""
     found = {}
     for each in comparisons(engine):
@@ -55,7 +55,7 @@ def _compared(engine: Engine) -> dict[int, Compared]:
             ("candidate", each.candidate_threshold_id),
         ):
             abnormal = figures.get("abnormal")
-            found[threshold_id] = Compared(
+            found[threshold_id] = ComparisonFigures(
                 at=each.created_at,
                 n_healthy=figures["n_healthy"],
                 n_abnormal=figures["n_abnormal"],
@@ -66,7 +66,7 @@ def _compared(engine: Engine) -> dict[int, Compared]:
     return found
 
 
-def _trained(engine: Engine, threshold: Threshold) -> Compared | None:
+def _trained(engine: Engine, threshold: Threshold) -> ComparisonFigures | None:
     """By the training that made both the model and this threshold, if it compared."""
     model = model_by_id(engine, threshold.model_id)
     if model.run_id != threshold.run_id:
@@ -75,7 +75,7 @@ def _trained(engine: Engine, threshold: Threshold) -> Compared | None:
     counts: Mapping[str, Any] = {} if end is None else json.loads(end.counts)
     if "compared_n_healthy" not in counts or end is None:
         return None
-    return Compared(
+    return ComparisonFigures(
         at=end.ended_at,
         n_healthy=counts["compared_n_healthy"],
         n_abnormal=counts["compared_n_abnormal"],

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from db.engine import chain_check, integrity, structure
 from db.engine import chain_head as heads
-from db.engine.chain_head import Head
+from db.engine.chain_head import ChainHead
 from db.engine.integrity import Counts, RecordedFile
 from db.entities import Arrival, Run
 from db.repository.intake import arrivals as arrivals_records
@@ -72,7 +72,7 @@ class CheckReport:
     orphans: list[str]  # files that no row names, relative to the home, escaped
     unfinished_runs: list[Run]  # under way, or killed
     open_arrivals: list[Arrival]  # folders that no run is done with
-    head: Head | None = None  # of the chain; None: nothing was ever recorded
+    head: ChainHead | None = None  # of the chain; None: nothing was ever recorded
     notes: list[str] = field(default_factory=list)  # what could not be looked at
 
     @property
@@ -82,7 +82,7 @@ class CheckReport:
 
 
 def check(
-    engine: Engine, home: Path, *, contents: bool = True, since: Sequence[Head] = ()
+    engine: Engine, home: Path, *, contents: bool = True, since: Sequence[ChainHead] = ()
 ) -> CheckReport:
     """Check a home and its record, which must continue the heads in `since`, kept elsewhere.
 
@@ -123,7 +123,7 @@ def check(
 
 
 def _wrong_in_record(
-    engine: Engine, changed: Sequence[str], since: Sequence[Head]
+    engine: Engine, changed: Sequence[str], since: Sequence[ChainHead]
 ) -> Iterator[Problem]:
     """What is wrong with the record itself: `changed` of its tables, and of its rows."""
     links = chain_check.first_lines(chain_check.broken_links(engine), MOST_LINKS)

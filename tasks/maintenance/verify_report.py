@@ -96,14 +96,14 @@ class LastBits:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ReplayCounts:
     """How many numbers came out how."""
 
     identical: int = 0
     within_tolerance: int = 0
     mismatched: int = 0
 
-    def plus(self, how: Alike) -> "Compared":
+    def plus(self, how: Alike) -> "ReplayCounts":
         """One more."""
         name = ("identical", "within_tolerance", "mismatched")[how]
         return replace(self, **{name: getattr(self, name) + 1})
@@ -119,8 +119,8 @@ class ReplayReport:
     unreadable: list[Unreadable] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    calibration: Compared = Compared()  # scores that thresholds are drawn through
-    power: Compared = Compared()  # implants, where they are drawn again
+    calibration: ReplayCounts = ReplayCounts()  # scores that thresholds are drawn through
+    power: ReplayCounts = ReplayCounts()  # implants, where they are drawn again
     last_bits: list[LastBits] = field(default_factory=list)
     not_recomputed: list[NotRecomputed] = field(default_factory=list)
 

@@ -20,7 +20,7 @@ from tasks.sending.outcomes import (
     HAD_IT,
     TAKEN,
     DestinationUnreachable,
-    Outcome,
+    SendingOutcome,
     broken,
     not_taken,
 )
@@ -52,7 +52,7 @@ class NodeSender:
         self._to, self._calling, self._paths = to, calling, list(paths)
         self._association: Any = None
 
-    def store(self, data: bytes) -> Outcome:
+    def store(self, data: bytes) -> SendingOutcome:
         """Store a file.
 
         Raises:
@@ -105,7 +105,7 @@ def _contexts(paths: Iterable[Path]) -> set[tuple[str, str]]:
     return found
 
 
-def _stored(association: Any, data: bytes) -> Outcome:
+def _stored(association: Any, data: bytes) -> SendingOutcome:
     try:
         answer = association.send_c_store(dcmread(BytesIO(data)))
     except ValueError:  # no context for its class was accepted
@@ -116,7 +116,7 @@ def _stored(association: Any, data: bytes) -> Outcome:
         return broken(NO_ANSWER)
     status = int(answer.Status)
     if status in WARNINGS:
-        return Outcome(True, STORED.format(status=status))
+        return SendingOutcome(True, STORED.format(status=status))
     if status == DUPLICATE:
         return HAD_IT
     return TAKEN if status == 0 else not_taken(REFUSED.format(status=status))

@@ -13,7 +13,7 @@ from tasks.sending.outcomes import (
     HAD_IT,
     TAKEN,
     DestinationUnreachable,
-    Outcome,
+    SendingOutcome,
     broken,
     not_taken,
 )
@@ -52,7 +52,7 @@ class WebSender:
             trust_env=not to.url.startswith("http:"),  # no proxy may read what is not encrypted
         )
 
-    def store(self, data: bytes) -> Outcome:
+    def store(self, data: bytes) -> SendingOutcome:
         """Store a file.
 
         Raises:
@@ -89,7 +89,7 @@ class WebSender:
         )
 
 
-def _outcome(to: DicomWebServer, answer: httpx.Response) -> Outcome:
+def _outcome(to: DicomWebServer, answer: httpx.Response) -> SendingOutcome:
     status = answer.status_code
     if status in (401, 403, 407):
         raise DestinationUnreachable(NOT_LET_IN.format(to=to, status=status), passing=False)

@@ -9,7 +9,7 @@ DUPLICATE: Final = 0x0111  # DICOM PS3.7, annex C: duplicate SOP instance
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SendingOutcome:
     """What a place made of a file."""
 
     taken: bool
@@ -17,18 +17,18 @@ class Outcome:
     broke: bool = False  # it ended the connection, or failed, over this file
 
 
-TAKEN: Final = Outcome(True, "taken")
-HAD_IT: Final = Outcome(True, "taken: the place had it already")
+TAKEN: Final = SendingOutcome(True, "taken")
+HAD_IT: Final = SendingOutcome(True, "taken: the place had it already")
 
 
-def not_taken(why: str) -> Outcome:
+def not_taken(why: str) -> SendingOutcome:
     """A file that was not taken."""
-    return Outcome(False, why)
+    return SendingOutcome(False, why)
 
 
-def broken(why: str) -> Outcome:
+def broken(why: str) -> SendingOutcome:
     """A file over which the connection or the place's answer broke."""
-    return Outcome(False, why, broke=True)
+    return SendingOutcome(False, why, broke=True)
 
 
 class DestinationUnreachable(MriadError):

@@ -31,7 +31,7 @@ from tasks.runtime.home import plain
 from tasks.sending.credentials import credentials
 from tasks.sending.dicom_store import NodeSender
 from tasks.sending.dicomweb import WebSender
-from tasks.sending.outcomes import DestinationUnreachable, Outcome, not_taken
+from tasks.sending.outcomes import DestinationUnreachable, SendingOutcome, not_taken
 
 LOCK: Final = "sending.lock"  # in the home's `work`: one process sends at a time
 BROKEN_IN_A_ROW: Final = 3  # files over which a place breaks before a run sends no more
@@ -146,7 +146,7 @@ def count_unsent(home: str, options: SendingOptions) -> tuple[int, int]:
 
 def _tried(
     home: str, to: Destination, options: SendingOptions, outputs: list[UnsentOutput]
-) -> Iterator[tuple[UnsentOutput, Outcome]]:
+) -> Iterator[tuple[UnsentOutput, SendingOutcome]]:
     """Each output, and what came of it.
 
     Where the destination cannot be reached, the output to be sent is yielded as failed, and the
@@ -188,7 +188,7 @@ def _read(home: Path, output: UnsentOutput) -> tuple[bytes, str | None]:
 
 
 def _append(
-    home: str, run_id: int, to: Destination, output: UnsentOutput, outcome: Outcome
+    home: str, run_id: int, to: Destination, output: UnsentOutput, outcome: SendingOutcome
 ) -> None:
     delivered = output.sha256 if outcome.taken else None
     row = Sending(output.heatmap_id, str(to), delivered, outcome.detail, run_id, now())

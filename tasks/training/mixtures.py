@@ -7,7 +7,7 @@ from db.entities import Scan, Sighting
 from db.repository.intake import sightings as sightings_records
 from db.repository.intake.scans import scans_by_id
 from mriad_model.datasets.labels import label_of_word
-from mriad_model.datasets.mixtures import Origin, mixtures
+from mriad_model.datasets.mixtures import PoolScan, mixtures
 from mriad_model.enums import ScanKind
 from tasks.runtime.connections import database
 
@@ -20,7 +20,7 @@ def mixed_pool(home: str, scan_ids: Iterable[int]) -> list[str]:
     engine = database(home)
     scans = scans_by_id(engine, scan_ids)
     seen = sightings_records.sightings(engine, scans)
-    return mixtures([_origin(scan, seen.get(scan_id, [])) for scan_id, scan in scans.items()])
+    return mixtures([_pool_scan(scan, seen.get(scan_id, [])) for scan_id, scan in scans.items()])
 
 
 def source_of(path: str) -> str:
@@ -31,11 +31,11 @@ def source_of(path: str) -> str:
     return folder or "the home"
 
 
-def _origin(scan: Scan, sightings: list[Sighting]) -> Origin:
+def _pool_scan(scan: Scan, sightings: list[Sighting]) -> PoolScan:
     path = sightings[-1].path if sightings else ""  # where it was seen first
     drawn = path.startswith(f"{DRAWN_FOLDER}/") or (scan.scanner or "").startswith(DRAWN_SCANNER)
     size = None
     if scan.kind is ScanKind.IMAGE:
         grid = scan.grid
         size = f"{grid.get('rows')} x {grid.get('columns')}, {grid.get('bits')} bit"
-    return Origin(source_of(path), drawn, size, scan.contrast)
+    return PoolScan(source_of(path), drawn, size, scan.contrast)

@@ -1,6 +1,6 @@
 """What each command has to tell: small results and rows for documents, no list of them empty."""
 
-from db.engine.chain_head import Head
+from db.engine.chain_head import ChainHead
 from db.engine.integrity import Counts
 from db.entities import (
     Arrival,
@@ -214,5 +214,5 @@ CHECKED = CheckReport(
     orphans=["heatmaps/b.jpg"],
     unfinished_runs=[RUN],
     open_arrivals=[Arrival("inbox/s", "ab", 1, SettledBy.QUIET, NOON, 1)],
-    head=Head(1, "ab" * 32, NOON),
+    head=ChainHead(1, "ab" * 32, NOON),
 )

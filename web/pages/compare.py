@@ -26,7 +26,7 @@ from mriad_model.reports.changes import (
     comparison_scans_text,
     why_in_words,
 )
-from web.pages.models import NO_SUCH, ThresholdLine, threshold_lines
+from web.pages.models import NO_SUCH, ListedThreshold, listed_thresholds
 from web.rendering import figure, interval, minute, page, percent
 from web.site import MaybeId, site_of
 
@@ -38,8 +38,8 @@ router = APIRouter()
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One thing of both."""
+class ComparedValue:
+    """One value of each of the two thresholds."""
 
     what: str
     one: str
@@ -47,7 +47,7 @@ class Line:
 
     @property
     def differs(self) -> bool:
-        """Whether it is not the same of both."""
+        """Whether the two values differ."""
         return self.one != self.other
 
 
@@ -65,7 +65,7 @@ class Paired:
 def compare(request: Request, one: MaybeId = None, other: MaybeId = None) -> HTMLResponse:
     """Two thresholds beside each other."""
     site = site_of(request)
-    lines = threshold_lines(site.engine)
+    lines = listed_thresholds(site.engine)
     first, second = (_line(lines, each) for each in (one, other))
     if first is second:
         raise SettingsError(SAME)
@@ -89,15 +89,15 @@ def compare(request: Request, one: MaybeId = None, other: MaybeId = None) -> HTM
     )
 
 
-def _line(lines: list[ThresholdLine], threshold_id: int | None) -> ThresholdLine:
+def _line(lines: list[ListedThreshold], threshold_id: int | None) -> ListedThreshold:
     for each in lines:
         if each.threshold.id == threshold_id:
             return each
     raise SettingsError(NO_SUCH.format(id=threshold_id))
 
 
-def _threshold(one: ThresholdLine, other: ThresholdLine) -> list[Line]:
-    def rows(line: ThresholdLine) -> Iterator[tuple[str, str]]:
+def _threshold(one: ListedThreshold, other: ListedThreshold) -> list[ComparedValue]:
+    def rows(line: ListedThreshold) -> Iterator[tuple[str, str]]:
         t = line.threshold
         yield "made (UTC)", minute(t.created_at)
         yield "active", "yes" if line.active else "no"
@@ -115,10 +115,10 @@ def _threshold(one: ThresholdLine, other: ThresholdLine) -> list[Line]:
     return _beside(rows(one), rows(other))
 
 
-def _data(engine: Engine, one: ThresholdLine, other: ThresholdLine) -> list[Line]:
+def _data(engine: Engine, one: ListedThreshold, other: ListedThreshold) -> list[ComparedValue]:
     first, second = (dataset_roles(engine, each.model.dataset_id) for each in (one, other))
 
-    def rows(line: ThresholdLine, roles: Mapping[int, Role]) -> Iterator[tuple[str, str]]:
+    def rows(line: ListedThreshold, roles: Mapping[int, Role]) -> Iterator[tuple[str, str]]:
         yield "model made (UTC)", minute(line.model.created_at)
         yield "adapted from model", str(line.metrics.get("from_model_id") or NONE)
         yield "dataset", str(line.model.dataset_id)
@@ -129,10 +129,10 @@ def _data(engine: Engine, one: ThresholdLine, other: ThresholdLine) -> list[Line
     lines = _beside(rows(one, first), rows(other, second))
     lines = [each for each in lines if (each.one, each.other) != ("0", "0")]
     shared = f"{len(first.keys() & second.keys()):,}"
-    return [*lines, Line("scans in both datasets", shared, shared)]
+    return [*lines, ComparedValue("scans in both datasets", shared, shared)]
 
 
-def _figures(one: ThresholdLine, other: ThresholdLine) -> list[Line]:
+def _figures(one: ListedThreshold, other: ListedThreshold) -> list[ComparedValue]:
     sizes = [each for line in (one, other) for each in (line.power.by_size if line.power else ())]
     kinds = [each for line in (one, other) for each in (line.power.by_kind if line.power else ())]
 
@@ -141,7 +141,7 @@ def _figures(one: ThresholdLine, other: ThresholdLine) -> list[Line]:
             return NONE
         return f"{percent(share.share)} ({interval(share.low, share.high)}), n {share.n}"
 
-    def rows(line: ThresholdLine) -> Iterator[tuple[str, str]]:
+    def rows(line: ListedThreshold) -> Iterator[tuple[str, str]]:
         power = line.power
         yield "implanted lesions found", found(power.found if power else None)
         for size in dict.fromkeys(sizes):
@@ -157,7 +157,7 @@ def _figures(one: ThresholdLine, other: ThresholdLine) -> list[Line]:
     return _beside(rows(one), rows(other))
 
 
-def _compared(line: ThresholdLine) -> Iterator[tuple[str, str]]:
+def _compared(line: ListedThreshold) -> Iterator[tuple[str, str]]:
     """How it did when it was compared last, on scans of that comparison."""
     found = line.compared
     if found is None or found.flagged is None:
@@ -174,10 +174,10 @@ def _compared(line: ThresholdLine) -> Iterator[tuple[str, str]]:
         yield what, NONE if value is None else f"{value:.3f}, n {n}"
 
 
-def _recipe(one: ThresholdLine, other: ThresholdLine) -> list[Line]:
+def _recipe(one: ListedThreshold, other: ListedThreshold) -> list[ComparedValue]:
     first, second = (dict(_flat(each.recipe)) for each in (one, other))
     names = dict.fromkeys((*first, *second))
-    return [Line(name, first.get(name, NONE), second.get(name, NONE)) for name in names]
+    return [ComparedValue(name, first.get(name, NONE), second.get(name, NONE)) for name in names]
 
 
 def _flat(value: object, name: str = "") -> Iterator[tuple[str, str]]:
@@ -200,10 +200,12 @@ def _short(value: object) -> str:
     return figure(value, 4) if isinstance(value, float) else json.dumps(value)
 
 
-def _beside(one: Iterator[tuple[str, str]], other: Iterator[tuple[str, str]]) -> list[Line]:
+def _beside(
+    one: Iterator[tuple[str, str]], other: Iterator[tuple[str, str]]
+) -> list[ComparedValue]:
     first, second = dict(one), dict(other)
     names = dict.fromkeys((*first, *second))
-    return [Line(name, first.get(name, NONE), second.get(name, NONE)) for name in names]
+    return [ComparedValue(name, first.get(name, NONE), second.get(name, NONE)) for name in names]
 
 
 def _paired(engine: Engine, one: int, other: int) -> Paired | None:

@@ -13,7 +13,7 @@ from db.repository.training.models import activations, current_threshold, models
 from mriad_model.errors import SettingsError
 from mriad_model.promotion.power import Power, power_of
 from mriad_model.recipes.decision_recipes import no_gate_text
-from tasks.calibration.threshold_figures import Compared, last_comparisons
+from tasks.calibration.threshold_figures import ComparisonFigures, last_comparisons
 from web.rendering import page
 from web.site import MaybeId, form_of, site_of
 
@@ -24,12 +24,12 @@ router = APIRouter()
 
 
 @dataclass(frozen=True, slots=True)
-class ThresholdLine:
+class ListedThreshold:
     """A threshold, its model, and how it did."""
 
     threshold: Threshold
     model: Model
-    compared: Compared | None
+    compared: ComparisonFigures | None
     active: bool
 
     @property
@@ -67,7 +67,7 @@ class ThresholdLine:
 def list_models(request: Request, begun: MaybeId = None) -> HTMLResponse:
     """Thresholds, newest first, and what was active when."""
     site = site_of(request)
-    lines = threshold_lines(site.engine)
+    lines = listed_thresholds(site.engine)
     return page(
         request,
         "models.html.j2",
@@ -99,13 +99,13 @@ def activate(
     return RedirectResponse(f"/models?begun={given}", 303)
 
 
-def threshold_lines(engine: Engine) -> list[ThresholdLine]:
+def listed_thresholds(engine: Engine) -> list[ListedThreshold]:
     """All thresholds, newest first."""
     current = current_threshold(engine)
     by_id = {model.id: model for model in models(engine)}
     compared = last_comparisons(engine)
     found = [
-        ThresholdLine(
+        ListedThreshold(
             each,
             by_id[each.model_id],
             compared.get(each.id or 0),

@@ -44,7 +44,7 @@ router = APIRouter()
 
 
 @dataclass(frozen=True, slots=True)
-class RunLine:
+class ListedRun:
     """One run of the list."""
 
     run: Run
@@ -117,12 +117,12 @@ def rejections(
     )
 
 
-def _lines(site: Site, before: int | None) -> list[RunLine]:
+def _lines(site: Site, before: int | None) -> list[ListedRun]:
     found = newest_runs(site.engine, PAGE_SIZE, before)
     ids = [run.id or 0 for run, _ in found]
     pages, failed = report_names(site.engine, ids), count_unscored(site.engine, ids)
     return [
-        RunLine(
+        ListedRun(
             run, end, pages.get(run.id or 0) or _evaluation(site, run), failed.get(run.id or 0, 0)
         )
         for run, end in found
@@ -130,7 +130,7 @@ def _lines(site: Site, before: int | None) -> list[RunLine]:
 
 
 def _evaluation(site: Site, run: Run) -> str | None:
-    """The name of an evaluation's page: the record has rows of other reports alone."""
+    """The name of an evaluation's page, which has no row in the record."""
     name = f"{EVALUATION_NAME.format(run=run.id)}.html"
     return name if (site.home / "reports" / name).is_file() else None
 

@@ -53,7 +53,7 @@ router = APIRouter()
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class StandingDecision:
     """The standing decision with what it rests on."""
 
     decision: DecisionRow
@@ -69,7 +69,7 @@ class Judgement:
 
     @property
     def threshold_sigmas(self) -> float | None:
-        """The threshold in the same."""
+        """The threshold in standard deviations above the mean of healthy scans."""
         return sigmas_of(self.decision.threshold, self.threshold)
 
     @property
@@ -137,7 +137,7 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
     """All that is known of one scan, and a form to review it."""
     site, query = site_of(request), query_of(request)
     details = scan_details(site.engine, scan_id)
-    judgement = _judgement(site.engine, details)
+    decided = _standing_decision(site.engine, details)
     reader = site.reader_of(request)
     found = select_scans(site.index, site.engine, query, reader)
     reviews = reviews_of(details.reviews)
@@ -146,25 +146,25 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
     labels = [each for each in details.labels if is_open or each.source is not LabelSource.REVIEWER]
     if not is_open:
         reviews, standing = [], []
-    picture = next(iter(judgement.maps(HeatmapKind.SLICE)), None) if judgement else None
+    picture = next(iter(decided.maps(HeatmapKind.SLICE)), None) if decided else None
     answer = page(
         request,
         "scan.html.j2",
         scan=details.scan,
         details=details,
-        judgement=judgement,
+        decided=decided,
         name=_name(details),
         picture=picture,
         source=details.scan.sha256[:16]
         if picture and has_source(site, details.scan, details.sightings)
         else None,
-        montages=judgement.maps(HeatmapKind.MONTAGE) if judgement else [],
-        volume_map=next(iter(judgement.maps(HeatmapKind.VOLUME)), None) if judgement else None,
-        volume_planes=_planes(details, judgement),
+        montages=decided.maps(HeatmapKind.MONTAGE) if decided else [],
+        volume_map=next(iter(decided.maps(HeatmapKind.VOLUME)), None) if decided else None,
+        volume_planes=_planes(details, decided),
         sides=SIDES,
-        findings=_findings(details, judgement),
+        findings=_findings(details, decided),
         has_niivue=NIIVUE.is_file(),
-        strip=_strip(details, judgement),
+        strip=_strip(details, decided),
         words=in_words(details.scan.grid),
         reviews=reviews,
         standing=standing,
@@ -190,7 +190,7 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
     return answer
 
 
-def _judgement(engine: Engine, details: ScanDetails) -> Judgement | None:
+def _standing_decision(engine: Engine, details: ScanDetails) -> StandingDecision | None:
     if not details.decisions:
         return None
     current = current_threshold(engine)
@@ -198,7 +198,7 @@ def _judgement(engine: Engine, details: ScanDetails) -> Judgement | None:
     decision = reviewed_decision(details.decisions, active)
     threshold = threshold_by_id(engine, decision.threshold_id)
     stored = calibration_scores(engine, threshold.model_id, threshold.dataset_id)
-    return Judgement(
+    return StandingDecision(
         decision=decision,
         threshold=threshold,
         score=next(e for e in details.scores if e.score.model_id == threshold.model_id),
@@ -213,37 +213,37 @@ def _name(details: ScanDetails) -> str:
     return path.rstrip("/").rpartition("/")[2] or f"scan {details.scan.id}"
 
 
-def _planes(details: ScanDetails, judgement: Judgement | None) -> dict[str, int]:
+def _planes(details: ScanDetails, decided: StandingDecision | None) -> dict[str, int]:
     """Planes of a volume with their numbers of slices, the model's own plane first."""
     counted = {plane: slices_across(details.scan.grid, plane) for plane in SIDES}
-    own = _plane(judgement)
+    own = _plane(decided)
     order = sorted(counted, key=lambda plane: plane != own)
     return {plane: n for plane in order if (n := counted[plane])}
 
 
-def _plane(judgement: Judgement | None) -> str | None:
+def _plane(decided: StandingDecision | None) -> str | None:
     """The plane of slices that a model scores."""
-    if judgement is None:
+    if decided is None:
         return None
-    volumes: dict[str, Any] = judgement.recipe.get("volumes") or {}
+    volumes: dict[str, Any] = decided.recipe.get("volumes") or {}
     plane: str | None = volumes.get("slicing", {}).get("plane")
     return plane
 
 
-def _findings(details: ScanDetails, judgement: Judgement | None) -> list[FindingLine]:
-    if judgement is None:
+def _findings(details: ScanDetails, decided: StandingDecision | None) -> list[FindingLine]:
+    if decided is None:
         return []
-    scan, found = details.scan, judgement.score.findings
+    scan, found = details.scan, decided.score.findings
     return finding_lines(found, scan.kind, scan.grid)
 
 
-def _strip(details: ScanDetails, judgement: Judgement | None) -> list[SliceBar]:
-    if judgement is None or details.scan.kind is ScanKind.IMAGE:
+def _strip(details: ScanDetails, decided: StandingDecision | None) -> list[SliceBar]:
+    if decided is None or details.scan.kind is ScanKind.IMAGE:
         return []
-    if judgement.decision.verdict is Verdict.NOT_SCORABLE:
+    if decided.decision.verdict is Verdict.NOT_SCORABLE:
         return []
-    total = slices_across(details.scan.grid, _plane(judgement))
-    return slice_strip(judgement.score.positions, judgement.score.slice_values, total)
+    total = slices_across(details.scan.grid, _plane(decided))
+    return slice_strip(decided.score.positions, decided.score.slice_values, total)
 
 
 def reviews_of(rows: Sequence[Review]) -> list[ShownReview]:

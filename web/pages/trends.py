@@ -44,7 +44,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ScannerDay:
     """A day of a scanner."""
 
     day: str
@@ -128,7 +128,7 @@ def _first_day(index: DecisionIndex, n_days: int) -> str | None:
     return str(np.datetime64(int(moments.max()) // DAY - n_days + 1, "D"))
 
 
-def _lines(index: DecisionIndex, n_days: int, reviewed: Codes, warned: Warned) -> list[Line]:
+def _lines(index: DecisionIndex, n_days: int, reviewed: Codes, warned: Warned) -> list[ScannerDay]:
     """The last days that have decisions, newest first; of a day the scanner with most first.
 
     `reviewed`: each scan's last review; `warned`: by day and scanner, the kinds of warnings.
@@ -154,7 +154,7 @@ def _lines(index: DecisionIndex, n_days: int, reviewed: Codes, warned: Warned) -
         date = str(np.datetime64(code // n_scanners, "D"))
         scanner = index.scanners.texts[code % n_scanners]
         kinds = tuple(warned.get((date, scanner), ()))
-        lines.append(Line(date, scanner, counted, confirmed.get(code), kinds))
+        lines.append(ScannerDay(date, scanner, counted, confirmed.get(code), kinds))
     return sorted(lines, key=lambda each: (each.day, each.n), reverse=True)
 
 

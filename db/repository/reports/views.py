@@ -13,7 +13,7 @@ from db.timestamps import since as since_moment
 DAY_LETTERS: Final = 10  # of a moment: 2026-11-23
 
 
-class View(StrEnum):
+class RecordView(StrEnum):
     """The views of the record."""
 
     SCAN = "v_scan"
@@ -25,18 +25,18 @@ class View(StrEnum):
 
 # By what a view is sorted, and the column of moments that `since` is about.
 ORDER = {
-    View.SCAN: ("scan_id",),
-    View.DECISION: ("decision_id",),
-    View.WORKLIST: ("decision_id",),
-    View.UNSCORED: ("rejection_id", "scan_id"),
-    View.DAILY: ("day", "scanner"),
+    RecordView.SCAN: ("scan_id",),
+    RecordView.DECISION: ("decision_id",),
+    RecordView.WORKLIST: ("decision_id",),
+    RecordView.UNSCORED: ("rejection_id", "scan_id"),
+    RecordView.DAILY: ("day", "scanner"),
 }
 MOMENT = {
-    View.SCAN: "registered_at",
-    View.DECISION: "decided_at",
-    View.WORKLIST: "decided_at",
-    View.UNSCORED: "decided_at",
-    View.DAILY: "day",
+    RecordView.SCAN: "registered_at",
+    RecordView.DECISION: "decided_at",
+    RecordView.WORKLIST: "decided_at",
+    RecordView.UNSCORED: "decided_at",
+    RecordView.DAILY: "day",
 }
 
 
@@ -48,7 +48,7 @@ class ViewRows:
     rows: Sequence[Sequence[Any]]
 
 
-def view_rows(engine: Engine, view: View, since: str | None = None) -> ViewRows:
+def view_rows(engine: Engine, view: RecordView, since: str | None = None) -> ViewRows:
     """All rows of a view, or those from a moment on, as `db.timestamps.since` takes it.
 
     Raises:

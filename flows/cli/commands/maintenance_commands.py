@@ -246,7 +246,7 @@ def verify(
 
 def show_verify(report: "ReplayReport", *, as_json: bool) -> None:
     """The result of `mriad verify`."""
-    from tasks.maintenance.verify_report import Compared
+    from tasks.maintenance.verify_report import ReplayCounts
 
     if as_json:
         show_json(verify_document(report))
@@ -260,7 +260,7 @@ def show_verify(report: "ReplayReport", *, as_json: bool) -> None:
         ),
         CALIBRATION.format(report.calibration),
     )
-    if report.power != Compared():
+    if report.power != ReplayCounts():
         show_lines(POWER.format(report.power))
     show_some([FAULT.format(each) for each in report.faults])
     show_some([MISMATCH.format(each) for each in report.mismatched])

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from mriad_model.promotion.power import Power
-    from tasks.calibration.threshold_figures import Compared
+    from tasks.calibration.threshold_figures import ComparisonFigures
 
 THRESHOLDS = (
     "id",
@@ -168,7 +168,7 @@ def _list_thresholds(engine: "Engine", *, as_json: bool) -> None:
 def _threshold_row(
     row: Threshold,
     learned: str,
-    compared: "Compared | None",
+    compared: "ComparisonFigures | None",
     power: "Power | None",
     active: int | None,
 ) -> list[Cell]:

@@ -7,7 +7,7 @@ from flows.cli.documents.fields import Document, keys
 
 if TYPE_CHECKING:
     from mriad_model.promotion.power import Power, ShareFound
-    from tasks.calibration.threshold_figures import Compared
+    from tasks.calibration.threshold_figures import ComparisonFigures
     from tasks.calibration.thresholds import Proposal
 
 RATE = "n_groups rate rate_low rate_high"
@@ -35,7 +35,7 @@ def activate_document(threshold_id: int, model_id: int, decisions: int) -> Docum
 def threshold_document(
     row: Threshold,
     learned: str,
-    compared: "Compared | None",
+    compared: "ComparisonFigures | None",
     power: "Power | None",
     active: int | None,
 ) -> Document:

@@ -62,7 +62,7 @@ class Greys:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Site:
+class LesionSite:
     """A lesion's place, and the head there. Arrays are of its box, (z, y, x)."""
 
     box: Box
@@ -115,10 +115,10 @@ def implant(
     return kind, site.box, share
 
 
-def _fill(kind: LesionKind, rng: Rng, site: Site, other: Other) -> Filled:
+def _fill(kind: LesionKind, rng: Rng, site: LesionSite, other: Other) -> Filled:
     if kind is LesionKind.FOREIGN:
         return foreign(rng, site, other())
-    painters: dict[LesionKind, Callable[[Rng, Site], Filled]] = {
+    painters: dict[LesionKind, Callable[[Rng, LesionSite], Filled]] = {
         LesionKind.CAVITY: cavity,
         LesionKind.SOLID: solid,
         LesionKind.SHIFT: shift,
@@ -129,7 +129,7 @@ def _fill(kind: LesionKind, rng: Rng, site: Site, other: Other) -> Filled:
     return painters[kind](rng, site)
 
 
-def cavity(rng: Rng, site: Site) -> Filled:
+def cavity(rng: Rng, site: LesionSite) -> Filled:
     """Fluid; in most a margin of scar, darker than white matter."""
     greys, values = site.greys, site.values.copy()
     core = np.float32(greys.fluid + rng.uniform(-0.08, 0.3) * greys.reach)
@@ -151,7 +151,7 @@ def cavity(rng: Rng, site: Site) -> Filled:
     return values, share
 
 
-def solid(rng: Rng, site: Site) -> Filled:
+def solid(rng: Rng, site: LesionSite) -> Filled:
     """Tissue of one grey value, with some of the head's texture or its own."""
     share = site.share()
     usual = float((site.values * share).sum() / max(float(share.sum()), 1e-3))
@@ -163,7 +163,7 @@ def solid(rng: Rng, site: Site) -> Filled:
     return site.values + share * np.float32(rng.uniform(0.5, 1)) * change, share
 
 
-def shift(rng: Rng, site: Site) -> Filled:
+def shift(rng: Rng, site: LesionSite) -> Filled:
     """Brighter or darker by an even or uneven step."""
     share = site.share()
     step = np.float32(_sign(rng, 0.45) * rng.uniform(0.1, 0.45))
@@ -173,14 +173,14 @@ def shift(rng: Rng, site: Site) -> Filled:
     return site.values + share * step, share
 
 
-def scale(rng: Rng, site: Site) -> Filled:
+def scale(rng: Rng, site: LesionSite) -> Filled:
     """Brighter or darker in proportion."""
     share = site.share()
     factor = np.float32(_sign(rng, 0.4) * rng.uniform(0.25, 0.8))
     return site.values * (1 + share * factor), share
 
 
-def ring(rng: Rng, site: Site) -> Filled:
+def ring(rng: Rng, site: LesionSite) -> Filled:
     """A bright rim around a darker core, oedema around both."""
     greys = site.greys
     halo = site.share(rng.uniform(1.2, 2.0), 1.5 * site.ramp)
@@ -194,7 +194,7 @@ def ring(rng: Rng, site: Site) -> Filled:
     return values, np.maximum(share, halo)
 
 
-def foreign(rng: Rng, site: Site, other: Floats) -> Filled:
+def foreign(rng: Rng, site: LesionSite, other: Floats) -> Filled:
     """Tissue of another head, from another place, perhaps turned."""
     moves = [int(rng.integers(-8, 9)), int(rng.integers(-7, 8)), int(rng.integers(-7, 8))]
     patch = np.roll(other, moves, (0, 1, 2))[site.box]
@@ -206,7 +206,7 @@ def foreign(rng: Rng, site: Site, other: Floats) -> Filled:
     return site.values + share * np.float32(rng.uniform(0.6, 1)) * (patch - site.values), share
 
 
-def spots(rng: Rng, site: Site) -> Filled:
+def spots(rng: Rng, site: LesionSite) -> Filled:
     """Two to seven small ones anywhere in the box, brighter or darker."""
     shape = site.values.shape
     places = [np.arange(n, dtype=np.float32) * s for n, s in zip(shape, SPACING, strict=True)]
@@ -223,7 +223,7 @@ def spots(rng: Rng, site: Site) -> Filled:
     return site.values + share * np.float32(_sign(rng, 0.3) * rng.uniform(0.15, 0.55)), share
 
 
-def _site(rng: Rng, head: Floats, depth: Floats, greys: Greys) -> Site:
+def _site(rng: Rng, head: Floats, depth: Floats, greys: Greys) -> LesionSite:
     """A place for a lesion, its shape and size."""
     deep = np.flatnonzero(depth.ravel() > rng.choice(MIDDLES))
     if len(deep) == 0:
@@ -240,7 +240,7 @@ def _site(rng: Rng, head: Floats, depth: Floats, greys: Greys) -> Site:
         radius = np.minimum(radius, part)
     fade = (depth[box] - np.float32(rng.uniform(*SKULL))) / np.float32(SHELL)
     within = np.asarray(np.clip(fade, 0, 1), np.float32)
-    return Site(box, head[box].copy(), radius, size, _size(rng, *RAMPS), within, greys)
+    return LesionSite(box, head[box].copy(), radius, size, _size(rng, *RAMPS), within, greys)
 
 
 def _box(middle: np.ndarray, size: float, shape: tuple[int, ...]) -> Box:

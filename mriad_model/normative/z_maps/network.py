@@ -29,7 +29,7 @@ NOWHERE = -8.0  # the logit outside the head
 RARE = -3.0  # the logit that a fresh network gives everywhere
 
 
-class Block(nn.Sequential):
+class ConvolutionBlock(nn.Sequential):
     """Convolutions of 3x3, each with group normalisation and SiLU."""
 
     def __init__(self, inputs: int, outputs: int, n: int = 2) -> None:
@@ -50,12 +50,12 @@ class ZMapNetwork(nn.Module):
         near, middle, far = WIDTHS
         self.stem = nn.Conv2d(N_CHANNELS, near, 4, stride=2, padding=1)
         self.down1, self.down2, self.down3 = (
-            Block(near, near),
-            Block(near, middle),
-            Block(middle, far),
+            ConvolutionBlock(near, near),
+            ConvolutionBlock(near, middle),
+            ConvolutionBlock(middle, far),
         )
-        self.lateral2, self.up2 = nn.Conv2d(far, middle, 1), Block(middle, middle, 1)
-        self.lateral1, self.up1 = nn.Conv2d(middle, near, 1), Block(near, near, 1)
+        self.lateral2, self.up2 = nn.Conv2d(far, middle, 1), ConvolutionBlock(middle, middle, 1)
+        self.lateral1, self.up1 = nn.Conv2d(middle, near, 1), ConvolutionBlock(near, near, 1)
         self.out = nn.Conv2d(near, 4, 3, padding=1)
 
     def forward(self, channels: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ class HealthyHead:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class HeadSample:
     """A head as the network may meet it."""
 
     grey: Floats  # (52, 64, 64)
@@ -116,7 +116,7 @@ def train_network(
     return averaged.eval()
 
 
-def sample(rng: np.random.Generator, heads: Sequence[HealthyHead], how: ZMapTraining) -> Sample:
+def sample(rng: np.random.Generator, heads: Sequence[HealthyHead], how: ZMapTraining) -> HeadSample:
     """A head, mirrored or not, slightly misplaced, perhaps bent, mostly with lesions."""
     chosen = heads[int(rng.integers(len(heads)))]
     grey, depth = chosen.grey, chosen.depth
@@ -128,7 +128,7 @@ def sample(rng: np.random.Generator, heads: Sequence[HealthyHead], how: ZMapTrai
     lesion = np.zeros(grey.shape, np.bool_)
     if rng.random() < how.implanted:
         lesion = _with_lesions(rng, grey, depth, heads, how) & inside
-    return Sample(_scanned(rng, grey), inside, lesion)
+    return HeadSample(_scanned(rng, grey), inside, lesion)
 
 
 def _with_lesions(
@@ -187,7 +187,7 @@ def _next(
 
 
 def _planes(
-    rng: np.random.Generator, drawn: Sample, norm: Norm, how: ZMapTraining
+    rng: np.random.Generator, drawn: HeadSample, norm: Norm, how: ZMapTraining
 ) -> tuple[Floats, Floats, Floats]:
     """Channels, head and lesion of some planes, more of them with a lesion than without."""
     with_lesion = [plane for plane in PLANES if np.count_nonzero(drawn.lesion[plane]) > 3]

@@ -20,7 +20,14 @@ from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile, SettingsError
 from mriad_model.readers.sandbox.children import ChildContext, enter_child
 from mriad_model.readers.sandbox.time_budget import NOT_TRIED, TimeBudget
-from mriad_model.readers.sandbox.worker import PLACE, ChildLimits, Done, Outcome, pack, run_batch
+from mriad_model.readers.sandbox.worker import (
+    PLACE,
+    ChildLimits,
+    Done,
+    ItemOutcome,
+    pack,
+    run_batch,
+)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -65,7 +72,7 @@ class ReaderPool:
         seconds = self.limits.seconds
         time = _Time(budget or TimeBudget(seconds, quick_seconds=seconds), folder_of)
         source = iter(items)
-        ahead = deque[Future[list[Outcome]]]()
+        ahead = deque[Future[list[ItemOutcome]]]()
         try:
             while batch := list(islice(source, together)):
                 ahead.append(self._threads.submit(self._outcomes, function, batch, time))
@@ -92,7 +99,7 @@ class ReaderPool:
 
     def _outcomes(
         self, function: Callable[[Any], object], batch: Sequence[object], time: "_Time"
-    ) -> list[Outcome]:
+    ) -> list[ItemOutcome]:
         child = self._free.get()
         try:
             return child.outcomes(function, batch, time)
@@ -115,7 +122,7 @@ class _Child:
 
     def outcomes(
         self, function: Callable[[Any], object], items: Sequence[object], time: "_Time"
-    ) -> list[Outcome]:
+    ) -> list[ItemOutcome]:
         """An outcome for each item; a single `Raised` may stand for all."""
         allowed = [time.allowed(item) for item in items]
         if len(items) == 1 and not allowed[0]:
@@ -151,7 +158,7 @@ class _Child:
         items: Sequence[object],
         allowed: Sequence[float],
         progress: str,
-    ) -> list[Outcome]:
+    ) -> list[ItemOutcome]:
         packed = pack(function, items, allowed, progress)
         for _ in range(ATTEMPTS):
             try:
@@ -227,7 +234,7 @@ class _Time:
         return self.budget.late(self.folder_of(item), allowed)
 
 
-def _results(future: Future[list[Outcome]]) -> Iterator[Any]:
+def _results(future: Future[list[ItemOutcome]]) -> Iterator[Any]:
     for outcome in future.result():
         if isinstance(outcome, Done):
             yield outcome.value

@@ -29,7 +29,7 @@ class Raised:
     error: Exception
 
 
-Outcome = Done | RejectedFile | Raised
+ItemOutcome = Done | RejectedFile | Raised
 
 
 def pack(
@@ -43,7 +43,7 @@ def pack(
 
 
 def run_batch(packed: bytes) -> list[bytes]:
-    """Call a packed batch's function: a pickled `Outcome` an item, or one `Raised` for all."""
+    """Call a packed batch's function: a pickled `ItemOutcome` an item, or one `Raised` for all."""
     try:
         function, items, seconds, progress = pickle.loads(packed)  # noqa: S301 - from our own parent
     except Exception as error:  # the function is not to be found in the child
@@ -73,7 +73,7 @@ def _outcome(function: Callable[[Any], object], item: object, seconds: float) ->
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _packed(outcome: Outcome) -> bytes:
+def _packed(outcome: ItemOutcome) -> bytes:
     return pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
 
 

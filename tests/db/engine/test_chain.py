@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 
 from db.engine.chain import NOTHING_BEFORE, PAGE, Covered, Digest, shapes
 from db.engine.chain_check import broken_links
-from db.engine.chain_head import Head, does_not_continue, head, kept_head
+from db.engine.chain_head import ChainHead, does_not_continue, head, kept_head
 from db.engine.connect import open_record, reading, writing
 from db.repository.scoring.decisions import Appended, ScoredScan, append_scored
 from db.repository.training.models import activate
@@ -200,10 +200,10 @@ def test_a_record_continues_every_head_it_had(hand: "Hand") -> None:
 
 
 def test_a_head_is_read_as_it_is_written() -> None:
-    made = Head(1234, "ab" * 32, "2026-11-28T15:00:00.123456+00:00")
+    made = ChainHead(1234, "ab" * 32, "2026-11-28T15:00:00.123456+00:00")
     short = "1234:abababababababababababababababab:2026-11-28T15:00:00Z"
     assert str(made) == short
-    assert kept_head(f" {short}\n") == Head(1234, "ab" * 16, "2026-11-28T15:00:00")
+    assert kept_head(f" {short}\n") == ChainHead(1234, "ab" * 16, "2026-11-28T15:00:00")
     assert kept_head(f"1234:{'ab' * 32}").sha256 == "ab" * 32
     assert str(kept_head(short)) == short
 

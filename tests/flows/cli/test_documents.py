@@ -40,7 +40,7 @@ from mriad_model.detection.decisions.thresholds import Flips
 from mriad_model.enums import ReviewVerdict
 from mriad_model.phantom.write import DrawnScan
 from mriad_model.reports.table import COLUMNS as WORKLIST_COLUMNS
-from tasks.calibration.threshold_figures import Compared
+from tasks.calibration.threshold_figures import ComparisonFigures
 from tasks.calibration.thresholds import Proposal
 from tasks.maintenance.backup import Backup
 from tasks.reports.review import ReviewResult
@@ -83,7 +83,9 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "activate": activate_document(1, 1, 3),
     "activate (the list)": {
         "thresholds": [
-            threshold_document(THRESHOLD, "pictures", Compared(NOON, 2, 2, 1, 0.9, 0.9), POWER, 1)
+            threshold_document(
+                THRESHOLD, "pictures", ComparisonFigures(NOON, 2, 2, 1, 0.9, 0.9), POWER, 1
+            )
         ]
     },
     "backup": backup_document(Backup("/b", "mriad.db", "ab", 1, 1, 1, [], [], NOON, "1:ab:x", [])),

@@ -14,7 +14,7 @@ from flows.runtime.settings import read_settings
 from mriad_model.errors import SettingsError
 from tasks.runtime.runs import RecordedRun
 from tasks.sending.dicom_store import NodeSender
-from tasks.sending.outcomes import TAKEN, DestinationUnreachable, Outcome
+from tasks.sending.outcomes import TAKEN, DestinationUnreachable, SendingOutcome
 from tasks.sending.send import SendingOptions, send_outputs
 from tests.tasks.sending.conftest import Outputs, home_with_outputs
 
@@ -48,7 +48,7 @@ def test_a_place_that_answers_the_second_time_gets_all(
 ) -> None:
     answers: list[Any] = [DestinationUnreachable("it does not answer"), None]
 
-    def store(*_: object) -> Outcome:
+    def store(*_: object) -> SendingOutcome:
         answer = answers.pop(0)
         if answer is not None:
             raise answer

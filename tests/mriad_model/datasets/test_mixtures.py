@@ -2,15 +2,15 @@
 
 import pytest
 
-from mriad_model.datasets.mixtures import MANY, Origin, mixtures
+from mriad_model.datasets.mixtures import MANY, PoolScan, mixtures
 
 
-def pictures(source: str, n: int, *sizes: str, drawn: bool = False) -> list[Origin]:
-    return [Origin(source, drawn, sizes[i % len(sizes)], None) for i in range(n)]
+def pictures(source: str, n: int, *sizes: str, drawn: bool = False) -> list[PoolScan]:
+    return [PoolScan(source, drawn, sizes[i % len(sizes)], None) for i in range(n)]
 
 
-def volumes(n: int, contrast: str | None, drawn: bool = False) -> list[Origin]:
-    return [Origin("archive", drawn, None, contrast) for _ in range(n)]
+def volumes(n: int, contrast: str | None, drawn: bool = False) -> list[PoolScan]:
+    return [PoolScan("archive", drawn, None, contrast) for _ in range(n)]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def volumes(n: int, contrast: str | None, drawn: bool = False) -> list[Origin]:
         volumes(9, "FLAIR", drawn=True),
     ],
 )
-def test_a_pool_of_one_kind_is_not_warned_of(pool: list[Origin]) -> None:
+def test_a_pool_of_one_kind_is_not_warned_of(pool: list[PoolScan]) -> None:
     assert mixtures(pool) == []
 
 

@@ -1,12 +1,12 @@
 """What `mriad check` says of a record."""
 
 from db.engine import chain_head as heads
-from db.engine.chain_head import Head
+from db.engine.chain_head import ChainHead
 from tasks.maintenance.check import CheckReport, ProblemKind, check
 from tests.support.record.kept import KeptHome
 
 
-def checked(kept: KeptHome, *since: Head) -> CheckReport:
+def checked(kept: KeptHome, *since: ChainHead) -> CheckReport:
     return check(kept.engine, kept.home, contents=False, since=since)
 
 
@@ -14,7 +14,7 @@ def told(report: CheckReport, kind: ProblemKind) -> list[str]:
     return [each.text for each in report.problems if each.kind is kind]
 
 
-def head_of(kept: KeptHome) -> Head:
+def head_of(kept: KeptHome) -> ChainHead:
     found = heads.head(kept.engine)
     assert found is not None
     return found

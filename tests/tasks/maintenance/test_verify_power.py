@@ -12,7 +12,7 @@ import pytest
 from db.repository.training.models import model_by_id
 from mriad_model.promotion.power import METRIC, from_metrics
 from tasks.maintenance.verify import replay_decisions
-from tasks.maintenance.verify_report import Compared, ReplayReport
+from tasks.maintenance.verify_report import ReplayCounts, ReplayReport
 from tasks.runtime.connections import database
 from tests.conftest import Trained
 
@@ -43,11 +43,11 @@ def test_implants_come_out_to_the_last_bit_and_are_left_out_where_nobody_asks(
     rejections = _count(trained.home, "rejection")
     report = verify(trained)
     assert report.whole
-    assert report.power == Compared(identical=n)
+    assert report.power == ReplayCounts(identical=n)
     assert n > 10
     assert "power of models" not in [each.what for each in report.not_recomputed]
     left = verify(trained, power=False)
-    assert left.power == Compared()
+    assert left.power == ReplayCounts()
     assert "power of models" in [each.what for each in left.not_recomputed]
     assert _count(trained.home, "rejection") == rejections
 
@@ -74,7 +74,7 @@ def test_implants_of_a_scan_that_is_gone_are_told(trained: Trained, tmp_path: Pa
     with closing(sqlite3.connect(trained.home / "mriad.db", isolation_level=None)) as shell:
         shell.execute("UPDATE sighting SET path = path || '.gone'")
     report = verify(trained)
-    assert report.power == Compared()
+    assert report.power == ReplayCounts()
     (told,) = [each for each in report.not_recomputed if each.what == "implants of models"]
     assert told.n > 10
     assert report.whole

@@ -21,7 +21,7 @@ from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
 from tests.support.record.hand import NOON, Hand
 from tests.support.scans.scanned import grid_affine, scanned
-from web.pages.images.volumes import View
+from web.pages.images.volumes import VolumeView
 
 
 def stored(home: Path) -> tuple[int, Path]:
@@ -60,12 +60,12 @@ def test_a_view_lies_along_the_patients_axes_and_bears_the_map(tmp_path: Path) -
     steps = np.asarray(nib.load(folder / "map.nii").dataobj)
     assert (steps[30:] == 255).all()  # on the patient's right
     assert (steps[:30] == 0).all()
-    picture = np.asarray(View(folder).slice("axial", 11, with_map=True)).astype(int)
+    picture = np.asarray(VolumeView(folder).slice("axial", 11, with_map=True)).astype(int)
     assert picture.shape == (48, 40, 3)
     coloured = np.ptp(picture, axis=2) > 20
     assert coloured[:, :10].mean() > 0.9  # the patient's right is on the left
     assert not coloured[:, 10:].any()
-    assert View(folder).slice("coronal", 24, with_map=False).size == (40, 35)  # square pixels
+    assert VolumeView(folder).slice("coronal", 24, with_map=False).size == (40, 35)  # square pixels
     assert folder.stat().st_mode & 0o777 == 0o700
     assert not (folder / "read").exists()
 

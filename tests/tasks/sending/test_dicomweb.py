@@ -12,7 +12,7 @@ from mriad_model.destinations import DicomWebServer
 from mriad_model.errors import SettingsError
 from tasks.sending.credentials import credentials
 from tasks.sending.dicomweb import WebSender
-from tasks.sending.outcomes import HAD_IT, TAKEN, DestinationUnreachable, Outcome
+from tasks.sending.outcomes import HAD_IT, TAKEN, DestinationUnreachable, SendingOutcome
 
 SERVER = DicomWebServer("https://pacs.example.org/dicom-web")
 STORED = {"00081199": {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": ["1.2"]}}]}}
@@ -28,7 +28,7 @@ def store_files(
     auth: httpx.Auth | None,
     data: Iterable[bytes],
     transport: httpx.BaseTransport | None = None,
-) -> list[Outcome]:
+) -> list[SendingOutcome]:
     with closing(WebSender(to, auth, transport)) as sender:
         return [sender.store(each) for each in data]
 

@@ -12,7 +12,7 @@ from db.engine.connect import writing
 from db.repository.scoring.sendings import sendings, unsent_outputs
 from db.timestamps import written
 from tasks.sending.dicom_store import NodeSender
-from tasks.sending.outcomes import DestinationUnreachable, Outcome
+from tasks.sending.outcomes import DestinationUnreachable, SendingOutcome
 from tasks.sending.send import SendingOptions, SendingResult, give_up_outputs, send_outputs
 from tests.tasks.sending.conftest import NAME, Node, Outputs
 
@@ -117,7 +117,7 @@ def test_a_file_that_changes_while_others_are_sent_is_not_sent(
 ) -> None:
     path, store = outputs.add(), NodeSender.store
 
-    def changing(sender: NodeSender, data: bytes) -> Outcome:
+    def changing(sender: NodeSender, data: bytes) -> SendingOutcome:
         path.write_bytes(path.read_bytes() + b"x")
         return store(sender, data)
 

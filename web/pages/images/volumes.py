@@ -36,7 +36,7 @@ router = APIRouter()
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class VolumeView:
     """A volume's view on disk."""
 
     folder: Path
@@ -84,9 +84,9 @@ class View:
         return np.ascontiguousarray(cut)
 
 
-def view_of(site: Site, scan_id: int, heatmap: Heatmap) -> View:
+def view_of(site: Site, scan_id: int, heatmap: Heatmap) -> VolumeView:
     """Where the view of a scan under a map is, or will be."""
-    return View(site.home / FOLDER / f"{scan_id}-{heatmap.id}-{heatmap.sha256[:16]}")
+    return VolumeView(site.home / FOLDER / f"{scan_id}-{heatmap.id}-{heatmap.sha256[:16]}")
 
 
 @router.get("/views/{scan_id}/{heatmap_id}.json")
@@ -141,7 +141,7 @@ def whole(request: Request, scan_id: RowId, heatmap_id: RowId, layer: str) -> Re
 
 @router.get("/vendor/niivue.js")
 def niivue() -> FileResponse:
-    """The volume viewer, as npm has installed it; 404 where it could not."""
+    """The volume viewer as npm installed it; 404 where it is not installed."""
     if not NIIVUE.is_file():
         raise HTTPException(404)
     return FileResponse(NIIVUE, media_type="text/javascript")
