@@ -1,10 +1,10 @@
-"""Who is let in: a one-time token in an address, then a cookie; nobody else, also on this machine.
+"""Access: a one-time token in an address, then a cookie. Other users of this machine get none.
 
-Both are signed with a secret of this run of the server (HMAC-SHA256), made of the home's, which its
-owner alone can read: what a stranger got on our port while we were stopped is good for nothing. A
-request must name a host of ours (or a page elsewhere could reach us by DNS rebinding), and one that
+Both are signed (HMAC-SHA256) with a key of this run of the server, derived from the home's secret,
+which only its owner can read: a token that another program collected on our port while the server
+was stopped is not valid. A request must name a host of ours (against DNS rebinding), and one that
 changes something must come from a page of ours, by its Origin and by a token of the session.
-A proxy that is trusted (`web.proxy`) lets in whom it names, without token and cookie.
+Users that a trusted proxy names (`web.proxy`) need neither token nor cookie.
 """
 
 import fcntl
@@ -85,13 +85,13 @@ class Access:
         return tuple(f"{scheme}://{host}" for host in self.hosts for scheme in ("http", "https"))
 
     def sign_in(self, token: str) -> str | None:
-        """A session for a one-time token; None where it is none, too old, or was used."""
+        """A session for a one-time token; None where the token is invalid, too old, or was used."""
         if not self._is_signed("sign in", token):
             return None
         return self.new_session() if self._is_first_use(token) else None
 
     def new_session(self) -> str:
-        """What the cookie holds."""
+        """The text of a session cookie."""
         return self._signed("session", self.clock() + SESSION_SECONDS)
 
     def session_of(self, cookies: str | None) -> str | None:
@@ -136,7 +136,7 @@ class Access:
 
 
 def secret_of_start(secret: bytes, start: str) -> bytes:
-    """What signs while one server runs, of the home's secret and a random text of its start."""
+    """The signing key of one run of the server, from the home's secret and a random text."""
     return bytes.fromhex(_mac(secret, "start", start))
 
 
@@ -146,7 +146,7 @@ def proof(secret: bytes, port: str, challenge: str) -> str:
 
 
 def sign_in_token(secret: bytes, now: float | None = None) -> str:
-    """A token that lets in once, for an hour."""
+    """A token that signs in once, within an hour."""
     return signed(secret, "sign in", (time.time() if now is None else now) + TOKEN_SECONDS)
 
 
@@ -162,7 +162,7 @@ def _mac(secret: bytes, purpose: str, text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """Before all pages (ASGI 3): lets in whom it may, and sets the headers of every answer."""
+    """Middleware before all pages (ASGI 3): checks each request, sets each answer's headers."""
 
     app: ASGIApp
     access: Access

@@ -60,13 +60,13 @@ def create_app(site: Site) -> SignIn:
     for each in ROUTERS:
         app.include_router(each)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_exception_handler(MriadError, _refused)
+    app.add_exception_handler(MriadError, _error_page)
     app.add_exception_handler(HTTPException, _failed)
     app.add_exception_handler(RequestValidationError, _misspelt)
     return SignIn(app, site.access)
 
 
-def _refused(request: Request, error: Exception) -> HTMLResponse:
+def _error_page(request: Request, error: Exception) -> HTMLResponse:
     status = 404 if isinstance(error, NotInRecord) else 400
     status = status if isinstance(error, NotInRecord | SettingsError) else 409
     return _plain_page(request, str(error), status)

@@ -1,4 +1,4 @@
-"""What a browser may keep: pictures of patients, which it asks about each time it shows them.
+"""The browser's cache of patients' pictures: asked about each time they are shown.
 
 So nothing is shown from its cache to somebody who has signed out, and what is unchanged is not sent
 again. Signing out empties the cache too, in browsers that know `Clear-Site-Data`.
@@ -15,7 +15,7 @@ FORGET: Final = {"clear-site-data": '"cache"'}
 
 
 def kept(request: Request, tag: str, make: Callable[[], Response]) -> Response:
-    """What `make` answers; 304 where the browser has it already, of this tag (plain ASCII)."""
+    """The answer of `make`; 304 where the browser has it already with this ETag (plain ASCII)."""
     quoted = f'"{tag}"'
     known = request.headers.get("if-none-match", "").split(",")
     has_it = quoted in [each.strip().removeprefix("W/") for each in known]

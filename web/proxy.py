@@ -24,7 +24,7 @@ UNUSABLE_NAME: Final = (
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxy:
-    """What a proxy is known by, and the header that names who has logged in there."""
+    """How the proxy is recognised, and the header that names its user."""
 
     user_header: str
     secret: str
@@ -65,7 +65,7 @@ def plain_address(text: str) -> str:
     """An IP address in one spelling: IPv4 also where a socket of both families says `::ffff:`.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not an IP address.
     """
     address = ip_address(text)
     return str(getattr(address, "ipv4_mapped", None) or address)

@@ -1,4 +1,4 @@
-"""What the pages are served from: a home, its record, who is let in. Made once, passed down."""
+"""What the pages are served from: a home, its record, its access rules. Made once, passed down."""
 
 import re
 from collections.abc import Callable
@@ -58,7 +58,7 @@ class Site:
         return user
 
     def reader_of(self, request: Request) -> str | None:
-        """Who reads unaware of other readers; None where readings are not blind."""
+        """The reader, where readings are blind; else None."""
         return self.reviewer_of(request) if self.blind else None
 
     @property
@@ -77,7 +77,7 @@ async def form_of(request: Request) -> dict[str, str]:
     """A form's fields, of a form that we made for this session. A field given twice: the last.
 
     Raises:
-        HTTPException: it is none of ours (403), too long (413), or no form of text (400).
+        HTTPException: not a form of this session (403), too long (413), or not text (400).
     """
     body = b""
     async for chunk in request.stream():

@@ -37,7 +37,7 @@ router = APIRouter()
 def review(
     request: Request, scan_id: RowId, fields: Annotated[dict[str, str], Depends(form_of)]
 ) -> Response:
-    """Save an answer to a scan; on to the next scan of the list that it was opened from."""
+    """Save a review, then go to the next scan of the list that it was opened from."""
     site = site_of(request)
     query = query_from(parse_qsl(fields.get("query", "").lstrip("?")))
     given = "" if site.user_of(request) else printable(fields.get("reviewer", "").strip())
@@ -58,7 +58,7 @@ def review(
 def _onward(
     site: Site, query: WorklistQuery, scan_id: int, came_from: str, reader: str | None
 ) -> str:
-    """Where to go next: asked before saving, which may take the scan out of its list."""
+    """Where to go next: found before saving, as saving may take the scan out of its list."""
     if came_from != "scan":
         return f"/{query.address()}"
     following = select_scans(site.index, site.engine, query, reader).after(scan_id)
@@ -68,10 +68,10 @@ def _onward(
 
 
 def _save(site: Site, scan_id: int, fields: dict[str, str], name: str) -> None:
-    """Append the answer.
+    """Append the review.
 
     Raises:
-        SettingsError: it is none, or has no reviewer.
+        SettingsError: the verdict is invalid, or the reviewer has no name.
         NotInRecord: the scan has no decision, or no review that could be withdrawn.
         RecordError: the review to be withdrawn is not the last any more.
     """
@@ -101,7 +101,7 @@ def _save(site: Site, scan_id: int, fields: dict[str, str], name: str) -> None:
 
 
 def _document(site: Site, scan_id: int, onward: str, reader: str | None) -> dict[str, Any]:
-    """What holds of the scan now, for the page's script."""
+    """The scan's reviews as they are now, for the page's script."""
     held = standing_reviews(site.engine, scan_id)
     label = standing_label(site.engine, scan_id)
     if not is_open_to(reader, (each.reviewer for each in held)):

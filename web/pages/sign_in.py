@@ -1,4 +1,4 @@
-"""Signing in by the address that was printed, and out."""
+"""Signing in by the printed address, and signing out."""
 
 import re
 from typing import Annotated, Final
@@ -17,7 +17,7 @@ router = APIRouter()
 
 @router.get(PROOF_PATH + "{challenge}")
 def proof(request: Request, challenge: str) -> PlainTextResponse:
-    """Show that this server has the home's secret, without telling it."""
+    """Show that this server has the home's secret, without revealing it."""
     if not CHALLENGE.fullmatch(challenge):
         raise HTTPException(404)
     return PlainTextResponse(site_of(request).access.proof(challenge))

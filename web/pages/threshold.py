@@ -1,4 +1,4 @@
-"""The threshold as a question: what another line through the stored scores would flag."""
+"""What another threshold would flag among the stored scores."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -96,7 +96,7 @@ def _k(given: str, current: CurrentThreshold | None) -> float:
     """The standard deviations that are asked for; of the active threshold where none are.
 
     Raises:
-        SettingsError: that is no number, or out of range.
+        SettingsError: the text is not a number, or out of range.
     """
     if not given:
         row = current.threshold if current else None
@@ -112,7 +112,7 @@ def _k(given: str, current: CurrentThreshold | None) -> float:
 
 
 def _what_if(site: Site, current: CurrentThreshold, k: float) -> WhatIf | None:
-    """None where the calibration scores give no threshold."""
+    """What a threshold of `k` would decide; None where the calibration scores give none."""
     past, before = _past(site.engine, current.threshold, marks(site.engine).decision)
     healthy = past.judge.healthy
     try:

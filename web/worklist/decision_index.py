@@ -46,7 +46,7 @@ _DECISION = {
 
 @dataclass(slots=True)
 class Words:
-    """Texts that repeat, as small numbers."""
+    """Repeating texts, each as a small number."""
 
     texts: list[str] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
@@ -221,7 +221,7 @@ def _empty(kinds: Mapping[str, type], size: int) -> dict[str, NDArray[Any]]:
 
 
 def _put(columns: dict[str, NDArray[Any]], page: list[ScoredDecision]) -> None:
-    """Put decisions, oldest first, at the places of their scans; a later one takes the place."""
+    """Put decisions, oldest first, at the places of their scans; the later one stays."""
     if not page:
         return
     last = {each.scan_id: each for each in page}  # numpy does not say which of two would stand

@@ -60,30 +60,30 @@ class WorklistQuery:
         return found
 
     def address(self) -> str:
-        """The query as an address's part behind the question mark, with it; empty for the first."""
+        """The query string, with its question mark; empty for the first page's list."""
         text = urlencode(self.parameters())
         return f"?{text}" if text else ""
 
     def toggled(self, name: str, value: str) -> "WorklistQuery":
-        """The same with a value of a filter taken in, or taken out where it is in."""
+        """The query with a filter's value added, or removed where it is set."""
         chosen: tuple[str, ...] = getattr(self, name)
         kept = tuple(each for each in chosen if each != value)
         return self.changed(**{name: kept if value in chosen else (*chosen, value)})
 
     def changed(self, **values: object) -> "WorklistQuery":
-        """The same with other values, from its first page on."""
+        """The query with other values, from its first page on."""
         return replace(self, **{"page": 1, **values})  # type: ignore[arg-type]
 
     @property
     def bounds(self) -> tuple[int | None, int | None]:
-        """The first moment that is in, and the first that is out; microseconds since 1970."""
+        """The first moment within, and the first after; microseconds since 1970."""
         first = _microseconds(since(self.since)) if self.since else None
         last = _microseconds(until(self.until)) if self.until else None
         return first, last
 
 
 def query_from(parameters: Iterable[tuple[str, str]]) -> WorklistQuery:
-    """The query that an address states. What is blank, or no parameter of ours, is passed over.
+    """The query that an address states. Blank values and unknown parameters are ignored.
 
     Raises:
         SettingsError: a value that cannot be used.
@@ -109,7 +109,7 @@ def query_from(parameters: Iterable[tuple[str, str]]) -> WorklistQuery:
         if name in given:
             found[name] = _chosen(name, given[name][-1:], words)[0]
     query = WorklistQuery(**found)  # type: ignore[arg-type]
-    _ = query.bounds  # a date that is none is refused here
+    _ = query.bounds  # raises for an invalid date
     return query
 
 
@@ -137,7 +137,7 @@ def _number(name: str, text: str) -> float:
     except ValueError:
         value = float("nan")
     if not abs(value) < float("inf"):
-        raise SettingsError(f"{name}={text!r} is no number")
+        raise SettingsError(f"{name}={text!r} is not a number")
     return value
 
 

@@ -68,7 +68,7 @@ def select_scans(
     `reader` is who reads unaware of others: reviewed is then what this reader has reviewed.
 
     Raises:
-        SettingsError: a date that is none.
+        SettingsError: a date is invalid.
     """
     index.refresh()
     named = None if not query.words else scans_with_words(engine, query.words.split())
@@ -104,7 +104,7 @@ def _sorted(index: DecisionIndex, fits: Mask, sort: str) -> Ints:
 
 
 def _common(index: DecisionIndex, query: WorklistQuery, named: list[int] | None) -> Mask:
-    """The filters that have no list of values beside the list."""
+    """Scans that pass the filters without counted values: dates, run, p, sigmas, patient."""
     standing = index.standing
     fits: Mask = np.ones(index.size, bool)
     first, last = query.bounds
@@ -132,7 +132,7 @@ def _common(index: DecisionIndex, query: WorklistQuery, named: list[int] | None)
 
 
 def _masks(index: DecisionIndex, query: WorklistQuery, reviews: ReviewColumns) -> dict[str, Mask]:
-    """The filters whose values are counted, those that are set."""
+    """For each set filter with counted values, the scans that pass it."""
     found: dict[str, Mask] = {}
     if query.verdict:
         wanted = [VERDICTS.index(each) for each in query.verdict]

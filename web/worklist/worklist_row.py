@@ -81,7 +81,7 @@ class Row:
 
     @property
     def scorable(self) -> bool:
-        """Whether its score means something: whether it is scorable."""
+        """Whether the scan is scorable, so that its score means something."""
         return self.decision.verdict is not Verdict.NOT_SCORABLE
 
     @property

@@ -1,6 +1,6 @@
 """Pictures: maps that were drawn, small and whole, and the source under them.
 
-Addresses hold the beginning of a file's hash; a browser keeps what it got, and asks whether it may.
+Addresses hold the beginning of a file's hash; a browser keeps pictures, and asks before each use.
 """
 
 import io
@@ -161,7 +161,7 @@ def _displayed(data: bytes) -> bytes:
 
 
 def _as_seen(path: Path, seen: Sighting) -> bytes | None:
-    """A file's bytes while it is as it was when it was read, and found to be a good picture.
+    """A file's bytes, as long as the file is as it was when it was read and accepted.
 
     So nothing is decoded here that the reading children have not decoded before.
     """
