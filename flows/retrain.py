@@ -1,4 +1,4 @@
-"""The flow that trains again when the healthy pool has grown, and lets the better model decide."""
+"""The flow that trains again when the healthy pool has grown; activates what is no worse."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def retrain_model(
     device: str = "auto",
     chunk_size: int = CHUNK_SIZE,
 ) -> RetrainingResult:
-    """Train the active recipe again, once the healthy pool has grown by both of `growth`.
+    """Train the active recipe again, once the healthy pool has grown as far as `growth` asks.
 
     The candidate is activated only if it is shown to be no worse than the current model, on
     `terms`, on scans that neither learned from; either way the record has the reason. With `force`

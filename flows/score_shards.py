@@ -1,4 +1,4 @@
-"""One night's scans in several runs: the run that begins it, and a shard for each other range."""
+"""One night's scans in several runs: the run that finds them, and shards that take a range each."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -99,9 +99,9 @@ class CommandGroup(TyperGroup):
         self.commands = cast(MutableMapping[str, Any], _Loading())
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """What stands before the command. A shell that completes its name needs no option's type.
+        """Parse the options before the command.
 
-        For those Typer loads pydantic.
+        Not while a shell completes the command's name: for options' types Typer loads pydantic.
         """
         return [] if ctx.resilient_parsing and not args else super().parse_args(ctx, args)
 
@@ -116,7 +116,7 @@ class CommandGroup(TyperGroup):
         return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that arguments begin with, loaded; as Typer does where there is none."""
+        """Load the command that the arguments begin with; an unknown one is left to Typer."""
         name, found, rest = super().resolve_command(ctx, args)
         return name, found and self.commands[args[0]], rest
 

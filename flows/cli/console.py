@@ -1,7 +1,7 @@
 """Output: rich tables and progress on a terminal, plain lines otherwise.
 
-Results go to stdout; progress, notices and errors to stderr. All text is made printable: a
-DICOM tag or a file name moves no cursor, makes no line, and is no markup.
+Results go to stdout; progress, notices and errors to stderr. All text is escaped: control
+characters or markup in a DICOM tag or a file name are printed, not obeyed.
 """
 
 import csv

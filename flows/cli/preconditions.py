@@ -43,10 +43,10 @@ MOST_NAMED = 20  # lines of a CSV
 
 
 def holds_files(folder: str, glob: str = "*") -> bool:
-    """Whether there is a file in a folder (escaped) that is not passed over.
+    """Whether there is a file in a folder (escaped) that is not ignored.
 
     Raises:
-        NoScans: it cannot be looked into.
+        NoScans: the folder cannot be listed.
     """
     return next(iter(list_files(Path(unescape_path(folder)), glob)), None) is not None
 
@@ -104,15 +104,16 @@ def require_evaluable(
     plan: "EvaluationPlan",
     recipes: Sequence[str],
 ) -> None:
-    """Check that names of files, a CSV or masks make some healthy and some abnormal scans.
+    """Check that file names, a CSV or masks label some scans healthy and some abnormal.
 
-    And enough healthy for the rate of a plan, by each of these recipes (JSON), which suit it. Masks
-    are opened only where it matters how many are empty.
+    And enough healthy for a plan's rate, with each of these recipes (JSON). Masks are opened only
+    where it matters how many are empty.
 
     Raises:
-        NoScans: they do not.
+        NoScans: there are no healthy scans, or no abnormal ones.
         TooFewScans: the healthy ones are too few to keep the rate.
-        SettingsError: the plan's k is no rate, its protocol not for a recipe, or a mask is none.
+        SettingsError: the plan's k is not a rate, its protocol does not suit a recipe, or a mask
+            is invalid.
     """
     from mriad_model.evaluation.protocol import (  # noqa: PLC0415 - numpy
         require_calibration,
@@ -153,7 +154,7 @@ def require_evaluable(
 
 
 def comparator() -> list[str]:
-    """PaDiM as flows take a recipe; without its extra none, and a line is printed."""
+    """PaDiM as a recipe for flows; where it is not installed, nothing and a printed line."""
     from mriad_model.evaluation.baselines.padim import MISSING, PADIM, is_installed  # noqa: PLC0415 - torch
 
     if is_installed():
@@ -214,7 +215,7 @@ def nothing_to_score(engine: "Engine", folder: str, glob: str, settings: Setting
 
 
 def chosen_recipe(place: Context, epochs: int | None, contrast: str | None) -> str:
-    """The recipe chosen, as flows take it. Raises SettingsError: there is none of that name."""
+    """The recipe chosen, as flows take it. Raises SettingsError for an unknown name."""
     chosen = of_epochs(recipe_named(place.settings.recipe), epochs)
     return of_contrast(chosen, contrast)
 

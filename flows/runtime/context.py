@@ -39,7 +39,7 @@ class Context:
         return self.home / "inbox" if given is None else Path(os.path.abspath(given))  # noqa: PTH100
 
     def record_to_read(self) -> "Engine":
-        """The record, opened to be read and no more.
+        """The record, opened read-only.
 
         Raises:
             NotInRecord: there is none yet.
@@ -69,7 +69,7 @@ def write_context(home: Path | None, **given: object) -> Context:
 
 
 def bring_up_to_date(place: Context) -> None:
-    """Give a record that is there, and of an older version, the tables of this one."""
+    """Migrate the record, where there is one and it is of an older version."""
     if (place.home / DATABASE).exists() or place.settings.record_url is not None:
         open_record(place.home, place.settings.record_url).dispose()
 

@@ -1,4 +1,4 @@
-"""Where the demonstration works: a home for each data set, so that no model learns of two."""
+"""Where the demonstration works: a home for each data set, so that no model learns from two."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from mriad_model.paths import escape_path, recorded_path
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-DEMO_HOME = Path("demo-home")  # of drawn heads; the home in use is none to play in
+DEMO_HOME = Path("demo-home")  # of drawn heads, so that the home in use stays as it is
 DRAWN = "demo-scans"
 
 
@@ -27,7 +27,7 @@ def refuse_other_data(engine: "Engine", home: Path, data: Path | None) -> None:
     """Refuse a home whose healthy scans are of another data set.
 
     Raises:
-        SettingsError: some are; a model would learn of both.
+        SettingsError: some are of another; a model would learn from both.
     """
     own = recorded_path(home / DRAWN if data is None else data, home).rstrip("/") + "/"
     others = [

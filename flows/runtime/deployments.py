@@ -35,7 +35,7 @@ class Deployment:
     timezone: str | None = None
 
     def to_serve(self) -> "RunnerDeployment":
-        """As a runner serves it."""
+        """The deployment as Prefect's runner takes it."""
         # Here, for `mriad up` itself needs neither the flows nor the workflow engine.
         from prefect import Flow  # noqa: PLC0415
         from prefect.client.schemas import objects  # noqa: PLC0415
@@ -61,7 +61,7 @@ def deployments(settings: Settings) -> list[Deployment]:
     """All of them, by the schedules that the settings name.
 
     Raises:
-        SettingsError: a schedule or the time zone is none.
+        SettingsError: a schedule or the time zone is invalid.
     """
     zone = settings.timezone
     for name, cron in (

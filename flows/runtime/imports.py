@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """No garbage collection for the length of the block, which imports.
+    """Turn garbage collection off for a block of imports.
 
     Modules make much that stays and no garbage. Looking for some took a quarter of the CPU time of
     importing Prefect's server. What was made is not looked at again later.

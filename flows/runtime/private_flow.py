@@ -100,7 +100,7 @@ def _hidden(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def threads(workers: int = CHUNKS) -> TaskRunner[PrefectFuture[Any]]:
-    """A runner of so many tasks at once."""
+    """A task runner with so many threads."""
     # Prefect's own class does not fit the type of its own decorator: a future is invariant.
     return cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=workers))
 

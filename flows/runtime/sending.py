@@ -1,4 +1,4 @@
-"""After scoring: send the DICOM outputs where the settings say. No scored run fails for it."""
+"""After scoring: send the DICOM outputs where the settings say. A failure fails no run."""
 
 import logging
 from pathlib import Path

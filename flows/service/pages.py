@@ -51,7 +51,7 @@ def listen_for_pages(settings: Settings) -> socket.socket:
     """A socket for the pages: at the port that is set, else 4280, or any where that is taken.
 
     Raises:
-        SettingsError: the address is none of this machine, or the port that is set is taken.
+        SettingsError: the address is not on this machine, or the port that is set is taken.
     """
     wanted = settings.web_port
     for port in (wanted,) if wanted else (DEFAULT_PORT, 0):
@@ -65,10 +65,10 @@ def listen_for_pages(settings: Settings) -> socket.socket:
 
 
 def sign_in_address(home: Path, settings: Settings, port: int) -> str:
-    """An address that lets in once, for an hour, while the server that is started now runs.
+    """A one-time sign-in address, valid for an hour and for this run of the server.
 
     Raises:
-        HomeError: none was started.
+        HomeError: no server was started.
     """
     return f"{base_address(settings, port)}/sign-in?token={sign_in_token(_start_secret(home))}"
 
@@ -77,8 +77,8 @@ def served_port(home: Path, settings: Settings) -> int:
     """The port that the home's pages are served at now.
 
     Raises:
-        HomeError: they never were, or what answers there is not our server: an address that lets
-            in must not reach a stranger.
+        HomeError: they never were, or another program answers there, which must not get a
+            sign-in address.
     """
     challenge = secrets.token_hex(32)
     try:
@@ -92,7 +92,7 @@ def served_port(home: Path, settings: Settings) -> int:
 
 
 def note_start(home: Path, port: int) -> None:
-    """Write down where the pages are served from now on; who was let in before is out."""
+    """Record where the pages are served from now on; earlier sessions end."""
     start = secrets.token_hex(32)
     write_all_atomically(
         {home / START_FILE: f"{start}\n".encode(), home / PORT_FILE: f"{port}\n".encode()}
@@ -160,7 +160,7 @@ def trusted_proxy(home: Path, settings: Settings) -> TrustedProxy | None:
     """The proxy that may name its user; None where settings name no header.
 
     Raises:
-        SettingsError: an address is none, or the secret cannot be used.
+        SettingsError: an address is invalid, or the secret cannot be used.
         HomeError: the secret cannot be written.
     """
     if not settings.web_user_header:

@@ -41,7 +41,7 @@ RUN_STARTED = "a run is asked for; folders that have settled: {n}"
 
 @dataclass(slots=True)
 class Pauses:
-    """Pauses that grow as long as runs leave arrivals open that they should have scored."""
+    """Growing pauses between runs, as long as these leave their arrivals without a score."""
 
     _tried: frozenset[int] = frozenset()
     _failures: int = 0

@@ -164,7 +164,7 @@ def _fork_runs(requests: socket.socket, module: str) -> None:
 
 
 def _run(environment: dict[str, str], folder: str | None, forker: int, module: str) -> NoReturn:
-    """Be the run: end as a Python of its own does, with what was to be done at its end."""
+    """Run in the forked process, and end as a Python process does, with its exit handlers."""
     signal_with_parent(signal.SIGKILL)
     if os.getppid() != forker:
         os._exit(1)

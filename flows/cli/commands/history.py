@@ -151,7 +151,7 @@ def history(
         sort=sort,
     )
     if scanner is not None:
-        _refuse_unknown_scanner(engine, scanner)
+        _require_scanner(engine, scanner)
     if count_by is not None:
         _show_counts(engine, query, count_by, now, csv=csv, as_json=as_json)
         return
@@ -182,8 +182,8 @@ def past_decisions(n: int, active: int | None, *, counts: bool = False) -> str:
     return PAST.format(decisions=counted(n, "decision"), active=which, done=done, does=does)
 
 
-def _refuse_unknown_scanner(engine: "Engine", part: str) -> None:
-    """A misspelt name must not read as a scanner without decisions."""
+def _require_scanner(engine: "Engine", part: str) -> None:
+    """Raise NotInRecord for an unknown scanner: a misspelt name is no scanner without decisions."""
     if scanners(engine, part):
         return
     known = scanners(engine)
@@ -219,7 +219,7 @@ def _without_figures(row: DecisionRow) -> Document:
 
 
 def _listed(row: DecisionRow) -> Document:
-    """The same, without the limit that it was not held against."""
+    """The same, without a threshold where it is not scorable: none was applied."""
     line = _without_figures(row)
     if row.verdict is Verdict.NOT_SCORABLE:
         line["threshold"] = None

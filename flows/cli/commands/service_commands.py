@@ -80,7 +80,7 @@ def watch(
 
 
 def _warn_of_unknown_settings() -> None:
-    """A misspelt schedule would otherwise go unnoticed for nights."""
+    """Warn of variables that are no settings: a misspelt schedule would go unnoticed for nights."""
     for name in unknown_settings():
         say(UNKNOWN_SETTING.format(name=name))
 
@@ -157,7 +157,7 @@ def watched_root(place: Context) -> Path:
     """The folder to be watched.
 
     Raises:
-        SettingsError: there is none of that name.
+        SettingsError: there is no such folder.
     """
     root = place.watched
     if not root.is_dir():

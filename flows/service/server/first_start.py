@@ -1,9 +1,9 @@
-"""One at a time, while Prefect makes its database: two that do so at once break each other.
+"""One server at a time makes Prefect's database: two at once break each other.
 
 Once it is made, servers start side by side on it, and look for no migrations.
 
-Prefect's migrations take seconds to make an empty database. So it is made by their result, which
-lies beside this module for the version of Prefect that it is of; a test compares the two. Other
+Prefect's migrations take seconds to make an empty database. So it is made from a copy of their
+result, which lies beside this module, for one version of Prefect; a test compares the two. Other
 versions migrate.
 """
 

@@ -149,7 +149,7 @@ def own_server(home: Path, settings: Settings) -> tuple[int, str]:
     """The port and the secret of the server that `mriad up` starts.
 
     Raises:
-        SettingsError: the address is none of this machine, or the secret can't be used.
+        SettingsError: the address is not on this machine, or the secret can't be used.
     """
     port = local_port(settings.prefect_api_url)
     if port is None:

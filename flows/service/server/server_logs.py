@@ -17,7 +17,7 @@ _LINKS = re.compile(r"\(Background on this error at.*\)")
 
 
 def new_log(logs: Path) -> Path:
-    """An empty file for one server's words, private; those of servers long gone are removed."""
+    """A new private log file for a server; the logs of the oldest servers are removed."""
     old = sorted(logs.glob(f"{NAME}*.log"))
     for each in old[: max(0, len(old) - KEPT + 1)]:
         with contextlib.suppress(OSError):

@@ -34,7 +34,7 @@ def proof(secret: str, port: int, challenge: str) -> str:
 
 
 def find_server(port: int, secret: str, seconds: float) -> PortOwner:
-    """What listens at the port; answers within so many seconds."""
+    """What listens at the port, found out within so many seconds."""
     challenge = secrets.token_hex(32)
     try:
         answer = asked(LOOPBACK, port, f"{PROOF_PATH}{challenge}", seconds)
@@ -54,11 +54,11 @@ def is_own_server(port: int, secret: str, seconds: float) -> bool:
 def asked(address: str, port: int, path: str, seconds: float) -> bytes:
     """What an HTTP server at an IP address answers, cut where it is long; empty unless it is 200.
 
-    Not by urllib: its time limit is for each read, which a byte now and then keeps from ending,
-    and it would ask a proxy.
+    Not by urllib: its time limit is for each read, so that a slow server is never given up, and
+    it would ask a proxy.
 
     Raises:
-        OSError: there is none in time.
+        OSError: there is no answer in time.
     """
     until = time.monotonic() + seconds
     host = f"[{address}]" if ":" in address else address
