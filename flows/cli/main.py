@@ -145,7 +145,7 @@ def run() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - as long as we live
     signal.signal(signal.SIGTERM, _stop)
     if sys.argv[1:] not in ([], ["--help"]):  # the help starts nothing
-        from flows.runtime.settings import take_no_code_from_this_folder
+        from flows.runtime.prefect_environment import take_no_code_from_this_folder
 
         take_no_code_from_this_folder()
     sys.exit(main())

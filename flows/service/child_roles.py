@@ -25,7 +25,7 @@ from typing import Any
 from flows.runtime.context import Context, child_context
 from flows.runtime.imports import without_collection
 from flows.runtime.messages import say, where_it_happened
-from flows.runtime.settings import PREFECT_FOLDER
+from flows.runtime.prefect_environment import PREFECT_FOLDER
 from flows.service.process import READY, SERVE, SERVER, WATCH
 from flows.service.server.prefect_server import HEALTH_TIMEOUT_SECONDS, own_server
 from flows.service.server.server_secret import is_own_server

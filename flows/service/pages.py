@@ -23,7 +23,8 @@ from typing import Final
 
 from flows.runtime.context import Context, child_context
 from flows.runtime.messages import where_it_happened
-from flows.runtime.settings import LOOPBACK, Settings, local_port, login_name
+from flows.runtime.prefect_environment import LOOPBACK, local_port
+from flows.runtime.settings import Settings, login_name
 from flows.service.server.server_secret import asked
 from mriad_model.errors import HomeError, MriadError, SettingsError
 from mriad_model.files import write_all_atomically

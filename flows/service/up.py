@@ -13,7 +13,12 @@ from pathlib import Path
 
 from flows.runtime.context import Context, kept_log
 from flows.runtime.messages import say
-from flows.runtime.settings import PREFECT_FOLDER, SAYS_ERRORS, local_api, service_environment
+from flows.runtime.prefect_environment import (
+    PREFECT_FOLDER,
+    SAYS_ERRORS,
+    local_api,
+    service_environment,
+)
 from flows.service import pages as reader_pages
 from flows.service.process import SERVE, SERVER, WATCH, ManagedProcess
 from flows.service.server.prefect_server import HEALTH_TIMEOUT_SECONDS, listen, own_server

@@ -17,7 +17,8 @@ from flows.cli.documents.service import up_document, watch_document, web_documen
 from flows.cli.options import AsJson, Device, Home, flow_context
 from flows.runtime.context import Context, write_context
 from flows.runtime.messages import say
-from flows.runtime.settings import local_api, point_prefect, unknown_settings
+from flows.runtime.prefect_environment import local_api, point_prefect
+from flows.runtime.settings import unknown_settings
 from flows.service.server.prefect_server import known_server, own_server
 from mriad_model.errors import MriadError, SettingsError
 from mriad_model.paths import escape_path

@@ -20,10 +20,9 @@ from pathlib import Path
 
 from flows.runtime.imports import without_collection
 from flows.runtime.messages import say
-from flows.runtime.settings import (
+from flows.runtime.prefect_environment import (
     LOOPBACK,
     PREFECT_FOLDER,
-    Settings,
     local_api,
     local_port,
     names_own_prefect,
@@ -31,6 +30,7 @@ from flows.runtime.settings import (
     point_prefect,
     temporary_server_environment,
 )
+from flows.runtime.settings import Settings
 from flows.service.server.server_logs import cause_in, new_log
 from flows.service.server.server_secret import PortOwner, find_server, is_own_server
 from flows.service.server.server_watch import ending_with

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.runtime.imports import without_collection
-from flows.runtime.settings import HTTP_PORT, LOOPBACK
+from flows.runtime.prefect_environment import HTTP_PORT, LOOPBACK
 from flows.service.server.server_secret import CHALLENGE, PROOF_PATH, proof
 from mriad_model.errors import SettingsError
 

@@ -12,7 +12,7 @@ import socket
 import time
 from enum import Enum
 
-from flows.runtime.settings import LOOPBACK
+from flows.runtime.prefect_environment import LOOPBACK
 
 PROOF_PATH = "/mriad/proof/"
 CHALLENGE = re.compile("[0-9a-f]{64}")

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.runtime.settings import (
-    local_api,
-    temporary_server_environment,
-)
+from flows.runtime.prefect_environment import local_api, temporary_server_environment
 from flows.service.server.prefect_server import listen
 from flows.service.server.server_secret import PortOwner, find_server
 from tasks.runtime.home import prepare_home, server_secret

@@ -11,10 +11,8 @@ from typing import Any
 
 import pytest
 
-from flows.runtime.settings import (
-    local_api,
-    read_settings,
-)
+from flows.runtime.prefect_environment import local_api
+from flows.runtime.settings import read_settings
 from flows.service.server.prefect_server import _running_server
 from tasks.runtime.home import prepare_home, server_secret
 from tests.conftest import REPOSITORY
@@ -139,7 +137,7 @@ def test_a_run_that_fails_prints_one_plain_line_and_nothing_of_prefects(
 def test_what_prefect_cannot_send_is_not_printed(tmp_path: Path) -> None:
     script = (
         "import logging, pathlib, sys\n"
-        "from flows.runtime.settings import point_prefect\n"
+        "from flows.runtime.prefect_environment import point_prefect\n"
         "point_prefect(pathlib.Path(sys.argv[1]), 'http://127.0.0.1:9/api', None)\n"
         "from prefect._internal.concurrency import logger\n"
         "from prefect.logging.configuration import setup_logging\n"

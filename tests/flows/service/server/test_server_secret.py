@@ -6,9 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flows.runtime.settings import (
-    local_api,
-)
+from flows.runtime.prefect_environment import local_api
 from flows.service.server.prefect_server import answers
 from flows.service.server.server_secret import PortOwner, find_server, proof
 from tests.support.processes.servers import HELLO, Running, healthy, squatting

@@ -4,11 +4,8 @@ import os
 
 import pytest
 
-from flows.runtime.settings import (
-    local_port,
-    names_own_prefect,
-    read_settings,
-)
+from flows.runtime.prefect_environment import local_port, names_own_prefect
+from flows.runtime.settings import read_settings
 
 
 @pytest.mark.parametrize(
