@@ -56,6 +56,18 @@ def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose record is empty and up to date, to be copied: all its steps take a while."""
+
+    def make(folder: Path) -> None:
+        from db.engine.connect import open_record
+
+        open_record(folder / "home").dispose()
+
+    return made_once(tmp_path_factory, "migrated", make) / "home"
+
+
+@pytest.fixture(scope="session")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The hard cases unpacked, a folder each; tests that need them are skipped without."""
     from tests.support.scans.cases import ARCHIVE, WHY_NOT, unpack

@@ -35,13 +35,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("migrated")
-    open_record(home).dispose()
-    return home
-
-
-@pytest.fixture(scope="session")
 def template(postgresql: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database whose record is empty and up to date."""
     url = postgresql.create()

@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,10 +47,10 @@ TOLD = (
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(migrated: Path, tmp_path: Path) -> Path:
     """A home whose every free text is hostile, as a version of before may have written it."""
     home = tmp_path / "home"
-    home.mkdir()
+    shutil.copytree(migrated, home)
     engine = open_record(home)
     hand = Hand(engine)
     model_id, threshold_id = hand.ready()

@@ -182,13 +182,6 @@ class Pages:
         return [each["scan_id"] for each in self.get(f"/worklist.json{query}").json()["scans"]]
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("migrated")
-    open_record(home).dispose()
-    return home
-
-
 @pytest.fixture
 def engine(migrated: Path, tmp_path: Path) -> Iterator[Engine]:
     shutil.copytree(migrated, tmp_path / "home")

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,10 +29,10 @@ LONG = "inbox/" + "a folder with a long name/" * 4
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
+def home(migrated: Path, tmp_path: Path) -> Iterator[Path]:
     """A record with three decisions, of two scanners and days; one is by a threshold of before."""
     place = tmp_path / "home"
-    place.mkdir()
+    shutil.copytree(migrated, place)
     engine = open_record(place)
     hand = Hand(engine)
     model_id, threshold_id = hand.ready()

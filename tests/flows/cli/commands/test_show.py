@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -67,8 +68,9 @@ def kept(home: Path, name: str, data: bytes, kind: HeatmapKind) -> HeatmapFile:
 
 
 @pytest.fixture
-def shown(tmp_path: Path) -> Shown:
+def shown(migrated: Path, tmp_path: Path) -> Shown:
     home = tmp_path / "home"
+    shutil.copytree(migrated, home)
     engine = open_record(home)
     run = start_run(
         engine, Run("score_new_scans", "a", "0.1.0", None, '{"numpy": "2"}', "cpu", NOON)
