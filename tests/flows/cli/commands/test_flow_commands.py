@@ -192,11 +192,15 @@ def test_a_full_disk_is_one_line_and_leaves_no_row(
 
 
 def test_the_demonstration_does_the_whole_job_on_a_folder(
-    served: None, heads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    served: None,
+    quick_default: None,
+    heads: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     home = tmp_path / "home"
     status, out, err = run(
-        capsys, "demo", "--data", heads, "--epochs", 2, "--device", "cpu", "--home", home, "--json"
+        capsys, "demo", "--data", heads, "--epochs", 1, "--device", "cpu", "--home", home, "--json"
     )
     found = json.loads(out)
     assert status == 0, err
@@ -229,7 +233,7 @@ def test_two_at_once_decide_each_scan_once(served: None, trained: Trained) -> No
 
 
 def test_a_model_learns_of_abnormal_scans_and_is_adapted_to_another_scanner(
-    served: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    served: None, quick_default: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home, options = tmp_path / "home", ("--epochs", 1, "--device", "cpu", "--json")
 
