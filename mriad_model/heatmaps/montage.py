@@ -33,6 +33,7 @@ def montage_picture(
     Each bears its number, counted from 1 along the axis (up, forward, to the right), its place in
     the patient and its score; none is nearer than 8 mm to a worse one. All share one grey and one
     colour scale. The caption names the scored slices, and no verdict: a score knows no threshold.
+    Of a scan that is not scorable no score is said.
     """
     scale = ColourScale(fitted.colour_low, fitted.colour_high)
     shown = sorted(_worst(scored, prepared.spacing))
@@ -40,13 +41,21 @@ def montage_picture(
     cells += [np.full_like(cells[0], PAPER)] * (-len(cells) % COLUMNS)
     rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
     sheet = np.vstack(rows)
-    what = NOT_SCORABLE if scored.not_scorable else f"score {scored.score:.3g}"
-    caption = (
-        f"{what}, model {model_id}: the most unusual of the judged "
-        f"{native.plane.value} slices, {scored.positions[0] + 1} to "
-        f"{scored.positions[-1] + 1} of {prepared.n_slices}"
-    )
+    which = f"{scored.positions[0] + 1} to {scored.positions[-1] + 1} of {prepared.n_slices}"
+    if scored.not_scorable:
+        caption = f"{NOT_SCORABLE}, model {model_id}: some {native.plane.value} slices, {which}"
+    else:
+        caption = (
+            f"score {scored.score:.3g}, model {model_id}: the most unusual of the judged "
+            f"{native.plane.value} slices, {which}"
+        )
     return encode(np.vstack((sheet, footer(sheet.shape[1], bar(), caption))))
+
+
+def is_above_words(n_rows: int) -> NDArray[np.bool_]:
+    """Which of a montage's rows, without its footer, lie above the two lines of each tile."""
+    cell = TILE + 2 * len(text_row("", TILE, TYPE, INK)) + 2 * GAP
+    return np.arange(n_rows) % cell < GAP + TILE
 
 
 def _worst(scored: ScanScores, slice_spacing: float) -> list[int]:
@@ -75,7 +84,7 @@ def _cell(
     side = DIRECTIONS[native.plane][0 if mm >= 0 else 1]
     highest = " (highest)" if place == int(scored.slice_scores.argmax()) else ""
     above = f"slice {position + 1} of {prepared.n_slices}, {side} {abs(mm)} mm"
-    below = f"score {scored.slice_scores[place]:.3g}{highest}"
+    below = "" if scored.not_scorable else f"score {scored.slice_scores[place]:.3g}{highest}"
     rows = (text_row(above, TILE, TYPE, FAINT_INK), text_row(below, TILE, TYPE, INK))
     cell = np.vstack((np.asarray(tile, np.uint8), *rows))
     return np.pad(cell, ((GAP, GAP), (GAP, GAP), (0, 0)), constant_values=PAPER)

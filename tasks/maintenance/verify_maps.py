@@ -15,6 +15,7 @@ from db.repository.reports.scan_details import Replay
 from mriad_model.enums import HeatmapKind
 from mriad_model.files import sha256_of
 from mriad_model.heatmaps.captions import footer_height
+from mriad_model.heatmaps.montage import is_above_words
 from mriad_model.heatmaps.volume_map import on_one_grid
 from mriad_model.paths import source_path
 from tasks.maintenance.verify_report import TOLERANCE, Alike, Missing, ReplayReport
@@ -102,7 +103,9 @@ def _compared(home: Path, row: Heatmap, data: bytes) -> Drawing:
         return _volumes_compared(there, data)
     if _one_picture(there, data):
         return Drawing.NEARLY
-    return Drawing.WORDS if _one_picture(there, data, above=True) else Drawing.OTHERWISE
+    return (
+        Drawing.WORDS if _one_picture(there, data, without_words_of=row.kind) else Drawing.OTHERWISE
+    )
 
 
 def _volumes_compared(there: bytes, data: bytes) -> Drawing:
@@ -118,18 +121,24 @@ def _volumes_compared(there: bytes, data: bytes) -> Drawing:
         return Drawing.OTHERWISE  # it is no map of ours
 
 
-def _one_picture(there: bytes, drawn: bytes, *, above: bool = False) -> bool:
+def _one_picture(
+    there: bytes, drawn: bytes, *, without_words_of: HeatmapKind | None = None
+) -> bool:
     """Whether two JPEGs differ by no more than last bits of a map can change.
 
-    With `above`, in what lies above the colour bar and the words, which another version may draw
+    With a kind, in what lies above the colour bar and the words, which another version may draw
     otherwise: by whole blocks of a JPEG, for a change shows in all of a block.
     """
     one, two = (cv2.imdecode(np.frombuffer(each, np.uint8), -1) for each in (there, drawn))
     if one is None or two is None or one.shape != two.shape:
         return False
-    if above:
+    if without_words_of is not None:
         rows = one.shape[0] - footer_height(one.shape[1])
-        one, two = (each[: rows - rows % JPEG_BLOCK] for each in (one, two))
+        rows -= rows % JPEG_BLOCK
+        montage = without_words_of is HeatmapKind.MONTAGE
+        seen = is_above_words(rows) if montage else np.ones(rows, bool)
+        whole = np.repeat(seen.reshape(-1, JPEG_BLOCK).all(axis=1), JPEG_BLOCK)
+        one, two = (each[:rows][whole] for each in (one, two))
         if one.size == 0:
             return False
     apart = np.abs(one.astype(np.int16) - two.astype(np.int16))

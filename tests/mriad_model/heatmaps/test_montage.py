@@ -1,6 +1,7 @@
 """What is kept of a scored volume for people to look at."""
 
 import gzip
+from dataclasses import replace
 
 import cv2
 import nibabel
@@ -9,7 +10,8 @@ import pytest
 
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import NOTICE
-from mriad_model.heatmaps.montage import montage_picture
+from mriad_model.heatmaps.captions import footer_height
+from mriad_model.heatmaps.montage import is_above_words, montage_picture
 from mriad_model.heatmaps.overlay import ColourScale
 from mriad_model.heatmaps.volume_map import anomaly_volume, nifti_map
 from mriad_model.preprocessing.slicing import native_slices
@@ -77,6 +79,22 @@ def test_a_volume_of_few_slices_has_a_smaller_montage(model):
     native = native_slices(volume, Plane.AXIAL, prepared.grey)
     data = montage_picture(found, prepared, native, model, 3)
     assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[1] > 900
+
+
+def test_of_a_scan_that_is_not_scorable_no_score_is_said(found, prepared, native, model):
+    said = replace(found, gate=2.0)
+    assert said.not_scorable
+    one, two = (
+        montage_picture(each, prepared, native, model, 3)
+        for each in (said, replace(said, score=9.0, slice_scores=said.slice_scores + 9.0))
+    )
+    assert one == two
+    both = (montage_picture(each, prepared, native, model, 3) for each in (found, said))
+    scored, other = (cv2.imdecode(np.frombuffer(each, np.uint8), 0) for each in both)
+    above = is_above_words(len(scored) - footer_height(scored.shape[1]))
+    apart = np.abs(scored.astype(int) - other)[: len(above)].max(axis=1)
+    assert apart[~above].max() > 100  # the words are gone
+    assert apart[above].max() < 20  # and nothing else
 
 
 SCALE = ColourScale(1.5, 6.0)
