@@ -18,9 +18,9 @@ class FindingLine:
     """One finding."""
 
     finding: Finding
-    size: str
+    size: str  # ml; of a picture, the share of the head
     side: str  # whose left or right
-    place: str
+    place: str  # in the patient, mm; of a picture, column and row
     slices: dict[str, int]  # plane -> the slice of its peak, from 0; empty for a picture
 
 
@@ -32,9 +32,9 @@ def finding_lines(
         return [
             FindingLine(
                 each,
-                f"{100 * each.size:.1f} % of the head",
+                f"{100 * each.size:.1f} %",
                 side_in_words(each.side, kind),
-                f"column {each.x:.0f}, row {each.y:.0f}",
+                f"{each.x:.0f}, {each.y:.0f}",
                 {},
             )
             for each in findings

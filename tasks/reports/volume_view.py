@@ -51,14 +51,13 @@ def write_view(home: str, scan_id: int, heatmap_id: int, folder: Path) -> None:
         volume = found.scan.load()
         affine = canonical_affine(volume.voxels.shape, volume.affine)
         source = _grey(canonical(volume.voxels, volume.affine))
-        steps = canonical(_steps(source_path(heatmap.path, Path(home))), volume.affine)
+        steps, highest = _steps(source_path(heatmap.path, Path(home)))
         _save(folder / SOURCE, source, affine)
-        _save(folder / MAP, steps, affine)
+        _save(folder / MAP, canonical(steps, volume.affine), affine)
     finally:
         workspace.discard()
     np.save(folder / TABLES, colour_tables(), allow_pickle=False)
-    highest = np.unravel_index(int(steps.argmax()), steps.shape)
-    peak = affine @ np.array([*highest, 1.0], float)  # RAS mm: the first of the highest voxels
+    peak = volume.affine @ np.array([*highest, 1.0], float)  # RAS mm
     about = {
         "shape": source.shape,
         "spacing": list(voxel_spacing(affine)),
@@ -78,12 +77,17 @@ def _grey(voxels: Voxels) -> NDArray[np.uint8]:
     return shown
 
 
-def _steps(path: Path) -> NDArray[np.uint8]:
-    """Where each voxel of a map (Z, Y, X) lies along its model's colour scale, 0 to 255."""
+def _steps(path: Path) -> tuple[NDArray[np.uint8], tuple[int, int, int]]:
+    """Where each voxel of a map (Z, Y, X) lies along its model's colour scale, 0 to 255.
+
+    With it the highest voxel (x, y, z): many lie above the scale, and only one of them highest.
+    """
     image = nib.nifti1.load(path)
     low, high = float(image.header["cal_min"]), float(image.header["cal_max"])
     values = np.asarray(image.dataobj, np.float32).transpose(2, 1, 0)
-    return np.asarray(np.clip((values - low) * (255 / max(high - low, 1e-9)), 0, 255), np.uint8)
+    z, y, x = np.unravel_index(int(values.argmax()), values.shape)
+    steps = np.clip((values - low) * (255 / max(high - low, 1e-9)), 0, 255)
+    return np.asarray(steps, np.uint8), (int(x), int(y), int(z))
 
 
 def _save(path: Path, values: Voxels, affine: NDArray[np.float64]) -> None:

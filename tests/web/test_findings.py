@@ -37,7 +37,7 @@ def test_sizes_and_places_are_in_words() -> None:
     assert (line.size, line.place) == ("3.20 ml", "R 38, P 24, S 22 mm")
     assert line.slices == {"sagittal": 9, "coronal": 0, "axial": 9}
     (line,) = finding_lines((finding(12, 40, 0, size=0.013),), ScanKind.IMAGE, {"rows": 64})
-    assert (line.size, line.place, line.slices) == ("1.3 % of the head", "column 12, row 40", {})
+    assert (line.size, line.place, line.slices) == ("1.3 %", "12, 40", {})
 
 
 @pytest.mark.parametrize(

@@ -147,13 +147,17 @@ def scan(request: Request, scan_id: RowId) -> HTMLResponse:
     if not is_open:
         reviews, standing = [], []
     picture = next(iter(decided.maps(HeatmapKind.SLICE)), None) if decided else None
+    path = _path(details)
+    folder, _, name = path.rpartition("/")
     answer = page(
         request,
         "scan.html.j2",
         scan=details.scan,
         details=details,
         decided=decided,
-        name=_name(details),
+        whole_path=path,
+        folder=folder.rpartition("/")[2],  # names of files alone are often alike
+        name=name or f"scan {details.scan.id}",
         picture=picture,
         source=details.scan.sha256[:16]
         if picture and has_source(site, details.scan, details.sightings)
@@ -207,10 +211,9 @@ def _standing_decision(engine: Engine, details: ScanDetails) -> StandingDecision
     )
 
 
-def _name(details: ScanDetails) -> str:
+def _path(details: ScanDetails) -> str:
     path = details.decisions[-1].path if details.decisions else None
-    path = path or (details.sightings[-1].path if details.sightings else "")
-    return path.rstrip("/").rpartition("/")[2] or f"scan {details.scan.id}"
+    return (path or (details.sightings[-1].path if details.sightings else "")).rstrip("/")
 
 
 def _planes(details: ScanDetails, decided: StandingDecision | None) -> dict[str, int]:

@@ -131,7 +131,7 @@ async function undo() {
     const held = await send(`/scan/${last.scan}/review`, body, "withdraw");
     const row = find(`#scan-${last.scan}`);
     if (row) { shown(row, held); recount(); }
-    if (find(`.scan-page[data-scan="${last.scan}"]`)) await go(location.pathname + location.search, false);
+    if (find(".scan-page")) await go(last.address, !find(`.scan-page[data-scan="${last.scan}"]`)); // to answer anew
     say(": review withdrawn", false, { text: `scan ${last.scan}`, address: last.address });
   } catch (error) {
     say(String(error.message || error), true);
@@ -239,7 +239,7 @@ const does = {
       for (const plane of Object.keys(AXES)) {
         if (stage(plane) && row.dataset[plane] !== undefined) slices[plane] = Number(row.dataset[plane]);
       }
-      if (view === "planes" && planes) planes.jump(row.dataset.place.split(",").map(Number));
+      if (view === "planes" && planes) planes.jump(placeOf(row));
       else if (row.dataset[own] !== undefined) showView(AXES[view] ? view : own);
     }
     const place = shownStage();
@@ -254,7 +254,7 @@ const keys = {
   u: () => answer("withdraw"),
   "/": () => { if (find("#search")) { find("#search").closest("details").open = true; find("#search").focus(); } else location.assign("/"); },
   "?": () => does.help(),
-  " ": () => setMap(!find("#map-on")?.checked),
+  " ": () => (find("[data-view=montage]:not([hidden])") ? say("the montage keeps its map; v: slices") : setMap(!find("#map-on")?.checked)),
   "+": () => does.larger(), "=": () => does.larger(), "-": () => does.smaller(), 0: () => does.fit(),
   ",": () => stepSlice(-1), ".": () => stepSlice(1),
   v: () => nextView(), f: () => nextFinding(),
@@ -327,7 +327,7 @@ function begin() {
   shownFinding = -1;
   marked = null;
   Object.keys(slices).forEach((each) => delete slices[each]);
-  awaitView();
+  awaitView().then(lookAhead);
   all(".help-button").forEach((each) => { each.hidden = false; });
   if (rows().length && !selected()) select(rows()[0]);
 }

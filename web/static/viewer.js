@@ -36,7 +36,7 @@ function peakIn(place, image) {
   if (!marked) return null;
   const plane = place.dataset.view;
   if (!plane) {
-    const [x, y] = marked.dataset.place.split(",").map(Number);
+    const [x, y] = placeOf(marked);
     return [(x + 0.5) / image.naturalWidth, (y + 0.5) / image.naturalHeight];
   }
   if (!AXES[plane] || marked.dataset[plane] === undefined || slices[plane] !== Number(marked.dataset[plane])) return null;
@@ -84,15 +84,18 @@ function setMap(on) {
   }
 }
 
+const placeOf = (row) => row.dataset.place.split(",").map(Number); // mm; of a picture, pixels
+
 let planes = null; // the viewer of a volume in three planes
-let peak = null; // of its map, mm
+let about = {}; // its map's peak in mm, and colours
 
 async function openPlanes() {
   const place = stage("planes");
   if (!place || planes) return;
   try {
     const { open } = await import("/static/volume.js");
-    planes = await open(find("canvas", place), place.dataset.volume, peak);
+    planes = await open(find("canvas", place), place.dataset.volume, about.colours);
+    planes.jump(marked ? placeOf(marked) : about.peak);
     setMap(find("#map-on").checked);
   } catch (error) {
     console.info(error);
@@ -151,7 +154,7 @@ async function awaitView() {
     const reply = await fetch(place.dataset.state);
     const found = reply.ok ? await reply.json() : { state: "missing" };
     if (found.state === "ready") {
-      peak = found.peak;
+      about = found;
       all("[data-do=view]", place).forEach((each) => { each.disabled = false; });
       note.textContent = "";
       return;
@@ -160,6 +163,19 @@ async function awaitView() {
     note.textContent = "slices are being drawn …";
     await new Promise((done) => setTimeout(done, 500));
   }
+}
+
+// While a scan is read, the pictures of the next are fetched, and its slices drawn.
+async function lookAhead() {
+  const here = find(".scan-page");
+  if (!here?.dataset.next) return;
+  try {
+    const reply = await fetch(here.dataset.next, { headers: { Accept: "text/html" } });
+    const next = new DOMParser().parseFromString(await reply.text(), "text/html");
+    for (const each of all(".stage:not([hidden]) img[src]", next)) new Image().src = each.getAttribute("src");
+    const state = find("[data-state]", next);
+    if (state && here.isConnected) await fetch(state.dataset.state);
+  } catch (error) { console.info(error); } // it is fetched when it is opened
 }
 
 function fade(by) {

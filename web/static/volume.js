@@ -1,7 +1,8 @@
 // A volume in three planes, by NiiVue. Loaded where it is installed and the browser has WebGL2.
 import { Niivue, SLICE_TYPE } from "/vendor/niivue.js";
 
-export async function open(canvas, address, peak) {
+// `colours`: knots of the slices' own colours, from nothing to the map's highest; R, G, B, A each.
+export async function open(canvas, address, colours) {
   const viewer = new Niivue({
     backColor: [0, 0, 0, 1],
     crosshairColor: [1, 0.83, 0.47, 0.6],
@@ -13,18 +14,19 @@ export async function open(canvas, address, peak) {
     dragAndDropEnabled: false,
     loadingText: "",
     multiplanarShowRender: 0,
+    multiplanarPadPixels: 28, // or the letters of two planes touch
   });
   await viewer.attachToCanvas(canvas);
+  const [R, G, B, A] = [0, 1, 2, 3].map((part) => colours.map((knot) => knot[part]));
+  viewer.addColormap("mriad", { R, G, B, A, I: colours.map((_, step) => Math.round((255 * step) / (colours.length - 1))) });
   await viewer.loadVolumes([
     { url: `${address}/source.nii`, colormap: "gray", cal_min: 0, cal_max: 255 },
-    { url: `${address}/map.nii`, colormap: "inferno", cal_min: 1, cal_max: 255, opacity: 0.6 },
+    { url: `${address}/map.nii`, colormap: "mriad", cal_min: 0, cal_max: 255, opacity: 1 },
   ]);
   viewer.setSliceType(SLICE_TYPE.MULTIPLANAR);
   const jump = (place) => { viewer.scene.crosshairPos = viewer.mm2frac(place); viewer.drawScene(); };
-  if (peak) jump(peak);
   return {
-    // 0 to 1: as the pages' slider; the map never hides what lies under it.
-    opacity: (share) => viewer.setOpacity(1, 0.6 * share),
+    opacity: (share) => viewer.setOpacity(1, share), // 0 to 1: as the pages' slider
     jump, // millimetres, RAS
   };
 }

@@ -61,6 +61,7 @@ def watch(
     scoring is done in this process. Ends with Ctrl-C or SIGTERM.
     """
     _warn_of_unknown_settings()
+    watched_root(write_context(home, watch=folder))  # before a server is started
     with flow_context(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device) as place:
         from flows.service.triggers import Deployed, is_served
         from flows.service.watcher import Watcher, pace_of

@@ -13,7 +13,7 @@ from db.repository.intake.scans import register_scans
 from db.repository.scoring.decisions import HeatmapFile, ScoredScan, append_scored
 from mriad_model.enums import HeatmapKind, ScanKind
 from mriad_model.errors import NotInRecord
-from mriad_model.heatmaps.overlay import ColourScale
+from mriad_model.heatmaps.overlay import MAX_OPACITY, ColourScale
 from mriad_model.heatmaps.volume_map import nifti_map
 from mriad_model.readers.nifti.reading import read_nifti
 from tasks.reports.volume_view import write_view
@@ -33,6 +33,7 @@ def stored(home: Path) -> tuple[int, Path]:
     volume = read_nifti(path)
     anomaly = np.zeros(volume.voxels.shape, np.float32)
     anomaly[:, :, :10] = 3.0  # the first columns lie to the right: they run to the left
+    anomaly[11, 20, 5] = 9.0  # above the scale, as its neighbours are
     data = nifti_map(anomaly, volume, ColourScale(1.0, 3.0), "a test's")
     (home / "heatmaps/1.nii.gz").write_bytes(data)
     hand = Hand(database(str(home)))
@@ -57,6 +58,8 @@ def test_a_view_lies_along_the_patients_axes_and_bears_the_map(tmp_path: Path) -
     about = json.loads((folder / "view.json").read_text())
     assert about["shape"] == [40, 48, 22]  # to the right, to the front, up
     assert about["spacing"] == pytest.approx([2.5, 2.5, 4.0])
+    highest = read_nifti(path).affine @ [5, 20, 11, 1]
+    assert about["peak"] == pytest.approx(highest[:3])
     steps = np.asarray(nib.load(folder / "map.nii").dataobj)
     assert (steps[30:] == 255).all()  # on the patient's right
     assert (steps[:30] == 0).all()
@@ -66,6 +69,10 @@ def test_a_view_lies_along_the_patients_axes_and_bears_the_map(tmp_path: Path) -
     assert coloured[:, :10].mean() > 0.9  # the patient's right is on the left
     assert not coloured[:, 10:].any()
     assert VolumeView(folder).slice("coronal", 24, with_map=False).size == (40, 35)  # square pixels
+    colours = np.array(VolumeView(folder).colours)
+    assert colours[0, 3] == 0  # nothing is painted where the map is like healthy
+    assert colours[-1, 3] == round(255 * MAX_OPACITY)
+    assert (np.diff(colours[:, 3]) > 0).all()
     assert folder.stat().st_mode & 0o777 == 0o700
     assert not (folder / "read").exists()
 

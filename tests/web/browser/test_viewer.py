@@ -7,7 +7,6 @@ import pytest
 from db.repository.reports.reviews import reviews, standing_reviews
 from db.repository.scoring.decisions import FoundPart
 from mriad_model.enums import Side
-from tests.support.processes.waiting import until
 from tests.web.conftest import SIDE, Pages
 
 PART = FoundPart(0.013, 9.0, (12.0, 50.0, 0.0), Side.LEFT)
@@ -66,6 +65,20 @@ def test_a_finding_of_a_volume_is_ringed_in_each_plane_at_its_slice(
     assert tab.evaluate(RING) is None
 
 
+def test_the_next_scans_slices_are_drawn_while_this_one_is_read(served: Pages, tab: Any) -> None:
+    volume = served.volume(value=0.8)
+    scan_id = served.picture("a.png", 0.9)
+    with tab.expect_request(f"**/views/{volume}/*.json"), tab.expect_request("**/file"):
+        tab.goto(f"{served.address}/scan/{scan_id}")
+    assert tab.url.endswith(f"/scan/{scan_id}")
+
+
+def test_space_on_a_montage_says_that_its_map_stays(served: Pages, tab: Any) -> None:
+    tab.goto(f"{served.address}/scan/{served.volume()}")
+    tab.keyboard.press(" ")
+    assert "the montage keeps its map" in tab.inner_text("#said")
+
+
 def test_u_on_the_next_scan_withdraws_the_review_just_saved(served: Pages, tab: Any) -> None:
     scans = [served.picture(f"{n}.png", 0.9 - n / 100) for n in range(3)]
     tab.goto(f"{served.address}/scan/{scans[0]}")
@@ -73,8 +86,10 @@ def test_u_on_the_next_scan_withdraws_the_review_just_saved(served: Pages, tab: 
     tab.wait_for_selector(f".scan-page[data-scan='{scans[1]}']")
     tab.wait_for_selector(f"#said a[href='/scan/{scans[0]}']")
     tab.keyboard.press("u")
-    until(lambda: standing_reviews(served.site.engine) == [])
+    tab.wait_for_selector(f".scan-page[data-scan='{scans[0]}']")  # to be answered anew
+    assert standing_reviews(served.site.engine) == []
     assert reviews(served.site.engine)[-1].scan_id == scans[0]
+    assert tab.inner_text(".steps").startswith("1 of 3")
     tab.goto(f"{served.address}/")
     assert tab.inner_text("#list-title") == "3 scans to read"
     tab.keyboard.press("n")

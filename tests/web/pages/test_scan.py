@@ -130,7 +130,7 @@ def test_the_side_of_a_pictures_finding_is_the_pictures(pages: Pages) -> None:
     scan_id = pages.picture("a.png", 0.9, findings=[PART])
     page = pages.get(f"/scan/{scan_id}").text
     assert "<td>picture&#39;s left</td>" in page
-    assert "column 12, row 40" in page
+    assert "<td>12, 40</td>" in page
 
 
 def test_findings_of_a_scan_that_is_not_scorable_are_left_out(pages: Pages) -> None:
@@ -138,7 +138,7 @@ def test_findings_of_a_scan_that_is_not_scorable_are_left_out(pages: Pages) -> N
     scan_id = pages.picture("b.png", 0.9, verdict=verdict, reason=reason, findings=[PART])
     page = pages.get(f"/scan/{scan_id}").text
     assert "The model can say nothing of this scan." in page
-    assert "column 12" not in page
+    assert "<td>12, 40</td>" not in page
     assert "No finding" not in page
 
 
@@ -163,7 +163,7 @@ def test_the_page_says_where_the_map_holds_an_asymmetry_and_the_model_no_gate(pa
     model_id = pages.hand.model(1, "gated", recipe)
     gated = replace(pages, model_id=model_id, threshold_id=pages.hand.threshold(model_id, 1))
     page = pages.get(f"/scan/{gated.picture('b.png', 0.9, findings=[PART])}").text
-    assert "column 12" in page
+    assert "<td>12, 40</td>" in page
     assert mirrors not in page
     assert "no gate" not in page
 

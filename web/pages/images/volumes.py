@@ -32,6 +32,7 @@ MOST_VIEWS: Final = 6  # volumes that are kept; the one opened longest ago goes 
 AXES: Final = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
 SIDES: Final = {"axial": ("R", "L"), "coronal": ("R", "L"), "sagittal": ("A", "P")}
 NIFTI_BYTES: Final = 352  # before the voxels
+KNOTS: Final = 18  # of the colours; opacity rises steeply at first
 router = APIRouter()
 
 
@@ -48,6 +49,16 @@ class VolumeView:
             found: dict[str, Any] = json.loads((self.folder / "view.json").read_text())
         except (OSError, ValueError):
             return None
+        return found
+
+    @property
+    def colours(self) -> list[list[int]]:
+        """R, G, B and opacity, 0 to 255, at KNOTS even steps of the map's scale."""
+        tables = np.load(self.folder / "tables.npy", allow_pickle=False).astype(float)
+        knots = tables[np.linspace(0, len(tables) - 1, KNOTS).round().astype(int)]
+        opacity = 255 - knots[:, 3]
+        shown = np.minimum(knots[:, :3] * (255 / np.maximum(opacity, 1))[:, None], 255)
+        found: list[list[int]] = np.column_stack((shown, opacity)).round().astype(int).tolist()
         return found
 
     def slice(self, plane: str, position: int, *, with_map: bool) -> Image.Image:
@@ -98,7 +109,7 @@ def state(request: Request, scan_id: RowId, heatmap_id: RowId) -> JSONResponse:
     if about is not None:
         with suppress(OSError):
             view.folder.touch()
-        return JSONResponse({"state": "ready", **about})
+        return JSONResponse({"state": "ready", "colours": view.colours, **about})
     if site.draw is None:
         return JSONResponse({"state": "missing"})
     _forget_old(view.folder.parent)
