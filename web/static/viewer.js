@@ -95,7 +95,8 @@ async function openPlanes() {
   try {
     const { open } = await import("/static/volume.js");
     planes = await open(find("canvas", place), place.dataset.volume, about.colours);
-    planes.jump(marked ? placeOf(marked) : about.peak);
+    const start = marked ? placeOf(marked) : about.peak;
+    if (start) planes.jump(start);
     setMap(find("#map-on").checked);
   } catch (error) {
     console.info(error);
