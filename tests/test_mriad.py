@@ -43,7 +43,7 @@ def test_decisions_and_scans_are_data_frames(kept: KeptHome) -> None:
     scans = home.scans()
     assert scans["scan_id"].is_monotonic_increasing
     assert scans.set_index("scan_id").loc[frame["scan_id"].iloc[-1], "path"] == "in/v/"
-    with pytest.raises(SettingsError, match="is no date"):
+    with pytest.raises(SettingsError, match="is not a valid date"):
         home.decisions(since="tomorrow")
 
 

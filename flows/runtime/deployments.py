@@ -74,8 +74,8 @@ def deployments(settings: Settings) -> list[Deployment]:
             CronSim(cron, datetime.fromisoformat(now()).astimezone(ZoneInfo(zone)))
         except (CronSimError, ZoneInfoNotFoundError, ValueError) as error:
             raise SettingsError(
-                f"MRIAD_{name.upper()} {cron!r} in MRIAD_TIMEZONE {zone!r} is no schedule: five "
-                "fields as in crontab, and a zone such as Europe/Berlin"
+                f"MRIAD_{name.upper()} {cron!r} in MRIAD_TIMEZONE {zone!r} is not a valid "
+                "schedule: five fields as in crontab, and a zone such as Europe/Berlin"
             ) from error
     return [
         Deployment("nightly-scoring", "flows.nightly.nightly", IS_LEFT_OUT, settings.nightly, zone),

@@ -58,5 +58,5 @@ def test_a_day_can_be_named_from_today(text: str, begins: str, ends: str) -> Non
 
 @pytest.mark.parametrize("text", ["tomorrow", "7", "d", "-1d", "7 d", "999999w", "1.5d", ""])
 def test_what_names_no_moment_is_refused(text: str) -> None:
-    with pytest.raises(SettingsError, match="is no date"):
+    with pytest.raises(SettingsError, match="is not a valid date"):
         times.since(text)

@@ -112,7 +112,7 @@ def decisions(engine: Engine, query: HistoryQuery | None = None) -> list[Decisio
     """The decisions that a query admits, in its order.
 
     Raises:
-        SettingsError: since or until is no date.
+        SettingsError: since or until is not a valid date.
         NotInRecord: there is no such scan.
     """
     query = query or HistoryQuery()

@@ -99,7 +99,7 @@ def admitting(connection: Connection, query: HistoryQuery) -> list[ColumnElement
     """What a query asks of a row of `decision`, but for its verdict, scanner and limit.
 
     Raises:
-        SettingsError: since or until is no date.
+        SettingsError: since or until is not a valid date.
         NotInRecord: there is no such scan.
     """
     table, review = schema.decision.c, schema.review

@@ -52,7 +52,7 @@ def view_rows(engine: Engine, view: RecordView, since: str | None = None) -> Vie
     """All rows of a view, or those from a moment on, as `db.timestamps.since` takes it.
 
     Raises:
-        SettingsError: since is no date.
+        SettingsError: since is not a valid date.
     """
     query = select("*").select_from(table(view.value))
     if since is not None:

@@ -172,5 +172,5 @@ def all_flows() -> list[PrivateFlow[..., Any]]:
     ],
 )
 def test_a_schedule_that_is_none_is_said_in_one_line(given: dict[str, str]) -> None:
-    with pytest.raises(SettingsError, match="is no schedule"):
+    with pytest.raises(SettingsError, match="is not a valid schedule"):
         deployments(read_settings(**given))

@@ -142,7 +142,7 @@ def test_days_are_included_to_their_end_and_moments_excluded(hand: "Hand") -> No
 
 @pytest.mark.parametrize("wrong", [{"since": "last night"}, {"until": "2026-13-01"}])
 def test_what_is_no_date_is_said_plainly(hand: "Hand", wrong: dict[str, str]) -> None:
-    with pytest.raises(SettingsError, match="is no date: write 2026-11-23"):
+    with pytest.raises(SettingsError, match="is not a valid date: write 2026-11-23"):
         listed(hand, **wrong)
 
 
