@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from benchmarks.record import history
-from benchmarks.scoring import anomalib_predict, reading
+from benchmarks.scoring import anomalib_predict, floor, flow, reading, seed_notebook
 from benchmarks.service.up import trained_home
 from mriad_model.phantom.write import many_slices
 
@@ -58,19 +59,19 @@ def _score(work: Path, slices: Path, few: Path, n: int) -> None:
     home = trained_home(work, SEED + 1, SIDE)  # its weights do not matter for speed
     # The floor before and after the flow: the machine's speed drifts.
     few_steps = min(STEP_IMAGES, n)
-    floors = [_run("floor", slices, _copy(home, work / "floor"), few_steps)]
-    small = _run("flow", _copy(home, work / "small"), few)
-    flow = _run("flow", _copy(home, work / "large"), slices)
-    floors.append(_run("floor", slices, _copy(home, work / "floor-again"), few_steps))
+    floors = [_run(floor, slices, _copy(home, work / "floor"), few_steps)]
+    small = _run(flow, _copy(home, work / "small"), few)
+    large = _run(flow, _copy(home, work / "large"), slices)
+    floors.append(_run(floor, slices, _copy(home, work / "floor-again"), few_steps))
     (work / "figures").mkdir()
-    notebook = _run("notebook", slices, work / "figures", min(NOTEBOOK_IMAGES, n))
+    notebook = _run(seed_notebook, slices, work / "figures", min(NOTEBOOK_IMAGES, n))
     steps = {
         step: sum(each["steps"][step] for each in floors) / len(floors)
         for step in floors[0]["steps"]
     }
     bound = 1000 * floors[0]["cores"] / sum(steps.values())
-    rate, slow = (each["images"] / each["seconds"] for each in (flow, notebook))
-    say(f"scoring flow              {rate:8.1f} images/s   ({flow['images']:.0f} slices)")
+    rate, slow = (each["images"] / each["seconds"] for each in (large, notebook))
+    say(f"scoring flow              {rate:8.1f} images/s   ({large['images']:.0f} slices)")
     say(
         f"what {floors[0]['cores']} cores allow         {bound:8.1f} images/s   "
         f"flow / bound {rate / bound:.2f}"
@@ -81,16 +82,16 @@ def _score(work: Path, slices: Path, few: Path, n: int) -> None:
         + f" ms; in all {sum(steps.values()):.1f} ms"
     )
     say(
-        f"chain of links            {flow['linking_s']:8.2f} s   "
-        f"of the flow's time {100 * flow['linking_s'] / flow['seconds']:.2f} %"
+        f"chain of links            {large['linking_s']:8.2f} s   "
+        f"of the flow's time {100 * large['linking_s'] / large['seconds']:.2f} %"
     )
     say(f"the notebook's loop       {slow:8.1f} images/s   flow / loop {rate / slow:.0f}")
     if anomalib_predict.python_of(anomalib_predict.ENVIRONMENT).exists():
         say(anomalib_predict.line(few_steps, slices))
     say(
-        f"peak memory of the flow   {flow['peak_mib']:8.0f} MiB   "
-        f"over that at {small['images']:.0f} slices {flow['peak_mib'] / small['peak_mib']:.2f}; "
-        f"largest child {flow['child_mib']:.0f} MiB"
+        f"peak memory of the flow   {large['peak_mib']:8.0f} MiB   "
+        f"over that at {small['images']:.0f} slices {large['peak_mib'] / small['peak_mib']:.2f}; "
+        f"largest child {large['child_mib']:.0f} MiB"
     )
 
 
@@ -109,14 +110,15 @@ def _copy(home: Path, to: Path) -> Path:
     return to
 
 
-def _run(what: str, *arguments: object) -> dict[str, Any]:
+def _run(what: ModuleType, *arguments: object) -> dict[str, Any]:
     """One way of scoring, in a process of its own."""
-    command = [sys.executable, "-m", f"benchmarks.scoring.{what}", *map(str, arguments)]
+    command = [sys.executable, "-m", what.__name__, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    say(f"  {what}: {found['images']:.0f} images in {found['seconds']:.1f} s")
+    name = what.__name__.rpartition(".")[2]
+    say(f"  {name}: {found['images']:.0f} images in {found['seconds']:.1f} s")
     return found
 
 
