@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
+from typing import Final
 
 from mriad_model.detection.decisions.verdicts import Evidence
 from mriad_model.detection.findings import FindingLimits
@@ -17,6 +19,9 @@ from mriad_model.heatmaps.scan_maps import ScanMaps, draw_maps
 from tasks.scoring.preprocess import PreparedItem
 
 PIECE = 64  # slices that a thread scores and paints at a time; whole scans
+# One chunk is scored at a time, on all cores. Two at once would end together, and then both be
+# recorded, and the next two both be read, while the cores wait.
+_SCORING: Final = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def score_and_draw(
         return [drawn(*each) for each in zip(piece, scored, strict=True)]
 
     # A piece works on one thread (see `repeatable`), so every core takes pieces.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with _SCORING, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         return [each for piece in pool.map(judged, _pieces(prepared)) for each in piece]
 
 
