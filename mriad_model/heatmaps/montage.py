@@ -7,15 +7,12 @@ from numpy.typing import NDArray
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores
 from mriad_model.heatmaps.captions import FAINT_INK, INK, NOT_SCORABLE, PAPER, footer, text_row
+from mriad_model.heatmaps.montage_layout import COLUMNS, GAP, TILE, TILES, TYPE
 from mriad_model.heatmaps.overlay import ColourScale, Picture, bar, blended, encode
 from mriad_model.preprocessing.slices import Placement, PreparedScan, restore
 from mriad_model.preprocessing.slicing import LEVELS, NativeSlices
 from mriad_model.recipes.recipe import Plane
 
-TILES, COLUMNS = 6, 3
-TILE = 320  # pixels a side
-GAP = 6  # pixels between tiles
-TYPE = 17  # pixels, size of the type under a tile
 APART = 8.0  # mm between slices that are shown: neighbours show the same
 LEFT_SIDE = {Plane.AXIAL: "R", Plane.CORONAL: "R", Plane.SAGITTAL: "A"}  # of the picture
 DIRECTIONS = {Plane.AXIAL: "SI", Plane.CORONAL: "AP", Plane.SAGITTAL: "RL"}  # + and - of RAS
@@ -50,12 +47,6 @@ def montage_picture(
             f"{native.plane.value} slices, {which}"
         )
     return encode(np.vstack((sheet, footer(sheet.shape[1], bar(), caption))))
-
-
-def is_above_words(n_rows: int) -> NDArray[np.bool_]:
-    """Which of a montage's rows, without its footer, lie above the two lines of each tile."""
-    cell = TILE + 2 * len(text_row("", TILE, TYPE, INK)) + 2 * GAP
-    return np.arange(n_rows) % cell < GAP + TILE
 
 
 def _worst(scored: ScanScores, slice_spacing: float) -> list[int]:

@@ -15,7 +15,7 @@ from db.repository.reports.scan_details import Replay
 from mriad_model.enums import HeatmapKind
 from mriad_model.files import sha256_of
 from mriad_model.heatmaps.captions import footer_height
-from mriad_model.heatmaps.montage import is_above_words
+from mriad_model.heatmaps.montage_layout import is_above_words
 from mriad_model.heatmaps.volume_map import on_one_grid
 from mriad_model.paths import source_path
 from tasks.maintenance.verify_report import TOLERANCE, Alike, Missing, ReplayReport

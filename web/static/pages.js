@@ -166,7 +166,7 @@ function answer(word) {
     return;
   }
   const row = selected();
-  if (word === "withdraw" && !row?.classList.contains("done")) {
+  if (word === "withdraw" && !(row && find("[name=held]", row).value)) {
     if (!saved().length) say("nothing was reviewed here", true);
     else undo();
     return;

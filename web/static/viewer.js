@@ -118,6 +118,7 @@ function showView(name) {
   all("[data-do=view]").forEach((each) => each.setAttribute("aria-pressed", String(each.value === name)));
   all(".of-slices").forEach((each) => { each.hidden = name === "montage"; });
   all(".of-one-slice").forEach((each) => { each.hidden = ["montage", "planes"].includes(name); });
+  find(".zoom").hidden = name === "planes"; // its own wheel and drag
   if (name === "planes") openPlanes();
   else if (name !== "montage") showSlice(slices[name] ?? Number(stage(name).dataset.first));
   if (zoom && find(".layers", stage(name))) lookAt(stage(name), find(".mark:not([hidden])", stage(name)) ? centreOf(stage(name)) : [0.5, 0.5]);
@@ -175,7 +176,7 @@ async function lookAhead() {
     const next = new DOMParser().parseFromString(await reply.text(), "text/html");
     for (const each of all(".stage:not([hidden]) img[src]", next)) new Image().src = each.getAttribute("src");
     const state = find("[data-state]", next);
-    if (state && here.isConnected) await fetch(state.dataset.state);
+    if (state && here.isConnected) await (await fetch(state.dataset.state)).text(); // unread, it holds a connection
   } catch (error) { console.info(error); } // it is fetched when it is opened
 }
 

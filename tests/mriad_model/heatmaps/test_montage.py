@@ -11,7 +11,8 @@ import pytest
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import NOTICE
 from mriad_model.heatmaps.captions import footer_height
-from mriad_model.heatmaps.montage import is_above_words, montage_picture
+from mriad_model.heatmaps.montage import montage_picture
+from mriad_model.heatmaps.montage_layout import is_above_words
 from mriad_model.heatmaps.overlay import ColourScale
 from mriad_model.heatmaps.volume_map import anomaly_volume, nifti_map
 from mriad_model.preprocessing.slicing import native_slices

@@ -9,7 +9,7 @@ import pytest
 from db.entities import Heatmap
 from mriad_model.enums import HeatmapKind
 from mriad_model.heatmaps.captions import PAPER, footer, text_row
-from mriad_model.heatmaps.montage import GAP, TILE, TYPE
+from mriad_model.heatmaps.montage_layout import GAP, TILE, TYPE
 from mriad_model.heatmaps.overlay import ColourScale, bar, encode, overlay
 from tasks.maintenance.verify_maps import Drawing, _compared
 from tests.support.record.hand import NOON

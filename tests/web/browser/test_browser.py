@@ -31,6 +31,11 @@ def test_ten_scans_are_reviewed_by_ten_keys_and_no_reload(served: Pages, tab: An
     tab.keyboard.press("u")
     tab.wait_for_selector(f"#scan-{scans[9]}:not(.done)")
     assert reviews(served.site.engine)[-1].withdrawn is not None
+    tab.goto(f"{served.address}/?reviewed=yes")  # as it is loaded, too, a row is done
+    tab.wait_for_selector(f"#scan-{scans[0]}.done.selected")
+    tab.keyboard.press("u")
+    tab.wait_for_selector(f"#scan-{scans[0]}:not(.done)")
+    assert scans[0] not in {each.scan_id for each in standing_reviews(served.site.engine)}
 
 
 def test_a_picture_is_filtered_opened_and_reviewed(served: Pages, tab: Any) -> None:

@@ -71,6 +71,7 @@ def test_the_next_scans_slices_are_drawn_while_this_one_is_read(served: Pages, t
     with tab.expect_request(f"**/views/{volume}/*.json"), tab.expect_request("**/file"):
         tab.goto(f"{served.address}/scan/{scan_id}")
     assert tab.url.endswith(f"/scan/{scan_id}")
+    tab.wait_for_load_state("networkidle")  # no answer is left unread: it would hold a connection
 
 
 def test_space_on_a_montage_says_that_its_map_stays(served: Pages, tab: Any) -> None:

@@ -20,6 +20,7 @@ from db.repository.intake.scans import scans_by_id
 from db.repository.intake.sightings import sightings
 from db.repository.reports.worklist import heatmap_by_id
 from mriad_model.enums import HeatmapKind, ScanKind
+from mriad_model.heatmaps.montage_layout import tile_boxes
 from mriad_model.paths import source_path
 from web.browser_cache import kept
 from web.site import RowId, Site, site_of
@@ -42,11 +43,11 @@ router = APIRouter()
 
 @router.get("/pictures/{heatmap_id}/{sha}/small.jpg")
 def small(request: Request, heatmap_id: RowId, sha: str) -> Response:
-    """A map's picture for a list."""
+    """A map's picture for a list; of a montage the slice on which the map paints most."""
     site = site_of(request)
     found = _heatmap(site.engine, heatmap_id, sha)
     path, rows = _file_of(site, found), _rows(site.engine, found)
-    return kept(request, f"small-{found.sha256}", lambda: _jpeg(_small(path, rows, found.sha256)))
+    return kept(request, f"list-{found.sha256}", lambda: _jpeg(_small(path, rows, found.sha256)))
 
 
 @router.get("/pictures/{heatmap_id}/{sha}/map.jpg")
@@ -131,14 +132,28 @@ def heatmap_rows(engine: Engine, found: Heatmap) -> int | None:
 @lru_cache(maxsize=2000)  # about 6 KB each
 def _small(path: Path, rows: int | None, sha256: str) -> bytes:  # noqa: ARG001 - names the file
     with Image.open(path) as picture:
-        shown = picture if rows is None else picture.crop((0, 0, picture.width, rows))
+        shown = _most_painted(picture) if rows is None else _above(picture, rows)
         shown.thumbnail(SMALL)
         return _encoded(shown)
 
 
 def _cut(path: Path, rows: int | None) -> bytes:
     with Image.open(path) as picture:
-        return _encoded(picture if rows is None else picture.crop((0, 0, picture.width, rows)))
+        return _encoded(picture if rows is None else _above(picture, rows))
+
+
+def _above(picture: Image.Image, rows: int) -> Image.Image:
+    return picture.crop((0, 0, picture.width, rows))
+
+
+def _most_painted(montage: Image.Image) -> Image.Image:
+    """The tile with most colour; the whole where it has no tiles."""
+
+    def colour(tile: Image.Image) -> int:
+        return int(np.ptp(np.asarray(tile.convert("RGB"), np.int16), axis=2).sum())
+
+    tiles = (montage.crop(box) for box in tile_boxes(montage.height))
+    return max(tiles, key=colour, default=montage)
 
 
 def _shown(data: bytes) -> Response:
