@@ -2,20 +2,24 @@
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from mriad_model.errors import HomeError
 
 DATABASE: Final = "mriad.db"
+WAITING_SECONDS: Final = 30  # for another process that writes: an answer, not a hope
+LOOK_SECONDS: Final = 0.02
 
 _PRAGMAS: Final = (
     # First, for the ones after may have to wait. Two writers take turns; a chunk's
-    # transaction lasts milliseconds, so half a minute is an answer, not a hope.
-    "PRAGMA busy_timeout = 30000",
+    # transaction lasts milliseconds.
+    f"PRAGMA busy_timeout = {1000 * WAITING_SECONDS}",
     # Off by default in SQLite, and off means that a row may point to nothing.
     "PRAGMA foreign_keys = ON",
     # Without it INSERT OR REPLACE would delete a row past the append-only triggers.
@@ -103,9 +107,25 @@ def _not_writable(path: Path, why: str) -> HomeError:
 
 
 def use_wal(made: Engine) -> None:
-    """Write-ahead log: who reads never waits for who writes. Kept in the file once set."""
+    """Write-ahead log: who reads never waits for who writes. Kept in the file once set.
+
+    For this one statement SQLite waits for no other process, which may be setting it too.
+    """
     connection = made.raw_connection()
+    until = time.monotonic() + WAITING_SECONDS
     try:
-        connection.cursor().execute("PRAGMA journal_mode = WAL")
+        while not _is_wal_set(connection.cursor(), last=time.monotonic() >= until):
+            time.sleep(LOOK_SECONDS)
     finally:
         connection.close()
+
+
+def _is_wal_set(cursor: DBAPICursor, *, last: bool) -> bool:
+    """Whether it could be set; at the last try what hinders is raised."""
+    try:
+        cursor.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if last or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True

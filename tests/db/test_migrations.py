@@ -65,6 +65,15 @@ BEFORE_RATES = (
 )
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str | None:
+    """Of an empty database in PostgreSQL; None for SQLite in the home."""
+    if request.param == "sqlite":
+        return None
+    server: Server = request.getfixturevalue("postgresql")
+    return server.create()
+
+
 @pytest.fixture
 def before(
     hand: Hand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -150,14 +159,9 @@ def rejected(path: str, reason: RejectionReason) -> Rejection:
     )
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_record_from_before_heads_were_registered_takes_their_rejections(
-    database: str, tmp_path: Path, request: pytest.FixtureRequest
+    url: str | None, tmp_path: Path
 ) -> None:
-    url = None
-    if database == "postgresql":
-        server: Server = request.getfixturevalue("postgresql")
-        url = server.create()
     unregistered = rejected("a.nii", RejectionReason.UNREGISTERED)
     with pytest.MonkeyPatch.context() as patched:
         stay_before("0002_unregistered", tmp_path, patched)
@@ -184,14 +188,9 @@ def test_a_record_from_before_heads_were_registered_takes_their_rejections(
     made.dispose()
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_record_from_before_runs_were_stopped_comes_along_and_takes_them(
-    database: str, tmp_path: Path, request: pytest.FixtureRequest
+    url: str | None, tmp_path: Path
 ) -> None:
-    url = None
-    if database == "postgresql":
-        server: Server = request.getfixturevalue("postgresql")
-        url = server.create()
     with pytest.MonkeyPatch.context() as patched:
         stay_before("0014_stopped_runs", tmp_path, patched)
         old = open_record(tmp_path, url)
@@ -217,14 +216,9 @@ def test_a_record_from_before_runs_were_stopped_comes_along_and_takes_them(
     made.dispose()
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_record_from_before_thresholds_had_rates_comes_along_and_takes_them(
-    database: str, tmp_path: Path, request: pytest.FixtureRequest
+    url: str | None, tmp_path: Path
 ) -> None:
-    url = None
-    if database == "postgresql":
-        server: Server = request.getfixturevalue("postgresql")
-        url = server.create()
     with pytest.MonkeyPatch.context() as patched:
         stay_before("0003_rates", tmp_path, patched)
         old = open_record(tmp_path, url)
@@ -247,7 +241,7 @@ def test_a_record_from_before_thresholds_had_rates_comes_along_and_takes_them(
         connection.execute(text(BEFORE_RATES[-1].replace("'sigmas', 0", "'other', 0")))
     with pytest.raises(DBAPIError, match="append-only"), writing(made) as connection:
         connection.execute(text("UPDATE threshold SET rate = 0"))
-    if database == "sqlite":
+    if url is None:
         with reading(made) as connection:
             assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
             assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
@@ -277,14 +271,9 @@ def shapes_before() -> tuple[chain.Shape, ...]:
     )
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_decisions_of_two_verdicts_come_along_and_four_are_taken(
-    database: str, tmp_path: Path, request: pytest.FixtureRequest
+    url: str | None, tmp_path: Path
 ) -> None:
-    url = None
-    if database == "postgresql":
-        server: Server = request.getfixturevalue("postgresql")
-        url = server.create()
     with pytest.MonkeyPatch.context() as patched:
         stay_before("0004_four_verdicts", tmp_path, patched)
         before = shapes_before()
@@ -332,14 +321,9 @@ WARNED = (
 )
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_record_from_before_detectors_could_be_silent_comes_along(
-    database: str, tmp_path: Path, request: pytest.FixtureRequest
+    url: str | None, tmp_path: Path
 ) -> None:
-    url = None
-    if database == "postgresql":
-        server: Server = request.getfixturevalue("postgresql")
-        url = server.create()
     silent = WARNED.format(kind=WarningKind.SILENT_DETECTOR)
     with pytest.MonkeyPatch.context() as patched:
         stay_before("0006_silent", tmp_path, patched)
@@ -359,7 +343,7 @@ def test_a_record_from_before_detectors_could_be_silent_comes_along(
     ]
     with pytest.raises(DBAPIError, match="append-only"), writing(made) as connection:
         connection.execute(text("UPDATE warning SET text = ''"))
-    if database == "sqlite":
+    if url is None:
         with reading(made) as connection:
             assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
     made.dispose()

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Engine, event, text
 
+from db.engine import sqlite as sqlite_file
 from db.engine.connect import HEAD, engine, open_record, reading, writing
-from db.engine.sqlite import DATABASE
+from db.engine.sqlite import DATABASE, make_private, url_to_write, use_wal
 from db.repository.reports.history import decisions
 from mriad_model.errors import HomeError, MriadError, NotInRecord, RecordError
 from tests.support.places import REPOSITORY
@@ -105,6 +107,31 @@ def test_three_processes_that_open_a_new_home_at_once_make_one_record(tmp_path: 
     assert [finished(process) for process in several] == ["opened\n"] * 3
     with opened(home) as made, reading(made) as connection:
         assert connection.scalars(text("SELECT version_num FROM alembic_version")).all() == [HEAD]
+
+
+def test_a_home_that_another_process_is_making_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_private(tmp_path / DATABASE)
+    made = engine(url_to_write(tmp_path / DATABASE), "the record")
+    with made.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 0")  # of the one that the pool keeps
+    other = sqlite3.connect(tmp_path / DATABASE, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    waited = list[float]()
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            other.close()
+
+    clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=sleep)  # this module's alone
+    monkeypatch.setattr(sqlite_file, "time", clock)
+    use_wal(made)
+    assert len(waited) == 3
+    with reading(made) as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+    made.dispose()
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(

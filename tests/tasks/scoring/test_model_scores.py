@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.phantom.write import write_folder
 from mriad_model.preprocessing.scan_slices import prepare_scan, training_slices
-from mriad_model.preprocessing.slices import joined
+from mriad_model.preprocessing.slices import PreparedScan, joined
 from mriad_model.readers.images.reading import store_image
 from mriad_model.recipes.built_in_recipes import AUTOENCODER
 from mriad_model.recipes.recipe import DetectorRecipe
@@ -66,10 +67,10 @@ def test_no_scan_has_no_score(fitted: FittedModel) -> None:
     assert score_and_draw(fitted, [], 1, {}) == []
 
 
-def test_a_piece_holds_whole_scans(
+def test_a_scan_of_several_slices_is_in_one_piece(
     items: list[PreparedItem], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model_scores, "PIECE", 3)
-    pieces = list(model_scores._pieces(items))
-    assert [len(piece) for piece in pieces] == [3, 3, 1]
-    assert [each for piece in pieces for each in piece] == items
+    of_two = [replace(each, slices=cast(PreparedScan, range(2))) for each in items[:5]]
+    pieces = list(model_scores._pieces(of_two))
+    assert pieces == [of_two[:2], of_two[2:4], of_two[4:]]
