@@ -1,10 +1,12 @@
 """CPU time and memory against size, as one picture.
 
-    python -m benchmarks.growth_curves [--only slices|folders|decisions] [--most N]
+    python -m benchmarks.growth_curves [--only slices|folders|decisions] [--most N] [--recipe NAME]
 
 Each point is kept in build/growth/points.jsonl: a run that was broken off goes on behind them
 (remove the file to measure anew), and the picture is drawn from all that are there. CPU time is
-drawn, for a busy machine moves it little. Set TMPDIR where the temporary folder is small.
+drawn, for a busy machine moves it little. Set TMPDIR where the temporary folder is small. Slices
+are scored by the recipe `default`; --recipe adds the curve of another, such as `autoencoder`,
+whose network is small, so that what is not the network shows.
 """
 
 import argparse
@@ -15,10 +17,12 @@ from typing import Final
 from benchmarks.growth_curves import decisions, folders, slices
 from benchmarks.growth_curves.picture import draw, save
 from benchmarks.growth_curves.points import Kept, exponent
+from mriad_model.recipes.built_in_recipes import BUILT_IN, DEFAULT
 
 REPOSITORY: Final = Path(__file__).parents[2]
 POINTS: Final = REPOSITORY / "build/growth/points.jsonl"
 PICTURE: Final = REPOSITORY / "docs/images/growth-curves.png"
+RECIPES: Final = [each.name for each in BUILT_IN if each.volumes is None]  # of pictures
 PARTS: Final = {each.PART: each for each in (slices, folders, decisions)}
 
 
@@ -31,13 +35,18 @@ def main() -> None:
     )
     options.add_argument("--only", choices=PARTS)
     options.add_argument("--most", type=int, help="the largest size")
+    options.add_argument("--recipe", default=DEFAULT.name, choices=RECIPES, help="of slices")
     options.add_argument("--points", type=Path, default=POINTS, help="the file of the points")
     options.add_argument("--picture", type=Path, default=PICTURE)
     given = options.parse_args()
     kept = Kept.of(given.points)
     for name, part in PARTS.items():
         if given.only in (None, name):
-            part.measure([n for n in part.SIZES if given.most is None or n <= given.most], kept)
+            sizes = [n for n in part.SIZES if given.most is None or n <= given.most]
+            if part is slices:
+                slices.measure(sizes, kept, given.recipe)
+            else:
+                part.measure(sizes, kept)
     parts = {name: found for name in PARTS if (found := kept.curves(name))}
     if not parts:
         options.error("no size is that small")

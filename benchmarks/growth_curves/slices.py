@@ -1,4 +1,4 @@
-"""Slices: the scoring flow over folders of them, with its Prefect server."""
+"""Slices: the scoring flow over folders of them, with its server; for each recipe a curve."""
 
 import json
 import shutil
@@ -13,6 +13,7 @@ import numpy as np
 from benchmarks.growth_curves.points import Kept, Point, module, used_by
 from benchmarks.service.up import trained_home
 from mriad_model.phantom.write import many_slices
+from mriad_model.recipes.built_in_recipes import DEFAULT
 
 PART: Final = "slices"
 CURVE: Final = "the scoring flow"
@@ -23,15 +24,21 @@ SEED: Final = 7
 LEAST_SCORED: Final = 0.95  # a few drawn slices are not scorable, as in `make bench`
 
 
-def measure(sizes: Sequence[int], kept: Kept) -> None:
-    """Add the points that are not there yet."""
-    missing = [size for size in sizes if kept.lacks(PART, [CURVE], size)]
+def curve_of(recipe: str) -> str:
+    """The curve of a recipe, by its name."""
+    return CURVE if recipe == DEFAULT.name else f"{CURVE}, {recipe}"
+
+
+def measure(sizes: Sequence[int], kept: Kept, recipe: str = DEFAULT.name) -> None:
+    """Add the points of a recipe, by its name, that are not there yet."""
+    curve = curve_of(recipe)
+    missing = [size for size in sizes if kept.lacks(PART, [curve], size)]
     if not missing:
         return
     with tempfile.TemporaryDirectory(prefix="mriad-growth-") as scratch:
         work = Path(scratch)
         many_slices(work / "drawn", min(DRAWN, max(missing)), SEED, SIDE, suffix=".png")
-        home = trained_home(work, SEED + 1, SIDE)
+        home = trained_home(work, SEED + 1, SIDE, recipe)
         for size in missing:
             folder, own = work / f"slices-{size}", work / f"home-{size}"
             reuse(work / "drawn", folder, size)
@@ -40,7 +47,7 @@ def measure(sizes: Sequence[int], kept: Kept) -> None:
             scored = json.loads(said.splitlines()[-1])["images"]
             if scored < LEAST_SCORED * size:
                 raise SystemExit(f"of {size} slices only {scored} were scored")
-            kept.add(Point(PART, CURVE, size, used))
+            kept.add(Point(PART, curve, size, used))
             shutil.rmtree(folder)
             shutil.rmtree(own)
 

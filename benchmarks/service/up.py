@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mriad_model.phantom.write import write_folder
+from mriad_model.recipes.built_in_recipes import DEFAULT
 from tasks.runtime.home import prepare_home
 
 STOP_SECONDS = 90.0
@@ -25,8 +26,8 @@ class Up:
     seconds: float  # from its start until it printed that it is ready
 
 
-def trained_home(work: Path, seed: int, size: int) -> Path:
-    """A home below `work` whose model was trained for a moment on drawn heads."""
+def trained_home(work: Path, seed: int, size: int, recipe: str = DEFAULT.name) -> Path:
+    """A home below `work` whose model was trained for a moment on drawn heads, by a recipe."""
     home = prepare_home(work / "home")
     write_folder(work / "drawn", 40, 0, seed, size=size)
     (work / "drawn" / "no").rename(home / "healthy" / "drawn")
@@ -35,6 +36,8 @@ def trained_home(work: Path, seed: int, size: int) -> Path:
         "-m",
         "flows.cli.main",
         "train",
+        "--recipe",
+        recipe,
         "--epochs",
         "3",
         "--home",

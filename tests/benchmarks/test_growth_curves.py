@@ -1,5 +1,7 @@
 """Curves of growth: a run goes on where one broke off, and what is measured is whole."""
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -36,6 +38,27 @@ def test_slices_used_again_are_other_scans_that_look_the_same(tmp_path: Path) ->
         moved = np.abs(each.pixels.astype(int) - first.pixels.astype(int))
         assert moved.max() <= 1
         assert moved[1:].max() == 0
+
+
+def test_a_recipe_that_slices_are_scored_by_has_a_curve_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> None:
+        trained.append(command)
+
+    def scored(_: list[str]) -> tuple[Used, str]:
+        return Used(1.0, 1.0, 1.0), json.dumps({"images": 3})
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(slices, "used_by", scored)
+    kept = Kept(tmp_path / "points.jsonl")
+    for given in ([], ["autoencoder"], ["autoencoder"]):  # the second time it is there
+        slices.measure([3], kept, *given)
+    assert list(kept.curves("slices")) == ["the scoring flow", "the scoring flow, autoencoder"]
+    by = [command[command.index("--recipe") + 1] for command in trained]
+    assert by == ["default", "autoencoder"]
 
 
 def test_the_record_that_is_asked_is_whole_and_its_last_week_has_flags(tmp_path: Path) -> None:
