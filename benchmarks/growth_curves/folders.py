@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.growth_curves.points import Kept, Point, module, used_by
 from benchmarks.service.trickle import Picture, count, drop
 from benchmarks.service.up import free_address, plain_environment, running_service, trained_home
-from benchmarks.service.watching import await_folders
+from benchmarks.service.watching import await_folders, longest_wait
 from mriad_model.phantom.write import write_folder
 
 PART: Final = "folders"
@@ -50,7 +50,8 @@ def measure(sizes: Sequence[int], kept: Kept) -> None:
                     command = module("benchmarks.growth_curves.folders", own, folders)
                 used, _ = used_by(command)
                 if curve == DROPPED and (done := count(own, "arrival_end")) != size:
-                    raise SystemExit(f"of {size} folders {done} were decided in ten minutes")
+                    waited = f"{longest_wait(size):,.0f} s"
+                    raise SystemExit(f"of {size} folders {done} were decided in {waited}")
                 kept.add(Point(PART, curve, size, used))
                 shutil.rmtree(own)
                 shutil.rmtree(folders)
