@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -63,6 +64,9 @@ def _score(work: Path, slices: Path, few: Path, n: int) -> None:
     small = _run(flow, _copy(home, work / "small"), few)
     large = _run(flow, _copy(home, work / "large"), slices)
     floors.append(_run(floor, slices, _copy(home, work / "floor-again"), few_steps))
+    # Cores share a cache and memory, so each is slower while all are at work.
+    homes = [_copy(home, work / f"floor-{core}") for core in range(floors[0]["cores"])]
+    at_once = _run_at_once(floor, [(slices, own, few_steps) for own in homes])
     (work / "figures").mkdir()
     notebook = _run(seed_notebook, slices, work / "figures", min(NOTEBOOK_IMAGES, n))
     steps = {
@@ -70,12 +74,14 @@ def _score(work: Path, slices: Path, few: Path, n: int) -> None:
         for step in floors[0]["steps"]
     }
     bound = 1000 * floors[0]["cores"] / sum(steps.values())
+    reachable = sum(1000 / sum(each["steps"].values()) for each in at_once)
     rate, slow = (each["images"] / each["seconds"] for each in (large, notebook))
     say(f"scoring flow              {rate:8.1f} images/s   ({large['images']:.0f} slices)")
     say(
         f"what {floors[0]['cores']} cores allow         {bound:8.1f} images/s   "
         f"flow / bound {rate / bound:.2f}"
     )
+    say(f"what they do all at once  {reachable:8.1f} images/s   flow / that {rate / reachable:.2f}")
     say(
         "CPU of one slice, one thread: "
         + ", ".join(f"{step} {spent:.2f}" for step, spent in steps.items())
@@ -108,6 +114,12 @@ def _history(n: int) -> None:
 def _copy(home: Path, to: Path) -> Path:
     shutil.copytree(home, to)
     return to
+
+
+def _run_at_once(what: ModuleType, several: list[tuple[object, ...]]) -> list[dict[str, Any]]:
+    """The same with each of several arguments, side by side."""
+    with ThreadPoolExecutor(len(several)) as threads:
+        return list(threads.map(lambda arguments: _run(what, *arguments), several))
 
 
 def _run(what: ModuleType, *arguments: object) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Lock
+from functools import cache
 from typing import Final
 
 from mriad_model.detection.decisions.verdicts import Evidence
@@ -18,10 +18,7 @@ from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.heatmaps.scan_maps import ScanMaps, draw_maps
 from tasks.scoring.preprocess import PreparedItem
 
-PIECE = 64  # slices that a thread scores and paints at a time; whole scans
-# One chunk is scored at a time, on all cores. Two at once would end together, and then both be
-# recorded, and the next two both be read, while the cores wait.
-_SCORING: Final = Lock()
+PIECE: Final = 32  # slices that a thread scores and paints at a time; whole scans
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +70,19 @@ def score_and_draw(
         scored = score_scans(fitted, [each.slices for each in piece], of_scans)
         return [drawn(*each) for each in zip(piece, scored, strict=True)]
 
-    # A piece works on one thread (see `repeatable`), so every core takes pieces.
-    with _SCORING, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        return [each for piece in pool.map(judged, _pieces(prepared)) for each in piece]
+    pieces = _scoring_threads(os.getpid()).map(judged, _pieces(prepared))
+    return [each for piece in pieces for each in piece]
+
+
+@cache
+def _scoring_threads(_process: int) -> ThreadPoolExecutor:
+    """A thread for each core, for all chunks of a process; pieces are taken as they come.
+
+    A piece works on one thread (see `repeatable`). The next chunk's first pieces follow the last
+    of one before; side by side two chunks would end together, and then the cores would wait until
+    both were recorded.
+    """
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), "scoring")
 
 
 def _pieces(prepared: Sequence[PreparedItem]) -> Iterator[list[PreparedItem]]:
