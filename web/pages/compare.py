@@ -90,6 +90,8 @@ def compare(request: Request, one: MaybeId = None, other: MaybeId = None) -> HTM
 
 
 def _line(lines: list[ListedThreshold], threshold_id: int | None) -> ListedThreshold:
+    if threshold_id is None:
+        raise SettingsError(SAME)
     for each in lines:
         if each.threshold.id == threshold_id:
             return each

@@ -85,9 +85,20 @@ def test_a_retraining_that_compared_them_is_told_whichever_stands_first(
         assert "90 healthy scans" in text
 
 
-@pytest.mark.parametrize("query", ["", "?one=1", "?one=1&other=1", "?one=1&other=99", "?one=x"])
-def test_what_cannot_be_compared_is_said(pages: Pages, query: str) -> None:
-    assert pages.get(f"/models/compare{query}").status_code == 400
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("", "Choose two different thresholds."),
+        ("?one=1", "Choose two different thresholds."),
+        ("?one=1&other=1", "Choose two different thresholds."),
+        ("?one=1&other=99", "There is no threshold 99 in the record."),
+        ("?one=x", "give a whole number"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(pages: Pages, query: str, said: str) -> None:
+    answer = pages.get(f"/models/compare{query}")
+    assert answer.status_code == 400
+    assert said in answer.text
 
 
 def test_two_thresholds_of_one_model_are_said_to_be_that(pages: Pages) -> None:
