@@ -38,6 +38,7 @@ PAGES = {
     "runs": "/runs",
     "rejections": "/rejections",
     "models": "/models",
+    "compare": "/models/compare?one=1&other=2",
     "threshold": "/threshold",
 }
 WAIT_MS = 60_000
