@@ -1,16 +1,18 @@
 """Shares of pictures that the gate finds not scorable.
 
-    python -m benchmarks.evaluation.gate_shares [--data ../shared/data]
+    python -m benchmarks.evaluation.gate_shares [--data ../shared/data] [--photographs FOLDER]
 
 A gate by the recipe `default` learns 80 % of the healthy groups of a set: near-duplicates, or
-patients. The rest, the abnormal pictures, photographs, noise and other sets are new to it. A table
-in Markdown, means over draws. Sets lie below DATA as `figures` beside this has them; photographs
-are those that come with the libraries.
+patients. The rest, the abnormal pictures, photographs, noise and other sets are new to it. Of a
+set's own pictures the groups count that nothing was chosen on. A table in Markdown, means over
+draws. Sets lie below DATA as `figures` beside this has them; photographs are those that come with
+the libraries, and those of FOLDER.
 """
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -29,11 +31,11 @@ from mriad_model.readers.images.reading import read_image
 from mriad_model.recipes.built_in_recipes import DEFAULT
 from mriad_model.recipes.decision_recipes import GateRecipe
 
-PHOTOGRAPHS: Final = (
+CHOSEN_ON: Final = (
     ("sklearn.datasets", "images/china.jpg"),
     ("sklearn.datasets", "images/flower.jpg"),
-    ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
 )
+OTHER: Final = (("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),)
 CROPS, NOISE, SIDE = 35, 60, 256  # crops of a photograph; noise pictures; pixels
 LEARNED = 0.8  # of the groups
 HEAD_CT, ABDOMEN = "no/N1.JPG", "yes/Y248.JPG"  # of kaggle253
@@ -48,6 +50,7 @@ class PictureSet:
     slices: SliceBatch
     abnormal: NDArray[np.bool_]  # (N,)
     groups: NDArray[np.intp]  # (N,)
+    chosen_on: NDArray[np.bool_]  # (N,) pictures that the gate's constants were chosen on
 
 
 def main() -> None:
@@ -57,14 +60,19 @@ def main() -> None:
     )
     options.add_argument("--data", type=Path, default=Path("../shared/data"))
     options.add_argument("--draws", type=int, default=5)
+    options.add_argument("--photographs", type=Path, help="a folder of other photographs")
     given = options.parse_args()
     torch.set_num_threads(1)
-    sets = {name: picture_set(rows(given.data)) for name, rows in ROWS.items()}
+    sets = {name: picture_set(name, rows(given.data)) for name, rows in ROWS.items()}
     kaggle = given.data / "kaggle253"
+    more = [] if given.photographs is None else sorted(given.photographs.iterdir())
+    files_of = {
+        "photographs that it was chosen on": _shipped(CHOSEN_ON),
+        "other photographs": _shipped(OTHER),
+        **({f"photographs in {given.photographs.name}": map(_read, more)} if more else {}),
+    }
     others = {
-        f"photographs ({CROPS * len(PHOTOGRAPHS)} crops of {len(PHOTOGRAPHS)})": _stack(
-            photographs()
-        ),
+        **{name: _stack(photographs(data)) for name, data in files_of.items()},
         f"noise, white and smooth ({NOISE})": _stack(noise()),
         "a head CT": _stack([read_image(kaggle / HEAD_CT).pixels]),
         "an abdominal CT": _stack([read_image(kaggle / ABDOMEN).pixels]),
@@ -90,7 +98,7 @@ def not_scorable_shares(
 ) -> dict[str, float]:
     """Of what is new to a gate, the share that is not scorable, by name; means over draws."""
     healthy = np.flatnonzero(~own.abnormal)
-    names = np.unique(own.groups[healthy])
+    names, how = np.unique(own.groups[healthy]), DEFAULT.gate or GateRecipe()
     found: dict[str, list[float]] = {}
     for draw in range(draws):
         chosen = np.random.default_rng(draw).permutation(names)[: round(LEARNED * len(names))]
@@ -98,10 +106,11 @@ def not_scorable_shares(
         gate = fit_gate(
             own.slices.take(learned),
             own.groups[learned].tolist(),
-            (DEFAULT.gate or GateRecipe()).limit,
+            how.limit,
+            strangers=how.strangers,
         )
         assert gate is not None
-        fresh = ~np.isin(own.groups, chosen)
+        fresh = ~np.isin(own.groups, chosen) & ~own.chosen_on
         parts = {
             "own healthy pictures": own.slices.take(np.flatnonzero(fresh & ~own.abnormal)),
             "own abnormal pictures": own.slices.take(np.flatnonzero(fresh & own.abnormal)),
@@ -112,27 +121,39 @@ def not_scorable_shares(
     return {name: float(np.mean(shares)) for name, shares in found.items()}
 
 
-def picture_set(rows: list[tuple[Path, bool, str | None]]) -> PictureSet:
+def picture_set(name: str, rows: list[tuple[Path, bool, str | None]]) -> PictureSet:
     """Pictures with their label and patient, prepared, near-duplicates and patients grouped."""
     pixels = [read_image(path).pixels for path, _, _ in rows]
     twins = twin_groups([fingerprint(each) for each in pixels])
     groups = joined_groups(twins, [patient for _, _, patient in rows])
-    return PictureSet(
-        _stack(pixels), np.array([abnormal for _, abnormal, _ in rows], np.bool_), np.array(groups)
-    )
+    abnormal = np.array([each for _, each, _ in rows], np.bool_)
+    half = np.array([_chosen_on(name, group) for group in groups], np.bool_)
+    return PictureSet(_stack(pixels), abnormal, np.array(groups), half)
 
 
-def photographs() -> Iterator[Gray]:
-    """Square crops of photographs, in grey."""
+def _chosen_on(name: str, group: int) -> bool:
+    """Whether a set's group is of the half on which the gate's constants were chosen."""
+    return int(sha256(f"{name}{group}".encode()).hexdigest(), 16) % 2 == 0
+
+
+def photographs(pictures: Iterable[bytes]) -> Iterator[Gray]:
+    """Square crops of photographs, given as files' bytes, in grey."""
     rng = np.random.default_rng(0)
-    for package, name in PHOTOGRAPHS:
-        data = np.frombuffer(files(package).joinpath(name).read_bytes(), np.uint8)
-        grey = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-        assert grey is not None, name
+    for data in pictures:
+        grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        assert grey is not None, "no picture"
         for _ in range(CROPS):
             side = int(rng.integers(min(grey.shape) // 3, min(grey.shape) + 1))
             top, left = (int(rng.integers(0, whole - side + 1)) for whole in grey.shape)
             yield np.asarray(grey[top : top + side, left : left + side], np.uint8)
+
+
+def _shipped(names: tuple[tuple[str, str], ...]) -> Iterator[bytes]:
+    return (files(package).joinpath(name).read_bytes() for package, name in names)
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 def noise() -> Iterator[Gray]:

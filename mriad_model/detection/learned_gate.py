@@ -30,7 +30,8 @@ def learned_gate(
         like = np.array([fitted.resemblances(scans[i])[0] for i in placed])
         return HeadGate.fit(like, [groups[i] for i in placed], how.limit)
     with repeatable(resolve_device("cpu")):
-        return fit_gate(joined(list(scans)), groups, how.limit, folds)
+        slices = joined(list(scans))
+        return fit_gate(slices, groups, how.limit, folds, strangers=how.strangers)
 
 
 def unlike_among_learned(

@@ -81,7 +81,7 @@ DEFAULT = Recipe(
     calibrate_by_group=True,
     cross_fitting=CrossFitting(),
     uncertain=UncertainRecipe(),
-    gate=GateRecipe(),
+    gate=GateRecipe(strangers=True),
 )
 
 

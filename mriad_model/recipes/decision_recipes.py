@@ -26,6 +26,8 @@ class GateRecipe:
 
     # Standard deviations of how far healthy ones lie from each other
     limit: Annotated[float, between(0.1, 100)] = 5.0
+    # Of pictures: whether they are told from drawn pictures of no head, and from head CT, too
+    strangers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -337,6 +337,8 @@ class Recipe:
         for part in fields["detectors"]:
             if part["window"] is None:
                 del part["window"]
+        if self.gate is not None and not self.gate.strangers:
+            del fields["gate"]["strangers"]
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -368,6 +370,8 @@ class Recipe:
             faults.append("scoring.standardise must be true where there are several detectors")
         if self.gate is not None and self.volumes is not None and not self.in_frame:
             faults.append("a gate needs pictures, or heads in the normative frame")
+        if self.gate is not None and self.gate.strangers and self.volumes is not None:
+            faults.append("gate.strangers is for pictures: take it out")
         if self.in_frame and (self.volumes is None or self.volumes.plane is not Plane.AXIAL):
             faults.append("a normative detector needs axial slices of volumes")
         if self.in_frame and self.preprocessing.size % 2:

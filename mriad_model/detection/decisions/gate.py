@@ -2,37 +2,44 @@
 
 Another sequence, plane or source, a photograph or noise is not; a head with a lesion is.
 
-A prepared slice is described by five blocks of numbers: its grey values on a 10 x 10 grid, halves
-averaged; their quantiles; the shape of the head; how much texture there is at four scales; and how
-grey values change with depth. The blocks, and all of them together, are whitened (shrunk
-covariance, Ledoit and Wolf 2004). In each a slice is as far from the healthy ones as its mean
-distance to the nearest three of other groups. The logarithm of that, standardised by what healthy
-slices have among themselves, is how odd it is there; the gate's value is the largest of the six
-over the limit.
+A prepared slice is described by five blocks of numbers (`descriptions`). The blocks, and all of
+them together, are whitened (shrunk covariance, Ledoit and Wolf 2004). In each a slice is as far
+from the healthy ones as its mean distance to the nearest three of other groups. The logarithm of
+that, standardised by what healthy slices have among themselves, is how odd it is there; the largest
+of the six over the limit counts.
+
+Where the recipe says so, slices are looked at more closely (`close_descriptions`), and how like a
+picture of no head or a head CT they are counts too (`strangers`). The gate's value is the largest.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.preprocessing.percentiles import quantiles
+from mriad_model.detection.decisions.close_descriptions import described_closely
+from mriad_model.detection.decisions.descriptions import (
+    SMALLEST,
+    TOGETHER,
+    WIDTHS,
+    Floats,
+    described,
+)
+from mriad_model.detection.decisions.strangers import (
+    BLOCKS,
+    Stranger,
+    learned_strangers,
+    restored,
+    strangeness,
+)
 from mriad_model.preprocessing.slices import SliceBatch
 
-Floats = NDArray[np.float64]
 Stored = NDArray[np.float32]  # what is kept in the model's file
 
-GRID: Final = 10  # cells a side
-QUANTILES: Final = np.linspace(0.05, 0.95, 10)
-SCALES: Final = (0.7, 1.4, 2.8, 5.6, 11.2)  # Gaussian sigmas, pixels of 128
-DEPTHS: Final = (0.0, 0.08, 0.16, 0.3, 0.5, 0.75, 1.0)  # of the deepest; bounds of rings
-WIDTHS: Final = {"grid": 50, "grey": 10, "shape": 6, "texture": 4, "depth": 7}
-TOGETHER: Final = "together"  # all blocks as one
 NAMES: Final = (*WIDTHS, TOGETHER)
+STRANGERS: Final = "strangers"  # what is stored of them, and what begins the names of their numbers
 PARTS: Final = ("centre", "axes", "learned", "folds")  # of a block, what is stored as numbers
 DIRECTIONS: Final = 24  # of a block that are whitened, at most; the rest counts together
 COUNTED: Final = 4  # slices of a group, at most: more of a head say the same
@@ -42,66 +49,6 @@ ODDEST: Final = 0.03  # of the healthy slices: no other is like them
 MOST: Final = 600  # healthy slices that are kept
 FEWEST: Final = 8  # groups, below which there is no telling what is usual
 LEAST_SPREAD: Final = 0.1  # of the logarithm of distances
-SMALLEST: Final = 1e-6
-
-
-def described(slices: SliceBatch) -> dict[str, Floats]:
-    """The blocks of prepared slices (N, S, S), (N, width) each; each slice for itself."""
-    rows = [_described(*each) for each in zip(slices.images, slices.masks, strict=True)]
-    found = {
-        name: np.array([row[place] for row in rows], np.float64).reshape(len(rows), width)
-        for place, (name, width) in enumerate(WIDTHS.items())
-    }
-    return found | {TOGETHER: np.concatenate(list(found.values()), axis=1)}
-
-
-def _described(image: NDArray[np.float32], head: NDArray[np.bool_]) -> tuple[Floats, ...]:
-    grid = cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_AREA).astype(np.float64)
-    halves = (grid + grid[:, ::-1])[:, : GRID // 2] / 2
-    there = head if head.any() else np.ones_like(head)
-    grey = quantiles(image[there].astype(np.float64), QUANTILES)
-    return halves.ravel(), grey, _shape(there), *_texture_and_depth(image, there)
-
-
-def _shape(head: NDArray[np.bool_]) -> Floats:
-    """Aspect, fill of the bounding box, touch of its sides, outline, solidity, symmetry."""
-    rows, columns = np.flatnonzero(head.any(axis=1)), np.flatnonzero(head.any(axis=0))
-    box = head[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    height, width = box.shape
-    sides = np.concatenate([box[0], box[-1], box[:, 0], box[:, -1]])
-    outlines, _ = cv2.findContours(head.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    outline = max(outlines, key=len)
-    hull = max(float(cv2.contourArea(cv2.convexHull(outline))), 1.0)
-    area, mirrored = float(head.sum()), head[:, ::-1]
-    return np.array(
-        [
-            np.log(width / height),
-            box.mean(),
-            sides.mean(),
-            len(outline) / np.sqrt(area) / 3,
-            area / hull,
-            (head & mirrored).sum() / (head | mirrored).sum(),
-        ]
-    )
-
-
-def _texture_and_depth(
-    image: NDArray[np.float32], head: NDArray[np.bool_]
-) -> tuple[Floats, Floats]:
-    scale = image.shape[-1] / 128
-    smooth = [cv2.GaussianBlur(image, (0, 0), sigma * scale) for sigma in SCALES]
-    texture = [
-        np.log(np.abs(fine - coarse)[head].mean() + 1e-3) for fine, coarse in pairwise(smooth)
-    ]
-    inwards = np.asarray(cv2.distanceTransform(head.astype(np.uint8), cv2.DIST_L2, 3), np.float64)
-    depth = inwards / max(float(inwards.max()), SMALLEST)
-    middle = smooth[2]
-    uneven = np.abs(middle - middle[:, ::-1])[head].mean() / (image[head].std() + 0.02)
-    rings = [
-        float(image[ring].mean()) if (ring := (depth > low) & (depth <= high)).any() else 0.0
-        for low, high in pairwise(DEPTHS)
-    ]
-    return np.array(texture, np.float64), np.array([np.log(uneven + 0.02), *rings], np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,40 +131,61 @@ class Gate:
 
     blocks: Mapping[str, Block]
     limit: float  # of the largest oddity
+    strangers: Mapping[str, Stranger] | None = None  # by kind; None: made before there were any
+
+    def described(self, slices: SliceBatch) -> dict[str, Floats]:
+        """The numbers of slices (N, S, S) that it looks at, (N, width) a block."""
+        return described(slices) if self.strangers is None else described_closely(slices)
 
     def values(self, slices: SliceBatch, fold: int | None = None) -> Floats:
         """How unlike the learned ones slices are, (N,): 0 for a usual one, 1 at the limit.
 
         Slices that are learned, in a `fold`, are compared with those of other folds alone.
         """
-        found = described(slices)
-        oddest = np.max([self.blocks[name].oddity(found[name], fold) for name in NAMES], axis=0)
-        return np.asarray(np.maximum(oddest, 0.0) / self.limit)
+        found = self.described(slices)
+        odd = [self.blocks[name].oddity(found[name], fold) for name in NAMES]
+        return self._largest(np.asarray(odd), found)
 
     def values_among(self, slices: SliceBatch, groups: Sequence[int]) -> Floats:
         """The same of all slices that were learned, of these groups, each beside other groups."""
-        found, of_slices = described(slices), np.asarray(groups, np.int64)
+        found, of_slices = self.described(slices), np.asarray(groups, np.int64)
         odd = [self.blocks[name].oddity_among(found[name], of_slices) for name in NAMES]
-        return np.asarray(np.maximum(np.max(odd, axis=0), 0.0) / self.limit)
+        return self._largest(np.asarray(odd), found)
+
+    def _largest(self, odd: Floats, found: Mapping[str, Floats]) -> Floats:
+        """Of what is odd in each block (6, N), and of strangeness."""
+        values = np.asarray(np.maximum(odd.max(axis=0), 0.0) / self.limit)
+        if self.strangers is None:
+            return values
+        return np.asarray(np.maximum(values, strangeness(self.strangers, found)))
 
     def tensors(self) -> dict[str, Stored]:
         """What is stored as numbers."""
-        return {
+        of_blocks = {
             f"{name}.{part}": getattr(block, part)
             for name, block in self.blocks.items()
             for part in PARTS
         }
+        strangers = (self.strangers or {}).items()
+        return of_blocks | {f"{STRANGERS}.{kind}": each.weights for kind, each in strangers}
 
     def about(self) -> dict[str, Any]:
         """What is stored beside them."""
         blocks = self.blocks.items()
-        return {"limit": self.limit, "usual": {n: [b.usual, b.spread] for n, b in blocks}}
+        about = {"limit": self.limit, "usual": {n: [b.usual, b.spread] for n, b in blocks}}
+        if self.strangers is not None:
+            kinds = self.strangers.items()
+            about[STRANGERS] = {kind: [each.usual, each.limit] for kind, each in kinds}
+        return about
 
     @classmethod
     def restore(cls, about: Mapping[str, Any], tensors: Mapping[str, Stored]) -> Self:
         """Read what `tensors` and `about` gave. Raises ValueError on anything else."""
-        _require(set(about) == {"limit", "usual"} and set(about["usual"]) == set(NAMES))
+        _require(set(about) - {STRANGERS} == {"limit", "usual"})
+        _require(set(about["usual"]) == set(NAMES))
         wanted = {f"{name}.{part}" for name in NAMES for part in PARTS}
+        if STRANGERS in about:
+            wanted |= {f"{STRANGERS}.{kind}" for kind in BLOCKS}
         _require(set(tensors) == wanted)
         numbers = [about["limit"], *(each for pair in about["usual"].values() for each in pair)]
         _require(all(isinstance(each, float) and np.isfinite(each) for each in numbers))
@@ -232,27 +200,42 @@ class Gate:
             _require(folds.shape == (len(learned),))
             blocks[name] = Block(centre, axes, learned, folds, usual, spread)
         _require(about["limit"] > 0)
-        return cls(blocks, about["limit"])
+        return cls(blocks, about["limit"], _stored_strangers(about, tensors))
+
+
+def _stored_strangers(
+    about: Mapping[str, Any], tensors: Mapping[str, Stored]
+) -> dict[str, Stranger] | None:
+    if STRANGERS not in about:
+        return None
+    return restored(about[STRANGERS], {kind: tensors[f"{STRANGERS}.{kind}"] for kind in BLOCKS})
 
 
 def fit_gate(
-    slices: SliceBatch, groups: Sequence[int], limit: float, folds: Sequence[int] | None = None
+    slices: SliceBatch,
+    groups: Sequence[int],
+    limit: float,
+    folds: Sequence[int] | None = None,
+    *,
+    strangers: bool = False,
 ) -> Gate | None:
     """Learn what healthy slices (N, S, S) of these groups look like.
 
     Groups are near-duplicates and patients; each is in one of the `folds` of cross-fitting, -1 for
-    none. None where there are fewer than `FEWEST` groups.
+    none. With `strangers`, how to tell them from drawn strangers is learned too. None where there
+    are fewer than `FEWEST` groups.
     """
     of_slices = np.asarray(groups, np.int64)
     of_folds = np.full(len(of_slices), -1) if folds is None else np.asarray(folds, np.int64)
     if len(np.unique(of_slices)) < FEWEST:
         return None
     chosen = np.linspace(0, len(of_slices) - 1, min(MOST, len(of_slices))).round().astype(int)
-    found = described(slices.take(chosen))
+    found = (described_closely if strangers else described)(slices.take(chosen))
     of_slices, of_folds = of_slices[chosen], of_folds[chosen]
     return Gate(
         {name: Block.fit(found[name], of_slices, of_folds) for name in NAMES},
         limit * (1 + FEW / _count(of_slices)),
+        learned_strangers(found) if strangers else None,
     )
 
 

@@ -14,6 +14,7 @@ from mriad_model.recipes.built_in_recipes import (
     VOLUME,
     VOLUME_AUTOENCODER,
 )
+from mriad_model.recipes.decision_recipes import GateRecipe
 from mriad_model.recipes.recipe import Recipe
 from mriad_model.recipes.windows import DeepWindow
 
@@ -129,6 +130,18 @@ def test_the_default_recipe_of_before_there_were_windows_is_read_and_written_as_
     assert before.to_json() == DEFAULT_BEFORE
     assert [part.window for part in before.detectors] == [None, None]
     assert [part.window for part in DEFAULT.detectors] == [DeepWindow(), None]
+
+
+def test_a_gate_of_before_there_were_strangers_is_read_and_written_as_it_was():
+    before = Recipe.from_json(DEFAULT_BEFORE)
+    assert before.gate == GateRecipe(strangers=False)
+    assert DEFAULT.gate == GateRecipe(strangers=True)
+    assert json.loads(DEFAULT.to_json())["gate"] == {"limit": 5.0, "strangers": True}
+
+
+def test_strangers_are_of_pictures_alone():
+    with pytest.raises(SettingsError, match=r"gate\.strangers is for pictures"):
+        Recipe.from_json(replace(VOLUME, gate=GateRecipe(strangers=True)).to_json())
 
 
 def test_a_window_goes_into_the_json_where_there_is_one():

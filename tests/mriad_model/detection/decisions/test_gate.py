@@ -9,7 +9,8 @@ import pytest
 from sklearn.covariance import LedoitWolf
 
 from mriad_model.detection.decisions import gate as gates
-from mriad_model.detection.decisions.gate import FEWEST, Gate, described, fit_gate
+from mriad_model.detection.decisions.descriptions import described
+from mriad_model.detection.decisions.gate import FEWEST, Gate, fit_gate
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.errors import ModelFileError
