@@ -33,6 +33,7 @@ from mriad_model.detection.decisions.strangers import (
     learned_strangers,
     restored,
     strangeness,
+    strangeness_among,
 )
 from mriad_model.preprocessing.slices import SliceBatch
 
@@ -144,20 +145,20 @@ class Gate:
         """
         found = self.described(slices)
         odd = [self.blocks[name].oddity(found[name], fold) for name in NAMES]
-        return self._largest(np.asarray(odd), found)
+        strange = None if self.strangers is None else strangeness(self.strangers, found)
+        return self._largest(odd, strange)
 
     def values_among(self, slices: SliceBatch, groups: Sequence[int]) -> Floats:
         """The same of all slices that were learned, of these groups, each beside other groups."""
         found, of_slices = self.described(slices), np.asarray(groups, np.int64)
         odd = [self.blocks[name].oddity_among(found[name], of_slices) for name in NAMES]
-        return self._largest(np.asarray(odd), found)
+        strange = None if self.strangers is None else strangeness_among(found, of_slices)
+        return self._largest(odd, strange)
 
-    def _largest(self, odd: Floats, found: Mapping[str, Floats]) -> Floats:
-        """Of what is odd in each block (6, N), and of strangeness."""
-        values = np.asarray(np.maximum(odd.max(axis=0), 0.0) / self.limit)
-        if self.strangers is None:
-            return values
-        return np.asarray(np.maximum(values, strangeness(self.strangers, found)))
+    def _largest(self, odd: Sequence[Floats], strange: Floats | None) -> Floats:
+        """Of how odd slices are in each block, (N,) each, over the limit, and how strange."""
+        values = np.asarray(np.maximum(np.max(odd, axis=0), 0.0) / self.limit)
+        return values if strange is None else np.asarray(np.maximum(values, strange))
 
     def tensors(self) -> dict[str, Stored]:
         """What is stored as numbers."""

@@ -52,6 +52,7 @@ LEAST_SCALE: Final = 1e-3
 RIGHT: Final = 0.99  # of the healthy slices lie below the limit
 STRANGE: Final = 0.95  # of the strangers lie above what the limit moves towards
 ON_THE_WAY: Final = 0.35  # to there
+PARTS: Final = 3  # of the groups: each is judged by lines learned from the others
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +98,19 @@ def strangeness(strangers: Mapping[str, Stranger], described: Mapping[str, Float
     """How strange slices are, (N,), by the kind that says most; 1 at the limit."""
     found = [each.values(_of(kind, described)) for kind, each in strangers.items()]
     return np.asarray(np.max(found, axis=0))
+
+
+def strangeness_among(described: Mapping[str, Floats], groups: NDArray[np.int64]) -> Floats:
+    """The same of healthy slices of these groups, (N,), each by lines learned without its group."""
+    part = np.unique(groups, return_inverse=True)[1] % PARTS
+    found = np.empty(len(groups))
+    for number in range(PARTS):
+        mine, others = (
+            {name: values[chosen] for name, values in described.items()}
+            for chosen in (part == number, part != number)
+        )
+        found[part == number] = strangeness(learned_strangers(others), mine)
+    return found
 
 
 def restored(

@@ -23,7 +23,7 @@ from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_slice
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.strange_pictures import head_ct
-from mriad_model.preprocessing.slices import SliceBatch, prepare, stack
+from mriad_model.preprocessing.slices import SliceBatch, joined, prepare, stack
 from mriad_model.recipes.built_in_recipes import DEFAULT
 
 NEW = 1000  # seeds of heads from here on are neither learned nor among the strangers
@@ -70,6 +70,16 @@ def test_strangers_are_told_by_the_lines_to_them_without_distances(gate: Gate) -
     assert gate.strangers is not None
     pictures = prepared([*photograph_crops(), *(head_ct(NEW + i) for i in range(4))])
     assert (strangeness(gate.strangers, described_closely(pictures)) > 1).all()
+
+
+def test_a_learned_stranger_is_stranger_by_lines_that_did_not_learn_it() -> None:
+    noise = np.asarray(np.random.default_rng(0).random((160, 160)) * 255, np.uint8)
+    slices = joined([heads(range(30)), prepared([noise])])
+    found = fit_gate(slices, list(range(31)), 5.0, strangers=True)
+    assert found is not None
+    among = found.values_among(slices, list(range(31)))
+    assert among[30] > max(1.0, found.values(slices.take([30]))[0])
+    assert (among[:30] > 1).mean() <= 0.1
 
 
 def test_a_gate_keeps_its_strangers_to_the_last_bit_and_one_made_before_has_none(
