@@ -140,9 +140,11 @@ def build(home: Path, n_decisions: int, n_scans: int | None = None, n: int = THR
 
     On two fifths as many scans by default; `n` thresholds: of few scans it takes more.
     """
-    open_record(home)
+    open_record(home).dispose()
     n_scans = n_scans or max(n, n_decisions * 2 // 5)
     with closing(sqlite3.connect(home / DATABASE, isolation_level=None)) as connection:
+        # What a row may have to undo is kept in memory, not written to a file and left there.
+        connection.execute("PRAGMA journal_mode = MEMORY")
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA cache_size = -1000000")  # KiB: hashes come in no order
         connection.execute("BEGIN")
@@ -153,6 +155,7 @@ def build(home: Path, n_decisions: int, n_scans: int | None = None, n: int = THR
         _fill(connection, "dataset_scan", 4, members)
         _fill_decisions(connection, n_scans, n_decisions, n)
         connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _fill(
