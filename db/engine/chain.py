@@ -122,10 +122,10 @@ class Digest:
 
 def values_of(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
     """A row's columns and values, without those that are null."""
-    values = dict(zip(columns, row, strict=True))
-    if None in values.values():
-        return {name: value for name, value in values.items() if value is not None}
-    return values
+    values = zip(columns, row, strict=True)
+    if None in row:
+        return {name: value for name, value in values if value is not None}
+    return dict(values)
 
 
 def streamed(

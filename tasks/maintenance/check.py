@@ -107,7 +107,8 @@ def check(
         for page in integrity.recorded_heatmaps(engine):
             parts = [page[n : n + TOGETHER] for n in range(0, len(page), TOGETHER)]
             for part in parts:
-                problems += _wrong_at_once(pool, part, home, contents)
+                unseen = part if contents else [each for each in part if each.path not in lying]
+                problems += _wrong_at_once(pool, unseen, home, contents)
                 done += len(part)
                 tell("checking", done, max(done, total.heatmaps))
             lying.difference_update(each.path for each in page)
@@ -152,7 +153,7 @@ def _files_in(folder: Path, home: Path) -> Iterator[str]:
 def _wrong_at_once(
     pool: ThreadPoolExecutor, files: list[RecordedFile], home: Path, contents: bool
 ) -> list[Problem]:
-    each = -(-len(files) // READING_THREADS)  # rounded up
+    each = -(-len(files) // READING_THREADS) or 1  # rounded up
     shares = [files[start : start + each] for start in range(0, len(files), each)]
     found = pool.map(lambda share: list(_wrong(share, "heatmap", home, contents)), shares)
     return [problem for share in found for problem in share]

@@ -63,6 +63,22 @@ def test_missing_and_changed_files_are_problems(kept: KeptHome) -> None:
     assert kinds(checked(kept, contents=False))[0] is ProblemKind.MISSING_MODEL
 
 
+def test_a_quick_check_looks_at_no_heatmap_that_its_walk_has_seen(
+    kept: KeptHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = kept.heatmap_files[0]
+    gone.unlink()
+    looked: list[Path] = []
+
+    def lstat(path: Path) -> os.stat_result:
+        looked.append(path)
+        return os.lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    assert kinds(checked(kept, contents=False)) == [ProblemKind.MISSING_HEATMAP]
+    assert [each for each in looked if each.is_relative_to(kept.home / "heatmaps")] == [gone]
+
+
 def test_files_that_no_row_names_are_listed_and_stay(kept: KeptHome) -> None:
     left = [
         kept.home / "heatmaps" / "model-1" / "ab" / ".0123456789abcdef.tmp",
