@@ -64,12 +64,17 @@ def sized_implant(
     """
     if isinstance(scan, ImageScan):
         pixels, mask = implanted_slice(scan.pixels, kind, seed, radii)
-        side = _millimetres(_depth(head_mask(scan.pixels)) >= DEPTH)
+        side = millimetres_a_pixel(scan.pixels)
         return replace(scan, pixels=pixels), 2 * side * float(np.sqrt(mask.sum() / np.pi))
     volume, mask = implanted_volume(scan, kind, seed, radii)
     z, y, x = mask.shape
     voxel = float(np.prod(voxel_spacing(canonical_affine((z, y, x), volume.affine))))
     return volume, 2 * float(np.cbrt(mask.sum() * voxel * 3 / (4 * np.pi)))
+
+
+def millimetres_a_pixel(pixels: Pixels) -> float:
+    """The side of a picture's pixel, were its head (H, W) `HEAD_LENGTH` long."""
+    return _millimetres(_depth(head_mask(pixels)) >= DEPTH)
 
 
 def _millimetres(inner: NDArray[np.bool_]) -> float:
