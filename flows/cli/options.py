@@ -119,13 +119,13 @@ def policy_and_k(
 
 
 @contextmanager
-def flow_context(home: Path | None, flow: str | None = None, **given: object) -> Iterator[Context]:
+def flow_context(home: Path | None, *modules: str, **given: object) -> Iterator[Context]:
     """For commands that run a flow: chooses a Prefect server, shows progress.
 
-    `flow` is the module of the flow, imported while a server starts.
+    `modules`, the flow's and what it needs late, are imported while a server starts.
     """
     place = write_context(home, **given)
-    with prefect_server(place.home, place.settings, flow), progress_shown():
+    with prefect_server(place.home, place.settings, *modules), progress_shown():
         yield place
 
 

@@ -87,6 +87,12 @@ def no_settings_of_this_folder(home: Path) -> Iterator[None]:
         os.close(before)
 
 
+# No kinds of blocks: to register them takes a new home's server two seconds, and mriad has none.
+# `prefect block register` does so for who wants some.
+_NO_BLOCKS = {
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
+}
 # For the server of `mriad up`, unless the environment says otherwise.
 _SERVER = {
     # By itself Prefect forgets events after a week, but keeps runs and their logs for ever.
@@ -97,6 +103,7 @@ _SERVER = {
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
         "prefect.server.concurrency.lease_storage.filesystem"
     ),
+    **_NO_BLOCKS,
 }
 _SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 # For a server alone: else its log would be empty where it does not start.
@@ -147,8 +154,7 @@ def temporary_server_environment(api: str, secret: str) -> dict[str, str]:
     marks = {
         "PREFECT_UI_ENABLED": "0",
         "PREFECT__SERVER_EPHEMERAL": "1",
-        "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
-        "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
+        **_NO_BLOCKS,
     }
     return {**os.environ, **marks, **_guarded(api, secret), **SAYS_ERRORS}
 

@@ -20,17 +20,17 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flows.runtime.context import Context, child_context
-from flows.runtime.imports import without_collection
+from flows.runtime.imports import SCORING, without_collection
 from flows.runtime.messages import say, where_it_happened
 from flows.runtime.prefect_environment import PREFECT_FOLDER
 from flows.service.process import READY, SERVE, SERVER, WATCH
-from flows.service.server.prefect_server import HEALTH_TIMEOUT_SECONDS, own_server
-from flows.service.server.server_secret import is_own_server
 from mriad_model.errors import MriadError
 from mriad_model.parent_process import kill_with_parent, signal_with_parent
+
+if TYPE_CHECKING:
+    from flows.runtime.context import Context
 
 POLL_SECONDS = 0.5  # a folder that has settled waits so long
 RUNS_AT_ONCE = 3
@@ -47,21 +47,26 @@ def main(role: str, parent: int, descriptor: int | None = None) -> None:
     bind = partial(kill_with_parent, partial(_await_end, parent), GRACE_SECONDS)
     os.umask(0o077)
     try:
-        place = child_context(None)
         if role == SERVE:
-            _serve(place, bind)
+            _serve(_context(), bind)
             return
         bind()
         if role == SERVER:
             _server(descriptor)
         elif role == WATCH:
-            _watch(place)
+            _watch(_context())
         else:
             raise ValueError(role)
     except MriadError as error:
         sys.exit(str(error))
     except Exception as error:
         sys.exit(where_it_happened(error))  # without its message, which may name a folder
+
+
+def _context() -> "Context":
+    from flows.runtime.context import child_context
+
+    return child_context(None)
 
 
 def _await_end(parent: int) -> None:
@@ -81,7 +86,7 @@ def _server(descriptor: int | None) -> None:
     serve(descriptor)
 
 
-def _serve(place: Context, bind: Callable[[], None]) -> None:
+def _serve(place: "Context", bind: Callable[[], None]) -> None:
     with without_collection():
         from prefect.runner import Runner, _starter_engine
 
@@ -90,9 +95,11 @@ def _serve(place: Context, bind: Callable[[], None]) -> None:
         from flows.service.warm_runs import COLD, WarmRuns
 
         served = [each.to_serve() for each in deployments(place.settings)]
+    warm = None
     try:
         starter: Any = _starter_engine  # where Prefect's runner has the function that starts runs
-        starter.run_process = WarmRuns().instead_of(starter.run_process)
+        warm = WarmRuns(late=SCORING)
+        starter.run_process = warm.instead_of(starter.run_process)
     except (AttributeError, OSError, RuntimeError) as error:
         say(COLD.format(error=type(error).__name__))
     bind()  # not before: it starts a thread, and what has threads is not forked
@@ -109,15 +116,18 @@ def _serve(place: Context, bind: Callable[[], None]) -> None:
                 query_seconds=POLL_SECONDS,
                 limit=RUNS_AT_ONCE + place.settings.shards - 1,
             )
+        # One after the other: several at once find the server's database locked, and wait.
         ids = [await runner.aadd_deployment(each) for each in served]
         await crash_stale_runs(ids)
         _ready()
+        if warm is not None:
+            warm.warm_up()
         await runner.start()
 
     asyncio.run(serve())
 
 
-def _watch(place: Context) -> None:
+def _watch(place: "Context") -> None:
     with without_collection():
         from flows.service.triggers import Deployed
         from flows.service.watcher import Watcher, pace_of
@@ -131,12 +141,15 @@ def _watch(place: Context) -> None:
         watcher.run()
 
 
-def _await_server(place: Context) -> None:
+def _await_server(place: "Context") -> None:
     while not _is_up(place):
         time.sleep(LOOK_SECONDS)
 
 
-def _is_up(place: Context) -> bool:
+def _is_up(place: "Context") -> bool:
+    from flows.service.server.prefect_server import HEALTH_TIMEOUT_SECONDS, own_server
+    from flows.service.server.server_secret import is_own_server
+
     return is_own_server(*own_server(place.home, place.settings), HEALTH_TIMEOUT_SECONDS)
 
 

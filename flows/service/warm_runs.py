@@ -19,11 +19,12 @@ import struct
 import sys
 import threading
 import warnings
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from flows.runtime.imports import import_all
 from flows.runtime.messages import say
 from mriad_model.parent_process import name_process, signal_with_parent
 
@@ -32,6 +33,7 @@ FORKS, RUN = "mriad-forks", "mriad-run"  # as `ps -o comm` names the processes
 LONGEST = 2**20  # bytes of a request
 COLD = "runs import what they need by themselves, which takes seconds ({error})"
 NUMBER = struct.Struct("q")
+WARM_UP = b"warm up"  # instead of a request
 
 
 @dataclass(slots=True)
@@ -45,13 +47,13 @@ class ForkedRun:
 class WarmRuns:
     """Starts runs by the process that is forked when this is made.
 
-    `module` is what each runs as its main one.
+    `module` is what each runs as its main one. `late` are modules for `warm_up`.
 
     Raises:
         RuntimeError: this process has threads, whose locks a fork would find held for ever.
     """
 
-    def __init__(self, module: str = ENGINE) -> None:
+    def __init__(self, module: str = ENGINE, late: Sequence[str] = ()) -> None:
         if threading.active_count() > 1:
             raise RuntimeError("a process with threads can't be forked")
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -62,8 +64,16 @@ class WarmRuns:
             if os.getppid() != server:  # gone before the kernel was asked
                 os._exit(1)
             name_process(FORKS)
-            _fork_runs(theirs, module)  # returns in a run alone, which has ended
+            _fork_runs(theirs, module, late)  # returns in a run alone, which has ended
         theirs.close()
+
+    def warm_up(self) -> None:
+        """Have the process that forks import what runs need late. Runs asked for meanwhile wait.
+
+        Not before all is ready: it takes a core for two seconds.
+        """
+        with suppress(OSError):  # it has gone; `begin` says so
+            self._requests.send(WARM_UP)
 
     async def begin(self, environment: Mapping[str, str], folder: str | None) -> "_Begun":
         """Start a run.
@@ -128,7 +138,7 @@ class _Begun:
         self.process.returncode = NUMBER.unpack(status)[0] if status else -signal.SIGKILL
 
 
-def _fork_runs(requests: socket.socket, module: str) -> None:
+def _fork_runs(requests: socket.socket, module: str, late: Sequence[str]) -> None:
     """Fork a run for each request, and tell of its end. Ends with who asks."""
     running: dict[int, tuple[int, socket.socket]] = {}  # descriptor of the process -> (id, whom)
     events = select.poll()
@@ -146,6 +156,10 @@ def _fork_runs(requests: socket.socket, module: str) -> None:
             request, given, *_ = socket.recv_fds(requests, LONGEST, 1)
             if not request:
                 os._exit(0)
+            if request == WARM_UP:
+                with suppress(ImportError):  # a run that needs it says what is missing
+                    import_all(*late)
+                continue
             told = socket.socket(fileno=given[0])
             forker = os.getpid()
             pid = os.fork()

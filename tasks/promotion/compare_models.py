@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -10,8 +11,6 @@ from prefect.cache_policies import NO_CACHE
 from db.repository.scoring.decisions import ScoredScan, append_scored
 from db.repository.training.models import model_folds
 from db.timestamps import now
-from mriad_model.detection.model import FittedModel
-from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.errors import RejectedFile
 from mriad_model.phantom.lesions import Lesion
 from mriad_model.preprocessing.scan_slices import prepare_scan
@@ -22,6 +21,10 @@ from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import tell
 from tasks.runtime.source_files import LocatedScan, load_scans
 from tasks.runtime.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mriad_model.detection.model import FittedModel
+    from mriad_model.detection.scan_scores import ScanScores
 
 CHUNK = 512  # slices
 
@@ -110,7 +113,7 @@ def comparison_folds(
 def _add(
     compared: ComparedScans,
     scan_id: int,
-    scored: Mapping[int, list[ScanScores]],
+    scored: "Mapping[int, list[ScanScores]]",
     *,
     is_abnormal: bool,
 ) -> None:
@@ -124,7 +127,7 @@ def _add(
             scores.healthy_not_scorable.append(plain.not_scorable)
 
 
-def _append(home: str, run_id: int, scan_id: int, scored: Mapping[int, ScanScores]) -> None:
+def _append(home: str, run_id: int, scan_id: int, scored: "Mapping[int, ScanScores]") -> None:
     for model_id, plain in scored.items():
         values = plain.slice_scores.tolist()
         row = ScoredScan(
@@ -142,13 +145,13 @@ def _append(home: str, run_id: int, scan_id: int, scored: Mapping[int, ScanScore
 class _Scored:
     """A scan's scores, by model."""
 
-    plain: dict[int, ScanScores]  # as the model gives it otherwise too
-    compared: dict[int, list[ScanScores]]  # on one footing: as it is, then with each lesion
+    plain: "dict[int, ScanScores]"  # as the model gives it otherwise too
+    compared: "dict[int, list[ScanScores]]"  # on one footing: as it is, then with each lesion
 
 
 def _scored(
     located: LocatedScan,
-    models: Mapping[int, FittedModel],
+    models: "Mapping[int, FittedModel]",
     own: Mapping[int, int | None],
     kinds: Sequence[Lesion],
 ) -> _Scored | None:
@@ -156,6 +159,8 @@ def _scored(
 
     `own`, by model, is the scan's fold in its training.
     """
+    from mriad_model.detection.scan_scores import score_scans  # noqa: PLC0415 - torch
+
     scan, seed = located.kept.scan.load(), located.kept.scan.sha256
     try:
         scans = [scan, *(implanted_scan(scan, kind, seed) for kind in kinds)]

@@ -3,15 +3,17 @@
 import threading
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from db.repository.training.models import model_by_id
-from mriad_model.detection.model import FittedModel
 from mriad_model.detection.model_file import check_size
-from mriad_model.detection.networks.devices import resolve_device
 from mriad_model.errors import ModelFileError
 from mriad_model.files import sha256_of
 from mriad_model.paths import source_path
 from tasks.runtime.connections import database
+
+if TYPE_CHECKING:
+    from mriad_model.detection.model import FittedModel
 
 _loading = threading.Lock()
 
@@ -22,10 +24,12 @@ def device_in_use(device: str) -> str:
     Raises:
         SettingsError: there is no such device.
     """
+    from mriad_model.detection.networks.devices import resolve_device  # noqa: PLC0415 - torch
+
     return str(resolve_device(device))
 
 
-def loaded_model(home: str, model_id: int, device: str) -> FittedModel:
+def loaded_model(home: str, model_id: int, device: str) -> "FittedModel":
     """A stored model, loaded once and shared: torch is not reproducible when threads build.
 
     Raises:
@@ -42,7 +46,9 @@ def forget_models() -> None:
 
 
 @lru_cache(maxsize=2)
-def _load(home: str, model_id: int, device: str) -> FittedModel:
+def _load(home: str, model_id: int, device: str) -> "FittedModel":
+    from mriad_model.detection.model import FittedModel  # noqa: PLC0415 - torch
+
     row = model_by_id(database(home), model_id)
     path = source_path(row.path, Path(home))
     try:

@@ -8,15 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mriad_model.detection.decisions.verdicts import Evidence
 from mriad_model.detection.findings import FindingLimits
-from mriad_model.detection.model import FittedModel
-from mriad_model.detection.scan_findings import ScanFinding, findings_of
-from mriad_model.detection.scan_scores import ScanScores, score_scans
-from mriad_model.heatmaps.scan_maps import ScanMaps, draw_maps
 from tasks.scoring.preprocess import PreparedItem
+
+if TYPE_CHECKING:
+    from mriad_model.detection.model import FittedModel
+    from mriad_model.detection.scan_findings import ScanFinding
+    from mriad_model.detection.scan_scores import ScanScores
+    from mriad_model.heatmaps.scan_maps import ScanMaps
 
 PIECE: Final = 32  # slices that a thread scores and paints at a time; whole scans
 
@@ -28,9 +30,9 @@ class ModelScore:
     scan_id: int
     sha256: str
     model_id: int
-    found: ScanScores
-    maps: ScanMaps
-    findings: tuple[ScanFinding, ...] = ()  # none where the model has no limits of them
+    found: "ScanScores"
+    maps: "ScanMaps"
+    findings: "tuple[ScanFinding, ...]" = ()  # none where the model has no limits of them
 
     @property
     def slice_values(self) -> tuple[float, ...]:
@@ -47,7 +49,7 @@ class ModelScore:
 
 
 def score_and_draw(
-    fitted: FittedModel,
+    fitted: "FittedModel",
     prepared: Sequence[PreparedItem],
     model_id: int,
     folds: Mapping[int, int],
@@ -57,9 +59,13 @@ def score_and_draw(
 
     `folds`, by scan, are those of the model's training.
     """
+    from mriad_model.detection.scan_findings import findings_of  # noqa: PLC0415 - torch
+    from mriad_model.detection.scan_scores import score_scans  # noqa: PLC0415 - torch
+    from mriad_model.heatmaps.scan_maps import draw_maps  # noqa: PLC0415 - torch
+
     plane = fitted.recipe.scans.plane
 
-    def drawn(scan: PreparedItem, found: ScanScores) -> ModelScore:
+    def drawn(scan: PreparedItem, found: "ScanScores") -> ModelScore:
         read = scan.stored.load()
         maps = draw_maps(read, scan.slices, found, fitted, model_id)
         parts = () if limits is None else findings_of(read, scan.slices, found, plane, limits)

@@ -1,16 +1,20 @@
 """The limits of findings in the record, once a model."""
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import Engine
 
 from db.entities import FindingLimit
 from db.repository.scoring.findings import append_finding_limit
 from db.repository.training.models import dataset_groups
 from db.timestamps import now
-from mriad_model.detection.finding_limits import FindingCounts
+
+if TYPE_CHECKING:
+    from mriad_model.detection.finding_limits import FindingCounts
 
 
 def append_limits(
-    engine: Engine, model_id: int, dataset_id: int, counted: FindingCounts, run_id: int
+    engine: Engine, model_id: int, dataset_id: int, counted: "FindingCounts", run_id: int
 ) -> None:
     """Draw a model's limits through its calibration scans, and append them.
 

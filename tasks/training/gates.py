@@ -3,20 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from db.repository.intake.scans import scans_by_id
 from db.repository.training.models import dataset_folds, dataset_groups
-from mriad_model.detection.learned_gate import learned_gate, unlike_among_learned
-from mriad_model.detection.model import FittedModel
 from mriad_model.preprocessing.slices import SliceBatch
 from tasks.runtime.connections import database
 from tasks.runtime.workspace import Workspace
 from tasks.scoring.preprocess import load_prepared
 
+if TYPE_CHECKING:
+    from mriad_model.detection.model import FittedModel
+
 
 def with_gate(
-    home: str, dataset_id: int, fitted: FittedModel, folders: Sequence[str]
-) -> tuple[FittedModel, list[int]]:
+    home: str, dataset_id: int, fitted: "FittedModel", folders: Sequence[str]
+) -> "tuple[FittedModel, list[int]]":
     """The model with a gate learned from the healthy scans in these workspaces, if it has one.
 
     And of these scans those that are not scorable beside the rest; none of folds, for the record
@@ -24,6 +26,11 @@ def with_gate(
     """
     if fitted.recipe.gate is None:
         return fitted, []
+    from mriad_model.detection.learned_gate import (  # noqa: PLC0415 - torch
+        learned_gate,
+        unlike_among_learned,
+    )
+
     scan_ids, slices, groups = _learned(home, dataset_id, folders)
     folds = dataset_folds(database(home), dataset_id)
     gate = learned_gate(fitted, slices, groups, [folds.get(each, -1) for each in scan_ids])

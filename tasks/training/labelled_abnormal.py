@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from db.repository.intake.scans import scans_by_id
 from db.repository.training.models import dataset_groups
-from mriad_model.detection.training.positives import Positives, joined_positives
 from mriad_model.errors import RejectedFile
 from mriad_model.evaluation.listing import masks_in
 from mriad_model.paths import escape_path, unescape_path
@@ -22,12 +22,15 @@ from tasks.runtime.connections import database, reader_pool
 from tasks.runtime.workspace import Workspace
 from tasks.scoring.preprocess import PreparedItem, load_prepared
 
+if TYPE_CHECKING:
+    from mriad_model.detection.training.positives import Positives
+
 
 @dataclass(frozen=True, slots=True)
 class LabelledAbnormal:
     """The labelled abnormal scans of a dataset, each as a positive of one slice."""
 
-    of_scan: dict[int, Positives]
+    of_scan: "dict[int, Positives]"
     groups: dict[int, int]  # of all scans of the dataset
     warnings: list[str]  # masks that could not be used
 
@@ -36,16 +39,20 @@ class LabelledAbnormal:
         """How many have a mask of the lesion."""
         return sum(bool(each.masked[0]) for each in self.of_scan.values())
 
-    def but_for(self, folds: Mapping[int, int], fold: int) -> Positives | None:
+    def but_for(self, folds: Mapping[int, int], fold: int) -> "Positives | None":
         """All but those of groups with a healthy scan in this fold, which a member scores."""
+        from mriad_model.detection.training.positives import joined_positives  # noqa: PLC0415 - torch
+
         own = {self.groups[scan_id] for scan_id, given in folds.items() if given == fold}
         return joined_positives(
             [each for i, each in self.of_scan.items() if self.groups[i] not in own]
         )
 
     @property
-    def all(self) -> Positives | None:
+    def all(self) -> "Positives | None":
         """All of them; None without one."""
+        from mriad_model.detection.training.positives import joined_positives  # noqa: PLC0415 - torch
+
         return joined_positives(list(self.of_scan.values()))
 
 
@@ -57,6 +64,8 @@ def labelled_abnormal(
     Or in the folder `masks`, as `mriad_model.evaluation.listing.masks_in` finds them. In the order
     of their content. A mask that cannot be used, or that is empty, leaves its scan without one.
     """
+    from mriad_model.detection.training.positives import Positives  # noqa: PLC0415 - torch
+
     engine = database(home)
     items = [each for folder in folders for each in load_prepared(Workspace(Path(folder)))]
     scans = scans_by_id(engine, [each.scan_id for each in items])

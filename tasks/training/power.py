@@ -3,11 +3,10 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from db.repository.intake.scans import scans_by_id
 from db.repository.training.models import dataset_folds, dataset_groups, dataset_roles
-from mriad_model.detection.model import FittedModel
-from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.enums import DecisionReason, RejectionReason, Role
 from mriad_model.errors import RejectedFile
 from mriad_model.preprocessing.scan_slices import prepare_scan
@@ -21,6 +20,10 @@ from tasks.runtime.progress import tell
 from tasks.runtime.source_files import LocatedScan
 from tasks.runtime.workspace import Workspace
 
+if TYPE_CHECKING:
+    from mriad_model.detection.model import FittedModel
+    from mriad_model.detection.scan_scores import ScanScores
+
 VOLUMES, IN_VOLUMES = 6, 24  # that lesions are put into, and lesions: a volume takes a second
 TOGETHER = 8  # scans loaded at once
 
@@ -28,7 +31,7 @@ TOGETHER = 8  # scans loaded at once
 def implant_scores(
     home: str,
     dataset_id: int,
-    fitted: FittedModel,
+    fitted: "FittedModel",
     folder: str,
     load: Callable[[Sequence[int], Workspace], Sequence[LocatedScan]],
 ) -> list[ImplantScore]:
@@ -72,7 +75,7 @@ def implant_scores(
 
 
 def _scored(
-    fitted: FittedModel,
+    fitted: "FittedModel",
     scan: ReadScan,
     sha256: str,
     plans: Sequence[PlannedImplant],
@@ -81,6 +84,8 @@ def _scored(
     scan_id: int,
 ) -> list[ImplantScore]:
     """The scores of a scan with each planned lesion in it."""
+    from mriad_model.detection.scan_scores import score_scans  # noqa: PLC0415 - torch
+
     prepared: list[PreparedScan] = []
     sizes: list[float] = []
     why: list[str | None] = []
@@ -106,7 +111,7 @@ def _scored(
     return rows
 
 
-def _judged(found: ScanScores) -> tuple[float | None, str | None]:
+def _judged(found: "ScanScores") -> tuple[float | None, str | None]:
     """A score, or why there is none."""
     if found.not_scorable:
         return None, DecisionReason.UNLIKE_LEARNED.value

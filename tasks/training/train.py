@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -31,10 +32,6 @@ from mriad_model.detection.decisions.thresholds import (
     groups_needed,
     too_few_for,
 )
-from mriad_model.detection.finding_limits import FindingCounts
-from mriad_model.detection.model import fit, fit_folds
-from mriad_model.detection.scan_scores import score_scans
-from mriad_model.detection.training.autoencoder_training import Epoch
 from mriad_model.enums import Policy, Role
 from mriad_model.errors import TooFewScans
 from mriad_model.files import write_atomically
@@ -65,6 +62,9 @@ from tasks.training.healthy_scans import (
 )
 from tasks.training.labelled_abnormal import labelled_abnormal
 from tasks.training.power import implant_scores
+
+if TYPE_CHECKING:
+    from mriad_model.detection.training.autoencoder_training import Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +212,8 @@ def train(
     To adapt a model, its weights are where training begins. Scans in `abnormal_folders` train
     as abnormal, none in a member that scores healthy ones of its group.
     """
+    from mriad_model.detection.model import fit, fit_folds  # noqa: PLC0415 - torch
+
     how = Recipe.from_json(recipe)
     start = None if from_model_id is None else loaded_model(home, from_model_id, device)
     folds = dataset_folds(database(home), dataset_id)
@@ -277,6 +279,9 @@ def calibrate(
     Raises:
         ThresholdUndefined: their scores give none.
     """
+    from mriad_model.detection.finding_limits import FindingCounts  # noqa: PLC0415 - torch
+    from mriad_model.detection.scan_scores import score_scans  # noqa: PLC0415 - torch
+
     engine = database(home)
     fitted = loaded_model(home, model_id, device)
     folds, roles = model_folds(engine, model_id), dataset_roles(engine, dataset_id)
@@ -346,6 +351,6 @@ def _slices(folders: Sequence[str], recipe: Recipe) -> SliceBatch:
     )
 
 
-def _tell_epoch(epoch: Epoch) -> None:
+def _tell_epoch(epoch: "Epoch") -> None:
     loss = epoch.validation_loss
     tell("training", epoch.number, epoch.max_epochs, f"held-out loss {loss:.5f}" if loss else "")

@@ -51,6 +51,7 @@ from flows.runtime.context import (
     write_context,
 )
 from flows.runtime.demo_home import demo_home, refuse_other_data
+from flows.runtime.imports import SCORING
 from flows.runtime.settings import local_user
 from mriad_model.detection.training.adaptation import adapted, require_learns_abnormal
 from mriad_model.enums import LabelValue, Policy
@@ -133,7 +134,7 @@ def train(
         engine, before.home, chosen, policy, k, origin_id, use_abnormal=use_abnormal
     )
     masks_folder = None if masks is None else folder_name(masks)
-    with flow_context(home, "flows.train", **given) as place:
+    with flow_context(home, "flows.train", *SCORING, **given) as place:
         from flows.train import train_model
 
         settings = place.settings
@@ -243,7 +244,7 @@ def score(
         ids = active.threshold.model_id, active.activation.threshold_id
         lines.show_no_files(nothing_scored_document(*ids), as_json=as_json)
         return
-    with flow_context(home, "flows.score", device=device) as place:
+    with flow_context(home, "flows.score", *SCORING, device=device) as place:
         from flows.runtime.sending import sending_options
         from flows.score import score_new_scans
 

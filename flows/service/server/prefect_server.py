@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPException
-from importlib import import_module
 from pathlib import Path
 
-from flows.runtime.imports import without_collection
+from flows.runtime.imports import import_all, without_collection
 from flows.runtime.messages import say
 from flows.runtime.prefect_environment import (
     LOOPBACK,
@@ -46,10 +45,10 @@ BACKLOG = 128  # connections that wait until a server is up
 
 
 @contextmanager
-def prefect_server(home: Path, settings: Settings, flow: str | None = None) -> Iterator[None]:
+def prefect_server(home: Path, settings: Settings, *modules: str) -> Iterator[None]:
     """Point Prefect at a server before it is imported, for the length of the block.
 
-    The module of the `flow` that is to run is imported while a temporary server starts.
+    The `modules` that the run needs are imported while a temporary server starts.
 
     Raises:
         SettingsError: the home's secret can't be used.
@@ -71,8 +70,7 @@ def prefect_server(home: Path, settings: Settings, flow: str | None = None) -> I
         try:
             with without_collection():
                 _import_prefect(home)
-                if flow is not None:
-                    import_module(flow)  # takes about as long as the server does
+                import_all(*modules)  # takes about as long as the server does
             _await(server, api, secret, log)
             listener.close()  # else requests would wait for ever where the server died
             with _no_heartbeats(), ending_with(server, log):

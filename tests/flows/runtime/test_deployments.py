@@ -103,6 +103,20 @@ def test_what_is_deployed_has_its_schedules_and_names_no_place_on_this_machine(
         assert list(step.values()) == [{"directory": "."}]
 
 
+def test_flows_are_served_before_torch_is_loaded() -> None:
+    """It is imported once a run computes a score; a new home's service is ready sooner."""
+    code = (
+        "import sys; from flows.runtime.deployments import deployments; "
+        "from flows.runtime.settings import read_settings; "
+        "print(len([each.to_serve() for each in deployments(read_settings())])); "
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    served, modules = done.stdout.splitlines()
+    assert int(served) == len(deployments(read_settings()))
+    assert "torch" not in modules.split()
+
+
 def test_the_notifications_of_the_readme_are_what_prefect_takes() -> None:
     """Sent to a webhook by a 3.8.8 server once; here only their form is held."""
     from prefect.events.schemas.automations import AutomationCore

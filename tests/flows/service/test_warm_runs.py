@@ -22,7 +22,9 @@ import prefect.main
 from flows.service.warm_runs import WarmRuns
 
 folder, ends, how = Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3]
-warm = WarmRuns("tests.support.processes.engine")
+warm = WarmRuns("tests.support.processes.engine", late=("tabnanny", "no_such_module"))
+if how == "warm":
+    warm.warm_up()
 
 def environment(number, end):
     return {"TOLD": str(folder / f"{number}.json"), "END": end, "PREFECT_HOME": str(folder)}
@@ -39,7 +41,7 @@ async def gone(pid):
 
 async def main():
     begun = [await warm.begin(environment(n, end), str(folder)) for n, end in enumerate(ends)]
-    if how == "end":
+    if how in ("end", "warm"):
         return [(await each.ended()).returncode for each in begun]
     (waits,) = begun
     pid = waits.process.pid
@@ -98,6 +100,12 @@ def test_runs_have_their_environment_and_folder_and_their_end_is_told(tmp_path: 
     assert "PATH" not in found[0]["environment"]  # it has what it is given, and no more
     ended = {each.stem for each in tmp_path.glob("*.ended")}
     assert ended == {"0", "1", "2"}  # what is to be done at the end is done
+
+
+def test_runs_find_imported_what_they_need_late_once_it_was_asked_for(tmp_path: Path) -> None:
+    for how, there in (("end", False), ("warm", True)):
+        assert started(tmp_path, "0", how) == [0]  # also where a module can't be imported
+        assert ("tabnanny" in told(tmp_path, 0)["modules"]) is there
 
 
 @pytest.mark.parametrize("how", ["cancel", "forker", "server"])

@@ -11,6 +11,7 @@ from pathlib import Path
 if __name__ == "__main__":
     told = Path(os.environ["TOLD"])
     found = {"pid": os.getpid(), "cwd": str(Path.cwd()), "environment": dict(os.environ)}
+    found["modules"] = sorted(sys.modules)
     atexit.register(lambda: told.with_suffix(".ended").touch())
     told.write_text(json.dumps(found))
     match os.environ["END"]:

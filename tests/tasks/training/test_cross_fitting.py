@@ -22,6 +22,7 @@ from db.repository.training.models import (
     threshold_by_id,
 )
 from db.timestamps import now
+from mriad_model.detection import scan_scores
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.enums import Policy, Role, WarningKind
@@ -33,7 +34,6 @@ from mriad_model.recipes.recipe import CrossFitting
 from tasks.calibration.thresholds import append_proposal, propose
 from tasks.maintenance.verify_model import Foundations
 from tasks.maintenance.verify_report import ReplayReport
-from tasks.promotion import compare_models
 from tasks.promotion.candidate_figures import compare_candidate
 from tasks.promotion.compare_models import score_comparison_scans
 from tasks.promotion.retrain import deal_roles, decide_promotion
@@ -175,7 +175,7 @@ def test_a_retraining_keeps_each_group_s_fold_and_compares_out_of_fold(
         asked.append((len(prepared), folds[0]))
         return score_scans(fitted, prepared, folds)
 
-    monkeypatch.setattr(compare_models, "score_scans", noted)
+    monkeypatch.setattr(scan_scores, "score_scans", noted)
     scored = score_comparison_scans.fn(site.home, run, both, trial.healthy, [], work, "cpu")
     assert scored.healthy == [scan_id for scan_id, _ in trial.healthy]
     for each in scored.scores.values():
