@@ -1,8 +1,9 @@
-"""How long a user waits: a command that starts a server, `mriad up`, and a folder for its decision.
+"""How long a user waits: `mriad score` and `mriad up`, and a folder for its decision.
 
 python -m benchmarks.service.wall_times [--times 3] [--quiet 2]
 
-Everything included, on drawn heads. Each median stands beside `python -c "import prefect"` in the
+Everything included, on drawn heads. `score` finds no server running: where nothing is new it starts
+none, else a temporary one. Each median stands beside `python -c "import prefect"` in the
 same run, which tells one machine, and its other work, from another. Python's own cache of compiled
 modules is used, as it is by default.
 """
@@ -37,7 +38,7 @@ DECIDED = text(
 
 
 def main() -> None:
-    """Measure the three, and print each beside its aim and the yardstick."""
+    """Measure each, and print each beside its aim and the yardstick."""
     options = argparse.ArgumentParser(
         prog="python -m benchmarks.service.wall_times", description=__doc__
     )
@@ -49,9 +50,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mriad-wall-times-") as scratch:
         work = Path(scratch)
         home = trained_home(work, SEED, SIDE)
-        write_folder(work / "heads", 20 + given.times, 0, SEED + 1, size=SIDE)
+        write_folder(work / "heads", 20 + 2 * given.times, 0, SEED + 1, size=SIDE)
         heads = sorted((work / "heads" / "no").iterdir())
-        known, dropped = heads[:20], heads[20:]
+        known, new, dropped = heads[:20], heads[20 : 20 + given.times], heads[20 + given.times :]
         (work / "known").mkdir()
         for each in known:
             each.rename(work / "known" / each.name)
@@ -61,6 +62,9 @@ def main() -> None:
         measured = {
             "import prefect": _times(given.times, lambda: _seconds(yardstick, environment)),
             "score, nothing new": _times(given.times, lambda: _seconds(score, environment)),
+            "score, one new picture": [
+                _scored(score, each, work / "known", environment) for each in new
+            ],
             "up, a fresh home": [
                 _ready(work / f"fresh-{number}", given.quiet, environment)
                 for number in range(given.times)
@@ -88,6 +92,13 @@ def _seconds(command: Sequence[str], environment: Mapping[str, str]) -> float:
         stderr=subprocess.DEVNULL,
     )
     return time.monotonic() - began
+
+
+def _scored(
+    score: Sequence[str], picture: Path, folder: Path, environment: Mapping[str, str]
+) -> float:
+    picture.rename(folder / picture.name)
+    return _seconds(score, environment)
 
 
 def _ready(home: Path, quiet: float, environment: Mapping[str, str]) -> float:

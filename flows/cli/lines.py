@@ -10,7 +10,11 @@ from flows.cli.documents.demonstration import demo_document
 from flows.cli.documents.evaluation import evaluate_document
 from flows.cli.documents.fields import Document
 from flows.cli.documents.intake import ingest_document
-from flows.cli.documents.scoring import report_document, score_document
+from flows.cli.documents.scoring import (
+    nothing_scored_document,
+    report_document,
+    score_document,
+)
 from flows.cli.documents.thresholds import recalibrate_document
 from flows.cli.documents.training import retrain_document, train_document
 from flows.cli.evaluation_lines import show_figures
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from tasks.calibration.thresholds import Proposal
     from tasks.promotion.candidate_figures import CandidateFigures
     from tasks.reports.weekly_report import WeeklyReport
+    from tasks.scoring.unchanged import Unchanged
 
 FEW_TO_CALIBRATE = 30  # groups; below it a threshold of mean + k sd is a guess
 
@@ -83,6 +88,10 @@ SCORED = (
     "{0.new} new, {0.known} known, {rejected}; {0.scored} scored, {0.suspicious} "
     "suspicious, {0.uncertain} uncertain; {0.not_scorable} not scorable; model "
     "{0.model_id}, threshold {0.threshold_id}; {0.seconds:.1f} s without the start."
+)
+NOTHING_NEW = (
+    "0 new, {0.known} known, {rejected}; nothing to score by model {model}, threshold {threshold}, "
+    "so neither a run nor a report was made (mriad report: the last days)."
 )
 RECOVERED = (
     "{n} more decided by runs without a report (interrupted, or still running), "
@@ -250,6 +259,25 @@ def show_score(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
     show_some([UNSCORED.format(each) for each in unscored])
     show_lines(*(WARNING.format(text=text) for text in found.warnings))
     show_lines(REPORT.format(path=home / found.report))
+    show_notice()
+
+
+def show_nothing_scored(
+    nothing: "Unchanged", model_id: int, threshold_id: int, *, as_json: bool
+) -> None:
+    """The result of `mriad score` where nothing is new."""
+    document = nothing_scored_document(nothing, model_id, threshold_id)
+    if as_json or nothing.empty:
+        show_no_files(document, as_json=as_json)
+        return
+    rejected, limited, unscored = split_rejections(nothing.rejected)
+    n_rejected, ids = n_rejected_in_words(rejected), {"model": model_id, "threshold": threshold_id}
+    show_lines(NOTHING_NEW.format(nothing, rejected=n_rejected, **ids))
+    if nothing.training_scans:
+        show_lines(NOT_SCORED.format(n=nothing.training_scans, why=TRAINING_SCANS))
+    _show_rejections(REJECTED, rejected)
+    _show_rejections(LIMITED, limited)
+    show_some([UNSCORED.format(each) for each in unscored])
     show_notice()
 
 

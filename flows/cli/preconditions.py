@@ -17,7 +17,6 @@ from db.timestamps import days_ago
 from flows.cli.options import LARGEST_ID
 from flows.runtime.context import Context, folder_name
 from flows.runtime.messages import say
-from flows.runtime.settings import Settings
 from mriad_model.datasets.labels import LabelLine, Labelling, read_label_lines
 from mriad_model.destinations import destination_of
 from mriad_model.enums import LabelValue, Policy
@@ -36,7 +35,9 @@ from mriad_model.recipes.recipe import Recipe
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from db.repository.training.models import CurrentThreshold
     from mriad_model.evaluation.protocol import EvaluationPlan
+    from tasks.scoring.unchanged import Unchanged
 
 COMPARATOR = "padim"  # no recipe of a model that is kept: only measured beside others
 MOST_NAMED = 20  # lines of a CSV
@@ -204,14 +205,25 @@ def model_named(engine: "Engine", text: str) -> Model:
     return model_by_id(engine, int(text))
 
 
-def nothing_to_score(engine: "Engine", folder: str, glob: str, settings: Settings) -> bool:
-    """Whether a folder is empty, no interrupted run waits for a report, and nothing to be sent."""
-    if holds_files(folder, glob) or was_cut_off(engine, "score_new_scans"):
-        return False
-    if settings.send_to is None:
-        return True
-    to, since = str(destination_of(settings.send_to)), days_ago(settings.send_days)
-    return not unsent_outputs(engine, to, since)
+def nothing_to_score(
+    engine: "Engine", place: Context, folder: str, glob: str, active: "CurrentThreshold"
+) -> "Unchanged | None":
+    """What is in a folder in which nothing is new; None where there is something to do.
+
+    That is also a report that an interrupted run owes, or an output to be sent.
+
+    Raises:
+        NoScans: the folder cannot be listed.
+    """
+    from tasks.scoring.unchanged import unchanged_folder  # noqa: PLC0415 - numpy
+
+    if was_cut_off(engine, "score_new_scans"):
+        return None
+    nothing = unchanged_folder(engine, place.home, folder, glob, active)
+    if nothing is None or place.settings.send_to is None:
+        return nothing
+    to, since = str(destination_of(place.settings.send_to)), days_ago(place.settings.send_days)
+    return None if unsent_outputs(engine, to, since) else nothing
 
 
 def chosen_recipe(place: Context, epochs: int | None, contrast: str | None) -> str:

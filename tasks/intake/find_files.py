@@ -1,25 +1,24 @@
 """Listing: what is in a folder, what of it the record knows, and what there is to read."""
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Engine
 
-from db.entities import Rejection
-from db.repository.intake.rejections import append_rejections, rejected_files
-from db.repository.intake.scans import scans_by_id
-from db.repository.intake.sightings import FileKey, known_files
+from db.repository.intake.rejections import append_rejections
+from db.repository.intake.sightings import FileKey
 from db.timestamps import now
-from mriad_model.enums import RejectionReason, ScanKind
+from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from mriad_model.paths import recorded_path, unescape_path
+from mriad_model.paths import unescape_path
 from mriad_model.readers.contents import Contents, VolumeSource, group_files
 from mriad_model.readers.folders import FoundFile, list_files
 from mriad_model.readers.mask_files import masked_by
 from mriad_model.rejections import RejectedItem
+from tasks.intake.known_files import KnownFiles, look_up, pictures_among
 from tasks.intake.rejections import as_listed, rejected_unopened, rejection_row
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database, reader_pool
@@ -94,25 +93,16 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> FoundScans
     new, its DICOM files are read again.
     """
     place, engine = Path(home), database(home)
-    keys = {
-        FileKey(recorded_path(f.path, place), f.size, f.mtime_ns, f.inode, f.ctime_ns): f
-        for f in files
-    }
-    known = known_files(engine, keys)
-    before = {
-        key: rejection
-        for key, rejection in rejected_files(
-            engine, [key for key in keys if key not in known]
-        ).items()
-        if rejection.reason is not RejectionReason.UNREADABLE
-    }
+    listed = look_up(engine, place, files)
     # Few of many files, as a rule: what is unchanged is not even hashed.
-    fresh = [key for key in keys if key not in known and key not in before]
-    new = dict.fromkeys(keys[key] for key in fresh)
-    looked_at = {*fresh, *(_beside(home, keys, new, known, before) if new else ())}
+    fresh = listed.new
+    new = dict.fromkeys(listed.files[key] for key in fresh)
+    looked_at = {*fresh, *(_beside(engine, listed, new) if new else ())}
     masks = {file: picture for file in new if (picture := masked_by(file.path)) is not None}
     to_open = [
-        f for key, f in keys.items() if not f.rejection and key in looked_at and f not in masks
+        f
+        for key, f in listed.files.items()
+        if not f.rejection and key in looked_at and f not in masks
     ]
     contents = group_files(reader_pool(), to_open)
     volumes = [each for each in contents.volumes if any(file in new for file in each.files)]
@@ -126,16 +116,12 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> FoundScans
     return FoundScans(
         unread=[ScanSources(pictures=(each,)) for each in contents.pictures]
         + [ScanSources(volumes=(each,)) for each in volumes],
-        known=_scans_once(
-            home,
-            [
-                (scan_id, str(keys[key].path))
-                for key, scan_ids in known.items()
-                if not in_volumes or keys[key] not in in_volumes
-                for scan_id in scan_ids
-            ],
-        ),
-        rejected=[as_listed(old) for key, old in before.items() if keys[key] not in in_volumes]
+        known=listed.scans_seen(engine, but=in_volumes),
+        rejected=[
+            as_listed(old)
+            for key, old in listed.rejected.items()
+            if listed.files[key] not in in_volumes
+        ]
         + [as_listed(each) for each in rejections],
     )
 
@@ -146,44 +132,24 @@ def chunked(unread: Sequence[ScanSources], size: int) -> Iterator[tuple[int, Sca
         yield number, ScanSources.of(piece)
 
 
-def _beside(
-    home: str,
-    keys: Mapping[FileKey, FoundFile],
-    new: Collection[FoundFile],
-    known: Mapping[FileKey, Collection[int]],
-    before: Mapping[FileKey, Rejection],
-) -> list[FileKey]:
+def _beside(engine: Engine, listed: KnownFiles, new: Collection[FoundFile]) -> list[FileKey]:
     """Files in the folders of new ones that may belong to a series with them.
 
     That a scan is a volume does not say what its files are: a NIfTI file and the series that it
     was made of are one scan.
     """
     folders = {file.path.parent for file in new}
-    near = [key for key in known if keys[key].path.parent in folders]
-    pictures = _pictures(home, {scan_id for key in near for scan_id in known[key]})
-    return [key for key in near if pictures.isdisjoint(known[key])] + [
+    scans = {
+        key: scan_ids
+        for key, scan_ids in listed.scans.items()
+        if listed.files[key].path.parent in folders
+    }
+    pictures = pictures_among(engine, {scan_id for ids in scans.values() for scan_id in ids})
+    return [key for key, scan_ids in scans.items() if pictures.isdisjoint(scan_ids)] + [
         key
-        for key, rejection in before.items()
-        if rejection.reason in UNFINISHED_SERIES and keys[key].path.parent in folders
+        for key, rejection in listed.rejected.items()
+        if rejection.reason in UNFINISHED_SERIES and listed.files[key].path.parent in folders
     ]
-
-
-def _scans_once(home: str, known: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Known files, those of a volume as one: a series is one scan of many files."""
-    times = Counter(scan_id for scan_id, _ in known)
-    pictures = _pictures(home, [scan_id for scan_id, n in times.items() if n > 1])
-    first = dict[int, str]()
-    for scan_id, path in known:
-        first.setdefault(scan_id, path)
-    return [
-        (scan_id, path) for scan_id, path in known if scan_id in pictures or first[scan_id] == path
-    ]
-
-
-def _pictures(home: str, scan_ids: Iterable[int]) -> set[int]:
-    """Which of these scans are picture files, and no volumes."""
-    scans = scans_by_id(database(home), scan_ids)
-    return {scan_id for scan_id, scan in scans.items() if scan.kind is ScanKind.IMAGE}
 
 
 def _rejected(

@@ -14,7 +14,6 @@ from mriad_model.errors import NoScans, RejectedFile
 from mriad_model.files import sha256_of
 from mriad_model.paths import recorded_path
 from mriad_model.readers.folders import FoundFile, list_files, unlisted
-from mriad_model.readers.images.reading import ReadLimits
 from mriad_model.rejections import LIMITATIONS, RejectedItem
 from tasks.runtime.connections import database
 
@@ -119,6 +118,9 @@ def rejection_at(
 
 def _hash(file: FoundFile) -> str | None:
     """The SHA-256 of a rejected file's bytes, where it is one that can be read in good time."""
+    # Here: it loads the readers' libraries, and what only lists rejections need not wait for them.
+    from mriad_model.readers.images.reading import ReadLimits  # noqa: PLC0415
+
     if file.rejection is not None or not 0 <= file.size <= ReadLimits().max_bytes:
         return None
     try:

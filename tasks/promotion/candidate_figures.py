@@ -26,7 +26,7 @@ from mriad_model.recipes.recipe import Recipe
 from tasks.promotion.compare_models import score_comparison_scans
 from tasks.promotion.retrain import side_of
 from tasks.runtime.connections import database
-from tasks.scoring.selection import LEARNS, learned_scans
+from tasks.scoring.unchanged import LEARNS, learned_scans
 from tasks.training.cross_fitting import unseen
 from tasks.training.train import FrozenDataset
 

@@ -6,8 +6,6 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from db.repository.intake.labels import healthy_pool
-from db.repository.intake.rejections import rejected_files
-from db.repository.intake.sightings import FileKey, known_files
 from db.repository.training.comparisons import comparisons
 from db.repository.training.models import (
     dataset_roles,
@@ -16,11 +14,11 @@ from db.repository.training.models import (
     threshold_by_id,
 )
 from mriad_model.detection.decisions.compatibility import incompatibility
-from mriad_model.enums import RejectionReason, Role
-from mriad_model.paths import recorded_path
+from mriad_model.enums import Role
 from mriad_model.promotion.growth import Growth, GrowthCriteria
 from mriad_model.readers.folders import list_files
 from mriad_model.recipes.recipe import Recipe
+from tasks.intake.known_files import look_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +57,11 @@ def growth_of_pool(
 
 def holds_new_files(engine: Engine, home: Path, folder: Path) -> bool:
     """Whether a file in a folder was not read in its present state, or could not be read yet."""
-    return _known_files(engine, home, folder)[1]
+    return bool(look_up(engine, home, list_files(folder)).new)
 
 
 def awaits_labels(engine: Engine, home: Path, folder: Path) -> bool:
     """Whether a file in a folder may be a healthy scan that is not yet labelled so."""
-    known, holds_new = _known_files(engine, home, folder)
+    listed = look_up(engine, home, list_files(folder))
     pool = {each.id for each in healthy_pool(engine)}
-    return holds_new or not {scan_id for ids in known.values() for scan_id in ids} <= pool
-
-
-def _known_files(
-    engine: Engine, home: Path, folder: Path
-) -> tuple[dict[FileKey, tuple[int, ...]], bool]:
-    """The scans of files that were read in their present state; whether others were not."""
-    keys = [
-        FileKey(recorded_path(each.path, home), each.size, each.mtime_ns, each.inode, each.ctime_ns)
-        for each in list_files(folder)
-    ]
-    known = known_files(engine, keys)
-    rejected = rejected_files(engine, [key for key in keys if key not in known])
-    holds_new = any(
-        key not in known
-        and (key not in rejected or rejected[key].reason is RejectionReason.UNREADABLE)
-        for key in keys
-    )
-    return known, holds_new
+    return bool(listed.new) or not {i for ids in listed.scans.values() for i in ids} <= pool

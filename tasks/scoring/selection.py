@@ -15,24 +15,19 @@ from db.repository.scoring import scores as scores_records
 from db.repository.training.models import (
     active_threshold,
     current_threshold,
-    dataset_roles,
-    lineage,
     model_by_id,
-    model_folds,
     threshold_by_id,
 )
 from db.timestamps import now
 from mriad_model.detection.decisions.compatibility import incompatibility
-from mriad_model.enums import RejectionReason, Role
+from mriad_model.enums import RejectionReason
 from mriad_model.recipes.recipe import Recipe
 from mriad_model.rejections import RejectedItem
 from tasks.intake.ingest import Ingested
 from tasks.intake.rejections import as_listed
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database
-
-# Roles of the scans that a model learns from
-LEARNS = (Role.TRAIN, Role.VALIDATION, Role.LABELLED_ABNORMAL)
+from tasks.scoring.unchanged import scans_not_scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +79,6 @@ def find_model(home: str, threshold_id: int | None = None) -> ActiveModel:
     return ActiveModel(threshold.model_id, threshold.id or 0, current.model.recipe)
 
 
-def learned_scans(engine: Engine, model_id: int) -> set[int]:
-    """The scans that a model, or one that it was adapted from, learned from."""
-    rows = [model_by_id(engine, model_id), *lineage(engine, model_id)]
-    return {
-        scan_id
-        for row in rows
-        for scan_id, role in dataset_roles(engine, row.dataset_id).items()
-        if role in LEARNS
-    }
-
-
 def has_model(engine: Engine) -> bool:
     """Whether a model is active."""
     return current_threshold(engine) is not None
@@ -108,8 +92,7 @@ def find_undecided(home: str, run_id: int, model: ActiveModel, read: Ingested) -
     which get a rejection row.
     """
     engine = database(home)
-    folds = model_folds(engine, model.model_id)  # one member did not learn these
-    learned = learned_scans(engine, model.model_id) - folds.keys()
+    learned = scans_not_scored(engine, model.model_id)
     unique = list(dict.fromkeys(scan_id for scan_id, _ in read.seen))
     fresh = [scan_id for scan_id in unique if scan_id not in learned]
     undecided = scores_records.undecided(engine, fresh, model.threshold_id)

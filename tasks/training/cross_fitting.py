@@ -16,7 +16,7 @@ from mriad_model.recipes.recipe import CrossFitting, Recipe
 from tasks.runtime.connections import database
 from tasks.runtime.workspace import Workspace
 from tasks.scoring.preprocess import load_prepared
-from tasks.scoring.selection import learned_scans
+from tasks.scoring.unchanged import learned_scans
 from tasks.training.duplicates import Grouped
 
 

@@ -14,7 +14,6 @@ import typer
 from db.repository.training.models import active_threshold
 from flows.cli import lines
 from flows.cli.documents.intake import nothing_ingested_document
-from flows.cli.documents.scoring import nothing_scored_document
 from flows.cli.options import (
     AsJson,
     Contrast,
@@ -240,9 +239,10 @@ def score(
     engine = database(str(before.home))
     active = active_threshold(engine)
     folder = given or folder_name(before.home / "inbox")
-    if nothing_to_score(engine, folder, files, before.settings):
+    nothing = nothing_to_score(engine, before, folder, files, active)
+    if nothing is not None:
         ids = active.threshold.model_id, active.activation.threshold_id
-        lines.show_no_files(nothing_scored_document(*ids), as_json=as_json)
+        lines.show_nothing_scored(nothing, *ids, as_json=as_json)
         return
     with flow_context(home, "flows.score", *SCORING, device=device) as place:
         from flows.runtime.sending import sending_options

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from flows.cli.documents.fields import NO_RUN, Document, keys, rejected_items
+from flows.cli.documents.fields import Document, keys, rejected_items
 from mriad_model.rejections import ALL_SCORED, NotScored, split_rejections
 
 if TYPE_CHECKING:
     from flows.score import ScoringResult
     from tasks.reports.weekly_report import WeeklyReport
+    from tasks.scoring.unchanged import Unchanged
 
 
 def score_document(found: "ScoringResult") -> Document:
@@ -23,14 +24,17 @@ def score_document(found: "ScoringResult") -> Document:
     }
 
 
-def nothing_scored_document(model_id: int, threshold_id: int) -> Document:
-    """`mriad score` on a folder without files, for which no run is started."""
+def nothing_scored_document(nothing: "Unchanged", model_id: int, threshold_id: int) -> Document:
+    """`mriad score` on a folder in which nothing is new, for which no run is started."""
+    split = split_rejections(nothing.rejected)
     counts = "scored suspicious uncertain not_scorable recovered recovered_suspicious"
     not_scored = "training_scans incompatible unreadable"
     return {
-        **NO_RUN,
+        "new": 0,
         **dict.fromkeys(f"{counts} {not_scored}".split(), 0),
-        "without_score": [],
+        **keys(nothing, "known training_scans"),
+        "rejected": rejected_items([*split.rejected, *split.limited]),
+        "without_score": rejected_items(split.not_scorable),
         "why_unreadable": _not_scored(ALL_SCORED),
         "model_id": model_id,
         "threshold_id": threshold_id,

@@ -45,6 +45,7 @@ from tasks.calibration.thresholds import Proposal
 from tasks.maintenance.backup import Backup
 from tasks.reports.review import ReviewResult
 from tasks.reports.weekly_report import WeeklyReport
+from tasks.scoring.unchanged import Unchanged
 from tests.support.results import (
     CHECKED,
     DECISION,
@@ -70,7 +71,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "retrain": retrain_document(RetrainingResult(False, "", 10, 0, 1, power=POWER)),
     "recalibrate": recalibrate_document(Proposal(1, 1, None, FIT, 3, Flips(1, 0), POWER), None),
     "score": score_document(SCORED),
-    "score (no files)": nothing_scored_document(1, 1),
+    "score (no files)": nothing_scored_document(Unchanged(0, 0, []), 1, 1),
     "report": report_document(WeeklyReport("reports/c.html", 7, 1, 1, 0)),
     "evaluate": evaluate_document(EVALUATED, UNMATCHED),
     "demo": demo_document(DemoResult(INGESTED, TRAINED, SCORED, REPLAYED, EVALUATED)),

@@ -225,7 +225,7 @@ def test_settings_are_looked_at_where_there_is_nothing_to_do(
 def test_nothing_that_is_looked_at_beforehand_loads_the_engine() -> None:
     """It reads its settings on import, which are set once a server is chosen."""
     code = "import sys, flows.cli.commands.flow_commands, flows.cli.preconditions as _"
-    code += ", tasks.evaluation.labelled_scans"
+    code += ", tasks.evaluation.labelled_scans, tasks.scoring.unchanged"
     code += "; sys.exit('prefect' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

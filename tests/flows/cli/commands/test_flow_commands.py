@@ -14,8 +14,10 @@ import pytest
 from db.repository.reports.history import decisions
 from db.repository.reports.history_query import HistoryQuery
 from mriad_model.phantom.write import write_folder
+from tasks.runtime.connections import database
 from tests.conftest import N_ABNORMAL, REPOSITORY, Trained
 from tests.support.processes.commands import NOTICE, one_line, run
+from tests.support.record.hand import Hand
 
 
 def test_an_impossible_quantile_is_refused_before_anything_is_started(
@@ -107,6 +109,30 @@ def test_a_scored_folder_can_be_queried(
     assert replayed["checked"] == replayed["identical"] == found["scored"]
     assert replayed["within_tolerance"] == 0
     assert replayed["mismatched"] == []
+
+
+def test_a_folder_that_is_scored_again_unchanged_needs_neither_run_nor_server(
+    served: None, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (trained.heads / "note.txt").write_text("not a picture")
+    score = ("score", trained.heads, "--home", trained.home, "--device", "cpu", "--json")
+    first = json.loads(run(capsys, *score)[1])
+    hand = Hand(database(str(trained.home)))
+    runs = hand.count("run")
+    code = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
+    code += f"from flows.cli.main import main; main({[str(each) for each in score]})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    again = json.loads(done.stdout)
+    assert (again["known"], again["new"]) == (first["new"] + first["known"], 0)
+    for key in ("training_scans", "rejected", "model_id", "threshold_id"):
+        assert again[key] == first[key], key
+    assert (first["training_scans"] > 0, len(first["rejected"])) == (True, 1)
+    assert (again["scored"], again["report"]) == (0, None)
+    assert hand.count("run") == runs
+    assert not {"prefect", "torch", "scipy", "cv2"} & set(done.stderr.split())
+    _, out, _ = run(capsys, *score[:-1])
+    assert "nothing to score by model" in out
+    assert "note.txt" in out
 
 
 def test_a_dry_run_says_what_would_turn_and_writes_nothing(
