@@ -88,6 +88,7 @@ def _server(descriptor: int | None) -> None:
 
 def _serve(place: "Context", bind: Callable[[], None]) -> None:
     with without_collection():
+        from prefect.context import AsyncClientContext
         from prefect.runner import Runner, _starter_engine
 
         from flows.runtime.deployments import deployments
@@ -116,9 +117,11 @@ def _serve(place: "Context", bind: Callable[[], None]) -> None:
                 query_seconds=POLL_SECONDS,
                 limit=RUNS_AT_ONCE + place.settings.shards - 1,
             )
-        # One after the other: several at once find the server's database locked, and wait.
-        ids = [await runner.aadd_deployment(each) for each in served]
-        await crash_stale_runs(ids)
+        # By one client, for each new one takes a tenth of a second; and one after the other, for
+        # several at once find the server's database locked, and wait.
+        async with AsyncClientContext.get_or_create():
+            ids = [await runner.aadd_deployment(each) for each in served]
+            await crash_stale_runs(ids)
         _ready()
         if warm is not None:
             warm.warm_up()
@@ -128,11 +131,12 @@ def _serve(place: "Context", bind: Callable[[], None]) -> None:
 
 
 def _watch(place: "Context") -> None:
+    # The others load meanwhile, and a new home waits for them; afterwards a core is idle.
+    _await_server(place)
     with without_collection():
         from flows.service.triggers import Deployed
         from flows.service.watcher import Watcher, pace_of
 
-    _await_server(place)
     with closing(Deployed(place.home, lambda: _is_up(place))) as deployed:
         watcher = Watcher(
             place.home, os.fspath(place.watched), pace_of(place), deployed, swept=_ready

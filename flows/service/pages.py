@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flows.runtime.context import Context, child_context
 from flows.runtime.messages import where_it_happened
@@ -33,8 +33,9 @@ from tasks.runtime.connections import database, release_memory
 from tasks.runtime.home import WEB_USED, note_pages_address, proxy_secret, web_secret
 from web.access import PROOF_PATH, Access, proof, secret_of_start, sign_in_token
 from web.proxy import TrustedProxy, plain_address
-from web.site import Site
-from web.worklist.decision_index import DecisionIndex
+
+if TYPE_CHECKING:
+    from web.site import Site
 
 DEFAULT_PORT: Final = 4280
 NOT_SERVED: Final = "no pages are served here: start them with mriad web, or mriad up"
@@ -134,8 +135,12 @@ def _given_hosts(settings: Settings) -> list[str]:
     return [each.strip().lower() for each in settings.web_hosts.split(",") if each.strip()]
 
 
-def site_of_home(place: Context, port: int) -> Site:
+def site_of_home(place: Context, port: int) -> "Site":
     """A home's pages, to be served at a port, after `note_start`."""
+    # With fastapi and numpy, which `mriad up` itself need not wait for.
+    from web.site import Site  # noqa: PLC0415
+    from web.worklist.decision_index import DecisionIndex  # noqa: PLC0415
+
     settings, engine = place.settings, database(str(place.home))
     prefect = settings.prefect_api_url.removesuffix("/api")
     return Site(
@@ -232,7 +237,7 @@ def serve(
     port = listener.getsockname()[1]
     note_start(place.home, port)
     note_pages_address(place.home, base_address(place.settings, port))
-    import uvicorn  # noqa: PLC0415 - with the pages, half a second that `mriad up` need not wait
+    import uvicorn  # noqa: PLC0415 - with the pages, as above
 
     from web.app import create_app  # noqa: PLC0415
 
@@ -252,7 +257,7 @@ def serve(
     server.run(sockets=[listener])
 
 
-def _warm(site: Site) -> None:
+def _warm(site: "Site") -> None:
     """Read the record before the first reader asks."""
     with suppress(MriadError):
         site.index.refresh()
