@@ -148,7 +148,23 @@ def run() -> None:
         from flows.runtime.prefect_environment import take_no_code_from_this_folder
 
         take_no_code_from_this_folder()
-    sys.exit(main())
+    status = main()
+    if status in (INTERRUPTED, STOPPED):
+        _leave_at_once(status)
+    sys.exit(status)
+
+
+def _leave_at_once(status: int) -> None:
+    """Exit without waiting for threads that still train or score for a run that was stopped.
+
+    Python would wait for them, minutes for a training. Its run has been recorded as stopped, and
+    whatever they were writing is whole or absent, as after a kill.
+    """
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -106,6 +106,25 @@ def test_a_history_that_was_cut_says_how_much_is_left(
         assert capsys.readouterr().err == ""
 
 
+def test_a_stopped_command_waits_for_none_of_its_threads() -> None:
+    """A training that was stopped would go on to its end, minutes after the command said so."""
+    code = (
+        "import sys, time; from concurrent.futures import ThreadPoolExecutor\n"
+        "from flows.cli import main as cli\n"
+        "ThreadPoolExecutor(1).submit(time.sleep, 600)\n"
+        "def main():\n"
+        "    print('said', end='')\n"
+        "    return cli.STOPPED\n"
+        "cli.main = main\n"
+        "cli.run()"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, check=False, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (cli.STOPPED, "said")
+
+
 def test_csv_and_json_at_once_is_misuse(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert mriad(home, "history", "--csv", "--json") == 2
     out, err = capsys.readouterr()
