@@ -20,6 +20,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +47,14 @@ T1: Final = "T1w.nii.gz"
 FLAIR: Final = "FLAIR.nii.gz"
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """A home with the first scanner's model."""
+
+    home: TrialHome
+    trained: dict[str, Any]  # what `train` printed
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print a line of JSON for each way."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -57,11 +66,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="mriad-adaptation-") as scratch:
         work = given.work or Path(scratch) / "work"
-        for draw in given.draws:
-            if "made" in given.pairs:
+        if "made" in given.pairs:
+            for draw in given.draws:
                 made(given.data, work / f"made-{draw}", given.few, draw)
-            if "real" in given.pairs:
-                real(given.data, work / f"real-{draw}", draw)
+        if "real" in given.pairs:
+            drawn = of_drawn_heads(work / "drawn")
+            for draw in given.draws:
+                real(given.data, work / f"real-{draw}", drawn, draw)
 
 
 def made(data: Path, work: Path, few: Sequence[int], draw: int) -> None:
@@ -88,11 +99,20 @@ def made(data: Path, work: Path, few: Sequence[int], draw: int) -> None:
             put(work / "test" / "yes", name, ill, T1)
     base = TrialHome(work / "home")
     base.mriad("ingest", work / "first", "--label", "healthy")
+    first = First(base, base.mriad("train", "--recipe", "volume"))
     told = {"pair": "made", "draw": draw}
-    _ways(base, work, [sorted((work / "new").iterdir())[:n] for n in few], told)
+    _ways(first, work, [sorted((work / "new").iterdir())[:n] for n in few], told)
 
 
-def real(data: Path, work: Path, draw: int) -> None:
+def of_drawn_heads(work: Path) -> First:
+    """A model of drawn FLAIR heads."""
+    home = TrialHome(work / "home")
+    draw_heads(work / "heads", DRAWN, 0, 0, ScanFormat.NIFTI.value, Contrast.FLAIR.value)
+    home.mriad("ingest", work / "heads" / "scans" / "no", "--label", "healthy")
+    return First(home, home.mriad("train", "--recipe", "volume"))
+
+
+def real(data: Path, work: Path, drawn: First, draw: int) -> None:
     """Half of the real heads: a model of drawn ones meets them."""
     files = sorted((data / "nichart_flair").glob("*_FL.nii.gz"))
     dealt = np.random.default_rng(0).permutation(len(files))
@@ -101,10 +121,8 @@ def real(data: Path, work: Path, draw: int) -> None:
     for number, path in enumerate(files):
         where = work / "test" / "no" if number in tested else work / "new"
         put(where, path.name.removesuffix("_FL.nii.gz"), path, FLAIR)
-    base = TrialHome(work / "home")
-    draw_heads(work / "drawn", DRAWN, 0, 0, ScanFormat.NIFTI.value, Contrast.FLAIR.value)
-    base.mriad("ingest", work / "drawn" / "scans" / "no", "--label", "healthy")
-    _ways(base, work, [sorted((work / "new").iterdir())], {"pair": "real", "draw": draw})
+    first = replace(drawn, home=drawn.home.copied(work / "home"))
+    _ways(first, work, [sorted((work / "new").iterdir())], {"pair": "real", "draw": draw})
 
 
 def _ways(base: TrialHome, work: Path, few: Sequence[Sequence[Path]], told: dict[str, Any]) -> None:
