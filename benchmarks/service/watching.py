@@ -32,7 +32,7 @@ SEED = 11
 SIDE = 64
 KINDS = {"copied": 40, "renamed in": 20, "half-copied": 20, "part": 15, "marked": 5}  # percent
 WAIT_SECONDS = 600.0
-WAIT_SECONDS_A_FOLDER = 1.0
+WAIT_SECONDS_A_FOLDER = 2.0
 
 
 @dataclass(slots=True)
