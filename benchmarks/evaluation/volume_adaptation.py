@@ -125,13 +125,12 @@ def real(data: Path, work: Path, drawn: First, draw: int) -> None:
     _ways(first, work, [sorted((work / "new").iterdir())], {"pair": "real", "draw": draw})
 
 
-def _ways(base: TrialHome, work: Path, few: Sequence[Sequence[Path]], told: dict[str, Any]) -> None:
-    """Train the first model, and use it in each way; a line each."""
-    test = HeldOut(work / "test")
-    first = base.mriad("train", "--recipe", "volume")
+def _ways(first: First, work: Path, few: Sequence[Sequence[Path]], told: dict[str, Any]) -> None:
+    """Use the first model in each way; a line each."""
+    test, base = HeldOut(work / "test"), first.home
     base.mriad("score", work / "test")
     before = test.told(base.decided())
-    _tell({**told, "way": "as it is", "learned": _learned(first)}, before)
+    _tell({**told, "way": "as it is", "learned": _learned(first.trained)}, before)
     for scans in few:
         told["few"] = len(scans)
         place, chosen = base.copied(work / f"home-{len(scans)}"), work / f"new-{len(scans)}"
