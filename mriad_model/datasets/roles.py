@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from mriad_model.enums import Role
 from mriad_model.errors import SettingsError, TooFewScans
-from mriad_model.recipes.recipe import CrossFitting
+from mriad_model.recipes.recipe import CrossFitting, Recipe
 
 MIN_GROUPS = {Role.TRAIN: 1, Role.VALIDATION: 1, Role.CALIBRATION: 2}
 """Fewest distinct scans a role can do with: a spread needs two."""
@@ -176,6 +176,30 @@ def fold_roles(
         Role.CALIBRATION if own == fold else Role.VALIDATION if group in validating else Role.TRAIN
         for group, own in zip(groups, folds, strict=True)
     ]
+
+
+def fold_parts(
+    groups: Sequence[int],
+    folds: Sequence[int | None],
+    fold: int,
+    recipe: Recipe,
+    keys: Sequence[str],
+) -> tuple[list[int], list[int]]:
+    """The places of the scans that the member without a fold learns, and of those held out from it.
+
+    Held out are those that `fold_roles` has validate. Where nothing is scaled by scans held out,
+    all scans outside the fold are learned, and those of the fold set the colours alone.
+    """
+    if not recipe.holds_out:
+        places = range(len(folds))
+        return [i for i in places if folds[i] != fold], [i for i in places if folds[i] == fold]
+    share = (recipe.cross_fitting or CrossFitting()).held_out
+    roles = fold_roles(groups, folds, fold, share, recipe.training.seed, keys)
+    train, validation = (
+        [i for i, given in enumerate(roles) if given is role]
+        for role in (Role.TRAIN, Role.VALIDATION)
+    )
+    return train, validation
 
 
 def drawn_order(groups: Sequence[int], seed: int, keys: Sequence[str] | None) -> list[int]:

@@ -98,7 +98,10 @@ def slices_of(batch: SliceBatch, recipe: Recipe, device: torch.device) -> Slices
 
 
 def score(members: Sequence[Member], slices: Slices) -> Scored:
-    """What members say of slices: the mean of their scores and of their maps."""
+    """What members say of slices: the mean of their scores and of their maps.
+
+    Of volumes the score is that of the mean map, so that the threshold applies to voxels.
+    """
     how, alone = slices.recipe.scoring.score, slices.recipe.scoring.scored_by
     found = []
     of_members = slices.maps([each.detectors for each in members])
@@ -110,7 +113,11 @@ def score(members: Sequence[Member], slices: Slices) -> Scored:
         else:
             own = slice_scores(combined, slices.inside, how)
         found.append(Scored(own, combined, parts))
-    return _mean(found)
+    together = _mean(found)
+    if len(found) == 1 or slices.recipe.volumes is None:
+        return together
+    own = slice_scores(together.maps, slices.inside, how)
+    return replace(together, scores=own, members=tuple(found))
 
 
 def _mean(found: Sequence[Scored]) -> Scored:
@@ -145,12 +152,21 @@ class FittedMember:
     maps: Maps
 
 
-def fit_member(healthy: HealthySlices, start: Member | None = None) -> FittedMember:
-    """Fit every detector of the recipe that has something to fit, and scale them.
+def fit_members(
+    members: Sequence[HealthySlices], starts: Sequence[Member | None]
+) -> list[FittedMember]:
+    """Fit every detector of the recipe that has something to fit, and scale them, for each member.
 
-    Detectors that can go on learning begin as those of `start`, a member of a fitted model.
+    Detectors that can go on learning begin as those of `starts`, members of a fitted model.
     """
-    detectors, training = _fit_detectors(healthy, {} if start is None else start.detectors)
+    begun = [{} if each is None else each.detectors for each in starts]
+    fitted = _fit_detectors(members, begun)
+    return [_scaled(*each) for each in zip(members, *fitted, strict=True)]
+
+
+def _scaled(
+    healthy: HealthySlices, detectors: dict[str, Detector], training: TrainingSummary
+) -> FittedMember:
     held_out = healthy.train if healthy.validation is None else healthy.validation
     slices = slices_of(held_out, healthy.recipe, healthy.device)
     with repeatable(healthy.device):
@@ -189,14 +205,22 @@ def in_one_unit(members: Sequence[Member], recipe: Recipe) -> tuple[Member, ...]
 
 
 def _fit_detectors(
-    healthy: HealthySlices, start: Mapping[str, Detector]
-) -> tuple[dict[str, Detector], TrainingSummary]:
-    """Every detector of the recipe, fitted where it has something to fit."""
-    held_out = 0 if healthy.validation is None else len(healthy.validation)
-    summary = TrainingSummary(0, 0, None, 0.0, len(healthy.train), held_out)
-    detectors: dict[str, Detector] = {}
-    for part in healthy.recipe.detectors:
-        own = replace(healthy, start=start.get(part.kind))
-        detectors[part.kind], trained = detector_of(part).fit(part, own)
-        summary = trained or summary
-    return detectors, summary
+    members: Sequence[HealthySlices], starts: Sequence[Mapping[str, Detector]]
+) -> tuple[list[dict[str, Detector]], list[TrainingSummary]]:
+    """Every detector of the recipe, fitted where it has something to fit, for each member."""
+    summaries = [
+        TrainingSummary(
+            0, 0, None, 0.0, len(each.train), 0 if each.validation is None else len(each.validation)
+        )
+        for each in members
+    ]
+    detectors: list[dict[str, Detector]] = [{} for _ in members]
+    for part in members[0].recipe.detectors:
+        own = [
+            replace(each, start=start.get(part.kind))
+            for each, start in zip(members, starts, strict=True)
+        ]
+        for number, (fitted, trained) in enumerate(detector_of(part).fit_several(part, own)):
+            detectors[number][part.kind] = fitted
+            summaries[number] = trained or summaries[number]
+    return detectors, summaries

@@ -17,9 +17,8 @@ from mriad_model.detection.detectors import detector_of
 from mriad_model.detection.detectors.detector import Detector, HealthySlices
 from mriad_model.detection.maps.anomaly_maps import Normalisation, Scored
 from mriad_model.detection.member import (
-    FittedMember,
     Member,
-    fit_member,
+    fit_members,
     in_one_unit,
     score,
     slices_of,
@@ -179,6 +178,9 @@ class FittedModel:
             _member(recipe, _of(prefix, tensors), standard_spreads(each, kinds), device)
             for prefix, each in zip(prefixes, spreads, strict=True)
         )
+        for member in members[1:]:
+            for kind, detector in member.detectors.items():
+                detector.share_with(members[0].detectors[kind])
         return cls(
             recipe=recipe,
             members=members,
@@ -246,7 +248,7 @@ def _fit(
     epochs: float = 1.0,
 ) -> FittedModel:
     where = resolve_device(device)
-    fits: list[FittedMember] = []
+    healthy_slices: list[HealthySlices] = []
     for number, (train, validation) in enumerate(parts):
         if len(train) == 0 or (validation is not None and len(validation) == 0):
             raise TooFewScans("training needs at least one healthy scan, and one held out from it")
@@ -255,10 +257,15 @@ def _fit(
             max_epochs=max(1, round(epochs * recipe.training.max_epochs)),
         )
         tell = None if progress is None else _in_turn(progress, number, len(parts))
-        begun = None if start is None else start.members[number % len(start.members)]
         own_positives = positives[number] if positives else None
-        healthy_slices = HealthySlices(own, train, validation, where, tell, positives=own_positives)
-        fits.append(fit_member(healthy_slices, begun))
+        healthy_slices.append(
+            HealthySlices(own, train, validation, where, tell, positives=own_positives)
+        )
+    begun = [
+        None if start is None else start.members[number % len(start.members)]
+        for number in range(len(parts))
+    ]
+    fits = fit_members(healthy_slices, begun)
     members = in_one_unit([each.member for each in fits], recipe)
     healthy = []
     for member, fitted in zip(members, fits, strict=True):

@@ -72,15 +72,30 @@ def scans_of_slices(
     for scan in prepared:
         mine = slice(start, start + len(scan))
         start += len(scan)
-        maps, scores = scored.maps[mine], scored.scores[mine]
-        if how.scan_score is ScanScore.SMOOTHED_MAX:
-            maps = _smoothed(maps, scan, how.extent)
-            scores = maps.max(axis=(1, 2)).astype(np.float64)
-        score = _scan_score(scores, scan, how)
-        # Of pictures alone, see Recipe.cross_fitting: the one slice's is the scan's.
-        spread = None if scored.spread is None else float(scored.spread[mine].max())
+        score, scores, maps = _of_one(scored, mine, scan, how)
+        spread = _spread(scored, mine, scan, how)
         found.append(ScanScores(score, scores, scan.positions, maps, spread))
     return found
+
+
+def _of_one(
+    scored: Scored, mine: slice, scan: PreparedScan, how: VolumeRecipe
+) -> tuple[float, NDArray[np.float64], NDArray[np.float32]]:
+    """The score of one scan, of its slices (n,), and its maps (n, S, S)."""
+    maps, scores = scored.maps[mine], scored.scores[mine]
+    if how.scan_score is ScanScore.SMOOTHED_MAX:
+        maps = _smoothed(maps, scan, how.extent)
+        scores = maps.max(axis=(1, 2)).astype(np.float64)
+    return _scan_score(scores, scan, how), scores, maps
+
+
+def _spread(scored: Scored, mine: slice, scan: PreparedScan, how: VolumeRecipe) -> float | None:
+    """How far the members' scores of one scan are apart, sd; None where one member scored it."""
+    if scored.members:  # of volumes: each has its highest slice where it will
+        values = [_of_one(each, mine, scan, how)[0] for each in scored.members]
+        with np.errstate(invalid="ignore"):  # of scores that are no numbers
+            return float(np.std(values, ddof=1))
+    return None if scored.spread is None else float(scored.spread[mine].max())
 
 
 def largest_of_scans(

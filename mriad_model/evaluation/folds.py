@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.datasets.roles import fold_roles
+from mriad_model.datasets.roles import fold_parts
 from mriad_model.detection.decisions.gate import Gate
 from mriad_model.detection.decisions.head_gate import HeadGate
 from mriad_model.detection.decisions.thresholds import ThresholdFit, fit_threshold
@@ -19,7 +19,7 @@ from mriad_model.detection.learned_gate import learned_gate
 from mriad_model.detection.model import FittedModel, fit, fit_folds
 from mriad_model.detection.scan_scores import ScanScores, largest_of_scans, scans_of_slices
 from mriad_model.detection.training.autoencoder_training import Epoch
-from mriad_model.enums import Role, Verdict
+from mriad_model.enums import Verdict
 from mriad_model.evaluation.baselines.metadata import baseline_scores, signed_scores
 from mriad_model.evaluation.baselines.untrained import UNTRAINED
 from mriad_model.evaluation.dataset import EvaluationData
@@ -124,20 +124,17 @@ def run_fold(
 def _fold_slices(
     data: EvaluationData, parts: Split, recipe: Recipe
 ) -> list[tuple[SliceBatch, SliceBatch]]:
-    """What each member of a cross-fitted model learns from, and is scaled by."""
+    """What each member of a cross-fitted model learns from, and what is held out from it."""
     how, items = recipe.cross_fitting or CrossFitting(), parts.train
     groups, names = [data.groups[i] for i in items], [data.names[i] for i in items]
-    folds, seed = [parts.folds[i] for i in items], recipe.training.seed
+    folds = [parts.folds[i] for i in items]
     found = []
     for fold in range(how.folds):
-        roles = fold_roles(groups, folds, fold, how.held_out, seed, names)
-        train, validation = (
-            [i for i, given in zip(items, roles, strict=True) if given is role]
-            for role in (Role.TRAIN, Role.VALIDATION)
+        train, held_out = (
+            data.training_slices([items[place] for place in places], recipe)
+            for places in fold_parts(groups, folds, fold, recipe, names)
         )
-        found.append(
-            (data.training_slices(train, recipe), data.training_slices(validation, recipe))
-        )
+        found.append((train, held_out))
     return found
 
 

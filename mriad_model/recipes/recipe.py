@@ -228,7 +228,8 @@ class CrossFitting:
 
     folds: Annotated[int, between(2, 10)] = 3
     below: Annotated[int, between(1, 1_000_000)] = 200  # groups; from so many on, roles are split
-    held_out: Share = 1 / 6  # of the groups that a member may learn from: they scale its detectors
+    # Of the groups that a member may learn from, where `Recipe.holds_out`: they scale its detectors
+    held_out: Share = 1 / 6
     epochs: Annotated[float, between(0.01, 1)] = 1.0  # of the recipe's, for each member
 
 
@@ -291,6 +292,11 @@ class Recipe:
     def in_frame(self) -> bool:
         """Whether each head is registered to the normative frame."""
         return any(part.kind in IN_FRAME for part in self.detectors)
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether scans held out from those learned stop its training, or scale its detectors."""
+        return self.scoring.standardise or not self.in_frame
 
     @property
     def fat_capped(self) -> bool:
@@ -382,8 +388,6 @@ class Recipe:
             faults.append("scoring.scored_by must be one of the detectors")
         if self.scoring.scored_by is not None and not self.scoring.standardise:
             faults.append("scoring.standardise must be true where one detector scores")
-        if self.cross_fitting is not None and self.volumes is not None:
-            faults.append("cross_fitting is for pictures: take it out")
         if faults:
             raise SettingsError(f"this is no recipe: {faults[0]}")
 

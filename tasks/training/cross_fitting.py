@@ -8,8 +8,7 @@ from sqlalchemy import Engine
 from db.entities import Scan
 from db.repository.intake.scans import scans_by_id
 from db.repository.training.models import dataset_groups, model_folds
-from mriad_model.datasets.roles import cross_fitting_folds, fold_roles
-from mriad_model.enums import Role
+from mriad_model.datasets.roles import cross_fitting_folds, fold_parts
 from mriad_model.preprocessing.scan_slices import training_slices
 from mriad_model.preprocessing.slices import SliceBatch, joined
 from mriad_model.recipes.recipe import CrossFitting, Recipe
@@ -37,7 +36,7 @@ def fold_slices(
     folders: Sequence[str],
     recipe: Recipe,
 ) -> list[tuple[SliceBatch, SliceBatch]]:
-    """The slices that each member learns from, and those that scale it; none of its fold."""
+    """The slices that each member learns from, none of its fold, and those held out from it."""
     how = recipe.cross_fitting or CrossFitting()
     engine = database(home)
     groups = dataset_groups(engine, dataset_id)
@@ -51,20 +50,17 @@ def fold_slices(
     scan_ids = sorted(prepared, key=hashes.__getitem__)
     parts = []
     for fold in range(how.folds):
-        roles = fold_roles(
-            [groups[i] for i in scan_ids],
-            [folds.get(i) for i in scan_ids],
-            fold,
-            how.held_out,
-            recipe.training.seed,
-            [hashes[i] for i in scan_ids],
+        train, held_out = (
+            joined([prepared[scan_ids[place]] for place in places])
+            for places in fold_parts(
+                [groups[i] for i in scan_ids],
+                [folds.get(i) for i in scan_ids],
+                fold,
+                recipe,
+                [hashes[i] for i in scan_ids],
+            )
         )
-        given = dict(zip(scan_ids, roles, strict=True))
-        train, validation = (
-            joined([prepared[i] for i in scan_ids if given[i] is role])
-            for role in (Role.TRAIN, Role.VALIDATION)
-        )
-        parts.append((train, validation))
+        parts.append((train, held_out))
     return parts
 
 

@@ -65,7 +65,7 @@ class Detector(ABC):
     @classmethod
     def maps_of_several(
         cls,
-        detectors: Sequence["Detector"],
+        detectors: Sequence[Self],
         part: DetectorRecipe,
         slices: SliceBatch,
         inside: NDArray[np.bool_],
@@ -100,6 +100,19 @@ class Detector(ABC):
     ) -> tuple[Self, TrainingSummary | None]:
         """A detector fitted to healthy slices, and how its training went; None without one."""
         return cls(), None
+
+    @classmethod
+    def fit_several(
+        cls, part: DetectorRecipe, members: Sequence[HealthySlices]
+    ) -> list[tuple[Self, TrainingSummary | None]]:
+        """As `fit`, for each member of a model; what they may share is found once."""
+        return [cls.fit(part, each) for each in members]
+
+    def share_with(self, other: "Detector") -> None:  # noqa: B027 - there may be nothing to share
+        """Use what another member's detector of this kind has found, as far as both have the same.
+
+        Raises RuntimeError where members must have the same, and do not.
+        """
 
     @classmethod
     def restore(

@@ -7,9 +7,7 @@ drawn heads with implanted lesions alone. Each map comes back onto the slices.
 """
 
 import time
-from collections.abc import Iterator
-from hashlib import sha256
-from threading import Lock
+from collections.abc import Iterator, Sequence
 from typing import Final, Self
 
 import numpy as np
@@ -19,26 +17,28 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from mriad_model.detection.detectors.detector import Detector, HealthySlices, Shapes
+from mriad_model.detection.detectors.site_frame import (
+    SiteFrame,
+    framed_heads,
+    head_key,
+    site_template,
+)
 from mriad_model.detection.training.autoencoder_training import TrainingSummary
 from mriad_model.errors import SettingsError
-from mriad_model.normative.framed_head import FramedHead, framed_head
+from mriad_model.normative.framed_head import FramedHead
 from mriad_model.normative.likeness import likeness, resemblance
 from mriad_model.normative.norm import FEATURES, UNIT, Norm, norm_of
-from mriad_model.normative.registration.affine import Registration, capped, refine
-from mriad_model.normative.registration.frame import SHAPE, Floats, Matrix, SliceStack
-from mriad_model.normative.registration.mean_heads import drawn_templates
+from mriad_model.normative.registration.frame import SHAPE, Floats, SliceStack
 from mriad_model.normative.registration.poses import PlacedHead, placed_heads
 from mriad_model.normative.registration.resampling import off_frame
-from mriad_model.normative.registration.template import Template, template_of
+from mriad_model.normative.registration.template import Template
 from mriad_model.normative.z_maps.network import ZMapNetwork, drawn_network, logits, stored_network
 from mriad_model.preprocessing.slices import SliceBatch
 from mriad_model.recipes.recipe import DetectorRecipe, Recipe
 
-IN_MEAN: Final = 24  # healthy heads in the site's mean, at most
 IN_BRAIN: Final = 0.5  # share of heads: where at least so many have brain, maps count
 SMOOTHING: Final = (0.8, 0.7, 0.7)  # Gaussian sigmas of the map, voxels
 ORDINARY: Final = -4.0  # logit; a map's value is what is above it, and nearly 0 below
-KEPT: Final = 16  # heads in the frame, the last ones, 1 MB each
 NETWORK: Final = "network."  # prefix of its weights among the tensors
 ASYMMETRY_SHARE: Final = np.float32(0.5)  # beside brightness
 # Correlation of structure with the site's mean head. Healthy heads of one scanner have 0.78 or
@@ -49,7 +49,6 @@ UNLIKE: Final = (
     "its structure does not lie where the site's mean head has it (correlation {found:.2f}, "
     "{least} needed): the registration failed, or it is no head like those that were learned"
 )
-LEAST_SHARE: Final = 0.75  # of the fit on the drawn mean head: with less, it went astray
 
 
 class Normative(Detector):
@@ -59,31 +58,59 @@ class Normative(Detector):
     fat_capped = False
 
     def __init__(self, template: Template, norm: Norm) -> None:
-        self.template, self.norm = template, norm
-        self._recent: dict[bytes, tuple[FramedHead, Matrix]] = {}
-        self._lock = Lock()
+        self.frame, self.norm = SiteFrame(template, cap=self.fat_capped), norm
+
+    @property
+    def template(self) -> Template:
+        """The site's mean head."""
+        return self.frame.template
 
     def maps(
         self,
-        part: DetectorRecipe,  # noqa: ARG002
+        part: DetectorRecipe,
         slices: SliceBatch,
         inside: NDArray[np.bool_],
         device: torch.device,
     ) -> NDArray[np.float32]:
         """The map of each head on its slices, (N, M, M), >= 0. A head depends on itself alone."""
-        found = np.zeros(inside.shape, np.float32)
-        size = inside.shape[-1]
-        for head in _heads(slices):
-            framed, matrix = self._in_frame(head)
-            there = off_frame(self.anomaly(framed, device), _coarser(head.stack, size), matrix)
-            found[head.slices] = np.where(inside[head.slices], there, 0)
+        (found,) = self.maps_of_several([self], part, slices, inside, device)
         return found
+
+    @classmethod
+    def maps_of_several(
+        cls,
+        detectors: Sequence[Self],
+        part: DetectorRecipe,  # noqa: ARG003
+        slices: SliceBatch,
+        inside: NDArray[np.bool_],
+        device: torch.device,
+    ) -> list[NDArray[np.float32]]:
+        """The maps by each of several that share a frame; a head is laid upon it once."""
+        found = [np.zeros(inside.shape, np.float32) for _ in detectors]
+        for head in _heads(slices):
+            framed, matrix = detectors[0].frame.of(head)
+            coarser = _coarser(head.stack, inside.shape[-1])
+            for maps, each in zip(found, detectors, strict=True):
+                there = off_frame(each.anomaly(framed, device), coarser, matrix)
+                maps[head.slices] = np.where(inside[head.slices], there, 0)
+        return found
+
+    def share_with(self, other: Detector) -> None:
+        """Use the other's mean head. Raises RuntimeError where it is none, or another."""
+        own = self.template
+        if not (
+            isinstance(other, Normative)
+            and np.array_equal(own.mean, other.template.mean)
+            and np.array_equal(own.brain, other.template.brain)
+        ):
+            raise RuntimeError("its members do not share one mean head")
+        self.frame = other.frame
 
     def resemblances(self, slices: SliceBatch) -> NDArray[np.float64]:
         """The correlation of each slice's head with the site's mean head, (N,), 1 at best."""
         found = np.empty(len(slices))
         for head in _heads(slices):
-            framed, _ = self._in_frame(head)
+            framed, _ = self.frame.of(head)
             found[head.slices] = resemblance(framed.grey, self.template)
         return found
 
@@ -116,19 +143,36 @@ class Normative(Detector):
         """Mean and spread of the healthy heads; there are no epochs."""
         started = time.perf_counter()
         heads = list(_heads(healthy.train))
-        template = _site_template(heads, healthy.recipe.scans.contrast, cap=cls.fat_capped)
-        framed = list(_framed(heads, template, cap=cls.fat_capped))
-        norm = norm_of(cls._learned(framed, template), template.brain > IN_BRAIN)
-        held_out = 0 if healthy.validation is None else len(healthy.validation)
-        summary = TrainingSummary(
-            epochs=0,
-            best_epoch=0,
-            validation_loss=None,
-            seconds=time.perf_counter() - started,
-            n_train=len(healthy.train),
-            n_validation=held_out,
-        )
-        return cls(template, norm), summary
+        template = site_template(heads, healthy.recipe.scans.contrast, cap=cls.fat_capped)
+        fitted = cls._of(list(framed_heads(heads, template, cap=cls.fat_capped)), template)
+        return fitted, _summary(healthy, time.perf_counter() - started)
+
+    @classmethod
+    def fit_several(
+        cls, part: DetectorRecipe, members: Sequence[HealthySlices]
+    ) -> list[tuple[Self, TrainingSummary | None]]:
+        """As `fit`; several share the mean of all their heads, and each head is laid upon it once.
+
+        Mean and spread at each voxel are of the heads that a member learns, and of no other.
+        """
+        if len(members) == 1:
+            return [cls.fit(part, members[0])]
+        started = time.perf_counter()
+        keys = [[head_key(head) for head in _heads(each.train)] for each in members]
+        heads = {head_key(head): head for each in members for head in _all_heads(each)}
+        ordered = sorted(heads)  # whichever fold they are in
+        everyone = [heads[key] for key in ordered]
+        template = site_template(everyone, members[0].recipe.scans.contrast, cap=cls.fat_capped)
+        frame = SiteFrame(template, cap=cls.fat_capped)
+        framed = {key: frame.of(heads[key])[0].grey for key in ordered}
+        fitted = [cls._of([framed[key] for key in own], template) for own in keys]
+        for each in fitted:
+            each.frame = frame
+        seconds = (time.perf_counter() - started) / len(members)
+        return [
+            (each, _summary(healthy, seconds))
+            for each, healthy in zip(fitted, members, strict=True)
+        ]
 
     @classmethod
     def restore(
@@ -147,20 +191,11 @@ class Normative(Detector):
         features = (len(FEATURES), *SHAPE)
         return {"template": SHAPE, "brain": SHAPE, "mean": features, "spread": features}
 
-    def _in_frame(self, head: PlacedHead) -> tuple[FramedHead, Matrix]:
-        """A head in the site's frame, and where that lies; a head is looked at more than once."""
-        key = sha256(head.stack.images.tobytes() + head.registration.matrix.tobytes()).digest()
-        with self._lock:
-            known = self._recent.get(key)
-        if known is not None:
-            return known
-        found = _refined(head, self.template, cap=self.fat_capped)
-        made = framed_head(head.stack, self.template, found), found.matrix
-        with self._lock:
-            self._recent[key] = made
-            while len(self._recent) > KEPT:
-                del self._recent[next(iter(self._recent))]
-        return made
+    @classmethod
+    def _of(cls, framed: list[Floats], template: Template) -> Self:
+        """The detector by healthy heads in the frame."""
+        learned = cls._learned(framed, template)
+        return cls(template, norm_of(learned, template.brain > IN_BRAIN))
 
     @classmethod
     def _learned(cls, heads: list[Floats], template: Template) -> list[Floats]:  # noqa: ARG003
@@ -194,7 +229,7 @@ class NormativeAsymmetry(Normative):
     def misplaced(self, slices: SliceBatch) -> str | None:
         """Why the one head that slices are of cannot be compared; None where it can."""
         (head,) = _heads(slices)
-        framed, _ = self._in_frame(head)
+        framed, _ = self.frame.of(head)
         found = likeness(framed.grey, self.template)
         return None if found >= LEAST_LIKENESS else UNLIKE.format(found=found, least=LEAST_LIKENESS)
 
@@ -261,24 +296,16 @@ def _heads(slices: SliceBatch) -> Iterator[PlacedHead]:
     return placed_heads(slices.images, slices.poses)
 
 
-def _site_template(heads: list[PlacedHead], contrast: str | None, *, cap: bool) -> Template:
-    """The median of some of the heads, spread over all of them, placed on drawn ones."""
-    drawn = drawn_templates(contrast)[0]
-    chosen = np.linspace(0, len(heads) - 1, min(IN_MEAN, len(heads))).round().astype(int)
-    framed = list(_framed([heads[i] for i in chosen], drawn, cap=cap))
-    return template_of(framed, drawn.brain)
+def _all_heads(healthy: HealthySlices) -> Iterator[PlacedHead]:
+    """The heads of slices that are learned from, then of those held out."""
+    yield from _heads(healthy.train)
+    if healthy.validation is not None:
+        yield from _heads(healthy.validation)
 
 
-def _framed(heads: list[PlacedHead], template: Template, *, cap: bool) -> Iterator[Floats]:
-    for head in heads:
-        yield framed_head(head.stack, template, _refined(head, template, cap=cap)).grey
-
-
-def _refined(head: PlacedHead, template: Template, *, cap: bool) -> Registration:
-    """The head on the site's mean head; as on the drawn one where it fits far worse."""
-    seen = capped(head.stack) if cap else head.stack
-    found = refine(seen, template, head.registration)
-    return found if found.fit >= LEAST_SHARE * head.registration.fit else head.registration
+def _summary(healthy: HealthySlices, seconds: float) -> TrainingSummary:
+    held_out = 0 if healthy.validation is None else len(healthy.validation)
+    return TrainingSummary(0, 0, None, seconds, len(healthy.train), held_out)
 
 
 def _coarser(stack: SliceStack, size: int) -> SliceStack:

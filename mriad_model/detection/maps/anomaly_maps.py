@@ -34,6 +34,7 @@ class Scored:
     maps: NDArray[np.float32]  # (N, S, S)
     parts: dict[str, NDArray[np.float64]]  # detector's name -> (N,), on its own scale
     spread: NDArray[np.float64] | None = None  # (N,) sd between a model's members; None: of one
+    members: tuple["Scored", ...] = ()  # of volumes' slices, by each of several members
 
 
 def slice_scores(

@@ -1,12 +1,15 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mriad_model.datasets.roles import RoleShares, assign_roles, grouped_folds
+from mriad_model.datasets.roles import RoleShares, assign_roles, fold_parts, grouped_folds
 from mriad_model.enums import Role
 from mriad_model.errors import SettingsError, TooFewScans
+from mriad_model.recipes.built_in_recipes import DEFAULT, VOLUME
+from mriad_model.recipes.recipe import CrossFitting
 
 SHARES = RoleShares()
 some_groups = st.lists(st.integers(0, 30), min_size=4, max_size=80).filter(
@@ -103,3 +106,16 @@ def test_fewer_scans_than_folds_or_one_fold_are_refused():
         grouped_folds([0, 0, 1, 2], 5, 0)
     with pytest.raises(SettingsError, match="2 folds or more"):
         grouped_folds([0, 1], 1, 0)
+
+
+def test_a_member_learns_nothing_of_its_fold_and_a_norm_learns_all_else():
+    groups, folds = [0, 0, 1, 2, 3, 4, 5, 6], [0, 0, 1, 2, 0, 1, 2, None]
+    keys = [str(i) for i in range(8)]
+    pictures, volumes = DEFAULT, replace(VOLUME, cross_fitting=CrossFitting())
+    for fold in range(3):
+        own = [i for i in range(8) if folds[i] == fold]
+        others = [i for i in range(8) if folds[i] != fold]
+        learned, held_out = fold_parts(groups, folds, fold, pictures, keys)
+        assert sorted(learned + held_out) == others  # some scale the detectors
+        assert held_out
+        assert fold_parts(groups, folds, fold, volumes, keys) == (others, own)

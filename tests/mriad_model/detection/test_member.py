@@ -102,11 +102,11 @@ def test_progress_counts_the_epochs_of_all_members():
     assert {each.max_epochs for each in told} == {6}
 
 
-def test_a_recipe_of_pictures_alone_is_cross_fitted_and_its_json_is_as_it_was_without():
+def test_a_recipe_may_be_cross_fitted_and_its_json_is_as_it_was_without():
     assert "cross_fitting" not in AUTOENCODER.to_json()
-    assert Recipe.from_json(PICTURES.to_json()) == PICTURES
-    with pytest.raises(SettingsError, match="cross_fitting is for pictures"):
-        replace(VOLUME, cross_fitting=CrossFitting()).require_consistent()
+    volumes = replace(VOLUME, cross_fitting=CrossFitting())
+    for each in (PICTURES, volumes):
+        assert Recipe.from_json(each.to_json()) == each
     with pytest.raises(SettingsError, match="not cross-fitted in 2 folds"):
         fit_folds(folds_of(PICTURES)[:2], PICTURES, device="cpu")
     with pytest.raises(SettingsError, match="not cross-fitted in 3 folds"):

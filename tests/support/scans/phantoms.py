@@ -48,9 +48,8 @@ def teach(bench: Bench, folder: Path, recipe: Recipe = QUICK) -> int:
     text = recipe.with_contrast(dataset.contrasts).to_json()
     folders = {}
     for role in Role:
-        folders[role] = [str(bench.home / "work" / role.value)]
-        wanted = wanted_scans(dataset.scans[role])
-        preprocess_chunk.fn(home, run_id, text, wanted, *folders[role])
+        work, wanted = str(bench.home / "work" / role.value), wanted_scans(dataset.scans[role])
+        folders[role] = [work] if preprocess_chunk.fn(home, run_id, text, wanted, work) else []
     trained = train.fn(
         home, run_id, dataset.id, text, folders[Role.TRAIN], folders[Role.VALIDATION], "cpu"
     )
@@ -59,7 +58,7 @@ def teach(bench: Bench, folder: Path, recipe: Recipe = QUICK) -> int:
         run_id,
         trained.model_id,
         dataset.id,
-        folders[Role.CALIBRATION],
+        folders[Role.TRAIN if dataset.folds else Role.CALIBRATION],
         Policy.SIGMAS,
         1.0,
         "cpu",

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from db.engine.integrity import broken_chains
 from db.entities import Threshold
+from db.repository.reports.history import decisions
 from db.repository.scoring.scores import calibration_scores, stored_scores
 from db.repository.scoring.warnings import warnings
 from db.repository.training.models import (
@@ -23,27 +26,35 @@ from db.repository.training.models import (
 )
 from db.timestamps import now
 from mriad_model.detection import scan_scores
+from mriad_model.detection.decisions.head_gate import HeadGate
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.enums import Policy, Role, WarningKind
 from mriad_model.errors import RecordError, TooFewScans
+from mriad_model.phantom.lesions import Lesion
 from mriad_model.preprocessing.slices import PreparedScan
 from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.promotion.power import from_metrics
+from mriad_model.recipes.built_in_recipes import VOLUME
 from mriad_model.recipes.recipe import CrossFitting
 from tasks.calibration.thresholds import append_proposal, propose
+from tasks.maintenance.verify import replay_decisions
 from tasks.maintenance.verify_model import Foundations
 from tasks.maintenance.verify_report import ReplayReport
 from tasks.promotion.candidate_figures import compare_candidate
 from tasks.promotion.compare_models import score_comparison_scans
 from tasks.promotion.retrain import deal_roles, decide_promotion
 from tasks.runtime.model_cache import loaded_model
+from tasks.runtime.source_files import load_scans
 from tasks.scoring.power import check_power
 from tasks.scoring.selection import ActiveModel, find_undecided
+from tasks.training import power
 from tasks.training.cross_fitting import unseen
 from tasks.training.train import require_calibration
 from tests.support.memory import KIND, PLACES, SEEN
+from tests.support.scans.phantoms import score, teach, write_head
 from tests.support.sites import N_GROUPS, RECIPE, TWINS, Site, write
+from tests.tasks.conftest import Bench
 
 
 def test_no_calibration_score_is_by_a_member_that_saw_the_scan_s_group(site: Site) -> None:
@@ -210,3 +221,37 @@ def test_few_healthy_scans_keep_a_rate_that_a_split_of_them_could_not(site: Site
     assert split.folds == {}
     with pytest.raises(TooFewScans, match="takes 9 healthy"):
         require_calibration(site.home, split, Policy.RATE, 0.1)
+
+
+def test_volumes_are_cross_fitted_from_training_to_replay(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, home, n = bench.engine, str(bench.home), 8
+    for number in range(n):
+        write_head(tmp_path / "healthy" / f"sub-{number:02}_T1w.nii.gz", number)
+    recipe = replace(VOLUME, cross_fitting=CrossFitting())
+    threshold = threshold_by_id(engine, teach(bench, tmp_path / "healthy", recipe))
+    assert (threshold.n, threshold.n_groups) == (n, n)  # split, two would calibrate
+    folds = model_folds(engine, threshold.model_id)
+    assert sorted(folds.values()) == [0, 0, 0, 1, 1, 1, 2, 2]
+    rows = calibration_scores(engine, threshold.model_id, threshold.dataset_id)
+    fitted = loaded_model(home, threshold.model_id, "cpu")
+    assert isinstance(fitted.gate, HeadGate)
+    prepared = {each.scan_id: each.slices for each in bench.prepare(sorted(folds), recipe)}
+    for row in rows:
+        others = replace(fitted, members=(fitted.members[folds[row.scan_id]],))
+        assert score_scans(others, [prepared[row.scan_id]])[0].score == row.value
+    monkeypatch.setattr(power, "VOLUMES", 2)
+    monkeypatch.setattr(power, "IN_VOLUMES", 2)
+    loaded = partial(load_scans, home, bench.run_id)
+    work = str(bench.home / "work" / "implants")
+    implants = power.implant_scores(home, threshold.dataset_id, fitted, work, loaded)
+    assert len(implants) == 2
+    assert {each.healthy for each in implants} <= {row.value for row in rows}  # out of fold too
+    write_head(tmp_path / "new" / "ill_T1w.nii.gz", 40, Lesion.INFARCT)
+    score(bench, tmp_path / "new")
+    (new,) = decisions(engine)
+    assert stored_scores(engine, threshold.model_id, [new.scan_id])[new.scan_id].spread
+    report = replay_decisions.fn(home, None, "cpu", str(bench.home / "work" / "replay"))
+    assert (report.identical, report.mismatched) == (1, [])
+    assert (report.calibration.identical, report.faults) == (n, [])

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from mriad_model.detection.detectors import normative
-from mriad_model.detection.model import FittedModel, fit
+from mriad_model.datasets.roles import fold_parts
+from mriad_model.detection.detectors import site_frame
+from mriad_model.detection.detectors.normative import NormativeAsymmetry
+from mriad_model.detection.model import FittedModel, fit, fit_folds
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import RejectionReason, ScanKind
-from mriad_model.errors import RejectedFile, SettingsError
+from mriad_model.errors import ModelFileError, RejectedFile, SettingsError
+from mriad_model.normative.norm import norm_of
+from mriad_model.normative.registration.affine import refine
 from mriad_model.normative.registration.poses import placed_heads
 from mriad_model.phantom.lesions import Lesion
 from mriad_model.phantom.render import phantom_volume
@@ -21,7 +25,13 @@ from mriad_model.preprocessing.slices import joined, restore
 from mriad_model.preprocessing.slicing import onto_volume
 from mriad_model.readers.volume.volumes import Origin, Volume, volume_of
 from mriad_model.recipes.built_in_recipes import VOLUME, VOLUME_NETWORK
-from mriad_model.recipes.recipe import NORMATIVE, DetectorRecipe, Plane
+from mriad_model.recipes.recipe import (
+    NORMATIVE,
+    NORMATIVE_ASYMMETRY,
+    CrossFitting,
+    DetectorRecipe,
+    Plane,
+)
 from tests.support.scans.drawn_slices import drawn_slices
 
 SHAPE = (40, 96, 96)  # slices of 4.5 mm, pixels of 2.2 to 2.7 mm
@@ -167,12 +177,12 @@ def test_a_head_of_which_too_little_is_shown_is_rejected_with_a_reason(kept, rea
 def test_a_head_that_goes_astray_on_the_sites_mean_stays_as_on_the_drawn_one(fitted, monkeypatch):
     (placed,) = placed_heads(*_placed(prepare_scan(as_volume(head(27)), fitted.recipe)))
     (detector,) = fitted.detectors.values()
-    kept = normative._refined(placed, detector.template, cap=False)
+    kept = site_frame.refined(placed, detector.template, cap=False)
     assert kept is not placed.registration
 
     lost = replace(kept, fit=0.0)
-    monkeypatch.setattr(normative, "refine", lambda *_: lost)
-    assert normative._refined(placed, detector.template, cap=False) is placed.registration
+    monkeypatch.setattr(site_frame, "refine", lambda *_: lost)
+    assert site_frame.refined(placed, detector.template, cap=False) is placed.registration
 
 
 def turned(drawn, name):
@@ -233,3 +243,108 @@ def test_the_shapes_of_stored_tensors_are_told_before_they_are_read(fitted):
         fitted.recipe, part
     )
     assert all(each.dtype is torch.float32 for each in stored.values())
+
+
+CROSS_FITTED = replace(VOLUME, name="folds", cross_fitting=CrossFitting())
+FOLDS = [0, 1, 2, 0, 1, 2]  # of six healthy heads
+
+
+@pytest.fixture(scope="module")
+def six(healthy):
+    """What each member learns, and the heads of its fold."""
+    keys = [str(n) for n in range(6)]
+    places = [fold_parts(range(6), FOLDS, fold, CROSS_FITTED, keys) for fold in range(3)]
+    return [tuple(joined([healthy[i] for i in own]) for own in part) for part in places]
+
+
+@pytest.fixture(scope="module")
+def folded(six) -> FittedModel:
+    return fit_folds(six, CROSS_FITTED, "cpu")
+
+
+def detectors_of(fitted: FittedModel) -> list[NormativeAsymmetry]:
+    found = [each.detectors[NORMATIVE_ASYMMETRY] for each in fitted.members]
+    assert all(isinstance(each, NormativeAsymmetry) for each in found)
+    return found
+
+
+def test_members_share_the_mean_head_of_all_and_know_no_head_of_their_fold(folded, healthy):
+    detectors = detectors_of(folded)
+    template = detectors[0].template
+    assert all(each.frame is detectors[0].frame for each in detectors)
+    heads = [_one(each) for each in healthy[:6]]
+    of_all = site_frame.site_template(heads, None, cap=True)
+    assert np.array_equal(template.mean, of_all.mean)
+    for fold, each in enumerate(detectors):
+        others = [heads[i] for i in range(6) if FOLDS[i] != fold]
+        assert len(others) == 4
+        grey = [each.frame.of(other)[0].grey for other in others]
+        norm = norm_of(grey, template.brain > 0.5)
+        assert np.array_equal(each.norm.mean, norm.mean)
+        assert np.array_equal(each.norm.spread, norm.spread)
+
+
+def _one(batch):
+    (found,) = placed_heads(batch.images, batch.poses)
+    return found
+
+
+def test_a_head_is_registered_once_for_all_that_is_asked_of_it(six, monkeypatch):
+    calls = []
+
+    def counted(*given):
+        calls.append(given)
+        return refine(*given)
+
+    monkeypatch.setattr(site_frame, "refine", counted)
+    fitted = fit_folds(six, CROSS_FITTED, "cpu")
+    assert len(calls) == 2 * 6  # upon the drawn mean head, and upon the site's
+    prepared = prepare_scan(as_volume(head(30)), CROSS_FITTED)
+    calls.clear()
+    assert fitted.misplaced(prepared.batch) is None
+    score_scans(fitted, [prepared])
+    for fold in range(3):
+        score_scans(fitted, [prepared], [fold])
+    assert len(calls) == 1
+
+
+def test_a_new_head_has_the_score_of_the_mean_map_and_the_spread_of_its_members(folded):
+    prepared = prepare_scan(as_volume(head(31, Lesion.INFARCT)), CROSS_FITTED)
+    (found,) = score_scans(folded, [prepared])
+    alone = [score_scans(folded, [prepared], [fold])[0] for fold in range(3)]
+    assert np.allclose(found.maps, np.mean([each.maps for each in alone], 0), atol=1e-5)
+    assert found.score == found.maps.max()  # so the threshold applies to voxels
+    scores = [each.score for each in alone]
+    assert len(set(scores)) == 3
+    assert found.spread == pytest.approx(np.std(scores, ddof=1))
+    assert all(each.spread is None for each in alone)
+    for fold, each in enumerate(alone):
+        (same,) = score_scans(replace(folded, members=folded.members[fold : fold + 1]), [prepared])
+        assert same.score == each.score
+    (among, _) = score_scans(folded, [prepared, prepare_scan(as_volume(head(32)), CROSS_FITTED)])
+    assert (among.score, among.spread) == (found.score, found.spread)
+    assert np.array_equal(among.maps, found.maps)
+
+
+def test_a_stored_model_of_several_members_gives_the_same_bits_and_shares_its_mean_head(folded):
+    data = folded.to_bytes()
+    again = FittedModel.from_bytes(data, "cpu")
+    assert again.to_bytes() == data
+    assert len({id(each.frame) for each in detectors_of(again)}) == 1
+    prepared = prepare_scan(as_volume(head(31)), CROSS_FITTED)
+    for fold in (None, 0, 1, 2):
+        (one,), (other,) = (score_scans(each, [prepared], [fold]) for each in (folded, again))
+        assert (one.score, one.spread) == (other.score, other.spread)
+        assert np.array_equal(one.maps, other.maps)
+
+
+def test_a_file_whose_members_have_different_mean_heads_is_refused(folded):
+    others = [NormativeAsymmetry(each.template, each.norm) for each in detectors_of(folded)]
+    last = others[-1].template
+    others[-1] = NormativeAsymmetry(replace(last, mean=last.mean + 1), others[-1].norm)
+    members = tuple(
+        replace(each, detectors={NORMATIVE_ASYMMETRY: other})
+        for each, other in zip(folded.members, others, strict=True)
+    )
+    with pytest.raises(ModelFileError, match="share one mean head"):
+        FittedModel.from_bytes(replace(folded, members=members).to_bytes(), "cpu")
