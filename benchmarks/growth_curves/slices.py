@@ -37,11 +37,11 @@ def measure(sizes: Sequence[int], kept: Kept, recipe: str = DEFAULT.name) -> Non
         return
     with tempfile.TemporaryDirectory(prefix="mriad-growth-") as scratch:
         work = Path(scratch)
-        many_slices(work / "drawn", min(DRAWN, max(missing)), SEED, SIDE, suffix=".png")
+        many_slices(work / "reused", min(DRAWN, max(missing)), SEED, SIDE, suffix=".png")
         home = trained_home(work, SEED + 1, SIDE, recipe)
         for size in missing:
             folder, own = work / f"slices-{size}", work / f"home-{size}"
-            reuse(work / "drawn", folder, size)
+            reuse(work / "reused", folder, size)
             shutil.copytree(home, own)
             used, said = used_by(module("benchmarks.scoring.flow", own, folder))
             scored = json.loads(said.splitlines()[-1])["images"]
