@@ -141,10 +141,13 @@ def _ways(first: First, work: Path, few: Sequence[Sequence[Path]], told: dict[st
         place.mriad("score", chosen)
         found = place.decided()
         own = of_folder(found, chosen.name, [path.name for path in scans])
-        line = fit_threshold([e.score for e in own if e is not None], Policy.SIGMAS, 1.0).value
-        _tell({**told, "way": "threshold of the few alone"}, test.told(found, line), before)
-        place.mriad("recalibrate", "--new-healthy")
-        _tell({**told, "way": "recalibrated"}, test.told(place.decided()), before)
+        scores = [each.score for each in own if each is not None]
+        told["few_with_a_score"] = len(scores)
+        if len(scores) > 1:
+            line = fit_threshold(scores, Policy.SIGMAS, 1.0).value
+            _tell({**told, "way": "threshold of the few alone"}, test.told(found, line), before)
+            place.mriad("recalibrate", "--new-healthy")
+            _tell({**told, "way": "recalibrated"}, test.told(place.decided()), before)
         adapted = place.mriad("train", "--from", "active")
         place.mriad("score", work / "test")
         after = test.told(place.decided())
@@ -177,7 +180,9 @@ class HeldOut:
                 f"{label}_not_scorable": len(decided) - sum(e.is_scorable for e in there),
                 f"{label}_median": float(np.median([e.score for e in there])) if there else None,
             }
-        told["line"] = line if line is not None else next(iter(found.values())).line
+        told["line"] = line
+        if line is None and found:  # none has a score, where none could be registered
+            told["line"] = next(iter(found.values())).line
         healthy, ill = (
             np.array([np.nan if each is None else each.score for each in parts[label]])
             for label in ("no", "yes")

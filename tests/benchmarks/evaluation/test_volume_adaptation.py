@@ -33,5 +33,7 @@ def test_what_is_flagged_counts_what_is_scorable_and_a_scan_without_a_score_is_n
     told = tested.told(found)
     assert (told["no_n"], told["no_flagged"], told["no_not_scorable"]) == (3, 1, 2)
     assert (told["yes_n"], told["yes_flagged"], told["yes_not_scorable"]) == (2, 1, 0)
+    none = tested.told({})
+    assert (none["no_flagged"], none["no_not_scorable"], none["line"]) == (0, 3, None)
     assert tested.told(found, 5.5)["no_flagged"] == 0
     assert tested.told(found, 2.5)["yes_flagged"] == 2
