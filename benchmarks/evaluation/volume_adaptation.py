@@ -199,7 +199,7 @@ def wins(
     NaN for a pair that is of one person, and where a scan has no score.
     """
     above = (abnormal > healthy[:, None]) + (abnormal == healthy[:, None]) / 2
-    same = np.equal.outer(np.array(of_healthy), np.array(of_abnormal))
+    same = np.equal.outer(np.array(of_healthy, str), np.array(of_abnormal, str))
     unknown = same | np.isnan(abnormal) | np.isnan(healthy)[:, None]
     return np.where(unknown, np.nan, above)
 

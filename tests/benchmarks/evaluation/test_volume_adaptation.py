@@ -14,6 +14,7 @@ def test_an_infarct_is_ranked_among_heads_of_other_people_that_have_a_score() ->
     found = wins(healthy, ill, ["a", "b", "c"], ["a", "d"])
     expected = np.array([[np.nan, 1], [0, 1], [np.nan, np.nan]])
     assert np.array_equal(found, expected, equal_nan=True)
+    assert wins(healthy, np.array([]), ["a", "b", "c"], []).shape == (3, 0)
 
 
 def test_what_is_flagged_counts_what_is_scorable_and_a_scan_without_a_score_is_not(
