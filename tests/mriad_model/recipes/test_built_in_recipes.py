@@ -3,6 +3,7 @@ import pytest
 from mriad_model.errors import SettingsError
 from mriad_model.recipes.built_in_recipes import (
     AUTOENCODER,
+    BUILT_IN,
     DEFAULT,
     SEED,
     VOLUME,
@@ -24,6 +25,11 @@ def test_recipes_are_found_by_name():
 
 def test_a_recipe_is_found_by_the_name_that_it_had():
     assert recipe_named("volume-normative") is VOLUME
+
+
+def test_recipes_are_cross_fitted_where_that_was_measured():
+    found = {each.name for each in BUILT_IN if each.cross_fitting is not None}
+    assert found == {"default", "volume"}
 
 
 def test_an_unknown_recipe_is_refused_by_name():

@@ -229,7 +229,7 @@ def test_volumes_are_cross_fitted_from_training_to_replay(
     engine, home, n = bench.engine, str(bench.home), 8
     for number in range(n):
         write_head(tmp_path / "healthy" / f"sub-{number:02}_T1w.nii.gz", number)
-    recipe = replace(VOLUME, cross_fitting=CrossFitting())
+    recipe = VOLUME
     threshold = threshold_by_id(engine, teach(bench, tmp_path / "healthy", recipe))
     assert (threshold.n, threshold.n_groups) == (n, n)  # split, two would calibrate
     folds = model_folds(engine, threshold.model_id)

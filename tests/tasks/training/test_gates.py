@@ -101,7 +101,7 @@ def test_a_head_of_another_scanner_needs_local_healthy_scans_and_stays_so(
 ) -> None:
     for number in range(15):
         write_head(tmp_path / "healthy" / f"sub-{number:02}_T1w.nii.gz", number)
-    teach(bench, tmp_path / "healthy", VOLUME)
+    teach(bench, tmp_path / "healthy", replace(VOLUME, cross_fitting=None))
     new = tmp_path / "new"
     write_head(new / "ill_T1w.nii.gz", 40, Lesion.INFARCT)
     write_head(new / "own_T1w.nii.gz", 41)

@@ -245,7 +245,7 @@ def test_the_shapes_of_stored_tensors_are_told_before_they_are_read(fitted):
     assert all(each.dtype is torch.float32 for each in stored.values())
 
 
-CROSS_FITTED = replace(VOLUME, name="folds", cross_fitting=CrossFitting())
+CROSS_FITTED = replace(VOLUME, name="folds", cross_fitting=CrossFitting(folds=3))
 FOLDS = [0, 1, 2, 0, 1, 2]  # of six healthy heads
 
 
