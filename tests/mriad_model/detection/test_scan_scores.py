@@ -127,3 +127,17 @@ def test_a_pixel_is_above_the_threshold_where_the_scan_is(model, rule):
     _, found = scored(model, scanned(*grid_affine(), cube=True, seed=9))
     assert (found.maps > found.score * 0.999).any()
     assert found.maps.min() <= 0
+
+
+@pytest.mark.parametrize("rule", ScanScore)
+def test_members_are_apart_by_their_scores_of_the_scan_by_every_rule(model, rule):
+    (one,) = model.members
+    loud = {kind: replace(each, sd=each.sd / 2) for kind, each in one.standards.items()}
+    recipe = replace(model.recipe, volumes=replace(model.recipe.volumes, scan_score=rule))
+    several = replace(model, recipe=recipe, members=(one, replace(one, standards=loud)))
+    prepared = prepare_scan(scanned(*grid_affine(), cube=True, seed=9), recipe)
+    (found,) = score_scans(several, [prepared])
+    alone = [score_scans(several, [prepared], [fold])[0] for fold in (0, 1)]
+    assert alone[1].score == pytest.approx(2 * alone[0].score)
+    assert found.spread == pytest.approx(np.std([each.score for each in alone], ddof=1))
+    assert found.score == pytest.approx(1.5 * alone[0].score)
