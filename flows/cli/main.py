@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415 - `--help` should wait for nothing
 
+import atexit
 import contextlib
 import logging
 import os
@@ -158,9 +159,10 @@ def _leave_at_once(status: int) -> None:
     """Exit without waiting for threads that still train or score for a run that was stopped.
 
     Python would wait for them, minutes for a training. Its run has been recorded as stopped, and
-    whatever they were writing is whole or absent, as after a kill.
+    whatever they were writing is whole or absent, as after a kill. All else that is done at an
+    exit is done.
     """
-    logging.shutdown()
+    atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
