@@ -45,6 +45,10 @@ class Role(StrEnum):
     LABELLED_ABNORMAL = "labelled_abnormal"  # taught as what is not healthy
 
 
+# The roles of the scans that a model learns from
+LEARNED_ROLES = (Role.TRAIN, Role.VALIDATION, Role.LABELLED_ABNORMAL)
+
+
 class Policy(StrEnum):
     """How a threshold is computed from calibration scores."""
 

@@ -14,7 +14,7 @@ from db.engine.connect import reading
 from db.entities import Run
 from db.mapping import rows_of
 from db.timestamps import after, now
-from mriad_model.enums import Role
+from mriad_model.enums import LEARNED_ROLES, Role
 
 PAGE: Final = 20_000
 MOST_LINES: Final = 100  # that SQLite reports of a damaged file
@@ -129,9 +129,6 @@ def broken_chains(engine: Engine) -> list[str]:
     return found
 
 
-LEARNED = (Role.TRAIN, Role.VALIDATION, Role.LABELLED_ABNORMAL)
-
-
 def _decisions_with_another_score() -> Select[Any]:
     decision, score, threshold = schema.decision.c, schema.score.c, schema.threshold.c
     return (
@@ -160,7 +157,7 @@ def _thresholds_from_training_scans() -> Select[Any]:
         .where(
             calibrates.c.dataset_id == threshold.dataset_id,
             calibrates.c.role == Role.CALIBRATION.value,
-            learned.c.role.in_([role.value for role in LEARNED]),
+            learned.c.role.in_([role.value for role in LEARNED_ROLES]),
         )
         .group_by(threshold.id, threshold.model_id)
         .order_by(threshold.id)

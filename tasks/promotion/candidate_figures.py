@@ -15,18 +15,18 @@ from db.repository.training.models import (
     CurrentThreshold,
     current_threshold,
     dataset_groups,
+    learned_scans,
     model_by_id,
     threshold_by_id,
 )
 from mriad_model.detection.decisions.compatibility import incompatibility
-from mriad_model.enums import LabelValue, Role
+from mriad_model.enums import LEARNED_ROLES, LabelValue, Role
 from mriad_model.errors import ModelFileError, ThresholdUndefined
 from mriad_model.promotion.comparison import one_of_each, points, points_text
 from mriad_model.recipes.recipe import Recipe
 from tasks.promotion.compare_models import score_comparison_scans
 from tasks.promotion.retrain import side_of
 from tasks.runtime.connections import database
-from tasks.scoring.unchanged import LEARNS, learned_scans
 from tasks.training.cross_fitting import unseen
 from tasks.training.train import FrozenDataset
 
@@ -104,7 +104,7 @@ def not_compared(active: bool, why: str, error: Exception) -> str:
 def _learned(engine: Engine, dataset: FrozenDataset, current: CurrentThreshold | None) -> set[int]:
     """The scans that the new model, or the active one, learned from."""
     before = learned_scans(engine, current.threshold.model_id) if current else set()
-    return {i for role in LEARNS for i, _ in dataset.scans[role]} | before
+    return {i for role in LEARNED_ROLES for i, _ in dataset.scans[role]} | before
 
 
 def _comparable(engine: Engine, model_id: int) -> tuple[CurrentThreshold | None, str]:

@@ -16,6 +16,7 @@ from db.repository.training.models import (
     active_threshold,
     current_threshold,
     model_by_id,
+    scans_not_scored,
     threshold_by_id,
 )
 from db.timestamps import now
@@ -27,7 +28,6 @@ from tasks.intake.ingest import Ingested
 from tasks.intake.rejections import as_listed
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database
-from tasks.scoring.unchanged import scans_not_scored
 
 
 @dataclass(frozen=True, slots=True)

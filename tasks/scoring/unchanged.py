@@ -7,22 +7,12 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from db.repository.scoring.scores import undecided
-from db.repository.training.models import (
-    CurrentThreshold,
-    dataset_roles,
-    lineage,
-    model_by_id,
-    model_folds,
-)
-from mriad_model.enums import Role
+from db.repository.training.models import CurrentThreshold, scans_not_scored
 from mriad_model.paths import unescape_path
 from mriad_model.readers.folders import list_files
 from mriad_model.rejections import RejectedItem
 from tasks.intake.known_files import look_up
 from tasks.intake.rejections import as_listed, series_named
-
-# Roles of the scans that a model learns from
-LEARNS = (Role.TRAIN, Role.VALIDATION, Role.LABELLED_ABNORMAL)
 
 # Files; of a larger folder with something new the look would cost more than the start it can spare.
 MOST_FILES = 20_000
@@ -68,19 +58,3 @@ def unchanged_folder(
         return None
     rejected = [as_listed(each) for each in listed.rejected.values()]
     return Unchanged(len(seen), len(learned), series_named(str(home), rejected))
-
-
-def learned_scans(engine: Engine, model_id: int) -> set[int]:
-    """The scans that a model, or one that it was adapted from, learned from."""
-    rows = [model_by_id(engine, model_id), *lineage(engine, model_id)]
-    return {
-        scan_id
-        for row in rows
-        for scan_id, role in dataset_roles(engine, row.dataset_id).items()
-        if role in LEARNS
-    }
-
-
-def scans_not_scored(engine: Engine, model_id: int) -> set[int]:
-    """The scans that a model does not score: all of its members learned from them."""
-    return learned_scans(engine, model_id) - model_folds(engine, model_id).keys()

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from db.entities import Scan
 from db.repository.intake.scans import scans_by_id
-from db.repository.training.models import dataset_groups, model_folds
+from db.repository.training.models import dataset_groups, learned_scans, model_folds
 from mriad_model.datasets.roles import cross_fitting_folds, fold_parts
 from mriad_model.preprocessing.scan_slices import training_slices
 from mriad_model.preprocessing.slices import SliceBatch, joined
@@ -15,7 +15,6 @@ from mriad_model.recipes.recipe import CrossFitting, Recipe
 from tasks.runtime.connections import database
 from tasks.runtime.workspace import Workspace
 from tasks.scoring.preprocess import load_prepared
-from tasks.scoring.unchanged import learned_scans
 from tasks.training.duplicates import Grouped
 
 

@@ -23,11 +23,10 @@ from db.mapping import (
     values_of,
 )
 from db.timestamps import now
-from mriad_model.enums import Role
+from mriad_model.enums import LEARNED_ROLES, Role
 from mriad_model.errors import NoScans, NotInRecord, RecordError
 
 Member = tuple[int, Role, int]  # scan id, role, near-duplicate group
-LEARNED: Final = (Role.TRAIN.value, Role.VALIDATION.value, Role.LABELLED_ABNORMAL.value)
 NO_MODEL: Final = (
     "no model is active; ingest healthy scans with: mriad ingest FOLDER --label healthy,"
     " then train with: mriad train"
@@ -161,7 +160,7 @@ def _refuse_seen_scans(connection: Connection, threshold: Threshold) -> None:
         .join(calibrates, calibrates.c.scan_id == learned.c.scan_id)
         .where(
             schema.model.c.id == threshold.model_id,
-            learned.c.role.in_(LEARNED),
+            learned.c.role.in_([role.value for role in LEARNED_ROLES]),
             calibrates.c.dataset_id == threshold.dataset_id,
             calibrates.c.role == Role.CALIBRATION.value,
         )
@@ -261,6 +260,22 @@ def handed_down_scans(engine: Engine, model_id: int) -> set[int]:
     """The scans of the models that a model was adapted from: another scanner's, not of its pool."""
     rows = lineage(engine, model_id)
     return {i for row in rows for i in dataset_roles(engine, row.dataset_id)}
+
+
+def learned_scans(engine: Engine, model_id: int) -> set[int]:
+    """The scans that a model, or one that it was adapted from, learned from."""
+    rows = [model_by_id(engine, model_id), *lineage(engine, model_id)]
+    return {
+        scan_id
+        for row in rows
+        for scan_id, role in dataset_roles(engine, row.dataset_id).items()
+        if role in LEARNED_ROLES
+    }
+
+
+def scans_not_scored(engine: Engine, model_id: int) -> set[int]:
+    """The scans that a model does not score: all of its members learned from them."""
+    return learned_scans(engine, model_id) - model_folds(engine, model_id).keys()
 
 
 def threshold_by_id(engine: Engine, threshold_id: int) -> Threshold:
