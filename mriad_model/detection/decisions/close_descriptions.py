@@ -17,9 +17,9 @@ from mriad_model.detection.decisions.descriptions import (
     DEPTHS,
     QUANTILES,
     SMALLEST,
-    TOGETHER,
     WIDTHS,
     Floats,
+    blocks_of,
     grid_of,
     shape_of,
 )
@@ -57,11 +57,7 @@ DEEP_SHARES: Final = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
 def described_closely(slices: SliceBatch) -> dict[str, Floats]:
     """The blocks of prepared slices (N, S, S), (N, width) each; each slice for itself."""
     rows = [_described(*each) for each in zip(slices.images, slices.masks, strict=True)]
-    found = {
-        name: np.array([row[place] for row in rows], np.float64).reshape(len(rows), width)
-        for place, (name, width) in enumerate(CLOSE_WIDTHS.items())
-    }
-    return found | {TOGETHER: np.concatenate([found[name] for name in WIDTHS], axis=1)}
+    return blocks_of(rows, CLOSE_WIDTHS)
 
 
 def tightened(image: Image, head: Head) -> tuple[Image, Head]:

@@ -4,6 +4,7 @@ Five blocks: grey values on a 10 x 10 grid, halves averaged; their quantiles; th
 how much texture there is at four scales; and how grey values change with depth.
 """
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -27,12 +28,21 @@ SMALLEST: Final = 1e-6
 
 def described(slices: SliceBatch) -> dict[str, Floats]:
     """The blocks of prepared slices (N, S, S), (N, width) each; each slice for itself."""
-    rows = [_described(*each) for each in zip(slices.images, slices.masks, strict=True)]
+    return blocks_of([_described(*each) for each in zip(slices.images, slices.masks, strict=True)])
+
+
+def blocks_of(
+    rows: Sequence[tuple[Floats, ...]], widths: Mapping[str, int] = WIDTHS
+) -> dict[str, Floats]:
+    """The rows of N slices, a block after another, by name, (N, width) each, and those `TOGETHER`.
+
+    Together are the blocks of `WIDTHS` alone; `widths` may have more.
+    """
     found = {
         name: np.array([row[place] for row in rows], np.float64).reshape(len(rows), width)
-        for place, (name, width) in enumerate(WIDTHS.items())
+        for place, (name, width) in enumerate(widths.items())
     }
-    return found | {TOGETHER: np.concatenate(list(found.values()), axis=1)}
+    return found | {TOGETHER: np.concatenate([found[name] for name in WIDTHS], axis=1)}
 
 
 def _described(image: NDArray[np.float32], head: NDArray[np.bool_]) -> tuple[Floats, ...]:
