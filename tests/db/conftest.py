@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db.engine.connect import open_record
+from tests.support.record.emptied import EmptiedRecord
 from tests.support.record.hand import Hand
 from tests.support.record.postgresql import Server
 
@@ -34,12 +35,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("database", ["sqlite"] if own else ["sqlite", "postgresql"])
 
 
+@pytest.fixture(autouse=True)
+def _a_new_record_is_a_copy() -> None:
+    """Here none is: all steps are taken."""
+
+
 @pytest.fixture(scope="session")
 def template(postgresql: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database whose record is empty and up to date."""
     url = postgresql.create()
     open_record(tmp_path_factory.mktemp("template"), url).dispose()
     return url
+
+
+@pytest.fixture(scope="session")
+def emptied(postgresql: Server, template: str) -> EmptiedRecord:
+    """The database that is each test's in turn."""
+    return EmptiedRecord(postgresql, template)
 
 
 @pytest.fixture
@@ -55,11 +67,10 @@ def place(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iter
     if database == "sqlite":
         yield Place(request.getfixturevalue("home"))
         return
-    server: Server = request.getfixturevalue("postgresql")
-    url = server.clone(request.getfixturevalue("template"))
+    record: EmptiedRecord = request.getfixturevalue("emptied")
     (tmp_path / "home").mkdir()
-    yield Place(tmp_path / "home", url)
-    server.drop(url)
+    yield Place(tmp_path / "home", record.taken())
+    record.given_back()
 
 
 @pytest.fixture

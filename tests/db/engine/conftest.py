@@ -9,9 +9,9 @@ from db.entities import Review, RunEnd
 from db.repository.reports.reviews import append_review
 from db.repository.runs import end_run
 from mriad_model.enums import ReviewVerdict, RunStatus
+from tests.support.record.emptied import EmptiedRecord, Rows, rows_in
 from tests.support.record.hand import NOON
 from tests.support.record.kept import KeptHome, copied, kept_home
-from tests.support.record.postgresql import Server
 
 
 @pytest.fixture(scope="session")
@@ -24,13 +24,15 @@ def kept_once(tmp_path_factory: pytest.TempPathFactory) -> KeptHome:
 
 @pytest.fixture(scope="session")
 def served_once(
-    postgresql: Server, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[KeptHome, str]:
-    """In PostgreSQL, at this URL; closed, to be copied."""
-    url = postgresql.create()
+    emptied: EmptiedRecord, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[KeptHome, Rows]:
+    """In PostgreSQL; closed, to be copied with these rows."""
+    url = emptied.taken()
     made = kept_home(tmp_path_factory.mktemp("kept") / "home", url)
     made.engine.dispose()
-    return made, url
+    rows = rows_in(url)
+    emptied.given_back()
+    return made, rows
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -55,12 +57,11 @@ def in_home(kept_once: KeptHome, tmp_path: Path) -> Iterator[KeptHome]:
 
 @pytest.fixture
 def served(
-    served_once: tuple[KeptHome, str], postgresql: Server, tmp_path: Path
+    served_once: tuple[KeptHome, Rows], emptied: EmptiedRecord, tmp_path: Path
 ) -> Iterator[KeptHome]:
     """A home whose record is in PostgreSQL."""
-    template, at = served_once
-    url = postgresql.clone(at)
-    made = copied(template, tmp_path / "home", url)
+    template, rows = served_once
+    made = copied(template, tmp_path / "home", emptied.taken(rows))
     yield made
     made.engine.dispose()
-    postgresql.drop(url)
+    emptied.given_back()

@@ -49,6 +49,7 @@ from mriad_model.enums import (
     WarningKind,
 )
 from mriad_model.errors import HomeError, MriadError, NotInRecord, RecordError, SettingsError
+from tests.support.record.emptied import EmptiedRecord
 from tests.support.record.postgresql import Server
 
 if TYPE_CHECKING:
@@ -58,11 +59,10 @@ APPEND_ONLY = sorted(schema.metadata.tables)
 
 
 @pytest.fixture
-def url(postgresql: Server, template: str) -> Iterator[str]:
+def url(emptied: EmptiedRecord) -> Iterator[str]:
     """A database with an empty record that is up to date."""
-    made = postgresql.clone(template)
-    yield made
-    postgresql.drop(made)
+    yield emptied.taken()
+    emptied.given_back()
 
 
 @pytest.fixture

@@ -98,7 +98,11 @@ def test_tables_in_postgresql_that_are_not_as_mriad_makes_them_are_named(
     with served.engine.begin() as connection:
         connection.exec_driver_sql(change)
     assert told(checked(served), ProblemKind.CHANGED_TABLES) == said
-    with reading(served.engine) as connection:  # what they were compared with is gone again
+
+
+def test_what_tables_in_postgresql_are_compared_with_is_gone_again(served: KeptHome) -> None:
+    assert check(served.engine, served.home, contents=False).problems == []
+    with reading(served.engine) as connection:
         schemas = connection.execute(text("SELECT nspname FROM pg_namespace")).scalars().all()
     assert not [name for name in schemas if name.startswith("mriad_check")]
 

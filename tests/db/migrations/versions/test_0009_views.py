@@ -32,6 +32,7 @@ from mriad_model.enums import (
     Verdict,
 )
 from tests.support.places import REPOSITORY
+from tests.support.record.checking import steps_taken_once
 
 if TYPE_CHECKING:
     from tests.support.record.hand import Hand
@@ -244,13 +245,13 @@ def test_views_are_read_alone_and_are_part_of_what_check_knows(hand: "Hand", vie
     ):
         with pytest.raises(DBAPIError), writing(hand.engine) as connection:
             connection.execute(text(change))
-    assert differences(hand.engine) == []
+    assert changed_tables(hand) == []
     assert list(broken_links(hand.engine)) == []
     with writing(hand.engine, chained=False) as connection:
         connection.execute(
             text(f"DROP VIEW {view} CASCADE" if _on_server(hand) else f"DROP VIEW {view}")
         )
-    assert any(view in each and "is gone" in each for each in differences(hand.engine) or ())
+    assert any(view in each and "is gone" in each for each in changed_tables(hand))
 
 
 def test_a_view_that_was_changed_is_named(hand: "Hand") -> None:
@@ -259,7 +260,14 @@ def test_a_view_that_was_changed_is_named(hand: "Hand") -> None:
         connection.execute(
             text("CREATE VIEW v_daily AS SELECT 'x' AS day, count(*) AS scans FROM scan")
         )
-    assert any("v_daily" in each for each in differences(hand.engine) or ())
+    assert any("v_daily" in each for each in changed_tables(hand))
+
+
+def changed_tables(hand: "Hand") -> list[str]:
+    with steps_taken_once():
+        found = differences(hand.engine)
+    assert found is not None
+    return found
 
 
 def _on_server(hand: "Hand") -> bool:
