@@ -5,8 +5,10 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,15 +58,56 @@ def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def few_heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, of 12 healthy heads and 3 abnormal ones: enough to be cross-fitted, soon."""
+
+    def draw(folder: Path) -> None:
+        from mriad_model.phantom.write import write_folder
+
+        write_folder(folder / "scans", 12, 3, seed=3, size=128)
+
+    return made_once(tmp_path_factory, "few-heads", draw) / "scans"
+
+
+@pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose record is empty and up to date, to be copied: all its steps take a while."""
+    return _migrated(tmp_path_factory)
+
+
+def _migrated(factory: pytest.TempPathFactory) -> Path:
+    from db.engine.connect import open_record
+    from db.engine.sqlite import DATABASE
 
     def make(folder: Path) -> None:
-        from db.engine.connect import open_record
+        home = folder / "home"
+        home.mkdir(0o700)
+        (home / DATABASE).touch(0o600)  # there, so it is no copy
+        open_record(home).dispose()
 
-        open_record(folder / "home").dispose()
+    return made_once(factory, "migrated", make) / "home"
 
-    return made_once(tmp_path_factory, "migrated", make) / "home"
+
+@pytest.fixture(autouse=True)
+def _a_new_record_is_a_copy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """In this process, of one that is up to date. In tests/db all steps are taken."""
+    from db.engine import sqlite
+
+    make = sqlite.make_private
+
+    def copied(path: Path) -> None:
+        if not path.exists():
+            with suppress(OSError):  # which `make` says in its words
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with NamedTemporaryFile(dir=path.parent) as new:  # its owner's alone
+                    new.write((_migrated(tmp_path_factory) / path.name).read_bytes())
+                    new.flush()
+                    os.link(new.name, path)
+        make(path)
+
+    monkeypatch.setattr(sqlite, "make_private", copied)
 
 
 @pytest.fixture(scope="session")
@@ -89,12 +132,31 @@ def flair_judge(tmp_path_factory: pytest.TempPathFactory) -> "Judge":
 
 
 @pytest.fixture(scope="session")
+def taught_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which a small model of a few healthy volumes is active, to be copied."""
+
+    def make(folder: Path) -> None:
+        from tests.support.scans.phantoms import N_HEALTHY, teach, write_head
+        from tests.tasks.conftest import new_bench
+
+        for number in range(N_HEALTHY):
+            write_head(folder / "healthy" / f"sub-{number:02}_T1w.nii.gz", number)
+        bench = new_bench(folder / "home")
+        teach(bench, folder / "healthy")
+        bench.engine.dispose()  # folds the log into the file
+
+    return made_once(tmp_path_factory, "taught", make) / "home"
+
+
+@pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One Prefect server for the session, offline and without heartbeats."""
+    """One Prefect server for the session, offline, without heartbeats and kinds of blocks."""
     from prefect.settings import (
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         PREFECT_LOGGING_TO_API_ENABLED,
         PREFECT_SERVER_ANALYTICS_ENABLED,
+        PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION,
+        PREFECT_SERVER_REGISTER_BLOCKS_ON_START,
         temporary_settings,
     )
 
@@ -102,6 +164,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
         PREFECT_LOGGING_TO_API_ENABLED: False,
         PREFECT_SERVER_ANALYTICS_ENABLED: False,
+        PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION: False,
+        PREFECT_SERVER_REGISTER_BLOCKS_ON_START: False,
     }
     with temporary_settings(quiet), server_of_session(tmp_path_factory):
         yield
@@ -157,6 +221,34 @@ def trained_once(
 
     folder = made_once(tmp_path_factory, "trained", make)
     return Trained(folder / "home", heads, *json.loads((folder / IDS).read_text()))
+
+
+@pytest.fixture
+def quick_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recipe `default` takes two samples a step and two drawn heads: it learns little, soon."""
+    from mriad_model.recipes import built_in_recipes
+    from mriad_model.recipes.built_in_recipes import BUILT_IN, DEFAULT
+
+    implants = DEFAULT.training.implants
+    assert implants is not None
+    training = replace(DEFAULT.training, batch_size=2, implants=replace(implants, drawn_heads=2))
+    quick = replace(DEFAULT, training=training)
+    recipes = tuple(quick if each is DEFAULT else each for each in BUILT_IN)
+    monkeypatch.setattr(built_in_recipes, "BUILT_IN", recipes)
+
+
+@pytest.fixture
+def few_implants(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training measures its model's power on a dozen lesions, a scan each, in place of 144.
+
+    And compares it with the active one on four healthy scans.
+    """
+    from tasks.promotion import candidate_figures
+    from tasks.training import power
+
+    monkeypatch.setattr(power, "WANTED", 12)
+    monkeypatch.setattr(power, "MOST_SCANS", 12)
+    monkeypatch.setattr(candidate_figures, "MOST_SCANS", 4)
 
 
 @pytest.fixture

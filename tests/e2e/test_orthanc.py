@@ -19,9 +19,9 @@ from tests.conftest import REPOSITORY
 from tests.mriad_model.conftest import SeriesWriter
 from tests.mriad_model.dicom_outputs.conftest import Decisions
 from tests.support.processes.waiting import until
-from tests.support.scans.phantoms import N_HEALTHY, score, teach, write_head
+from tests.support.scans.phantoms import score, write_head
 from tests.support.scans.survey import survey
-from tests.tasks.conftest import new_bench
+from tests.tasks.conftest import bench_in
 
 RECIPE = REPOSITORY / "docs/orthanc"
 ORTHANC = shutil.which("Orthanc", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -116,13 +116,9 @@ def test_a_stable_series_lies_in_the_inbox_complete_and_without_names(mailbox, s
     assert "Doe" not in mailbox.log.read_text()
 
 
-def test_a_series_from_the_inbox_is_scored(mailbox, tmp_path):
+def test_a_series_from_the_inbox_is_scored(mailbox, taught_once, tmp_path):
     """Late slices come in a folder of their own, with copies of all: that is the scan to score."""
-    heads = tmp_path / "healthy"
-    for number in range(N_HEALTHY):
-        write_head(heads / f"{number}_T1w.nii.gz", number)
-    bench = new_bench(tmp_path / "home")
-    teach(bench, heads)
+    bench = bench_in(Path(shutil.copytree(taught_once, tmp_path / "home")))
     write_head(tmp_path / "scanner", 21, Lesion.MASS)
     *early, late = sorted((tmp_path / "scanner").iterdir())
     assert mailbox.send(*early) == 0

@@ -16,10 +16,8 @@ from mriad_model.dicom_outputs import available
 from mriad_model.phantom.lesions import Lesion
 from tasks.runtime.connections import database
 from tasks.sending.send import send_outputs
-from tests.support.once import made_once
 from tests.support.processes.commands import run
-from tests.support.scans.phantoms import N_HEALTHY, teach, write_head
-from tests.tasks.conftest import new_bench
+from tests.support.scans.phantoms import write_head
 from tests.tasks.sending.conftest import AE_TITLE, Node
 
 pytestmark = pytest.mark.skipif(not available(), reason="highdicom is not installed")
@@ -56,26 +54,14 @@ class Site:
         return [(each.delivered is not None, each.detail) for each in rows]
 
 
-@pytest.fixture(scope="session")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    def make(folder: Path) -> None:
-        for number in range(N_HEALTHY):
-            write_head(folder / "healthy" / f"{number}_T1w.nii.gz", number)
-        bench = new_bench(folder / "home")
-        teach(bench, folder / "healthy")
-        bench.engine.dispose()
-
-    return made_once(tmp_path_factory, "taught-volumes", make) / "home"
-
-
 @pytest.fixture
 def site(
-    prefect_server: None, taught: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prefect_server: None, taught_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:
     pytest.importorskip("pynetdicom", reason="pynetdicom is not installed")
     from prefect.settings import PREFECT_API_URL
 
-    shutil.copytree(taught, tmp_path / "home")
+    shutil.copytree(taught_once, tmp_path / "home")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         made = Site(tmp_path / "home", free.getsockname()[1])

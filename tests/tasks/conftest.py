@@ -71,10 +71,11 @@ class Bench:
 
 def new_bench(folder: Path) -> Bench:
     """A home in a folder, and its first run."""
-    return _bench(prepare_home(folder))
+    return bench_in(prepare_home(folder))
 
 
-def _bench(home: Path) -> Bench:
+def bench_in(home: Path) -> Bench:
+    """A home that is there, and a run more."""
     engine = database(str(home))
     return Bench(home, engine, start_run(engine, _run()))
 
@@ -91,7 +92,7 @@ def empty_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bench(empty_once: Path, tmp_path: Path) -> Bench:
     home = tmp_path / "bench-home"
     shutil.copytree(empty_once, home)
-    return _bench(home)
+    return bench_in(home)
 
 
 def _run() -> Run:

@@ -1,12 +1,8 @@
 """Commands with settings of the test alone, and a Prefect server that they find."""
 
 import os
-from dataclasses import replace
 
 import pytest
-
-from mriad_model.recipes import built_in_recipes
-from mriad_model.recipes.built_in_recipes import BUILT_IN, DEFAULT
 
 
 @pytest.fixture(autouse=True)
@@ -25,14 +21,3 @@ def served(prefect_server: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("MRIAD_PREFECT_API_URL", str(PREFECT_API_URL.value()))
     monkeypatch.setenv("MRIAD_OWN_PREFECT", "true")
-
-
-@pytest.fixture
-def quick_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The recipe `default` takes two samples a step and two drawn heads: it learns little, soon."""
-    implants = DEFAULT.training.implants
-    assert implants is not None
-    training = replace(DEFAULT.training, batch_size=2, implants=replace(implants, drawn_heads=2))
-    quick = replace(DEFAULT, training=training)
-    recipes = tuple(quick if each is DEFAULT else each for each in BUILT_IN)
-    monkeypatch.setattr(built_in_recipes, "BUILT_IN", recipes)

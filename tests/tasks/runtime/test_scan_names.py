@@ -12,7 +12,7 @@ from tasks.runtime.workspace import Workspace
 from tests.mriad_model.readers.nifti.test_reading import nifti_bytes
 from tests.support.scans.phantoms import CONTRAST, SHAPE, score
 from tests.tasks.conftest import Bench
-from tests.tasks.scoring.test_score import replayed, taught, taught_once  # noqa: F401
+from tests.tasks.scoring.test_score import replayed, taught  # noqa: F401
 
 HEAD = phantom_volume(31, CONTRAST, None, SHAPE)
 

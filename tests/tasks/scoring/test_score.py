@@ -28,14 +28,12 @@ from mriad_model.recipes.built_in_recipes import AUTOENCODER
 from tasks.calibration.recalibrate import activate
 from tasks.maintenance.verify import replay_decisions
 from tasks.maintenance.verify_report import ReplayReport
-from tasks.runtime.connections import database
 from tasks.runtime.source_files import read_again
 from tasks.runtime.workspace import Workspace
 from tests.conftest import REPOSITORY
 from tests.support.record.tampering import tamper
 from tests.support.scans.phantoms import (
     CONTRAST,
-    N_HEALTHY,
     QUICK,
     SHAPE,
     Night,
@@ -44,31 +42,18 @@ from tests.support.scans.phantoms import (
     write_head,
 )
 from tests.support.scans.two_stacks import enhanced_of_two
-from tests.tasks.conftest import Bench, new_bench
+from tests.tasks.conftest import Bench, bench_in
 
 DICOM_T1 = REPOSITORY.parent / "shared/data/volumes/dicom_t1"
 DCM2NIIX = shutil.which("dcm2niix")
 
 
-@pytest.fixture(scope="module")
-def taught_once(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """A home with a model of a few healthy heads, active."""
-    folder = tmp_path_factory.mktemp("taught")
-    for number in range(N_HEALTHY):
-        write_head(folder / "healthy" / f"sub-{number:02}_T1w.nii.gz", number)
-    bench = new_bench(folder / "home")
-    teach(bench, folder / "healthy")
-    return bench
-
-
 @pytest.fixture
-def taught(taught_once: Bench, tmp_path: Path) -> Iterator[Bench]:
-    """A copy of it, for one test."""
-    taught_once.engine.dispose()  # folds the log into the file
-    home = tmp_path / "home"
-    shutil.copytree(taught_once.home, home)
-    yield Bench(home, database(str(home)), taught_once.run_id)
-    database(str(home)).dispose()
+def taught(taught_once: Path, tmp_path: Path) -> Iterator[Bench]:
+    """A copy of the home with a model of a few healthy heads, for one test."""
+    bench = bench_in(Path(shutil.copytree(taught_once, tmp_path / "home")))
+    yield bench
+    bench.engine.dispose()
 
 
 @pytest.fixture

@@ -274,13 +274,9 @@ def _on_server(hand: "Hand") -> bool:
     return hand.engine.dialect.name == "postgresql"
 
 
-@pytest.mark.parametrize(("what", "query"), QUERIES, ids=[what[:30] for what, _ in QUERIES])
-def test_each_query_of_the_cookbook_finds_what_it_is_for(
-    filled: "Hand", what: str, query: str
-) -> None:
+def test_each_query_of_the_cookbook_finds_what_it_is_for(filled: "Hand") -> None:
     review(filled, "a.png", "motion")
-    found = ask(filled, query)
-    assert found, what
+    assert [what for what, query in QUERIES if not ask(filled, query)] == []
 
 
 def test_the_queries_for_datasette_find_something(filled: "Hand") -> None:
