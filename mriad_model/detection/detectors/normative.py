@@ -19,7 +19,6 @@ from torch import Tensor
 from mriad_model.detection.detectors.detector import Detector, HealthySlices, Shapes
 from mriad_model.detection.detectors.site_frame import (
     SiteFrame,
-    framed_heads,
     head_key,
     site_template,
 )
@@ -144,7 +143,9 @@ class Normative(Detector):
         started = time.perf_counter()
         heads = list(_heads(healthy.train))
         template = site_template(heads, healthy.recipe.scans.contrast, cap=cls.fat_capped)
-        fitted = cls._of(list(framed_heads(heads, template, cap=cls.fat_capped)), template)
+        frame = SiteFrame(template, cap=cls.fat_capped)  # keeps heads for what is asked next
+        fitted = cls._of([frame.of(head)[0].grey for head in heads], template)
+        fitted.frame = frame
         return fitted, _summary(healthy, time.perf_counter() - started)
 
     @classmethod

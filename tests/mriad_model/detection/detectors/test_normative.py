@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from mriad_model.detection.model import FittedModel, fit, fit_folds
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.errors import ModelFileError, RejectedFile, SettingsError
+from mriad_model.normative.framed_head import framed_head
 from mriad_model.normative.norm import norm_of
 from mriad_model.normative.registration.affine import refine
 from mriad_model.normative.registration.poses import placed_heads
@@ -33,6 +35,7 @@ from mriad_model.recipes.recipe import (
     Plane,
 )
 from tests.support.scans.drawn_slices import drawn_slices
+from tests.support.scans.laid_heads import laying, remembering
 
 SHAPE = (40, 96, 96)  # slices of 4.5 mm, pixels of 2.2 to 2.7 mm
 FIRST = 7000  # heads that nothing was made of
@@ -48,19 +51,41 @@ def as_volume(drawn, affine=None) -> Volume:
     return volume_of(drawn.voxels, affine, Origin(ScanKind.NIFTI, contrast="T1w"))
 
 
+@cache
+def prepared_head(number, recipe, lesion=None):
+    """A drawn head as the recipe prepares it; several tests look at the same one."""
+    return prepare_scan(as_volume(head(number, lesion)), recipe)
+
+
 @pytest.fixture(scope="module")
 def healthy():
-    prepared = [prepare_scan(as_volume(head(n)), VOLUME) for n in range(N_HEALTHY)]
-    return [training_slices(each, VOLUME) for each in prepared]
+    return [training_slices(prepared_head(n, VOLUME), VOLUME) for n in range(N_HEALTHY)]
 
 
 BRIGHTNESS_ALONE = replace(VOLUME, name="brightness", detectors=(DetectorRecipe(NORMATIVE),))
 RECIPES = [VOLUME, VOLUME_NETWORK, BRIGHTNESS_ALONE]
 
 
+@pytest.fixture(scope="module")
+def laid_once():
+    return {"refine": remembering(refine), "framed_head": remembering(framed_head)}
+
+
+@pytest.fixture(scope="module")
+def fit_by(healthy, laid_once):
+    """The model that a recipe makes of the healthy heads, fitted once."""
+
+    @cache
+    def made(recipe) -> FittedModel:
+        with laying(laid_once):
+            return fit(joined(healthy[:-1]), healthy[-1], recipe, "cpu")
+
+    return made
+
+
 @pytest.fixture(scope="module", params=RECIPES, ids=lambda r: r.name)
-def fitted(healthy, request) -> FittedModel:
-    return fit(joined(healthy[:-1]), healthy[-1], request.param, "cpu")
+def fitted(fit_by, request) -> FittedModel:
+    return fit_by(request.param)
 
 
 def scored(fitted: FittedModel, volume: Volume):
@@ -112,7 +137,7 @@ def _from_sagittal(voxels: np.ndarray) -> np.ndarray:
 
 
 def test_a_scan_has_the_same_bits_alone_and_among_others(fitted):
-    prepared = [prepare_scan(as_volume(head(n)), fitted.recipe) for n in (22, 23)]
+    prepared = [prepared_head(n, fitted.recipe) for n in (22, 23)]
     together = score_scans(fitted, prepared)
     for one, each in zip(prepared, together, strict=True):
         (alone,) = score_scans(fitted, [one])
@@ -121,7 +146,7 @@ def test_a_scan_has_the_same_bits_alone_and_among_others(fitted):
 
 
 def test_a_stored_model_gives_the_same_bits(fitted):
-    prepared = prepare_scan(as_volume(head(22)), fitted.recipe)
+    prepared = prepared_head(22, fitted.recipe)
     again = FittedModel.from_bytes(fitted.to_bytes(), "cpu")
     (one,), (other,) = score_scans(fitted, [prepared]), score_scans(again, [prepared])
     assert one.score == other.score
@@ -130,7 +155,7 @@ def test_a_stored_model_gives_the_same_bits(fitted):
 
 
 def test_maps_are_not_negative_and_nothing_outside_the_head(fitted):
-    prepared = prepare_scan(as_volume(head(24)), fitted.recipe)
+    prepared = prepared_head(22, fitted.recipe)
     (found,) = score_scans(fitted, [prepared])
     assert found.maps.shape == (len(prepared), 64, 64)
     assert found.maps.min() == 0
@@ -140,13 +165,13 @@ def test_maps_are_not_negative_and_nothing_outside_the_head(fitted):
 
 
 def test_prepared_scans_keep_their_poses_in_a_file(fitted):
-    prepared = [prepare_scan(as_volume(head(n)), fitted.recipe) for n in (22, 23)]
+    prepared = [prepared_head(n, fitted.recipe) for n in (22, 23)]
     for one, again in zip(prepared, from_arrays(*to_arrays(prepared)), strict=True):
         assert np.array_equal(one.batch.poses, again.batch.poses)
 
 
 def test_the_fit_of_each_scan_is_kept(fitted):
-    prepared = prepare_scan(as_volume(head(25)), fitted.recipe)
+    prepared = prepared_head(23, fitted.recipe)
     (placed,) = placed_heads(prepared.batch.images, prepared.batch.poses)
     assert 0.7 < placed.registration.fit <= 1
 
@@ -175,7 +200,7 @@ def test_a_head_of_which_too_little_is_shown_is_rejected_with_a_reason(kept, rea
 
 
 def test_a_head_that_goes_astray_on_the_sites_mean_stays_as_on_the_drawn_one(fitted, monkeypatch):
-    (placed,) = placed_heads(*_placed(prepare_scan(as_volume(head(27)), fitted.recipe)))
+    (placed,) = placed_heads(*_placed(prepared_head(23, fitted.recipe)))
     (detector,) = fitted.detectors.values()
     kept = site_frame.refined(placed, detector.template, cap=False)
     assert kept is not placed.registration
@@ -195,10 +220,10 @@ def turned(drawn, name):
 
 
 @pytest.mark.parametrize("name", ["back to front", "ball"])
-def test_what_is_no_head_as_the_site_has_them_is_told(healthy, name, monkeypatch):
-    fitted = fit(joined(healthy[:-1]), healthy[-1], VOLUME, "cpu")
+def test_what_is_no_head_as_the_site_has_them_is_told(fit_by, name, monkeypatch):
+    fitted = fit_by(VOLUME)
     drawn = head(28, Lesion.INFARCT)
-    whole = prepare_scan(as_volume(drawn), VOLUME)
+    whole = prepared_head(28, VOLUME, Lesion.INFARCT)
     assert fitted.misplaced(whole.batch) is None
     monkeypatch.setattr(volumes, "LEAST_FIT", 0.0)  # as of one that the first measure lets pass
     other = replace(as_volume(drawn), voxels=turned(drawn, name))
@@ -258,8 +283,21 @@ def six(healthy):
 
 
 @pytest.fixture(scope="module")
-def folded(six) -> FittedModel:
-    return fit_folds(six, CROSS_FITTED, "cpu")
+def folded_and_asked(six, laid_once) -> tuple[FittedModel, int]:
+    """The model of three members, and how often a head was registered for it."""
+    asked = []
+
+    def counted(*given):
+        asked.append(given)
+        return laid_once["refine"](*given)
+
+    with laying({**laid_once, "refine": counted}):
+        return fit_folds(six, CROSS_FITTED, "cpu"), len(asked)
+
+
+@pytest.fixture(scope="module")
+def folded(folded_and_asked) -> FittedModel:
+    return folded_and_asked[0]
 
 
 def detectors_of(fitted: FittedModel) -> list[NormativeAsymmetry]:
@@ -268,12 +306,15 @@ def detectors_of(fitted: FittedModel) -> list[NormativeAsymmetry]:
     return found
 
 
-def test_members_share_the_mean_head_of_all_and_know_no_head_of_their_fold(folded, healthy):
+def test_members_share_the_mean_head_of_all_and_know_no_head_of_their_fold(
+    folded, healthy, laid_once
+):
     detectors = detectors_of(folded)
     template = detectors[0].template
     assert all(each.frame is detectors[0].frame for each in detectors)
     heads = [_one(each) for each in healthy[:6]]
-    of_all = site_frame.site_template(heads, None, cap=True)
+    with laying(laid_once):
+        of_all = site_frame.site_template(heads, None, cap=True)
     assert np.array_equal(template.mean, of_all.mean)
     for fold, each in enumerate(detectors):
         others = [heads[i] for i in range(6) if FOLDS[i] != fold]
@@ -289,7 +330,9 @@ def _one(batch):
     return found
 
 
-def test_a_head_is_registered_once_for_all_that_is_asked_of_it(six, monkeypatch):
+def test_a_head_is_registered_once_for_all_that_is_asked_of_it(folded_and_asked, monkeypatch):
+    fitted, asked = folded_and_asked
+    assert asked == 2 * 6  # upon the drawn mean head, and upon the site's
     calls = []
 
     def counted(*given):
@@ -297,10 +340,7 @@ def test_a_head_is_registered_once_for_all_that_is_asked_of_it(six, monkeypatch)
         return refine(*given)
 
     monkeypatch.setattr(site_frame, "refine", counted)
-    fitted = fit_folds(six, CROSS_FITTED, "cpu")
-    assert len(calls) == 2 * 6  # upon the drawn mean head, and upon the site's
-    prepared = prepare_scan(as_volume(head(30)), CROSS_FITTED)
-    calls.clear()
+    prepared = prepared_head(30, VOLUME)
     assert fitted.misplaced(prepared.batch) is None
     score_scans(fitted, [prepared])
     for fold in range(3):
@@ -309,7 +349,7 @@ def test_a_head_is_registered_once_for_all_that_is_asked_of_it(six, monkeypatch)
 
 
 def test_a_new_head_has_the_score_of_the_mean_map_and_the_spread_of_its_members(folded):
-    prepared = prepare_scan(as_volume(head(31, Lesion.INFARCT)), CROSS_FITTED)
+    prepared = prepared_head(31, VOLUME, Lesion.INFARCT)
     (found,) = score_scans(folded, [prepared])
     alone = [score_scans(folded, [prepared], [fold])[0] for fold in range(3)]
     assert np.allclose(found.maps, np.mean([each.maps for each in alone], 0), atol=1e-5)
@@ -321,7 +361,7 @@ def test_a_new_head_has_the_score_of_the_mean_map_and_the_spread_of_its_members(
     for fold, each in enumerate(alone):
         (same,) = score_scans(replace(folded, members=folded.members[fold : fold + 1]), [prepared])
         assert same.score == each.score
-    (among, _) = score_scans(folded, [prepared, prepare_scan(as_volume(head(32)), CROSS_FITTED)])
+    (among, _) = score_scans(folded, [prepared, prepared_head(30, VOLUME)])
     assert (among.score, among.spread) == (found.score, found.spread)
     assert np.array_equal(among.maps, found.maps)
 
@@ -331,7 +371,7 @@ def test_a_stored_model_of_several_members_gives_the_same_bits_and_shares_its_me
     again = FittedModel.from_bytes(data, "cpu")
     assert again.to_bytes() == data
     assert len({id(each.frame) for each in detectors_of(again)}) == 1
-    prepared = prepare_scan(as_volume(head(31)), CROSS_FITTED)
+    prepared = prepared_head(31, VOLUME, Lesion.INFARCT)
     for fold in (None, 0, 1, 2):
         (one,), (other,) = (score_scans(each, [prepared], [fold]) for each in (folded, again))
         assert (one.score, one.spread) == (other.score, other.spread)
