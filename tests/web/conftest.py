@@ -6,6 +6,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -182,19 +183,30 @@ class Pages:
         return [each["scan_id"] for each in self.get(f"/worklist.json{query}").json()["scans"]]
 
 
-@pytest.fixture
-def engine(migrated: Path, tmp_path: Path) -> Iterator[Engine]:
-    shutil.copytree(migrated, tmp_path / "home")
-    made = open_record(tmp_path / "home")
+@contextmanager
+def record_in(migrated: Path, folder: Path) -> Iterator[Engine]:
+    """An empty record in a home in this folder."""
+    shutil.copytree(migrated, folder / "home")
+    made = open_record(folder / "home")
     yield made
     made.dispose()
 
 
-@pytest.fixture
-def site(engine: Engine, tmp_path: Path) -> Site:
-    home = tmp_path / "home"
+def site_in(folder: Path, engine: Engine) -> Site:
+    home = folder / "home"
     access = Access(SECRET, (HOST, "localhost:4280"), home / "web.used")
     return Site(home, engine, DecisionIndex(engine), access, "reader")
+
+
+@pytest.fixture
+def engine(migrated: Path, tmp_path: Path) -> Iterator[Engine]:
+    with record_in(migrated, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def site(engine: Engine, tmp_path: Path) -> Site:
+    return site_in(tmp_path, engine)
 
 
 @pytest.fixture
@@ -227,8 +239,8 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def served(site: Site) -> Iterator[Pages]:
+@contextmanager
+def serving(site: Site) -> Iterator[Pages]:
     """The pages at a port of this machine; activating is done at once, other commands are noted."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
@@ -254,8 +266,14 @@ def served(site: Site) -> Iterator[Pages]:
 
 
 @pytest.fixture
-def tab(chromium: Any, served: Pages) -> Iterator[Any]:
-    """A tab that is signed in; it fails where a script of a page does, or says so."""
+def served(site: Site) -> Iterator[Pages]:
+    with serving(site) as pages:
+        yield pages
+
+
+@contextmanager
+def signed_in(chromium: Any, served: Pages) -> Iterator[tuple[Any, list[str]]]:
+    """A tab that is signed in, and what went wrong in a script of a page, or was said by one."""
     context = chromium.new_context(viewport={"width": 1366, "height": 768})
     tab = context.new_page()
     tab.set_default_timeout(60_000)
@@ -264,6 +282,13 @@ def tab(chromium: Any, served: Pages) -> Iterator[Any]:
     tab.on("dialog", lambda dialog: wrong.append(dialog.message))
     tab.goto(f"{served.address}/sign-in?token={sign_in_token(SECRET)}")
     tab.wait_for_url(f"{served.address}/")
-    yield tab
+    yield tab, wrong
     context.close()
+
+
+@pytest.fixture
+def tab(chromium: Any, served: Pages) -> Iterator[Any]:
+    """A tab that is signed in; it fails where a script of a page does, or says so."""
+    with signed_in(chromium, served) as (tab, wrong):
+        yield tab
     assert wrong == []

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -17,7 +19,7 @@ from tests.support.places import REPOSITORY
 from tests.support.processes.waiting import until
 from tests.support.record.hand import NOON
 from tests.support.reports import night
-from tests.web.conftest import Pages
+from tests.web.conftest import Pages, record_in, serving, signed_in, site_in
 
 AXE: Final = REPOSITORY / "web/node_modules/axe-core/axe.min.js"
 GRAVE: Final = ("serious", "critical")
@@ -41,9 +43,8 @@ ADDRESSES: Final = (
 OPEN_ALL: Final = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
 
 
-@pytest.fixture
-def filled(served: Pages) -> dict[str, int]:
-    """Something on every page."""
+def with_something_on_every_page(served: Pages) -> dict[str, int]:
+    """The ids of its scans."""
     ids = {
         "volume": served.volume(),
         "picture": served.picture("a.png", 0.9, scanner="GE", patient="p1"),
@@ -75,6 +76,30 @@ def filled(served: Pages) -> dict[str, int]:
     return ids
 
 
+@pytest.fixture(scope="module")
+def site_once(
+    chromium: Any, migrated: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Pages, dict[str, int], Any, list[str]]]:
+    """Pages with something on each, a tab that is signed in to them, and what went wrong in it."""
+    folder = tmp_path_factory.mktemp("pages")
+    with (
+        record_in(migrated, folder) as engine,
+        serving(site_in(folder, engine)) as served,
+        signed_in(chromium, served) as (tab, wrong),
+    ):
+        yield served, with_something_on_every_page(served), tab, wrong
+
+
+@pytest.fixture
+def seen(
+    site_once: tuple[Pages, dict[str, int], Any, list[str]],
+) -> Iterator[tuple[Pages, dict[str, int], Any]]:
+    """For one test that looks at them, and changes nothing."""
+    *seen, wrong = site_once
+    yield tuple(seen)
+    assert wrong == []
+
+
 def grave_faults(tab: Any) -> list[str]:
     """What axe-core finds on the page that is open, of the two gravest kinds."""
     tab.evaluate(AXE.read_text())
@@ -93,8 +118,9 @@ needs_axe = pytest.mark.skipif(not AXE.is_file(), reason="no libraries from npm 
 @needs_axe
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_axe_finds_nothing_serious_on_any_page(
-    served: Pages, tab: Any, filled: dict[str, int], address: str
+    seen: tuple[Pages, dict[str, int], Any], address: str
 ) -> None:
+    served, filled, tab = seen
     tab.goto(served.address + address.format(**filled))
     tab.wait_for_load_state("networkidle")
     tab.evaluate(OPEN_ALL)
@@ -103,8 +129,9 @@ def test_axe_finds_nothing_serious_on_any_page(
 
 @needs_axe
 def test_axe_finds_nothing_serious_in_the_list_of_keys_and_in_a_report(
-    served: Pages, tab: Any, filled: dict[str, int]
+    seen: tuple[Pages, dict[str, int], Any],
 ) -> None:
+    served, _, tab = seen
     tab.goto(f"{served.address}/")
     tab.keyboard.press("?")
     tab.wait_for_selector("dialog[open]")
@@ -114,9 +141,8 @@ def test_axe_finds_nothing_serious_in_the_list_of_keys_and_in_a_report(
     assert grave_faults(tab) == []
 
 
-def test_what_is_done_by_mouse_is_done_by_keys(
-    served: Pages, tab: Any, filled: dict[str, int]
-) -> None:
+def test_what_is_done_by_mouse_is_done_by_keys(served: Pages, tab: Any) -> None:
+    filled = with_something_on_every_page(served)
     for letter, path in {
         "p": "population", "t": "trends", "r": "runs", "m": "models", "h": "threshold", "w": "",
     }.items():  # fmt: skip
