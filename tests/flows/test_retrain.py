@@ -34,6 +34,7 @@ LENIENT = PromotionCriteria(
     auroc_margin=0.45, rate_margin=0.45
 )  # so few scans and epochs show little
 TAUGHT = {Role.TRAIN, Role.VALIDATION}
+pytestmark = pytest.mark.usefixtures("few_implants")
 
 
 @pytest.fixture(scope="module")

@@ -220,14 +220,15 @@ def test_a_full_disk_is_one_line_and_leaves_no_row(
 def test_the_demonstration_does_the_whole_job_on_a_folder(
     served: None,
     quick_default: None,
-    heads: Path,
+    few_implants: None,
+    few_heads: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    home = tmp_path / "home"
-    status, out, err = run(
-        capsys, "demo", "--data", heads, "--epochs", 1, "--device", "cpu", "--home", home, "--json"
-    )
+    monkeypatch.setattr("flows.demo.FOLDS", 2)
+    home, how = tmp_path / "home", ("--epochs", 1, "--device", "cpu")
+    status, out, err = run(capsys, "demo", "--data", few_heads, *how, "--home", home, "--json")
     found = json.loads(out)
     assert status == 0, err
     assert found.keys() == {"ingest", "train", "score", "evaluate", "verify", "notice"}
@@ -259,7 +260,11 @@ def test_two_at_once_decide_each_scan_once(served: None, trained: Trained) -> No
 
 
 def test_a_model_learns_of_abnormal_scans_and_is_adapted_to_another_scanner(
-    served: None, quick_default: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    served: None,
+    quick_default: None,
+    few_implants: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     home, options = tmp_path / "home", ("--epochs", 1, "--device", "cpu", "--json")
 

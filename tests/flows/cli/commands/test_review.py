@@ -3,6 +3,8 @@
 import json
 import os
 import pwd
+import shutil
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -20,13 +22,25 @@ from flows.score import score_new_scans
 from mriad_model.enums import LabelSource, LabelValue, ReviewVerdict, Verdict
 from mriad_model.paths import escape_path
 from tasks.reports import weekly_report as weekly
+from tasks.runtime.connections import database
 from tests.conftest import Trained
 
 
+@pytest.fixture(scope="module")
+def scored_once(trained_once: Trained, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A home in which all heads are decided that the model did not learn from."""
+    home = tmp_path_factory.mktemp("scored") / "home"
+    made = replace(trained_once, home=Path(shutil.copytree(trained_once.home, home)))
+    score_new_scans(made.home, escape_path(made.heads), device="cpu")
+    database(str(made.home)).dispose()  # folds the log into the file
+    return made
+
+
 @pytest.fixture
-def scored(trained: Trained) -> Trained:
-    score_new_scans(trained.home, escape_path(trained.heads), device="cpu")
-    return trained
+def scored(scored_once: Trained, tmp_path: Path) -> Trained:
+    """A copy of it, for one test."""
+    home = shutil.copytree(scored_once.home, tmp_path / "home")
+    return replace(scored_once, home=Path(home))
 
 
 @pytest.fixture
