@@ -171,7 +171,7 @@ def test_a_withdrawn_review_is_not_counted_by_the_week(scored: Trained, scan_id:
 
 
 def test_the_id_of_a_decision_is_not_taken_for_a_scan_s(
-    scored: Trained, scan_id: int, capsys: pytest.CaptureFixture[str]
+    served: None, scored: Trained, scan_id: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Decided again under other thresholds, decisions have ids beyond those of the scans."""
     for k in (2, 3, 4, 5, 6):

@@ -16,6 +16,7 @@ from flows.runtime.settings import read_settings
 from flows.service.server.prefect_server import _running_server
 from tasks.runtime.home import prepare_home, server_secret
 from tests.conftest import REPOSITORY
+from tests.support.processes.prefect_database import put_database
 from tests.support.processes.servers import Running, healthy, squatting
 
 
@@ -114,9 +115,10 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_prints_one_plain_line_and_nothing_of_prefects(
-    tmp_path: Path, heads: Path
+    tmp_path: Path, heads: Path, prefect_database: Path
 ) -> None:
     home = prepare_home(tmp_path / "home")
+    put_database(prefect_database, home)
     shutil.copy(sorted((heads / "no").iterdir())[0], home / "healthy")
     command = ["train", "--recipe", "volume", "--home", str(home)]
     done = subprocess.run(
