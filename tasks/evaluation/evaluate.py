@@ -257,4 +257,4 @@ def _mapped(path: str) -> EvaluationData:
 
 def _teller(plan: EvaluationPlan, repeat: int, fold: int) -> Callable[[Epoch], None]:
     name = f"fold {plan.folds.index((repeat, fold)) + 1} of {len(plan.folds)}"
-    return lambda epoch: tell(name, epoch.number, epoch.max_epochs, "epochs")
+    return lambda epoch: tell(name, epoch.number, epoch.max_epochs)

@@ -6,6 +6,7 @@ one detector, that of both of another. A third has a network weigh them all, whi
 drawn heads with implanted lesions alone. Each map comes back onto the slices.
 """
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Final, Self
@@ -22,7 +23,7 @@ from mriad_model.detection.detectors.site_frame import (
     head_key,
     site_template,
 )
-from mriad_model.detection.training.autoencoder_training import TrainingSummary
+from mriad_model.detection.training.autoencoder_training import Epoch, TrainingSummary
 from mriad_model.errors import SettingsError
 from mriad_model.normative.framed_head import FramedHead
 from mriad_model.normative.likeness import likeness, resemblance
@@ -46,7 +47,7 @@ ASYMMETRY_SHARE: Final = np.float32(0.5)  # beside brightness
 LEAST_LIKENESS: Final = 0.5
 UNLIKE: Final = (
     "its structure does not lie where the site's mean head has it (correlation {found:.2f}, "
-    "{least} needed): the registration failed, or it is no head like those that were learned"
+    "{least} needed): a head of another contrast, one that is cut off, or none"
 )
 
 
@@ -144,7 +145,7 @@ class Normative(Detector):
         heads = list(_heads(healthy.train))
         template = site_template(heads, healthy.recipe.scans.contrast, cap=cls.fat_capped)
         frame = SiteFrame(template, cap=cls.fat_capped)  # keeps heads for what is asked next
-        fitted = cls._of([frame.of(head)[0].grey for head in heads], template)
+        fitted = cls._of(list(_laid(frame, heads, [healthy])), template)
         fitted.frame = frame
         return fitted, _summary(healthy, time.perf_counter() - started)
 
@@ -165,7 +166,7 @@ class Normative(Detector):
         everyone = [heads[key] for key in ordered]
         template = site_template(everyone, members[0].recipe.scans.contrast, cap=cls.fat_capped)
         frame = SiteFrame(template, cap=cls.fat_capped)
-        framed = {key: frame.of(heads[key])[0].grey for key in ordered}
+        framed = dict(zip(ordered, _laid(frame, everyone, members), strict=True))
         fitted = [cls._of([framed[key] for key in own], template) for own in keys]
         for each in fitted:
             each.frame = frame
@@ -295,6 +296,22 @@ def _heads(slices: SliceBatch) -> Iterator[PlacedHead]:
     if slices.poses is None:
         raise SettingsError("the detector 'normative' needs volumes that are registered")
     return placed_heads(slices.images, slices.poses)
+
+
+def _laid(
+    frame: SiteFrame, heads: Sequence[PlacedHead], members: Sequence[HealthySlices]
+) -> Iterator[Floats]:
+    """The grey values of heads laid upon the site's mean head, in order; says how far it is.
+
+    There are no epochs: a head counts as one, and each member tells of its share of them.
+    """
+    share = -(-len(heads) // len(members))
+    for number, head in enumerate(heads):
+        yield frame.of(head)[0].grey
+        tell = members[number // share].progress
+        if tell is not None:
+            done = number % share + 1
+            tell(Epoch(done, share, math.nan, None, done))
 
 
 def _all_heads(healthy: HealthySlices) -> Iterator[PlacedHead]:

@@ -170,6 +170,13 @@ def test_prepared_scans_keep_their_poses_in_a_file(fitted):
         assert np.array_equal(one.batch.poses, again.batch.poses)
 
 
+def test_a_training_tells_of_each_head_that_it_lays_upon_the_mean(six, laid_once):
+    told = []
+    with laying(laid_once):
+        fit_folds(six, CROSS_FITTED, "cpu", progress=told.append)
+    assert [(each.number, each.max_epochs) for each in told] == [(i + 1, 6) for i in range(6)]
+
+
 def test_the_fit_of_each_scan_is_kept(fitted):
     prepared = prepared_head(23, fitted.recipe)
     (placed,) = placed_heads(prepared.batch.images, prepared.batch.poses)
