@@ -68,7 +68,7 @@ def test_the_record_that_is_asked_is_whole_and_its_last_week_has_flags(tmp_path:
     assert found.orphans == []
     assert found.checked.decisions == 2_000
     week = write_weekly_report.fn(str(tmp_path), 1, days=100)
-    assert week.runs in {99, 100}  # of nights
+    assert week.runs in {98, 99, 100}  # of nights; midnight may have passed since they were dated
     assert week.suspicious > 0
 
 
