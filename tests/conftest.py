@@ -33,7 +33,7 @@ N_ABNORMAL = 6
 
 
 def pytest_collection_finish() -> None:
-    """What is imported stays, so it is looked through for garbage no more: a sixth of CPU time."""
+    """What is imported stays, so it is looked through for garbage no more, which takes time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -303,7 +303,8 @@ def _laid(
 ) -> Iterator[Floats]:
     """The grey values of heads laid upon the site's mean head, in order; says how far it is.
 
-    There are no epochs: a head counts as one, and each member tells of its share of them.
+    There are no epochs: a head counts as one, and each member tells of its share of them, rounded
+    up, so that 10 heads of three members end as 10 of 12.
     """
     share = -(-len(heads) // len(members))
     for number, head in enumerate(heads):
