@@ -11,6 +11,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
+from benchmarks.growth_curves import with_orphans
+
 MIB: Final = 2**20
 
 
@@ -84,14 +86,17 @@ def exponent(small: float, large: float, sizes: tuple[float, float]) -> float:
 
 
 def used_by(command: Sequence[str], environment: dict[str, str] | None = None) -> tuple[Used, str]:
-    """What a command and the processes that it starts and waits for use; and its output.
+    """What a command and all processes that it starts use; and its output.
 
     Raises:
         SystemExit: it failed.
     """
     started = perf_counter()
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=environment or own_environment()
+        [*module(with_orphans.__name__), *command],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment or own_environment(),
     ) as process:
         assert process.stdout is not None
         said = process.stdout.read()

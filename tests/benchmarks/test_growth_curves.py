@@ -75,7 +75,10 @@ def test_the_record_that_is_asked_is_whole_and_its_last_week_has_flags(tmp_path:
 def test_what_a_process_and_its_children_use_is_counted(tmp_path: Path) -> None:
     busy = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'sum(range(10**7))'])"
     used, _ = used_by([sys.executable, "-c", busy])
+    left = busy.replace("run", "Popen") + "; print('gone')"  # it ends before its child
+    orphan, _ = used_by([sys.executable, "-c", left])
     idle, said = used_by([sys.executable, "-c", "print('done')"])
+    assert orphan.cpu_s > idle.cpu_s + 0.05
     assert used.cpu_s > idle.cpu_s + 0.05
     assert idle.peak_mib > 1
     assert said == "done\n"
