@@ -8,18 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from db.references import (
-    ArrivalId,
-    DatasetId,
-    DecisionId,
-    HeatmapId,
-    ModelId,
-    ReviewId,
-    RunId,
-    ScanId,
-    ScoreId,
-    ThresholdId,
-)
+from db import references
 from mriad_model.enums import (
     DecisionReason,
     HeatmapKind,
@@ -57,7 +46,7 @@ class Run:
 class RunEnd:
     """How a run ended. A run without one was killed, or is under way."""
 
-    run_id: RunId
+    run_id: references.RunId
     status: RunStatus
     counts: str  # JSON object: what was counted
     ended_at: str
@@ -76,15 +65,14 @@ class Scan:
     scanner: str | None
     geometry: str  # JSON object; an image: {"rows": H, "columns": W, "bits": 8 or 16}
     n_slices: int
-    run_id: RunId
+    run_id: references.RunId
     created_at: str
     id: int | None = None
 
     @property
     def grid(self) -> dict[str, Any]:
         """`geometry` as the object that it is."""
-        grid: dict[str, Any] = json.loads(self.geometry)
-        return grid
+        return dict(json.loads(self.geometry))
 
     @property
     def contrast(self) -> str | None:
@@ -101,12 +89,12 @@ class Scan:
 class Sighting:
     """Where a scan's file was seen."""
 
-    scan_id: ScanId
+    scan_id: references.ScanId
     path: str
     size: int  # bytes
     mtime_ns: int
     inode: int
-    run_id: RunId
+    run_id: references.RunId
     seen_at: str
     ctime_ns: int | None = None  # when its inode last changed; None in rows of before
     id: int | None = None
@@ -122,7 +110,7 @@ class Rejection:
     sha256: str | None  # of the file's bytes, where readable
     reason: RejectionReason
     detail: str
-    run_id: RunId
+    run_id: references.RunId
     created_at: str
     ctime_ns: int | None = None  # -1 where it could not be read; None in rows of before
     id: int | None = None
@@ -132,7 +120,7 @@ class Rejection:
 class Label:
     """A scan's label, by a person or an import; the latest row wins."""
 
-    scan_id: ScanId
+    scan_id: references.ScanId
     value: LabelValue
     source: LabelSource
     author: str
@@ -145,7 +133,7 @@ class Dataset:
     """A frozen set of scans with roles."""
 
     sha256: str  # of the sorted (scan sha256, role) pairs
-    run_id: RunId
+    run_id: references.RunId
     created_at: str
     id: int | None = None
 
@@ -154,12 +142,11 @@ class Dataset:
 class DatasetScan:
     """The one role of a scan in a dataset, and its near-duplicate group."""
 
-    dataset_id: DatasetId
-    scan_id: ScanId
+    dataset_id: references.DatasetId
+    scan_id: references.ScanId
     role: Role
     twin_group: int
-    # Of cross-fitting: the member of this number did not learn the scan. None: no such member
-    fold: int | None = None
+    fold: int | None = None  # the cross-fitted member that did not learn the scan; None: no such
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +156,9 @@ class Model:
     sha256: str  # of the weights file
     path: str
     recipe: str  # JSON object, see mriad_model.recipes.recipe
-    dataset_id: DatasetId
+    dataset_id: references.DatasetId
     metrics: str  # JSON object: how its training went, and `from_model_id` if it was adapted
-    run_id: RunId
+    run_id: references.RunId
     created_at: str
     id: int | None = None
 
@@ -186,15 +173,15 @@ class Model:
 class Threshold:
     """A line drawn through the healthy calibration scores of one model."""
 
-    model_id: ModelId
-    dataset_id: DatasetId
+    model_id: references.ModelId
+    dataset_id: references.DatasetId
     policy: Policy
     mean: float
     sd: float
     n: int
     k: float  # sigmas above the mean, the quantile, or the rate, as the policy says
     value: float
-    run_id: RunId
+    run_id: references.RunId
     created_at: str
     n_groups: int | None = None  # of near-duplicates and patients; None in rows of before
     rate: float | None = None  # of healthy scans that it flags, as calibration has it
@@ -207,7 +194,7 @@ class Threshold:
 class Activation:
     """Makes a threshold, and with it its model, the active one. The last row is current."""
 
-    threshold_id: ThresholdId
+    threshold_id: references.ThresholdId
     reason: str
     author: str
     created_at: str
@@ -218,10 +205,10 @@ class Activation:
 class Score:
     """The anomaly score of a scan under a model. Higher is more anomalous."""
 
-    scan_id: ScanId
-    model_id: ModelId
+    scan_id: references.ScanId
+    model_id: references.ModelId
     value: float
-    run_id: RunId
+    run_id: references.RunId
     created_at: str
     spread: float | None = None  # sd between a cross-fitted model's members; None: one scored it
     gate: float | None = None  # distance to what was learned, 1 at the limit; None: no gate
@@ -229,10 +216,23 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Unscored:
+    """A model has tried a scan and can give it no score. It does not try it again."""
+
+    scan_id: references.ScanId
+    model_id: references.ModelId
+    reason: RejectionReason  # as of the rejection that says why; another model may have another
+    detail: str
+    run_id: references.RunId
+    created_at: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SliceScore:
     """The anomaly score of one slice of a scan."""
 
-    score_id: ScoreId
+    score_id: references.ScoreId
     position: int
     value: float
 
@@ -241,7 +241,7 @@ class SliceScore:
 class Heatmap:
     """A picture of where the scan differs from healthy ones."""
 
-    score_id: ScoreId
+    score_id: references.ScoreId
     kind: HeatmapKind
     position: int  # of the slice; 0 for an image
     path: str  # relative to the home
@@ -254,11 +254,11 @@ class Heatmap:
 class Sending:
     """An attempt to send a DICOM output to a place: it was taken, or why not."""
 
-    heatmap_id: HeatmapId
+    heatmap_id: references.HeatmapId
     destination: str  # as in `mriad_model.destinations`
     delivered: str | None  # sha256 of the file that was taken; None: it was not
     detail: str  # `taken`, or why not
-    run_id: RunId
+    run_id: references.RunId
     created_at: str
     id: int | None = None
 
@@ -267,13 +267,13 @@ class Sending:
 class FindingLimit:
     """What makes a part of a model's map a finding, drawn through its calibration scans."""
 
-    model_id: ModelId
+    model_id: references.ModelId
     peak: float  # what the map exceeds somewhere in it
     edge: float  # and everywhere in it
     least: float  # of its size: millilitres; of a picture, share of the head
     n: int  # healthy scans
     rate: float  # findings a healthy scan, on the mean
-    run_id: RunId
+    run_id: references.RunId
     created_at: str
     id: int | None = None
 
@@ -282,7 +282,7 @@ class FindingLimit:
 class Finding:
     """A connected part of a scan's map, within its model's limits."""
 
-    score_id: ScoreId
+    score_id: references.ScoreId
     position: int  # from 1: the highest peak first
     size: float  # as of the limits
     peak: float  # the map's largest value in it
@@ -297,12 +297,12 @@ class Finding:
 class Decision:
     """A threshold's verdict on a scan's score."""
 
-    scan_id: ScanId
-    threshold_id: ThresholdId
-    score_id: ScoreId
+    scan_id: references.ScanId
+    threshold_id: references.ThresholdId
+    score_id: references.ScoreId
     verdict: Verdict
     p_value: float  # (1 + #{calibration scores >= score}) / (n + 1)
-    run_id: RunId
+    run_id: references.RunId
     created_at: str
     reason: DecisionReason | None = None  # why this verdict; None in rows of before
     id: int | None = None
@@ -312,13 +312,13 @@ class Decision:
 class Review:
     """A reviewer's verdict on a decision."""
 
-    scan_id: ScanId
-    decision_id: DecisionId
+    scan_id: references.ScanId
+    decision_id: references.DecisionId
     reviewer: str
     verdict: ReviewVerdict
     note: str
     created_at: str
-    withdrawn: ReviewId | None = None  # the review that this row withdraws; None: it is a review
+    withdrawn: references.ReviewId | None = None  # what this row withdraws; None: it is a review
     tags: str | None = None  # words by which scans are found again, sorted, a blank between them
     id: int | None = None
 
@@ -344,8 +344,8 @@ class Arrival:
 class ArrivalEnd:
     """A run has registered and scored all that an arrival held; without one it is open."""
 
-    arrival_id: ArrivalId
-    run_id: RunId
+    arrival_id: references.ArrivalId
+    run_id: references.RunId
     ended_at: str
     id: int | None = None
 
@@ -357,7 +357,7 @@ class RecordedWarning:
     kind: WarningKind
     subject: str  # JSON object: what it is about (model_id, threshold_id, scanner, p, n, ...)
     text: str  # one plain sentence
-    run_id: RunId
+    run_id: references.RunId
     created_at: str
     id: int | None = None
 
@@ -366,7 +366,7 @@ class RecordedWarning:
 class Report:
     """A page that was written, of a run; it lists the changes between two moments."""
 
-    run_id: RunId  # whose page it is
+    run_id: references.RunId  # whose page it is
     path: str  # relative to the home
     changes_since: str | None  # None: from the beginning
     changes_until: str
@@ -378,13 +378,13 @@ class Report:
 class Comparison:
     """A candidate model compared with the current one, on scans that neither learned from."""
 
-    current_threshold_id: ThresholdId
-    candidate_threshold_id: ThresholdId
-    dataset_id: DatasetId  # the frozen comparison scans
+    current_threshold_id: references.ThresholdId
+    candidate_threshold_id: references.ThresholdId
+    dataset_id: references.DatasetId  # the frozen comparison scans
     promoted: int  # 1: the candidate was activated, 0: it was not
     reason: str  # one plain sentence
     figures: str  # JSON object
-    run_id: RunId
+    run_id: references.RunId
     created_at: str
     id: int | None = None
 

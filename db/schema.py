@@ -119,6 +119,7 @@ threshold = _table(
 )
 activation = _table("activation", entities.Activation)
 score = _table("score", entities.Score, unique=["scan_id", "model_id"], indexes=[["model_id"]])
+unscored = _table("unscored", entities.Unscored, unique=["scan_id", "model_id"])
 slice_score = _table("slice_score", entities.SliceScore, unique=["score_id", "position"])
 heatmap = _table("heatmap", entities.Heatmap, unique=["path"], indexes=[["score_id"]])
 sending = _table(

@@ -22,7 +22,7 @@ SIGNS = {"Ge": "≥ {}", "Gt": "> {}", "Le": "≤ {}", "Lt": "< {}"}  # bounds o
 STAGES = (
     ("run", "run_end", "arrival", "arrival_end", "warning", "rejection"),
     ("scan", "sighting", "label", "review", "decision"),
-    ("score", "slice_score", "heatmap", "sending", "dataset", "dataset_scan", "link"),
+    ("score", "slice_score", "heatmap", "sending", "unscored", "dataset", "dataset_scan", "link"),
     ("threshold", "model", "activation", "comparison", "report"),
 )
 BOX, GAP, ROW, HEAD = 212, 44, 17, 24  # pixels

@@ -95,7 +95,13 @@ class ScoringPipeline:
         self, workspace: str, wanted: PendingScans | PrefectFuture[PendingScans]
     ) -> PrefectFuture[ScoredChunk]:
         prepared = preprocess_chunk.submit(
-            self.home, self.run_id, self.model.recipe, wanted, workspace, return_state=False
+            self.home,
+            self.run_id,
+            self.model.recipe,
+            wanted,
+            workspace,
+            model_id=self.model.model_id,
+            return_state=False,
         )
         return score_chunk.submit(
             self.home,

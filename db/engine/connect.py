@@ -19,7 +19,7 @@ from db.engine.sqlite import DATABASE
 from db.timestamps import now
 from mriad_model.errors import NotInRecord, RecordError, SettingsError
 
-HEAD: Final = "r0014"  # the newest step in db/migrations/versions; a test holds them together
+HEAD: Final = "r0015"  # the newest step in db/migrations/versions; a test holds them together
 RELEASED: Final = "r"  # begins the numbers of steps; those of versions in development had none
 MIGRATIONS: Final = "db:migrations"
 

@@ -273,8 +273,8 @@ def show_nothing_scored(
     rejected, limited, unscored = split_rejections(nothing.rejected)
     n_rejected, ids = n_rejected_in_words(rejected), {"model": model_id, "threshold": threshold_id}
     show_lines(NOTHING_NEW.format(nothing, rejected=n_rejected, **ids))
-    if nothing.training_scans:
-        show_lines(NOT_SCORED.format(n=nothing.training_scans, why=TRAINING_SCANS))
+    reasons = ((nothing.training_scans, TRAINING_SCANS), (nothing.incompatible, INCOMPATIBLE))
+    show_lines(*(NOT_SCORED.format(n=n, why=why) for n, why in reasons if n))
     _show_rejections(REJECTED, rejected)
     _show_rejections(LIMITED, limited)
     show_some([UNSCORED.format(each) for each in unscored])

@@ -1,36 +1,32 @@
 """Scans that lie where the model's mean head has its structure; others get a rejection row."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from db.repository.intake.rejections import append_rejections
-from db.timestamps import now
 from mriad_model.enums import RejectionReason
 from mriad_model.errors import RejectedFile
-from tasks.intake.rejections import rejection_at
-from tasks.runtime.connections import database
-from tasks.scoring.preprocess import PreparedItem
+from tasks.scoring.preprocess import FailedScan, PreparedItem, reject_scans
 
 if TYPE_CHECKING:
     from mriad_model.detection.model import FittedModel
 
 
 def placed(
-    home: str, run_id: int, fitted: "FittedModel", prepared: Sequence[PreparedItem]
+    home: str,
+    run_id: int,
+    fitted: "FittedModel",
+    prepared: Sequence[PreparedItem],
+    model_id: int | None = None,
 ) -> list[PreparedItem]:
-    """The scans that the model can compare; of each other, the record says why it cannot."""
+    """The scans that the model can compare; of each other, the record says why it cannot.
+
+    With `model_id` also that this model has tried them.
+    """
     reasons = [fitted.misplaced(each.slices.batch) for each in prepared]
-    rejections = [
-        rejection_at(
-            each.source,
-            Path(home),
-            RejectedFile(RejectionReason.UNREGISTERED, why),
-            run_id,
-            now(),
-        )
+    failed = [
+        FailedScan(each.scan_id, each.source, RejectedFile(RejectionReason.UNREGISTERED, why))
         for each, why in zip(prepared, reasons, strict=True)
         if why is not None
     ]
-    append_rejections(database(home), rejections)
+    reject_scans(home, run_id, failed, model_id)
     return [each for each, why in zip(prepared, reasons, strict=True) if why is None]

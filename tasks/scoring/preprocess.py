@@ -13,7 +13,10 @@ from prefect.cache_policies import NO_CACHE
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from db.entities import Unscored
 from db.repository.intake.rejections import append_rejections
+from db.repository.reports.unscored import SCORING_REASONS
+from db.repository.scoring.unscored import append_unscored
 from db.timestamps import now
 from mriad_model.errors import RejectedFile
 from mriad_model.preprocessing.prepared_file import from_arrays, to_arrays
@@ -47,20 +50,37 @@ class PreparedItem:
         return self.kept
 
 
+@dataclass(frozen=True, slots=True)
+class FailedScan:
+    """A scan of the record that cannot be prepared or placed."""
+
+    scan_id: int
+    source: Path  # the first of the files that it was read from
+    why: RejectedFile
+
+
 @task(name="preprocess", cache_policy=NO_CACHE)
 @timed("prepare")
 def preprocess_chunk(
-    home: str, run_id: int, recipe: str, wanted: PendingScans, folder: str, *, keep: bool = True
+    home: str,
+    run_id: int,
+    recipe: str,
+    wanted: PendingScans,
+    folder: str,
+    *,
+    model_id: int | None = None,
+    keep: bool = True,
 ) -> int:
     """Prepare scans by the recipe, into a file in `folder`, a workspace; how many.
 
     Scans are those that the step before left there, or are read again. One whose files are gone or
     changed, or that has no slice to score, gets a rejection row. With none there is no file. Scans
-    as read are removed unless `keep`.
+    as read are removed unless `keep`. With `model_id`, one that cannot be prepared for this model
+    is not tried again by it.
     """
     workspace = Workspace(Path(folder))
     located = load_scans(home, run_id, wanted.scan_ids, workspace)
-    prepared = prepare_located(home, run_id, located, Recipe.from_json(recipe))
+    prepared = prepare_located(home, run_id, located, Recipe.from_json(recipe), model_id)
     if prepared:
         save_prepared(workspace, prepared)
     if not keep:
@@ -69,17 +89,42 @@ def preprocess_chunk(
 
 
 def prepare_located(
-    home: str, run_id: int, located: Sequence[LocatedScan], recipe: Recipe
+    home: str,
+    run_id: int,
+    located: Sequence[LocatedScan],
+    recipe: Recipe,
+    model_id: int | None = None,
 ) -> list[PreparedItem]:
     """Prepare scans; one that has no slice to score gets a rejection row."""
     outcomes = prepare_outcomes(located, recipe)
-    rejections = [
-        rejection_at(each.kept.source, Path(home), outcome, run_id, now())
+    failed = [
+        FailedScan(each.scan_id, each.kept.source, outcome)
         for each, outcome in zip(located, outcomes, strict=True)
         if isinstance(outcome, RejectedFile)
     ]
-    append_rejections(database(home), rejections)
+    reject_scans(home, run_id, failed, model_id)
     return [each for each in outcomes if not isinstance(each, RejectedFile)]
+
+
+def reject_scans(
+    home: str, run_id: int, failed: Sequence[FailedScan], model_id: int | None = None
+) -> None:
+    """A rejection row for each scan that cannot be scored; with `model_id` that this has tried it.
+
+    What is no fault of the scan, such as a reader that died, is tried again.
+    """
+    engine, moment = database(home), now()
+    append_rejections(
+        engine,
+        [rejection_at(each.source, Path(home), each.why, run_id, moment) for each in failed],
+    )
+    if model_id is not None:
+        tried = [
+            Unscored(each.scan_id, model_id, each.why.reason, each.why.detail, run_id, moment)
+            for each in failed
+            if each.why.reason in SCORING_REASONS
+        ]
+        append_unscored(engine, tried)
 
 
 def prepare_outcomes(

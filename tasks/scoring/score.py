@@ -64,7 +64,7 @@ def _score_prepared(
     """How many scans were scored, and how many decisions are new."""
     fitted = loaded_model(home, model.model_id, device)
     engine = database(home)
-    comparable = placed(home, run_id, fitted, load_prepared(workspace))
+    comparable = placed(home, run_id, fitted, load_prepared(workspace), model.model_id)
     prepared = {each.scan_id: each for each in comparable}
     folds = model_folds(engine, model.model_id)
     limits = finding_limits_of(engine, model.model_id)

@@ -13,13 +13,15 @@ from db.engine.chain_check import broken_links
 from db.engine.connect import engine, open_record, reading, writing
 from db.engine.sqlite import DATABASE
 from db.engine.structure import differences
-from db.entities import Label, Rejection, Review, RunEnd
+from db.entities import Label, Rejection, Review, RunEnd, Unscored
 from db.repository.intake.labels import append_labels
 from db.repository.intake.rejections import append_rejections
 from db.repository.reports.history import decisions
 from db.repository.reports.reviews import append_review, reviews
 from db.repository.runs import end_run, newest_runs
 from db.repository.scoring.decisions import ScoredScan, append_scored
+from db.repository.scoring.scores import undecided
+from db.repository.scoring.unscored import append_unscored
 from db.repository.scoring.warnings import warnings
 from db.repository.training.models import append_threshold, thresholds
 from mriad_model.enums import (
@@ -211,6 +213,28 @@ def test_a_record_from_before_runs_were_stopped_comes_along_and_takes_them(
     assert [end.status for _, end in newest_runs(made, 9) if end] == [*RunStatus][::-1]
     with pytest.raises(DBAPIError, match="append-only"), writing(made) as connection:
         connection.execute(text("UPDATE run_end SET status = 'failed'"))
+    assert list(broken_links(made)) == []
+    assert differences(made) == []
+    made.dispose()
+
+
+def test_a_record_from_before_models_remembered_what_they_cannot_score_comes_along(
+    url: str | None, tmp_path: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        stay_before("0015_unscored", tmp_path, patched)
+        old = open_record(tmp_path, url)
+        model_id, threshold_id = Hand(old).ready()
+        old.dispose()
+    made = open_record(tmp_path, url)
+    hand = Hand(made)
+    (a,) = hand.scans("a")
+    assert undecided(made, [a], threshold_id) == [a]
+    why = (RejectionReason.UNREGISTERED, "fit 0.2", hand.run(), "noon")
+    assert append_unscored(made, [Unscored(a, model_id, *why)]) == 1
+    assert undecided(made, [a], threshold_id) == []
+    with pytest.raises(DBAPIError, match="append-only"), writing(made) as connection:
+        connection.execute(text("UPDATE unscored SET detail = ''"))
     assert list(broken_links(made)) == []
     assert differences(made) == []
     made.dispose()

@@ -169,6 +169,14 @@ def test_a_head_without_its_top_is_told_as_one_that_cannot_be_judged(
     assert "61_T1w.nii.gz" in page
     assert lost.detail in html.unescape(page)
     assert "vanished" not in page
+    before = site.counts()
+    assert cli.main(["score", str(tmp_path / "cut"), "--home", str(site.home)]) == 0
+    out = capsys.readouterr().out
+    assert "nothing to score by model 1" in out
+    assert f"Not scorable: {tmp_path / 'cut' / '61_T1w.nii.gz'}: " in out
+    assert site.counts() == before
+    again = score_new_scans(site.home, escape_path(tmp_path / "cut"), device="cpu")
+    assert (again.known, again.not_scorable, again.rejected) == (1, 0, [])
 
 
 def test_a_lesion_raises_the_score(site: Site) -> None:

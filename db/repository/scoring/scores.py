@@ -103,13 +103,22 @@ def decided_scores(engine: Engine, model_id: int) -> Iterator[StoredScore]:
 
 
 def undecided(engine: Engine, scan_ids: Iterable[int], threshold_id: int) -> list[int]:
-    """Of these scans, those that the threshold has not decided, in this order."""
-    decision, wanted = schema.decision.c, list(scan_ids)
-    query = select(decision.scan_id).where(decision.threshold_id == threshold_id)
+    """Of these scans, those that the threshold is still to decide, in this order.
+
+    One that its model has tried and could give no score is none of them.
+    """
+    decision, unscored, threshold = schema.decision.c, schema.unscored.c, schema.threshold.c
+    of_model = select(threshold.model_id).where(threshold.id == threshold_id).scalar_subquery()
+    decided = select(decision.scan_id).where(decision.threshold_id == threshold_id)
+    tried = select(unscored.scan_id).where(unscored.model_id == of_model)
+    wanted = list(scan_ids)
     with reading(engine) as connection:
-        found = select_in(connection, query, decision.scan_id, wanted)
-        decided = {scan_id for (scan_id,) in found}
-    return [scan_id for scan_id in wanted if scan_id not in decided]
+        done = {
+            scan_id
+            for query, key in ((decided, decision.scan_id), (tried, unscored.scan_id))
+            for (scan_id,) in select_in(connection, query, key, wanted)
+        }
+    return [scan_id for scan_id in wanted if scan_id not in done]
 
 
 def _stored() -> tuple[ColumnElement[Any], ...]:

@@ -32,7 +32,7 @@ def nothing_scored_document(nothing: "Unchanged", model_id: int, threshold_id: i
     return {
         "new": 0,
         **dict.fromkeys(f"{counts} {not_scored}".split(), 0),
-        **keys(nothing, "known training_scans"),
+        **keys(nothing, "known training_scans incompatible"),
         "rejected": rejected_items([*split.rejected, *split.limited]),
         "without_score": rejected_items(split.not_scorable),
         "why_unreadable": _not_scored(ALL_SCORED),

@@ -24,6 +24,7 @@ from db.entities import (
     Review,
     RunEnd,
     Sending,
+    Unscored,
 )
 from db.repository.intake.arrivals import append_arrivals, end_arrivals
 from db.repository.intake.rejections import append_rejections
@@ -33,6 +34,7 @@ from db.repository.runs import end_run
 from db.repository.scoring.decisions import FoundPart, HeatmapFile, ScoredScan, append_scored
 from db.repository.scoring.findings import append_finding_limit
 from db.repository.scoring.sendings import append_sending
+from db.repository.scoring.unscored import append_unscored
 from db.repository.scoring.warnings import append_warnings
 from db.repository.training.comparisons import append_comparison
 from mriad_model.enums import (
@@ -84,6 +86,9 @@ def full_home(
     append_report(hand.engine, page)
     sent = Sending(1, "dicom://PACS@pacs:104", hand.sha("picture"), "taken", hand.run(), hand.noon)
     append_sending(hand.engine, sent)
+    (tried,) = hand.scans("tried")
+    why = (RejectionReason.UNREGISTERED, "fit 0.2", hand.run(), hand.noon)
+    append_unscored(hand.engine, [Unscored(tried, model_id, *why)])
     hand.engine.dispose()
     return home
 

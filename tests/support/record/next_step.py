@@ -11,6 +11,7 @@ from tests.support.places import REPOSITORY
 NEW_TABLES = {
     "0005_findings": ("finding_limit", "finding"),
     "0011_sendings": ("sending",),
+    "0015_unscored": ("unscored",),
 }  # that steps after the first made
 STEP = """
 import sqlalchemy as sa

@@ -5,18 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from db.entities import Rejection, Scan, Sighting
+from db.entities import Rejection, Scan, Sighting, Threshold, Unscored
 from db.repository.intake.rejections import append_rejections
 from db.repository.intake.scans import register_scans
+from db.repository.scoring.unscored import append_unscored
 from db.repository.training.models import activate, active_threshold
 from mriad_model.enums import RejectionReason, ScanKind
 from mriad_model.paths import escape_path, recorded_path
 from mriad_model.readers.folders import FoundFile, found_file
+from mriad_model.recipes.built_in_recipes import AUTOENCODER
+from mriad_model.rejections import split_rejections
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
 from tasks.scoring import unchanged
 from tasks.scoring.unchanged import Unchanged, unchanged_folder
 from tests.support.record.hand import NOON, Hand, sha
+
+LATER = "2026-11-02T12:00:00.000000+00:00"
 
 
 class Folder:
@@ -51,6 +56,9 @@ class Folder:
         )
         append_rejections(self.hand.engine, [row])
 
+    def active(self) -> Threshold:
+        return active_threshold(self.hand.engine).threshold
+
     def path(self, file: FoundFile) -> str:
         return recorded_path(file.path, self.home)
 
@@ -66,7 +74,7 @@ def folder(tmp_path: Path) -> Iterator[Folder]:
     made = Folder(tmp_path)
     taught, decided = made.picture("taught.png"), made.picture("decided.png")
     dataset = made.hand.dataset(train=[taught], calibration=[decided])
-    model = made.hand.model(dataset)
+    model = made.hand.model(dataset, recipe=AUTOENCODER.to_json())
     threshold = made.hand.threshold(model, dataset)
     activate(made.hand.engine, threshold, "first", "me")
     made.hand.decide(model, threshold, {decided: 0.3})
@@ -100,8 +108,44 @@ def test_a_scan_that_the_threshold_has_not_decided_is_something_to_do(folder: Fo
     assert folder.look() is None
 
 
+def test_a_scan_that_the_model_could_give_no_score_is_listed_and_another_model_tries_it(
+    folder: Folder,
+) -> None:
+    engine, run_id, active = folder.hand.engine, folder.hand.run(), folder.active()
+    scan_id, f = folder.picture("a.nii"), found_file(folder.scans / "a.nii")
+    why = (RejectionReason.UNREGISTERED, "fit 0.2")
+    row = Rejection(folder.path(f), f.size, f.mtime_ns, None, *why, run_id, LATER, f.ctime_ns)
+    append_rejections(engine, [row])
+    assert folder.look() is None
+    append_unscored(engine, [Unscored(scan_id, active.model_id, *why, run_id, LATER)])
+    found = folder.look()
+    assert found is not None
+    assert (found.known, found.training_scans) == (3, 1)
+    (line,) = split_rejections(found.rejected).not_scorable
+    assert (Path(line.path).name, line.detail) == ("a.nii", "fit 0.2")
+    another = folder.hand.model(active.dataset_id, "another", AUTOENCODER.to_json())
+    activate(engine, folder.hand.threshold(another, active.dataset_id), "better", "me")
+    assert folder.look() is None
+
+
+def test_a_scan_of_another_kind_is_nothing_to_do_once_a_run_has_said_so(folder: Folder) -> None:
+    folder.read(ScanKind.DICOM, "1.dcm", "2.dcm")
+    assert folder.look() is None
+    f, run_id = found_file(folder.scans / "1.dcm"), folder.hand.run()
+    why = (RejectionReason.OTHER_KIND, "the model learned picture files")
+    row = Rejection(folder.path(f), f.size, f.mtime_ns, None, *why, run_id, LATER, f.ctime_ns)
+    append_rejections(folder.hand.engine, [row])
+    found = folder.look()
+    assert found is not None
+    assert (found.known, found.incompatible) == (3, 1)
+    (line,) = split_rejections(found.rejected).limited
+    assert line.reason is RejectionReason.OTHER_KIND
+    folder.picture("new.png")
+    assert folder.look() is None
+
+
 def test_a_threshold_that_is_active_since_has_decided_nothing(folder: Folder) -> None:
-    active = active_threshold(folder.hand.engine).threshold
+    active = folder.active()
     another = folder.hand.threshold(active.model_id, active.dataset_id, k=2.0)
     activate(folder.hand.engine, another, "second", "me")
     assert folder.look() is None
