@@ -26,9 +26,8 @@ def learned_gate(
     if how is None:
         return None
     if fitted.recipe.in_frame:
-        placed = [i for i, each in enumerate(scans) if fitted.misplaced(each) is None]
-        like = np.array([fitted.resemblances(scans[i])[0] for i in placed])
-        return HeadGate.fit(like, [groups[i] for i in placed], how.limit)
+        like = fitted.resemblances_among(scans, groups)
+        return HeadGate.fit(np.array([*like.values()]), [groups[i] for i in like], how.limit)
     with repeatable(resolve_device("cpu")):
         slices = joined(list(scans))
         return fit_gate(slices, groups, how.limit, folds, strangers=how.strangers)
@@ -39,16 +38,14 @@ def unlike_among_learned(
 ) -> list[int]:
     """Of all scans that the model's gate was learned from, the places of those not scorable.
 
-    A picture is looked at beside those of other groups, as if its own had not been learned. A head
-    is compared with the mean head, in which it is one of many.
+    Each is looked at beside those of other groups, as if its own had not been learned.
     """
     gate = fitted.gate
     if gate is None:
         return []
     if isinstance(gate, HeadGate):
-        placed = [i for i, each in enumerate(scans) if fitted.misplaced(each) is None]
-        like = np.array([fitted.resemblances(scans[i])[0] for i in placed])
-        values = dict(zip(placed, gate.values(like).tolist(), strict=True))
+        like = fitted.resemblances_among(scans, groups)
+        values = dict(zip(like, gate.values(np.array([*like.values()])).tolist(), strict=True))
     else:
         of_slices = [g for each, g in zip(scans, groups, strict=True) for _ in range(len(each))]
         owners = [i for i, each in enumerate(scans) for _ in range(len(each))]

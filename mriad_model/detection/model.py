@@ -107,6 +107,17 @@ class FittedModel:
             found = (each.resemblances(batch) for each in self.detectors.values())
             return next(each for each in found if each is not None)
 
+    def resemblances_among(
+        self, scans: Sequence[SliceBatch], groups: Sequence[int]
+    ) -> dict[int, float]:
+        """How like the mean of the others healthy heads are, by position; not of misplaced ones."""
+        with repeatable(self.device):
+            found = (
+                each.resemblances_among(self.recipe, scans, groups)
+                for each in self.detectors.values()
+            )
+            return next(each for each in found if each is not None)
+
     def _member_without(self, fold: int) -> Member:
         if not 0 <= fold < len(self.members):
             raise ModelFileError(f"it has no member that was trained without fold {fold}")

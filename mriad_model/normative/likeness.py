@@ -5,6 +5,7 @@ The fit of a registration is a correlation that any bright body with a dark rim 
 Its grey values, once gain and field are taken off, tell scanner and protocol.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from mriad_model.normative.registration.frame import SHAPE, SPACING, Floats
-from mriad_model.normative.registration.template import NECK, Template
+from mriad_model.normative.registration.template import NECK, Template, template_of
 
 FINE, COARSE = 3.0, 10.0  # mm, Gaussian sigmas between which structure counts
 SMOOTHING = (0.9, 0.8, 0.8)  # voxels, of grey values
 BLOCK = (4, 8, 8)  # voxels: 12 x 28 x 28 mm
 COUNTED = 0.8  # of the blocks
 FULL = 16  # voxels of brain that a block has at least
+PARTS = 24  # of healthy heads, each compared with the mean of the others
 TINY = 1e-12
 
 
@@ -53,6 +55,34 @@ def resemblance(head: Floats, template: Template) -> float:
         kept = (error <= np.quantile(error[full], COUNTED))[block]
     own, usual = (_covariance(each[kept], each[kept]) for each in (ours, mean))
     return _covariance(ours[kept], mean[kept]) / max(float(np.sqrt(own * usual)), TINY)
+
+
+def resemblances_among(
+    heads: Sequence[Floats],
+    groups: Sequence[int],
+    of_mean: Mapping[int, Floats],
+    template: Template,
+) -> NDArray[np.float64]:
+    """The resemblance of each of several heads with a mean of others, (N,).
+
+    A head resembles a mean that it is part of more than a new one does. So each part of the heads
+    is compared with the mean of those of other parts alone.
+
+    Args:
+        heads: of N scans, laid upon the site's mean, (52, 64, 64) each.
+        groups: of near-duplicates and patients, N; one lies in one part.
+        of_mean: the heads that a mean is made of, as they lie for that, by position among the N.
+        template: the site's mean. Heads of one group alone are compared with it.
+    """
+    part_of = {group: n % PARTS for n, group in enumerate(sorted(set(groups)))}
+    parts = np.array([part_of[group] for group in groups])
+    found = np.empty(len(heads))
+    for part in range(min(PARTS, len(part_of))):
+        others = [head for i, head in of_mean.items() if parts[i] != part]
+        mean = template_of(others, template.brain) if others else template
+        for i in np.flatnonzero(parts == part).tolist():
+            found[i] = resemblance(heads[i], mean)
+    return found
 
 
 def _covariance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -3,6 +3,7 @@
 A head of another scanner, protocol or age may be healthy and lie outside everywhere. The measure is
 how well its grey values correlate with the site's mean head (`normative.likeness.resemblance`): the
 logarithm of 1 minus the correlation, standardised by that of the healthy heads, over the limit.
+Each of these is compared with the mean of the others, as a new head is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,8 @@ Floats = NDArray[np.float64]
 
 FEWEST: Final = 8  # groups, below which there is no telling what is usual
 FEW: Final = 8  # groups: of so many, the limit is twice as wide, for they tell little
-LEAST_SPREAD: Final = 0.1  # of the logarithm
+LEAST_SPREAD: Final = 0.15  # of the logarithm; healthy heads of one scanner have 0.11 to 0.3
+MIDDLE: Final = (0.16, 0.84)  # quantiles, about 2 standard deviations apart
 SMALLEST: Final = 1e-6
 NAMES: Final = ("usual", "spread", "limit")
 
@@ -39,9 +41,9 @@ class HeadGate:
         if count < FEWEST:
             return None
         logs = _logs(resemblances)
-        usual = float(np.median(logs))
-        spread = (float(np.quantile(logs, 0.9)) - usual) / 1.2816
-        return cls(usual, max(spread, LEAST_SPREAD), limit * (1 + FEW / count))
+        lower, upper = np.quantile(logs, MIDDLE)
+        spread = max(float(upper - lower) / 2, LEAST_SPREAD)
+        return cls(float(np.median(logs)), spread, limit * (1 + FEW / count))
 
     def values(self, resemblances: Floats) -> Floats:
         """How unlike the learned heads others are, (N,): 0 for a usual one, 1 at the limit."""

@@ -90,6 +90,19 @@ class Detector(ABC):
         """
         return None
 
+    def resemblances_among(
+        self,
+        recipe: Recipe,  # noqa: ARG002
+        scans: Sequence[SliceBatch],  # noqa: ARG002
+        groups: Sequence[int],  # noqa: ARG002
+    ) -> dict[int, float] | None:
+        """How like the mean of the others each of several healthy heads is, by its position.
+
+        Heads that are misplaced are left out, and others of the same group (near-duplicates,
+        patient) are not compared. None: there is no mean head.
+        """
+        return None
+
     def tensors(self) -> dict[str, Tensor]:
         """What has to be stored to build the detector again, float32."""
         return {}

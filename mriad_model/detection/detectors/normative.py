@@ -21,12 +21,13 @@ from mriad_model.detection.detectors.detector import Detector, HealthySlices, Sh
 from mriad_model.detection.detectors.site_frame import (
     SiteFrame,
     head_key,
+    heads_of_mean,
     site_template,
 )
 from mriad_model.detection.training.autoencoder_training import Epoch, TrainingSummary
 from mriad_model.errors import SettingsError
 from mriad_model.normative.framed_head import FramedHead
-from mriad_model.normative.likeness import likeness, resemblance
+from mriad_model.normative.likeness import likeness, resemblance, resemblances_among
 from mriad_model.normative.norm import FEATURES, UNIT, Norm, norm_of
 from mriad_model.normative.registration.frame import SHAPE, Floats, SliceStack
 from mriad_model.normative.registration.poses import PlacedHead, placed_heads
@@ -113,6 +114,21 @@ class Normative(Detector):
             framed, _ = self.frame.of(head)
             found[head.slices] = resemblance(framed.grey, self.template)
         return found
+
+    def resemblances_among(
+        self, recipe: Recipe, scans: Sequence[SliceBatch], groups: Sequence[int]
+    ) -> dict[int, float]:
+        """The correlation of each placed head with the mean of those of other groups."""
+        placed, laid = {}, []
+        for i, each in enumerate(scans):
+            if self.misplaced(each) is None:
+                (placed[i],) = _heads(each)
+                laid.append(self.frame.of(placed[i])[0].grey)
+        heads = [*placed.values()]
+        of_mean = heads_of_mean(heads, recipe.scans.contrast, cap=self.fat_capped)
+        own = [groups[i] for i in placed]
+        found = resemblances_among(laid, own, of_mean, self.template)
+        return dict(zip(placed, found.tolist(), strict=True))
 
     def anomaly(self, head: FramedHead, device: torch.device) -> Floats:
         """How anomalous each voxel of the frame is, (52, 64, 64), >= 0; 0 outside the brain."""

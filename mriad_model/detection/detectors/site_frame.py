@@ -12,9 +12,8 @@ from mriad_model.normative.registration.affine import Registration, capped, refi
 from mriad_model.normative.registration.frame import Floats, Matrix
 from mriad_model.normative.registration.mean_heads import drawn_templates
 from mriad_model.normative.registration.poses import PlacedHead
-from mriad_model.normative.registration.template import Template, template_of
+from mriad_model.normative.registration.template import Template, in_mean, template_of
 
-IN_MEAN: Final = 24  # healthy heads in the site's mean, at most
 KEPT: Final = 16  # heads in the frame, the last ones, 1 MB each
 LEAST_SHARE: Final = 0.75  # of the fit on the drawn mean head: with less, it went astray
 
@@ -55,10 +54,17 @@ def head_key(head: PlacedHead) -> bytes:
 
 def site_template(heads: Sequence[PlacedHead], contrast: str | None, *, cap: bool) -> Template:
     """The median of some of the heads, spread over all of them, placed on drawn ones."""
-    drawn = drawn_templates(contrast)[0]
-    chosen = np.linspace(0, len(heads) - 1, min(IN_MEAN, len(heads))).round().astype(int)
-    framed = list(framed_heads([heads[i] for i in chosen], drawn, cap=cap))
-    return template_of(framed, drawn.brain)
+    some = [*heads_of_mean(heads, contrast, cap=cap).values()]
+    return template_of(some, drawn_templates(contrast)[0].brain)
+
+
+def heads_of_mean(
+    heads: Sequence[PlacedHead], contrast: str | None, *, cap: bool
+) -> dict[int, Floats]:
+    """The grey values (52, 64, 64) of those that a site's mean is made of, by their positions."""
+    places = in_mean(len(heads)).tolist()
+    framed = framed_heads([heads[i] for i in places], drawn_templates(contrast)[0], cap=cap)
+    return dict(zip(places, framed, strict=True))
 
 
 def framed_heads(heads: Sequence[PlacedHead], template: Template, *, cap: bool) -> Iterator[Floats]:

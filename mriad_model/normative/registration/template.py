@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mriad_model.normative.registration.frame import Floats
 
 BRAIN_LEVEL = 0.8  # grey value that the brain's 98th percentile gets in a mean
 ELSEWHERE = 0.35  # weight of what is not brain: skulls and scalps differ more
+IN_MEAN = 24  # healthy heads in a site's mean, at most
 NECK = 6  # lowest planes that have no weight: heads and fields of view end anywhere
 
 
@@ -39,6 +41,11 @@ def template_of(heads: Sequence[Floats], brain: Floats) -> Template:
     """The median of heads (52, 64, 64) and their mirror images, scaled by `levelled`."""
     both = [turned for head in heads for turned in (head, head[..., ::-1])]
     return Template(levelled(np.median(np.stack(both), 0).astype(np.float32), brain), brain)
+
+
+def in_mean(count: int) -> NDArray[np.intp]:
+    """Which of so many heads a mean is of, spread over all: (n,), at most `IN_MEAN`."""
+    return np.linspace(0, count - 1, min(IN_MEAN, count)).round().astype(np.intp)
 
 
 def levelled(mean: Floats, brain: Floats) -> Floats:

@@ -238,6 +238,8 @@ def test_volumes_are_cross_fitted_from_training_to_replay(
     fitted = loaded_model(home, threshold.model_id, "cpu")
     assert isinstance(fitted.gate, HeadGate)
     prepared = {each.scan_id: each.slices for each in bench.prepare(sorted(folds), recipe)}
+    in_mean = [fitted.resemblances(each.batch)[0] for each in prepared.values()]
+    assert fitted.gate.usual > np.median(np.log1p(np.negative(in_mean)))  # by the others' mean
     for row in rows:
         others = replace(fitted, members=(fitted.members[folds[row.scan_id]],))
         assert score_scans(others, [prepared[row.scan_id]])[0].score == row.value
