@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from prefect.runtime import flow_run
@@ -15,6 +15,7 @@ from flows.runtime.sending import send_decided
 from flows.score_pipeline import TASKS_AT_ONCE, ScoringPipeline, score_chunks
 from flows.score_shards import score_in_shards
 from mriad_model.delivery.pending import NO_FOLDERS, PendingFolders
+from mriad_model.reasons import ReasonCount, count_reasons
 from mriad_model.rejections import ALL_SCORED, NotScored, RejectedItem, not_scored, split_rejections
 from tasks.intake.find_files import FoundScans, find_files
 from tasks.intake.ingest import Ingested
@@ -53,6 +54,7 @@ class ScoringResult:
     warnings: list[str]  # of drift, silence, or what could not be sent, by this run
     seconds: float
     why_unreadable: NotScored = ALL_SCORED
+    reasons: list[ReasonCount] = field(default_factory=list)  # uncertain or not scorable for
 
 
 @private_flow(name="score_new_scans", flow_run_name="score", workers=TASKS_AT_ONCE)
@@ -182,6 +184,7 @@ def score_found(
         warnings=warned,
         seconds=time.monotonic() - started,
         why_unreadable=counts.why_unreadable,
+        reasons=[*report.reasons, *count_reasons((each.verdict, each.reason) for each in unscored)],
     )
 
 

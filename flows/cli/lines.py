@@ -19,6 +19,7 @@ from flows.cli.documents.thresholds import recalibrate_document
 from flows.cli.documents.training import retrain_document, train_document
 from flows.cli.evaluation_lines import show_figures
 from flows.runtime.messages import counted, sentence
+from mriad_model.reasons import VERDICT_TEXTS
 from mriad_model.rejections import group_by_folder, n_rejected_in_words, split_rejections
 from mriad_model.shares import calibrated_by, with_interval
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from mriad_model.datasets.labels import LabelLine
     from mriad_model.detection.decisions.thresholds import ThresholdFit
     from mriad_model.promotion.power import Power
+    from mriad_model.reasons import ReasonCount
     from mriad_model.rejections import RejectedItem
     from tasks.calibration.thresholds import Proposal
     from tasks.promotion.candidate_figures import CandidateFigures
@@ -98,6 +100,7 @@ RECOVERED = (
     "{suspicious} suspicious; listed here too."
 )
 NOT_SCORED = "{n} not scored: {why}."
+WHY = "{n} {verdict}: {why}."
 TRAINING_SCANS = "the model was trained on them"
 INCOMPATIBLE = "not of the kind that the model was trained on"
 REJECTED, LIMITED = "Rejected", "Not scored, or without DICOM outputs"
@@ -254,6 +257,7 @@ def show_score(home: Path, found: "ScoringResult", *, as_json: bool) -> None:
         (found.incompatible, INCOMPATIBLE),
     )
     show_lines(*(NOT_SCORED.format(n=n, why=why) for n, why in reasons if n))
+    show_lines(*_reasons(found.reasons))
     _show_rejections(REJECTED, rejected)
     _show_rejections(LIMITED, limited)
     show_some([UNSCORED.format(each) for each in unscored])
@@ -340,10 +344,18 @@ def show_demo(home: Path, found: "DemoResult", *, as_json: bool) -> None:
         "worklist": home / found.scoring.report,
         "record": home / "mriad.db",
     }
-    show_lines(*(line.format_map(values) for line in DEMO))
+    ingested, decided, replayed = (line.format_map(values) for line in DEMO)
+    show_lines(ingested, decided, *_reasons(found.scoring.reasons), replayed)
     show_figures(found.evaluation.report)
     show_lines(*(line.format_map(values) for line in DEMO_FILES))
     show_notice()
+
+
+def _reasons(found: "Sequence[ReasonCount]") -> list[str]:
+    """Why scans are uncertain or not scorable, a line for each reason."""
+    return [
+        WHY.format(n=each.n, verdict=VERDICT_TEXTS[each.verdict], why=each.text) for each in found
+    ]
 
 
 def _show_rejections(title: str, items: "Sequence[RejectedItem]") -> None:

@@ -25,6 +25,7 @@ from mriad_model.delivery.pending import PendingFolders
 from mriad_model.detection.decisions.thresholds import standing_out
 from mriad_model.enums import NOTICE, Verdict
 from mriad_model.paths import recorded_path, unescape_path
+from mriad_model.reasons import ReasonCount, count_reasons
 from mriad_model.rejections import (
     ALL_SCORED,
     NotScored,
@@ -80,6 +81,7 @@ class WrittenReport:
     not_scorable: int  # without those that have no score
     recovered: int  # decisions of interrupted runs, listed here too
     recovered_suspicious: int  # of these
+    reasons: list[ReasonCount]  # of the uncertain and not scorable ones
 
 
 @task(name="summarise", cache_policy=NO_CACHE)
@@ -113,7 +115,8 @@ def write_score_report(
     since = last_report_time(engine) if before is None else before.changes_since
     until = now()  # before anything is read: what happens from here on is the next report's
     run_ids = interrupted_runs(engine, run_id)
-    own = tally(engine, with_shards(engine, [run_id]))
+    own_runs = with_shards(engine, [run_id])
+    own = tally(engine, own_runs)
     listed = tally(engine, run_ids)
     decided = decided_in(engine, run_ids)
     out = _standing_out(decided, threshold_id)
@@ -200,6 +203,9 @@ def write_score_report(
         not_scorable=own.not_scorable,
         recovered=listed.decisions - own.decisions,
         recovered_suspicious=listed.suspicious - own.suspicious,
+        reasons=count_reasons(
+            (row.verdict, row.reason) for row in decided if row.run_id in own_runs
+        ),
     )
 
 

@@ -53,6 +53,7 @@ from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.evaluation.results import FoldResult, RowKind
 from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport, Rival, Sigmas
 from mriad_model.promotion.power import ImplantScore, power
+from mriad_model.reasons import ReasonCount
 from mriad_model.rejections import RejectedItem
 from tasks.maintenance.check import CheckReport, Problem, ProblemKind
 from tasks.maintenance.verify_report import (
@@ -124,7 +125,11 @@ TRAINED = TrainingResult(
 )
 SCORED = ScoringResult(
     1, 0, REJECTED, *range(9), model_id=1, threshold_id=1, report="reports/a.html", warnings=[],
-    seconds=1.0,
+    seconds=1.0, reasons=[
+        ReasonCount(Verdict.UNCERTAIN, "folds_disagree", 2),
+        ReasonCount(Verdict.NOT_SCORABLE, "unlike_learned", 3),
+        ReasonCount(Verdict.NOT_SCORABLE, "registration_failed", 1),
+    ],
 )  # fmt: skip
 METRICS = Metrics(
     n_healthy=2,

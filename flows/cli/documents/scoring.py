@@ -1,8 +1,11 @@
 """Documents of `mriad score` and `mriad report`."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flows.cli.documents.fields import Document, keys, rejected_items
+from mriad_model.enums import Verdict
+from mriad_model.reasons import ReasonCount
 from mriad_model.rejections import ALL_SCORED, NotScored, split_rejections
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ def score_document(found: "ScoringResult") -> Document:
         "rejected": rejected_items([*split.rejected, *split.limited]),
         "without_score": rejected_items(split.not_scorable),
         "why_unreadable": _not_scored(found.why_unreadable),
+        **_reasons(found.reasons),
     }
 
 
@@ -36,6 +40,7 @@ def nothing_scored_document(nothing: "Unchanged", model_id: int, threshold_id: i
         "rejected": rejected_items([*split.rejected, *split.limited]),
         "without_score": rejected_items(split.not_scorable),
         "why_unreadable": _not_scored(ALL_SCORED),
+        **_reasons([]),
         "model_id": model_id,
         "threshold_id": threshold_id,
         "report": None,
@@ -46,6 +51,14 @@ def nothing_scored_document(nothing: "Unchanged", model_id: int, threshold_id: i
 
 def _not_scored(found: NotScored) -> Document:
     return keys(found, "vanished unfit reasons")
+
+
+def _reasons(counted: Sequence[ReasonCount]) -> Document:
+    """`why_uncertain` and `why_not_scorable`: each reason, as the record has it, and how many."""
+    return {
+        f"why_{verdict}": [keys(each, "reason n") for each in counted if each.verdict is verdict]
+        for verdict in (Verdict.UNCERTAIN, Verdict.NOT_SCORABLE)
+    }
 
 
 def report_document(found: "WeeklyReport") -> Document:

@@ -153,6 +153,7 @@ KEYS = {
         f"{under('without_score', 'path reason detail')} "
         "recovered_suspicious training_scans incompatible unreadable "
         "why_unreadable.vanished why_unreadable.unfit why_unreadable.reasons "
+        f"{under('why_uncertain', 'reason n')} {under('why_not_scorable', 'reason n')} "
         "model_id threshold_id report warnings seconds"
     ),
     "report": "report days runs suspicious uncertain not_scorable warnings",
@@ -249,7 +250,9 @@ NO_FILES = {
     "ingest (no files)": KEYS["ingest"].replace(ITEM, "rejected"),
     "score (no files)": KEYS["score"]
     .replace(ITEM, "rejected")
-    .replace(under("without_score", "path reason detail"), "without_score"),
+    .replace(under("without_score", "path reason detail"), "without_score")
+    .replace(under("why_uncertain", "reason n"), "why_uncertain")
+    .replace(under("why_not_scorable", "reason n"), "why_not_scorable"),
 }
 DEMO = " ".join(under(name, KEYS[name]) for name in ("ingest", "train", "score", "verify"))
 DEMO += " " + under("evaluate", KEYS["evaluate"])

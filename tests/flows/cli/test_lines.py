@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from mriad_model.promotion.power import ImplantScore, power
 from mriad_model.recipes.built_in_recipes import AUTOENCODER, DEFAULT
 from mriad_model.recipes.decision_recipes import no_gate_text
 from tasks.promotion.candidate_figures import CandidateFigures
+from tests.support.results import SCORED
 
 DRAWN = Threshold(1, 1, Policy.RATE, 0, 1, 45, 0.05, 2, 1, "noon", 40, 0.049, 0.006, 0.132, id=1)
 
@@ -113,6 +115,23 @@ def test_train_warns_of_few_groups_not_of_few_files(capsys: pytest.CaptureFixtur
     assert "too few" not in told
     assert "40 more held out, 3 more to calibrate" in told
     assert "to stop" not in told
+
+
+def test_score_says_for_what_scans_are_uncertain_or_not_scorable(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    lines.show_score(tmp_path, SCORED, as_json=False)
+    told = capsys.readouterr().out.splitlines()
+    assert (
+        "2 uncertain: the members of the model disagree: their scores lie further from each other "
+        "than the score from the threshold."
+    ) in told
+    assert "1 not scorable: registration failed." in told
+    assert any(each.startswith("3 not scorable: not like the healthy scans") for each in told)
+    lines.show_score(tmp_path, SCORED, as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert found["why_uncertain"] == [{"reason": "folds_disagree", "n": 2}]
+    assert [each["n"] for each in found["why_not_scorable"]] == [3, 1]
 
 
 def test_ingest_says_which_known_files_are_copies(capsys: pytest.CaptureFixture[str]) -> None:
