@@ -28,7 +28,8 @@ class RejectedItem:
     def why_not_scorable(self) -> str:
         """`registration failed: fit 0.2`, `incomplete: the head's top is not in the picture`."""
         unregistered = self.reason is RejectionReason.UNREGISTERED
-        return f"{'registration failed' if unregistered else self.reason}: {self.detail}"
+        reason = "registration failed" if unregistered else self.reason.replace("_", " ")
+        return f"{reason}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)

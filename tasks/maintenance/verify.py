@@ -18,6 +18,7 @@ from mriad_model.detection.decisions.thresholds import verdict
 from mriad_model.detection.decisions.verdicts import Evidence
 from mriad_model.errors import ModelFileError, RejectedFile, ThresholdUndefined
 from mriad_model.paths import source_path
+from mriad_model.reasons import VERDICT_TEXTS, reason_words
 from mriad_model.recipes.recipe import Recipe
 from tasks.maintenance.verify_findings import wrong_findings
 from tasks.maintenance.verify_maps import wrong_maps
@@ -206,7 +207,9 @@ def _wrong(replay: Replay, judged: ModelScore, judge: Judge) -> list[str]:
     elif decision.reason not in (None, before.reason):
         wrong.append("its reason")
     elif now != before:
-        wrong.append(f"what is found now is {now.verdict}, {now.reason}")
+        wrong.append(
+            f"what is found now is {VERDICT_TEXTS[now.verdict]}: {reason_words(now.reason)}"
+        )
     if judge.p_values([stored]) != [decision.p_value]:
         wrong.append("its p-value")
     return wrong

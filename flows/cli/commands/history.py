@@ -40,6 +40,7 @@ from flows.runtime.context import read_context
 from flows.runtime.messages import counted, say
 from mriad_model.enums import Verdict
 from mriad_model.errors import NotInRecord, SettingsError
+from mriad_model.reasons import VERDICT_TEXTS, reason_words
 from tasks.reports.review import tags_of
 
 if TYPE_CHECKING:
@@ -227,8 +228,19 @@ def _listed(row: DecisionRow) -> Document:
 
 
 def _table_row(line: Document) -> list[Cell]:
-    line = {**line, "decided_at": short_time(line["decided_at"])}
-    return [line[name] for name in TABLE]
+    said = {
+        "decided_at": short_time(line["decided_at"]),
+        "verdict": VERDICT_TEXTS[line["verdict"]],
+        "reason": reason_words(line["reason"]) or None,
+    }
+    return [{**line, **said}[name] for name in TABLE]
+
+
+def _key_words(key: str | None, by: CountBy) -> str | None:
+    """What is counted by, in words where it is a verdict or a reason."""
+    if by is CountBy.REASON:
+        return reason_words(key) or None
+    return VERDICT_TEXTS[Verdict(key)] if by is CountBy.VERDICT and key else key
 
 
 def _show_counts(
@@ -252,6 +264,8 @@ def _show_counts(
     elif csv:
         show_csv([count_line(row, by) for row in rows], (by.value, *COUNT_COLUMNS))
     else:
-        lines = [[row.key, *(getattr(row, name) for name in COUNTS)] for row in rows]
+        lines = [
+            [_key_words(row.key, by), *(getattr(row, name) for name in COUNTS)] for row in rows
+        ]
         show_table(COUNTED.format(by=by.value), (by.value, *COUNTS.values()), lines)
         show_notice()

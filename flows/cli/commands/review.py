@@ -13,6 +13,7 @@ from flows.cli.documents.scans import review_document
 from flows.cli.options import AsJson, Home, Reviewer, reviewer_name
 from flows.runtime.context import read_context, write_context
 from mriad_model.errors import NotInRecord, SettingsError
+from mriad_model.reasons import VERDICT_TEXTS, reason_words
 from tasks.reports.review import (
     Answer,
     ReviewResult,
@@ -27,7 +28,7 @@ NO_DECISION = (
     "--label healthy"
 )
 SCAN = "Scan {scan}: {path}"
-DECISION = "Decision {0.decision_id}: {0.verdict}{why}, score {score}, limit {threshold}"
+DECISION = "Decision {0.decision_id}: {verdict}{why}, score {score}, limit {threshold}"
 REVIEWED = (
     "Reviewed as {0.verdict}{labelled}{tagged} by {0.reviewer}. "
     "To take it back: mriad review {scan} withdraw"
@@ -92,11 +93,12 @@ def review(
 
 def _show(result: ReviewResult, label: Label | None) -> None:
     decision, last = result.decision, result.withdrawn
-    why = f" ({decision.reason})" if decision.reason else ""
+    why = f" ({reason_words(decision.reason)})" if decision.reason else ""
     show_lines(
         SCAN.format(scan=decision.scan_id, path=decision.path or "no file"),
         DECISION.format(
             decision,
+            verdict=VERDICT_TEXTS[decision.verdict],
             why=why,
             score=formatted(decision.score),
             threshold=formatted(decision.threshold),

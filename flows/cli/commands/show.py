@@ -7,7 +7,9 @@ from typing import Any
 
 from db.entities import Heatmap, Label, Model, Review
 from db.repository.intake.sightings import RejectedBeside
+from db.repository.reports.history import DecisionRow
 from db.repository.reports.scan_details import ScanDetails, ScoreDetails
+from db.repository.reports.unscored import UnscoredScan
 from flows.cli.console import Cell, short_time, show_lines, show_section, sparkline
 from flows.cli.documents.fields import Document
 from flows.cli.documents.scans import show_document
@@ -16,7 +18,7 @@ from mriad_model.enums import LabelSource, Verdict
 from mriad_model.files import sha256_of
 from mriad_model.paths import source_path
 from mriad_model.readers.volume.orientation import in_words, slices_across
-from mriad_model.reasons import NO_REASON, reason_text
+from mriad_model.reasons import NO_REASON, VERDICT_TEXTS, reason_text, reason_words
 
 HIGHEST_SLICES = 5
 SLICES = "{plane} slices under model {model}: {n} scored{others}"
@@ -24,6 +26,7 @@ NOT_SCORED = ", {n} not scored"
 MORE_REJECTIONS = "and {n} more"
 NOT_SCORABLE = "Not scorable under model {model}: {why}. Its score and findings are not to be read."
 WITHOUT_SCORE = "Not scorable: {0.told}"
+UNCERTAIN = "Uncertain by threshold {0.threshold_id}: {why}."
 AS_RECORDED, CHANGED, MISSING, UNREADABLE = "as recorded", "changed", "missing", "unreadable"
 
 
@@ -80,10 +83,19 @@ def show_details(home: Path, details: ScanDetails) -> None:
         "Decisions",
         ("decision", "when (UTC)", "verdict", "why", "score", "limit", "p", "threshold", "model"),
         [
-            _cells(each, decision if each.verdict is not Verdict.NOT_SCORABLE else unscored)
+            _decision_cells(
+                each, decision if each.verdict is not Verdict.NOT_SCORABLE else unscored
+            )
             for each in details.decisions
         ]
-        + [_cells(each, unscored) for each in [details.unscored] if each],
+        + [_decision_cells(each, unscored) for each in [details.unscored] if each],
+    )
+    show_lines(
+        *(
+            UNCERTAIN.format(each, why=reason_text(each.reason) or NO_REASON)
+            for each in details.decisions
+            if each.verdict is Verdict.UNCERTAIN
+        )
     )
     if details.unscored is not None:
         show_lines(WITHOUT_SCORE.format(details.unscored))
@@ -109,6 +121,13 @@ def show_details(home: Path, details: ScanDetails) -> None:
         ],
     )
     _show_rejections(details.beside)
+
+
+def _decision_cells(row: DecisionRow | UnscoredScan, names: str) -> list[Cell]:
+    """A decision, with verdict and reason in words."""
+    said = {"verdict": VERDICT_TEXTS[row.verdict], "reason": reason_words(row.reason) or None}
+    cells = zip(names.split(), _cells(row, names), strict=True)
+    return [said.get(name, value) for name, value in cells]
 
 
 def _cells(row: object, names: str) -> list[Cell]:

@@ -173,8 +173,8 @@ def test_scans_that_have_no_score_are_listed_and_counted_as_not_scorable(
     engine.dispose()
     _, out, _ = run(capsys, "history", "--home", home)
     lines = [line.split("\t") for line in out.splitlines()[1:-1]]
-    assert lines[1][2] == "not_scorable"
-    assert lines[1][3] == "registration_failed"
+    assert lines[1][2] == "not scorable"
+    assert lines[1][3] == "registration failed"
     assert lines[1][5:8] == ["-", "-", "-"]
     _, out, err = run(capsys, "history", "--limit", "2", "--json", "--home", home)
     document = json.loads(out)
@@ -196,6 +196,10 @@ def test_scans_that_have_no_score_are_listed_and_counted_as_not_scorable(
     _, out, _ = run(capsys, "history", "--json", "--count-by", "reason", "--home", home)
     counts = {each["reason"]: each["not_scorable"] for each in json.loads(out)["counts"]}
     assert counts["registration_failed"] == 1
+    _, out, _ = run(capsys, "history", "--count-by", "reason", "--home", home)
+    assert "registration failed\t1\t" in out
+    _, out, _ = run(capsys, "history", "--count-by", "verdict", "--home", home)
+    assert "not scorable\t1\t" in out
     _, out, _ = run(capsys, "show", "inbox/c.png", "--home", home)
     assert "Not scorable: registration failed: fit 0.2" in out
     assert "Rejected beside it" not in out
@@ -203,4 +207,4 @@ def test_scans_that_have_no_score_are_listed_and_counted_as_not_scorable(
         status, _, err = run(capsys, *command, "--home", home)
         assert status == 1
         assert "it is not scorable: registration failed: fit 0.2" in err
-    assert "-\t2026-11-02 12:00:00\tnot_scorable\tregistration_failed" in out
+    assert "-\t2026-11-02 12:00:00\tnot scorable\tregistration failed" in out

@@ -21,6 +21,7 @@ from flows.runtime.settings import local_user, login_name
 from flows.score import score_new_scans
 from mriad_model.enums import LabelSource, LabelValue, ReviewVerdict, Verdict
 from mriad_model.paths import escape_path
+from mriad_model.reasons import reason_words
 from tasks.reports import weekly_report as weekly
 from tasks.runtime.connections import database
 from tests.conftest import Trained
@@ -69,8 +70,8 @@ def test_a_word_on_a_decision_is_kept_and_shown(
     (row,) = (r for r in decisions(open_record(scored.home)) if r.scan_id == scan_id)
     assert out.splitlines()[:2] == [
         f"Scan {scan_id}: {row.path}",
-        f"Decision {row.decision_id}: {row.verdict} ({row.reason}), score {row.score:.4g}, "
-        f"limit {row.threshold:.4g}",
+        f"Decision {row.decision_id}: {row.verdict} ({reason_words(row.reason)}), "
+        f"score {row.score:.4g}, limit {row.threshold:.4g}",
     ]
     assert f"Reviewed as normal by {login_name()}. To take it back: mriad review {scan_id}" in out
     assert mriad(scored.home, "show", scan_id) == 0

@@ -163,7 +163,7 @@ def test_a_series_is_told_line_by_line(capsys: pytest.CaptureFixture[str], shown
     assert (len(drawn), drawn.count(".")) == (24, 8)
     assert drawn[11] == max(drawn)
     assert out.count("inbox/s/note") == 20
-    assert "suspicious\tabove_threshold\t2.11\t1.5\t0.1" in out
+    assert "suspicious\tabove threshold\t2.11\t1.5\t0.1" in out
     assert "Reviews" not in out
     assert "Not a medical device" in out
 
@@ -292,6 +292,20 @@ def test_what_is_not_scorable_shows_no_score_and_no_findings(
     assert "slices under model" not in out
     _, out, _ = show(capsys, shown, scan_id, "--json")
     assert [each["scorable"] for each in json.loads(out)["scores"]] == [False]
+
+
+def test_why_a_scan_is_uncertain_is_said_in_plain_words(
+    capsys: pytest.CaptureFixture[str], shown: Shown
+) -> None:
+    scan_id = another(shown, ScanKind.NIFTI, Verdict.UNCERTAIN, DecisionReason.FOLDS_DISAGREE)
+    _, out, _ = show(capsys, shown, scan_id)
+    assert "\tuncertain\tmodel's members disagree\t" in out
+    assert "Uncertain by threshold 1: the members of the model disagree: their scores lie" in out
+    assert "folds" not in out
+    _, out, _ = show(capsys, shown, scan_id, "--json")
+    assert json.loads(out)["decisions"][0]["reason"] == "folds_disagree"
+    _, out, _ = show(capsys, shown, shown.scan_id)
+    assert "Uncertain" not in out
 
 
 def another(shown: Shown, kind: ScanKind, verdict: Verdict, reason: DecisionReason) -> int:
