@@ -24,7 +24,15 @@ from db.repository.reports.unscored import (
     unscored_admitted,
 )
 from db.repository.training.models import current_threshold
-from flows.cli.console import Cell, short_time, show_csv, show_json, show_notice, show_table
+from flows.cli.console import (
+    Cell,
+    short_time,
+    show_csv,
+    show_json,
+    show_lines,
+    show_notice,
+    show_table,
+)
 from flows.cli.documents.fields import Document
 from flows.cli.documents.scans import (
     COUNT_COLUMNS,
@@ -80,6 +88,8 @@ COUNTED = "Decisions by {by}"
 MORE = "{limit} of {all} listed: {more} more; --limit {all} lists all"
 PAST = "{decisions} {done} by thresholds that are not active: {active}; --active {does} its alone"
 DATES = "a day, a moment, today, yesterday, or how long ago: 12h, 7d, 2w"
+NO_DECISIONS = "No decisions yet. Once there is a model (mriad train), mriad score makes them."
+NONE_ADMITTED = "No decision is like that. With fewer options mriad history lists more."
 MOST_SCANNERS = 8  # named in an error
 NO_SCANNER = "no scanner of the record has {part!r} in its name; there are: {names}"
 NO_SCANNERS = "no scan of the record names its scanner"
@@ -172,8 +182,22 @@ def history(
         show_csv([_line(each, _without_figures) for each in found], HISTORY_COLUMNS)
     else:
         cells = [_table_row(_line(each, _listed)) for each in found]
-        show_table(TITLES[sort], tuple(TABLE.values()), cells, SPARE)
-        show_notice()
+        _show_rows(engine, TITLES[sort], tuple(TABLE.values()), cells, SPARE)
+
+
+def _show_rows(
+    engine: "Engine",
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    spare: Sequence[str] = (),
+) -> None:
+    """The table; where it has no rows, that there are none, and what makes some."""
+    if rows:
+        show_table(title, columns, rows, spare)
+    else:
+        show_lines(NONE_ADMITTED if count_admitted(engine, HistoryQuery()) else NO_DECISIONS)
+    show_notice()
 
 
 def past_decisions(n: int, active: int | None, *, counts: bool = False) -> str:
@@ -267,5 +291,4 @@ def _show_counts(
         lines = [
             [_key_words(row.key, by), *(getattr(row, name) for name in COUNTS)] for row in rows
         ]
-        show_table(COUNTED.format(by=by.value), (by.value, *COUNTS.values()), lines)
-        show_notice()
+        _show_rows(engine, COUNTED.format(by=by.value), (by.value, *COUNTS.values()), lines)

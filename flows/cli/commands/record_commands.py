@@ -63,6 +63,10 @@ AUROC = (
     "AUROC: how well lesions drawn into healthy scans, or scans labelled abnormal, are separated "
     "from healthy scans that the model was not trained on; flagged: of these healthy scans."
 )
+NO_THRESHOLDS = (
+    "No thresholds yet. mriad train draws the first, from healthy scans (mriad ingest FOLDER "
+    "--label healthy)."
+)
 REJECTED = "{path} is no scan; it was rejected on {when}: {reason}: {detail}"
 ALL_REJECTED = (
     "No scan lies in {path}; {n} files there were rejected, the last on {when}: {reason}: {detail}"
@@ -160,8 +164,11 @@ def _list_thresholds(engine: "Engine", *, as_json: bool) -> None:
     if as_json:
         show_json({"thresholds": [threshold_document(*row, active) for row in rows]})
         return
-    show_table("Thresholds", THRESHOLDS, [_threshold_row(*row, active) for row in rows])
-    show_lines(AUROC)
+    if rows:
+        show_table("Thresholds", THRESHOLDS, [_threshold_row(*row, active) for row in rows])
+        show_lines(AUROC)
+    else:
+        show_lines(NO_THRESHOLDS)
     show_notice()
 
 

@@ -208,3 +208,26 @@ def test_scans_that_have_no_score_are_listed_and_counted_as_not_scorable(
         assert status == 1
         assert "it is not scorable: registration failed: fit 0.2" in err
     assert "-\t2026-11-02 12:00:00\tnot scorable\tregistration failed" in out
+
+
+def test_without_decisions_it_says_what_makes_some(
+    migrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Path(shutil.copytree(migrated, tmp_path / "home"))
+    for options in ([], ["--verdict", "suspicious"], ["--count-by", "day"]):
+        status, out, _ = run(capsys, "history", *options, "--home", home)
+        assert (status, len(out.splitlines())) == (0, 2)
+        assert "No decisions yet." in out
+        assert "mriad score" in out
+    assert json.loads(run(capsys, "history", "--json", "--home", home)[1])["decisions"] == []
+    assert run(capsys, "history", "--csv", "--home", home)[1].splitlines() == [
+        ",".join(HISTORY_COLUMNS)
+    ]
+
+
+def test_where_no_decision_is_as_asked_for_it_says_so(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options in (["--max-p", "0.01"], ["--verdict", "uncertain", "--count-by", "day"]):
+        _, out, _ = run(capsys, "history", *options, "--home", home)
+        assert out.splitlines()[0].startswith("No decision is like that.")

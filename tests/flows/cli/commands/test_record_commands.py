@@ -1,6 +1,7 @@
 """Commands that ask the record: history, show, activate."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,16 @@ def test_reading_before_anything_is_recorded_makes_nothing(
     assert status == 1
     assert "no record" in one_line(err)
     assert not home.exists()
+
+
+def test_without_thresholds_the_list_says_what_makes_one(
+    migrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Path(shutil.copytree(migrated, tmp_path / "home"))
+    status, out, _ = run(capsys, "activate", "--home", home)
+    assert (status, len(out.splitlines())) == (0, 2)
+    assert out.startswith("No thresholds yet. mriad train ")
+    assert json.loads(run(capsys, "activate", "--json", "--home", home)[1])["thresholds"] == []
 
 
 def test_rolling_back_is_one_more_activation(
