@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prefect.exceptions import UnfinishedRun
@@ -40,12 +40,38 @@ class _Submitted:
 def score_chunks(pipeline: "ScoringPipeline", chunks: Sequence[Chunk]) -> list[ChunkResult]:
     """The result of each chunk, in order."""
     results = []
-    done, n_scans = 0, sum(each.n for each in chunks)
+    progress = ScoringProgress(chunks)
     for number, result in pipeline.score(enumerate(chunks)):
         results.append(result)
-        done += chunks[number].n
-        tell("scoring", done, n_scans)
+        progress.add(number, result)
     return results
+
+
+@dataclass(slots=True)
+class ScoringProgress:
+    """How far a run is: files read, and scans scored of those that are to be.
+
+    What a file holds is known once it is read: a scan that is decided already, or that gets no
+    score, is no longer among those to be scored.
+    """
+
+    chunks: Sequence[Chunk]
+    finished: set[int] = field(default_factory=set)  # numbers of chunks
+    read: int = 0
+    scored: int = 0
+    not_scored: int = 0
+
+    def add(self, number: int, result: ChunkResult) -> None:
+        """One more chunk is done."""
+        chunk = self.chunks[number]
+        scored = result.scored.wanted - result.scored.unreadable
+        self.finished.add(number)
+        self.scored += scored
+        self.not_scored += chunk.n - scored
+        if chunk.known is None:
+            self.read += chunk.n
+            tell("reading", self.read, sum(each.n for each in self.chunks if each.known is None))
+        tell("scoring", self.scored, sum(each.n for each in self.chunks) - self.not_scored)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,10 @@ from prefect.states import Cancelled
 from db.repository.runs import shard_of
 from flows.runtime.messages import say
 from flows.runtime.private_flow import home_parameter, private_flow, worker_context
-from flows.score_pipeline import TASKS_AT_ONCE, ScoringPipeline
+from flows.score_pipeline import TASKS_AT_ONCE, ScoringPipeline, ScoringProgress
 from tasks.runtime.connections import database
 from tasks.runtime.home import work_folder, work_of
 from tasks.runtime.model_cache import device_in_use
-from tasks.runtime.progress import tell
 from tasks.runtime.runs import recorded_run, run_shared
 from tasks.scoring.chunks import Chunk, ChunkResult, SharedChunks
 from tasks.scoring.selection import find_model
@@ -81,12 +80,19 @@ def score_in_shards(
     shared = SharedChunks(home, pipeline.folder / SHARED)
     shared.write(chunks)
     shards = min(shards, len(chunks))
-    n_scans = sum(each.n for each in chunks)
+    progress = ScoringProgress(chunks)
     with _shards_running(home, of_run, pipeline.model.threshold_id, shards):
         for number, result in _scored(pipeline, shared, 0, shards):
             shared.finish(number, result)
-            tell("scoring", n_scans * shared.n_results // len(chunks), n_scans)
+            _follow(progress, shared)
+        _follow(progress, shared)
     return shared.results()
+
+
+def _follow(progress: ScoringProgress, shared: SharedChunks) -> None:
+    """Count the chunks that are done by now, here or by another."""
+    for number, result in shared.finished(progress.finished):
+        progress.add(number, result)
 
 
 def _scored(

@@ -7,7 +7,7 @@ read; every run writes the results of its chunks there.
 import json
 import os
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -135,9 +135,14 @@ class SharedChunks:
 
     def results(self) -> list[ChunkResult]:
         """The results of the chunks that are done, in order."""
-        found = [self._result(number) for number in range(self._count("chunk"))]
-        done = [json.loads(each.read_bytes()) for each in found if each.exists()]
-        return [_adapter(ChunkResult).validate_python(each) for each in done]
+        return [result for _, result in self.finished()]
+
+    def finished(self, but: Container[int] = ()) -> Iterator[tuple[int, ChunkResult]]:
+        """(number, result) of the chunks that are done, in order; without these numbers."""
+        for number in range(self._count("chunk")):
+            if number not in but and self._result(number).exists():
+                done = json.loads(self._result(number).read_bytes())
+                yield number, _adapter(ChunkResult).validate_python(done)
 
     @property
     def n_results(self) -> int:

@@ -56,6 +56,13 @@ def test_a_shard_begins_with_its_own_range_and_helps_others_from_their_ends(
     assert order(ten, shard, shards) == expected
 
 
+def test_what_is_done_since_is_found_whoever_did_it(ten: SharedChunks) -> None:
+    for number in (4, 1, 7):
+        ten.finish(number, result(number))
+    assert [number for number, _ in ten.finished()] == [1, 4, 7]
+    assert [each.scored.decided for _, each in ten.finished(but={4})] == [1, 7]
+
+
 def test_what_another_has_begun_is_left_to_it(ten: SharedChunks) -> None:
     other, mine = ten.left_for(1, 2), ten.left_for(0, 2)
     assert [next(other)[0] for _ in range(4)] == [5, 6, 7, 8]
