@@ -28,6 +28,8 @@ from flows.runtime.messages import counted, sentence
 from mriad_model.errors import NotInRecord, SettingsError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from tasks.maintenance.backup import Backup
     from tasks.maintenance.check import CheckReport
     from tasks.maintenance.verify_report import LastBits, NotRecomputed, ReplayReport
@@ -47,6 +49,10 @@ UNFINISHED = "Runs without an end (running, or killed)"
 OPEN_ARRIVALS = "Folders that arrived and are not yet scored"
 ONE_OR_ALL = "name one scan, or give --all"
 NO_DECISION = "scan {scan} has no decision to verify: {why}"
+NOTHING_TO_VERIFY = (
+    "Nothing to verify: there are no decisions yet, and no model. mriad train makes a model, mriad "
+    "score decisions."
+)
 REPLAYED = (
     "{checked} replayed: {0.identical} identical to the last bit, {0.within_tolerance} within "
     "tolerance, {mismatched} mismatched; {unreadable} not replayed: the source is gone or changed."
@@ -235,6 +241,9 @@ def verify(
         if not details.decisions:
             why = details.why_undecided or "score it first"
             raise NotInRecord(NO_DECISION.format(scan=scan_id, why=why))
+    elif _is_empty(engine):
+        _show_nothing_to_verify(as_json=as_json)
+        return
     with flow_context(home, "flows.verify", device=device) as place:
         from flows.verify import verify_decisions
 
@@ -242,6 +251,24 @@ def verify(
     show_verify(report, as_json=as_json)
     if not report.whole:
         raise typer.Exit(1)
+
+
+def _is_empty(engine: "Engine") -> bool:
+    """Whether there is neither a decision nor a model that the next ones will stand on."""
+    from db.repository.scoring.decisions import count_decisions
+    from db.repository.training.models import current_threshold
+
+    return current_threshold(engine) is None and not count_decisions(engine)
+
+
+def _show_nothing_to_verify(*, as_json: bool) -> None:
+    from tasks.maintenance.verify_report import ReplayReport
+
+    if as_json:
+        show_json(verify_document(ReplayReport()))
+        return
+    show_lines(NOTHING_TO_VERIFY)
+    show_notice()
 
 
 def show_verify(report: "ReplayReport", *, as_json: bool) -> None:

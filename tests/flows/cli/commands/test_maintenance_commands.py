@@ -1,20 +1,30 @@
 """`mriad backup` and `mriad check` as users and scripts meet them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from db.engine import chain_head as heads
+from db.engine.connect import open_record
 from flows.cli import main as cli
-from flows.cli.commands.maintenance_commands import NOT_RECOMPUTED, show_verify
+from flows.cli import options
+from flows.cli.commands.maintenance_commands import (
+    NOT_RECOMPUTED,
+    NOTHING_TO_VERIFY,
+    show_verify,
+)
 from mriad_model.enums import NOTICE
+from mriad_model.errors import HomeError
 from tasks.maintenance.verify_model import FROM_FILE
 from tasks.maintenance.verify_report import ReplayReport
 from tests.conftest import REPOSITORY
+from tests.support.record.hand import Hand
 from tests.support.record.kept import KeptHome, kept_home
 
 
@@ -29,6 +39,31 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
     status = cli.main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     return status, captured.out, captured.err
+
+
+@pytest.fixture
+def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def start(*_: object) -> Iterator[None]:
+        raise HomeError("a server would be started")
+        yield
+
+    monkeypatch.setattr(options, "prefect_server", start)
+
+
+@pytest.mark.usefixtures("_no_server")
+def test_a_home_without_decisions_and_models_has_nothing_to_verify_and_starts_nothing(
+    migrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Path(shutil.copytree(migrated, tmp_path / "home"))
+    verify = ("verify", "--all", "--home", home)
+    status, out, _ = run(capsys, *verify)
+    assert (status, out.splitlines()[0]) == (0, NOTHING_TO_VERIFY)
+    status, out, _ = run(capsys, *verify, "--json")
+    assert (status, json.loads(out)["checked"]) == (0, 0)
+    Hand(open_record(home)).ready()  # a model without decisions: the next ones stand on it
+    status, _, err = run(capsys, *verify)
+    assert (status, err) == (1, "mriad: a server would be started\n")
 
 
 def test_a_backup_says_where_it_is_and_what_it_holds(
