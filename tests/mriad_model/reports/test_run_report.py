@@ -35,6 +35,12 @@ def test_the_worst_scan_comes_first_with_its_distance_from_healthy() -> None:
     assert "+6.0" in text  # (2 - 0.5) / 0.25
 
 
+def test_a_page_says_what_the_figures_at_a_picture_are() -> None:
+    text = " ".join(Page(render_score_report(night(3))).text.split())
+    assert "above healthy, p 0.050" in text
+    assert "Each picture names the model's own score; the line below it, how many" in text
+
+
 def test_a_run_of_thousands_stays_a_page_and_says_how_many_more_there_are() -> None:
     html = render_score_report(night(MOST_ROWS + 50, MOST_ROWS + 7))
     assert Page(html).tags.count("img") == MOST_PICTURES
