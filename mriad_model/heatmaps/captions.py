@@ -14,6 +14,7 @@ Picture = npt.NDArray[np.uint8]
 SHORTER_NOTICES = (NOTICE, "Research use only", "RUO")  # RUO: 21 CFR 809.10(c)
 MAX_NOTICE_LINES = 4
 NOT_SCORABLE = "not scorable"
+NO_BAR = b""  # no colours: of a scan that is not judged
 # Of the colour bar's ends, with the share of the width that the bar keeps: the first that fit.
 ENDS = (
     ("like healthy", "unlike healthy", 1 / 3),
@@ -30,7 +31,8 @@ ELLIPSIS = "…"
 def footer(width: int, bar: bytes, caption: str) -> Picture:
     """A band for below a picture: colour bar, caption, notice; (h, width, 3) uint8, BGR.
 
-    Its height depends on the width alone. `bar` holds colours from low to high, BGR, 3 bytes each.
+    Its height depends on the width alone. `bar` holds colours from low to high, BGR, 3 bytes each;
+    with `NO_BAR` its row is empty.
     """
     size = text_size(width)
     above, below = _fixed_rows(width, size, bar)
@@ -119,10 +121,12 @@ def _wrapped(text: str, room: float, size: int) -> tuple[str, ...]:
 
 
 def _bar_row(width: int, size: int, colours: bytes) -> Picture:
-    """The colour bar, between its two labels: in full, shorter ones, or signs."""
+    """The colour bar, between its two labels: in full, shorter ones, or signs; or nothing."""
     margin = _margin(size)
     height = round(1.5 * size)
     row = np.full((height, width, 3), PAPER, np.uint8)
+    if colours == NO_BAR:
+        return row
     left = right = margin
     for like, unlike, share in ENDS:
         labels = (_length(like, size), _length(unlike, size))

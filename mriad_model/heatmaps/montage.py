@@ -6,7 +6,15 @@ from numpy.typing import NDArray
 
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores
-from mriad_model.heatmaps.captions import FAINT_INK, INK, NOT_SCORABLE, PAPER, footer, text_row
+from mriad_model.heatmaps.captions import (
+    FAINT_INK,
+    INK,
+    NO_BAR,
+    NOT_SCORABLE,
+    PAPER,
+    footer,
+    text_row,
+)
 from mriad_model.heatmaps.montage_layout import COLUMNS, GAP, TILE, TILES, TYPE
 from mriad_model.heatmaps.overlay import ColourScale, Picture, bar, blended, encode
 from mriad_model.preprocessing.slices import Placement, PreparedScan, restore
@@ -30,7 +38,7 @@ def montage_picture(
     Each bears its number, counted from 1 along the axis (up, forward, to the right), its place in
     the patient and its score; none is nearer than 8 mm to a worse one. All share one grey and one
     colour scale. The caption names the scored slices, and no verdict: a score knows no threshold.
-    Of a scan that is not scorable no score is said.
+    Of a scan that is not scorable no score is said, and there is no colour bar.
     """
     scale = ColourScale(fitted.colour_low, fitted.colour_high)
     shown = sorted(_worst(scored, prepared.spacing))
@@ -39,6 +47,7 @@ def montage_picture(
     rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
     sheet = np.vstack(rows)
     which = f"{scored.positions[0] + 1} to {scored.positions[-1] + 1} of {prepared.n_slices}"
+    colours = NO_BAR if scored.not_scorable else bar()
     if scored.not_scorable:
         caption = f"{NOT_SCORABLE}, model {model_id}: some {native.plane.value} slices, {which}"
     else:
@@ -46,7 +55,7 @@ def montage_picture(
             f"score {scored.score:.3g}, model {model_id}: the most unusual of the judged "
             f"{native.plane.value} slices, {which}"
         )
-    return encode(np.vstack((sheet, footer(sheet.shape[1], bar(), caption))))
+    return encode(np.vstack((sheet, footer(sheet.shape[1], colours, caption))))
 
 
 def _worst(scored: ScanScores, slice_spacing: float) -> list[int]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from mriad_model.heatmaps.captions import INK, PAPER, footer, text_row, text_size
+from mriad_model.heatmaps.captions import INK, NO_BAR, PAPER, footer, text_row, text_size
 from mriad_model.readers.images.decoding import Gray, levels_at
 
 SUFFIX = ".jpg"
@@ -37,12 +37,15 @@ class ColourScale:
             raise ValueError(f"a colour scale needs low < high, not {self.low}, {self.high}")
 
 
-def overlay(pixels: Gray, anomaly_map: Maps, scale: ColourScale, caption: str) -> Picture:
+def overlay(
+    pixels: Gray, anomaly_map: Maps, scale: ColourScale, caption: str, *, barred: bool = True
+) -> Picture:
     """A scan (H, W) under its map (H, W), with a footer: (H + footer, W, 3) uint8, BGR.
 
     Opacity grows from nothing at `scale.low`; the footer holds colour bar, cut caption and notice.
+    Without a bar where the map is no judgement.
     """
-    band = footer(pixels.shape[1], bar(), caption)
+    band = footer(pixels.shape[1], bar() if barred else NO_BAR, caption)
     return np.vstack((blended(pixels, anomaly_map, scale), band))
 
 

@@ -42,7 +42,8 @@ def draw_maps(
 ) -> ScanMaps:
     """Draw a scan's maps on the model's colour scale, without a verdict: a score has none.
 
-    Of a scan that is not like what was learned, the maps are empty, and the caption says so.
+    Of a scan that is not like what was learned, the maps are empty, without a colour bar, and the
+    caption says so.
     """
     if scored.not_scorable:
         scored = replace(scored, maps=np.zeros_like(scored.maps))
@@ -51,7 +52,8 @@ def draw_maps(
         laid = restore(scored.maps[0], prepared.placements[0])
         what = NOT_SCORABLE if scored.not_scorable else f"score {scored.score:.3g}"
         caption = f"{what}, model {model_id}"
-        data = encode(overlay(scan.pixels, laid, scale, caption))
+        barred = not scored.not_scorable
+        data = encode(overlay(scan.pixels, laid, scale, caption, barred=barred))
         return ScanMaps((MapFile(HeatmapKind.SLICE, SUFFIX, data),))
     plane = fitted.recipe.scans.plane
     anomaly = anomaly_volume(scored, prepared, scan, plane)

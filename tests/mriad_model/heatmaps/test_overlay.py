@@ -99,6 +99,19 @@ def test_text_leaves_ink_and_none_of_it_touches_the_edges():
         assert set(row[:, 0]) | set(row[:, -1]) | set(row[-1]) == {captions.PAPER}
 
 
+def test_what_is_no_judgement_has_no_colour_bar_and_the_same_height():
+    with_bar, without = (
+        overlay(gray(), flat_map(0), SCALE, "not scorable", barred=barred)
+        for barred in (True, False)
+    )
+    assert with_bar.shape == without.shape
+    assert colourfulness(with_bar[128:]).max() > 0
+    assert colourfulness(without[128:]).max() == 0
+    rows = np.flatnonzero((with_bar != without).any(axis=(1, 2)))
+    assert set(rows) <= set(range(128, 128 + round(1.5 * text_size(128))))
+    assert (without[rows] == captions.PAPER).all()
+
+
 def test_a_caption_too_long_ends_in_an_ellipsis():
     assert captions._fitted("suspicious · score 3.21", 66, 10) == "suspicious…"
     assert captions._fitted("short", 70, 10) == "short"

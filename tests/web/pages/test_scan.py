@@ -138,6 +138,8 @@ def test_findings_of_a_scan_that_is_not_scorable_are_left_out(pages: Pages) -> N
     scan_id = pages.picture("b.png", 0.9, verdict=verdict, reason=reason, findings=[PART])
     page = pages.get(f"/scan/{scan_id}").text
     assert "The model can say nothing of this scan." in page
+    assert "unlike healthy" not in page
+    assert "unlike healthy" in pages.get(f"/scan/{pages.picture('a.png', 0.9)}").text
     assert "<td>12, 40</td>" not in page
     assert "No finding" not in page
 
