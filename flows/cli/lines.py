@@ -119,9 +119,10 @@ DEMO = (
 )
 LEARNED = "; {n} that it was trained on are excluded"
 DEMO_FILES = (
-    "Evaluation: {evaluation}",
-    "Worklist:   {worklist}",
-    "Record:     {record}  (try: mriad --help)",
+    "Night's report: {report}",
+    "Evaluation:     {evaluation}",
+    "Record:         {record}  (try: mriad --help)",
+    "Worklist:       mriad web --home {home}",
 )
 
 
@@ -341,8 +342,9 @@ def show_demo(home: Path, found: "DemoResult", *, as_json: bool) -> None:
         "replayed": counted(found.replay.checked, "decision"),
         "identical": found.replay.identical,
         "evaluation": home / found.evaluation.page,
-        "worklist": home / found.scoring.report,
+        "report": home / found.scoring.report,
         "record": home / "mriad.db",
+        "home": home,
     }
     ingested, decided, replayed = (line.format_map(values) for line in DEMO)
     show_lines(ingested, decided, *_reasons(found.scoring.reasons), replayed)

@@ -8,6 +8,7 @@ import pytest
 
 from db.entities import Threshold
 from flows.cli import lines
+from flows.demo import DemoResult
 from flows.ingest import IngestResult
 from flows.train import TrainingResult
 from mriad_model.enums import Policy
@@ -15,7 +16,7 @@ from mriad_model.promotion.power import ImplantScore, power
 from mriad_model.recipes.built_in_recipes import AUTOENCODER, DEFAULT
 from mriad_model.recipes.decision_recipes import no_gate_text
 from tasks.promotion.candidate_figures import CandidateFigures
-from tests.support.results import SCORED
+from tests.support.results import EVALUATED, INGESTED, REPLAYED, SCORED, TRAINED
 
 DRAWN = Threshold(1, 1, Policy.RATE, 0, 1, 45, 0.05, 2, 1, "noon", 40, 0.049, 0.006, 0.132, id=1)
 
@@ -132,6 +133,18 @@ def test_score_says_for_what_scans_are_uncertain_or_not_scorable(
     found = json.loads(capsys.readouterr().out)
     assert found["why_uncertain"] == [{"reason": "folds_disagree", "n": 2}]
     assert [each["n"] for each in found["why_not_scorable"]] == [3, 1]
+
+
+def test_the_demo_names_the_page_of_its_night_and_says_how_to_open_the_worklist(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    evaluated = replace(EVALUATED, report=replace(EVALUATED.report, lesions=None))
+    demo = DemoResult(INGESTED, TRAINED, SCORED, REPLAYED, evaluated)
+    lines.show_demo(tmp_path, demo, as_json=False)
+    told = capsys.readouterr().out
+    assert f"Night's report: {tmp_path / SCORED.report}\n" in told
+    assert f"Worklist:       mriad web --home {tmp_path}\n" in told
+    assert "1 not scorable: registration failed.\n" in told
 
 
 def test_ingest_says_which_known_files_are_copies(capsys: pytest.CaptureFixture[str]) -> None:
