@@ -300,6 +300,7 @@ def show_report(home: Path, found: "WeeklyReport", *, as_json: bool) -> None:
             not_scorable=found.not_scorable,
             warnings=counted(found.warnings, "warning"),
         ),
+        *_reasons(found.reasons),
         REPORT.format(path=home / found.report),
     )
     show_notice()

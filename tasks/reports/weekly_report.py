@@ -25,6 +25,7 @@ from db.repository.training.models import current_threshold
 from db.timestamps import written
 from mriad_model.destinations import unsent_of
 from mriad_model.enums import ReviewVerdict, RunStatus, Verdict
+from mriad_model.reasons import ReasonCount, count_reasons
 from mriad_model.rejections import LIMITATIONS, group_by_folder, split_rejections
 from mriad_model.reports.page import MOST_ROWS
 from mriad_model.reports.run_report import NOT_LOOKED, WarningLine
@@ -79,6 +80,7 @@ class WeeklyReport:
     warnings: int
     uncertain: int = 0
     not_scorable: int = 0  # with those without a score
+    reasons: Sequence[ReasonCount] = ()  # uncertain or not scorable for
 
 
 @task(name="weekly-report", cache_policy=NO_CACHE)
@@ -144,6 +146,12 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
         warnings=len(warnings),
         uncertain=decided.tally.uncertain,
         not_scorable=decided.tally.not_scorable + len(split.not_scorable),
+        reasons=count_reasons(
+            [
+                *decided.reasons.elements(),
+                *((each.verdict, each.reason) for each in unscored),
+            ]
+        ),
     )
 
 

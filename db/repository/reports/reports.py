@@ -1,6 +1,6 @@
 """Reports that were written, and reads for them: what came in a run, what it decided."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,6 +46,7 @@ class LatestDecision:
     tally: Tally
     worst: list[DecisionRow]  # the suspicious ones of the smallest p, highest score first
     unsure: list[DecisionRow]  # the uncertain ones, then those not scorable
+    reasons: Counter[tuple[Verdict, str | None]]  # how many for which reason; None: of before
 
 
 def latest_decisions(
@@ -65,7 +66,8 @@ def latest_decisions(
         .group_by(decision.c.scan_id)
         .subquery()
     )
-    decided = select(decision.c.verdict, func.count()).join(last, last.c.id == decision.c.id)
+    of_each = (decision.c.verdict, decision.c.reason)
+    decided = select(*of_each, func.count()).join(last, last.c.id == decision.c.id)
 
     def listed(verdict: Verdict) -> Select[tuple[int]]:
         return (
@@ -78,12 +80,17 @@ def latest_decisions(
         )
 
     with reading(engine) as connection:
-        counts = dict(connection.execute(decided.group_by(decision.c.verdict)).tuples().all())
+        rows = connection.execute(decided.group_by(*of_each)).tuples()
+        reasons = Counter({(Verdict(verdict), reason): n for verdict, reason, n in rows})
         worst, *unsure = (
             decision_rows(connection, connection.execute(listed(each)).scalars().all())
             for each in (Verdict.SUSPICIOUS, Verdict.UNCERTAIN, Verdict.NOT_SCORABLE)
         )
-        return LatestDecision(Tally.of(counts), worst, [row for rows in unsure for row in rows])
+        counts: Counter[str] = Counter()
+        for (verdict, _), n in reasons.items():
+            counts[verdict.value] += n
+        both = [row for rows in unsure for row in rows]
+        return LatestDecision(Tally.of(counts), worst, both, reasons)
 
 
 def append_report(engine: Engine, report: Report) -> None:

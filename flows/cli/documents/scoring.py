@@ -63,4 +63,5 @@ def _reasons(counted: Sequence[ReasonCount]) -> Document:
 
 def report_document(found: "WeeklyReport") -> Document:
     """`mriad report`."""
-    return keys(found, "report days runs suspicious uncertain not_scorable warnings")
+    counts = "report days runs suspicious uncertain not_scorable warnings"
+    return {**keys(found, counts), **_reasons(found.reasons)}

@@ -72,7 +72,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "recalibrate": recalibrate_document(Proposal(1, 1, None, FIT, 3, Flips(1, 0), POWER), None),
     "score": score_document(SCORED),
     "score (no files)": nothing_scored_document(Unchanged(0, 0, []), 1, 1),
-    "report": report_document(WeeklyReport("reports/c.html", 7, 1, 1, 0)),
+    "report": report_document(WeeklyReport("reports/c.html", 7, 1, 1, 0, reasons=SCORED.reasons)),
     "evaluate": evaluate_document(EVALUATED, UNMATCHED),
     "demo": demo_document(DemoResult(INGESTED, TRAINED, SCORED, REPLAYED, EVALUATED)),
     "history": history_document([DECISION], [UNSCORED], 0, 1),
@@ -156,7 +156,10 @@ KEYS = {
         f"{under('why_uncertain', 'reason n')} {under('why_not_scorable', 'reason n')} "
         "model_id threshold_id report warnings seconds"
     ),
-    "report": "report days runs suspicious uncertain not_scorable warnings",
+    "report": (
+        "report days runs suspicious uncertain not_scorable warnings "
+        f"{under('why_uncertain', 'reason n')} {under('why_not_scorable', 'reason n')}"
+    ),
     "evaluate": (
         f"protocol memorisation note {MEASURED} n_healthy n_abnormal n_files n_folded_away "
         f"n_contradictory repeats {under('detectors.asymmetry', MEASURED)} "

@@ -14,13 +14,26 @@ from db.repository.reports.history_query import HistoryQuery
 from db.repository.reports.reports import latest_decisions
 from db.repository.reports.reviews import append_review
 from db.repository.runs import end_run
-from db.repository.scoring.decisions import DecidedAgain, append_decisions
+from db.repository.scoring.decisions import (
+    DecidedAgain,
+    ScoredScan,
+    append_decisions,
+    append_scored,
+)
 from db.repository.scoring.scores import stored_scores
 from db.repository.scoring.warnings import append_warnings
 from db.repository.training.comparisons import append_comparison
 from db.repository.training.models import append_threshold, threshold_by_id
 from db.timestamps import now
-from mriad_model.enums import RejectionReason, ReviewVerdict, RunStatus, Verdict, WarningKind
+from mriad_model.enums import (
+    DecisionReason,
+    RejectionReason,
+    ReviewVerdict,
+    RunStatus,
+    Verdict,
+    WarningKind,
+)
+from mriad_model.reasons import ReasonCount
 from tasks.reports.weekly_report import write_weekly_report
 from tests.tasks.conftest import Bench
 from tests.tasks.scoring.test_drift import Nights
@@ -93,6 +106,24 @@ def test_a_scan_decided_again_counts_once_by_the_last_word(bench: Bench) -> None
     found = latest_decisions(bench.engine, [bench.run_id], 100)
     assert scan not in {row.scan_id for row in found.worst}
     assert found.tally.decisions == 41
+
+
+def test_a_week_counts_for_what_scans_are_uncertain_or_not_scorable(bench: Bench) -> None:
+    nights = Nights(bench)
+    unlike, unsure = nights.scans(2, None)
+    rows = [
+        ScoredScan(i, 9.0, (9.0,), (), verdict, 0.1, reason=reason)
+        for i, verdict, reason in (
+            (unlike, Verdict.NOT_SCORABLE, DecisionReason.UNLIKE_LEARNED),
+            (unsure, Verdict.UNCERTAIN, DecisionReason.FOLDS_DISAGREE),
+        )
+    ]
+    append_scored(bench.engine, nights.model, nights.threshold, rows, bench.run_id, now())
+    week = write_weekly_report.fn(str(bench.home), bench.next_night().run_id, 7)
+    assert list(week.reasons) == [
+        ReasonCount(Verdict.UNCERTAIN, "folds_disagree", 1),
+        ReasonCount(Verdict.NOT_SCORABLE, "unlike_learned", 1),
+    ]
 
 
 @pytest.mark.parametrize(
