@@ -64,7 +64,8 @@ def run_fold(
     epochs: list[Epoch] = []
 
     def record(epoch: Epoch) -> None:
-        epochs.append(epoch)
+        if epoch.train_loss is not None:
+            epochs.append(epoch)
         if progress is not None:
             progress(epoch)
 

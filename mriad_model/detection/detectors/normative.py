@@ -6,7 +6,6 @@ one detector, that of both of another. A third has a network weigh them all, whi
 drawn heads with implanted lesions alone. Each map comes back onto the slices.
 """
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Final, Self
@@ -328,7 +327,7 @@ def _laid(
         tell = members[number // share].progress
         if tell is not None:
             done = number % share + 1
-            tell(Epoch(done, share, math.nan, None, done))
+            tell(Epoch(done, share, None, None, done))
 
 
 def _all_heads(healthy: HealthySlices) -> Iterator[PlacedHead]:

@@ -20,11 +20,14 @@ from mriad_model.recipes.recipe import DetectorRecipe, Recipe, Training
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """How far the training is. Losses are mean squared errors."""
+    """How far the training is. Losses are mean squared errors.
+
+    Where heads are laid upon a mean head, each counts as one, and there is no loss.
+    """
 
     number: int  # from 1
     max_epochs: int
-    train_loss: float
+    train_loss: float | None
     validation_loss: float | None  # None where no slices were held out
     best_epoch: int
 

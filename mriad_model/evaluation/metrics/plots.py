@@ -119,7 +119,7 @@ def training_plot(
     for number, curve in enumerate(curves):
         epochs = [epoch.number for epoch in curve]
         label = "training" if number == 0 else None
-        losses = [epoch.train_loss for epoch in curve]
+        losses = [epoch.train_loss or np.nan for epoch in curve]
         axes.plot(epochs, losses, color=FAINT, linewidth=0.9, linestyle=(0, (3, 2)), label=label)
         _validation(axes, curve, named=number == 0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

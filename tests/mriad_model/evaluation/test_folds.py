@@ -11,6 +11,7 @@ import pytest
 from mriad_model.detection.detectors import DETECTORS
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.scan_scores import score_scans
+from mriad_model.detection.training.autoencoder_training import Epoch
 from mriad_model.enums import LabelValue
 from mriad_model.errors import (
     ThresholdUndefined,
@@ -194,6 +195,24 @@ class TestVolumes:
         assert models[0].training.n_train == len(slices)
         assert {row.name for row in result.rows} >= {"model", "autoencoder", "asymmetry"}
         assert len(result.pictures) == 2
+
+    def test_heads_that_training_counts_are_told_and_kept_as_no_epochs(
+        self, heads_gathered: EvaluationData
+    ) -> None:
+        """Heads laid upon a mean head have no loss, and the fold's result is written as JSON."""
+
+        def laid(*given: Any) -> FittedModel:
+            given[-1](Epoch(1, 3, None, None, 1))
+            return fit(*given)
+
+        told: list[Epoch] = []
+        plan = EvaluationPlan(HELDOUT, n_folds=2)
+        result = run_fold(
+            heads_gathered, plan, (0, 0), SMALL_VOLUME, "cpu", progress=told.append, fit=laid
+        )
+        assert told[0].max_epochs == 3
+        assert [epoch.train_loss is None for epoch in told] == [True, False]
+        assert FoldResult.from_json(result.to_json()).epochs == tuple(told[1:])
 
     @pytest.mark.parametrize("flagging", [True, False])
     def test_a_missed_volume_is_shown_at_its_lesion(

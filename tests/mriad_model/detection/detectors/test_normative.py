@@ -175,6 +175,7 @@ def test_a_training_tells_of_each_head_that_it_lays_upon_the_mean(six, laid_once
     with laying(laid_once):
         fit_folds(six, CROSS_FITTED, "cpu", progress=told.append)
     assert [(each.number, each.max_epochs) for each in told] == [(i + 1, 6) for i in range(6)]
+    assert {each.train_loss for each in told} == {None}
 
 
 def test_the_fit_of_each_scan_is_kept(fitted):
