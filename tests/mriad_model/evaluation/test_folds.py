@@ -206,10 +206,9 @@ class TestVolumes:
             return fit(*given)
 
         told: list[Epoch] = []
+        data = replace(heads_gathered, groups=tuple(range(len(heads_gathered))))
         plan = EvaluationPlan(HELDOUT, n_folds=2)
-        result = run_fold(
-            heads_gathered, plan, (0, 0), SMALL_VOLUME, "cpu", progress=told.append, fit=laid
-        )
+        result = run_fold(data, plan, (0, 0), SMALL_VOLUME, "cpu", progress=told.append, fit=laid)
         assert told[0].max_epochs == 3
         assert [epoch.train_loss is None for epoch in told] == [True, False]
         assert FoldResult.from_json(result.to_json()).epochs == tuple(told[1:])
