@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -93,8 +94,7 @@ class DetectorRecipe:
 
     kind: ShortText  # a key of `mriad_model.detection.detectors.DETECTORS`
     smoothing: PixelSigma = 0.0  # Gaussian sigma for slice and expectation: texture is no anomaly
-    # How far off its place an expected structure may lie
-    tolerance: Annotated[int, between(0, 64)] = 0
+    tolerance: Annotated[int, between(0, 64)] = 0  # how far off its place a structure may lie
     residual: Residual = Residual.ABSOLUTE
     gathering: PixelSigma = 0.0  # Gaussian sigma for the map: an anomaly is more than a pixel
     network: NetworkShape | None = None  # for the autoencoder
@@ -263,8 +263,7 @@ class Recipe:
     scoring: Scoring
     heatmap: HeatmapScale = field(default_factory=HeatmapScale)
     volumes: VolumeRecipe | None = None  # None: for picture files
-    # Near-duplicates and scans of one patient count as one where a threshold is drawn
-    calibrate_by_group: bool = False
+    calibrate_by_group: bool = False  # near-duplicates, and scans of one patient, count as one
     cross_fitting: CrossFitting | None = None  # None: training and calibration share no scan
     uncertain: UncertainRecipe | None = None  # None: normal and suspicious alone
     gate: GateRecipe | None = None  # None: all scans are scorable
@@ -348,6 +347,7 @@ class Recipe:
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     @classmethod
+    @lru_cache(maxsize=64)  # what reads recipes takes ten milliseconds to make
     def from_json(cls, text: str) -> "Recipe":
         """Read what `to_json` wrote. Raises SettingsError on anything else."""
         try:
