@@ -36,7 +36,7 @@ from tasks.runtime.home import SITE_KEY, prepare_home
 from tasks.training import power
 
 SHAPE = (24, 64, 56)
-N_HEALTHY = 6
+N_HEALTHY = 8  # the fewest that make a gate
 TABLES = ("scan", "sighting", "rejection", "score", "slice_score", "heatmap", "decision")
 ON_ANY = {HeatmapKind.MONTAGE, HeatmapKind.VOLUME}
 OF_DICOM = {

@@ -185,12 +185,12 @@ def test_a_read_only_home_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_command_says_so_and_leaves_no_server(
-    sign: signal.Signals, status: int, heads: Path, prefect_database: Path, tmp_path: Path
+    sign: signal.Signals, status: int, few_heads: Path, prefect_database: Path, tmp_path: Path
 ) -> None:
     """As from a terminal or a service manager: the whole process group gets the signal."""
     home = tmp_path / "home"
     command = [sys.executable, "-m", "flows.cli.main", "train", "--home", str(home)]
-    shutil.copytree(heads / "no", home / "healthy")
+    shutil.copytree(few_heads / "no", home / "healthy")
     put_database(prefect_database, home)
     environment = {**os.environ, "MRIAD_PREFECT_API_URL": "http://127.0.0.1:9/api"}
     with subprocess.Popen(

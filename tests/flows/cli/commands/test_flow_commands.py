@@ -246,7 +246,7 @@ def test_the_demonstration_does_the_whole_job_on_a_folder(
 def test_two_at_once_decide_each_scan_once(served: None, trained: Trained) -> None:
     from db.engine.connect import open_record
 
-    command = [sys.executable, "-m", "flows.cli.main", "score", str(trained.heads)]
+    command = [sys.executable, "-m", "flows.cli.main", "score", str(trained.heads / "yes")]
     command += ["--home", str(trained.home), "--device", "cpu", "--json"]
     both = [
         subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -256,7 +256,7 @@ def test_two_at_once_decide_each_scan_once(served: None, trained: Trained) -> No
     assert [process.returncode for process in both] == [0, 0], outcomes
     scored = [json.loads(out)["scored"] for out, _ in outcomes]
     rows = decisions(open_record(trained.home), HistoryQuery(limit=None))
-    assert len({row.scan_id for row in rows}) == len(rows) == sum(scored)
+    assert len({row.scan_id for row in rows}) == len(rows) == sum(scored) == N_ABNORMAL
 
 
 def test_a_model_learns_of_abnormal_scans_and_is_adapted_to_another_scanner(

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 
 from db.engine.connect import open_record, reading
 from db.schema import run_end
+from flows.service.server import server_watch
+from flows.service.server.server_watch import ending_with
+from mriad_model.errors import HomeError
 from tests.conftest import REPOSITORY
 from tests.support.processes.prefect_database import put_database
 
@@ -33,12 +37,11 @@ def server_of(pid: int) -> int:
     return found
 
 
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
 def test_a_training_whose_server_dies_ends_soon_with_one_plain_line(
-    sign: signal.Signals, heads: Path, prefect_database: Path, tmp_path: Path
+    few_heads: Path, prefect_database: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
-    shutil.copytree(heads / "no", home / "healthy")
+    shutil.copytree(few_heads / "no", home / "healthy")
     put_database(prefect_database, home)
     command = [sys.executable, "-m", "flows.cli.main", "train", "--home", str(home)]
     with subprocess.Popen(
@@ -53,7 +56,7 @@ def test_a_training_whose_server_dies_ends_soon_with_one_plain_line(
             if "looking for twins" in line:  # what comes next takes for ever
                 break
         killed = time.monotonic()
-        os.kill(server_of(process.pid), sign)
+        os.kill(server_of(process.pid), signal.SIGKILL)
         lines = process.stderr.read().splitlines()
     assert time.monotonic() - killed < SOON_SECONDS
     assert process.returncode == 1, lines
@@ -65,3 +68,36 @@ def test_a_training_whose_server_dies_ends_soon_with_one_plain_line(
         statuses = connection.execute(run_end.select()).mappings().all()
     engine.dispose()
     assert [each["status"] for each in statuses] == ["failed"]
+
+
+@pytest.mark.parametrize(
+    ("sign", "cause"),
+    [(signal.SIGKILL, "killed by SIGKILL"), (signal.SIGTERM, "status 0"), (None, "status 0")],
+    ids=["killed", "stopped", "by itself"],
+)
+def test_whichever_way_a_server_ends_what_it_is_waited_for_by_is_left(
+    sign: signal.Signals | None, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process in place of a server: what is held for is no answer of it."""
+    monkeypatch.setattr(server_watch, "_give_up", lambda _: None)  # of all that Prefect sends here
+    code = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); "
+        "print(flush=True); sys.stdin.readline()"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        assert server.stdin is not None
+        server.stdout.readline()  # it hears signals from here on
+        with pytest.raises(HomeError, match=rf"ended before the run did \({cause}\)"):
+            outlive(server, sign, tmp_path / "server.log")
+
+
+def outlive(server: "subprocess.Popen[bytes]", sign: signal.Signals | None, log: Path) -> None:
+    """Wait for something else while a server is ended by a signal, or ends as its input does."""
+    with ending_with(server, log):
+        if sign is not None:
+            server.send_signal(sign)
+        elif server.stdin is not None:
+            server.stdin.close()
+        threading.Event().wait(SOON_SECONDS)
