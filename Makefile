@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Three processes for two cores: half of the suite waits for servers. A file's tests stay together, with their fixtures;
-# files go in order, for those with the fewest tests are the longest and would come last.
+# files go in the order of tests/conftest.py, for those with the fewest tests are the longest and would come last.
 # One thread in each: threads that wait for each other spin.
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # Libraries for the browser. Where npm's registry can't be reached the pages do without, and say so.

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import accumulate, groupby
+from operator import itemgetter
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
@@ -28,8 +30,31 @@ MISSING = "not run, for want of something on this machine"
 
 IDS = "ids.json"
 
+TESTS = REPOSITORY / "tests"
+WAIT = ("e2e", "flows", "web/browser")  # for servers, other processes and a browser
+BY_THEN = 0.85  # of the other tests those that wait have begun
+
 N_HEALTHY = 24
 N_ABNORMAL = 6
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that wait go between those that compute: all together they leave the cores idle.
+
+    Spread over the first part of the others, so that none of them, the longest, is left for last.
+    """
+    files = [list(each) for _, each in groupby(items, lambda item: item.path)]
+    waiting = [each for each in files if _waits(each[0].path)]
+    busy = [each for each in files if not _waits(each[0].path)]
+    n = len(items) - sum(map(len, waiting))
+    done = accumulate(map(len, busy), initial=0)
+    placed = [(BY_THEN * i / len(waiting), each) for i, each in enumerate(waiting)]
+    placed += [(before / n, each) for before, each in zip(done, busy, strict=False)]
+    items[:] = [item for _, each in sorted(placed, key=itemgetter(0)) for item in each]
+
+
+def _waits(path: Path) -> bool:
+    return any(path.is_relative_to(TESTS / each) for each in WAIT)
 
 
 def pytest_collection_finish() -> None:
