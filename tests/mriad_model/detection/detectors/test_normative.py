@@ -17,8 +17,7 @@ from mriad_model.normative.norm import norm_of
 from mriad_model.normative.registration.affine import refine
 from mriad_model.normative.registration.poses import placed_heads
 from mriad_model.phantom.lesions import Lesion
-from mriad_model.phantom.render import phantom_volume
-from mriad_model.phantom.scanner import Contrast, Tissue
+from mriad_model.phantom.scanner import Tissue
 from mriad_model.phantom.write import phantom_affine
 from mriad_model.preprocessing import volumes
 from mriad_model.preprocessing.prepared_file import from_arrays, to_arrays
@@ -28,38 +27,15 @@ from mriad_model.preprocessing.slicing import onto_volume
 from mriad_model.readers.volume.volumes import Origin, Volume, volume_of
 from mriad_model.recipes.built_in_recipes import VOLUME, VOLUME_NETWORK
 from mriad_model.recipes.recipe import (
-    NORMATIVE,
     NORMATIVE_ASYMMETRY,
     CrossFitting,
-    DetectorRecipe,
     Plane,
 )
 from tests.support.scans.drawn_slices import drawn_slices
 from tests.support.scans.laid_heads import laying, remembering
+from tests.support.scans.prepared_heads import BRIGHTNESS_ALONE, as_volume, head, prepared_head
 
-SHAPE = (40, 96, 96)  # slices of 4.5 mm, pixels of 2.2 to 2.7 mm
-FIRST = 7000  # heads that nothing was made of
 N_HEALTHY = 7
-
-
-@cache
-def head(number: int, lesion: Lesion | None = None, contrast: Contrast = Contrast.T1):
-    return phantom_volume(FIRST + number, contrast, lesion, SHAPE)
-
-
-def as_volume(drawn, affine=None) -> Volume:
-    affine = phantom_affine(drawn) if affine is None else affine
-    return volume_of(drawn.voxels, affine, Origin(ScanKind.NIFTI, contrast="T1w"))
-
-
-def prepared_head(number, recipe, lesion=None):
-    """A drawn head as the recipe prepares it; several tests and recipes look at the same one."""
-    return _prepared(number, BRIGHTNESS_ALONE if not recipe.fat_capped else VOLUME, lesion)
-
-
-@cache
-def _prepared(number, recipe, lesion):
-    return prepare_scan(as_volume(head(number, lesion)), recipe)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +43,6 @@ def healthy():
     return [training_slices(prepared_head(n, VOLUME), VOLUME) for n in range(N_HEALTHY)]
 
 
-BRIGHTNESS_ALONE = replace(VOLUME, name="brightness", detectors=(DetectorRecipe(NORMATIVE),))
 RECIPES = [VOLUME, VOLUME_NETWORK, BRIGHTNESS_ALONE]
 
 
