@@ -24,18 +24,28 @@ OPTIONAL = (
 )  # fmt: skip
 
 
-class TestATagThatNothingNeeds:
-    @pytest.mark.parametrize("nonsense", ["n/a", "1,5", "", "\\", "1e999"])
-    @pytest.mark.parametrize("keyword", OPTIONAL)
-    def test_loses_no_scan(self, series, volume, keyword, nonsense):
-        """Written as text, whatever its type should be."""
+def nonsensical(keywords, nonsense):
+    """An edit of a dataset: these tags become this text."""
 
-        def edit(dataset, place):
+    def edit(dataset, place):
+        for keyword in keywords:
             if keyword in dataset:
                 del dataset[keyword]
             dataset.add_new(keyword, "LT", nonsense)
 
-        series.classic(drawn_head((4, 18, 16)), edit=edit)
+    return edit
+
+
+class TestATagThatNothingNeeds:
+    @pytest.mark.parametrize("keyword", OPTIONAL)
+    def test_loses_no_scan(self, series, volume, keyword):
+        """Written as text, whatever its type should be."""
+        series.classic(drawn_head((4, 18, 16)), edit=nonsensical([keyword], "n/a"))
+        np.testing.assert_array_equal(volume().voxels, drawn_head((4, 18, 16)))
+
+    @pytest.mark.parametrize("nonsense", ["n/a", "1,5", "", "\\", "1e999"])
+    def test_loses_none_where_all_such_tags_are_nonsense(self, series, volume, nonsense):
+        series.classic(drawn_head((4, 18, 16)), edit=nonsensical(OPTIONAL, nonsense))
         np.testing.assert_array_equal(volume().voxels, drawn_head((4, 18, 16)))
 
     def test_loses_none_where_one_slice_alone_has_it(self, series, volume):

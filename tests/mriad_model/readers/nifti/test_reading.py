@@ -6,6 +6,7 @@ import os
 import struct
 import tracemalloc
 import zlib
+from functools import cache
 
 import nibabel
 import numpy as np
@@ -195,12 +196,18 @@ class TestWhereItLies:
         assert flair_judge.scored(found[0]).score == flair_judge.scored(found[1]).score
 
 
-def _stated(voxels, version, sform, qform, qfac, signs):
-    """A file whose sform and qform differ, with these codes and signs of pixdim."""
-    image = IMAGES[version](voxels.T, None)
+@cache
+def _differing(version, shape, voxels):
+    """A file of int16 whose sform and qform differ."""
+    image = IMAGES[version](np.frombuffer(voxels, np.int16).reshape(shape).T, None)
     image.header.set_sform(oblique_affine((1.2, 0.8, 2.2), (3.0, 9.0, -15.0)), 1)
     image.header.set_qform(oblique_affine(), 1)
-    data = bytearray(image.to_bytes())
+    return image.to_bytes()
+
+
+def _stated(voxels, version, sform, qform, qfac, signs):
+    """A file whose sform and qform differ, with these codes and signs of pixdim."""
+    data = bytearray(_differing(version, voxels.shape, voxels.tobytes()))
     if version == 1:
         struct.pack_into("<2h", data, QFORM, qform, sform)
         spacing = np.array(struct.unpack_from("<3f", data, PIXDIM + 4)) * signs
