@@ -39,7 +39,9 @@ class EvaluationResult:
     pages: tuple[str, ...] = ()  # theirs
 
 
-@private_flow(name="evaluate_model", flow_run_name="evaluate {protocol}", workers=FOLDS)
+@private_flow(
+    name="evaluate_model", flow_run_name="evaluate {protocol}", workers=FOLDS, leaving=True
+)
 def evaluate_model(
     home: Path,
     folder: str,

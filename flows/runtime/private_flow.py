@@ -22,6 +22,7 @@ from flows.runtime.settings import read_settings
 from mriad_model.errors import SettingsError
 from mriad_model.parent_process import kill_with_parent
 from tasks.runtime.connections import choose_database, is_database_chosen
+from tasks.runtime.runs import is_stop
 
 CHUNKS = 3  # one is worked on, one written, one waits for its turn
 FOLDS = 2  # trained side by side
@@ -48,10 +49,13 @@ def private_flow(
     flow_run_name: str | Callable[[], str],
     workers: int = CHUNKS,
     retries: int = 0,
+    *,
+    leaving: bool = False,
 ) -> Callable[[Callable[P, R]], PrivateFlow[P, R]]:
     """Like `prefect.flow`, for every flow of ours: it hides names of folders, finds its record.
 
-    `flow_run_name` may name parameters in braces, but no folder. `workers` are tasks at once.
+    `flow_run_name` may name parameters in braces, but no folder. `workers` are tasks at once. A
+    flow that is stopped waits for these, unless it is `leaving`: then nothing may depend on them.
     """
 
     def decorate(function: Callable[P, R]) -> PrivateFlow[P, R]:
@@ -59,7 +63,7 @@ def private_flow(
             function,
             name=name,
             flow_run_name=flow_run_name,
-            task_runner=threads(workers),
+            task_runner=threads(workers, leaving=leaving),
             retries=retries,
         )
         flow.fn = _with_its_record(function)
@@ -99,10 +103,21 @@ def _hidden(parameters: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def threads(workers: int = CHUNKS) -> TaskRunner[PrefectFuture[Any]]:
+class LeavingThreads(ThreadPoolTaskRunner[Any]):
+    """Threads that are left to themselves where somebody stops the process."""
+
+    def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> None:
+        if is_stop(exc_value) and self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None
+        super().__exit__(exc_type, exc_value, traceback)
+
+
+def threads(workers: int = CHUNKS, *, leaving: bool = False) -> TaskRunner[PrefectFuture[Any]]:
     """A task runner with so many threads."""
+    kind = LeavingThreads if leaving else ThreadPoolTaskRunner
     # Prefect's own class does not fit the type of its own decorator: a future is invariant.
-    return cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=workers))
+    return cast(TaskRunner[PrefectFuture[Any]], kind(max_workers=workers))
 
 
 def data(value: T) -> T:

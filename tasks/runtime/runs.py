@@ -69,7 +69,7 @@ def recorded_run(
         yield run
         status = RunStatus.COMPLETED
     except BaseException as error:
-        if _is_stop(error):
+        if is_stop(error):
             status = RunStatus.STOPPED
         raise
     finally:
@@ -78,7 +78,7 @@ def recorded_run(
         logging.getLogger("mriad").info("run %d (%s) %s; head of the record %s", *values)
 
 
-def _is_stop(error: BaseException) -> bool:
+def is_stop(error: BaseException | None) -> bool:
     """Whether somebody stopped the process: Ctrl-C, SIGTERM, or SIGTERM as Prefect names it."""
     prefect = sys.modules.get("prefect.exceptions")
     return isinstance(error, KeyboardInterrupt | Terminated) or (
