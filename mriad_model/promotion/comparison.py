@@ -132,11 +132,11 @@ def points_text(figures: Mapping[str, Any], other: Mapping[str, Any] | None) -> 
     for name, on in (("implanted", "implanted lesions"), ("abnormal", f"{m} abnormal scans")):
         found = figures[f"auroc_{name}"]
         if found is not None:
-            against = "" if other is None else f" against {other[f'auroc_{name}']:.3f}"
+            against = "" if other is None else f" (active: {other[f'auroc_{name}']:.3f})"
             parts.append(f"AUROC on {on} {found:.3f}{against}")
-    against = "" if other is None else f" against {other['flagged']}"
+    against = "" if other is None else f" (active: {other['flagged']})"
     parts.append(f"{figures['flagged']} of {n} healthy scans flagged{against}")
-    few = f"; too few scans to tell which is better, {NEEDED} would" if other and n < NEEDED else ""
+    few = f"; too few scans to tell which is better, it takes {NEEDED}" if other and n < NEEDED else ""
     return ", ".join(parts) + few
 
 

@@ -171,7 +171,7 @@ def test_the_points_of_a_model_are_those_of_a_comparison() -> None:
         assert found["auroc_abnormal"] == pytest.approx(figures["abnormal"][name])
         assert found["flagged"] == figures["false_positives"][name]
     told = points_text(points(two), points(one))
-    assert f"against {figures['implanted']['current']:.3f}" in told
+    assert f"(active: {figures['implanted']['current']:.3f})" in told
     assert "too few" not in told
 
 
