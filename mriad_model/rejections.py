@@ -23,6 +23,7 @@ class RejectedItem:
     detail: str
     of_scan: bool = False  # of a registered scan, which is not scorable for this
     n_files: int = 1  # that this line counts for
+    scan_id: int | None = None  # where it is of a scan that is not scorable
 
     @property
     def why_not_scorable(self) -> str:

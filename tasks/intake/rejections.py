@@ -73,7 +73,8 @@ def with_unscored(
 def _as_unscored(scan: UnscoredScan) -> RejectedItem:
     files = f" ({scan.n_files} files)" if scan.n_files > 1 else ""
     other = scan.told.removeprefix(scan.why)
-    return RejectedItem(scan.place, scan.rejection, f"{scan.detail}{files}{other}", of_scan=True)
+    detail = f"{scan.detail}{files}{other}"
+    return RejectedItem(scan.place, scan.rejection, detail, of_scan=True, scan_id=scan.scan_id)
 
 
 def rejected_unopened(reason: RejectionReason) -> RejectedFile:

@@ -209,6 +209,7 @@ def _rejection_cells(result: str, item: RejectedItem) -> dict[str, Any]:
     return {
         "result": result,
         "path": item.path,
+        "scan_id": item.scan_id,
         "reason": item.reason.value,
         "detail": item.detail,
     }

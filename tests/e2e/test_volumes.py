@@ -151,7 +151,10 @@ def test_every_volume_is_decided_those_that_the_model_learned_too(
 
 
 def test_a_head_without_its_top_is_told_as_one_that_cannot_be_judged(
-    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: Site,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = phantom_volume(61, Contrast.T1, None, SHAPE)
     (tmp_path / "cut").mkdir()
@@ -160,6 +163,9 @@ def test_a_head_without_its_top_is_told_as_one_that_cannot_be_judged(
     assert (result.not_scorable, result.unreadable) == (1, 0)
     (lost,) = result.rejected
     assert (lost.reason, lost.of_scan) == ("incomplete", True)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["show", "cut/61_T1w.nii.gz", "--home", str(site.home), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["scan"]["id"] == lost.scan_id
     show_score(site.home, result, as_json=False)
     out = capsys.readouterr().out
     assert "1 not scorable" in out

@@ -70,7 +70,7 @@ from tasks.promotion.candidate_figures import CandidateFigures
 NOON = "2026-11-23T12:00:00.000000+00:00"
 REJECTED = [
     RejectedItem("inbox/a.txt", RejectionReason.UNSUPPORTED, "not a picture"),
-    RejectedItem("inbox/b.nii", RejectionReason.UNREGISTERED, "fit 0.2", of_scan=True),
+    RejectedItem("inbox/b.nii", RejectionReason.UNREGISTERED, "fit 0.2", of_scan=True, scan_id=2),
 ]
 UNMATCHED = [LabelLine(2, "b.png", LabelValue.HEALTHY)]
 

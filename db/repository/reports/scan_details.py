@@ -15,6 +15,7 @@ from db.entities import (
     Heatmap,
     Label,
     Model,
+    Rejection,
     Review,
     Run,
     Scan,
@@ -24,16 +25,24 @@ from db.entities import (
     Threshold,
 )
 from db.mapping import Entity, rows_by_id, rows_by_key, rows_of
+from db.repository.intake.rejections import rejections_at
 from db.repository.intake.scans import scan_id_of
 from db.repository.intake.sightings import RejectedBeside, rejected_beside
 from db.repository.reports.history import DecisionRow, decisions
 from db.repository.reports.history_query import HistoryQuery
-from db.repository.reports.unscored import UnscoredScan, unscored_scans
+from db.repository.reports.unscored import SCORING_REASONS, UnscoredScan, unscored_scans
 from db.repository.scoring.findings import finding_limits, findings_of_scores
-from mriad_model.enums import DecisionReason, Verdict
+from mriad_model.enums import DecisionReason, RejectionReason, Verdict
 from mriad_model.errors import NotInRecord
 
 REPLAY_PAGE: Final = 500
+# Reasons that say nothing of a file's content: its scan is a good one, or nobody could read it.
+NOT_OF_CONTENT: Final = (
+    *SCORING_REASONS,
+    RejectionReason.OTHER_KIND,
+    RejectionReason.NO_FRAME_OF_REFERENCE,
+    RejectionReason.UNREADABLE,
+)
 R = TypeVar("R", bound=Entity)
 
 
@@ -81,6 +90,14 @@ class ScanDetails:
 
 
 @dataclass(frozen=True, slots=True)
+class NoScan:
+    """A file that is no scan as the record knows it last."""
+
+    rejection: Rejection
+    before: int | None  # the scan that it was until its content changed
+
+
+@dataclass(frozen=True, slots=True)
 class Replay:
     """A decision, and what it was made from."""
 
@@ -122,6 +139,36 @@ def scan_details(engine: Engine, scan: int | str) -> ScanDetails:
         n_own = len(beside.rejections) - len(others)
         beside = replace(beside, total=beside.total - n_own, rejections=tuple(others))
     return replace(details, decisions=tuple(reversed(lines)), beside=beside, unscored=unscored)
+
+
+def no_scan_at(engine: Engine, path: str) -> NoScan | None:
+    """Why the file of a recorded path is no scan; None where it is one, or nothing is known of it.
+
+    A scan that was rejected since, as one that cannot be scored, is one still: only a file whose
+    content changed since is none.
+    """
+    rejections = rejections_at(engine, path)
+    if not rejections:
+        return None
+    seen = schema.sighting
+    query = select(seen).where(seen.c.path == path).order_by(seen.c.id.desc()).limit(1)
+    with reading(engine) as connection:
+        last = next(iter(rows_of(connection, Sighting, query)), None)
+    if last is None:
+        return NoScan(rejections[-1], None)
+    since = [each for each in rejections if _is_other_content(each, last)]
+    return NoScan(since[-1], last.scan_id) if since else None
+
+
+def _is_other_content(rejection: Rejection, seen: Sighting) -> bool:
+    """Whether what was rejected came after what was seen as a scan under the same path."""
+    if rejection.created_at <= seen.seen_at or rejection.size < 0:
+        return False
+    if (rejection.size, rejection.mtime_ns) != (seen.size, seen.mtime_ns):
+        return True
+    known = rejection.ctime_ns is not None and seen.ctime_ns is not None
+    changed = known and rejection.ctime_ns != seen.ctime_ns
+    return changed and rejection.reason not in NOT_OF_CONTENT
 
 
 def newest_of_patient(engine: Engine, patient: str) -> int | None:

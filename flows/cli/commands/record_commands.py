@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from db.entities import Rejection, Threshold
-from db.repository.intake.rejections import rejections_at
 from db.repository.intake.sightings import rejected_beside
-from db.repository.reports.scan_details import ScanDetails, newest_of_patient, scan_details
+from db.repository.reports.scan_details import (
+    NoScan,
+    ScanDetails,
+    newest_of_patient,
+    no_scan_at,
+    scan_details,
+)
 from db.repository.training import models as models_records
 from db.repository.training.models import current_threshold, models, threshold_by_id, thresholds
 from flows.cli.commands.show import details_document, show_details
@@ -68,6 +73,7 @@ NO_THRESHOLDS = (
     "--label healthy)."
 )
 REJECTED = "{path} is no scan; it was rejected on {when}: {reason}: {detail}"
+SCAN_BEFORE = "; until then it was scan {scan}: name that"
 ALL_REJECTED = (
     "No scan lies in {path}; {n} files there were rejected, the last on {when}: {reason}: {detail}"
 )
@@ -222,25 +228,42 @@ def _auroc(value: float | None, n: int) -> str:
 def details_of(engine: "Engine", home: Path, scan: str) -> ScanDetails:
     """All there is of a scan named by id, hash, recorded path, or a path as the shell knows it.
 
+    A path is the scan that lies there, whatever was said of it since (`no_scan_at`).
+
     Raises:
         NotInRecord: there is none; the message names a rejection of the file.
     """
-    recorded = recorded_path(Path(scan), home)
     try:
-        return scan_details(engine, scan)
+        details = scan_details(engine, scan)
     except NotInRecord as unknown:
-        rejections = rejections_at(engine, recorded)
-        if rejections and not Path(scan).is_dir():
-            last = rejections[-1]
-            raise NotInRecord(REJECTED.format(path=recorded, **_why(last))) from None
-        try:
-            return scan_details(engine, recorded)
-        except NotInRecord:
-            beside = rejected_beside(engine, [f"{recorded}/x"], limit=1)
-            if beside.total == 0:
-                raise unknown from None
-            why = _why(beside.rejections[0])
-            raise NotInRecord(ALL_REJECTED.format(path=recorded, n=beside.total, **why)) from None
+        return _details_at(engine, home, scan, unknown)
+    if any(each.path == scan for each in details.sightings):
+        _refuse_rejected(no_scan_at(engine, scan))
+    return details
+
+
+def _details_at(engine: "Engine", home: Path, scan: str, unknown: NotInRecord) -> ScanDetails:
+    """Those of a scan in a file or folder that the record has by another name of its path."""
+    recorded = recorded_path(Path(scan), home)
+    if not Path(scan).is_dir():
+        _refuse_rejected(no_scan_at(engine, recorded))
+    try:
+        return scan_details(engine, recorded)
+    except NotInRecord:
+        beside = rejected_beside(engine, [f"{recorded}/x"], limit=1)
+        if beside.total == 0:
+            raise unknown from None
+        why = _why(beside.rejections[0])
+        raise NotInRecord(ALL_REJECTED.format(path=recorded, n=beside.total, **why)) from None
+
+
+def _refuse_rejected(found: NoScan | None) -> None:
+    if found is None:
+        return
+    text = REJECTED.format(path=found.rejection.path, **_why(found.rejection))
+    if found.before is not None:
+        text += SCAN_BEFORE.format(scan=found.before)
+    raise NotInRecord(text) from None
 
 
 def _why(rejection: Rejection) -> dict[str, str]:

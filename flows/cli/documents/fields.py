@@ -23,6 +23,11 @@ def rejected_items(items: Sequence[RejectedItem]) -> list[Document]:
     return [keys(each, "path reason detail") for each in items]
 
 
+def without_score(items: Sequence[RejectedItem]) -> list[Document]:
+    """Scans that are not scorable and have no score, each with its reason."""
+    return [keys(each, "path reason detail scan_id") for each in items]
+
+
 def unmatched_lines(lines: "Sequence[LabelLine]") -> list[Document]:
     """Lines of a label list that name no file."""
     return [{"line": each.line, "path": each.file} for each in lines]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flows.cli.documents.fields import Document, keys, rejected_items
+from flows.cli.documents.fields import Document, keys, rejected_items, without_score
 from mriad_model.enums import Verdict
 from mriad_model.reasons import ReasonCount
 from mriad_model.rejections import ALL_SCORED, NotScored, split_rejections
@@ -22,7 +22,7 @@ def score_document(found: "ScoringResult") -> Document:
         **keys(found, "uncertain not_scorable training_scans incompatible unreadable"),
         **keys(found, "model_id threshold_id report warnings seconds"),
         "rejected": rejected_items([*split.rejected, *split.limited]),
-        "without_score": rejected_items(split.not_scorable),
+        "without_score": without_score(split.not_scorable),
         "why_unreadable": _not_scored(found.why_unreadable),
         **_reasons(found.reasons),
     }
@@ -38,7 +38,7 @@ def nothing_scored_document(nothing: "Unchanged", model_id: int, threshold_id: i
         **dict.fromkeys(f"{counts} {not_scored}".split(), 0),
         **keys(nothing, "known training_scans incompatible"),
         "rejected": rejected_items([*split.rejected, *split.limited]),
-        "without_score": rejected_items(split.not_scorable),
+        "without_score": without_score(split.not_scorable),
         "why_unreadable": _not_scored(ALL_SCORED),
         **_reasons([]),
         "model_id": model_id,

@@ -150,7 +150,7 @@ KEYS = {
     ),
     "score": (
         f"new known {ITEM} scored suspicious uncertain not_scorable recovered "
-        f"{under('without_score', 'path reason detail')} "
+        f"{under('without_score', 'path reason detail scan_id')} "
         "recovered_suspicious training_scans incompatible unreadable "
         "why_unreadable.vanished why_unreadable.unfit why_unreadable.reasons "
         f"{under('why_uncertain', 'reason n')} {under('why_not_scorable', 'reason n')} "
@@ -253,7 +253,7 @@ NO_FILES = {
     "ingest (no files)": KEYS["ingest"].replace(ITEM, "rejected"),
     "score (no files)": KEYS["score"]
     .replace(ITEM, "rejected")
-    .replace(under("without_score", "path reason detail"), "without_score")
+    .replace(under("without_score", "path reason detail scan_id"), "without_score")
     .replace(under("why_uncertain", "reason n"), "why_uncertain")
     .replace(under("why_not_scorable", "reason n"), "why_not_scorable"),
 }

@@ -9,7 +9,7 @@ from mriad_model.reports.changes import (
     ActiveNow,
     Changes,
 )
-from mriad_model.reports.page import MOST_ROWS
+from mriad_model.reports.page import MOST_ROWS, SCAN_MARK
 from mriad_model.reports.run_report import (
     MOST_FOLDERS,
     MOST_PICTURES,
@@ -168,7 +168,9 @@ def test_uncertain_and_not_scorable_scans_are_told_with_their_reason_and_not_as_
         "inbox/photo.png", 8, 108, 98.75, 0.0125, PNG, verdict=Verdict.NOT_SCORABLE,
         reason=DecisionReason.UNLIKE_LEARNED,
     )  # fmt: skip
-    failed = RejectedItem("inbox/v.nii", RejectionReason.UNREGISTERED, f"fit 0.2 {EVIL}")
+    failed = RejectedItem(
+        "inbox/v.nii", RejectionReason.UNREGISTERED, f"fit 0.2 {EVIL}", of_scan=True, scan_id=32
+    )
     report = replace(
         night(0, 0),
         unsure=[uncertain, unlike],
@@ -187,3 +189,19 @@ def test_uncertain_and_not_scorable_scans_are_told_with_their_reason_and_not_as_
     assert "98.75" not in text  # a score that says nothing
     assert "0.0125" not in text
     assert page.tags.count("script") == 0
+
+
+def test_a_scan_without_a_score_is_named_by_its_id_and_leads_to_its_page() -> None:
+    failed = RejectedItem(
+        "inbox/v.nii", RejectionReason.UNREGISTERED, "fit 0.2", of_scan=True, scan_id=32
+    )
+    report = replace(night(0, 0), unscored=[failed], n_not_scorable=1)
+    found = SCAN_MARK.findall(render_score_report(report))
+    assert [scan_id for _, _, scan_id in found] == ["32"]
+    served = replace(report.provenance, pages="http://127.0.0.1:8600")
+    page = render_score_report(replace(report, provenance=served))
+    assert 'href="http://127.0.0.1:8600/scan/32">32</a>' in page
+    of_before = replace(failed, scan_id=None)
+    page = render_score_report(replace(report, unscored=[of_before]))
+    assert SCAN_MARK.findall(page) == []
+    assert ">None<" not in page

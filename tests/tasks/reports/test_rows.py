@@ -3,8 +3,9 @@
 import pytest
 
 from db.entities import Finding
-from mriad_model.enums import ScanKind, Side
-from tasks.reports.rows import findings_in_words
+from mriad_model.enums import RejectionReason, ScanKind, Side
+from mriad_model.rejections import RejectedItem
+from tasks.reports.rows import findings_in_words, rejection_cells
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,11 @@ def test_a_side_is_said_to_be_the_patients_or_the_pictures(kind: ScanKind, words
         for position, (size, side) in enumerate(parts, start=1)
     ]
     assert findings_in_words(findings, kind) == words
+
+
+def test_a_scan_without_a_score_has_its_id_in_the_table_and_a_rejected_file_none() -> None:
+    items = [
+        RejectedItem("a.txt", RejectionReason.EMPTY, "no bytes"),
+        RejectedItem("b.nii", RejectionReason.UNREGISTERED, "fit 0.2", of_scan=True, scan_id=32),
+    ]
+    assert [each["scan_id"] for each in rejection_cells(items)] == [None, 32]

@@ -151,6 +151,7 @@ def test_a_scan_that_was_not_scorable_and_is_decided_now_is_no_rejected_file(
     page = (bench.home / found.report).read_text()
     assert 'Rejected files<b class="flag">2</b>' in page
     assert (paths[0] in page, paths[1] in page) == (False, True)
+    assert f'<b class="scan">{never}</b>' in page
     assert never != later
 
 

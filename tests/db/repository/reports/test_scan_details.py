@@ -1,20 +1,26 @@
 """All of one scan, and all that a replay needs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from db.entities import Rejection
+from db.repository.intake.rejections import append_rejections
 from db.repository.intake.scans import register_scans
-from db.repository.reports.scan_details import decisions_for_replay, scan_details
+from db.repository.reports.scan_details import decisions_for_replay, no_scan_at, scan_details
 from db.repository.scoring.decisions import HeatmapFile, ScoredScan, append_scored
 from db.repository.scoring.scores import decided_scores
 from db.repository.training.models import threshold_by_id
-from mriad_model.enums import HeatmapKind, LabelValue, Verdict
+from mriad_model.enums import HeatmapKind, LabelValue, RejectionReason, Verdict
 from mriad_model.errors import NotInRecord
 
 if TYPE_CHECKING:
     from tests.support.record.hand import Hand
+
+BEFORE, LATER = "2026-10-31T12:00:00.000000+00:00", "2026-11-02T12:00:00.000000+00:00"
+AS_SEEN = (10, 20, 40)  # size, mtime, ctime: as the hand sees each file
 
 
 def test_a_scans_story_holds_all_there_is_of_it(hand: "Hand") -> None:
@@ -45,6 +51,77 @@ def test_a_scan_never_scored_has_a_story_too(hand: "Hand") -> None:
     assert (story.scores, story.decisions, story.labels) == ((), (), ())
     with pytest.raises(NotInRecord, match="no scan 99"):
         scan_details(hand.engine, 99)
+
+
+def reject(
+    hand: "Hand",
+    reason: RejectionReason,
+    moment: str = LATER,
+    stat: tuple[int, int, int | None] = AS_SEEN,
+) -> None:
+    size, mtime_ns, ctime_ns = stat
+    row = Rejection(
+        "inbox/a.png", size, mtime_ns, None, reason, "why", hand.run(), moment, ctime_ns
+    )
+    append_rejections(hand.engine, [row])
+
+
+@pytest.mark.parametrize(
+    ("reason", "moment", "stat"),
+    [
+        (RejectionReason.UNREGISTERED, LATER, AS_SEEN),
+        (RejectionReason.INCOMPLETE, LATER, AS_SEEN),
+        (RejectionReason.BAD_GEOMETRY, LATER, AS_SEEN),
+        (RejectionReason.NO_SIGNAL, LATER, AS_SEEN),
+        (RejectionReason.OTHER_KIND, LATER, AS_SEEN),
+        (RejectionReason.NO_FRAME_OF_REFERENCE, LATER, AS_SEEN),
+        (RejectionReason.OTHER_KIND, LATER, (10, 20, 41)),  # its mode changed
+        (RejectionReason.UNREGISTERED, LATER, (10, 20, None)),  # a row of before
+        (RejectionReason.UNREADABLE, LATER, (10, 20, 41)),  # its mode does not let it be read
+        (RejectionReason.UNREADABLE, LATER, (-1, -1, -1)),  # it is gone
+        (RejectionReason.READER_DIED, LATER, AS_SEEN),
+        (RejectionReason.TRUNCATED, BEFORE, (9, 20, 39)),  # it was being copied
+    ],
+)
+def test_a_file_that_was_not_scored_is_the_scan_in_it(
+    hand: "Hand", reason: RejectionReason, moment: str, stat: tuple[int, int, int | None]
+) -> None:
+    hand.scans("a")
+    reject(hand, reason, moment, stat)
+    assert no_scan_at(hand.engine, "inbox/a.png") is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "stat"),
+    [
+        (RejectionReason.TRUNCATED, (9, 20, 40)),
+        (RejectionReason.CORRUPT, (10, 21, 41)),
+        (RejectionReason.CORRUPT, (10, 20, 41)),  # its time was put back
+        (RejectionReason.NO_SIGNAL, (10, 21, 41)),  # by reading, of what lies there now
+    ],
+)
+def test_a_file_that_changed_and_was_rejected_is_no_scan_until_it_is_one_again(
+    hand: "Hand", reason: RejectionReason, stat: tuple[int, int, int]
+) -> None:
+    (a,) = hand.scans("a")
+    reject(hand, reason, stat=stat)
+    reject(hand, RejectionReason.UNREADABLE, stat=(-1, -1, -1))  # and gone in the end
+    found = no_scan_at(hand.engine, "inbox/a.png")
+    assert found is not None
+    assert (found.rejection.reason, found.before) == (reason, a)
+    scan, (seen,) = hand.seen("a")
+    again = replace(seen, seen_at="2026-11-03T12:00:00.000000+00:00", inode=31, ctime_ns=50)
+    register_scans(hand.engine, [(scan, [again])])
+    assert no_scan_at(hand.engine, "inbox/a.png") is None
+
+
+def test_a_file_that_never_was_a_scan_is_none_for_its_last_reason(hand: "Hand") -> None:
+    assert no_scan_at(hand.engine, "inbox/a.png") is None  # nothing is known of it
+    reject(hand, RejectionReason.TRUNCATED)
+    reject(hand, RejectionReason.CORRUPT, stat=(11, 22, 44))
+    found = no_scan_at(hand.engine, "inbox/a.png")
+    assert found is not None
+    assert (found.rejection.reason, found.before) == (RejectionReason.CORRUPT, None)
 
 
 @pytest.fixture

@@ -7,9 +7,16 @@ from pathlib import Path
 import pytest
 
 from db.engine.connect import open_record
+from db.entities import Rejection
+from db.repository.intake.rejections import append_rejections
+from db.repository.intake.scans import register_scans
 from db.repository.runs import runs_since
+from mriad_model.enums import RejectionReason
 from tests.conftest import N_ABNORMAL, Trained
 from tests.support.processes.commands import one_line, run
+from tests.support.record.hand import Hand
+
+LATER = "2026-11-02T12:00:00.000000+00:00"
 
 
 @pytest.mark.parametrize("command", [["history"], ["show", "1"], ["recalibrate", "--dry-run"]])
@@ -103,3 +110,72 @@ def test_a_scan_is_shown_by_any_path_that_the_shell_knows(
     assert status == 1
     assert "rejected" in one_line(err)
     assert "unsupported" in err
+
+
+def rejected(migrated: Path, folder: Path, reason: RejectionReason, size: int) -> tuple[Path, Path]:
+    """A home with a scan in a file of ten bytes beside it, rejected since; both."""
+    home, file = Path(shutil.copytree(migrated, folder / "home")), folder / "odd" / "a.nii.gz"
+    file.parent.mkdir()
+    file.write_bytes(bytes(10))
+    hand = Hand(open_record(home))
+    register_scans(hand.engine, [hand.seen("a", path=str(file))])
+    row = Rejection(str(file), size, 20, None, reason, "why", hand.run(), LATER, 40)
+    append_rejections(hand.engine, [row])
+    hand.engine.dispose()
+    return home, file
+
+
+@pytest.mark.parametrize("reason", [RejectionReason.UNREGISTERED, RejectionReason.OTHER_KIND])
+def test_a_scan_without_a_score_goes_by_its_path_as_by_its_id(
+    migrated: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    reason: RejectionReason,
+) -> None:
+    home, file = rejected(migrated, tmp_path, reason, size=10)
+    monkeypatch.chdir(tmp_path)
+    _, by_id, _ = run(capsys, "show", 1, "--home", home)
+    for name in (file, "odd/a.nii.gz", "odd"):
+        assert run(capsys, "show", name, "--home", home) == (0, by_id, "")
+    assert "why" in by_id
+    for command in (["review", "odd/a.nii.gz", "normal"], ["verify", "odd/a.nii.gz"]):
+        status, _, err = run(capsys, *command, "--home", home)
+        assert status == 1
+        assert "is no scan" not in one_line(err)
+        assert "scan 1" in one_line(err)
+
+
+def test_a_file_that_is_no_scan_any_more_says_so_by_any_path(
+    migrated: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home, file = rejected(migrated, tmp_path, RejectionReason.TRUNCATED, size=9)
+    monkeypatch.chdir(tmp_path)
+    for name in (file, "odd/a.nii.gz"):
+        status, _, err = run(capsys, "show", name, "--home", home)
+        assert status == 1
+        assert f"{file} is no scan; it was rejected on 2026-11-02 12:00:00" in one_line(err)
+        assert "truncated: why; until then it was scan 1: name that" in one_line(err)
+    assert run(capsys, "show", 1, "--home", home)[0] == 0
+
+
+def test_a_path_is_not_taken_for_an_id(
+    migrated: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home, _ = rejected(migrated, tmp_path, RejectionReason.UNREGISTERED, size=10)
+    hand = Hand(open_record(home))
+    row = Rejection("1", 9, 20, None, RejectionReason.CORRUPT, "why", 1, LATER, 40)
+    append_rejections(hand.engine, [row])
+    hand.engine.dispose()
+    monkeypatch.chdir(home)
+    assert run(capsys, "show", "1", "--home", home)[0] == 0
+    status, _, err = run(capsys, "show", "./1", "--home", home)
+    assert status == 1
+    assert "1 is no scan; it was rejected" in one_line(err)
+    assert "until then" not in err
