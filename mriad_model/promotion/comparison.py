@@ -136,8 +136,10 @@ def points_text(figures: Mapping[str, Any], other: Mapping[str, Any] | None) -> 
             parts.append(f"AUROC on {on} {found:.3f}{against}")
     against = "" if other is None else f" (active: {other['flagged']})"
     parts.append(f"{figures['flagged']} of {n} healthy scans flagged{against}")
-    few = f"; too few scans to tell which is better, it takes {NEEDED}" if other and n < NEEDED else ""
-    return ", ".join(parts) + few
+    text = ", ".join(parts)
+    if other and n < NEEDED:
+        text += f"; too few scans to tell which is better, it takes {NEEDED}"
+    return text
 
 
 def verdicts_left_out(
