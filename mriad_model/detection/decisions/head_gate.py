@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 FEWEST: Final = 8  # groups, below which there is no telling what is usual
 FEW: Final = 8  # groups: of so many, the limit is twice as wide, for they tell little
-LEAST_SPREAD: Final = 0.1  # of the logarithm; healthy heads of one scanner have 0.11 to 0.3
+LEAST_SPREAD: Final = 0.1  # of the logarithm; 12 to 40 heads of one scanner had 0.07 to 0.22
 MIDDLE: Final = (0.16, 0.84)  # quantiles, about 2 standard deviations apart
 SMALLEST: Final = 1e-6
 NAMES: Final = ("usual", "spread", "limit")
