@@ -84,7 +84,7 @@ def evaluate_model(
                 ]
                 for done, fold_run in enumerate(folds_run, start=1):
                     fold_run.result()
-                    tell("folds", done, len(folds_run))
+                    tell(Recipe.from_json(each).name, done, len(folds_run), unit="folds")
                 written = write_evaluation_report(
                     place, run.id, folder, paths, gathered.rejected, number
                 )

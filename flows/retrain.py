@@ -1,5 +1,7 @@
 """The flow that trains again when the healthy pool has grown; activates what is no worse."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 from prefect.runtime import flow_run
@@ -27,6 +29,7 @@ from tasks.reports.run_report import publish_summary
 from tasks.runtime.connections import database
 from tasks.runtime.home import work_folder
 from tasks.runtime.model_cache import device_in_use
+from tasks.runtime.progress import took
 from tasks.runtime.runs import RecordedRun, recorded_run
 from tasks.scoring.power import power_at
 from tasks.scoring.selection import ActiveModel, find_model
@@ -53,7 +56,7 @@ def retrain_model(
     `terms`, on scans that neither learned from; either way the record has the reason. With `force`
     it is trained whatever the growth, and activated where the scans are too few to decide.
     """
-    place = str(home)
+    place, began = str(home), time.monotonic()
     with recorded_run(database(place), "retrain_model", flow_run.id, device_in_use(device)) as run:
         current = find_model(place)
         labelling = Labelling(author, LabelValue.HEALTHY)
@@ -99,6 +102,7 @@ def retrain_model(
             activate(place, threshold_id, settled.reason, author)
         found = power_at(database(place), threshold_id)
         result = _result(current, timing, trial, trained, threshold_id, settled, found)
+        result = replace(result, took=took(run.id, began))
         run.counts.update(
             model_id=trained.model_id,
             threshold_id=threshold_id,

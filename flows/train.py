@@ -1,6 +1,7 @@
 """The flow that trains on the healthy pool, calibrates, compares, and activates the new model."""
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tasks.reports.run_report import publish_summary
 from tasks.runtime.connections import database
 from tasks.runtime.home import work_folder
 from tasks.runtime.model_cache import device_in_use
+from tasks.runtime.progress import Took, tell, took
 from tasks.runtime.runs import recorded_run
 from tasks.scoring.power import power_at
 from tasks.scoring.preprocess import preprocess_chunk
@@ -36,6 +38,8 @@ from tasks.training.train import (
     train,
 )
 
+PREPARED = (Role.TRAIN, Role.VALIDATION, Role.LABELLED_ABNORMAL, Role.CALIBRATION)  # in this order
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
@@ -49,7 +53,7 @@ class TrainingResult:
     epochs: int
     best_epoch: int
     validation_loss: float | None
-    seconds: float
+    seconds: float  # of fitting the detectors alone
     activated: bool
     why: str
     learned: str  # what it learned, in words: "scans", "FLAIR volumes"
@@ -62,6 +66,7 @@ class TrainingResult:
     n_abnormal: int = 0  # labelled abnormal scans that it learned from
     n_masks: int = 0  # of them with a mask of the lesion
     no_gate: str | None = None  # what it means that the model has no gate; None of one that has
+    took: Took | None = None  # all of it
 
 
 def _run_name() -> str:
@@ -94,7 +99,7 @@ def train_model(
     What lies in the home's `healthy` folder is ingested as healthy first. How the model compares
     with the active one decides nothing: a person does, who may leave it inactive.
     """
-    place = str(home)
+    place, began = str(home), time.monotonic()
     with recorded_run(database(place), "train_model", flow_run.id, device_in_use(device)) as run:
         labelling = Labelling(author, LabelValue.HEALTHY)
         ingest_folder(home, run, str(home / "healthy"), labelling=labelling, chunk_size=chunk_size)
@@ -147,6 +152,7 @@ def train_model(
             n_abnormal=dataset.n(Role.LABELLED_ABNORMAL),
             n_masks=trained.n_masks,
             no_gate=no_gate_text(json.loads(recipe)),
+            took=took(run.id, began),
         )
         run.counts.update(
             n_train=result.n_train,
@@ -213,9 +219,14 @@ def _prepared_role(
 ) -> list[str]:
     """Prepare the slices of one role; the folders that they lie in."""
     folders = []
+    done = sum(dataset.n(each) for each in PREPARED[: PREPARED.index(role)])
+    total = sum(dataset.n(each) for each in PREPARED)
     for number, piece in wanted_scans(dataset.scans[role]).chunks(chunk_size):
         workspace = str(folder / f"{role.value}-{number}")
+        tell("preparing", done, total, unit="scans")
         keep = role is Role.CALIBRATION  # scores come of whole volumes; training takes slices
         if preprocess_chunk(home, run_id, recipe, piece, workspace, keep=keep):
             folders.append(workspace)
+        done += len(piece.scan_ids)
+        tell("preparing", done, total, unit="scans")
     return folders

@@ -1,4 +1,8 @@
-"""Shares of scans in words."""
+"""Shares of scans in words, and how many scans tell one."""
+
+from typing import Final
+
+FEW_TO_CALIBRATE: Final = 30  # groups; below it a threshold of mean + k sd is a guess
 
 
 def in_percent(share: float) -> str:

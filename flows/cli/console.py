@@ -1,38 +1,31 @@
-"""Output: rich tables and progress on a terminal, plain lines otherwise.
+"""Output: rich tables on a terminal, plain lines otherwise.
 
-Results go to stdout; progress, notices and errors to stderr. All text is escaped: control
+Results go to stdout; notices and errors to stderr. All text is escaped: control
 characters or markup in a DICOM tag or a file name are printed, not obeyed.
 """
 
 import csv
 import json
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from flows.runtime.messages import say
 from mriad_model.enums import NOTICE
 from mriad_model.plain_text import as_csv_cell, printable
-from tasks.runtime.progress import Progress, listening
 
 Cell = str | int | float | None
 BLOCKS = "▁▂▃▄▅▆▇█"
 DIGITS = "01234567"  # where the terminal's letters have no blocks
 SPARKLINE = 64  # marks, at most
-SECONDS_BETWEEN_LINES = 60.0
 MOST_LISTED = 20  # lines of one kind
 MORE = "and {n} more; --json lists all"
 BETWEEN = "  "  # of two columns on a terminal
 FOLDED = 20  # characters that a column is left at least; longer text is folded
-NARROW = "Too narrow for {names}; --csv prints all."
+NARROW = "Too narrow for {names}; {option} prints all."
 
 
 def show_json(document: Mapping[str, object]) -> None:
@@ -64,10 +57,12 @@ def show_table(
     columns: Sequence[str],
     rows: Sequence[Sequence[Cell]],
     spare: Sequence[str] = (),
+    option: str = "--csv",
 ) -> None:
     """A table: drawn on a terminal, tab-separated lines with a heading otherwise.
 
-    On a terminal that is too narrow, `spare` columns are dropped in order, and named.
+    On a terminal that is too narrow, `spare` columns are dropped in order, and named, with the
+    `option` that prints them.
     If that is not enough, each row becomes a block with a line for each column.
     """
     text = [[formatted(cell) for cell in row] for row in rows]
@@ -86,7 +81,7 @@ def show_table(
         return
     console.print(_drawn(title, columns, rows, text, kept))
     if left_out:
-        show_lines(NARROW.format(names=", ".join(left_out)))
+        show_lines(NARROW.format(names=", ".join(left_out), option=option))
 
 
 def _width(columns: Sequence[str], text: Sequence[Sequence[str]], kept: Sequence[int]) -> int:
@@ -176,57 +171,3 @@ def formatted(cell: Cell) -> str:
     if cell is None:
         return "-"
     return f"{cell:.4g}" if isinstance(cell, float) else printable(str(cell))
-
-
-@contextmanager
-def progress_shown() -> Iterator[None]:
-    """Show the progress of tasks on stderr."""
-    if sys.stderr.isatty():
-        with _bars() as bars, listening(_Drawn(bars)):
-            yield
-    else:
-        with listening(_Written()):
-            yield
-
-
-def _bars() -> Bars:
-    return Bars(
-        TextColumn("{task.description:<14}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-        console=Console(stderr=True),
-    )
-
-
-class _Drawn:
-    """A bar for each step."""
-
-    def __init__(self, bars: Bars) -> None:
-        self._bars = bars
-        self._tasks: dict[str, object] = {}
-
-    def __call__(self, progress: Progress) -> None:
-        if progress.step not in self._tasks:
-            self._tasks[progress.step] = self._bars.add_task(progress.step, total=1, note="")
-        self._bars.update(
-            self._tasks[progress.step],  # type: ignore[arg-type]
-            completed=progress.done,
-            total=progress.total,
-            note=printable(progress.note),
-        )
-
-
-class _Written:
-    """A line when a step is done, and each minute of a long one: a nightly log stays short."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def __call__(self, progress: Progress) -> None:
-        done = progress.total and progress.done >= progress.total
-        if done or time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
-            self._last = time.monotonic()
-            note = f" ({progress.note})" if progress.note else ""
-            say(f"{progress.step}: {progress.done} of {progress.total}{note}")

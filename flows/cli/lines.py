@@ -19,9 +19,10 @@ from flows.cli.documents.thresholds import recalibrate_document
 from flows.cli.documents.training import retrain_document, train_document
 from flows.cli.evaluation_lines import show_figures
 from flows.runtime.messages import counted, sentence
+from mriad_model.plain_text import length_of_time
 from mriad_model.reasons import VERDICT_TEXTS
 from mriad_model.rejections import group_by_folder, n_rejected_in_words, split_rejections
-from mriad_model.shares import calibrated_by, with_interval
+from mriad_model.shares import FEW_TO_CALIBRATE, calibrated_by, with_interval
 
 if TYPE_CHECKING:
     from db.entities import Threshold
@@ -39,22 +40,21 @@ if TYPE_CHECKING:
     from tasks.calibration.thresholds import Proposal
     from tasks.promotion.candidate_figures import CandidateFigures
     from tasks.reports.weekly_report import WeeklyReport
+    from tasks.runtime.progress import Took
     from tasks.scoring.unchanged import Unchanged
 
-FEW_TO_CALIBRATE = 30  # groups; below it a threshold of mean + k sd is a guess
-
+SHORTEST_STEP = 1.0  # seconds, of those told
 NO_FILES = "There are no files in that folder (hidden ones, *.part and *.tmp do not count)."
 INGESTED = "{0.new} new, {0.known} known{copies}, {rejected}, {labels} added."
 COPIES = " ({n} with the pixels of another file)"
 UNLABELLED = "{files} not labelled: no line of the CSV and no folder name labels them."
 TRAINED = (
     "Model {0.model_id} trained on {0.n_train} healthy {0.learned} ({0.n_validation} more held "
-    "out, {0.n_calibration} more to calibrate){epochs}; {0.seconds:.0f} s of training."
+    "out, {0.n_calibration} more to calibrate){epochs}."
 )
 CROSS_FITTED = (
     "Model {0.model_id} cross-fitted on {0.n_train} healthy {0.learned} in {0.n_folds} folds: each "
-    "is scored by a member trained without it, and all calibrate{epochs}; {0.seconds:.0f} s "
-    "of training."
+    "is scored by a member trained without it, and all calibrate{epochs}."
 )
 EPOCHS = ": best of {0.epochs} epochs was {0.best_epoch}{loss}"
 VALIDATION_LOSS = ", validation loss {:.5f}"
@@ -70,9 +70,8 @@ NO_GATE = "The model has {}, so no scan is ever not scorable."
 COMPARED = "Compared with the active model {model}: {text}."
 ACTIVE = "Threshold {threshold} is active."
 NOT_ACTIVE = "Threshold {threshold} is not active; to activate it: mriad activate {threshold}"
-RETRAINED = (
-    "Model {0.model_id} trained on {scans}, {0.n_new} of them new; {seconds:.0f} s of training."
-)
+RETRAINED = "Model {0.model_id} trained on {scans}, {0.n_new} of them new."
+TOOK = "It took {seconds} without the start{steps}."
 PROPOSED, RECALIBRATED = "A new threshold", "Threshold {threshold}"
 THRESHOLD = (
     "{which}: {0.value:.6g} ({0.policy.value} {0.k:g}; {scores}, mean {0.mean:.6g}, sd {0.sd:.6g})."
@@ -168,6 +167,7 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
         *([TAUGHT.format(found)] if found.n_abnormal else []),
         *([] if found.from_model_id is None else [ADAPTED.format(found)]),
         *([] if found.no_gate is None else [NO_GATE.format(found.no_gate)]),
+        *_took(found.took),
         _compared(found.comparison),
         (ACTIVE if found.activated else NOT_ACTIVE).format(threshold=found.threshold_id),
         *_rate(found.threshold),
@@ -179,6 +179,19 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
         show_lines(FEW_CALIBRATION_SCANS.format(calibrating=calibrating))
     show_lines(*(WARNING.format(text=f"{text}.") for text in found.warnings))
     show_notice()
+
+
+def _took(found: "Took | None") -> list[str]:
+    """What a training took in all, and its longer steps."""
+    if found is None:
+        return []
+    steps = [
+        f"{name} {length_of_time(seconds)}"
+        for name, seconds in found.by_step.items()
+        if seconds >= SHORTEST_STEP
+    ]
+    told = f": {', '.join(steps)}" if steps else ""
+    return [TOOK.format(seconds=length_of_time(found.seconds), steps=told)]
 
 
 def _rate(drawn: "ThresholdFit | Threshold") -> list[str]:
@@ -215,7 +228,8 @@ def show_retrain(found: "RetrainingResult", *, as_json: bool) -> None:
         active = found.threshold_id if found.activated else found.current_threshold_id
         scans = counted(found.n_train or 0, "healthy scan")
         show_lines(
-            RETRAINED.format(found, scans=scans, seconds=found.seconds or 0),
+            RETRAINED.format(found, scans=scans),
+            *_took(found.took),
             sentence(found.why),
             *_power(found.power),
             ACTIVE.format(threshold=active),

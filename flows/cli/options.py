@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.console import progress_shown
+from flows.cli.progress import progress_shown
 from flows.runtime.context import Context, write_context
 from flows.runtime.settings import Settings, login_name
 from flows.service.server.prefect_server import prefect_server

@@ -10,6 +10,7 @@ from mriad_model.promotion.comparison import PromotionCriteria
 from mriad_model.promotion.growth import GrowthCriteria
 from mriad_model.promotion.power import Power
 from tasks.promotion.growth import GrowthCheck, growth_of_pool, holds_new_files
+from tasks.runtime.progress import Took
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -34,8 +35,9 @@ class RetrainingResult:
     epochs: int | None = None
     best_epoch: int | None = None
     validation_loss: float | None = None
-    seconds: float | None = None  # of the training
+    seconds: float | None = None  # of fitting the detectors alone
     power: Power | None = None  # of the candidate, at its threshold
+    took: Took | None = None  # all of it
 
 
 def nothing_to_retrain(

@@ -35,7 +35,8 @@ from mriad_model.detection.model_file import (
     training_figures,
 )
 from mriad_model.detection.networks.devices import repeatable, resolve_device
-from mriad_model.detection.training.autoencoder_training import Epoch, TrainingSummary
+from mriad_model.detection.training.autoencoder_training import TrainingSummary
+from mriad_model.detection.training.fit_progress import Epoch, FitProgress
 from mriad_model.detection.training.positives import Positives
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocessing.slices import SliceBatch
@@ -208,7 +209,7 @@ def fit(
     validation: SliceBatch | None,
     recipe: Recipe,
     device: str = "auto",
-    progress: Callable[[Epoch], None] | None = None,
+    progress: Callable[[FitProgress], None] | None = None,
     start: FittedModel | None = None,
     positives: Positives | None = None,
 ) -> FittedModel:
@@ -228,7 +229,7 @@ def fit_folds(
     folds: Sequence[tuple[SliceBatch, SliceBatch]],
     recipe: Recipe,
     device: str = "auto",
-    progress: Callable[[Epoch], None] | None = None,
+    progress: Callable[[FitProgress], None] | None = None,
     start: FittedModel | None = None,
     positives: Sequence[Positives | None] = (),
 ) -> FittedModel:
@@ -253,7 +254,7 @@ def _fit(
     parts: Sequence[tuple[SliceBatch, SliceBatch | None]],
     recipe: Recipe,
     device: str,
-    progress: Callable[[Epoch], None] | None,
+    progress: Callable[[FitProgress], None] | None,
     start: FittedModel | None,
     positives: Sequence[Positives | None],
     epochs: float = 1.0,
@@ -287,12 +288,16 @@ def _fit(
     return FittedModel(recipe, members, low, high, training, where)
 
 
-def _in_turn(progress: Callable[[Epoch], None], number: int, of: int) -> Callable[[Epoch], None]:
-    """Epochs of one of several trainings, counted through."""
+def _in_turn(
+    progress: Callable[[FitProgress], None], number: int, of: int
+) -> Callable[[FitProgress], None]:
+    """Epochs of one of several trainings, counted through; heads are of all of them already."""
 
-    def tell(epoch: Epoch) -> None:
-        done = number * epoch.max_epochs + epoch.number
-        progress(replace(epoch, number=done, max_epochs=of * epoch.max_epochs))
+    def tell(step: FitProgress) -> None:
+        if isinstance(step, Epoch):
+            done = number * step.max_epochs + step.number
+            step = replace(step, number=done, max_epochs=of * step.max_epochs)
+        progress(step)
 
     return tell
 

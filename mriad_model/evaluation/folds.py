@@ -18,7 +18,7 @@ from mriad_model.detection.findings import FindingLimits
 from mriad_model.detection.learned_gate import learned_gate
 from mriad_model.detection.model import FittedModel, fit, fit_folds
 from mriad_model.detection.scan_scores import ScanScores, largest_of_scans, scans_of_slices
-from mriad_model.detection.training.autoencoder_training import Epoch
+from mriad_model.detection.training.fit_progress import Epoch, FitProgress
 from mriad_model.enums import Verdict
 from mriad_model.evaluation.baselines.metadata import baseline_scores, signed_scores
 from mriad_model.evaluation.baselines.untrained import UNTRAINED
@@ -49,7 +49,7 @@ def run_fold(
     recipe: Recipe,
     device: str = "auto",
     *,
-    progress: Callable[[Epoch], None] | None = None,
+    progress: Callable[[FitProgress], None] | None = None,
     fit: Callable[..., FittedModel] = fit,
     paint: Paint | None = None,
 ) -> FoldResult:
@@ -63,11 +63,11 @@ def run_fold(
     parts = split(data, chosen, plan, at, recipe.cross_fitting)
     epochs: list[Epoch] = []
 
-    def record(epoch: Epoch) -> None:
-        if epoch.train_loss is not None:
-            epochs.append(epoch)
+    def record(step: FitProgress) -> None:
+        if isinstance(step, Epoch):
+            epochs.append(step)
         if progress is not None:
-            progress(epoch)
+            progress(step)
 
     seeded = recipe.with_training(seed=recipe.training.seed + plan.seed + at[0])
     if parts.folds:
@@ -119,6 +119,7 @@ def run_fold(
         verdicts=verdicts,
         n_patients=data.n_patients,
         promised=table.promised([each.score for each in found]),
+        n_calibration_groups=table.n_calibration_groups,
     )
 
 
@@ -246,6 +247,12 @@ class _Table:
     def calibration_groups(self) -> list[int] | None:
         """Those of the calibration scans; None where each scan counts."""
         return [self.groups[i] for i in self.parts.calibration] if self.by_group else None
+
+    @property
+    def n_calibration_groups(self) -> int | None:
+        """How many groups; None where each scan counts."""
+        groups = self.calibration_groups
+        return None if groups is None else len(set(groups))
 
     def promised(self, scores: Sequence[float]) -> tuple[float, float, float] | None:
         """The rate of healthy scans that the threshold flags, as it says, and its interval."""

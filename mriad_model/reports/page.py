@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from mriad_model.enums import NOTICE
-from mriad_model.plain_text import printable
+from mriad_model.plain_text import length_of_time, printable
 from mriad_model.rejections import RejectedItem
 
 MOST_ROWS = 1000  # lines in any one table; the record holds the rest
@@ -65,20 +65,6 @@ def to_the_second(moment: str) -> str:
     return f"{moment[:19].replace('T', ' ')} UTC"
 
 
-def in_words(seconds: float) -> str:
-    """A length of time: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
-    if seconds < 0.05:
-        return "under 0.1 s"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def address(data: bytes) -> Markup:
     """A picture as a `data:` address. Its letters are safe by their alphabet."""
     return Markup(f"data:{_media_type(data)};base64,{base64.b64encode(data).decode('ascii')}")  # noqa: S704
@@ -118,5 +104,5 @@ def escaping_environment(package: str, filters: Mapping[str, Any]) -> Environmen
 
 @cache
 def _environment() -> Environment:
-    filters = {"moment": to_the_second, "duration": in_words}
+    filters = {"moment": to_the_second, "duration": length_of_time}
     return escaping_environment("mriad_model.reports", filters)

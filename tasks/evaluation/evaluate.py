@@ -18,7 +18,7 @@ from mriad_model.detection.decisions.compatibility import (
     incompatibility,
     require_one_contrast,
 )
-from mriad_model.detection.training.autoencoder_training import Epoch
+from mriad_model.detection.training.fit_progress import FitProgress
 from mriad_model.enums import PICTURES, VOLUMES, LabelValue, RejectionReason
 from mriad_model.errors import RejectedFile
 from mriad_model.evaluation.baselines.padim import PADIM, fit_padim
@@ -62,6 +62,7 @@ from tasks.reports.run_report import provenance, write_page
 from tasks.runtime.connections import reader_pool
 from tasks.runtime.progress import tell
 from tasks.runtime.workspace import Workspace
+from tasks.training.train import tell_training
 
 OTHER_KIND = "not of the kind that the recipe {!r} is for ({})"
 
@@ -142,7 +143,7 @@ def evaluate_fold(
         (repeat, fold),
         Recipe.from_json(recipe),
         device,
-        progress=_teller(plan, repeat, fold),
+        progress=_teller(plan, Recipe.from_json(recipe).name, repeat, fold),
         paint=paint,
         **_fitted_otherwise(recipe),
     )
@@ -255,6 +256,8 @@ def _mapped(path: str) -> EvaluationData:
     return EvaluationData.from_file(Path(path))
 
 
-def _teller(plan: EvaluationPlan, repeat: int, fold: int) -> Callable[[Epoch], None]:
-    name = f"fold {plan.folds.index((repeat, fold)) + 1} of {len(plan.folds)}"
-    return lambda epoch: tell(name, epoch.number, epoch.max_epochs)
+def _teller(
+    plan: EvaluationPlan, recipe: str, repeat: int, fold: int
+) -> Callable[[FitProgress], None]:
+    name = f"{recipe}, fold {plan.folds.index((repeat, fold)) + 1} of {len(plan.folds)}"
+    return lambda step: tell_training(step, name)

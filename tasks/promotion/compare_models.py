@@ -18,7 +18,7 @@ from mriad_model.promotion.implants import implanted_scan
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database
 from tasks.runtime.model_cache import loaded_model
-from tasks.runtime.progress import tell
+from tasks.runtime.progress import tell, timed
 from tasks.runtime.source_files import LocatedScan, load_scans
 from tasks.runtime.workspace import Workspace
 
@@ -50,6 +50,7 @@ class ComparedScans:
 
 
 @task(name="score-comparison-scans", cache_policy=NO_CACHE)
+@timed("compare")
 def score_comparison_scans(
     home: str,
     run_id: int,
@@ -74,7 +75,9 @@ def score_comparison_scans(
         kinds = () if is_abnormal else tuple(Lesion)
         for number, chunk in in_chunks(scans, CHUNK, lambda each: each[1]):
             workspace = Workspace(Path(folder) / f"compared-{int(is_abnormal)}-{number}")
-            for located in load_scans(home, run_id, [scan_id for scan_id, _ in chunk], workspace):
+            of_chunk = load_scans(home, run_id, [scan_id for scan_id, _ in chunk], workspace)
+            for place, located in enumerate(of_chunk):
+                tell("comparing", done + place, total, unit="scans")
                 models = {each: loaded_model(home, each, device) for each in model_ids}
                 own = {each: folds[each].get(located.scan_id) for each in model_ids}
                 scored = _scored(located, models, own, kinds)
@@ -84,7 +87,7 @@ def score_comparison_scans(
                     _add(compared, located.scan_id, scored.compared, is_abnormal=is_abnormal)
             workspace.discard()
             done += len(chunk)
-            tell("comparing", done, total)
+            tell("comparing", done, total, unit="scans")
     return compared
 
 

@@ -16,12 +16,13 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`done` of `total` units of a step; `note` is a short text beside it."""
+    """`done` of `total` of what a step counts; `note` is a short text beside it."""
 
     step: str
     done: int
     total: int
     note: str = ""
+    unit: str = ""  # what is counted, in the plural: "scans", "epochs"
 
 
 Listener = Callable[[Progress], None]
@@ -38,10 +39,10 @@ def listening(listener: Listener) -> Iterator[None]:
         _listeners.remove(listener)
 
 
-def tell(step: str, done: int, total: int, note: str = "") -> None:
-    """Report that `done` of `total` units of `step` are done."""
+def tell(step: str, done: int, total: int, note: str = "", *, unit: str = "") -> None:
+    """Report that `done` of `total` of what `step` counts are done."""
     for listener in list(_listeners):
-        listener(Progress(step, done, total, note))
+        listener(Progress(step, done, total, note, unit))
 
 
 P = ParamSpec("P")
@@ -52,21 +53,41 @@ _adding = threading.Lock()
 _seconds: dict[int, dict[str, float]] = {}
 
 
+@contextmanager
+def timing(run_id: int, step: str) -> Iterator[None]:
+    """Count what the block takes towards a step of a run."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        _add(run_id, step, time.monotonic() - began)
+
+
 def timed(step: str) -> Callable[[Step[P, R]], Step[P, R]]:
     """Count what a function of (home, run id, ...) takes towards a step of that run."""
 
     def decorate(function: Step[P, R]) -> Step[P, R]:
         @wraps(function)
         def measured(home: str, run_id: int, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            began = time.monotonic()
-            try:
+            with timing(run_id, step):
                 return function(home, run_id, *args, **kwargs)
-            finally:
-                _add(run_id, step, time.monotonic() - began)
 
         return measured
 
     return decorate
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """What a run took up to now: in all, and for each step."""
+
+    seconds: float
+    by_step: dict[str, float]
+
+
+def took(run_id: int, began: float) -> Took:
+    """What a run took that began then, by `time.monotonic`."""
+    return Took(time.monotonic() - began, seconds_by_step(run_id))
 
 
 def seconds_by_step(run_id: int) -> dict[str, float]:

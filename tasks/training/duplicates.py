@@ -11,7 +11,7 @@ from mriad_model.errors import RejectedFile
 from mriad_model.preprocessing.scan_slices import shown_slice
 from mriad_model.recipes.recipe import Recipe
 from tasks.runtime.batching import in_chunks
-from tasks.runtime.progress import tell
+from tasks.runtime.progress import tell, timed
 from tasks.runtime.source_files import load_scans
 from tasks.runtime.workspace import Workspace
 
@@ -51,6 +51,7 @@ class Grouped:
         )
 
 
+@timed("look for twins")
 def grouped(
     home: str, run_id: int, scans: Mapping[int, Scan], recipe: Recipe, folder: Path
 ) -> Grouped:
@@ -61,6 +62,7 @@ def grouped(
     ids: list[int] = []
     prints: list[Fingerprint] = []
     done = 0
+    tell("looking for twins", done, len(scans), unit="scans")
     for number, chunk in in_chunks(list(scans), CHUNK, lambda each: scans[each].n_slices):
         workspace = Workspace(folder / f"twins-{number}")
         for each in load_scans(home, run_id, chunk, workspace):
@@ -71,6 +73,6 @@ def grouped(
             ids.append(each.scan_id)
         workspace.discard()
         done += len(chunk)
-        tell("looking for twins", done, len(scans))
+        tell("looking for twins", done, len(scans), unit="scans")
     groups = joined_groups(twin_groups(prints), [scans[each].patient for each in ids])
     return Grouped(ids, [scans[each].sha256 for each in ids], groups)

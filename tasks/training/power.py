@@ -59,6 +59,7 @@ def implant_scores(
         some = chosen[start : start + TOGETHER]
         for located in load(some, workspace):
             place = chosen.index(located.scan_id)
+            tell("implanting", place, len(chosen), unit="scans")
             plans = planned(place, len(chosen), wanted)
             found += _scored(
                 fitted,
@@ -70,7 +71,7 @@ def implant_scores(
                 located.scan_id,
             )
         workspace.discard()
-        tell("implanting", min(start + TOGETHER, len(chosen)), len(chosen))
+        tell("implanting", min(start + TOGETHER, len(chosen)), len(chosen), unit="scans")
     return found
 
 

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -32,6 +31,7 @@ from mriad_model.detection.decisions.thresholds import (
     groups_needed,
     too_few_for,
 )
+from mriad_model.detection.training.fit_progress import FitProgress, HeadsLaid
 from mriad_model.enums import Policy, Role
 from mriad_model.errors import TooFewScans
 from mriad_model.files import write_atomically
@@ -43,7 +43,7 @@ from mriad_model.recipes.recipe import Recipe
 from tasks.intake.doubtful_labels import label_doubts, masked_scans, unlike_scans
 from tasks.runtime.connections import database
 from tasks.runtime.model_cache import loaded_model
-from tasks.runtime.progress import tell
+from tasks.runtime.progress import tell, timed, timing
 from tasks.runtime.source_files import load_scans
 from tasks.runtime.workspace import Workspace
 from tasks.scoring.calibration_scores import calibration_of
@@ -62,9 +62,6 @@ from tasks.training.healthy_scans import (
 )
 from tasks.training.labelled_abnormal import labelled_abnormal
 from tasks.training.power import implant_scores
-
-if TYPE_CHECKING:
-    from mriad_model.detection.training.autoencoder_training import Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,15 +215,16 @@ def train(
     start = None if from_model_id is None else loaded_model(home, from_model_id, device)
     folds = dataset_folds(database(home), dataset_id)
     taught = labelled_abnormal(home, dataset_id, abnormal_folders, how, masks)
-    if folds:
-        positives = [taught.but_for(folds, fold) for fold in sorted(set(folds.values()))]
-        parts = fold_slices(home, dataset_id, folds, train_folders, how)
-        fitted = fit_folds(parts, how, device, _tell_epoch, start, positives)
-    else:
-        slices, held_out = (_slices(each, how) for each in (train_folders, validation_folders))
-        fitted = fit(slices, held_out, how, device, _tell_epoch, start, taught.all)
-    learned = [*train_folders, *validation_folders]
-    fitted, unlike = with_gate(home, dataset_id, fitted, learned)
+    with timing(run_id, "train"):
+        if folds:
+            positives = [taught.but_for(folds, fold) for fold in sorted(set(folds.values()))]
+            parts = fold_slices(home, dataset_id, folds, train_folders, how)
+            fitted = fit_folds(parts, how, device, tell_training, start, positives)
+        else:
+            slices, held_out = (_slices(each, how) for each in (train_folders, validation_folders))
+            fitted = fit(slices, held_out, how, device, tell_training, start, taught.all)
+        learned = [*train_folders, *validation_folders]
+        fitted, unlike = with_gate(home, dataset_id, fitted, learned)
     data = fitted.to_bytes()
     name = sha256(data).hexdigest()
     origin = {} if from_model_id is None else {"from_model_id": from_model_id}
@@ -235,7 +233,8 @@ def train(
     metrics = asdict(fitted.training)
     if folder is not None:
         load = partial(load_scans, home, run_id)
-        implanted = implant_scores(home, dataset_id, fitted, folder, load)
+        with timing(run_id, "implant lesions"):
+            implanted = implant_scores(home, dataset_id, fitted, folder, load)
         metrics[METRIC] = to_metric(implanted)
     row = Model(
         sha256=name,
@@ -261,6 +260,7 @@ def train(
 
 
 @task(name="calibrate", cache_policy=NO_CACHE)
+@timed("calibrate")
 def calibrate(
     home: str,
     run_id: int,
@@ -286,6 +286,8 @@ def calibrate(
     fitted = loaded_model(home, model_id, device)
     folds, roles = model_folds(engine, model_id), dataset_roles(engine, dataset_id)
     counted = FindingCounts(fitted.recipe, (fitted.colour_low, fitted.colour_high))
+    done, total = 0, len(folds) + sum(role is Role.CALIBRATION for role in roles.values())
+    tell("calibrating", done, total, unit="scans")
     for folder in folders:
         prepared = [
             each
@@ -311,6 +313,8 @@ def calibrate(
         ]
         append_scored(engine, model_id, None, rows, run_id=run_id, now=now())
         counted.add([each.scan_id for each in prepared], [each.slices for each in prepared], scored)
+        done += len(prepared)
+        tell("calibrating", done, total, unit="scans")
     append_limits(engine, model_id, dataset_id, counted, run_id)
     healthy = calibration_of(engine, model_id, dataset_id)
     drawn = fit_threshold(healthy.values, policy, k, healthy.groups)
@@ -351,6 +355,11 @@ def _slices(folders: Sequence[str], recipe: Recipe) -> SliceBatch:
     )
 
 
-def _tell_epoch(epoch: "Epoch") -> None:
-    loss = epoch.validation_loss
-    tell("training", epoch.number, epoch.max_epochs, f"held-out loss {loss:.5f}" if loss else "")
+def tell_training(step: FitProgress, name: str = "training") -> None:
+    """Report how far the fitting of a model is, as the step `name`."""
+    if isinstance(step, HeadsLaid):
+        tell(name, step.number, step.of, unit="heads")
+        return
+    loss = step.validation_loss
+    note = f"held-out loss {loss:.5f}" if loss else ""
+    tell(name, step.number, step.max_epochs, note, unit="epochs")

@@ -7,7 +7,8 @@ from functools import cache
 import numpy as np
 
 from mriad_model.detection.maps.anomaly_maps import Scored
-from mriad_model.detection.training.autoencoder_training import Epoch, TrainingSummary
+from mriad_model.detection.training.autoencoder_training import TrainingSummary
+from mriad_model.detection.training.fit_progress import Epoch, FitProgress
 from mriad_model.enums import LabelValue
 from mriad_model.evaluation.dataset import (
     EvaluationData,
@@ -60,7 +61,7 @@ class FakeFit:
         validation: SliceBatch | None,
         recipe: Recipe,
         device: str,
-        progress: Callable[[Epoch], None] | None,
+        progress: Callable[[FitProgress], None] | None,
     ) -> FakeModel:
         self.seen.append((train, validation, recipe))
         held_out = 0 if validation is None else len(validation)

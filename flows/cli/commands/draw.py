@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flows.cli.console import progress_shown, show_json, show_lines, show_notice
+from flows.cli.console import show_json, show_lines, show_notice
 from flows.cli.documents.intake import draw_document
 from flows.cli.options import AsJson
+from flows.cli.progress import progress_shown
 from flows.runtime.messages import counted
 from mriad_model.errors import SettingsError
 

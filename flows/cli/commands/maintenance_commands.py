@@ -14,7 +14,6 @@ from flows.cli.console import (
     MORE,
     MOST_LISTED,
     Cell,
-    progress_shown,
     show_json,
     show_lines,
     show_notice,
@@ -23,6 +22,7 @@ from flows.cli.console import (
 )
 from flows.cli.documents.maintenance import backup_document, check_document, verify_document
 from flows.cli.options import AsJson, Device, Home, flow_context
+from flows.cli.progress import progress_shown
 from flows.runtime.context import read_context
 from flows.runtime.messages import counted, sentence
 from mriad_model.errors import NotInRecord, SettingsError

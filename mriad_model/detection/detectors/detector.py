@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mriad_model.detection.training.autoencoder_training import Epoch, TrainingSummary
+from mriad_model.detection.training.autoencoder_training import TrainingSummary
+from mriad_model.detection.training.fit_progress import FitProgress
 from mriad_model.detection.training.positives import Positives
 from mriad_model.errors import SettingsError
 from mriad_model.preprocessing.slices import SliceBatch
@@ -32,7 +33,7 @@ class HealthySlices:
     train: SliceBatch
     validation: SliceBatch | None
     device: torch.device
-    progress: Callable[[Epoch], None] | None
+    progress: Callable[[FitProgress], None] | None
     start: "Detector | None" = None  # a fitted one to begin with; None: as new
     positives: Positives | None = None  # labelled abnormal slices; None: healthy ones alone
 

@@ -23,7 +23,8 @@ from mriad_model.detection.detectors.site_frame import (
     heads_of_mean,
     site_template,
 )
-from mriad_model.detection.training.autoencoder_training import Epoch, TrainingSummary
+from mriad_model.detection.training.autoencoder_training import TrainingSummary
+from mriad_model.detection.training.fit_progress import HeadsLaid
 from mriad_model.errors import SettingsError
 from mriad_model.normative.framed_head import FramedHead
 from mriad_model.normative.likeness import likeness, resemblance, resemblances_among
@@ -160,7 +161,7 @@ class Normative(Detector):
         heads = list(_heads(healthy.train))
         template = site_template(heads, healthy.recipe.scans.contrast, cap=cls.fat_capped)
         frame = SiteFrame(template, cap=cls.fat_capped)  # keeps heads for what is asked next
-        fitted = cls._of(list(_laid(frame, heads, [healthy])), template)
+        fitted = cls._of(list(_laid(frame, heads, healthy)), template)
         fitted.frame = frame
         return fitted, _summary(healthy, time.perf_counter() - started)
 
@@ -181,7 +182,7 @@ class Normative(Detector):
         everyone = [heads[key] for key in ordered]
         template = site_template(everyone, members[0].recipe.scans.contrast, cap=cls.fat_capped)
         frame = SiteFrame(template, cap=cls.fat_capped)
-        framed = dict(zip(ordered, _laid(frame, everyone, members), strict=True))
+        framed = dict(zip(ordered, _laid(frame, everyone, members[0]), strict=True))
         fitted = [cls._of([framed[key] for key in own], template) for own in keys]
         for each in fitted:
             each.frame = frame
@@ -314,20 +315,13 @@ def _heads(slices: SliceBatch) -> Iterator[PlacedHead]:
 
 
 def _laid(
-    frame: SiteFrame, heads: Sequence[PlacedHead], members: Sequence[HealthySlices]
+    frame: SiteFrame, heads: Sequence[PlacedHead], healthy: HealthySlices
 ) -> Iterator[Floats]:
-    """The grey values of heads laid upon the site's mean head, in order; says how far it is.
-
-    There are no epochs: a head counts as one, and each member tells of its share of them, rounded
-    up, so that 10 heads of three members end as 10 of 12.
-    """
-    share = -(-len(heads) // len(members))
-    for number, head in enumerate(heads):
+    """The grey values of heads laid upon the site's mean head, in order; says how far it is."""
+    for number, head in enumerate(heads, 1):
         yield frame.of(head)[0].grey
-        tell = members[number // share].progress
-        if tell is not None:
-            done = number % share + 1
-            tell(Epoch(done, share, None, None, done))
+        if healthy.progress is not None:
+            healthy.progress(HeadsLaid(number, len(heads)))
 
 
 def _all_heads(healthy: HealthySlices) -> Iterator[PlacedHead]:

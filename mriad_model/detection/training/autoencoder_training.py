@@ -12,24 +12,11 @@ from torch.nn import functional as fn
 
 from mriad_model.detection.networks.autoencoder_network import ConvAutoencoder, build_network
 from mriad_model.detection.networks.devices import repeatable
+from mriad_model.detection.training.fit_progress import Epoch
 from mriad_model.errors import SettingsError, TrainingDiverged
 from mriad_model.preprocessing.augmentation import augment
 from mriad_model.preprocessing.slices import SliceBatch
 from mriad_model.recipes.recipe import DetectorRecipe, Recipe, Training
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """How far the training is. Losses are mean squared errors.
-
-    Where heads are laid upon a mean head, each counts as one, and there is no loss.
-    """
-
-    number: int  # from 1
-    max_epochs: int
-    train_loss: float | None
-    validation_loss: float | None  # None where no slices were held out
-    best_epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +44,8 @@ def train_autoencoder(
 
     Without validation slices every epoch is run and the last weights are kept. The same slices,
     recipe and machine give the same weights: every random number comes from one generator of our
-    own, and one thread adds up. Raises TrainingDiverged where the loss is no number.
+    own, and one thread adds up. Losses are mean squared errors. Raises TrainingDiverged where the
+    loss is no number.
     """
     if part.network is None:
         raise SettingsError("an autoencoder needs a network shape in its recipe")

@@ -14,7 +14,7 @@ from torch.nn import functional as fn
 
 from mriad_model.detection.networks.devices import repeatable
 from mriad_model.detection.networks.implant_network import MAP_SIDE, ImplantNetwork, places_of
-from mriad_model.detection.training.autoencoder_training import Epoch
+from mriad_model.detection.training.fit_progress import Epoch
 from mriad_model.errors import TrainingDiverged
 from mriad_model.implants.kinds import Mixture
 from mriad_model.implants.sample import draw_positive, draw_sample

@@ -27,8 +27,8 @@ from mriad_model.detection.networks.implant_network import (
     new_network,
     stored_network,
 )
-from mriad_model.detection.training.autoencoder_training import Epoch
 from mriad_model.detection.training.drawn_heads import drawn_heads
+from mriad_model.detection.training.fit_progress import Epoch
 from mriad_model.detection.training.implant_training import ImplantSchedule, train_on_implants
 from mriad_model.errors import ModelFileError
 from mriad_model.files import write_atomically

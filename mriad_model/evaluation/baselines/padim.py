@@ -19,7 +19,8 @@ from torch.nn import functional as fn
 
 from mriad_model.detection.maps.anomaly_maps import Scored, slice_scores
 from mriad_model.detection.maps.smoothing import blurred
-from mriad_model.detection.training.autoencoder_training import Epoch, TrainingSummary
+from mriad_model.detection.training.autoencoder_training import TrainingSummary
+from mriad_model.detection.training.fit_progress import FitProgress
 from mriad_model.errors import SettingsError
 from mriad_model.preprocessing.foreground import interiors
 from mriad_model.preprocessing.slices import SliceBatch, shrunk
@@ -99,7 +100,7 @@ def fit_padim(
     validation: SliceBatch | None,
     recipe: Recipe,
     device: str = "auto",  # noqa: ARG001 - small enough for any processor
-    progress: Callable[[Epoch], None] | None = None,  # noqa: ARG001 - there are no epochs
+    progress: Callable[[FitProgress], None] | None = None,  # noqa: ARG001 - there are no epochs
 ) -> Padim:
     """Fit the Gaussians to healthy slices. Raises SettingsError without the extra."""
     began = time.perf_counter()

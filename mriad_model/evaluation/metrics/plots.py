@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from mriad_model.detection.training.autoencoder_training import Epoch
+from mriad_model.detection.training.fit_progress import Epoch
 from mriad_model.evaluation.metrics.scan_metrics import Confusion, Interval, RocBand
 
 HEALTHY, ABNORMAL, INK, FAINT = "#0072B2", "#D55E00", "#1a1a1a", "#8a8a8a"

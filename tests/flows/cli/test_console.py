@@ -1,27 +1,10 @@
 """What a person sees while a command works, and of what came of it."""
 
 import sys
-import time
 
 import pytest
 
-from flows.cli.console import progress_shown, show_table
-from tasks.runtime.progress import tell
-
-
-def test_a_log_gets_a_line_when_a_step_is_done_and_each_minute_of_a_long_one(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = iter(range(0, 1000, 25))
-    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
-    with progress_shown():
-        for epoch in range(1, 6):
-            tell("training", epoch, 5, f"epoch {epoch}")
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == [
-        "mriad: training: 3 of 5 (epoch 3)",
-        "mriad: training: 5 of 5 (epoch 5)",
-    ]
+from flows.cli.console import show_table
 
 
 def test_without_a_terminal_a_table_is_lines_that_a_script_can_split(

@@ -134,6 +134,7 @@ KEYS = {
     "train": (
         "model_id threshold_id n_train n_validation n_calibration epochs best_epoch "
         "validation_loss seconds activated why learned warnings n_folds from_model_id "
+        "seconds_in_all seconds_by_step "
         "n_abnormal n_masks "
         "comparison.text comparison.model comparison.active comparison.active_model_id "
         + under("threshold", f"policy k value n {RATE}")
@@ -142,7 +143,7 @@ KEYS = {
     "retrain": (
         "model_id threshold_id n_train n_validation n_calibration n_test epochs best_epoch "
         "validation_loss seconds activated why n_before n_new current_threshold_id comparison_id "
-        + POWERS
+        "seconds_in_all seconds_by_step " + POWERS
     ),
     "recalibrate": (
         "threshold_id policy mean sd n k value flips.to_suspicious flips.to_normal "

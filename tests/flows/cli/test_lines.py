@@ -16,6 +16,7 @@ from mriad_model.promotion.power import ImplantScore, power
 from mriad_model.recipes.built_in_recipes import AUTOENCODER, DEFAULT
 from mriad_model.recipes.decision_recipes import no_gate_text
 from tasks.promotion.candidate_figures import CandidateFigures
+from tasks.runtime.progress import Took
 from tests.support.results import EVALUATED, INGESTED, REPLAYED, SCORED, TRAINED
 
 DRAWN = Threshold(1, 1, Policy.RATE, 0, 1, 45, 0.05, 2, 1, "noon", 40, 0.049, 0.006, 0.132, id=1)
@@ -31,6 +32,7 @@ def trained_with(**said: object) -> TrainingResult:
         "n_abnormal": 0,
         "power": None,
         "no_gate": None,
+        "took": None,
     }
     return TrainingResult(**{**given, **usual, "warnings": [], **said})  # type: ignore[arg-type]
 
@@ -42,6 +44,24 @@ def test_train_tells_of_epochs_only_where_there_were_some(
     assert "best of 40 epochs was 40, validation loss 0.1" in capsys.readouterr().out
     lines.show_train(trained_with(epochs=0, best_epoch=0, validation_loss=None), as_json=False)
     assert "epoch" not in capsys.readouterr().out
+
+
+def test_train_says_what_it_took_in_all_and_not_the_fitting_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Implanting and comparing may take longer than the training proper."""
+    took = Took(138.4, {"prepare": 0.4, "train": 58.2, "implant lesions": 31, "compare": 44.0})
+    lines.show_train(trained_with(seconds=57.9, took=took), as_json=False)
+    told = capsys.readouterr().out
+    assert (
+        "It took 2 min 18 s without the start: train 58 s, implant lesions 31 s, compare 44 s.\n"
+        in told
+    )
+    assert "s of training" not in told
+    lines.show_train(trained_with(seconds=57.9, took=took), as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert (found["seconds"], found["seconds_in_all"]) == (57.9, 138.4)
+    assert found["seconds_by_step"] == took.by_step
 
 
 def test_train_says_of_abnormal_scans_that_it_learned_from(

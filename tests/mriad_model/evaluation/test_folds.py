@@ -11,7 +11,7 @@ import pytest
 from mriad_model.detection.detectors import DETECTORS
 from mriad_model.detection.model import FittedModel, fit
 from mriad_model.detection.scan_scores import score_scans
-from mriad_model.detection.training.autoencoder_training import Epoch
+from mriad_model.detection.training.fit_progress import Epoch, FitProgress, HeadsLaid
 from mriad_model.enums import LabelValue
 from mriad_model.errors import (
     ThresholdUndefined,
@@ -202,15 +202,15 @@ class TestVolumes:
         """Heads laid upon a mean head have no loss, and the fold's result is written as JSON."""
 
         def laid(*given: Any) -> FittedModel:
-            given[-1](Epoch(1, 3, None, None, 1))
+            given[-1](HeadsLaid(1, 3))
             return fit(*given)
 
-        told: list[Epoch] = []
+        told: list[FitProgress] = []
         data = replace(heads_gathered, groups=tuple(range(len(heads_gathered))))
         plan = EvaluationPlan(HELDOUT, n_folds=2)
         result = run_fold(data, plan, (0, 0), SMALL_VOLUME, "cpu", progress=told.append, fit=laid)
-        assert told[0].max_epochs == 3
-        assert [epoch.train_loss is None for epoch in told] == [True, False]
+        assert told[0] == HeadsLaid(1, 3)
+        assert [type(step) for step in told] == [HeadsLaid, Epoch]
         assert FoldResult.from_json(result.to_json()).epochs == tuple(told[1:])
 
     @pytest.mark.parametrize("flagging", [True, False])

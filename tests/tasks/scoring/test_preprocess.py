@@ -171,9 +171,9 @@ def test_a_home_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 def test_progress_is_heard_while_somebody_listens() -> None:
     heard: list[Progress] = []
     with listening(heard.append):
-        tell("reading", 1, 2, "half")
+        tell("reading", 1, 2, "half", unit="files")
     tell("reading", 2, 2)
-    assert heard == [Progress("reading", 1, 2, "half")]
+    assert heard == [Progress("reading", 1, 2, "half", "files")]
 
 
 def test_a_record_that_went_missing_is_not_silently_begun_again(trained: Trained) -> None:

@@ -17,12 +17,13 @@ from mriad_model.recipes.built_in_recipes import VOLUME_AUTOENCODER
 from tasks.promotion.growth import growth_of_pool
 from tasks.promotion.retrain import deal_roles
 from tasks.runtime.model_cache import loaded_model
+from tasks.runtime.progress import Progress, listening, seconds_by_step
 from tasks.scoring.selection import ActiveModel, find_undecided
 from tasks.training.cross_fitting import unseen
 from tasks.training.train import FrozenDataset, freeze_healthy
 from tests.support.memory import SEEN
 from tests.support.scans.phantoms import write_head
-from tests.support.sites import RECIPE, Site, write
+from tests.support.sites import N_GROUPS, RECIPE, TWINS, Site, write
 from tests.tasks.conftest import Bench
 
 OTHERS = range(40, 50)  # groups of the other scanner
@@ -68,6 +69,21 @@ def test_a_model_is_adapted_to_scans_that_are_new_to_it_and_calibrated_by_them(
         assert learned.sum() > began.sum()
     assert json.loads(model_by_id(engine, done.model_id).metrics)["from_model_id"] == done.base_id
     assert [each.id for each in lineage(engine, done.model_id)] == [done.base_id]
+
+
+def test_all_that_a_training_does_tells_how_far_it_is_and_what_it_took(site: Site) -> None:
+    """Each step comes to its end, and none goes beyond it."""
+    heard: list[Progress] = []
+    with listening(heard.append):
+        site.train()
+    last = {each.step: (each.done, each.total, each.unit) for each in heard}
+    groups = (N_GROUPS, N_GROUPS, "scans")  # of a group one scan
+    scans = (N_GROUPS + len(TWINS),) * 2
+    assert last["implanting"] == groups
+    assert last["calibrating"] == (*scans, "scans")
+    assert [each.done for each in heard if each.step == "implanting"][:3] == [0, 1, 2]
+    steps = seconds_by_step(site.bench.run_id)
+    assert {"look for twins", "train", "implant lesions", "calibrate"} <= steps.keys()
 
 
 def test_what_the_first_model_learned_is_not_unseen_by_the_adapted_one(site: Site) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mriad_model.detection.training.autoencoder_training import Epoch
+from mriad_model.detection.training.fit_progress import Epoch
 from mriad_model.evaluation.metrics.plots import (
     confusion_plot,
     roc_plot,
