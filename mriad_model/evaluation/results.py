@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from mriad_model.detection.training.autoencoder_training import Epoch, TrainingSummary
+from mriad_model.detection.training.autoencoder_training import TrainingSummary
+from mriad_model.detection.training.fit_progress import Epoch
 from mriad_model.errors import SettingsError
 from mriad_model.evaluation.lesion_maps import FoldLesions, restored
 from mriad_model.evaluation.metrics.roc import FoldScores
@@ -72,6 +73,7 @@ class FoldResult:
     # Of healthy scans, those that the threshold flags, as calibration says, and its interval
     promised: tuple[float, float, float] | None = None
     n_patients: int = 0  # known ones, of all files
+    n_calibration_groups: int | None = None  # of the calibration scans; None: each scan counts
 
     @property
     def n_test_healthy(self) -> int:

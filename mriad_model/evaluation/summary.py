@@ -27,7 +27,13 @@ from mriad_model.evaluation.metrics.scan_metrics import (
 from mriad_model.evaluation.metrics.verdict_shares import promised_rate, verdict_shares
 from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.evaluation.results import MODEL_ROW, FoldResult, Picture, RowKind
+from mriad_model.shares import FEW_TO_CALIBRATE
 
+FEW = (
+    "each fold's threshold is drawn from {scans} healthy scans, and {wanted} are the least that "
+    "tell a rate; recall, specificity, precision, F1, verdicts and findings may be far from those "
+    "of a model that more scans calibrate (the AUROC needs no threshold)"
+)
 MEMORISATION = "memorisation: train, threshold and test are the same images"
 
 
@@ -104,6 +110,27 @@ class EvaluationReport:
     def recipe_name(self) -> str:
         """The name of the recipe that was measured."""
         return str(json.loads(self.recipe)["name"])
+
+    @property
+    def calibrating(self) -> tuple[int, int]:
+        """The least and the most healthy scans that a fold's threshold is drawn from.
+
+        Groups of them (near-duplicates, scans of one patient), where a group counts once.
+        """
+        counts = [
+            each.n_calibration if each.n_calibration_groups is None else each.n_calibration_groups
+            for each in self.folds
+        ]
+        return min(counts), max(counts)
+
+    @property
+    def few_to_calibrate(self) -> str | None:
+        """What it means that a fold's threshold is drawn from few scans; None where it is not."""
+        least, most = self.calibrating
+        if self.memorisation or least >= FEW_TO_CALIBRATE:
+            return None
+        scans = f"{least}" if least == most else f"{least} to {most}"
+        return FEW.format(scans=scans, wanted=FEW_TO_CALIBRATE)
 
     @property
     def detectors(self) -> list[EvaluatedRow]:

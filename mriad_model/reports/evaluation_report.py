@@ -1,9 +1,11 @@
 """The page of an evaluation."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mriad_model.enums import VOLUMES
+from mriad_model.evaluation.baselines.untrained import UNTRAINED
 from mriad_model.evaluation.metrics.lesion_metrics import Figure, LesionMetrics
 from mriad_model.evaluation.metrics.plots import (
     confusion_plot,
@@ -25,10 +27,16 @@ ON_IMPLANTS = (
     "Loss on anomalies implanted in healthy slices, a line a fold. Each member begins anew; the "
     "last weights are kept.",
 )
+DETECTORS = {
+    "autoencoder": "Autoencoder alone",
+    "implants": "Network that finds implants, alone",
+    "asymmetry": "Left-right asymmetry, scaled by healthy scans",
+}
+"""Detector -> its title, where one is among several. There is a baseline of asymmetry, too."""
+
 NAMES = {
     "model": "Model",
-    "autoencoder": "Autoencoder alone",
-    "asymmetry": "Left-right asymmetry",
+    "asymmetry": "Left-right asymmetry, no training",
     "brightness": "Largest smoothed grey value",
     "extension": "File extension",
     "file_size": "File size",
@@ -38,7 +46,7 @@ NAMES = {
     "mean_intensity": "Mean intensity",
     "sharpness": "Sharpness",
 }
-"""Row name -> its title on the page."""
+"""Name of the model or a baseline -> its title on the page."""
 
 
 COLUMNS = {
@@ -68,18 +76,27 @@ LESION_TITLES = {
     "false_findings_at_one_false": "Findings a healthy scan",
 }
 
-GROUPS = {
-    RowKind.MODEL: None,
-    RowKind.DETECTOR: "Its detectors, each alone",
-    RowKind.BASELINE: "Baselines that need no model",
+BASELINE_COLUMNS = ("auroc", "sensitivity_at_90_specificity")
+BASELINES = {
+    "Of the grey values, with nothing learned": UNTRAINED,
+    "Of the file and its grey values, beside those of the training scans": (
+        "extension",
+        "file_size",
+        "bytes_per_pixel",
+        "aspect_ratio",
+        "entropy",
+        "mean_intensity",
+        "sharpness",
+    ),
 }
+"""Title -> the baselines of a kind."""
 
 
 def render_evaluation(
     report: EvaluationReport, provenance: Provenance, rejections: Sequence[RejectedItem] = ()
 ) -> str:
     """The HTML page of an evaluation."""
-    metrics = report.model.metrics
+    metrics, how = report.model.metrics, Recipe.from_json(report.recipe)
     return render(
         "evaluation_report.html.j2",
         report=report,
@@ -88,7 +105,12 @@ def render_evaluation(
         memorisation=MEMORISATION if report.memorisation else None,
         headline=_headline(report.model),
         columns=tuple(COLUMNS.values()),
-        groups=_groups(report.rows),
+        groups=_groups(report),
+        baselines=_baselines(report),
+        baseline_columns=[COLUMNS[name] for name in BASELINE_COLUMNS],
+        kind="volumes" if how.kinds == VOLUMES else "pictures",
+        few=report.few_to_calibrate,
+        calibrating=report.calibrating,
         rival=report.rival,
         rival_name=NAMES.get(report.rival.name, report.rival.name) if report.rival else None,
         beside=_beside(report),
@@ -110,7 +132,9 @@ def _beside(report: EvaluationReport) -> list[tuple[str, dict[str, str]]]:
     rows = []
     lead = report.versus_asymmetry
     if lead is not None:
-        rows.append(("AUROC less that of the left-right asymmetry", _figure(*_of(lead))))
+        rows.append(
+            ("AUROC less that of the left-right asymmetry, no training", _figure(*_of(lead)))
+        )
     rows += [(STRATUM.format(name), _figure(*_of(each))) for name, each in report.strata.items()]
     if report.lesions is not None:
         figures = report.lesions.figures.items()
@@ -182,23 +206,57 @@ def _headline(model: EvaluatedRow) -> list[tuple[str, dict[str, str]]]:
     return [(titles[name], _figure(values[name], intervals[name])) for name in names]
 
 
-def _groups(rows: Sequence[EvaluatedRow]) -> list[dict[str, Any]]:
-    """The table's rows by kind; kinds without rows are omitted."""
-    found = [
-        {"title": title, "rows": [_table_row(row) for row in rows if row.kind is kind]}
-        for kind, title in GROUPS.items()
-    ]
-    return [group for group in found if group["rows"]]
+def _groups(report: EvaluationReport) -> list[dict[str, Any]]:
+    """The rows of the table: the model, its detectors, and the baselines that it has to beat."""
+    strongest = report.rival.name if report.rival else None
+    rivals = [row for row in report.baselines if row.name in ("asymmetry", strongest)]
+    found = (
+        (None, [report.model]),
+        ("Its detectors, each alone", report.detectors),
+        ("Baselines that need no model: the asymmetry, and the strongest", rivals),
+    )
+    return [{"title": title, "rows": [_row(row) for row in rows]} for title, rows in found if rows]
 
 
-def _table_row(row: EvaluatedRow) -> dict[str, Any]:
-    values, intervals = row.metrics.values, row.metrics.intervals
+def _row(row: EvaluatedRow) -> dict[str, Any]:
     return {
-        "name": NAMES.get(row.name, row.name),
+        "name": _name(row),
         "is_model": row.kind is RowKind.MODEL,
-        "figures": [_figure(values[name], intervals[name]) for name in COLUMNS],
+        "figures": _figures(row, COLUMNS),
         "from_labels": row.auroc_direction_from_labels,
     }
+
+
+def _baselines(report: EvaluationReport) -> list[dict[str, Any]]:
+    """All baselines by kind, with few figures; kinds without any are omitted."""
+    by_name = {row.name: row for row in report.baselines}
+    rest = tuple(by_name.keys() - {name for names in BASELINES.values() for name in names})
+    kinds = [*BASELINES.items(), ("Others", rest)]
+    found = [
+        {
+            "title": title,
+            "rows": [
+                {
+                    "name": _name(by_name[name]),
+                    "figures": _figures(by_name[name], BASELINE_COLUMNS),
+                    "from_labels": by_name[name].auroc_direction_from_labels,
+                }
+                for name in names
+                if name in by_name
+            ],
+        }
+        for title, names in kinds
+    ]
+    return [kind for kind in found if kind["rows"]]
+
+
+def _name(row: EvaluatedRow) -> str:
+    return (DETECTORS if row.kind is RowKind.DETECTOR else NAMES).get(row.name, row.name)
+
+
+def _figures(row: EvaluatedRow, names: Iterable[str]) -> list[dict[str, str]]:
+    values, intervals = row.metrics.values, row.metrics.intervals
+    return [_figure(values[name], intervals[name]) for name in names]
 
 
 def _figure(value: float | None, interval: Interval | None) -> dict[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from mriad_model.detection.training.autoencoder_training import Epoch
+from mriad_model.detection.training.fit_progress import Epoch
 from mriad_model.enums import LabelValue, RejectionReason, Verdict
 from mriad_model.evaluation.metrics.lesion_metrics import Figure
 from mriad_model.evaluation.metrics.scan_metrics import Advantage, Interval
@@ -14,7 +14,7 @@ from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.evaluation.results import Picture
 from mriad_model.evaluation.summary import Rival
 from mriad_model.heatmaps.overlay import encode
-from mriad_model.recipes.built_in_recipes import DEFAULT
+from mriad_model.recipes.built_in_recipes import DEFAULT, VOLUME
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.contact_sheet import contact_sheet
 from mriad_model.reports.evaluation_report import render_evaluation
@@ -33,7 +33,8 @@ def test_an_evaluation_shows_rows_folds_rejections_and_recipe() -> None:
     for expected in (
         "Autoencoder alone",
         "Grey-level entropy",
-        "area with the direction taken from the labels: 0.763",
+        "Area, direction from the labels",
+        "0.763",
         "5 counted once per group",
         "2 excluded: their group has both labels",
         "2 truncated.",
@@ -41,6 +42,39 @@ def test_an_evaluation_shows_rows_folds_rejections_and_recipe() -> None:
         "torch 2.13.0",
     ):
         assert expected in text
+
+
+def test_a_page_calls_volumes_volumes_and_pictures_pictures() -> None:
+    for recipe, kind, other in ((VOLUME, "volumes", "picture"), (DEFAULT, "pictures", "volume")):
+        text = Page(
+            render_evaluation(replace(evaluation(), recipe=recipe.to_json()), PROVENANCE)
+        ).text
+        text = text[: text.index("The recipe, in full")]
+        assert f"4 healthy and 6 abnormal {kind}, of 25 read" in text
+        assert f"by bootstrap over {kind}" in text
+        assert other not in text
+        assert "images" not in text
+
+
+def test_the_asymmetry_of_the_model_is_told_from_the_one_without_training() -> None:
+    model, detector, entropy = evaluation().rows
+    rows = (
+        model,
+        replace(detector, name="asymmetry"),
+        replace(entropy, name="asymmetry", auroc_direction_from_labels=None),
+        entropy,
+    )
+    text = Page(render_evaluation(replace(evaluation(), rows=rows), PROVENANCE)).text
+    assert "Left-right asymmetry, scaled by healthy scans" in text
+    assert text.count("Left-right asymmetry, no training") == 2  # beside the model, among them all
+    assert text.count("Grey-level entropy") == 1  # among them all: it is not the strongest
+
+
+def test_folds_with_few_scans_to_calibrate_are_warned_of() -> None:
+    assert "threshold is drawn from 9 healthy scans, and 30 are the least" in evaluation_page()
+    report = evaluation()
+    enough = replace(report, folds=tuple(replace(each, n_calibration=30) for each in report.folds))
+    assert "Few scans to calibrate" not in render_evaluation(enough, PROVENANCE)
 
 
 def test_a_lead_that_could_be_chance_is_said_to_be_none() -> None:
