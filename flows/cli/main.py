@@ -16,7 +16,7 @@ import typer
 from typer.exceptions import TyperException
 
 from flows.cli.command_group import CommandGroup
-from flows.runtime.messages import leave_to_nobody, say, where_it_happened
+from flows.runtime.messages import leave_to_nobody, say, what_it_takes, where_it_happened
 from mriad_model.enums import NOTICE
 from mriad_model.errors import MriadError, SettingsError, Terminated
 
@@ -25,6 +25,7 @@ HELP = f"Learn what healthy brain MRI looks like; score new scans; keep the reco
 SUCCESS, FAILURE, MISUSE, INTERRUPTED, STOPPED = 0, 1, 2, 130, 143
 
 ALMOST_FULL_BYTES = 2**20
+QUOTE = "'"  # about the names of options
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -115,13 +116,23 @@ def _report_error(error: BaseException) -> int:
 def _misuse(error: TyperException) -> str:
     """What is wrong with the arguments, and which help to read."""
     text = error.format_message() if hasattr(error, "format_message") else str(error)
-    text = " ".join(text.split()).replace("Value error, ", "").rstrip(".")
+    text = _value_text(error) or " ".join(text.split()).replace("Value error, ", "").rstrip(".")
     context = getattr(error, "ctx", None)
     command, path = (context.command, context.command_path) if context else (None, "mriad")
     takes_a_folder = any(each.name == "path" for each in getattr(command, "params", ()))
     if text.startswith("Got unexpected extra argument") and takes_a_folder:
         text += ": give one folder"
     return f"{text}. See: {path} --help"
+
+
+def _value_text(error: TyperException) -> str | None:
+    """What an option or argument takes, where its value is no such; None of other mistakes."""
+    found = getattr(error.__cause__, "errors", None)  # of pydantic, by which Typer reads values
+    param = getattr(error, "param", None)
+    if found is None or param is None:
+        return None
+    takes = what_it_takes(found()[0])
+    return takes and f"{param.get_error_hint().replace(QUOTE, '')} {takes}"
 
 
 def _unexpected(error: BaseException) -> str:

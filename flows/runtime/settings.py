@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from flows.runtime.messages import what_it_takes
 from mriad_model.destinations import AE_TITLE, destination_of
 from mriad_model.errors import SettingsError
 
@@ -212,8 +213,12 @@ def read_settings(**given: object) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]).lower().removeprefix("mriad_")
         option = f" (or {_OPTIONS[name]})" if name in _OPTIONS else ""
-        wrong = first["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
-        shown = "" if name == "send_to" else f" {first['input']!r}"  # it may hold a password
+        secret = name == "send_to"  # it may hold a password
+        takes = what_it_takes(first, shown=not secret)
+        if takes is not None:
+            raise SettingsError(f"MRIAD_{name.upper()}{option} {takes}") from error
+        wrong = first["msg"].removeprefix("Value error, ")
+        shown = "" if secret else f" {first['input']!r}"
         raise SettingsError(
             f"MRIAD_{name.upper()}{option}{shown}: {wrong[:1].lower()}{wrong[1:]}"
         ) from error

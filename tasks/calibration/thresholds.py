@@ -40,7 +40,7 @@ from mriad_model.detection.decisions.verdicts import Evidence
 from mriad_model.enums import LabelSource, Policy, Role, Verdict
 from mriad_model.errors import SettingsError
 from mriad_model.promotion.power import Power, power_of
-from tasks.scoring.calibration_scores import counted
+from tasks.scoring.calibration_scores import Calibration, counted
 from tasks.scoring.judge import Judge
 
 PAGE = 5_000
@@ -94,6 +94,44 @@ def propose(engine: Engine, policy: Policy, k: float, *, new_healthy: bool = Fal
         ThresholdUndefined: the scores give no threshold.
     """
     current = active_threshold(engine)
+    drawn = _drawn(engine, current, policy, k, new_healthy=new_healthy)
+    past = decided_evidence(engine, current.threshold)
+    turned = flips(
+        past.verdicts(), past.verdicts(Judge(past.judge.recipe, drawn.fit, drawn.healthy))
+    )
+    return Proposal(
+        current.threshold.model_id,
+        current.threshold.dataset_id,
+        drawn.more,
+        drawn.fit,
+        len(past.found),
+        turned,
+        power_of(current.model.metrics, drawn.fit.value),
+    )
+
+
+def require_drawable(engine: Engine, policy: Policy, k: float, *, new_healthy: bool) -> None:
+    """Refuse what `propose` would refuse, without a look at past decisions.
+
+    Raises:
+        NoScans: no model is active.
+        ThresholdUndefined: the scores give no threshold.
+    """
+    _drawn(engine, active_threshold(engine), policy, k, new_healthy=new_healthy)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A threshold, the scores that it is drawn through, and their scans if not the dataset's."""
+
+    fit: ThresholdFit
+    healthy: Calibration
+    more: tuple[Member, ...] | None
+
+
+def _drawn(
+    engine: Engine, current: CurrentThreshold, policy: Policy, k: float, *, new_healthy: bool
+) -> _Drawn:
     model_id, dataset_id = current.threshold.model_id, current.threshold.dataset_id
     scores = calibration_scores(engine, model_id, dataset_id)
     members = _calibration(engine, dataset_id)
@@ -103,11 +141,7 @@ def propose(engine: Engine, policy: Policy, k: float, *, new_healthy: bool = Fal
     groups = {scan_id: group for scan_id, _, group in members}
     healthy = counted(engine, model_id, scores, groups)
     fit = fit_threshold(healthy.values, policy, k, healthy.groups)
-    past = decided_evidence(engine, current.threshold)
-    turned = flips(past.verdicts(), past.verdicts(Judge(past.judge.recipe, fit, healthy)))
-    power = power_of(current.model.metrics, fit.value)
-    calibration = members if more else None
-    return Proposal(model_id, dataset_id, calibration, fit, len(past.found), turned, power)
+    return _Drawn(fit, healthy, members if more else None)
 
 
 @dataclass(frozen=True, slots=True)

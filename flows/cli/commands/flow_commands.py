@@ -210,13 +210,13 @@ def recalibrate(
         check_k(Policy.QUANTILE, quantile)  # before anything is started
     place = read_context(home, **given) if dry_run else write_context(home, **given)
     policy, k = policy_and_k(place.settings, sigmas, rate, quantile)
-    if dry_run:
-        from tasks.calibration.thresholds import propose
+    from tasks.calibration.thresholds import propose, require_drawable
 
+    if dry_run:
         proposal = propose(place.record_to_read(), policy, k, new_healthy=new_healthy)
         lines.show_recalibrate(proposal, None, as_json=as_json)
         return
-    active_threshold(database(str(place.home)))
+    require_drawable(database(str(place.home)), policy, k, new_healthy=new_healthy)
     with flow_context(home, "flows.recalibrate", **given) as place:
         from flows.recalibrate import recalibrate_threshold
 

@@ -148,6 +148,22 @@ def test_misuse_is_one_plain_line_and_status_2(
             "See: mriad score --help\n",
         ),
         (["ingest"], "mriad: Missing argument 'PATH'. See: mriad ingest --help\n"),
+        (
+            ["activate", "nine"],
+            "mriad: threshold takes a whole number, not 'nine'. See: mriad activate --help\n",
+        ),
+        (
+            ["history", "--model", "1.5"],
+            "mriad: --model takes a whole number, not '1.5'. See: mriad history --help\n",
+        ),
+        (
+            ["history", "--min-score", "high"],
+            "mriad: --min-score takes a number, not 'high'. See: mriad history --help\n",
+        ),
+        (
+            ["history", "--limit", "0"],
+            "mriad: --limit takes 1 or more, not '0'. See: mriad history --help\n",
+        ),
         (["nonsense"], "mriad: No such command 'nonsense'. See: mriad --help\n"),
     ],
 )
@@ -163,11 +179,11 @@ def test_a_bad_setting_names_its_variable(
     monkeypatch.setenv("MRIAD_CHUNK_SIZE", "0")
     status, _, err = run(capsys, "history")
     assert status == 2
-    assert one_line(err).startswith("mriad: MRIAD_CHUNK_SIZE '0': input should be greater")
+    assert one_line(err).startswith("mriad: MRIAD_CHUNK_SIZE takes 1 or more, not '0'")
     monkeypatch.delenv("MRIAD_CHUNK_SIZE")
     monkeypatch.setenv("MRIAD_QUIET_SECONDS", "abc")
     _, _, err = run(capsys, "history")
-    assert "MRIAD_QUIET_SECONDS (or --quiet) 'abc': input should be a valid number" in err
+    assert "MRIAD_QUIET_SECONDS (or --quiet) takes a number, not 'abc'" in err
 
 
 def test_a_read_only_home_is_one_line(tmp_path: Path) -> None:

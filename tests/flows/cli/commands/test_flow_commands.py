@@ -30,6 +30,21 @@ def test_an_impossible_quantile_is_refused_before_anything_is_started(
     assert not home.exists()
 
 
+def test_a_rate_that_too_few_scans_keep_is_refused_before_anything_is_started(
+    capsys: pytest.CaptureFixture[str], trained: Trained
+) -> None:
+    """As its dry run refuses it. No server is there, and none is said to be started."""
+    hand = Hand(database(str(trained.home)))
+    runs = hand.count("run")
+    for more in ([], ["--dry-run"], ["--new-healthy"]):
+        status, _, err = run(
+            capsys, "recalibrate", "--rate", "0.001", *more, "--home", trained.home
+        )
+        assert status == 1
+        assert "takes 999 healthy calibration scans" in one_line(err)
+    assert hand.count("run") == runs
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
