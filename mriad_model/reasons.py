@@ -49,12 +49,47 @@ UNPREPARED_TEXTS = {
     RejectionReason.BAD_GEOMETRY: "too large or too small for a head",
     RejectionReason.NO_SIGNAL: "nothing stands out of the air",
 }
+_OF_GATE = (
+    DecisionReason.NEAR_GATE,
+    DecisionReason.UNLIKE_LEARNED,
+    DecisionReason.CONTRAST_UNKNOWN,
+    DecisionReason.NEEDS_LOCAL_HEALTHY,
+)
+SPREAD = (
+    " (standard deviation of the members' scores {spread:.3g}, distance from the threshold "
+    "{distance:.3g})"
+)
+GATE = " (distance to the learned scans {gate:.3g}, limit 1)"
 NO_REASON = "the record gives no reason"
 
 
 def reason_text(reason: DecisionReason | None) -> str:
     """A reason in words; nothing where a decision of before has none."""
     return "" if reason is None else REASON_TEXTS[reason]
+
+
+def figured_reason(
+    reason: DecisionReason | None,
+    score: float,
+    threshold: float,
+    spread: float | None = None,
+    gate: float | None = None,
+) -> str:
+    """A reason in words, with the figures behind it where it is of the members or the gate.
+
+    Args:
+        reason: of the decision; None of one of before.
+        score: the scan's.
+        threshold: that it was compared with.
+        spread: standard deviation of the members' scores; None: one member scored it.
+        gate: distance to what was learned, 1 at the limit; None: no gate.
+    """
+    text = reason_text(reason)
+    if reason is DecisionReason.FOLDS_DISAGREE and spread is not None:
+        return text + SPREAD.format(spread=spread, distance=abs(score - threshold))
+    if reason in _OF_GATE and gate is not None:
+        return text + GATE.format(gate=gate)
+    return text
 
 
 def reason_words(reason: str | None) -> str:

@@ -12,6 +12,7 @@ from mriad_model.reasons import (
     VERDICT_TEXTS,
     ReasonCount,
     count_reasons,
+    figured_reason,
     reason_text,
     reason_words,
 )
@@ -40,6 +41,20 @@ def test_a_reason_is_said_in_few_words_whoever_gave_it(reason: str | None, words
 
 def test_a_decision_of_before_has_no_reason_to_say() -> None:
     assert reason_text(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("reason", "figures"),
+    [
+        (DecisionReason.FOLDS_DISAGREE, "members' scores 2.31, distance from the threshold 0.84)"),
+        (DecisionReason.NEAR_GATE, "(distance to the learned scans 0.95, limit 1)"),
+        (DecisionReason.UNLIKE_LEARNED, "(distance to the learned scans 0.95, limit 1)"),
+        (DecisionReason.NEAR_THRESHOLD, "could decide otherwise"),
+    ],
+)
+def test_a_reason_has_the_figures_behind_it(reason: DecisionReason, figures: str) -> None:
+    assert figured_reason(reason, 6.0, 6.84, 2.31, 0.95).endswith(figures)
+    assert figured_reason(reason, 6.0, 6.84) == reason_text(reason)  # of a record of before
 
 
 def test_reasons_are_counted_of_what_is_uncertain_or_not_scorable() -> None:

@@ -17,6 +17,7 @@ from db.repository.training.models import current_threshold, threshold_by_id
 from mriad_model.enums import HeatmapKind, LabelSource, ScanKind, Verdict
 from mriad_model.paths import source_path
 from mriad_model.readers.volume.orientation import in_words, slices_across
+from mriad_model.reasons import figured_reason
 from mriad_model.recipes.decision_recipes import no_gate_text
 from tasks.reports.review import COMMON_TAGS, reviewed_decision
 from web.access import HEADERS
@@ -87,6 +88,12 @@ class StandingDecision:
         """The model's recipe."""
         found: dict[str, Any] = json.loads(self.score.model.recipe)
         return found
+
+    @property
+    def why(self) -> str:
+        """The reason in words, with the figures behind it."""
+        found, score = self.decision, self.score.score
+        return figured_reason(found.reason, found.score, found.threshold, score.spread, score.gate)
 
     @property
     def no_gate(self) -> str | None:

@@ -18,7 +18,7 @@ from mriad_model.enums import LabelSource, Verdict
 from mriad_model.files import sha256_of
 from mriad_model.paths import source_path
 from mriad_model.readers.volume.orientation import in_words, slices_across
-from mriad_model.reasons import NO_REASON, VERDICT_TEXTS, reason_text, reason_words
+from mriad_model.reasons import NO_REASON, VERDICT_TEXTS, figured_reason, reason_words
 
 HIGHEST_SLICES = 5
 SLICES = "{plane} slices under model {model}: {n} scored{others}"
@@ -61,10 +61,15 @@ def show_details(home: Path, details: ScanDetails) -> None:
     )
     show_section(
         "Scores",
-        ("score", "model", "recipe", "when (UTC)"),
+        ("score", "spread", "gate", "model", "recipe", "when (UTC)"),
         [
             (
-                each.score.value if each.score.model_id not in not_scorable else None,
+                *(
+                    (each.score.value, each.score.spread)
+                    if each.score.model_id not in not_scorable
+                    else (None, None)
+                ),
+                each.score.gate,
                 each.score.model_id,
                 json.loads(each.model.recipe).get("name"),
                 short_time(each.score.created_at),
@@ -72,8 +77,9 @@ def show_details(home: Path, details: ScanDetails) -> None:
             for each in details.scores
         ],
     )
-    for model, why in not_scorable.items():
-        show_lines("", NOT_SCORABLE.format(model=model, why=reason_text(why) or NO_REASON))
+    unlike = [each for each in details.decisions if each.verdict is Verdict.NOT_SCORABLE]
+    for model, why in {each.model_id: _why(details, each) for each in unlike}.items():
+        show_lines("", NOT_SCORABLE.format(model=model, why=why))
     scored = [each for each in details.scores if each.score.model_id not in not_scorable]
     for score in scored:
         _show_slices(details, score)
@@ -92,7 +98,7 @@ def show_details(home: Path, details: ScanDetails) -> None:
     )
     show_lines(
         *(
-            UNCERTAIN.format(each, why=reason_text(each.reason) or NO_REASON)
+            UNCERTAIN.format(each, why=_why(details, each))
             for each in details.decisions
             if each.verdict is Verdict.UNCERTAIN
         )
@@ -121,6 +127,14 @@ def show_details(home: Path, details: ScanDetails) -> None:
         ],
     )
     _show_rejections(details.beside)
+
+
+def _why(details: ScanDetails, row: DecisionRow) -> str:
+    """Why a decision is as it is, with the figures of the score that it is on."""
+    of_model = (each.score for each in details.scores if each.score.model_id == row.model_id)
+    score = next(of_model, None)
+    figures = (None, None) if score is None else (score.spread, score.gate)
+    return figured_reason(row.reason, row.score, row.threshold, *figures) or NO_REASON
 
 
 def _decision_cells(row: DecisionRow | UnscoredScan, names: str) -> list[Cell]:

@@ -149,7 +149,7 @@ def test_a_series_is_told_line_by_line(capsys: pytest.CaptureFixture[str], shown
         "scanner      GE Signa 3T",
         "inbox/s/\t24\t24000\t2026-11-23 12:00:00",
         "abnormal\treviewer\tDr Ito\t2026-11-23 12:00:00\t",
-        "2.11\t1\tvolume\t2026-11-23 12:00:00",
+        "2.11\t-\t-\t1\tvolume\t2026-11-23 12:00:00",
         SLICES.format(plane="axial", model=1, n=16, others=NOT_SCORED.format(n=8)),
         "montage\t1\theatmaps/s.jpg\tas recorded",
         "volume\t1\theatmaps/s.nii.gz\tchanged",
@@ -280,13 +280,17 @@ def test_what_is_not_scorable_shows_no_score_and_no_findings(
     capsys: pytest.CaptureFixture[str], shown: Shown
 ) -> None:
     scan_id = another(
-        shown, ScanKind.NIFTI, Verdict.NOT_SCORABLE, DecisionReason.NEEDS_LOCAL_HEALTHY
+        shown, ScanKind.NIFTI, Verdict.NOT_SCORABLE, DecisionReason.NEEDS_LOCAL_HEALTHY, gate=1.3
     )
     status, out, err = show(capsys, shown, scan_id)
     assert status == 0, err
     assert "Not scorable under model 1: a head as another scanner or protocol shows it" in out
     assert "Its score and findings are not to be read." in out
-    assert "-\t1\tvolume\t" in out
+    assert "\n-\t-\t1.3\t1\tvolume\t" in out
+    assert (
+        "train on 10 to 20 healthy scans from there (distance to the learned scans 1.3, limit 1)"
+        in out
+    )
     assert "7.25" not in out
     assert "Findings under" not in out
     assert "slices under model" not in out
@@ -301,6 +305,10 @@ def test_why_a_scan_is_uncertain_is_said_in_plain_words(
     _, out, _ = show(capsys, shown, scan_id)
     assert "\tuncertain\tmodel's members disagree\t" in out
     assert "Uncertain by threshold 1: the members of the model disagree: their scores lie" in out
+    assert (
+        "(standard deviation of the members' scores 6.5, distance from the threshold 5.75)" in out
+    )
+    assert "\n7.25\t6.5\t0.4\t1\tvolume\t" in out
     assert "folds" not in out
     _, out, _ = show(capsys, shown, scan_id, "--json")
     assert json.loads(out)["decisions"][0]["reason"] == "folds_disagree"
@@ -308,7 +316,9 @@ def test_why_a_scan_is_uncertain_is_said_in_plain_words(
     assert "Uncertain" not in out
 
 
-def another(shown: Shown, kind: ScanKind, verdict: Verdict, reason: DecisionReason) -> int:
+def another(
+    shown: Shown, kind: ScanKind, verdict: Verdict, reason: DecisionReason, gate: float = 0.4
+) -> int:
     """A second scan of the record, with a finding, decided so."""
     engine = open_record(shown.home)
     scan = Scan("ab" * 32, kind, None, None, None, None, json.dumps(GRID), 24, 1, NOON)
@@ -325,6 +335,8 @@ def another(shown: Shown, kind: ScanKind, verdict: Verdict, reason: DecisionReas
         positions=tuple(JUDGED),
         reason=reason,
         findings=[FoundPart(0.5, 7.5, (1.0, 2.0, 3.0), Side.LEFT)],
+        spread=6.5,
+        gate=gate,
     )
     append_scored(engine, 1, 1, [row], 1, NOON)
     engine.dispose()
