@@ -11,6 +11,7 @@ NOT_SCORABLE = frozenset({RejectionReason.UNREGISTERED})
 # Reasons of which the scan is a good one: it is not scored, or gets no DICOM outputs.
 LIMITATIONS = frozenset({RejectionReason.OTHER_KIND, RejectionReason.NO_FRAME_OF_REFERENCE})
 VANISHED = "the file vanished or changed after it was registered"  # the detail of a rejection
+MOST_SCANS = 100  # that are listed one by one
 FEW = 3  # files of one folder with one reason, from which on they are listed as one
 
 
@@ -23,7 +24,7 @@ class RejectedItem:
     detail: str
     of_scan: bool = False  # of a registered scan, which is not scorable for this
     n_files: int = 1  # that this line counts for
-    scan_id: int | None = None  # where it is of a scan that is not scorable
+    scan_id: int | None = None  # of the scan, where it is one
 
     @property
     def why_not_scorable(self) -> str:
@@ -99,6 +100,11 @@ def group_by_folder(items: Iterable[RejectedItem]) -> list[RejectedItem]:
             counted = f"{detail} ({len(files)} files)"
             lines.append(RejectedItem(f"{folder}/", reason, counted, n_files=len(files)))
     return lines
+
+
+def grouped_scans(items: Sequence[RejectedItem]) -> list[RejectedItem]:
+    """Scans line by line, for each has an id; as `group_by_folder` where they are many."""
+    return list(items) if len(items) <= MOST_SCANS else group_by_folder(items)
 
 
 def n_rejected_in_words(items: Sequence[RejectedItem]) -> str:

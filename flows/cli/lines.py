@@ -381,4 +381,8 @@ def _show_rejections(title: str, items: "Sequence[RejectedItem]") -> None:
         return
     counts = Counter(each.reason for each in items)
     show_lines(f"{title}: " + ", ".join(f"{n} {why}" for why, n in sorted(counts.items())))
-    show_some([f"  {each.reason}: {each.path}: {each.detail}" for each in rejected])
+    show_some([f"  {each.reason}: {_place(each)}: {each.detail}" for each in rejected])
+
+
+def _place(item: "RejectedItem") -> str:
+    return item.path if item.scan_id is None else f"scan {item.scan_id}, {item.path}"

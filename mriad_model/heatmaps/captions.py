@@ -11,6 +11,9 @@ from mriad_model.enums import NOTICE
 
 Picture = npt.NDArray[np.uint8]
 
+# A picture stands alone in a viewer or a PACS, and on pages beside standard deviations.
+SCORE = "score {score:.3g} (model {model}'s unit)"
+
 SHORTER_NOTICES = (NOTICE, "Research use only", "RUO")  # RUO: 21 CFR 809.10(c)
 MAX_NOTICE_LINES = 4
 NOT_SCORABLE = "not scorable"

@@ -12,6 +12,7 @@ from mriad_model.heatmaps.captions import (
     NO_BAR,
     NOT_SCORABLE,
     PAPER,
+    SCORE,
     footer,
     text_row,
 )
@@ -52,7 +53,7 @@ def montage_picture(
         caption = f"{NOT_SCORABLE}, model {model_id}: some {native.plane.value} slices, {which}"
     else:
         caption = (
-            f"score {scored.score:.3g}, model {model_id}: the most unusual of the judged "
+            f"{SCORE.format(score=scored.score, model=model_id)}: the most unusual of the judged "
             f"{native.plane.value} slices, {which}"
         )
     return encode(np.vstack((sheet, footer(sheet.shape[1], colours, caption))))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores
 from mriad_model.enums import HeatmapKind
-from mriad_model.heatmaps.captions import NOT_SCORABLE
+from mriad_model.heatmaps.captions import NOT_SCORABLE, SCORE
 from mriad_model.heatmaps.montage import montage_picture
 from mriad_model.heatmaps.overlay import SUFFIX, ColourScale, encode, overlay
 from mriad_model.heatmaps.volume_map import anomaly_volume, nifti_map
@@ -50,9 +50,10 @@ def draw_maps(
     scale = ColourScale(fitted.colour_low, fitted.colour_high)
     if isinstance(scan, ImageScan):
         laid = restore(scored.maps[0], prepared.placements[0])
-        what = NOT_SCORABLE if scored.not_scorable else f"score {scored.score:.3g}"
-        caption = f"{what}, model {model_id}"
         barred = not scored.not_scorable
+        caption = f"{NOT_SCORABLE}, model {model_id}"
+        if barred:
+            caption = SCORE.format(score=scored.score, model=model_id)
         data = encode(overlay(scan.pixels, laid, scale, caption, barred=barred))
         return ScanMaps((MapFile(HeatmapKind.SLICE, SUFFIX, data),))
     plane = fitted.recipe.scans.plane

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from db.entities import Rejection
+from db.entities import Rejection, Scan
 from db.repository.intake.rejections import rejections_of
-from db.repository.intake.sightings import n_files_at
+from db.repository.intake.sightings import scans_at
 from db.repository.reports.unscored import UnscoredScan
 from db.repository.runs import with_shards
 from mriad_model.enums import RejectionReason
@@ -41,22 +41,25 @@ def _rejected_in(home: str, run_id: int) -> list[RejectedItem]:
 
 
 def series_named(home: str, items: Iterable[RejectedItem]) -> list[RejectedItem]:
-    """The same list, with a limited series named by its folder.
+    """The same list, with limited scans by their ids, and a limited series named by its folder.
 
     Its row in the record has the name of one of its files.
     """
     lines = list(items)
-    n_files = n_files_at(
-        database(home), [each.path for each in lines if each.reason in LIMITATIONS]
-    )
-    return [_as_series(each, n_files.get(each.path, 1)) for each in lines]
+    scans = scans_at(database(home), [each.path for each in lines if each.reason in LIMITATIONS])
+    return [
+        _as_scan(each, scans[each.path])
+        if each.reason in LIMITATIONS and each.path in scans
+        else each
+        for each in lines
+    ]
 
 
-def _as_series(item: RejectedItem, n_files: int) -> RejectedItem:
-    folder = item.path.rpartition("/")[0]
-    if n_files == 1 or not folder:
+def _as_scan(item: RejectedItem, scan: Scan) -> RejectedItem:
+    item, folder = replace(item, scan_id=scan.id), item.path.rpartition("/")[0]
+    if scan.n_files == 1 or not folder:
         return item
-    return replace(item, path=f"{folder}/", detail=f"{item.detail} ({n_files} files)")
+    return replace(item, path=f"{folder}/", detail=f"{item.detail} ({scan.n_files} files)")
 
 
 def with_unscored(

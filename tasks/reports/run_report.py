@@ -31,6 +31,7 @@ from mriad_model.rejections import (
     NotScored,
     RejectedItem,
     group_by_folder,
+    grouped_scans,
     split_rejections,
 )
 from mriad_model.reports.page import MOST_ROWS, Provenance
@@ -173,7 +174,7 @@ def write_score_report(
             ],
             rejections=group_by_folder(split.rejected),
             skipped=_skipped(counts),
-            limited=group_by_folder(split.limited),
+            limited=grouped_scans(split.limited),
             unscored=split.not_scorable,
             pending=pending,
             kinds=[(kind_in_words(kind, n), n) for kind, n in sorted(new.kinds.items())],

@@ -26,7 +26,7 @@ from db.timestamps import written
 from mriad_model.destinations import unsent_of
 from mriad_model.enums import ReviewVerdict, RunStatus, Verdict
 from mriad_model.reasons import ReasonCount, count_reasons
-from mriad_model.rejections import LIMITATIONS, group_by_folder, split_rejections
+from mriad_model.rejections import LIMITATIONS, group_by_folder, grouped_scans, split_rejections
 from mriad_model.reports.page import MOST_ROWS
 from mriad_model.reports.run_report import NOT_LOOKED, WarningLine
 from mriad_model.reports.table import worklist_csv
@@ -126,7 +126,7 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
                 for i, row in enumerate(unsure)
             ],
             rejections=group_by_folder(split.rejected),
-            limited=group_by_folder(split.limited),
+            limited=grouped_scans(split.limited),
             unscored=split.not_scorable,
             warnings=[WarningLine(each.created_at, each.text) for each in warnings],
             changes=changes_since(engine, since),

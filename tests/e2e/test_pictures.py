@@ -298,14 +298,19 @@ def test_a_series_of_another_kind_is_left_out_once_and_named_as_a_series(
         assert rows["incompatible"]["path"] == f"{scans}/series/"
         assert rows["incompatible"]["detail"].endswith("(8 files)")
         assert rows["rejected"]["path"] == f"{scans}/note.txt"
+        scan_id = rows["incompatible"]["scan_id"]
+        assert scan_id
+        assert not rows["rejected"]["scan_id"]
         page = (trained.home / result.report).read_text()
         assert 'Rejected files<b class="flag">1</b>' in page
+        assert f'<b class="scan">{scan_id}</b>' in page
         assert 'Not scored<b class="flag">1</b>' in page
         assert page.index("listed below") < page.index(f"{scans}/series/")
         show_score(trained.home, result, as_json=False)
         out = capsys.readouterr().out
         assert "1 file rejected" in out
         assert "Rejected: 1 unsupported" in out
+        assert f"other_kind: scan {scan_id}, {scans}/series/" in out
     runs = runs_since(open_record(trained.home), "")
     assert [json.loads(end.counts)["rejected"] for _, end in runs[-2:] if end] == [1, 1]
 

@@ -2,10 +2,12 @@
 
 from mriad_model.enums import RejectionReason as Reason
 from mriad_model.rejections import (
+    MOST_SCANS,
     VANISHED,
     NotScored,
     RejectedItem,
     group_by_folder,
+    grouped_scans,
     n_rejected_in_words,
     not_scored,
     split_rejections,
@@ -49,6 +51,16 @@ def test_a_scan_that_is_not_scorable_is_no_rejected_file() -> None:
         "incomplete: the top is cut off",
         "registration failed: fit 0.2",
     ]
+
+
+def test_scans_that_are_not_scored_are_lines_of_their_own_unless_they_are_many() -> None:
+    scans = [
+        RejectedItem(f"a/{i}.png", Reason.OTHER_KIND, "learned volumes", scan_id=i)
+        for i in range(MOST_SCANS + 1)
+    ]
+    assert [each.scan_id for each in grouped_scans(scans[1:])] == [*range(1, MOST_SCANS + 1)]
+    (line,) = grouped_scans(scans)
+    assert (line.scan_id, line.n_files) == (None, MOST_SCANS + 1)
 
 
 def test_a_scan_that_cannot_be_judged_is_not_said_to_have_vanished() -> None:

@@ -135,8 +135,8 @@ def known_files(engine: Engine, files: Iterable[FileKey]) -> dict[FileKey, tuple
     return {file: tuple(found[file][1]) for file in wanted if file in found}
 
 
-def n_files_at(engine: Engine, paths: Iterable[str]) -> dict[str, int]:
-    """Of how many files the scan is that a file belongs to, by the file's path; the newest scan's.
+def scans_at(engine: Engine, paths: Iterable[str]) -> dict[str, Scan]:
+    """The scan that a file belongs to, by the file's path; the newest.
 
     A path under which no scan was seen is skipped.
     """
@@ -146,7 +146,7 @@ def n_files_at(engine: Engine, paths: Iterable[str]) -> dict[str, int]:
         found = select_in(connection, query, seen.path, set(paths))
         scan_ids = dict(found)
         scans = rows_by_id(connection, Scan, schema.scan, scan_ids.values())
-    return {path: scans[scan_id].n_files for path, scan_id in scan_ids.items()}
+    return {path: scans[scan_id] for path, scan_id in scan_ids.items()}
 
 
 def sightings(engine: Engine, scan_ids: Iterable[int]) -> dict[int, list[Sighting]]:

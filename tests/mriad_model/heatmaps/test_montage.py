@@ -10,7 +10,8 @@ import pytest
 
 from mriad_model.detection.scan_scores import score_scans
 from mriad_model.enums import NOTICE
-from mriad_model.heatmaps.captions import footer_height
+from mriad_model.heatmaps import montage
+from mriad_model.heatmaps.captions import footer, footer_height
 from mriad_model.heatmaps.montage import montage_picture
 from mriad_model.heatmaps.montage_layout import is_above_words
 from mriad_model.heatmaps.overlay import ColourScale
@@ -70,6 +71,16 @@ def test_the_same_montage_has_the_same_bytes(found, prepared, native, model):
     one, two = (montage_picture(found, prepared, native, model, 3) for _ in range(2))
     assert one == two
     assert one != montage_picture(found, prepared, native, model, 4)
+
+
+def test_a_picture_says_that_its_score_is_in_the_unit_of_its_model(
+    found, prepared, native, model, monkeypatch
+):
+    """Pages say beside it how many standard deviations that is."""
+    said = []
+    monkeypatch.setattr(montage, "footer", lambda *given: said.append(given[2]) or footer(*given))
+    montage_picture(found, prepared, native, model, 3)
+    assert said[0].startswith(f"score {found.score:.3g} (model 3's unit): the most unusual")
 
 
 def test_a_volume_of_few_slices_has_a_smaller_montage(model):

@@ -37,8 +37,8 @@ def test_the_worst_scan_comes_first_with_its_distance_from_healthy() -> None:
 
 def test_a_page_says_what_the_figures_at_a_picture_are() -> None:
     text = " ".join(Page(render_score_report(night(3))).text.split())
-    assert "above healthy, p 0.050" in text
-    assert "Each picture names the model's own score; the line below it, how many" in text
+    assert "score 2 = +6.0 \N{GREEK SMALL LETTER SIGMA} above healthy, p 0.050" in text
+    assert "in each picture and below it, is in the model's own unit; beside it, how many" in text
 
 
 def test_a_run_of_thousands_stays_a_page_and_says_how_many_more_there_are() -> None:
@@ -81,11 +81,15 @@ def test_a_silent_night_is_not_an_empty_page() -> None:
 
 def test_a_calibration_too_small_for_so_many_looks_is_said_to_be() -> None:
     report = night()
-    assert "that takes" not in Page(night_page()).text  # 7 looks, 98 scans: 69 are enough
+    assert "cannot be told" not in Page(night_page()).text  # 7 looks, 98 scans: 69 are enough
     many = replace(report, scored=100)
-    assert "that takes 999 calibration scans" in Page(render_score_report(many)).text
+    assert "needs at least 999 healthy calibration scans" in Page(render_score_report(many)).text
     twins = replace(report, threshold=replace(report.threshold, n_groups=40))
-    assert "of 7 stands out: 40 calibrate" in Page(render_score_report(twins)).text
+    assert (
+        "of 7 scans stands out cannot be told: that needs at least 69"
+        in Page(render_score_report(twins)).text
+    )
+    assert "and there are 40 (near-duplicates" in Page(render_score_report(twins)).text
     assert "None of 7 stands out at a false" in Page(night_page()).text
 
 

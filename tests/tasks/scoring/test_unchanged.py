@@ -129,7 +129,7 @@ def test_a_scan_that_the_model_could_give_no_score_is_listed_and_another_model_t
 
 
 def test_a_scan_of_another_kind_is_nothing_to_do_once_a_run_has_said_so(folder: Folder) -> None:
-    folder.read(ScanKind.DICOM, "1.dcm", "2.dcm")
+    scan_id = folder.read(ScanKind.DICOM, "1.dcm", "2.dcm")
     assert folder.look() is None
     f, run_id = found_file(folder.scans / "1.dcm"), folder.hand.run()
     why = (RejectionReason.OTHER_KIND, "the model learned picture files")
@@ -139,7 +139,7 @@ def test_a_scan_of_another_kind_is_nothing_to_do_once_a_run_has_said_so(folder: 
     assert found is not None
     assert (found.known, found.incompatible) == (3, 1)
     (line,) = split_rejections(found.rejected).limited
-    assert line.reason is RejectionReason.OTHER_KIND
+    assert (line.reason, line.scan_id) == (RejectionReason.OTHER_KIND, scan_id)
     folder.picture("new.png")
     assert folder.look() is None
 
