@@ -107,6 +107,6 @@ def _limits(interval: "Interval | None") -> list[float] | None:
 
 def _fold(line: "FoldResult") -> Document:
     return {
-        **keys(line, "repeat fold n_calibration"),
+        **keys(line, "repeat fold n_calibration n_calibration_groups"),
         **keys(line.training, "n_train n_validation epochs best_epoch validation_loss seconds"),
     }
