@@ -36,7 +36,7 @@ from mriad_model.detection.model_file import (
 )
 from mriad_model.detection.networks.devices import repeatable, resolve_device
 from mriad_model.detection.training.autoencoder_training import TrainingSummary
-from mriad_model.detection.training.fit_progress import Epoch, FitProgress
+from mriad_model.detection.training.fit_progress import Epoch, FitProgress, HeadsLaid
 from mriad_model.detection.training.positives import Positives
 from mriad_model.errors import ModelFileError, SettingsError, TooFewScans
 from mriad_model.preprocessing.slices import SliceBatch
@@ -109,12 +109,15 @@ class FittedModel:
             return next(each for each in found if each is not None)
 
     def resemblances_among(
-        self, scans: Sequence[SliceBatch], groups: Sequence[int]
+        self,
+        scans: Sequence[SliceBatch],
+        groups: Sequence[int],
+        progress: Callable[[HeadsLaid], None] | None = None,
     ) -> dict[int, float]:
         """How like the mean of the others healthy heads are, by position; not of misplaced ones."""
         with repeatable(self.device):
             found = (
-                each.resemblances_among(self.recipe, scans, groups)
+                each.resemblances_among(self.recipe, scans, groups, progress)
                 for each in self.detectors.values()
             )
             return next(each for each in found if each is not None)

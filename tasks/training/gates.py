@@ -1,14 +1,16 @@
 """The gate of a model in training, from the healthy scans that it learns from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.repository.intake.scans import scans_by_id
 from db.repository.training.models import dataset_folds, dataset_groups
+from mriad_model.detection.training.fit_progress import HeadsLaid
 from mriad_model.preprocessing.slices import SliceBatch
 from tasks.runtime.connections import database
+from tasks.runtime.progress import tell
 from tasks.runtime.workspace import Workspace
 from tasks.scoring.preprocess import load_prepared
 
@@ -33,12 +35,17 @@ def with_gate(
 
     scan_ids, slices, groups = _learned(home, dataset_id, folders)
     folds = dataset_folds(database(home), dataset_id)
-    gate = learned_gate(fitted, slices, groups, [folds.get(each, -1) for each in scan_ids])
+    in_folds = [folds.get(each, -1) for each in scan_ids]
+    gate = learned_gate(fitted, slices, groups, in_folds, _tell("learning the gate"))
     fitted = replace(fitted, gate=gate)
     if folds:
         return fitted, []
-    unlike = unlike_among_learned(fitted, slices, groups)
+    unlike = unlike_among_learned(fitted, slices, groups, _tell("looking for unlike scans"))
     return fitted, [scan_ids[place] for place in unlike]
+
+
+def _tell(step: str) -> Callable[[HeadsLaid], None]:
+    return lambda laid: tell(step, laid.number, laid.of, unit="heads")
 
 
 def _learned(

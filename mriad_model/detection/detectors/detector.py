@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mriad_model.detection.training.autoencoder_training import TrainingSummary
-from mriad_model.detection.training.fit_progress import FitProgress
+from mriad_model.detection.training.fit_progress import FitProgress, HeadsLaid
 from mriad_model.detection.training.positives import Positives
 from mriad_model.errors import SettingsError
 from mriad_model.preprocessing.slices import SliceBatch
@@ -96,6 +96,7 @@ class Detector(ABC):
         recipe: Recipe,  # noqa: ARG002
         scans: Sequence[SliceBatch],  # noqa: ARG002
         groups: Sequence[int],  # noqa: ARG002
+        progress: Callable[[HeadsLaid], None] | None = None,  # noqa: ARG002
     ) -> dict[int, float] | None:
         """How like the mean of the others each of several healthy heads is, by its position.
 

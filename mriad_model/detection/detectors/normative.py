@@ -7,7 +7,7 @@ drawn heads with implanted lesions alone. Each map comes back onto the slices.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Self
 
 import numpy as np
@@ -116,7 +116,11 @@ class Normative(Detector):
         return found
 
     def resemblances_among(
-        self, recipe: Recipe, scans: Sequence[SliceBatch], groups: Sequence[int]
+        self,
+        recipe: Recipe,
+        scans: Sequence[SliceBatch],
+        groups: Sequence[int],
+        progress: Callable[[HeadsLaid], None] | None = None,
     ) -> dict[int, float]:
         """The correlation of each placed head with the mean of those of other groups."""
         placed, laid = {}, []
@@ -124,6 +128,8 @@ class Normative(Detector):
             if self.misplaced(each) is None:
                 (placed[i],) = _heads(each)
                 laid.append(self.frame.of(placed[i])[0].grey)
+            if progress is not None:
+                progress(HeadsLaid(i + 1, len(scans)))
         heads = [*placed.values()]
         of_mean = heads_of_mean(heads, recipe.scans.contrast, cap=self.fat_capped)
         own = [groups[i] for i in placed]

@@ -23,6 +23,7 @@ from tasks.promotion.compare_models import ComparedScans, ComparisonScores
 from tasks.promotion.retrain import side_of
 from tasks.reports.run_report import ScoreCounts, write_score_report
 from tasks.runtime.model_cache import loaded_model
+from tasks.runtime.progress import Progress, listening
 from tasks.training.gates import with_gate
 from tests.support.scans.phantoms import score, teach, write_head
 from tests.tasks.conftest import Bench
@@ -101,7 +102,12 @@ def test_a_head_of_another_scanner_needs_local_healthy_scans_and_stays_so(
 ) -> None:
     for number in range(15):
         write_head(tmp_path / "healthy" / f"sub-{number:02}_T1w.nii.gz", number)
-    teach(bench, tmp_path / "healthy", replace(VOLUME, cross_fitting=None))
+    heard: list[Progress] = []
+    with listening(heard.append):
+        teach(bench, tmp_path / "healthy", replace(VOLUME, cross_fitting=None))
+    last = {each.step: each for each in heard}
+    for step in ("learning the gate", "looking for unlike scans"):  # each head is laid once more
+        assert (last[step].done, last[step].unit) == (last[step].total, "heads")
     new = tmp_path / "new"
     write_head(new / "ill_T1w.nii.gz", 40, Lesion.INFARCT)
     write_head(new / "own_T1w.nii.gz", 41)
