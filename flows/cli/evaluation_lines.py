@@ -41,8 +41,8 @@ LEAD = (
 OTHER_BASELINES = "AUROC of the other baselines: {}."
 STRATUM = "{0}: AUROC among scans alike in {1} {2}."
 LESIONS = (
-    "{0}: map's average precision by pixel {pixel_average_precision}, Dice {dice}, over "
-    "{1.n_scans} scans with masks.",
+    "{0.recipe_name}: map's average precision by {0.point} {pixel_average_precision}, Dice {dice}, "
+    "over {1.n_scans} scans with masks.",
     "  findings: {scans_found_at_one_false} of the scans found; lesions "
     "{found_by_count_at_one_false} by count, {found_by_volume_at_one_false} by volume; "
     "{false_findings_at_one_false} findings a healthy scan.",
@@ -106,7 +106,7 @@ def _show_beside(report: "EvaluationReport") -> None:
         show_lines(STRATUM.format(report.recipe_name, name, _with_interval(figure)))
     if lesions is not None:
         figures = {name: _with_interval(each) for name, each in lesions.figures.items()}
-        show_lines(*(line.format(report.recipe_name, lesions, **figures) for line in LESIONS))
+        show_lines(*(line.format(report, lesions, **figures) for line in LESIONS))
     if report.few_to_calibrate is not None:
         show_lines(FEW.format(report.recipe_name, report.few_to_calibrate))
 

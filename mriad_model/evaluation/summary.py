@@ -112,6 +112,11 @@ class EvaluationReport:
         return str(json.loads(self.recipe)["name"])
 
     @property
+    def point(self) -> str:
+        """What a map has: voxels or pixels, in the singular."""
+        return "voxel" if json.loads(self.recipe).get("volumes") else "pixel"
+
+    @property
     def calibrating(self) -> tuple[int, int]:
         """The least and the most healthy scans that a fold's threshold is drawn from.
 

@@ -64,7 +64,7 @@ COLUMNS = {
 
 STRATUM = "AUROC among scans alike in {}"
 LESION_TITLES = {
-    "pixel_average_precision": "Map's average precision by pixel, over scans with a mask",
+    "pixel_average_precision": "Map's average precision by {point}, over scans with a mask",
     "dice": "Dice of the findings",
     "scans_found_at_threshold": "Scans above the threshold whose lesions are found",
     "scans_found_at_one_false": "Scans whose lesions are found",
@@ -137,8 +137,11 @@ def _beside(report: EvaluationReport) -> list[tuple[str, dict[str, str]]]:
         )
     rows += [(STRATUM.format(name), _figure(*_of(each))) for name, each in report.strata.items()]
     if report.lesions is not None:
-        figures = report.lesions.figures.items()
-        rows += [(LESION_TITLES[name], _figure(*_of(each))) for name, each in figures]
+        point = report.point
+        rows += [
+            (LESION_TITLES[name].format(point=point), _figure(*_of(each)))
+            for name, each in report.lesions.figures.items()
+        ]
     return rows
 
 

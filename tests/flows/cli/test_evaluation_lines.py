@@ -3,13 +3,15 @@
 import json
 import sys
 from dataclasses import replace
+from string import Formatter
 
 import pytest
 
-from flows.cli.evaluation_lines import show_figures
+from flows.cli.evaluation_lines import LESIONS, show_figures
+from mriad_model.evaluation.metrics.lesion_metrics import LesionMetrics
 from mriad_model.evaluation.results import RowKind
 from mriad_model.evaluation.summary import EvaluatedRow, EvaluationReport
-from tests.support.results import EVALUATED, METRICS
+from tests.support.results import EVALUATED, FIGURE, METRICS
 
 BASELINES = ("asymmetry", "entropy", "sharpness", "extension")
 
@@ -31,6 +33,17 @@ def test_confusion_names_its_recipe(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     for name in ("default", "seed"):
         assert f"{name}: confusion over 1 repeat: TN 1, FP 1, FN 1, TP 1.\n" in told
+
+
+def test_maps_of_volumes_are_measured_by_voxel(capsys: pytest.CaptureFixture[str]) -> None:
+    names = {name for line in LESIONS for _, name, _, _ in Formatter().parse(line) if name}
+    figures = {name: FIGURE for name in names if "." not in name}
+    lesions = LesionMetrics("ml", 1, 1, figures, ())
+    of_volumes = json.dumps({"name": "volume", "volumes": {"contrast": "T1w"}})
+    show_figures(replace(report(), lesions=lesions, recipe=of_volumes))
+    assert "volume: map's average precision by voxel 0.500" in capsys.readouterr().out
+    show_figures(replace(report(), lesions=lesions))
+    assert "default: map's average precision by pixel 0.500" in capsys.readouterr().out
 
 
 def test_the_asymmetry_that_is_a_detector_is_told_from_the_one_without_training(

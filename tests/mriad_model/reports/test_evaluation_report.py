@@ -8,7 +8,7 @@ from PIL import Image
 
 from mriad_model.detection.training.fit_progress import Epoch
 from mriad_model.enums import LabelValue, RejectionReason, Verdict
-from mriad_model.evaluation.metrics.lesion_metrics import Figure
+from mriad_model.evaluation.metrics.lesion_metrics import Figure, LesionMetrics
 from mriad_model.evaluation.metrics.scan_metrics import Advantage, Interval
 from mriad_model.evaluation.protocol import EvaluationProtocol
 from mriad_model.evaluation.results import Picture
@@ -56,6 +56,14 @@ def test_a_page_calls_volumes_volumes_and_pictures_pictures() -> None:
         assert "images" not in text
 
 
+def test_maps_of_volumes_are_measured_by_voxel_and_of_pictures_by_pixel() -> None:
+    lesions = LesionMetrics("ml", 1, 1, {"pixel_average_precision": Figure(0.5, None)}, ())
+    for recipe, point in ((VOLUME, "voxel"), (DEFAULT, "pixel")):
+        report = replace(evaluation(), recipe=recipe.to_json(), lesions=lesions)
+        text = Page(render_evaluation(report, PROVENANCE)).text
+        assert f"Map's average precision by {point}, over scans with a mask" in text
+
+
 def test_the_asymmetry_of_the_model_is_told_from_the_one_without_training() -> None:
     model, detector, entropy = evaluation().rows
     rows = (
@@ -66,6 +74,8 @@ def test_the_asymmetry_of_the_model_is_told_from_the_one_without_training() -> N
     )
     text = Page(render_evaluation(replace(evaluation(), rows=rows), PROVENANCE)).text
     assert "Left-right asymmetry, scaled by healthy scans" in text
+    assert "the detector measures it by what healthy scans have" in text
+    assert "the detector measures it" not in evaluation_page()
     assert text.count("Left-right asymmetry, no training") == 2  # beside the model, among them all
     assert text.count("Grey-level entropy") == 1  # among them all: it is not the strongest
 
