@@ -28,7 +28,7 @@ from mriad_model.detection.training.fit_progress import HeadsLaid
 from mriad_model.errors import SettingsError
 from mriad_model.normative.framed_head import FramedHead
 from mriad_model.normative.likeness import likeness, resemblance, resemblances_among
-from mriad_model.normative.norm import FEATURES, UNIT, Norm, norm_of
+from mriad_model.normative.norm import FEATURES, OF_NETWORK, SHARP, UNIT, Norm, norm_of
 from mriad_model.normative.registration.frame import SHAPE, Floats, SliceStack
 from mriad_model.normative.registration.poses import PlacedHead, placed_heads
 from mriad_model.normative.registration.resampling import off_frame
@@ -57,6 +57,7 @@ class Normative(Detector):
 
     relative = False
     fat_capped = False
+    steadying = SHARP
 
     def __init__(self, template: Template, norm: Norm) -> None:
         self.frame, self.norm = SiteFrame(template, cap=self.fat_capped), norm
@@ -219,7 +220,7 @@ class Normative(Detector):
     def _of(cls, framed: list[Floats], template: Template) -> Self:
         """The detector by healthy heads in the frame."""
         learned = cls._learned(framed, template)
-        return cls(template, norm_of(learned, template.brain > IN_BRAIN))
+        return cls(template, norm_of(learned, template.brain > IN_BRAIN, cls.steadying))
 
     @classmethod
     def _learned(cls, heads: list[Floats], template: Template) -> list[Floats]:  # noqa: ARG003
@@ -266,6 +267,8 @@ class NormativeAsymmetry(Normative):
 
 class NormativeNetwork(Normative):
     """The z-maps of a head, weighed by a network that comes trained."""
+
+    steadying = OF_NETWORK
 
     def __init__(self, template: Template, norm: Norm, network: ZMapNetwork | None = None) -> None:
         super().__init__(template, norm)

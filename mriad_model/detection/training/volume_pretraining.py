@@ -23,7 +23,7 @@ from safetensors.torch import save
 from mriad_model.detection.networks.devices import repeatable
 from mriad_model.files import write_atomically
 from mriad_model.normative.framed_head import framed_head
-from mriad_model.normative.norm import Norm, norm_of
+from mriad_model.normative.norm import OF_NETWORK, Norm, norm_of
 from mriad_model.normative.registration.affine import (
     COARSE,
     FINE,
@@ -125,7 +125,7 @@ def healthy_heads(stacks: Sequence[SliceStack]) -> tuple[list[HealthyHead], Norm
     for stack in stacks:
         found = refine(stack, template, register(stack, drawn_templates(None)))
         framed.append(framed_head(stack, template, found))
-    norm = norm_of((each.grey for each in framed), template.brain > 0.5)
+    norm = norm_of((each.grey for each in framed), template.brain > 0.5, OF_NETWORK)
     return [HealthyHead.of(each) for each in framed], norm
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mriad_model.normative.norm import FEATURES, MOST, features, norm_of
+from mriad_model.normative.norm import FEATURES, MOST, OF_NETWORK, features, norm_of
 from mriad_model.normative.registration.frame import SHAPE
 
 BRAIN = np.zeros(SHAPE, np.bool_)
@@ -48,6 +48,21 @@ def test_one_head_alone_has_a_spread():
     lonely = norm_of([np.full(SHAPE, 0.5, np.float32)], BRAIN)
     assert (lonely.spread > 0).all()
     assert np.isfinite(lonely.z_maps(heads(1)[0])).all()
+
+
+def test_a_small_change_stands_out_where_healthy_heads_hardly_differ():
+    rng = np.random.default_rng(6)
+    usual = np.full(SHAPE, 0.05, np.float32)
+    quiet = slice(20, 36), slice(24, 42), slice(18, 46)  # left and right alike
+    usual[quiet] = 0.005
+    seen = [0.5 + usual * rng.standard_normal(SHAPE).astype(np.float32) for _ in range(12)]
+    ill = np.full(SHAPE, 0.5, np.float32)
+    ill[26:30, 31:35, 25:29] += 0.02
+
+    sharp, steadied = (norm_of(seen, BRAIN, *how).z_maps(ill)[0] for how in ((), (OF_NETWORK,)))
+
+    assert 3 * sharp[28, 33, 27] > 5
+    assert sharp[28, 33, 27] > 2 * steadied[28, 33, 27]
 
 
 def test_no_head_is_no_norm():

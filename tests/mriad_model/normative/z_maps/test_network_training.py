@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mriad_model.normative.framed_head import FramedHead, head_in_frame
-from mriad_model.normative.norm import norm_of
+from mriad_model.normative.norm import OF_NETWORK, norm_of
 from mriad_model.normative.registration.mean_heads import T1, drawn_template
 from mriad_model.normative.z_maps.network_training import (
     HealthyHead,
@@ -25,7 +25,7 @@ def heads():
     for _ in range(3):
         grey = template.mean * (1 + 0.05 * rng.standard_normal(template.mean.shape))
         framed.append(FramedHead(grey.astype(np.float32), head_in_frame(template.mean)))
-    norm = norm_of((each.grey for each in framed), template.brain > 0.5)
+    norm = norm_of((each.grey for each in framed), template.brain > 0.5, OF_NETWORK)
     return [HealthyHead.of(each) for each in framed], norm
 
 
