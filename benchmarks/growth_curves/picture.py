@@ -23,6 +23,7 @@ X_LABELS: Final = {
     "folders": "folders of one to three pictures",
     "decisions": "decisions in the record",
 }
+MILLION: Final = 1e6
 LEAST_MIB: Final = 10.0
 ROOM: Final = 100.0  # two decades above the highest point, for the legend
 
@@ -75,7 +76,9 @@ def _decades(axes: Axes, room: float) -> None:
 
 
 def _plain(value: float, _: float) -> str:
-    """`10,000,000`, `0.01`."""
+    """`100,000`, `10 M` for ten million, `0.01`."""
+    if value >= MILLION:
+        return f"{value / MILLION:,.0f} M"
     return f"{value:,.0f}" if value >= 1 else f"{value:g}"
 
 
