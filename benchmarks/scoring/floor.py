@@ -29,6 +29,7 @@ from mriad_model.detection.model import FittedModel
 from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.enums import HeatmapKind, ScanKind, Verdict
 from mriad_model.files import write_all_atomically
+from mriad_model.heatmaps.captions import SCORE
 from mriad_model.heatmaps.overlay import SUFFIX, ColourScale, encode, overlay
 from mriad_model.heatmaps.scan_maps import draw_maps
 from mriad_model.preprocessing.scan_slices import prepare_scan
@@ -72,7 +73,7 @@ def measure(folder: Path, home: Path, n: int) -> dict[str, float]:
                     scan.pixels,
                     restore(found.maps[0], slices.placements[0]),
                     scale,
-                    f"score {found.score:.3g}, model 1",
+                    SCORE.format(score=found.score, model=1),
                 )
                 for scan, slices, found in together  # noqa: B023
                 if not found.not_scorable
