@@ -81,6 +81,10 @@ GROUPS = "Near-duplicates, and scans of one patient, are a group, which counts o
 POWER = "It {text}."
 NO_POWER = "What it finds is not known: no healthy scan could be read again to implant lesions in."
 SILENT = "Warning: silent detector: {why}."
+OTHER_POLICY = (
+    "Another policy than that of threshold {0.id}, the active one until now: to keep that, give "
+    "--{0.policy.value} {0.k:g}."
+)
 FLIPS = (
     "It {verb} {0.to_suspicious} of {decided} to suspicious, {0.to_normal} to normal and "
     "{0.to_uncertain} to uncertain."
@@ -237,17 +241,24 @@ def show_retrain(found: "RetrainingResult", *, as_json: bool) -> None:
     show_notice()
 
 
-def show_recalibrate(proposal: "Proposal", threshold_id: int | None, *, as_json: bool) -> None:
-    """The result of `mriad recalibrate`; without a threshold id, of a dry run."""
+def show_recalibrate(
+    proposal: "Proposal", threshold_id: int | None, before: "Threshold", *, as_json: bool
+) -> None:
+    """The result of `mriad recalibrate`; without a threshold id, of a dry run.
+
+    `before` is the threshold that is active beforehand.
+    """
     if as_json:
         show_json(recalibrate_document(proposal, threshold_id))
         return
     which = (RECALIBRATED if threshold_id else PROPOSED).format(threshold=threshold_id)
     verb = "turned" if threshold_id else "would turn"
     scores = calibrated_by(proposal.fit.n, proposal.fit.n_groups)
+    same = (proposal.fit.policy, proposal.fit.k) == (before.policy, before.k)
     decided = counted(proposal.decided, "decided scan")
     show_lines(
         THRESHOLD.format(proposal.fit, which=which, scores=scores),
+        *([] if same else [OTHER_POLICY.format(before)]),
         *_rate(proposal.fit),
         *_power(proposal.power),
         FLIPS.format(proposal.flips, verb=verb, decided=decided),

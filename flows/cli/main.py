@@ -122,7 +122,8 @@ def _misuse(error: TyperException) -> str:
     takes_a_folder = any(each.name == "path" for each in getattr(command, "params", ()))
     if text.startswith("Got unexpected extra argument") and takes_a_folder:
         text += ": give one folder"
-    return f"{text}. See: {path} --help"
+    end = "" if text.endswith("?") else "."
+    return f"{text}{end} See: {path} --help"
 
 
 def _value_text(error: TyperException) -> str | None:

@@ -213,15 +213,19 @@ def recalibrate(
     from tasks.calibration.thresholds import propose, require_drawable
 
     if dry_run:
-        proposal = propose(place.record_to_read(), policy, k, new_healthy=new_healthy)
-        lines.show_recalibrate(proposal, None, as_json=as_json)
+        record = place.record_to_read()
+        proposal = propose(record, policy, k, new_healthy=new_healthy)
+        before = active_threshold(record).threshold
+        lines.show_recalibrate(proposal, None, before, as_json=as_json)
         return
-    require_drawable(database(str(place.home)), policy, k, new_healthy=new_healthy)
+    engine = database(str(place.home))
+    require_drawable(engine, policy, k, new_healthy=new_healthy)
+    before = active_threshold(engine).threshold
     with flow_context(home, "flows.recalibrate", **given) as place:
         from flows.recalibrate import recalibrate_threshold
 
         done = recalibrate_threshold(place.home, policy, k, local_user(), new_healthy)
-    lines.show_recalibrate(done.proposal, done.threshold_id, as_json=as_json)
+    lines.show_recalibrate(done.proposal, done.threshold_id, before, as_json=as_json)
 
 
 def score(

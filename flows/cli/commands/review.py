@@ -12,8 +12,9 @@ from flows.cli.console import formatted, show_json, show_lines, show_notice
 from flows.cli.documents.scans import review_document
 from flows.cli.options import AsJson, Home, Reviewer, reviewer_name
 from flows.runtime.context import read_context, write_context
+from mriad_model.enums import LabelValue, Verdict
 from mriad_model.errors import NotInRecord, SettingsError
-from mriad_model.reasons import VERDICT_TEXTS, reason_words
+from mriad_model.reasons import NO_REASON, VERDICT_TEXTS, reason_words
 from tasks.reports.review import (
     Answer,
     ReviewResult,
@@ -36,6 +37,10 @@ REVIEWED = (
 TAGGED = ", with {tags},"
 NO_TAGS = "a withdrawal carries no tags: leave out --tag"
 LABELLED = ", and labelled {label}"
+UNLIKE = (
+    "Labelled healthy though it is not scorable ({why}): the next training learns from it. Where "
+    "it is of another kind, withdraw the label."
+)
 WITHDRAWN = "{by} withdrew the review of {0.reviewer}, who reviewed it as {0.verdict}. {label}"
 LABEL_NOW, NO_LABEL = "It is labelled {label}.", "It has no label."
 
@@ -94,13 +99,14 @@ def review(
 def _show(result: ReviewResult, label: Label | None) -> None:
     decision, last = result.decision, result.withdrawn
     why = f" ({reason_words(decision.reason)})" if decision.reason else ""
+    not_scorable = decision.verdict is Verdict.NOT_SCORABLE
     show_lines(
         SCAN.format(scan=decision.scan_id, path=decision.path or "no file"),
         DECISION.format(
             decision,
             verdict=VERDICT_TEXTS[decision.verdict],
             why=why,
-            score=formatted(decision.score),
+            score=formatted(None if not_scorable else decision.score),
             threshold=formatted(decision.threshold),
         ),
     )
@@ -108,6 +114,8 @@ def _show(result: ReviewResult, label: Label | None) -> None:
         tagged = TAGGED.format(tags=", ".join(result.tags)) if result.tags else ""
         labelled = LABELLED.format(label=result.label) if result.label else ""
         show_lines(REVIEWED.format(result, labelled=labelled, tagged=tagged, scan=decision.scan_id))
+        if not_scorable and result.label is LabelValue.HEALTHY:
+            show_lines(UNLIKE.format(why=reason_words(decision.reason) or NO_REASON))
     else:
         text = LABEL_NOW.format(label=label.value) if label else NO_LABEL
         show_lines(WITHDRAWN.format(last, by=result.reviewer, label=text))

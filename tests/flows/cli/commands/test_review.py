@@ -13,9 +13,10 @@ import pytest
 from db.engine.connect import open_record
 from db.repository.intake.labels import healthy_pool, labelled
 from db.repository.reports import reviews as reviews_records
-from db.repository.reports.history import decisions
+from db.repository.reports.history import DecisionRow, decisions
 from db.repository.reports.reviews import standing_reviews
 from flows.cli import main as cli
+from flows.cli.commands import review
 from flows.runtime import settings
 from flows.runtime.settings import local_user, login_name
 from flows.score import score_new_scans
@@ -123,6 +124,24 @@ def test_healthy_and_abnormal_are_labels_by_a_reviewer(
         assert labels[scan_id].source is LabelSource.REVIEWER
         pool = [each.id for each in healthy_pool(open_record(scored.home))]
         assert scan_id in pool
+
+
+def test_healthy_of_what_is_not_scorable_is_asked_about_and_shows_no_score(
+    scored: Trained,
+    scan_id: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(rows: list[DecisionRow], _: int | None) -> DecisionRow:
+        return replace(rows[0], verdict=Verdict.NOT_SCORABLE, reason="unlike_learned")
+
+    monkeypatch.setattr(review, "reviewed_decision", refused)
+    assert mriad(scored.home, "review", scan_id, "abnormal") == 0
+    assert "the next training learns from it" not in capsys.readouterr().out
+    assert mriad(scored.home, "review", scan_id, "healthy") == 0
+    out = capsys.readouterr().out
+    assert ", score -, limit" in out
+    assert "Labelled healthy though it is not scorable (unlike" in out
 
 
 def test_what_has_no_decision_cannot_be_reviewed(
