@@ -19,6 +19,7 @@ from flows.cli import options
 from mriad_model.enums import LabelValue, RunStatus
 from mriad_model.errors import HomeError
 from mriad_model.recipes.built_in_recipes import AUTOENCODER
+from tasks.calibration import thresholds
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
 from tests.support.record.hand import Hand
@@ -143,7 +144,10 @@ def test_an_empty_folder_is_scored_and_ingested_without_a_server(
     assert mriad(ready, "score", folder, "--files", "*.nii") == 0
 
 
-def test_what_there_is_to_do_starts_one(ready: Path, folder: Path, started: list[Path]) -> None:
+def test_what_there_is_to_do_starts_one(
+    ready: Path, folder: Path, started: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thresholds, "require_drawable", lambda *_, **__: None)
     (folder / "no" / "1.png").touch()
     commands = [["score", folder], ["ingest", folder], ["recalibrate"]]
     for command in commands:

@@ -119,7 +119,8 @@ def test_a_head_of_another_scanner_needs_local_healthy_scans_and_stays_so(
     found = {Path(row.path or "").name: row for row in decisions(bench.engine)}
     # So few healthy heads make a wide limit: FLAIR of one head lies near it, of another beyond.
     near = found["other_T1w.nii.gz"]
-    assert near.reason in (DecisionReason.NEEDS_LOCAL_HEALTHY, DecisionReason.NEAR_GATE)
+    assert near.verdict is not Verdict.NORMAL
+    assert (near.gate or 0) > 0.9
     assert found["other.nii.gz"].verdict is Verdict.NOT_SCORABLE
     assert found["other.nii.gz"].reason is DecisionReason.CONTRAST_UNKNOWN
     for name in ("own_T1w.nii.gz", "ill_T1w.nii.gz"):  # a lesion is not swallowed
