@@ -242,24 +242,23 @@ def show_retrain(found: "RetrainingResult", *, as_json: bool) -> None:
 
 
 def show_recalibrate(
-    proposal: "Proposal", threshold_id: int | None, before: "Threshold", *, as_json: bool
+    proposal: "Proposal", threshold_id: int | None, before: "Threshold | None", *, as_json: bool
 ) -> None:
     """The result of `mriad recalibrate`; without a threshold id, of a dry run.
 
-    `before` is the threshold that is active beforehand.
+    `before` is the threshold that was active, where no policy was asked for.
     """
     if as_json:
         show_json(recalibrate_document(proposal, threshold_id))
         return
     which = (RECALIBRATED if threshold_id else PROPOSED).format(threshold=threshold_id)
     verb = "turned" if threshold_id else "would turn"
-    scores = calibrated_by(proposal.fit.n, proposal.fit.n_groups)
-    same = (proposal.fit.policy, proposal.fit.k) == (before.policy, before.k)
-    decided = counted(proposal.decided, "decided scan")
+    fit, decided = proposal.fit, counted(proposal.decided, "decided scan")
+    other = before is not None and (fit.policy, fit.k) != (before.policy, before.k)
     show_lines(
-        THRESHOLD.format(proposal.fit, which=which, scores=scores),
-        *([] if same else [OTHER_POLICY.format(before)]),
-        *_rate(proposal.fit),
+        THRESHOLD.format(fit, which=which, scores=calibrated_by(fit.n, fit.n_groups)),
+        *([OTHER_POLICY.format(before)] if other else []),
+        *_rate(fit),
         *_power(proposal.power),
         FLIPS.format(proposal.flips, verb=verb, decided=decided),
     )

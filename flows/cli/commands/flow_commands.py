@@ -210,17 +210,18 @@ def recalibrate(
         check_k(Policy.QUANTILE, quantile)  # before anything is started
     place = read_context(home, **given) if dry_run else write_context(home, **given)
     policy, k = policy_and_k(place.settings, sigmas, rate, quantile)
+    asked = any(each is not None for each in (sigmas, rate, quantile))
     from tasks.calibration.thresholds import propose, require_drawable
 
     if dry_run:
         record = place.record_to_read()
         proposal = propose(record, policy, k, new_healthy=new_healthy)
-        before = active_threshold(record).threshold
+        before = None if asked else active_threshold(record).threshold
         lines.show_recalibrate(proposal, None, before, as_json=as_json)
         return
     engine = database(str(place.home))
     require_drawable(engine, policy, k, new_healthy=new_healthy)
-    before = active_threshold(engine).threshold
+    before = None if asked else active_threshold(engine).threshold
     with flow_context(home, "flows.recalibrate", **given) as place:
         from flows.recalibrate import recalibrate_threshold
 

@@ -19,7 +19,6 @@ from flows.cli import options
 from mriad_model.enums import LabelValue, RunStatus
 from mriad_model.errors import HomeError
 from mriad_model.recipes.built_in_recipes import AUTOENCODER
-from tasks.calibration import thresholds
 from tasks.runtime.connections import database
 from tasks.runtime.home import prepare_home
 from tests.support.record.hand import Hand
@@ -147,12 +146,10 @@ def test_an_empty_folder_is_scored_and_ingested_without_a_server(
 def test_what_there_is_to_do_starts_one(
     ready: Path, folder: Path, started: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(thresholds, "require_drawable", lambda *_, **__: None)
+    monkeypatch.setattr("tasks.calibration.thresholds.require_drawable", lambda *_, **__: None)
     (folder / "no" / "1.png").touch()
-    commands = [["score", folder], ["ingest", folder], ["recalibrate"]]
-    for command in commands:
-        assert mriad(ready, *command) == 1
-    assert started == [ready] * len(commands)
+    commands = ["score", folder], ["ingest", folder], ["recalibrate"]
+    assert ([mriad(ready, *each) for each in commands], started) == ([1] * 3, [ready] * 3)
 
 
 def test_a_pool_that_has_not_grown_is_not_trained_on_again_and_starts_no_server(
