@@ -233,7 +233,8 @@ def _row(row: EvaluatedRow) -> dict[str, Any]:
 def _baselines(report: EvaluationReport) -> list[dict[str, Any]]:
     """All baselines by kind, with few figures; kinds without any are omitted."""
     by_name = {row.name: row for row in report.baselines}
-    rest = tuple(by_name.keys() - {name for names in BASELINES.values() for name in names})
+    known = {name for names in BASELINES.values() for name in names}
+    rest = tuple(name for name in by_name if name not in known)
     kinds = [*BASELINES.items(), ("Others", rest)]
     found = [
         {

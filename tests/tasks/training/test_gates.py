@@ -97,7 +97,7 @@ def test_a_healthy_scan_that_is_not_scorable_counts_as_flagged_where_models_are_
     assert points(side)["flagged"] == 1
 
 
-def test_a_head_of_another_scanner_needs_local_healthy_scans_and_stays_so(
+def test_a_head_of_another_contrast_is_never_normal_and_a_lesion_not_swallowed(
     bench: Bench, tmp_path: Path
 ) -> None:
     for number in range(15):
