@@ -25,7 +25,7 @@ MOST_LISTED = 20  # lines of one kind
 MORE = "and {n} more; --json lists all"
 BETWEEN = "  "  # of two columns on a terminal
 FOLDED = 20  # characters that a column is left at least; longer text is folded
-NARROW = "Too narrow for {names}; {option} prints all."
+NARROW = "Too narrow for {names}: see {option}."
 
 
 def show_json(document: Mapping[str, object]) -> None:

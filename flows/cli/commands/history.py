@@ -67,6 +67,7 @@ TABLE = {  # a key of its documents, and the heading
     "model_id": "model",
     "decision_id": "decision",
     "path": "path",
+    "active": "active",
 }
 # What a narrow terminal does without, the first first.
 SPARE = ("decision", "model", "threshold", "why", "limit", "p")
@@ -90,6 +91,7 @@ PAST = "{decisions} {done} by thresholds that are not active: {active}; --active
 DATES = "a day, a moment, today, yesterday, or how long ago: 12h, 7d, 2w"
 NO_DECISIONS = "No decisions yet. Once there is a model (mriad train), mriad score makes them."
 NONE_ADMITTED = "No decision is like that. With fewer options mriad history lists more."
+YES_OR_NO = {True: "yes", False: "no", None: None}
 MOST_SCANNERS = 8  # named in an error
 NO_SCANNER = "no scanner of the record has {part!r} in its name; there are: {names}"
 NO_SCANNERS = "no scan of the record names its scanner"
@@ -179,10 +181,12 @@ def history(
         unscored = [each for each in found if isinstance(each, UnscoredScan)]
         show_json(history_document(rows, unscored, more, now))
     elif csv:
-        show_csv([_line(each, _without_figures) for each in found], HISTORY_COLUMNS)
+        show_csv([_in_words(_line(each, now, _without_figures)) for each in found], HISTORY_COLUMNS)
     else:
-        cells = [_table_row(_line(each, _listed)) for each in found]
-        _show_rows(engine, TITLES[sort], tuple(TABLE.values()), cells, SPARE)
+        cells = [_table_row(_line(each, now, _listed)) for each in found]
+        # Where some decisions count no longer, which ones is the last thing to do without.
+        spare = (*SPARE, "review") if past else ("active", *SPARE)
+        _show_rows(engine, TITLES[sort], tuple(TABLE.values()), cells, spare)
 
 
 def _show_rows(
@@ -230,22 +234,29 @@ def _merged(
 
 
 def _line(
-    found: DecisionRow | UnscoredScan, of_decision: Callable[[DecisionRow], Document]
+    found: DecisionRow | UnscoredScan,
+    active: int | None,
+    of_decision: Callable[[DecisionRow, int | None], Document],
 ) -> Document:
-    return unscored_line(found) if isinstance(found, UnscoredScan) else of_decision(found)
+    return unscored_line(found) if isinstance(found, UnscoredScan) else of_decision(found, active)
 
 
-def _without_figures(row: DecisionRow) -> Document:
+def _in_words(line: Document) -> Document:
+    """A line that says yes or no of a decision; nothing of a scan without a score."""
+    return line | {"active": YES_OR_NO[line["active"]]}
+
+
+def _without_figures(row: DecisionRow, active: int | None) -> Document:
     """A decision that is not scorable, without its score and p, as the views have it."""
-    line = decision_line(row)
+    line = decision_line(row, active)
     if row.verdict is Verdict.NOT_SCORABLE:
         line |= dict.fromkeys(("score", "p_value"))
     return line
 
 
-def _listed(row: DecisionRow) -> Document:
+def _listed(row: DecisionRow, active: int | None) -> Document:
     """The same, without a threshold where it is not scorable: none was applied."""
-    line = _without_figures(row)
+    line = _without_figures(row, active)
     if row.verdict is Verdict.NOT_SCORABLE:
         line["threshold"] = None
     return line
@@ -257,7 +268,7 @@ def _table_row(line: Document) -> list[Cell]:
         "verdict": VERDICT_TEXTS[line["verdict"]],
         "reason": reason_words(line["reason"]) or None,
     }
-    return [{**line, **said}[name] for name in TABLE]
+    return [{**_in_words(line), **said}[name] for name in TABLE]
 
 
 def _key_words(key: str | None, by: CountBy) -> str | None:

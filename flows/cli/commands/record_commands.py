@@ -96,10 +96,12 @@ def show(
     name = scan.strip().lower()
     newest = newest_of_patient(engine, name) if len(name) == PSEUDONYM_CHARACTERS else None
     details = details_of(engine, place.home, str(newest or scan))
+    current = current_threshold(engine)
+    active = None if current is None else current.threshold.id
     if as_json:
-        show_json(details_document(place.home, details))
+        show_json(details_document(place.home, details, active))
         return
-    show_details(place.home, details)
+    show_details(place.home, details, active)
     show_notice()
 
 

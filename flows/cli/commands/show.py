@@ -27,18 +27,33 @@ MORE_REJECTIONS = "and {n} more"
 NOT_SCORABLE = "Not scorable under model {model}: {why}. Its score and findings are not to be read."
 WITHOUT_SCORE = "Not scorable: {0.told}"
 UNCERTAIN = "Uncertain by threshold {0.threshold_id}: {why}."
+DECISIONS = (
+    "decision",
+    "when (UTC)",
+    "verdict",
+    "why",
+    "score",
+    "limit",
+    "p",
+    "threshold",
+    "model",
+    "active",
+)
 AS_RECORDED, CHANGED, MISSING, UNREADABLE = "as recorded", "changed", "missing", "unreadable"
 
 
-def details_document(home: Path, details: ScanDetails) -> Document:
-    """The JSON document of `mriad show`."""
+def details_document(home: Path, details: ScanDetails, active: int | None) -> Document:
+    """The JSON document of `mriad show`; `active` is the threshold that is."""
     n_slices = [_n_slices(details, score) for score in details.scores]
     files = [[_file_state(home, each) for each in score.heatmaps] for score in details.scores]
-    return show_document(details, n_slices, files)
+    return show_document(details, n_slices, files, active)
 
 
-def show_details(home: Path, details: ScanDetails) -> None:
-    """Print all that the record holds of a scan; empty sections are not printed."""
+def show_details(home: Path, details: ScanDetails, active: int | None) -> None:
+    """Print all that the record holds of a scan; empty sections are not printed.
+
+    `active` is the threshold that is.
+    """
     reviews = details.reviews
     decision = "decision_id decided_at verdict reason score threshold p_value threshold_id model_id"
     unscored = "decision_id decided_at verdict reason none none none threshold_id model_id"
@@ -87,14 +102,17 @@ def show_details(home: Path, details: ScanDetails) -> None:
         show_findings(details.scan.kind, score)
     show_section(
         "Decisions",
-        ("decision", "when (UTC)", "verdict", "why", "score", "limit", "p", "threshold", "model"),
+        DECISIONS,
         [
-            _decision_cells(
-                each, decision if each.verdict is not Verdict.NOT_SCORABLE else unscored
-            )
+            [
+                *_decision_cells(
+                    each, decision if each.verdict is not Verdict.NOT_SCORABLE else unscored
+                ),
+                "yes" if each.threshold_id == active else "no",
+            ]
             for each in details.decisions
         ]
-        + [_decision_cells(each, unscored) for each in [details.unscored] if each],
+        + [[*_decision_cells(each, unscored), None] for each in [details.unscored] if each],
     )
     show_lines(
         *(

@@ -42,6 +42,7 @@ HISTORY_COLUMNS = (
     "sha256",
     "run_id",
     "tags",
+    "active",
 )
 COUNT_COLUMNS = ("decisions", "suspicious", "uncertain", "not_scorable", "normal", "reviewed")
 
@@ -54,16 +55,20 @@ def history_document(
 ) -> Document:
     """`mriad history`; `more` decisions and scans without a score are not listed."""
     return {
-        "decisions": [decision_line(each) for each in rows],
+        "decisions": [decision_line(each, active_threshold_id) for each in rows],
         "without_score": [unscored_document(each) for each in unscored],
         "more": more,
         "active_threshold_id": active_threshold_id,
     }
 
 
-def decision_line(row: DecisionRow) -> Document:
-    """A decision as `mriad history` lists it: in JSON, in CSV, in the table."""
-    return {name: getattr(row, name) for name in HISTORY_COLUMNS}
+def decision_line(row: DecisionRow, active_threshold_id: int | None) -> Document:
+    """A decision as `mriad history` lists it: in JSON, in CSV, in the table.
+
+    `active`: whether it is by the active threshold, and so counts now.
+    """
+    line = {name: getattr(row, name) for name in HISTORY_COLUMNS if name != "active"}
+    return line | {"active": row.threshold_id == active_threshold_id}
 
 
 def unscored_line(scan: UnscoredScan) -> Document:
@@ -102,7 +107,10 @@ def count_line(row: CountRow, by: CountBy) -> Document:
 
 
 def show_document(
-    details: "ScanDetails", n_slices: Sequence[int | None], files: Sequence[Sequence[str]]
+    details: "ScanDetails",
+    n_slices: Sequence[int | None],
+    files: Sequence[Sequence[str]],
+    active_threshold_id: int | None,
 ) -> Document:
     """`mriad show`. JSON text of rows becomes objects.
 
@@ -120,7 +128,7 @@ def show_document(
         "labels": [keys(each, label) for each in details.labels],
         "scores": [_score(*each, details.scan.kind, details.not_scorable) for each in scores],
         "patient_scans": [keys(each, "id kind scanner created_at") for each in details.of_patient],
-        "decisions": [decision_line(each) for each in details.decisions],
+        "decisions": [decision_line(each, active_threshold_id) for each in details.decisions],
         "without_score": details.unscored and unscored_document(details.unscored),
         "reviews": [_review(each) for each in details.reviews],
         "beside": {

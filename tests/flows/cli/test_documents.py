@@ -78,7 +78,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "history": history_document([DECISION], [UNSCORED], 0, 1),
     "history (counts)": counts_document([CountRow("a", 1, 1, 0, 0, 0, 0)], CountBy.SCANNER, 1),
     "pseudonym": pseudonym_document("ab" * 16),
-    "show": show_document(DETAILS, [1], [["as recorded"]]),
+    "show": show_document(DETAILS, [1], [["as recorded"]], 1),
     "review": review_document(ReviewResult(1, DECISION, "Ann", ReviewVerdict.NORMAL), LABEL),
     "verify": verify_document(REPLAYED),
     "activate": activate_document(1, 1, 3),
@@ -109,7 +109,7 @@ MEASURED = (
 DECISIONS = (
     "scan_id decision_id path kind model_id threshold_id score threshold p_value verdict "
     "heatmap_path decided_at review reason gate spread reviewer scanner contrast patient study_uid "
-    "series_uid sha256 run_id tags"
+    "series_uid sha256 run_id tags active"
 )
 
 
@@ -322,7 +322,7 @@ def test_a_document_has_the_keys_of_the_design(command: str) -> None:
 
 def test_the_columns_of_the_csvs_hold() -> None:
     assert " ".join(HISTORY_COLUMNS) == DECISIONS
-    assert {each.name for each in fields(DecisionRow)} == set(HISTORY_COLUMNS)
+    assert {each.name for each in fields(DecisionRow)} == set(HISTORY_COLUMNS) - {"active"}
     assert WORKLIST_COLUMNS == (
         "scan_id", "result", "path", "kind", "score", "threshold", "sigmas_above_healthy",
         "p_value", "decision_id", "scanner", "study_uid", "series_uid", "heatmap", "reason",

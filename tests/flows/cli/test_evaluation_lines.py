@@ -74,7 +74,7 @@ def test_the_table_of_an_evaluation_fits_a_terminal_of_80_columns(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     show_figures(report())
     told = capsys.readouterr().out
-    assert "Too narrow for precision, F1, specificity; --json prints all." in told
+    assert "Too narrow for precision, F1, specificity: see --json." in told
     assert "method   " in told  # a table, and no block for each method
 
 

@@ -79,6 +79,31 @@ def test_filters_and_orders_can_be_mixed(
     assert scans_in(out) == listed
 
 
+def test_after_a_rollback_it_says_which_decision_counts_now(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = open_record(home)
+    activate(engine, 1, "roll back", "me")
+    engine.dispose()
+    _, out, _ = run(capsys, "history", "--json", "--home", home)
+    lines = json.loads(out)["decisions"]
+    assert [(each["threshold_id"], each["active"]) for each in lines] == [
+        (2, False),
+        (1, True),
+        (1, True),
+    ]
+    scan = str(lines[0]["scan_id"])
+    _, out, _ = run(capsys, "history", "--csv", "--home", home)
+    assert [each["active"] for each in csv.DictReader(io.StringIO(out))] == ["no", "yes", "yes"]
+    _, out, _ = run(capsys, "history", "--home", home)
+    assert [line.split("\t")[-1] for line in out.splitlines()[:4]] == ["active", "no", "yes", "yes"]
+    _, out, _ = run(capsys, "show", scan, "--json", "--home", home)
+    assert [each["active"] for each in json.loads(out)["decisions"]] == [True, False]
+    _, out, _ = run(capsys, "show", scan, "--home", home)
+    decided = out.partition("Decisions:")[2].splitlines()[1:4]
+    assert [line.split("\t")[-1] for line in decided] == ["active", "yes", "no"]
+
+
 def test_a_scanner_that_is_not_in_the_record_is_refused(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,6 +180,7 @@ def test_a_terminals_width_is_kept_and_no_file_name_is_cut(
     assert "suspicious" in letters
     assert ("Toonarrowfor" in letters) == (width < 200)
     assert "2026-11-03 06:00:00" in table
+    assert {"active", "yes", "no"} <= set(table.split())
     if width > 200:
         assert f"{LONG}a.png" in table
         assert {"why", "limit", "threshold", "model", "decision"} <= set(table.split())
