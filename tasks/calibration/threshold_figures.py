@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Engine
 
@@ -11,6 +11,16 @@ from db.entities import Threshold
 from db.repository.runs import run_by_id
 from db.repository.training.comparisons import comparisons
 from db.repository.training.models import model_by_id, thresholds
+from mriad_model.enums import RunStatus
+
+NEVER: Final = "never compared"
+TOO_FEW: Final = "too few scans to compare"
+WHY_NEVER: Final = {
+    RunStatus.COMPLETED: NEVER,
+    RunStatus.FAILED: f"{NEVER} (run {{run}}, which made it, failed)",
+    RunStatus.STOPPED: f"{NEVER} (run {{run}}, which made it, was stopped)",
+    None: f"{NEVER} (run {{run}}, which made it, has no end)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,32 @@ def last_comparisons(engine: Engine) -> dict[int, ComparisonFigures]:
         if threshold_id not in found and threshold.model_id in of_model:
             found[threshold_id] = replace(of_model[threshold.model_id], flagged=None)
     return found
+
+
+def not_compared(engine: Engine) -> dict[int, str]:
+    """Why there are no figures of a threshold's model, by the threshold's id, in words.
+
+    A training or retraining that ends early leaves a model that was calibrated and never compared.
+    """
+    tried = {
+        threshold_id
+        for each in comparisons(engine)
+        for threshold_id in (each.current_threshold_id, each.candidate_threshold_id)
+    }
+    every, found = thresholds(engine), last_comparisons(engine)
+    tried_models = {each.model_id for each in every if each.id in tried}
+    return {
+        each.id or 0: TOO_FEW
+        if each.model_id in tried_models
+        else _why_never(engine, each.model_id)
+        for each in every
+        if each.id not in found
+    }
+
+
+def _why_never(engine: Engine, model_id: int) -> str:
+    run, end = run_by_id(engine, model_by_id(engine, model_id).run_id)
+    return WHY_NEVER[None if end is None else end.status].format(run=run.id)
 
 
 def _compared(engine: Engine) -> dict[int, ComparisonFigures]:

@@ -162,6 +162,7 @@ def _figures(one: ListedThreshold, other: ListedThreshold) -> list[ComparedValue
 def _compared(line: ListedThreshold) -> Iterator[tuple[str, str]]:
     """How it did when it was compared last, on scans of that comparison."""
     found = line.compared
+    yield "compared", line.not_compared or "yes"
     if found is None or found.flagged is None:
         yield "healthy comparison scans flagged", NONE
     else:

@@ -13,7 +13,11 @@ from db.repository.training.models import activations, current_threshold, models
 from mriad_model.errors import SettingsError
 from mriad_model.promotion.power import Power, power_of
 from mriad_model.recipes.decision_recipes import no_gate_text
-from tasks.calibration.threshold_figures import ComparisonFigures, last_comparisons
+from tasks.calibration.threshold_figures import (
+    ComparisonFigures,
+    last_comparisons,
+    not_compared,
+)
 from web.rendering import page
 from web.site import MaybeId, form_of, site_of
 
@@ -31,6 +35,7 @@ class ListedThreshold:
     model: Model
     compared: ComparisonFigures | None
     active: bool
+    not_compared: str | None = None  # why its model has no figures
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -103,13 +108,14 @@ def listed_thresholds(engine: Engine) -> list[ListedThreshold]:
     """All thresholds, newest first."""
     current = current_threshold(engine)
     by_id = {model.id: model for model in models(engine)}
-    compared = last_comparisons(engine)
+    compared, why_not = last_comparisons(engine), not_compared(engine)
     found = [
         ListedThreshold(
             each,
             by_id[each.model_id],
             compared.get(each.id or 0),
             current is not None and each.id == current.threshold.id,
+            why_not.get(each.id or 0),
         )
         for each in thresholds(engine)
     ]

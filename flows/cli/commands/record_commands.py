@@ -55,12 +55,20 @@ THRESHOLDS = (
     "flagged",
     "AUROC lesions",
     "AUROC abnormal",
+    "compared",
 )
 LONGEST_REASON = 4000  # characters that are read of it
 ACTIVATED = (
     "Threshold {threshold} of model {model} is active; "
     "{decisions} scans decided by it that were not before."
 )
+ACTIVE_ALREADY = (
+    "Threshold {threshold} of model {model} is active already, since {since}: {reason}.{unkept} "
+    "{decisions} scans decided by it that were not before."
+)
+UNKEPT = " The reason given now is not kept."
+NOT_COMPARED = "Warning: model {model}: {why}."
+BY_HAND = "activated by hand"
 AUROC = (
     "Rate: of healthy scans, how many the threshold flags, by those that calibrated it, with 95 % "
     "interval; near-duplicates, and scans of one patient, are a group, which counts once. "
@@ -116,16 +124,20 @@ def activate(
     ] = None,
     reason: Annotated[
         str, typer.Option(help="Why; kept in the record. -: read from the input.")
-    ] = "activated by hand",
+    ] = BY_HAND,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Activate a threshold and its model: promote, or roll back."""
+    """Activate a threshold and its model: promote, or roll back.
+
+    The list says which model was never compared: the run that made it was stopped, or failed.
+    """
     engine = read_context(home).record_to_read()  # raises where there is none
     if threshold is None:
         _list_thresholds(engine, as_json=as_json)
         return
     model_id = threshold_by_id(engine, threshold).model_id  # raises where there is none
+    from tasks.calibration.threshold_figures import not_compared  # noqa: PLC0415
     from tasks.calibration.thresholds import decide_again  # noqa: PLC0415
     from tasks.runtime.connections import database  # noqa: PLC0415
     from tasks.runtime.runs import recorded_run  # noqa: PLC0415
@@ -133,15 +145,27 @@ def activate(
     engine = database(str(write_context(home).home))
     if reason == "-":
         reason = sys.stdin.read(LONGEST_REASON).strip()
+    before, why = current_threshold(engine), not_compared(engine).get(threshold)
+    already = before if before and before.threshold.id == threshold else None
     with recorded_run(engine, "activate", None) as run:
         models_records.activate(engine, threshold, reason, local_user())
         decisions = decide_again(engine, threshold, run.id)
         run.counts.update(threshold_id=threshold, decisions=decisions)
     if as_json:
-        show_json(activate_document(threshold, model_id, decisions))
+        show_json(
+            activate_document(threshold, model_id, decisions, why, already=already is not None)
+        )
+        return
+    what = {"threshold": threshold, "model": model_id, "decisions": decisions}
+    if already is None:
+        show_lines(ACTIVATED.format_map(what))
     else:
-        show_lines(ACTIVATED.format(threshold=threshold, model=model_id, decisions=decisions))
-        show_notice()
+        since, unkept = short_time(already.activation.created_at), reason != BY_HAND
+        what |= {"since": since, "reason": already.activation.reason}
+        show_lines(ACTIVE_ALREADY.format_map(what | {"unkept": UNKEPT if unkept else ""}))
+    if why is not None:
+        show_lines(NOT_COMPARED.format(model=model_id, why=why))
+    show_notice()
 
 
 def _learned(recipe: str) -> str:
@@ -154,18 +178,19 @@ def _learned(recipe: str) -> str:
 
 def _list_thresholds(engine: "Engine", *, as_json: bool) -> None:
     from mriad_model.promotion.power import power_of  # noqa: PLC0415
-    from tasks.calibration.threshold_figures import last_comparisons  # noqa: PLC0415
+    from tasks.calibration.threshold_figures import last_comparisons, not_compared  # noqa: PLC0415
 
     current = current_threshold(engine)
     active = None if current is None else current.threshold.id
     known = {model.id: model for model in models(engine)}
-    compared = last_comparisons(engine)
+    compared, why_not = last_comparisons(engine), not_compared(engine)
     rows = [
         (
             row,
             _learned(known[row.model_id].recipe),
             compared.get(row.id or 0),
             power_of(known[row.model_id].metrics, row.value),
+            why_not.get(row.id or 0),
         )
         for row in thresholds(engine)
     ]
@@ -185,6 +210,7 @@ def _threshold_row(
     learned: str,
     compared: "ComparisonFigures | None",
     power: "Power | None",
+    why_not_compared: str | None,
     active: int | None,
 ) -> list[Cell]:
     figures: list[Cell] = ["-", "-", "-"]
@@ -207,6 +233,7 @@ def _threshold_row(
         _rate(row),
         _found(power),
         *figures,
+        why_not_compared or "yes",
     ]
 
 

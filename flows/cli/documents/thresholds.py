@@ -27,9 +27,17 @@ def recalibrate_document(proposal: "Proposal", threshold_id: int | None) -> Docu
     }
 
 
-def activate_document(threshold_id: int, model_id: int, decisions: int) -> Document:
-    """`mriad activate THRESHOLD`."""
-    return {"threshold_id": threshold_id, "model_id": model_id, "decisions": decisions}
+def activate_document(
+    threshold_id: int, model_id: int, decisions: int, why_not_compared: str | None, *, already: bool
+) -> Document:
+    """`mriad activate THRESHOLD`; `already`: it was active before."""
+    return {
+        "threshold_id": threshold_id,
+        "model_id": model_id,
+        "decisions": decisions,
+        "active_already": already,
+        "not_compared": why_not_compared,
+    }
 
 
 def threshold_document(
@@ -37,6 +45,7 @@ def threshold_document(
     learned: str,
     compared: "ComparisonFigures | None",
     power: "Power | None",
+    why_not_compared: str | None,
     active: int | None,
 ) -> Document:
     """A line of `mriad activate` without a threshold, which lists them under `thresholds`."""
@@ -46,6 +55,7 @@ def threshold_document(
         "active": row.id == active,
         "compared": compared and {name: getattr(compared, name) for name in COMPARED.split()},
         "power": power_document(power),
+        "not_compared": why_not_compared,
     }
 
 

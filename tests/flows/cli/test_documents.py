@@ -81,11 +81,11 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "show": show_document(DETAILS, [1], [["as recorded"]], 1),
     "review": review_document(ReviewResult(1, DECISION, "Ann", ReviewVerdict.NORMAL), LABEL),
     "verify": verify_document(REPLAYED),
-    "activate": activate_document(1, 1, 3),
+    "activate": activate_document(1, 1, 3, None, already=False),
     "activate (the list)": {
         "thresholds": [
             threshold_document(
-                THRESHOLD, "pictures", ComparisonFigures(NOON, 2, 2, 1, 0.9, 0.9), POWER, 1
+                THRESHOLD, "pictures", ComparisonFigures(NOON, 2, 2, 1, 0.9, 0.9), POWER, None, 1
             )
         ]
     },
@@ -227,13 +227,13 @@ KEYS = {
         "last_bits.run_id last_bits.n last_bits.recorded last_bits.differs.numpy "
         "not_recomputed.what not_recomputed.why not_recomputed.n"
     ),
-    "activate": "threshold_id model_id decisions",
+    "activate": "threshold_id model_id decisions active_already not_compared",
     "activate (the list)": under(
         "thresholds",
         "id model_id dataset_id policy mean sd n k value run_id created_at learned active "
         f"{RATE} {POWERS} "
         "compared.at compared.n_healthy compared.n_abnormal compared.flagged "
-        "compared.auroc_implanted compared.auroc_abnormal",
+        "compared.auroc_implanted compared.auroc_abnormal not_compared",
     ),
     "backup": (
         "path record record_sha256 scans decisions models missing notes created_at head broken"

@@ -57,7 +57,11 @@ def test_recipe_data_and_figures_stand_beside_each_other(pages: Pages, other: in
     assert cell(text, "name") == [AUTOENCODER.name, DEFAULT.name]
     assert "other fields of the recipes are the same" in text
     assert "No retraining has compared these two" in text
-    assert f'value="{other}"' in pages.get("/models").text
+    listed = pages.get("/models").text
+    assert f'value="{other}"' in listed
+    never = "never compared (run 1, which made it, has no end)"
+    assert f"<b>{never}</b>" in listed
+    assert cell(text, "compared") == [never, never]
 
 
 def test_the_same_scans_by_both_are_crossed(pages: Pages, other: int) -> None:

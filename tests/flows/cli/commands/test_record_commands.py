@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from db.engine.connect import open_record
-from db.entities import Rejection
+from db.entities import Rejection, RunEnd
 from db.repository.intake.rejections import append_rejections
 from db.repository.intake.scans import register_scans
-from db.repository.runs import runs_since
-from mriad_model.enums import RejectionReason
+from db.repository.runs import end_run, runs_since
+from mriad_model.enums import RejectionReason, RunStatus
+from mriad_model.recipes.built_in_recipes import AUTOENCODER
 from tests.conftest import N_ABNORMAL, Trained
 from tests.support.processes.commands import one_line, run
 from tests.support.record.hand import Hand
@@ -38,6 +39,47 @@ def test_without_thresholds_the_list_says_what_makes_one(
     assert (status, len(out.splitlines())) == (0, 2)
     assert out.startswith("No thresholds yet. mriad train ")
     assert json.loads(run(capsys, "activate", "--json", "--home", home)[1])["thresholds"] == []
+
+
+def test_a_model_whose_run_was_stopped_before_comparing_is_marked_where_one_activates(
+    migrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Path(shutil.copytree(migrated, tmp_path / "home"))
+    engine = open_record(home)
+    hand = Hand(engine)
+    hand.ready(AUTOENCODER.to_json())
+    other = hand.threshold(hand.model(1, "candidate", AUTOENCODER.to_json()), 1)
+    end_run(engine, RunEnd(hand.run(), RunStatus.STOPPED, "{}", LATER))
+    engine.dispose()
+    why = "never compared (run 1, which made it, was stopped)"
+    _, out, _ = run(capsys, "activate", "--json", "--home", home)
+    assert [each["not_compared"] for each in json.loads(out)["thresholds"]] == [why, why]
+    assert why in run(capsys, "activate", "--home", home)[1]
+    _, out, _ = run(capsys, "activate", other, "--home", home)
+    assert f"Warning: model 2: {why}." in out
+    assert (
+        json.loads(run(capsys, "activate", "1", "--json", "--home", home)[1])["not_compared"] == why
+    )
+
+
+def test_activating_what_is_active_says_so_and_what_becomes_of_the_reason(
+    migrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Path(shutil.copytree(migrated, tmp_path / "home"))
+    engine = open_record(home)
+    hand = Hand(engine)
+    hand.ready(AUTOENCODER.to_json())
+    hand.threshold(1, 1, k=2.0)
+    engine.dispose()
+    _, out, _ = run(capsys, "activate", "1", "--reason", "to be sure", "--home", home)
+    assert "Threshold 1 of model 1 is active already, since " in out
+    assert "The reason given now is not kept." in out
+    _, out, _ = run(capsys, "activate", "1", "--home", home)
+    assert "not kept" not in out
+    _, out, _ = run(capsys, "activate", "1", "--json", "--home", home)
+    assert json.loads(out)["active_already"] is True
+    _, out, _ = run(capsys, "activate", "2", "--home", home)
+    assert out.startswith("Threshold 2 of model 1 is active;")
 
 
 def test_rolling_back_is_one_more_activation(
@@ -73,6 +115,7 @@ def test_thresholds_can_be_looked_up_to_roll_back_to(
         trained.model_id,
         True,
     )
+    assert row["not_compared"] is None
     found = row["compared"]  # the training looked at what its model comes to
     assert found["n_healthy"] == row["n"] > 1
     power = row["power"]  # and at what it finds
