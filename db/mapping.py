@@ -98,11 +98,14 @@ def rows_of(connection: Connection, kind: type[R], query: Select[Any]) -> list[R
     return [row_of(kind, row) for row in connection.execute(query).mappings()]
 
 
-def row_by_id(connection: Connection, kind: type[R], table: Table, row_id: int) -> R:
-    """The row of this id. NotInRecord if there is none."""
+def row_by_id(
+    connection: Connection, kind: type[R], table: Table, row_id: int, listed_by: str = ""
+) -> R:
+    """The row of this id. NotInRecord if there is none; a command that lists them is named."""
     for row in rows_of(connection, kind, select(table).where(table.c.id == row_id)):
         return row
-    raise NotInRecord(f"There is no {table.name} {row_id} in the record")
+    which = f"; those there are: {listed_by}" if listed_by else ""
+    raise NotInRecord(f"There is no {table.name} {row_id} in the record{which}")
 
 
 def select_in(

@@ -76,6 +76,6 @@ def _bound(text: str, of_a_day: timedelta) -> str:
         return written(datetime.fromisoformat(given))
     except (ValueError, OverflowError):
         raise SettingsError(
-            f"{text!r} is not a valid date: write 2026-11-23, 2026-11-23T06:00:00+00:00, today, "
-            "yesterday or 7d"
+            f"{text!r} is not a valid date: write 2026-11-23, 2026-W48, 2026-11-23T06:00:00+00:00, "
+            "today, yesterday, 12h, 7d or 2w"
         ) from None

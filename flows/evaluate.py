@@ -82,6 +82,7 @@ def evaluate_model(
                     evaluate_fold.submit(data, plan, each, repeat, fold, device, path)
                     for (repeat, fold), path in zip(plan.folds, paths, strict=True)
                 ]
+                tell(Recipe.from_json(each).name, 0, len(folds_run), unit="folds")
                 for done, fold_run in enumerate(folds_run, start=1):
                     fold_run.result()
                     tell(Recipe.from_json(each).name, done, len(folds_run), unit="folds")

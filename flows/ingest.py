@@ -71,6 +71,8 @@ def ingest_folder(
             workspace = str(scratch / f"read-{number}")
             return ingest_chunk.submit(str(home), run.id, sources, workspace, keep=False)
 
+        if found.unread:
+            tell("reading", done, len(found.unread))
         # One chunk is read while the one before is written.
         for _, read in bounded_results(submit(*each) for each in chunked(found.unread, chunk_size)):
             reads.append(read)

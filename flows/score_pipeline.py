@@ -41,6 +41,7 @@ def score_chunks(pipeline: "ScoringPipeline", chunks: Sequence[Chunk]) -> list[C
     """The result of each chunk, in order."""
     results = []
     progress = ScoringProgress(chunks)
+    progress.begin()
     for number, result in pipeline.score(enumerate(chunks)):
         results.append(result)
         progress.add(number, result)
@@ -61,6 +62,10 @@ class ScoringProgress:
     scored: int = 0
     not_scored: int = 0
 
+    def begin(self) -> None:
+        """Nothing is done yet."""
+        self._tell()
+
     def add(self, number: int, result: ChunkResult) -> None:
         """One more chunk is done."""
         chunk = self.chunks[number]
@@ -70,8 +75,16 @@ class ScoringProgress:
         self.not_scored += chunk.n - scored
         if chunk.known is None:
             self.read += chunk.n
-            tell("reading", self.read, sum(each.n for each in self.chunks if each.known is None))
-        tell("scoring", self.scored, sum(each.n for each in self.chunks) - self.not_scored)
+        self._tell(chunk)
+
+    def _tell(self, ended: Chunk | None = None) -> None:
+        """How far it is, after a chunk or before any."""
+        files = sum(each.n for each in self.chunks if each.known is None)
+        scans = sum(each.n for each in self.chunks) - self.not_scored
+        if files and (ended is None or ended.known is None):
+            tell("reading", self.read, files)
+        if scans or ended is not None:
+            tell("scoring", self.scored, scans)
 
 
 @dataclass(frozen=True, slots=True)

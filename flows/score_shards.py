@@ -81,6 +81,7 @@ def score_in_shards(
     shared.write(chunks)
     shards = min(shards, len(chunks))
     progress = ScoringProgress(chunks)
+    progress.begin()
     with _shards_running(home, of_run, pipeline.model.threshold_id, shards):
         for number, result in _scored(pipeline, shared, 0, shards):
             shared.finish(number, result)

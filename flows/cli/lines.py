@@ -15,17 +15,16 @@ from flows.cli.documents.scoring import (
     report_document,
     score_document,
 )
-from flows.cli.documents.thresholds import recalibrate_document
 from flows.cli.documents.training import retrain_document, train_document
 from flows.cli.evaluation_lines import show_figures
+from flows.cli.threshold_lines import power_lines, rate_lines
 from flows.runtime.messages import counted, sentence
 from mriad_model.plain_text import length_of_time
 from mriad_model.reasons import VERDICT_TEXTS
 from mriad_model.rejections import group_by_folder, n_rejected_in_words, split_rejections
-from mriad_model.shares import FEW_TO_CALIBRATE, calibrated_by, with_interval
+from mriad_model.shares import FEW_TO_CALIBRATE, calibrated_by
 
 if TYPE_CHECKING:
-    from db.entities import Threshold
     from flows.demo import DemoResult
     from flows.evaluate import EvaluationResult
     from flows.ingest import IngestResult
@@ -33,11 +32,8 @@ if TYPE_CHECKING:
     from flows.score import ScoringResult
     from flows.train import TrainingResult
     from mriad_model.datasets.labels import LabelLine
-    from mriad_model.detection.decisions.thresholds import ThresholdFit
-    from mriad_model.promotion.power import Power
     from mriad_model.reasons import ReasonCount
     from mriad_model.rejections import RejectedItem
-    from tasks.calibration.thresholds import Proposal
     from tasks.promotion.candidate_figures import CandidateFigures
     from tasks.reports.weekly_report import WeeklyReport
     from tasks.runtime.progress import Took
@@ -57,7 +53,9 @@ CROSS_FITTED = (
     "is scored by a member trained without it, and all calibrate{epochs}."
 )
 EPOCHS = ": best of {0.epochs} epochs was {0.best_epoch}{loss}"
-VALIDATION_LOSS = ", validation loss {:.5f}"
+EPOCHS_OF_MEMBERS = ": at most {0.epochs} epochs a member, the best at most {0.best_epoch}{loss}"
+HELD_OUT_LOSS = ", held-out loss of the weights kept {:.5f}"
+MEAN_OF_MEMBERS = " on the mean of the members"
 FEW_CALIBRATION_SCANS = (
     "The threshold is drawn from {calibrating}. That is too few to predict how many healthy scans "
     "it will flag, which may be far more than that. Add healthy scans."
@@ -72,23 +70,7 @@ ACTIVE = "Threshold {threshold} is active."
 NOT_ACTIVE = "Threshold {threshold} is not active; to activate it: mriad activate {threshold}"
 RETRAINED = "Model {0.model_id} trained on {scans}, {0.n_new} of them new."
 TOOK = "It took {seconds} without the start{steps}."
-PROPOSED, RECALIBRATED = "A new threshold", "Threshold {threshold}"
-THRESHOLD = (
-    "{which}: {0.value:.6g} ({0.policy.value} {0.k:g}; {scores}, mean {0.mean:.6g}, sd {0.sd:.6g})."
-)
-RATE = "It flags {rate} of healthy scans, by {calibrating}."
-GROUPS = "Near-duplicates, and scans of one patient, are a group, which counts once."
-POWER = "It {text}."
 NO_POWER = "What it finds is not known: no healthy scan could be read again to implant lesions in."
-SILENT = "Warning: silent detector: {why}."
-OTHER_POLICY = (
-    "Another policy than that of threshold {0.id}, the active one until now: to keep that, give "
-    "--{0.policy.value} {0.k:g}."
-)
-FLIPS = (
-    "It {verb} {0.to_suspicious} of {decided} to suspicious, {0.to_normal} to normal and "
-    "{0.to_uncertain} to uncertain."
-)
 SCORED = (
     "{0.new} new, {0.known} known, {rejected}; {0.scored} scored, {0.suspicious} "
     "suspicious, {0.uncertain} uncertain; {0.not_scorable} not scorable; model "
@@ -163,7 +145,9 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
         show_json(train_document(found))
         return
     loss = found.validation_loss
-    best = EPOCHS.format(found, loss="" if loss is None else VALIDATION_LOSS.format(loss))
+    mean = MEAN_OF_MEMBERS if found.n_folds else ""
+    told = "" if loss is None else HELD_OUT_LOSS.format(loss) + mean
+    best = (EPOCHS_OF_MEMBERS if found.n_folds else EPOCHS).format(found, loss=told)
     show_lines(
         (CROSS_FITTED if found.n_folds else TRAINED).format(
             found, epochs=best if found.epochs else ""
@@ -174,8 +158,8 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
         *_took(found.took),
         _compared(found.comparison),
         (ACTIVE if found.activated else NOT_ACTIVE).format(threshold=found.threshold_id),
-        *_rate(found.threshold),
-        *(_power(found.power) if found.power else [NO_POWER]),
+        *rate_lines(found.threshold),
+        *(power_lines(found.power) if found.power else [NO_POWER]),
     )
     drawn = found.threshold
     if (drawn.n_groups or drawn.n) < FEW_TO_CALIBRATE:
@@ -198,23 +182,6 @@ def _took(found: "Took | None") -> list[str]:
     return [TOOK.format(seconds=length_of_time(found.seconds), steps=told)]
 
 
-def _rate(drawn: "ThresholdFit | Threshold") -> list[str]:
-    """The rate that a threshold promises; nothing for an older one, which has none."""
-    if drawn.rate is None or drawn.rate_low is None or drawn.rate_high is None:
-        return []
-    rate = with_interval(drawn.rate, drawn.rate_low, drawn.rate_high)
-    texts = [RATE.format(rate=rate, calibrating=calibrated_by(drawn.n, drawn.n_groups))]
-    return texts if drawn.n_groups in (None, drawn.n) else [*texts, GROUPS]
-
-
-def _power(found: "Power | None") -> list[str]:
-    """What a threshold finds; nothing of a model of before, which was not measured."""
-    if found is None:
-        return []
-    why = found.silence
-    return [POWER.format(text=found.text), *([SILENT.format(why=why)] if why else [])]
-
-
 def _compared(found: "CandidateFigures") -> str:
     if found.active_model_id is None:
         return sentence(found.text)
@@ -235,33 +202,9 @@ def show_retrain(found: "RetrainingResult", *, as_json: bool) -> None:
             RETRAINED.format(found, scans=scans),
             *_took(found.took),
             sentence(found.why),
-            *_power(found.power),
+            *power_lines(found.power),
             ACTIVE.format(threshold=active),
         )
-    show_notice()
-
-
-def show_recalibrate(
-    proposal: "Proposal", threshold_id: int | None, before: "Threshold | None", *, as_json: bool
-) -> None:
-    """The result of `mriad recalibrate`; without a threshold id, of a dry run.
-
-    `before` is the threshold that was active, where no policy was asked for.
-    """
-    if as_json:
-        show_json(recalibrate_document(proposal, threshold_id))
-        return
-    which = (RECALIBRATED if threshold_id else PROPOSED).format(threshold=threshold_id)
-    verb = "turned" if threshold_id else "would turn"
-    fit, decided = proposal.fit, counted(proposal.decided, "decided scan")
-    other = before is not None and (fit.policy, fit.k) != (before.policy, before.k)
-    show_lines(
-        THRESHOLD.format(fit, which=which, scores=calibrated_by(fit.n, fit.n_groups)),
-        *([OTHER_POLICY.format(before)] if other else []),
-        *_rate(fit),
-        *_power(proposal.power),
-        FLIPS.format(proposal.flips, verb=verb, decided=decided),
-    )
     show_notice()
 
 

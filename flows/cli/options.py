@@ -19,6 +19,7 @@ RECIPES = (
     "default, autoencoder or seed for pictures; volume, volume-network or volume-autoencoder for "
     "volumes."
 )
+SCAN_NAMES = "Its id, a path of it, its SeriesInstanceUID, or how its sha256 begins."
 Home = Annotated[
     Path | None,
     typer.Option(help="Where everything lives (default: MRIAD_HOME, else ./mriad-home)."),

@@ -23,6 +23,7 @@ from tasks.runtime.progress import Progress, listening
 
 SECONDS_BETWEEN_LINES = 60.0
 LINE = "{0.step}: {0.done} of {0.total}{unit}{notes}"
+BEGINS = "{0.step}: begins"
 TO_GO = "about {} to go"
 
 
@@ -68,32 +69,44 @@ class _Drawn:
         self._tasks: dict[tuple[str, str], object] = {}
 
     def __call__(self, progress: Progress) -> None:
-        key = progress.step, progress.unit
+        key, added = (progress.step, progress.unit), None
         if key not in self._tasks:
-            added = self._bars.add_task(progress.step, total=1, note="", unit=progress.unit)
+            added = self._tasks.pop((progress.step, ""), None)  # begun before its unit was known
+            if added is None:
+                added = self._bars.add_task(progress.step, total=None, note="", unit=progress.unit)
             self._tasks[key] = added
-        self._bars.update(
-            self._tasks[key],  # type: ignore[arg-type]
-            completed=progress.done,
-            total=progress.total,
-            note=printable(progress.note),
-        )
+        if progress.total or added is None:
+            self._bars.update(
+                self._tasks[key],  # type: ignore[arg-type]
+                completed=progress.done,
+                total=progress.total,
+                note=printable(progress.note),
+                unit=progress.unit,
+            )
 
 
 class _Written:
-    """A line when a step is done, and each minute of a long one: a nightly log stays short."""
+    """A line when a step begins, when it is done, and each minute: a nightly log stays short."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
+        self._under_way: set[str] = set()
         self._began: dict[tuple[str, str], tuple[float, int]] = {}  # when, and how much was done
 
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
         began, before = self._began.setdefault((progress.step, progress.unit), (now, progress.done))
-        done = progress.total and progress.done >= progress.total
-        if not done and now - self._last < SECONDS_BETWEEN_LINES:
+        done = bool(progress.total) and progress.done >= progress.total
+        begins = not done and progress.step not in self._under_way
+        if not (progress.total or begins):
+            return  # nothing of what was to be done is left
+        if not (done or begins or now - self._last >= SECONDS_BETWEEN_LINES):
             return
         self._last = now
+        (self._under_way.discard if done else self._under_way.add)(progress.step)
+        if not progress.total:
+            say(BEGINS.format(progress))
+            return
         notes = [progress.note] if progress.note else []
         if not done and progress.done > before:
             each = (now - began) / (progress.done - before)

@@ -15,12 +15,17 @@ from mriad_model.errors import SettingsError
 from mriad_model.paths import escape_path
 from mriad_model.plain_text import printable
 from tasks.runtime.connections import choose_database, refuse_to_start_over
-from tasks.runtime.home import prepare_home
+from tasks.runtime.home import is_home, prepare_home
 from tasks.runtime.permissions import openings, openings_text
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+NO_HOME = (
+    "{home}: no home there; name one with --home or MRIAD_HOME. A first one is made by: mriad "
+    "ingest FOLDER --label healthy"
+)
+NEW_HOME = "{home} is a new home"
 LOG_BYTES = 2**20
 LOG_FILES = 5
 
@@ -59,13 +64,28 @@ def read_context(home: Path | None, **given: object) -> Context:
 def write_context(home: Path | None, **given: object) -> Context:
     """For commands that write: makes the home, keeps a log in it, updates an older record.
 
-    Warns of what other users can do to the home.
+    Says that a home is new, for a name may be misspelt, and what other users can do to one.
     """
+    new = not is_home(read_context(home, **given).home)
     place = child_context(home, **given)
+    if new:
+        say(NEW_HOME.format(home=place.home))
     bring_up_to_date(place)
     if warning := openings_text(openings(place.home)):
         say(warning)
     return place
+
+
+def existing_context(home: Path | None, **given: object) -> Context:
+    """The same, for commands that need what a home holds: none is made.
+
+    Raises:
+        SettingsError: there is no home, and no database that its record would be in.
+    """
+    place = read_context(home, **given)
+    if place.settings.record_url is None and not is_home(place.home):
+        raise SettingsError(NO_HOME.format(home=escape_path(place.home)))
+    return write_context(home, **given)
 
 
 def bring_up_to_date(place: Context) -> None:

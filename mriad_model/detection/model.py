@@ -299,7 +299,7 @@ def _in_turn(
     def tell(step: FitProgress) -> None:
         if isinstance(step, Epoch):
             done = number * step.max_epochs + step.number
-            step = replace(step, number=done, max_epochs=of * step.max_epochs)
+            step = replace(step, number=done, max_epochs=of * step.max_epochs, member=number)
         progress(step)
 
     return tell

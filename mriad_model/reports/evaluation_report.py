@@ -20,12 +20,12 @@ from mriad_model.recipes.recipe import Recipe
 from mriad_model.rejections import RejectedItem
 from mriad_model.reports.page import Provenance, address, by_reason, capped, render
 
-RECONSTRUCTION = ("epoch", "mean squared error", "Reconstruction loss by epoch, a line a fold.")
+A_LINE = "a line a fold, or a member of it where the model is cross-fitted"
+RECONSTRUCTION = ("epoch", "mean squared error", f"Reconstruction loss by epoch, {A_LINE}.")
 ON_IMPLANTS = (
-    "round of ten steps, members one after the other",
+    "round of ten steps",
     "loss on implanted anomalies",
-    "Loss on anomalies implanted in healthy slices, a line a fold. Each member begins anew; the "
-    "last weights are kept.",
+    f"Loss on anomalies implanted in healthy slices, {A_LINE}. The last weights are kept.",
 )
 DETECTORS = {
     "autoencoder": "Autoencoder alone",
@@ -114,6 +114,7 @@ def render_evaluation(
         rival=report.rival,
         rival_name=NAMES.get(report.rival.name, report.rival.name) if report.rival else None,
         beside=_beside(report),
+        beside_title=_beside_title(report),
         sizes=_sizes(report.lesions),
         verdicts=_verdicts(report),
         promised=_figure(*_of(report.promised)) if report.promised else None,
@@ -143,6 +144,18 @@ def _beside(report: EvaluationReport) -> list[tuple[str, dict[str, str]]]:
             for name, each in report.lesions.figures.items()
         ]
     return rows
+
+
+def _beside_title(report: EvaluationReport) -> str:
+    """What of the three is measured: lesions are where scans have masks alone."""
+    parts = {
+        "beside the asymmetry": report.versus_asymmetry is not None,
+        "among scans alike": bool(report.strata),
+        "lesion by lesion": report.lesions is not None,
+    }
+    *first, last = [part for part, there in parts.items() if there] or [""]
+    text = f"{', '.join(first)}, and {last}" if first else last
+    return text[:1].upper() + text[1:]
 
 
 def _verdicts(report: EvaluationReport) -> list[tuple[str, dict[str, dict[str, str]]]]:

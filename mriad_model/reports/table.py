@@ -24,6 +24,13 @@ COLUMNS = (
     "reason",
     "detail",
     "decided_at",
+    "findings",
+    "largest_finding_ml",
+    "largest_finding_percent_of_head",
+    "largest_finding_side",
+    "largest_finding_x",
+    "largest_finding_y",
+    "largest_finding_z",
     "notice",
 )
 

@@ -99,6 +99,7 @@ def gather_labelled(
     contrasts: list[str | None] = []
     rejected = list(wanted.rejected)
     done = 0
+    tell("reading", done, len(wanted.scans))
     for files, outcome in _read(list(wanted.scans), how, Path(path).parent / "scans"):
         done += len(files)
         if isinstance(outcome, RejectedFile):

@@ -73,6 +73,7 @@ def replay_decisions(
     total = None if scan_id is not None else count_decisions(engine)
     report, done = ReplayReport(), 0
     foundations = Foundations(home, device, Path(folder), quick, report, power)
+    tell("replaying", done, total or 0)
     replays_of_scans = decisions_for_replay(engine, scan_id)
     for _, page in in_chunks(replays_of_scans, PAGE, lambda each: each.scan.n_slices):
         of_model: dict[int, list[Replay]] = defaultdict(list)

@@ -71,6 +71,7 @@ def score_comparison_scans(
     compared = ComparedScans([], [], {each: ComparisonScores() for each in model_ids})
     folds = {each: model_folds(database(home), each) for each in model_ids}
     done, total = 0, len(healthy) + len(abnormal)
+    tell("comparing", done, total, unit="scans")
     for scans, is_abnormal in ((healthy, False), (abnormal, True)):
         kinds = () if is_abnormal else tuple(Lesion)
         for number, chunk in in_chunks(scans, CHUNK, lambda each: each[1]):

@@ -20,6 +20,7 @@ COMMON_TAGS: Final = ("motion", "artefact", "postoperative", "lesion", "bleeding
 MOST_TAGS, LONGEST_TAG = 12, 40
 TAG: Final = re.compile(r"\w+(-\w+)*")
 NO_TAG: Final = "tag {tag!r}: a tag is a word of letters, digits and hyphens, at most {longest}"
+SEVERAL_WORDS: Final = "tag {tag!r}: a tag is one word: give {hyphened}, or --tag once for each"
 TOO_MANY_TAGS: Final = "a review carries at most {most} tags"
 
 
@@ -72,6 +73,20 @@ def tags_of(texts: Iterable[str]) -> tuple[str, ...]:
     if len(words) > MOST_TAGS:
         raise SettingsError(TOO_MANY_TAGS.format(most=MOST_TAGS))
     return tuple(sorted(words))
+
+
+def tags_given(texts: Iterable[str]) -> tuple[str, ...]:
+    """Tags as options give them: one each, or several with commas between them.
+
+    Raises:
+        SettingsError: as `tags_of`; or one is of several words, which would be as many tags.
+    """
+    parts = [part.strip() for text in texts for part in text.split(",")]
+    for part in parts:
+        if len(words := part.split()) > 1:
+            tag, hyphened = (each[: 2 * LONGEST_TAG] for each in (part, "-".join(words)))
+            raise SettingsError(SEVERAL_WORDS.format(tag=tag, hyphened=hyphened))
+    return tags_of(parts)
 
 
 def reviewed_decision(decisions: Sequence[DecisionRow], active: int | None) -> DecisionRow:

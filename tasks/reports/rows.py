@@ -7,7 +7,7 @@ from typing import Any
 
 from db.entities import Finding, FindingLimit, Scan, Threshold
 from db.repository.reports.history import DecisionRow
-from db.repository.scoring.findings import finding_limit
+from db.repository.scoring.findings import finding_limit, findings_of_decisions
 from db.repository.training.models import activations, model_by_id, threshold_by_id
 from mriad_model.delivery.pending import PendingFolders
 from mriad_model.enums import (
@@ -136,11 +136,19 @@ def suspicious_line(
 
 
 def decision_cells(
+    home: str,
     decided: Sequence[DecisionRow],
     scans: Mapping[int, Scan],
     threshold: ThresholdLine | None,
 ) -> Iterator[dict[str, Any]]:
     """A line of the table for each decision; without figures where it is not scorable."""
+    engine = database(home)
+    findings = findings_of_decisions(engine, [row.decision_id for row in decided])
+    limited = {
+        each
+        for each in {row.model_id for row in decided}
+        if finding_limit(engine, each) is not None
+    }
     for row in decided:
         scan = scans[row.scan_id]
         scored = row.verdict is not Verdict.NOT_SCORABLE
@@ -164,7 +172,28 @@ def decision_cells(
             "reason": row.reason and row.reason.value,
             "detail": reason_text(row.reason),
             "decided_at": row.decided_at,
+            **(
+                finding_cells(findings.get(row.decision_id, ()), row.kind)
+                if scored and row.model_id in limited
+                else {}
+            ),
         }
+
+
+def finding_cells(findings: Sequence[Finding], kind: ScanKind) -> dict[str, Any]:
+    """How many findings a scan has, and its largest; of a picture its place is a pixel."""
+    if not findings:
+        return {"findings": 0}
+    largest, picture = max(findings, key=lambda each: each.size), kind in PICTURES
+    return {
+        "findings": len(findings),
+        "largest_finding_ml": None if picture else largest.size,
+        "largest_finding_percent_of_head": 100 * largest.size if picture else None,
+        "largest_finding_side": side_in_words(largest.side, kind),
+        "largest_finding_x": largest.x,
+        "largest_finding_y": largest.y,
+        "largest_finding_z": None if picture else largest.z,
+    }
 
 
 def rejection_cells(items: Sequence[RejectedItem]) -> Iterator[dict[str, Any]]:

@@ -132,7 +132,7 @@ def write_score_report(
     name = f"score-run-{run_id}"
     split = split_rejections(items)
     lines = [
-        *decision_cells(decided, scans, threshold),
+        *decision_cells(home, decided, scans, threshold),
         *pending_cells(pending),
         *rejection_cells(items),
     ]

@@ -104,7 +104,10 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
     warnings = warnings_records.warnings(engine, since)
     model, threshold = threshold_lines(home, active) if active is not None else (None, None)
     name = f"week-to-{written(until)[:10]}-run-{run_id}"
-    lines = [*decision_cells([*flagged, *unsure], scans, threshold), *rejection_cells(items)]
+    lines = [
+        *decision_cells(home, [*flagged, *unsure], scans, threshold),
+        *rejection_cells(items),
+    ]
     table = write_report(place, f"{name}.csv", worklist_csv(lines))
     page = render_week(
         WeekReport(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from db.engine.sqlite import DATABASE
 from db.repository.intake.scans import has_pseudonyms
 from mriad_model.errors import HomeError, SettingsError
 from mriad_model.files import make_folder, write_atomically, write_once
@@ -45,6 +46,12 @@ def prepare_home(home: Path) -> Path:
     if not os.access(home, os.W_OK | os.X_OK):
         raise HomeError(f"{home}: read-only; mend its permissions or choose another with --home")
     return home
+
+
+def is_home(folder: Path) -> bool:
+    """Whether a folder is a home, or is being made one by hand: with scans to learn from."""
+    # As of `os`: a folder that may not be read is none here, and an error where it is written.
+    return any(os.path.exists(folder / name) for name in (DATABASE, *FOLDERS[:3]))  # noqa: PTH110
 
 
 @contextmanager

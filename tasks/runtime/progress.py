@@ -16,7 +16,10 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`done` of `total` of what a step counts; `note` is a short text beside it."""
+    """`done` of `total` of what a step counts; `note` is a short text beside it.
+
+    A `total` of 0: the step begins, and how much there is to do is not known yet.
+    """
 
     step: str
     done: int
@@ -40,7 +43,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def tell(step: str, done: int, total: int, note: str = "", *, unit: str = "") -> None:
-    """Report that `done` of `total` of what `step` counts are done."""
+    """Report that `done` of `total` of what `step` counts are done; see `Progress`."""
     for listener in list(_listeners):
         listener(Progress(step, done, total, note, unit))
 

@@ -33,6 +33,7 @@ def with_gate(
         unlike_among_learned,
     )
 
+    tell("learning the gate", 0, 0)
     scan_ids, slices, groups = _learned(home, dataset_id, folders)
     folds = dataset_folds(database(home), dataset_id)
     in_folds = [folds.get(each, -1) for each in scan_ids]

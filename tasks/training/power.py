@@ -54,6 +54,7 @@ def implant_scores(
     # In the order of their content: what is implanted does not depend on which was met first.
     chosen = sorted((held_out[place] for place in places), key=hashes.__getitem__)
     found: list[ImplantScore] = []
+    tell("implanting", 0, len(chosen), unit="scans")
     for start in range(0, len(chosen), TOGETHER):
         workspace = Workspace(Path(folder) / f"power-{start}")
         some = chosen[start : start + TOGETHER]

@@ -215,6 +215,7 @@ def train(
     start = None if from_model_id is None else loaded_model(home, from_model_id, device)
     folds = dataset_folds(database(home), dataset_id)
     taught = labelled_abnormal(home, dataset_id, abnormal_folders, how, masks)
+    tell("training", 0, 0)
     with timing(run_id, "train"):
         if folds:
             positives = [taught.but_for(folds, fold) for fold in sorted(set(folds.values()))]
@@ -362,4 +363,6 @@ def tell_training(step: FitProgress, name: str = "training") -> None:
         return
     loss = step.validation_loss
     note = f"held-out loss {loss:.5f}" if loss else ""
+    if step.member:
+        note = f"member {step.member + 1}" + (f", {note}" if note else "")
     tell(name, step.number, step.max_epochs, note, unit="epochs")

@@ -77,6 +77,8 @@ def test_the_table_beside_the_report_lists_every_decision_worst_first(trained: T
     suspicious = [float(row["score"]) for row in rows if row["result"] == "suspicious"]
     assert suspicious == sorted(suspicious, reverse=True)
     assert len(suspicious) == result.suspicious
+    for row in rows:  # a recipe with findings: counted, also where there are none
+        assert bool(row["largest_finding_percent_of_head"]) == (int(row["findings"]) > 0)
     page = (trained.home / result.report).read_text()
     assert "prepare</dt>" in page
     assert "trained by hand" in page  # why the threshold is active

@@ -21,6 +21,7 @@ def told(chunks: list[Chunk], *results: ChunkResult) -> list[Progress]:
     heard: list[Progress] = []
     progress = ScoringProgress(chunks)
     with listening(heard.append):
+        progress.begin()
         for number, result in enumerate(results):
             progress.add(number, result)
     return heard
@@ -35,6 +36,8 @@ def files(folder: Path, n: int) -> Chunk:
 def test_what_is_read_and_turns_out_decided_is_not_scored(tmp_path: Path) -> None:
     unread = files(tmp_path, 3)
     assert told([unread, unread], done(0), done(1)) == [
+        Progress("reading", 0, 6),
+        Progress("scoring", 0, 6),
         Progress("reading", 3, 6),
         Progress("scoring", 0, 3),
         Progress("reading", 6, 6),
@@ -45,6 +48,7 @@ def test_what_is_read_and_turns_out_decided_is_not_scored(tmp_path: Path) -> Non
 def test_what_is_known_is_not_read_and_what_gets_no_score_is_not_counted() -> None:
     known = Chunk(known=wanted_scans((i, 1) for i in range(4)))
     assert told([known, known], done(4, unreadable=1), done(4)) == [
+        Progress("scoring", 0, 8),
         Progress("scoring", 3, 7),
         Progress("scoring", 7, 7),
     ]

@@ -33,7 +33,12 @@ from web.site import MaybeId, site_of
 SAME: Final = "Choose two different thresholds."
 NONE: Final = "–"  # noqa: RUF001 - nothing to say
 KIND_WORDS: Final = {"white_matter": "white matter"}
-SHOWN_METRICS: Final = ("epochs", "best_epoch", "validation_loss", "seconds")
+SHOWN_METRICS: Final = {  # of the training; of members the most epochs, and the mean loss
+    "epochs": "epochs",
+    "best_epoch": "best epoch",
+    "validation_loss": "held-out loss of the weights kept, mean of the members",
+    "seconds": "seconds",
+}
 router = APIRouter()
 
 
@@ -153,8 +158,8 @@ def _figures(one: ListedThreshold, other: ListedThreshold) -> list[ComparedValue
             yield f"of them {KIND_WORDS.get(kind, kind)}", share
         yield "silent", (power.silence or "no") if power else NONE
         yield from _compared(line)
-        for name in SHOWN_METRICS:
-            yield name.replace("_", " "), _short(line.metrics.get(name))
+        for name, what in SHOWN_METRICS.items():
+            yield what, _short(line.metrics.get(name))
 
     return _beside(rows(one), rows(other))
 

@@ -55,7 +55,7 @@ def scan_id_of(connection: Connection, scan: int | str) -> int:
         raise NotInRecord(
             f"There is no scan {name if name.isprintable() else ascii(name)} in the record: "
             f"name its id, its path, its SeriesInstanceUID, or {SHORTEST_PREFIX} or more "
-            "characters of its sha256"
+            "characters of its sha256 (mriad show takes a patient's pseudonym too)"
         )
     return found[0]
 

@@ -27,6 +27,7 @@ from mriad_model.enums import LEARNED_ROLES, Role
 from mriad_model.errors import NoScans, NotInRecord, RecordError
 
 Member = tuple[int, Role, int]  # scan id, role, near-duplicate group
+LISTED_BY: Final = "mriad activate"  # models and their thresholds
 NO_MODEL: Final = (
     "no model is active; ingest healthy scans with: mriad ingest FOLDER --label healthy,"
     " then train with: mriad train"
@@ -242,7 +243,7 @@ def active_threshold(engine: Engine) -> CurrentThreshold:
 def model_by_id(engine: Engine, model_id: int) -> Model:
     """The model of this id. NotInRecord if there is none."""
     with reading(engine) as connection:
-        return row_by_id(connection, Model, schema.model, model_id)
+        return row_by_id(connection, Model, schema.model, model_id, LISTED_BY)
 
 
 def lineage(engine: Engine, model_id: int) -> list[Model]:
@@ -281,7 +282,7 @@ def scans_not_scored(engine: Engine, model_id: int) -> set[int]:
 def threshold_by_id(engine: Engine, threshold_id: int) -> Threshold:
     """The threshold of this id. NotInRecord if there is none."""
     with reading(engine) as connection:
-        return row_by_id(connection, Threshold, schema.threshold, threshold_id)
+        return row_by_id(connection, Threshold, schema.threshold, threshold_id, LISTED_BY)
 
 
 def models(engine: Engine) -> list[Model]:

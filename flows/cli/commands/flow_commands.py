@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from db.repository.runs import was_cut_off
 from db.repository.training.models import active_threshold
 from flows.cli import lines
 from flows.cli.documents.intake import nothing_ingested_document
@@ -42,9 +43,11 @@ from flows.cli.preconditions import (
     require_enough_healthy,
     unmatched_lines,
 )
+from flows.cli.threshold_lines import is_drawn_so, show_recalibrate
 from flows.runtime.context import (
     bring_up_to_date,
     existing,
+    existing_context,
     folder_name,
     read_context,
     write_context,
@@ -114,7 +117,7 @@ def train(
 ) -> None:
     """Train on the healthy pool, calibrate, compare with the active model, activate the new one."""
     given = {"recipe": recipe, "seed": seed, "sigmas": sigmas, "rate": rate, "device": device}
-    before = write_context(home, **given)
+    before = existing_context(home, **given)
     policy, k = policy_and_k(before.settings, sigmas, rate)
     if from_model is not None and recipe is not None:
         raise SettingsError("--from adapts a model by its own recipe: leave out --recipe")
@@ -168,7 +171,7 @@ def retrain(
     as_json: AsJson = False,
 ) -> None:
     """Train again if the healthy pool grew enough; activate the new model if no worse."""
-    place = write_context(home, seed=seed, device=device)
+    place = existing_context(home, seed=seed, device=device)
     engine = database(str(place.home))
     current = active_threshold(engine)
     if not force:
@@ -202,31 +205,38 @@ def recalibrate(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a new threshold from stored scores, and decide again, without scoring."""
+    """Draw a new threshold from stored scores, and decide again, without scoring.
+
+    Where that is the active one, it says so and does nothing.
+    """
     given = {"sigmas": sigmas, "rate": rate}
     if quantile is not None:
         from mriad_model.detection.decisions.thresholds import check_k
 
         check_k(Policy.QUANTILE, quantile)  # before anything is started
-    place = read_context(home, **given) if dry_run else write_context(home, **given)
+    place = read_context(home, **given) if dry_run else existing_context(home, **given)
     policy, k = policy_and_k(place.settings, sigmas, rate, quantile)
     asked = any(each is not None for each in (sigmas, rate, quantile))
     from tasks.calibration.thresholds import propose, require_drawable
 
-    if dry_run:
-        record = place.record_to_read()
-        proposal = propose(record, policy, k, new_healthy=new_healthy)
-        before = None if asked else active_threshold(record).threshold
-        lines.show_recalibrate(proposal, None, before, as_json=as_json)
-        return
-    engine = database(str(place.home))
-    require_drawable(engine, policy, k, new_healthy=new_healthy)
-    before = None if asked else active_threshold(engine).threshold
+    engine = place.record_to_read() if dry_run else database(str(place.home))
+    if not dry_run:
+        require_drawable(engine, policy, k, new_healthy=new_healthy)
+    before = active_threshold(engine).threshold
+    same = is_drawn_so(before, policy, k)
+    if dry_run or (same and not was_cut_off(engine, "recalibrate_threshold")):
+        proposal = propose(engine, policy, k, new_healthy=new_healthy)
+        if dry_run or proposal.calibration is None:
+            found = None if dry_run else before.id
+            show_recalibrate(proposal, found, before, asked=asked, as_json=as_json)
+            return
     with flow_context(home, "flows.recalibrate", **given) as place:
         from flows.recalibrate import recalibrate_threshold
 
         done = recalibrate_threshold(place.home, policy, k, local_user(), new_healthy)
-    lines.show_recalibrate(done.proposal, done.threshold_id, before, as_json=as_json)
+    show_recalibrate(
+        done.proposal, done.threshold_id, before, asked=asked, as_json=as_json, ran=True
+    )
 
 
 def score(
@@ -240,7 +250,7 @@ def score(
 ) -> None:
     """Score the new scans of a folder: ingest, score, decide, draw heatmaps, report."""
     given = None if path is None else folder_name(path)
-    before = write_context(home, device=device)
+    before = existing_context(home, device=device)
     engine = database(str(before.home))
     active = active_threshold(engine)
     folder = given or folder_name(before.home / "inbox")
@@ -271,6 +281,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write one page on the last days: runs, flags, rejections, warnings, new models."""
+    existing_context(home)
     with flow_context(home, "flows.weekly_report") as place:
         from flows.weekly_report import weekly_report
 

@@ -49,7 +49,7 @@ from flows.runtime.messages import counted, say
 from mriad_model.enums import Verdict
 from mriad_model.errors import NotInRecord, SettingsError
 from mriad_model.reasons import VERDICT_TEXTS, reason_words
-from tasks.reports.review import tags_of
+from tasks.reports.review import tags_given
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -88,7 +88,7 @@ TITLES = {
 COUNTED = "Decisions by {by}"
 MORE = "{limit} of {all} listed: {more} more; --limit {all} lists all"
 PAST = "{decisions} {done} by thresholds that are not active: {active}; --active {does} its alone"
-DATES = "a day, a moment, today, yesterday, or how long ago: 12h, 7d, 2w"
+DATES = "2026-11-23, 2026-W48, 2026-11-23T06:00, today, yesterday, or how long ago: 12h, 7d, 2w"
 NO_DECISIONS = "No decisions yet. Once there is a model (mriad train), mriad score makes them."
 NONE_ADMITTED = "No decision is like that. With fewer options mriad history lists more."
 YES_OR_NO = {True: "yes", False: "no", None: None}
@@ -100,7 +100,9 @@ NO_SCANNERS = "no scan of the record names its scanner"
 def history(
     verdict: Annotated[Verdict | None, typer.Option(help="Only this verdict.")] = None,
     since: Annotated[str | None, typer.Option(help=f"From then on (UTC): {DATES}.")] = None,
-    until: Annotated[str | None, typer.Option(help="Up to then (UTC); a day to its end.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help=f"Up to then (UTC), a day or week to its end: {DATES}.")
+    ] = None,
     scanner: Annotated[
         str | None, typer.Option(help="Only scans of scanners with this in their name.")
     ] = None,
@@ -160,7 +162,7 @@ def history(
         max_p=max_p,
         unreviewed=unreviewed,
         reviewer=reviewer,
-        tags=tags_of(tag or ()),
+        tags=tags_given(tag or ()),
         sort=sort,
     )
     if scanner is not None:

@@ -21,7 +21,7 @@ from flows.cli.console import (
     show_some,
 )
 from flows.cli.documents.maintenance import backup_document, check_document, verify_document
-from flows.cli.options import AsJson, Device, Home, flow_context
+from flows.cli.options import SCAN_NAMES, AsJson, Device, Home, flow_context
 from flows.cli.progress import progress_shown
 from flows.runtime.context import read_context
 from flows.runtime.messages import counted, sentence
@@ -203,7 +203,7 @@ def _show_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]
 def verify(
     scan: Annotated[
         str | None,
-        typer.Argument(help="Its id, a path of it, or how its sha256 begins, as for show."),
+        typer.Argument(help=SCAN_NAMES),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every decision.")] = False,
     quick: Annotated[

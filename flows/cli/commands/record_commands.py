@@ -156,7 +156,7 @@ def activate(
             activate_document(threshold, model_id, decisions, why, already=already is not None)
         )
         return
-    what = {"threshold": threshold, "model": model_id, "decisions": decisions}
+    what: dict[str, int | str] = {"threshold": threshold, "model": model_id, "decisions": decisions}
     if already is None:
         show_lines(ACTIVATED.format_map(what))
     else:

@@ -10,7 +10,7 @@ from db.repository.training.models import current_threshold
 from flows.cli.commands.record_commands import details_of
 from flows.cli.console import formatted, show_json, show_lines, show_notice
 from flows.cli.documents.scans import review_document
-from flows.cli.options import AsJson, Home, Reviewer, reviewer_name
+from flows.cli.options import SCAN_NAMES, AsJson, Home, Reviewer, reviewer_name
 from flows.runtime.context import read_context, write_context
 from mriad_model.enums import LabelValue, Verdict
 from mriad_model.errors import NotInRecord, SettingsError
@@ -20,7 +20,7 @@ from tasks.reports.review import (
     ReviewResult,
     answer_decision,
     reviewed_decision,
-    tags_of,
+    tags_given,
     withdraw_answer,
 )
 
@@ -46,9 +46,7 @@ LABEL_NOW, NO_LABEL = "It is labelled {label}.", "It has no label."
 
 
 def review(
-    scan: Annotated[
-        str, typer.Argument(help="Its id, a path of it, or how its sha256 begins, as for show.")
-    ],
+    scan: Annotated[str, typer.Argument(help=SCAN_NAMES)],
     verdict: Annotated[
         Answer,
         typer.Argument(
@@ -71,7 +69,7 @@ def review(
     scan: models may learn from a healthy one, and are compared on abnormal ones. "withdraw" takes
     back the last review of the scan, by one more row.
     """
-    name, tags = reviewer_name(reviewer), tags_of(tag or ())
+    name, tags = reviewer_name(reviewer), tags_given(tag or ())
     if tags and verdict is Answer.WITHDRAW:
         raise SettingsError(NO_TAGS)
     place = read_context(home)

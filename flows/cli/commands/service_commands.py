@@ -15,7 +15,7 @@ from db.repository.training.models import current_threshold
 from flows.cli.console import show_json, show_lines
 from flows.cli.documents.service import up_document, watch_document, web_document
 from flows.cli.options import AsJson, Device, Home, flow_context
-from flows.runtime.context import Context, write_context
+from flows.runtime.context import Context, existing_context, write_context
 from flows.runtime.messages import say
 from flows.runtime.prefect_environment import local_api, point_prefect
 from flows.runtime.settings import unknown_settings
@@ -121,7 +121,7 @@ def web(
     """Serve the reader's pages alone: worklist, scans, reviews. Ends with Ctrl-C or SIGTERM."""
     from flows.service.pages import listen_for_pages, serve, served_port, sign_in_address
 
-    place = write_context(home)
+    place = existing_context(home)
     if address:
         port = served_port(place.home, place.settings)
         _show_address(sign_in_address(place.home, place.settings, port), as_json, True)

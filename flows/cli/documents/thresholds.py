@@ -15,8 +15,8 @@ COLUMNS = f"id model_id dataset_id policy mean sd n k value run_id created_at {R
 COMPARED = "at n_healthy n_abnormal flagged auroc_implanted auroc_abnormal"
 
 
-def recalibrate_document(proposal: "Proposal", threshold_id: int | None) -> Document:
-    """`mriad recalibrate`; without a threshold id, a dry run."""
+def recalibrate_document(proposal: "Proposal", threshold_id: int | None, *, same: bool) -> Document:
+    """`mriad recalibrate`; without a threshold id, a dry run; `same`: it is the active one."""
     return {
         "threshold_id": threshold_id,
         **keys(proposal.fit, f"policy mean sd n k value {RATE}"),
@@ -24,6 +24,7 @@ def recalibrate_document(proposal: "Proposal", threshold_id: int | None) -> Docu
         "decided": proposal.decided,
         "power": power_document(proposal.power),
         "dry_run": threshold_id is None,
+        "unchanged": same,
     }
 
 

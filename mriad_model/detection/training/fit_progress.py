@@ -11,7 +11,8 @@ class Epoch:
     max_epochs: int
     train_loss: float
     validation_loss: float | None  # None where no slices were held out
-    best_epoch: int
+    best_epoch: int  # of its member, from 1
+    member: int = 0  # which of a model's members is trained, from 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Ito's (2008), distinct with any colour vision; nothing depends on colour alone.
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -111,12 +112,12 @@ def confusion_plot(confusion: Confusion) -> bytes:
 def training_plot(
     curves: Sequence[Sequence[Epoch]], step: str = "epoch", loss: str = "mean squared error"
 ) -> bytes:
-    """Loss by epoch, a thin line a fold; dots where the kept weights stood.
+    """Loss by epoch, a thin line a fold and member; dots where the kept weights stood.
 
     `step` and `loss` are the titles of the axes.
     """
     figure, axes = _figure(6.6, 3.6)
-    for number, curve in enumerate(curves):
+    for number, curve in enumerate(each for fold in curves for each in by_member(fold)):
         epochs = [epoch.number for epoch in curve]
         label = "training" if number == 0 else None
         losses = [epoch.train_loss or np.nan for epoch in curve]
@@ -130,6 +131,16 @@ def training_plot(
     if any(curves):
         axes.legend(loc="upper right", frameon=False, fontsize=9)
     return _png(figure)
+
+
+def by_member(epochs: Sequence[Epoch]) -> list[list[Epoch]]:
+    """The epochs of each member of a model, counted from 1 again."""
+    found: list[list[Epoch]] = []
+    for member in sorted({epoch.member for epoch in epochs}):
+        own = [epoch for epoch in epochs if epoch.member == member]
+        before = own[0].number - 1
+        found.append([replace(epoch, number=epoch.number - before) for epoch in own])
+    return found
 
 
 def _validation(axes: Axes, curve: Sequence[Epoch], *, named: bool) -> None:

@@ -69,7 +69,9 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "ingest (no files)": nothing_ingested_document(UNMATCHED),
     "train": train_document(TRAINED),
     "retrain": retrain_document(RetrainingResult(False, "", 10, 0, 1, power=POWER)),
-    "recalibrate": recalibrate_document(Proposal(1, 1, None, FIT, 3, Flips(1, 0), POWER), None),
+    "recalibrate": recalibrate_document(
+        Proposal(1, 1, None, FIT, 3, Flips(1, 0), POWER), None, same=False
+    ),
     "score": score_document(SCORED),
     "score (no files)": nothing_scored_document(Unchanged(0, 0, []), 1, 1),
     "report": report_document(WeeklyReport("reports/c.html", 7, 1, 1, 0, reasons=SCORED.reasons)),
@@ -147,7 +149,7 @@ KEYS = {
     ),
     "recalibrate": (
         "threshold_id policy mean sd n k value flips.to_suspicious flips.to_normal "
-        f"flips.to_uncertain decided dry_run {RATE} {POWERS}"
+        f"flips.to_uncertain decided dry_run unchanged {RATE} {POWERS}"
     ),
     "score": (
         f"new known {ITEM} scored suspicious uncertain not_scorable recovered "
@@ -326,5 +328,7 @@ def test_the_columns_of_the_csvs_hold() -> None:
     assert WORKLIST_COLUMNS == (
         "scan_id", "result", "path", "kind", "score", "threshold", "sigmas_above_healthy",
         "p_value", "decision_id", "scanner", "study_uid", "series_uid", "heatmap", "reason",
-        "detail", "decided_at", "notice",
+        "detail", "decided_at", "findings", "largest_finding_ml",
+        "largest_finding_percent_of_head", "largest_finding_side", "largest_finding_x",
+        "largest_finding_y", "largest_finding_z", "notice",
     )  # fmt: skip

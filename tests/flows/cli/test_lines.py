@@ -11,12 +11,10 @@ from flows.cli import lines
 from flows.demo import DemoResult
 from flows.ingest import IngestResult
 from flows.train import TrainingResult
-from mriad_model.detection.decisions.thresholds import Flips, ThresholdFit
 from mriad_model.enums import Policy
 from mriad_model.promotion.power import ImplantScore, power
 from mriad_model.recipes.built_in_recipes import AUTOENCODER, DEFAULT
 from mriad_model.recipes.decision_recipes import no_gate_text
-from tasks.calibration.thresholds import Proposal
 from tasks.promotion.candidate_figures import CandidateFigures
 from tasks.runtime.progress import Took
 from tests.support.results import EVALUATED, INGESTED, REPLAYED, SCORED, TRAINED
@@ -43,7 +41,9 @@ def test_train_tells_of_epochs_only_where_there_were_some(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     lines.show_train(trained_with(), as_json=False)
-    assert "best of 40 epochs was 40, validation loss 0.1" in capsys.readouterr().out
+    assert (
+        "best of 40 epochs was 40, held-out loss of the weights kept 0.1" in capsys.readouterr().out
+    )
     lines.show_train(trained_with(epochs=0, best_epoch=0, validation_loss=None), as_json=False)
     assert "epoch" not in capsys.readouterr().out
 
@@ -177,14 +177,3 @@ def test_ingest_says_which_known_files_are_copies(capsys: pytest.CaptureFixture[
     )
     lines.show_ingest(replace(found, copies=0), as_json=False)
     assert "87 new, 11 known, 0 files rejected" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(("k", "told"), [(2.0, False), (1.0, True)])
-def test_a_threshold_of_another_policy_than_the_active_one_says_so(
-    k: float, told: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    active = replace(DRAWN, policy=Policy.SIGMAS, k=2.0, id=7)
-    fit = ThresholdFit(Policy.SIGMAS, 0, 1, 45, k, k)
-    lines.show_recalibrate(Proposal(1, 1, None, fit, 3, Flips(0, 0)), None, active, as_json=False)
-    said = "Another policy than that of threshold 7, the active one until now"
-    assert (f"{said}: to keep that, give --sigmas 2." in capsys.readouterr().out) is told

@@ -199,6 +199,18 @@ def test_a_read_only_home_is_one_line(tmp_path: Path) -> None:
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["train", "retrain", "recalibrate", "score", "report", "web"])
+def test_what_needs_a_home_makes_none_of_a_misspelt_name(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scans").mkdir()
+    for place in (tmp_path / "hoem", tmp_path / "scans"):  # also a folder that is no home
+        status, _, err = run(capsys, command, "--home", place)
+        assert status == 2
+        assert f"{place}: no home there; name one with --home or MRIAD_HOME." in one_line(err)
+    assert [*tmp_path.rglob("*")] == [tmp_path / "scans"]
+
+
 @pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_command_says_so_and_leaves_no_server(
     sign: signal.Signals, status: int, few_heads: Path, prefect_database: Path, tmp_path: Path

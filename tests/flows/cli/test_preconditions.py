@@ -148,7 +148,7 @@ def test_what_there_is_to_do_starts_one(
 ) -> None:
     monkeypatch.setattr("tasks.calibration.thresholds.require_drawable", lambda *_, **__: None)
     (folder / "no" / "1.png").touch()
-    commands = ["score", folder], ["ingest", folder], ["recalibrate"]
+    commands = ["score", folder], ["ingest", folder], ["recalibrate", "--sigmas", "2"]
     assert ([mriad(ready, *each) for each in commands], started) == ([1] * 3, [ready] * 3)
 
 

@@ -12,6 +12,7 @@ def test_a_command_that_writes_says_in_one_line_what_others_can_do(
 ) -> None:
     """On stderr, so that a document on stdout stays whole; once, not again by what it starts."""
     home = write_context(tmp_path / "home").home
+    assert capsys.readouterr() == ("", f"mriad: {home} is a new home\n")
     (home / "mriad.db").touch(0o600)
     write_context(home)
     assert capsys.readouterr() == ("", "")

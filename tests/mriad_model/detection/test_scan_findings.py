@@ -7,6 +7,7 @@ from mriad_model.detection.findings import FindingLimits
 from mriad_model.detection.scan_findings import dense_map, finding_counts, findings_of
 from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.enums import ScanKind, Side
+from mriad_model.heatmaps.volume_map import anomaly_volume
 from mriad_model.phantom.render import phantom_slice, phantom_volume
 from mriad_model.phantom.scanner import Contrast
 from mriad_model.phantom.write import phantom_affine
@@ -62,6 +63,22 @@ def test_a_finding_of_a_registered_head_has_its_side_by_the_midline_and_its_mill
     assert one.place[0] > 20 > -20 > two.place[0]
     counts = finding_counts(prepared, scored, 0.15, np.array([1.0, 4.5, 6.0]))
     assert counts.tolist() == [2, 1, 0]
+
+
+def test_a_peak_is_of_the_models_own_map_and_the_map_on_the_sources_grid_is_never_above_it():
+    """That one is interpolated, linearly: what is between two pixels is between their values."""
+    volume = head()
+    prepared = prepare_scan(volume, VOLUME)
+
+    def paint(maps):
+        maps[10:14, 30:34, 10:14] = 5.0
+        maps[12, 32, 12] = 6.25  # one pixel
+
+    scored = with_map(prepared, paint)
+    (found,) = findings_of(volume, prepared, scored, Plane.AXIAL, FindingLimits(3.0, 2.0, 0.15))
+    laid = anomaly_volume(scored, prepared, volume, Plane.AXIAL)
+    assert found.peak == scored.maps.max() == 6.25
+    assert 5.0 < laid.max() < found.peak
 
 
 def test_slices_that_are_not_judged_part_findings():

@@ -64,6 +64,18 @@ def test_maps_of_volumes_are_measured_by_voxel_and_of_pictures_by_pixel() -> Non
         assert f"Map's average precision by {point}, over scans with a mask" in text
 
 
+def test_a_page_speaks_of_lesions_only_where_they_were_measured() -> None:
+    figure = Figure(0.5, None)
+    lesions = LesionMetrics("ml", 1, 1, {"pixel_average_precision": figure}, ())
+    measured = replace(evaluation(), lesions=lesions, strata={"sharpness": figure})
+    text = Page(render_evaluation(measured, PROVENANCE)).text
+    assert "Among scans alike, and lesion by lesion" in text
+    assert "A lesion is found where" in " ".join(text.split())
+    none = Page(render_evaluation(replace(measured, lesions=None), PROVENANCE)).text
+    assert "Among scans alike" in none
+    assert "lesion" not in none[: none.index("The recipe, in full")].lower()
+
+
 def test_the_asymmetry_of_the_model_is_told_from_the_one_without_training() -> None:
     model, detector, entropy = evaluation().rows
     rows = (

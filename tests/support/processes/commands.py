@@ -1,5 +1,6 @@
 """Commands as users and scripts meet them."""
 
+import re
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 from flows.cli import main as cli
 from tests.conftest import REPOSITORY
 
+PROGRESS = re.compile(r"mriad: [\w -]+: (\d+ of \d+.*|begins)")
 NOTICE = "Not a medical device"
 
 
@@ -18,7 +20,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 
 
 def one_line(text: str) -> str:
-    lines = text.splitlines()
+    """The one line that is no progress of a step."""
+    lines = [line for line in text.splitlines() if not PROGRESS.fullmatch(line)]
     assert len(lines) == 1, text
     assert lines[0].startswith("mriad: ")
     return lines[0]

@@ -107,7 +107,7 @@ def test_a_scored_folder_can_be_queried(
         "decision_id", "scan_id", "path", "kind", "model_id", "threshold_id", "score", "threshold",
         "p_value", "verdict", "heatmap_path", "decided_at", "review",
         "reason", "gate", "spread", "reviewer", "scanner", "contrast", "patient", "study_uid",
-        "series_uid", "sha256", "run_id", "tags",
+        "series_uid", "sha256", "run_id", "tags", "active",
     } == rows[0].keys()  # fmt: skip
 
     status, out, _ = run(capsys, "history", "--home", trained.home, "--csv")

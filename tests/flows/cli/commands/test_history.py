@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from db.repository.intake.rejections import append_rejections
 from db.repository.intake.scans import register_scans
 from db.repository.scoring.decisions import ScoredScan, append_scored
 from db.repository.training.models import activate
+from db.timestamps import since, until
+from flows.cli.commands.history import DATES
 from flows.cli.documents.scans import COUNT_COLUMNS, HISTORY_COLUMNS
 from mriad_model.enums import RejectionReason, Verdict
 from tests.support.processes.commands import NOTICE, one_line, run
@@ -102,6 +104,18 @@ def test_after_a_rollback_it_says_which_decision_counts_now(
     _, out, _ = run(capsys, "show", scan, "--home", home)
     decided = out.partition("Decisions:")[2].splitlines()[1:4]
     assert [line.split("\t")[-1] for line in decided] == ["active", "yes", "no"]
+
+
+@pytest.mark.parametrize("bound", [since, until])
+def test_every_form_of_a_date_that_the_help_names_is_taken(bound: Callable[[str], str]) -> None:
+    forms = DATES.replace("or how long ago: ", "").split(", ")
+    assert len([bound(each) for each in forms]) == len(forms) == 8
+
+
+def test_the_help_of_both_bounds_names_the_forms(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "history", "--help")
+    words = " ".join(out.split())
+    assert words.count("2026-W48") == words.count("7d, 2w") == 2
 
 
 def test_a_scanner_that_is_not_in_the_record_is_refused(

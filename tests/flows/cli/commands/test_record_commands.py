@@ -100,7 +100,7 @@ def test_rolling_back_is_one_more_activation(
     before = runs_since(open_record(trained.home), "")
     status, _, err = run(capsys, "activate", 999, "--home", trained.home)
     assert status == 1
-    assert "999" in one_line(err)
+    assert "no threshold 999 in the record; those there are: mriad activate" in one_line(err)
     assert runs_since(open_record(trained.home), "") == before  # no failed run
 
 

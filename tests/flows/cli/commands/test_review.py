@@ -98,6 +98,10 @@ def test_tags_are_kept_and_shown_and_no_withdrawal_takes_any(
     assert mriad(scored.home, "review", scan_id, "withdraw", "--tag", "slip") == 2
     assert "a tag is a word of letters" in capsys.readouterr().err
     assert standing_reviews(open_record(scored.home)) == [row]
+    for command in (("review", scan_id, "normal"), ("history",)):
+        capsys.readouterr()
+        assert mriad(scored.home, *command, "--tag", "motion, two words") == 2
+        assert "tag 'two words': a tag is one word: give two-words, or" in capsys.readouterr().err
 
 
 def test_the_last_word_holds_and_all_are_kept(

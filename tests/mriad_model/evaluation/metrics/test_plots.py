@@ -1,6 +1,7 @@
 """Plots: pictures come out, the same each time, and degenerate inputs draw something."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from mriad_model.detection.training.fit_progress import Epoch
 from mriad_model.evaluation.metrics.plots import (
+    by_member,
     confusion_plot,
     roc_plot,
     score_histogram,
@@ -70,6 +72,16 @@ def test_a_histogram_of_missing_or_wild_scores_still_draws(
 
 def test_a_confusion_matrix_without_images_still_draws() -> None:
     assert opened(confusion_plot(Confusion(0, 0, 0, 0))).size[0] > 300
+
+
+def test_each_member_of_a_fold_has_a_line_of_its_own_from_its_first_epoch_on() -> None:
+    first = [Epoch(n, 6, 1 / n, 1.2 / n, 2) for n in (1, 2)]
+    second = [Epoch(n, 6, 0.5, 0.7, 3, member=1) for n in (4, 5, 6)]
+    counted = [[each.number for each in line] for line in by_member([*first, *second])]
+    assert counted == [[1, 2], [1, 2, 3]]
+    joined = [replace(each, member=0) for each in [*first, *second]]
+    assert training_plot([[*first, *second]]) != training_plot([joined])
+    assert training_plot([[*first, *second]]) == training_plot([first, second])
 
 
 def test_training_without_held_out_images_or_epochs_still_draws() -> None:
