@@ -6,6 +6,7 @@ torch.
 
 # ruff: noqa: PLC0415
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -17,7 +18,6 @@ from flows.cli.options import (
     Device,
     Epochs,
     Files,
-    FolderArgument,
     Home,
     Labels,
     MasksOption,
@@ -43,9 +43,18 @@ from flows.runtime.context import existing, folder_name, read_context
 from flows.runtime.settings import local_user
 from mriad_model.errors import NoScans, SettingsError
 
+ONE_FILE = "one file; an evaluation needs a folder, with healthy and abnormal scans"
+
 
 def evaluate(
-    path: FolderArgument,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH",
+            help="A folder with healthy and abnormal scans: in no/ and yes/, or healthy/ and "
+            "abnormal/, unless an option labels them.",
+        ),
+    ],
     protocol: Annotated[
         Literal["seed", "heldout"],
         typer.Option(help="seed: train and test on the same images; heldout: never."),
@@ -82,6 +91,8 @@ def evaluate(
     A file NAME_mask beside a scan NAME is the mask of its lesions.
     """
     folder, labels = folder_name(path), existing(labels)
+    if path.is_file():
+        raise SettingsError(f"{folder}: {ONE_FILE}")
     listing = listing_of(patients, masks, labels_from_masks=labels_from_masks, labels=labels)
     unmatched = unmatched_lines(labels, folder)
     if not holds_files(folder, files):

@@ -88,6 +88,7 @@ def mriad(home: Path, *arguments: object) -> int:
         (["train", "--contrast", "FLAIR"], 2, "contrast 'FLAIR'"),
         (["evaluate", "FOLDER"], 1, "no files there"),
         (["evaluate", "FOLDER", "--recipe", "nonesuch"], 1, "no files there"),
+        (["evaluate", "CSV"], 2, "one file; an evaluation needs a folder"),
         (["demo", "--data", "FOLDER"], 1, "no scans there; name a folder with pictures in no/"),
         (["ingest", "FOLDER", "--labels", "CSV"], 2, "line 2: label 'perhaps' is none of"),
         (["evaluate", "FOLDER", "--labels", "CSV"], 2, "line 2: label 'perhaps' is none of"),
@@ -98,11 +99,7 @@ def mriad(home: Path, *arguments: object) -> int:
             2,
             "names their masks and labels itself",
         ),
-        (
-            ["evaluate", "FOLDER", "--labels", "CSV", "--labels-from-masks"],
-            2,
-            "one of --labels and --labels-from-masks",
-        ),
+        (["evaluate", "FOLDER", "--labels", "CSV", "--labels-from-masks"], 2, "one of --labels"),
     ],
 )
 def test_a_mistake_is_one_line_and_starts_no_server(
