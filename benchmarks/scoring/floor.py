@@ -25,7 +25,9 @@ from db.repository.runs import start_run
 from db.repository.scoring.decisions import HeatmapFile, ScoredScan, append_scored
 from db.repository.training.models import CurrentThreshold, active_threshold
 from db.timestamps import now
+from mriad_model.detection.findings import FindingLimits
 from mriad_model.detection.model import FittedModel
+from mriad_model.detection.scan_findings import findings_of
 from mriad_model.detection.scan_scores import ScanScores, score_scans
 from mriad_model.enums import HeatmapKind, ScanKind, Verdict
 from mriad_model.files import write_all_atomically
@@ -35,6 +37,8 @@ from mriad_model.heatmaps.scan_maps import draw_maps
 from mriad_model.preprocessing.scan_slices import prepare_scan
 from mriad_model.preprocessing.slices import PreparedScan, restore
 from mriad_model.readers.images.reading import ImageScan, read_image
+from mriad_model.recipes.recipe import Plane
+from tasks.scoring.calibration_scores import finding_limits_of
 
 CHUNK = 512
 FEW = 8  # drawn as production does, to compare
@@ -49,6 +53,7 @@ def measure(folder: Path, home: Path, n: int) -> dict[str, float]:
     active = active_threshold(record)
     fitted = FittedModel.from_bytes((home / active.model.path).read_bytes(), "cpu")
     scale = ColourScale(fitted.colour_low, fitted.colour_high)
+    plane, limits = fitted.recipe.scans.plane, finding_limits_of(record, active.threshold.model_id)
     run_id = start_run(record, Run("floor", "floor", "0", None, "{}", "cpu", now()))
     files = sorted(folder.iterdir())[:n]
     score_scans(fitted, [prepare_scan(read_image(files[0]), fitted.recipe)])  # libraries warm up
@@ -79,6 +84,7 @@ def measure(folder: Path, home: Path, n: int) -> dict[str, float]:
                 if not found.not_scorable
             ],
         )
+        timed("find", lambda: [_found(*each, plane, limits) for each in together])  # noqa: B023
         encoded = timed("encode", lambda: [encode(each) for each in painted])  # noqa: B023
         _require_same(encoded, together, fitted)
         named = {
@@ -87,6 +93,17 @@ def measure(folder: Path, home: Path, n: int) -> dict[str, float]:
         timed("write", lambda: write_all_atomically(named))  # noqa: B023
         timed("record", lambda: _record(record, active, run_id, chunk, scans, scored))  # noqa: B023
     return spent
+
+
+def _found(
+    scan: ImageScan,
+    prepared: PreparedScan,
+    scored: ScanScores,
+    plane: Plane,
+    limits: FindingLimits | None,
+) -> int:
+    """How many findings a picture has."""
+    return 0 if limits is None else len(findings_of(scan, prepared, scored, plane, limits))
 
 
 def _require_same(

@@ -15,6 +15,7 @@ from typing import Any
 
 from db.engine import chain
 from flows.cli.options import flow_context
+from flows.runtime.imports import SCORING
 
 
 class LinkingTimer:
@@ -46,7 +47,7 @@ def main() -> None:
     """Score a folder; print seconds of the whole flow, of linking, and peak memory as JSON."""
     home, folder = sys.argv[1:]
     linking = LinkingTimer()
-    with flow_context(Path(home), "flows.score"):
+    with flow_context(Path(home), "flows.score", *SCORING):
         from flows.score import score_new_scans  # noqa: PLC0415 - Prefect reads settings on import
 
         started = perf_counter()

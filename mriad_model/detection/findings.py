@@ -43,6 +43,11 @@ class MapPart:
     mask: NDArray[np.bool_]  # where it is, (Z, Y, X)
 
 
+def rises_above(anomaly: NDArray[np.float32], peak: float) -> bool:
+    """Whether a map has a value above a peak: without one it has no finding, as most scans."""
+    return not float(np.fmax.reduce(anomaly, axis=None)) <= peak
+
+
 def map_parts(
     anomaly: NDArray[np.float32], voxel: float, limits: FindingLimits
 ) -> tuple[MapPart, ...]:

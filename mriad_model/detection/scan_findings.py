@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mriad_model.detection.findings import FindingLimits, MapPart, counts_of, map_parts
+from mriad_model.detection.findings import (
+    FindingLimits,
+    MapPart,
+    counts_of,
+    map_parts,
+    rises_above,
+)
 from mriad_model.detection.scan_scores import ScanScores
 from mriad_model.enums import Side
 from mriad_model.normative.registration.poses import placed_heads
@@ -43,6 +49,8 @@ def findings_of(
     limits: FindingLimits,
 ) -> tuple[ScanFinding, ...]:
     """The findings in a scan, the highest peak first."""
+    if not rises_above(scored.maps, limits.peak):
+        return ()
     parts = map_parts(dense_map(prepared, scored), voxel_size(prepared, scored), limits)
     return tuple(
         ScanFinding(

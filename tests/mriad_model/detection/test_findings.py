@@ -8,6 +8,7 @@ from mriad_model.detection.findings import (
     draw_limits,
     map_parts,
     peaks_tried,
+    rises_above,
 )
 
 VOXEL_ML = 0.01
@@ -39,6 +40,16 @@ def test_what_never_rises_above_the_peak_is_left_out():
     anomaly = empty()
     anomaly[5:9, 10:14, 20:24] = 3.0
     assert map_parts(anomaly, VOXEL_ML, LIMITS) == ()
+
+
+@pytest.mark.parametrize("peak", [3.9, 4.0, float(np.float32(4.1))])
+def test_a_map_that_does_not_rise_above_the_peak_is_known_to_have_no_finding(peak):
+    anomaly = empty()
+    anomaly[0, 0, 0] = np.nan
+    anomaly[5:9, 10:14, 20:24] = 4.1
+    limits = FindingLimits(peak, 2.0, 0.15)
+    assert rises_above(anomaly, peak) == bool(map_parts(anomaly, VOXEL_ML, limits))
+    assert not rises_above(anomaly, 4.2)
 
 
 def test_what_is_too_small_is_left_out():
