@@ -25,6 +25,7 @@ from web.site import Site, form_of, site_of
 
 LEAST, MOST, STEP = 0.0, 8.0, 0.05  # standard deviations above the mean of healthy scans
 NOT_HERE: Final = "This server starts no commands; use: mriad recalibrate --sigmas {k}"
+SAME: Final = "Threshold {id} is that already, and active: nothing to draw."
 router = APIRouter()
 
 
@@ -62,7 +63,7 @@ def threshold(request: Request, sigmas: str = "", begun: str = "") -> HTMLRespon
     """The active threshold beside another."""
     site = site_of(request)
     current = current_threshold(site.engine)
-    spread = current is not None and current.threshold.sd > 0
+    spread, k = current is not None and current.threshold.sd > 0, _k(sigmas, current)
     return page(
         request,
         "threshold.html.j2",
@@ -72,7 +73,8 @@ def threshold(request: Request, sigmas: str = "", begun: str = "") -> HTMLRespon
         step=STEP,
         begun=bool(begun),
         can_begin=site.begin is not None,
-        found=_what_if(site, current, _k(sigmas, current)) if current and spread else None,
+        found=_what_if(site, current, k) if current and spread else None,
+        same=current is not None and _is_active(current, k),
     )
 
 
@@ -86,10 +88,17 @@ def recalibrate(
     if current is None:
         raise SettingsError("No model is active, so there is no threshold to draw anew.")
     k = _k(fields.get("sigmas", ""), current)
+    if _is_active(current, k):
+        raise SettingsError(SAME.format(id=current.threshold.id))
     if site.begin is None:
         raise SettingsError(NOT_HERE.format(k=k))
     site.begin(["recalibrate", f"--sigmas={k:g}"], "")
     return RedirectResponse(f"/threshold?sigmas={k:g}&begun=1", 303)
+
+
+def _is_active(current: CurrentThreshold, k: float) -> bool:
+    """Whether the active threshold is drawn so, by this policy and k."""
+    return (current.threshold.policy, current.threshold.k) == (Policy.SIGMAS, k)
 
 
 def _k(given: str, current: CurrentThreshold | None) -> float:

@@ -139,7 +139,18 @@ def test_recalibrating_starts_the_command(pages: Pages, begun: list[list[str]]) 
     assert (answer.status_code, begun) == (303, [["recalibrate", "--sigmas=2.5", ""]])
     assert "Recalibrating" in pages.get(answer.headers["location"]).text
     assert pages.form("/threshold/recalibrate", sigmas="99").status_code == 400
-    assert len(begun) == 1
+    same = pages.form("/threshold/recalibrate", sigmas="1")
+    assert (same.status_code, len(begun)) == (400, 1)
+    assert "is that already, and active" in same.text
+
+
+def test_the_active_threshold_is_not_offered_to_be_drawn_again(
+    drawn: Pages, begun: list[list[str]]
+) -> None:
+    text = drawn.get("/threshold?sigmas=1").text
+    assert "This is the active threshold." in text
+    assert "recalibrate to" not in text
+    assert "recalibrate to" in drawn.get("/threshold?sigmas=2").text
 
 
 def test_activating_needs_a_threshold_and_a_reason(pages: Pages, begun: list[list[str]]) -> None:
