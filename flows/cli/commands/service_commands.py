@@ -15,7 +15,7 @@ from db.repository.training.models import current_threshold
 from flows.cli.console import show_json, show_lines
 from flows.cli.documents.service import up_document, watch_document, web_document
 from flows.cli.options import AsJson, Device, Home, flow_context
-from flows.runtime.context import Context, existing_context, write_context
+from flows.runtime.context import Context, existing_context, read_context, write_context
 from flows.runtime.messages import say
 from flows.runtime.prefect_environment import local_api, point_prefect
 from flows.runtime.settings import unknown_settings
@@ -61,6 +61,7 @@ def watch(
     scoring is done in this process. Ends with Ctrl-C or SIGTERM.
     """
     _warn_of_unknown_settings()
+    _require_watched(home, folder)
     watched_root(write_context(home, watch=folder))  # before a server is started
     with flow_context(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device) as place:
         from flows.service.triggers import Deployed, is_served
@@ -155,6 +156,17 @@ def where_to_read(address: str, private: bool) -> str:
     return READ.format(address=address) if private else READ_BY_TERMINAL.format(base=base)
 
 
+def _require_watched(home: Path | None, folder: Path | None) -> None:
+    """Refuse a watched folder that is not there before a home is made; its inbox is made with it.
+
+    Raises:
+        SettingsError: as `watched_root`.
+    """
+    place = read_context(home, watch=folder)
+    if place.settings.watch is not None:
+        watched_root(place)
+
+
 def watched_root(place: Context) -> Path:
     """The folder to be watched.
 
@@ -181,6 +193,7 @@ def up(
     Ends with Ctrl-C or SIGTERM.
     """
     _warn_of_unknown_settings()
+    _require_watched(home, folder)
     place = write_context(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device)
     port, secret = own_server(place.home, place.settings)
     api = local_api(port)

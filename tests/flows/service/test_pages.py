@@ -91,7 +91,7 @@ def test_the_address_that_is_printed_lets_in(tmp_path: Path) -> None:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     """A home whose pages are served in a process of their own, and their port."""
-    home = tmp_path / "home"
+    home = prepare_home(tmp_path / "home")
     command = [sys.executable, "-m", "flows.cli.main", "web", "--home", str(home)]
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -24,3 +24,4 @@ def test_a_folder_that_cannot_be_watched_is_said_before_a_server_starts(
     status, _, err = run(capsys, "watch", tmp_path / name, "--home", home)
     assert status == 2
     assert one_line(err).endswith(f"{name}: {why}")
+    assert not home.exists()
