@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from flows.runtime.imports import without_collection
+from flows.runtime.imports import frozen_imports
 
 # name -> (module of flows.cli.commands with a function of this name, first line of its help)
 COMMANDS: Final = {
@@ -142,7 +142,7 @@ def _loaded(name: str) -> TyperCommand:
     single = typer.Typer(
         add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
     )
-    with without_collection():
+    with frozen_imports():
         function = getattr(import_module(f"flows.cli.commands.{module}"), name)
     single.command(name)(function)
     return cast(TyperCommand, typer.main.get_command(single))

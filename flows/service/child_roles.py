@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.runtime.imports import SCORING, without_collection
+from flows.runtime.imports import SCORING, frozen_imports
 from flows.runtime.messages import say, where_it_happened
 from flows.runtime.prefect_environment import PREFECT_FOLDER
 from flows.service.process import READY, SERVE, SERVER, WATCH
@@ -87,7 +87,7 @@ def _server(descriptor: int | None) -> None:
 
 
 def _serve(place: "Context", bind: Callable[[], None]) -> None:
-    with without_collection():
+    with frozen_imports():
         from prefect.context import AsyncClientContext
         from prefect.runner import Runner, _starter_engine
 
@@ -133,7 +133,7 @@ def _serve(place: "Context", bind: Callable[[], None]) -> None:
 def _watch(place: "Context") -> None:
     # The others load meanwhile, and a new home waits for them; afterwards a core is idle.
     _await_server(place)
-    with without_collection():
+    with frozen_imports():
         from flows.service.triggers import Deployed
         from flows.service.watcher import Watcher, pace_of
 

@@ -23,6 +23,7 @@ from db.repository.intake.scans import has_pseudonyms
 from db.repository.training import models as models_records
 from mriad_model.files import sha256_of
 from mriad_model.paths import recorded_path, source_path
+from tasks.runtime.garbage import without_collection
 from tasks.runtime.home import SITE_KEY, plain
 from tasks.runtime.permissions import openings
 from tasks.runtime.progress import tell
@@ -88,6 +89,11 @@ def check(
 
     With `contents` every file is read and its hash compared; else only its presence is checked.
     """
+    with without_collection():
+        return _checked(engine, home, contents, since)
+
+
+def _checked(engine: Engine, home: Path, contents: bool, since: Sequence[ChainHead]) -> CheckReport:
     # Files first, then rows: a file is written before its row, so a row without one is wrong.
     lying = {path for folder in FOLDERS for path in _files_in(home / folder, home)}
     head, total = heads.head(engine), integrity.counts(engine)

@@ -25,6 +25,7 @@ from db.repository.reports.worklist import (
     thresholds_after,
 )
 from mriad_model.enums import ScanKind, Verdict
+from tasks.runtime.garbage import without_collection
 from web.worklist.review_index import VERDICTS, ReviewIndex
 
 KINDS: Final = tuple(kind.value for kind in ScanKind)
@@ -81,7 +82,7 @@ class DecisionIndex:
 
     def refresh(self) -> None:
         """Read what the record has got since the last time."""
-        with self.lock:
+        with self.lock, without_collection():
             now = marks(self._engine)
             if now == self._read:
                 return

@@ -17,7 +17,7 @@ from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
-from flows.runtime.imports import import_all, without_collection
+from flows.runtime.imports import frozen_imports, import_all
 from flows.runtime.messages import say
 from flows.runtime.prefect_environment import (
     LOOPBACK,
@@ -68,7 +68,7 @@ def prefect_server(home: Path, settings: Settings, *modules: str) -> Iterator[No
         log = new_log(home / "logs")
         server = _start(listener, temporary_server_environment(api, secret), home, log)
         try:
-            with without_collection():
+            with frozen_imports():
                 _import_prefect(home)
                 import_all(*modules)  # takes about as long as the server does
             _await(server, api, secret, log)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.runtime.imports import without_collection
+from flows.runtime.imports import frozen_imports
 from flows.runtime.prefect_environment import HTTP_PORT, LOOPBACK
 from flows.service.server.server_secret import CHALLENGE, PROOF_PATH, proof
 from mriad_model.errors import SettingsError
@@ -101,7 +101,7 @@ def serve(descriptor: int) -> None:
     listener = socket.socket(fileno=descriptor)
     port = listener.getsockname()[1]
     starting = ExitStack()
-    starting.enter_context(without_collection())
+    starting.enter_context(frozen_imports())
     from prefect.settings import get_current_settings
 
     home = get_current_settings().home

@@ -1,11 +1,14 @@
 """`mriad check`: says what is wrong with a home, and only that."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
+from db.engine import integrity
 from db.engine.sqlite import DATABASE
 from db.entities import Arrival
 from db.repository.intake.arrivals import append_arrivals
@@ -40,6 +43,21 @@ def test_a_home_as_it_should_be_has_no_problem(kept: KeptHome) -> None:
     assert report.open_arrivals == []
     assert (report.checked.heatmaps, report.checked.models) == (N_HEATMAPS, 1)
     assert (report.checked.scans, report.checked.decisions) == (N_HEATMAPS + 2, N_HEATMAPS)
+
+
+def test_no_garbage_is_looked_for_among_the_names_of_files(
+    kept: KeptHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, damages = list[bool](), integrity.damages
+
+    def noted(engine: Engine) -> list[str]:
+        looked.append(gc.isenabled())
+        return damages(engine)
+
+    monkeypatch.setattr(integrity, "damages", noted)
+    assert checked(kept).ok
+    assert looked == [False]
+    assert gc.isenabled()
 
 
 def test_missing_and_changed_files_are_problems(kept: KeptHome) -> None:
