@@ -22,6 +22,7 @@ from tasks.intake.known_files import KnownFiles, look_up, pictures_among
 from tasks.intake.rejections import as_listed, rejected_unopened, rejection_row
 from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database, reader_pool
+from tasks.runtime.garbage import without_collection
 from tasks.runtime.progress import timed
 
 MASK = "by its name the mask of {}, which is read where that picture is trained on"
@@ -93,7 +94,8 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> FoundScans
     new, its DICOM files are read again.
     """
     place, engine = Path(home), database(home)
-    listed = look_up(engine, place, files)
+    with without_collection():
+        listed = look_up(engine, place, files)
     # Few of many files, as a rule: what is unchanged is not even hashed.
     fresh = listed.new
     new = dict.fromkeys(listed.files[key] for key in fresh)
@@ -113,10 +115,12 @@ def sort_files(home: str, run_id: int, files: Iterable[FoundFile]) -> FoundScans
     ]
     append_rejections(engine, rejections)
     in_volumes = {file for each in volumes for file in each.files}
+    with without_collection():
+        known = listed.scans_seen(engine, but=in_volumes)
     return FoundScans(
         unread=[ScanSources(pictures=(each,)) for each in contents.pictures]
         + [ScanSources(volumes=(each,)) for each in volumes],
-        known=listed.scans_seen(engine, but=in_volumes),
+        known=known,
         rejected=[
             as_listed(old)
             for key, old in listed.rejected.items()
