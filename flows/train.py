@@ -8,7 +8,7 @@ from pathlib import Path
 from prefect.runtime import flow_run
 
 from db.entities import Threshold
-from db.repository.training.models import threshold_by_id
+from db.repository.training.models import current_threshold, threshold_by_id
 from flows.ingest import CHUNK_SIZE, ingest_folder
 from flows.runtime.private_flow import private_flow
 from mriad_model.datasets.labels import Labelling
@@ -54,7 +54,7 @@ class TrainingResult:
     best_epoch: int
     validation_loss: float | None
     seconds: float  # of fitting the detectors alone
-    activated: bool
+    activated: bool  # or active before, as the same model again
     why: str
     learned: str  # what it learned, in words: "scans", "FLAIR volumes"
     warnings: list[str]  # what in the healthy pool may not belong together
@@ -123,7 +123,14 @@ def train_model(
                 masks=masks,
             )
             compared = compare_candidate(place, run.id, dataset, threshold_id, str(folder), device)
-        why = "trained by hand" if activating else "left inactive, as was asked"
+        # The same scans, recipe and seed give the same model, and so the same threshold.
+        before = current_threshold(database(place))
+        already = before is not None and before.threshold.id == threshold_id
+        why = "left inactive, as was asked"
+        if activating or already:
+            why = (
+                "active before: the training gave its model again" if already else "trained by hand"
+            )
         if activating:
             activate(place, threshold_id, why, author)
         result = TrainingResult(
@@ -136,7 +143,7 @@ def train_model(
             best_epoch=trained.best_epoch,
             validation_loss=trained.validation_loss,
             seconds=trained.seconds,
-            activated=activating,
+            activated=activating or already,
             why=why,
             learned=Recipe.from_json(recipe).kind_in_words,
             warnings=[
@@ -162,7 +169,7 @@ def train_model(
             epochs=result.epochs,
             model_id=result.model_id,
             threshold_id=result.threshold_id,
-            activated=int(activating),
+            activated=int(result.activated),
             **compared.as_counts(),
         )
         publish_summary("train-summary", f"Trained model {result.model_id}", run.counts)

@@ -201,6 +201,10 @@ def test_a_model_can_be_trained_compared_and_left_inactive(
     words = " ".join(out.split())
     assert f"Compared with the active model {trained.model_id}: AUROC on implanted" in words
     assert f"Threshold {new['id'] + 1} is active." in words
+    _, out, _ = run(capsys, "train", "--no-activate", *place[:-1], 1, "--json")
+    again = json.loads(out)  # the same scans and seed: the active model again
+    assert (again["threshold_id"], again["activated"]) == (new["id"] + 1, True)
+    assert again["why"] == "active before: the training gave its model again"
     status, out, err = run(capsys, "train", *place, "--rate", 0.05)
     assert (status, out) == (1, "")
     assert "0.05 takes 19 healthy calibration scans" in err.splitlines()[-1]
