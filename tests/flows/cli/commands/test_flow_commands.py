@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -127,10 +128,11 @@ def test_a_scored_folder_can_be_queried(
 
 
 def test_a_folder_that_is_scored_again_unchanged_needs_neither_run_nor_server(
-    served: None, trained: Trained, capsys: pytest.CaptureFixture[str]
+    served: None, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (trained.heads / "note.txt").write_text("not a picture")
-    score = ("score", trained.heads, "--home", trained.home, "--device", "cpu", "--json")
+    scans = Path(shutil.copytree(trained.heads, tmp_path / "scans"))  # other tests have them too
+    (scans / "note.txt").write_text("not a picture")
+    score = ("score", scans, "--home", trained.home, "--device", "cpu", "--json")
     first = json.loads(run(capsys, *score)[1])
     hand = Hand(database(str(trained.home)))
     runs = hand.count("run")
