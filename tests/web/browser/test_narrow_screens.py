@@ -50,3 +50,14 @@ def test_the_trends_of_verdicts_are_seen(served: Pages, tab: Any) -> None:
     assert "1 not scorable" in tab.inner_text("table")
     assert is_seen(tab, "Other verdicts")
     assert tab.evaluate("document.documentElement.scrollWidth") == SIZE["width"]
+
+
+def test_a_scan_of_the_worklist_is_judged_without_moving_it(served: Pages, tab: Any) -> None:
+    served.picture("a.png", 0.9, scanner="GE Signa")
+    tab.set_viewport_size(SIZE)
+    tab.goto(served.address)
+    assert tab.evaluate("document.documentElement.scrollWidth") == SIZE["width"]
+    for what in (".what a", ".chip", ".number b", "button[value=abnormal]"):
+        box = tab.locator(f".scans tbody {what}").first.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= SIZE["width"]
