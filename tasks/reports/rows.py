@@ -25,10 +25,12 @@ from mriad_model.reasons import reason_text
 from mriad_model.rejections import RejectedItem, split_rejections
 from mriad_model.reports.run_report import ModelLine, SuspiciousScan, ThresholdLine
 from mriad_model.shares import with_interval
+from tasks.runtime.batching import in_chunks
 from tasks.runtime.connections import database
 from tasks.runtime.home import pages_address
 
 MOST_FINDINGS = 3  # of a scan, in a line
+PAGE = 2_000  # decisions whose findings are in memory
 KINDS = {
     ScanKind.IMAGE: "picture file",
     ScanKind.DICOM: "DICOM series",
@@ -143,41 +145,42 @@ def decision_cells(
 ) -> Iterator[dict[str, Any]]:
     """A line of the table for each decision; without figures where it is not scorable."""
     engine = database(home)
-    findings = findings_of_decisions(engine, [row.decision_id for row in decided])
     limited = {
         each
         for each in {row.model_id for row in decided}
         if finding_limit(engine, each) is not None
     }
-    for row in decided:
-        scan = scans[row.scan_id]
-        scored = row.verdict is not Verdict.NOT_SCORABLE
-        sigmas = None
-        if scored and threshold and row.threshold_id == threshold.id and threshold.sd > 0:
-            sigmas = (row.score - threshold.mean) / threshold.sd
-        yield {
-            "result": row.verdict.value,
-            "path": row.path,
-            "kind": row.kind.value,
-            "score": row.score if scored else None,
-            "threshold": row.threshold if scored else None,
-            "sigmas_above_healthy": sigmas,
-            "p_value": row.p_value if scored else None,
-            "scan_id": row.scan_id,
-            "decision_id": row.decision_id,
-            "scanner": scan.scanner,
-            "study_uid": scan.study_uid,
-            "series_uid": scan.series_uid,
-            "heatmap": row.heatmap_path,
-            "reason": row.reason and row.reason.value,
-            "detail": reason_text(row.reason),
-            "decided_at": row.decided_at,
-            **(
-                finding_cells(findings.get(row.decision_id, ()), row.kind)
-                if scored and row.model_id in limited
-                else {}
-            ),
-        }
+    for _, rows in in_chunks(decided, PAGE):
+        findings = findings_of_decisions(engine, [row.decision_id for row in rows])
+        for row in rows:
+            scan = scans[row.scan_id]
+            scored = row.verdict is not Verdict.NOT_SCORABLE
+            sigmas = None
+            if scored and threshold and row.threshold_id == threshold.id and threshold.sd > 0:
+                sigmas = (row.score - threshold.mean) / threshold.sd
+            yield {
+                "result": row.verdict.value,
+                "path": row.path,
+                "kind": row.kind.value,
+                "score": row.score if scored else None,
+                "threshold": row.threshold if scored else None,
+                "sigmas_above_healthy": sigmas,
+                "p_value": row.p_value if scored else None,
+                "scan_id": row.scan_id,
+                "decision_id": row.decision_id,
+                "scanner": scan.scanner,
+                "study_uid": scan.study_uid,
+                "series_uid": scan.series_uid,
+                "heatmap": row.heatmap_path,
+                "reason": row.reason and row.reason.value,
+                "detail": reason_text(row.reason),
+                "decided_at": row.decided_at,
+                **(
+                    finding_cells(findings.get(row.decision_id, ()), row.kind)
+                    if scored and row.model_id in limited
+                    else {}
+                ),
+            }
 
 
 def finding_cells(findings: Sequence[Finding], kind: ScanKind) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from prefect import task
@@ -131,11 +132,11 @@ def write_score_report(
     model, threshold = threshold_lines(home, threshold_id)
     name = f"score-run-{run_id}"
     split = split_rejections(items)
-    lines = [
-        *decision_cells(home, decided, scans, threshold),
-        *pending_cells(pending),
-        *rejection_cells(items),
-    ]
+    lines = chain(  # one at a time, for a night may have many
+        decision_cells(home, decided, scans, threshold),
+        pending_cells(pending),
+        rejection_cells(items),
+    )
     table = write_report(place, f"{name}.csv", worklist_csv(lines))
     page = render_score_report(
         ScoreReport(

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +105,9 @@ def write_weekly_report(home: str, run_id: int, days: int) -> WeeklyReport:
     warnings = warnings_records.warnings(engine, since)
     model, threshold = threshold_lines(home, active) if active is not None else (None, None)
     name = f"week-to-{written(until)[:10]}-run-{run_id}"
-    lines = [
-        *decision_cells(home, [*flagged, *unsure], scans, threshold),
-        *rejection_cells(items),
-    ]
+    lines = chain(
+        decision_cells(home, [*flagged, *unsure], scans, threshold), rejection_cells(items)
+    )
     table = write_report(place, f"{name}.csv", worklist_csv(lines))
     page = render_week(
         WeekReport(
