@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from mriad_model.detection.detectors import site_frame
+from mriad_model.normative.framed_head import framed_head
+from mriad_model.normative.registration.affine import refine
 
 
 def remembering(lay: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,6 +27,13 @@ def remembering(lay: Callable[..., Any]) -> Callable[..., Any]:
         return known[key]
 
     return found
+
+
+@contextmanager
+def laying_once() -> Iterator[None]:
+    """While it lasts, a training lays each head once for all of its steps: mean, norm and gate."""
+    with laying({"refine": remembering(refine), "framed_head": remembering(framed_head)}):
+        yield
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from tasks.reports.run_report import ScoreCounts, write_score_report
 from tasks.runtime.model_cache import loaded_model
 from tasks.runtime.progress import Progress, listening
 from tasks.training.gates import with_gate
+from tests.support.scans.laid_heads import laying_once
 from tests.support.scans.phantoms import score, teach, write_head
 from tests.tasks.conftest import Bench
 from tests.tasks.scoring.test_drift import Nights
@@ -103,7 +104,7 @@ def test_a_head_of_another_contrast_is_never_normal_and_a_lesion_not_swallowed(
     for number in range(15):
         write_head(tmp_path / "healthy" / f"sub-{number:02}_T1w.nii.gz", number)
     heard: list[Progress] = []
-    with listening(heard.append):
+    with listening(heard.append), laying_once():
         teach(bench, tmp_path / "healthy", replace(VOLUME, cross_fitting=None))
     last = {each.step: each for each in heard}
     for step in ("learning the gate", "looking for unlike scans"):  # each head is laid once more
