@@ -57,8 +57,14 @@ def _waits(path: Path) -> bool:
     return any(path.is_relative_to(TESTS / each) for each in WAIT)
 
 
+def pytest_collection() -> None:
+    """Nothing that is imported is garbage, and to look for some takes a fifth of the time."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """What is imported stays, so it is looked through for garbage no more, which takes time."""
+    """What is imported stays, so it is looked through for garbage no more."""
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -183,13 +189,17 @@ def taught_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One Prefect server for the session, offline, without heartbeats and kinds of blocks."""
+    """One Prefect server for the session, offline, without heartbeats, events, kinds of blocks."""
     from prefect.settings import (
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         PREFECT_LOGGING_TO_API_ENABLED,
         PREFECT_SERVER_ANALYTICS_ENABLED,
+        PREFECT_SERVER_EVENTS_STREAM_OUT_ENABLED,
         PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION,
         PREFECT_SERVER_REGISTER_BLOCKS_ON_START,
+        PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED,
+        PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED,
+        PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED,
         temporary_settings,
     )
 
@@ -199,6 +209,11 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         PREFECT_SERVER_ANALYTICS_ENABLED: False,
         PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION: False,
         PREFECT_SERVER_REGISTER_BLOCKS_ON_START: False,
+        # Nobody asks it for events or runs of tasks: half of its work.
+        PREFECT_SERVER_EVENTS_STREAM_OUT_ENABLED: False,
+        PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED: False,
+        PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED: False,
+        PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED: False,
     }
     with temporary_settings(quiet), server_of_session(tmp_path_factory):
         yield
