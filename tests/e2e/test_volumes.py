@@ -34,6 +34,7 @@ from tasks.promotion import candidate_figures as figures
 from tasks.runtime.connections import database
 from tasks.runtime.home import SITE_KEY, prepare_home
 from tasks.training import power
+from tests.support.scans.laid_heads import laying_once
 
 SHAPE = (24, 64, 56)
 N_HEALTHY = 8  # the fewest that make a gate
@@ -98,7 +99,8 @@ def site_once(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) ->
         # What lesions are put into: how many is no matter here.
         for where, number in ((power, "VOLUMES"), (power, "IN_VOLUMES"), (figures, "MOST_SCANS")):
             patch.setattr(where, number, 2)
-        trained = train_model(home, recipe, "tester", k=CALLS_ALL_SUSPICIOUS, device="cpu")
+        with laying_once():
+            trained = train_model(home, recipe, "tester", k=CALLS_ALL_SUSPICIOUS, device="cpu")
     scored = score_new_scans(home, escape_path(scans), device="cpu")
     return Site(home, scans, trained, scored)
 
