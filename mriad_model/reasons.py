@@ -27,7 +27,8 @@ REASON_TEXTS = {
     DecisionReason.UNLIKE_LEARNED: f"{_OTHER}: another sequence, plane or source, or no head",
     DecisionReason.CONTRAST_UNKNOWN: f"contrast unknown, and {_OTHER}",
     DecisionReason.NEEDS_LOCAL_HEALTHY: (
-        "a head as another scanner or protocol shows it: train on 10 to 20 healthy scans from there"
+        "a head as another scanner or protocol shows it, or with a very large lesion: look at it; "
+        "if healthy scans from there end so too, train on 10 to 20 of them"
     ),
     DecisionReason.REGISTRATION_FAILED: "registration failed",
 }

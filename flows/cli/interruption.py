@@ -9,9 +9,8 @@ from flows.runtime.messages import counted
 SERVICE = "stopped; what its runs recorded stays; mriad up goes on with the rest"
 NOTHING = "stopped; nothing was recorded"
 KEPT = "stopped; what run {run} recorded stays; run the same command again to go on"
-NO_DECISIONS = (
-    "stopped; run {run} had decided nothing yet, so nothing is lost; "
-    "run the same command again to go on"
+NOTHING_YET = (
+    "stopped; run {run} had recorded nothing yet; the same command begins again with what it was at"
 )
 RECORDED = (
     "stopped; run {run} has recorded {counts}, and that stays; run the same command again to go on"
@@ -47,7 +46,7 @@ def interruption_text(home: Path | None) -> str:
         return KEPT.format(run=number)
     counts = _counts_text(found)
     if not counts:
-        return NO_DECISIONS.format(run=number)
+        return NOTHING_YET.format(run=number)
     return RECORDED.format(run=number, counts=counts)
 
 

@@ -63,6 +63,10 @@ FEW_CALIBRATION_SCANS = (
 TAUGHT = (
     "It learned from {0.n_abnormal} scans labelled abnormal too, {0.n_masks} of them with a mask."
 )
+WITHOUT_PATIENTS = (
+    "Pictures name no patient: those of one, unless they are near-duplicates, count as of several. "
+    "Where there are such, what is promised is less certain than said."
+)
 ADAPTED = "It was adapted from model {0.from_model_id}, to healthy scans that are new to that."
 NO_GATE = "The model has {}, so no scan is ever not scorable."
 COMPARED = "Compared with the active model {model}: {text}."
@@ -159,6 +163,7 @@ def show_train(found: "TrainingResult", *, as_json: bool) -> None:
         _compared(found.comparison),
         (ACTIVE if found.activated else NOT_ACTIVE).format(threshold=found.threshold_id),
         *rate_lines(found.threshold),
+        *([] if "volumes" in found.learned else [WITHOUT_PATIENTS]),
         *(power_lines(found.power) if found.power else [NO_POWER]),
     )
     drawn = found.threshold

@@ -21,6 +21,7 @@ from mriad_model.enums import NOTICE
 from mriad_model.errors import MriadError, SettingsError, Terminated
 
 VERSION = "mriad {version}"
+UNKNOWN_SETTING = "{name} is no setting of mriad and has no effect; is it misspelt?"
 HELP = f"Learn what healthy brain MRI looks like; score new scans; keep the record. {NOTICE}"
 SUCCESS, FAILURE, MISUSE, INTERRUPTED, STOPPED = 0, 1, 2, 130, 143
 
@@ -57,7 +58,11 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Options of mriad itself."""
+    """Options of mriad itself. Warns of variables that are no settings, before any command."""
+    from flows.runtime.settings import unknown_settings
+
+    for name in unknown_settings():
+        say(UNKNOWN_SETTING.format(name=name))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

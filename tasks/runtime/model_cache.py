@@ -45,16 +45,31 @@ def forget_models() -> None:
         _load.cache_clear()
 
 
-@lru_cache(maxsize=2)
-def _load(home: str, model_id: int, device: str) -> "FittedModel":
-    from mriad_model.detection.model import FittedModel  # noqa: PLC0415 - torch
+def recorded_file(home: str, model_id: int) -> Path:
+    """The file of a stored model.
 
+    Raises:
+        ModelFileError: it is gone, or is not the one that the record names.
+    """
     row = model_by_id(database(home), model_id)
     path = source_path(row.path, Path(home))
     try:
         check_size(path.stat().st_size)
         if sha256_of(path) != row.sha256:
             raise ModelFileError("it is not the file that was recorded")
+    except OSError as error:
+        raise ModelFileError(_message(path, model_id, "it cannot be read")) from error
+    except ModelFileError as error:
+        raise ModelFileError(_message(path, model_id, str(error))) from error
+    return path
+
+
+@lru_cache(maxsize=2)
+def _load(home: str, model_id: int, device: str) -> "FittedModel":
+    from mriad_model.detection.model import FittedModel  # noqa: PLC0415 - torch
+
+    path = recorded_file(home, model_id)
+    try:
         return FittedModel.from_bytes(path.read_bytes(), device)
     except OSError as error:
         raise ModelFileError(_message(path, model_id, "it cannot be read")) from error

@@ -51,13 +51,14 @@ class Step:
     arguments: tuple[str, ...]
     share: float
     reads: str | None = None  # a folder in the home, filled part by part from the drawn one
+    once: bool = False  # once it came through there is nothing left for it to do
 
 
 STEPS = (
     Step(("ingest", "--label", "healthy"), 0.12, "no"),
     Step(("train", "--epochs", "4"), 0.18),
     Step(("score",), 0.22, "yes"),
-    Step(("recalibrate", "--sigmas", "2"), 0.06),
+    Step(("recalibrate", "--sigmas", "2"), 0.06, once=True),
     Step(("score",), 0.04, "yes"),
 )
 WATCH_SHARE, UP_SHARE = 0.14, 0.24
@@ -140,11 +141,14 @@ def disturb(
             done += 1
             killed[victim] += 1
             inside[victim] += bool(writing)
+        elif step.once:
+            say(f"  {name}: came through, so it is killed no more")
+            break
         else:
             seconds *= 0.8
         process.wait(PATIENCE)
     run(step, work, home, api)
-    say(f"  {name}: killed {kills} times in {attempts} runs")
+    say(f"  {name}: killed {done} times in {attempts} runs")
 
 
 def run(step: Step, work: Path, home: Path, api: str) -> float:

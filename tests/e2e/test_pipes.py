@@ -149,7 +149,7 @@ def test_a_stopped_command_says_what_stands(
     with pytest.raises(KeyboardInterrupt), runs.recorded_run(hand.engine, "score", None) as run:
         raise KeyboardInterrupt
     told = interruption_text(home)
-    assert told.startswith(f"stopped; run {run.id} had decided nothing yet")
+    assert told.startswith(f"stopped; run {run.id} had recorded nothing yet")
     rows = [
         ScoredScan(each, 0.9, (0.9,), verdict=verdict, p_value=0.5)
         for each, verdict in zip(ids, ("normal", "normal", "suspicious"), strict=True)

@@ -140,9 +140,12 @@ def activate(
     from tasks.calibration.threshold_figures import not_compared  # noqa: PLC0415
     from tasks.calibration.thresholds import decide_again  # noqa: PLC0415
     from tasks.runtime.connections import database  # noqa: PLC0415
+    from tasks.runtime.model_cache import recorded_file  # noqa: PLC0415
     from tasks.runtime.runs import recorded_run  # noqa: PLC0415
 
-    engine = database(str(write_context(home).home))
+    place = str(write_context(home).home)
+    engine = database(place)
+    recorded_file(place, model_id)  # raises where the model could score nothing
     if reason == "-":
         reason = sys.stdin.read(LONGEST_REASON).strip()
     before, why = current_threshold(engine), not_compared(engine).get(threshold)

@@ -18,7 +18,6 @@ from flows.cli.options import AsJson, Device, Home, flow_context
 from flows.runtime.context import Context, existing_context, read_context, write_context
 from flows.runtime.messages import say
 from flows.runtime.prefect_environment import local_api, point_prefect
-from flows.runtime.settings import unknown_settings
 from flows.service.server.prefect_server import known_server, own_server
 from mriad_model.errors import MriadError, SettingsError
 from mriad_model.paths import escape_path
@@ -40,7 +39,6 @@ Poll = Annotated[
 
 END_SECONDS = 10.0
 
-UNKNOWN_SETTING = "{name} is no setting of mriad and has no effect; is it misspelt?"
 PAGES = "Prefect's pages: {pages} (log in with the line in {key})"
 READ = "the reader's pages: {address} (once, within an hour; another: mriad web --address)"
 # Where others may read the output, as a service's journal: an address lets in whoever has it.
@@ -60,7 +58,6 @@ def watch(
     Where a Prefect server serves the deployment on-new-scans, that is triggered; otherwise
     scoring is done in this process. Ends with Ctrl-C or SIGTERM.
     """
-    _warn_of_unknown_settings()
     _require_watched(home, folder)
     watched_root(write_context(home, watch=folder))  # before a server is started
     with flow_context(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device) as place:
@@ -80,12 +77,6 @@ def watch(
                 Watcher(place.home, os.fspath(root), pace_of(place), deployed).run()
         else:
             _score_here(place, root)
-
-
-def _warn_of_unknown_settings() -> None:
-    """Warn of variables that are no settings: a misspelt schedule would go unnoticed for nights."""
-    for name in unknown_settings():
-        say(UNKNOWN_SETTING.format(name=name))
 
 
 def _score_here(place: Context, root: Path) -> None:
@@ -192,7 +183,6 @@ def up(
 
     Ends with Ctrl-C or SIGTERM.
     """
-    _warn_of_unknown_settings()
     _require_watched(home, folder)
     place = write_context(home, watch=folder, quiet_seconds=quiet, poll=poll, device=device)
     port, secret = own_server(place.home, place.settings)

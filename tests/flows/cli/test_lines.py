@@ -33,6 +33,7 @@ def trained_with(**said: object) -> TrainingResult:
         "power": None,
         "no_gate": None,
         "took": None,
+        "learned": "scans",
     }
     return TrainingResult(**{**given, **usual, "warnings": [], **said})  # type: ignore[arg-type]
 
@@ -46,6 +47,13 @@ def test_train_tells_of_epochs_only_where_there_were_some(
     )
     lines.show_train(trained_with(epochs=0, best_epoch=0, validation_loss=None), as_json=False)
     assert "epoch" not in capsys.readouterr().out
+
+
+def test_train_says_that_pictures_name_no_patient(capsys: pytest.CaptureFixture[str]) -> None:
+    lines.show_train(trained_with(), as_json=False)
+    assert "Pictures name no patient" in capsys.readouterr().out
+    lines.show_train(trained_with(learned="T1w volumes"), as_json=False)
+    assert "name no patient" not in capsys.readouterr().out
 
 
 def test_train_says_what_it_took_in_all_and_not_the_fitting_alone(
@@ -120,7 +128,7 @@ def test_train_says_what_the_threshold_promises_and_how_many_scans_calibrate(
 ) -> None:
     lines.show_train(trained_with(n_folds=3), as_json=False)
     told = capsys.readouterr().out
-    assert "cross-fitted on 40 healthy 40 in 3 folds" in told
+    assert "cross-fitted on 40 healthy scans in 3 folds" in told
     assert "It flags 4.9 % (95 % interval 0.6 % to 13 %) of healthy scans" in told
     assert "of healthy scans, by 45 calibration scans in 40 groups." in told
     lines.show_train(trained_with(threshold=replace(DRAWN, rate=None)), as_json=False)

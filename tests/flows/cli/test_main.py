@@ -15,6 +15,7 @@ import typer
 from db.engine.connect import open_record
 from db.repository.runs import newest_runs
 from flows.cli import main as cli
+from flows.cli.main import UNKNOWN_SETTING
 from mriad_model.enums import RunStatus
 from tests.conftest import REPOSITORY
 from tests.support.processes.commands import apart, one_line, run
@@ -184,6 +185,17 @@ def test_a_bad_setting_names_its_variable(
     monkeypatch.setenv("MRIAD_QUIET_SECONDS", "abc")
     _, _, err = run(capsys, "history")
     assert "MRIAD_QUIET_SECONDS (or --quiet) takes a number, not 'abc'" in err
+
+
+def test_a_variable_that_is_no_setting_is_named_by_every_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MRIAD_SIGMA", "3")
+    for command in ("history", "train", "backup"):
+        place = [tmp_path / "copy"] if command == "backup" else []
+        status, _, err = run(capsys, command, *place, "--home", tmp_path / "none")
+        assert status != 0
+        assert UNKNOWN_SETTING.format(name="MRIAD_SIGMA") in err
 
 
 def test_a_read_only_home_is_one_line(tmp_path: Path) -> None:

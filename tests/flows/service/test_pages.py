@@ -33,7 +33,7 @@ from mriad_model.errors import HomeError, SettingsError
 from mriad_model.recipes.built_in_recipes import AUTOENCODER
 from tasks.runtime.home import prepare_home
 from tests.support.processes.waiting import until
-from tests.support.record.hand import Hand
+from tests.support.record.hand import Hand, lay_models
 
 
 def test_a_port_that_is_taken_is_another_unless_it_was_asked_for(
@@ -166,6 +166,7 @@ def test_a_reason_reaches_the_record_by_the_command_s_input(tmp_path: Path) -> N
     dataset_id = model_by_id(engine, first).dataset_id
     model_id = hand.model(dataset_id, "other", recipe=AUTOENCODER.to_json())
     threshold_id = hand.threshold(model_id, dataset_id)
+    lay_models(home, "other")
     begin_command(home, ["activate", str(threshold_id), "--reason=-"], "the ä scanner moved")
     until(lambda: activations(engine)[-1].reason == "the ä scanner moved", seconds=60.0)
     engine.dispose()

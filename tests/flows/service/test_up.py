@@ -22,8 +22,8 @@ from db.engine.connect import open_record
 from db.repository.intake.arrivals import open_arrivals
 from db.repository.reports.history import decisions
 from db.repository.reports.history_query import HistoryQuery
-from flows.cli.commands.service_commands import UNKNOWN_SETTING
 from flows.cli.interruption import SERVICE
+from flows.cli.main import UNKNOWN_SETTING
 from flows.service.process import ManagedProcess
 from flows.service.server.server_secret import PortOwner, find_server
 from flows.service.up import held_port, only_one, start_children

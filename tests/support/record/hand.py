@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sqlalchemy import Engine, text
 
@@ -21,6 +22,13 @@ NOON = "2026-11-01T12:00:00.000000+00:00"
 
 def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def lay_models(home: Path, *names: str) -> None:
+    """The files of models of these names, as the record has them."""
+    (home / "models").mkdir(exist_ok=True)
+    for name in names:
+        (home / "models" / name).write_text(name)
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from db.entities import Rejection, RunEnd
 from db.repository.intake.rejections import append_rejections
 from db.repository.intake.scans import register_scans
 from db.repository.runs import end_run, runs_since
+from db.repository.training.models import current_threshold
 from mriad_model.enums import RejectionReason, RunStatus
 from mriad_model.recipes.built_in_recipes import AUTOENCODER
 from tests.conftest import N_ABNORMAL, Trained
 from tests.support.processes.commands import one_line, run
-from tests.support.record.hand import Hand
+from tests.support.record.hand import Hand, lay_models
 
 LATER = "2026-11-02T12:00:00.000000+00:00"
 
@@ -51,6 +52,7 @@ def test_a_model_whose_run_was_stopped_before_comparing_is_marked_where_one_acti
     other = hand.threshold(hand.model(1, "candidate", AUTOENCODER.to_json()), 1)
     end_run(engine, RunEnd(hand.run(), RunStatus.STOPPED, "{}", LATER))
     engine.dispose()
+    lay_models(home, "weights", "candidate")
     why = "never compared (run 1, which made it, was stopped)"
     _, out, _ = run(capsys, "activate", "--json", "--home", home)
     assert [each["not_compared"] for each in json.loads(out)["thresholds"]] == [why, why]
@@ -71,6 +73,7 @@ def test_activating_what_is_active_says_so_and_what_becomes_of_the_reason(
     hand.ready(AUTOENCODER.to_json())
     hand.threshold(1, 1, k=2.0)
     engine.dispose()
+    lay_models(home, "weights")
     _, out, _ = run(capsys, "activate", "1", "--reason", "to be sure", "--home", home)
     assert "Threshold 1 of model 1 is active already, since " in out
     assert "The reason given now is not kept." in out
@@ -80,6 +83,29 @@ def test_activating_what_is_active_says_so_and_what_becomes_of_the_reason(
     assert json.loads(out)["active_already"] is True
     _, out, _ = run(capsys, "activate", "2", "--home", home)
     assert out.startswith("Threshold 2 of model 1 is active;")
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_a_model_that_could_score_nothing_is_not_activated(
+    damage: str, migrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Path(shutil.copytree(migrated, tmp_path / "home"))
+    engine = open_record(home)
+    hand = Hand(engine)
+    hand.ready(AUTOENCODER.to_json())
+    other = hand.threshold(hand.model(1, "candidate", AUTOENCODER.to_json()), 1)
+    lay_models(home, "weights", "candidate")
+    if damage == "gone":
+        (home / "models" / "candidate").unlink()
+    else:
+        (home / "models" / "candidate").write_text("another")
+    status, out, err = run(capsys, "activate", other, "--home", home)
+    assert (status, out) == (1, "")
+    assert "the weights of model 2 cannot be used" in one_line(err)
+    active = current_threshold(engine)
+    assert active is not None
+    assert active.threshold.id != other
+    engine.dispose()
 
 
 def test_rolling_back_is_one_more_activation(

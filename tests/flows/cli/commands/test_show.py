@@ -287,10 +287,7 @@ def test_what_is_not_scorable_shows_no_score_and_no_findings(
     assert "Not scorable under model 1: a head as another scanner or protocol shows it" in out
     assert "Its score and findings are not to be read." in out
     assert "\n-\t-\t1.3\t1\tvolume\t" in out
-    assert (
-        "train on 10 to 20 healthy scans from there (distance to the learned scans 1.3, limit 1)"
-        in out
-    )
+    assert "train on 10 to 20 of them (distance to the learned scans 1.3, limit 1)" in out
     assert "7.25" not in out
     assert "Findings under" not in out
     assert "slices under model" not in out
