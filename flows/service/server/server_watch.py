@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.service.server.server_logs import cause_in
-from mriad_model.errors import HomeError, MriadError
+from mriad_model.errors import HomeError, MriadError, Terminated
+from tasks.runtime.runs import is_stop
 
 if TYPE_CHECKING:
     from prefect.settings import Settings
@@ -69,6 +70,8 @@ def ending_with(server: subprocess.Popen[bytes], log: Path) -> Iterator[None]:
     except (Exception, _ServerEndedError) as error:
         if not _has_ended(server):
             raise
+        if (stop := _stop_behind(error)) is not None:
+            raise stop from error  # it was meant for both, and the server was the quicker
         cause = cause_in(log) or _exit_text(server.returncode)
         raise HomeError(ENDED.format(cause=cause, log=log)) from error
     finally:
@@ -80,6 +83,15 @@ def ending_with(server: subprocess.Popen[bytes], log: Path) -> Iterator[None]:
                 _drain_events()
         finally:
             _give_up(settings)
+
+
+def _stop_behind(error: BaseException | None) -> BaseException | None:
+    """The Ctrl-C or SIGTERM that an error came of, or came amid; None of other errors."""
+    while error is not None and not is_stop(error):
+        error = error.__cause__ or error.__context__
+    if error is None:
+        return None
+    return KeyboardInterrupt() if isinstance(error, KeyboardInterrupt) else Terminated()
 
 
 def _has_ended(server: subprocess.Popen[bytes]) -> bool:

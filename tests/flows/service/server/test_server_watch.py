@@ -15,7 +15,7 @@ from db.engine.connect import open_record, reading
 from db.schema import run_end
 from flows.service.server import server_watch
 from flows.service.server.server_watch import ending_with
-from mriad_model.errors import HomeError
+from mriad_model.errors import HomeError, Terminated
 from tests.conftest import REPOSITORY
 from tests.support.processes.prefect_database import put_database
 
@@ -101,3 +101,27 @@ def outlive(server: "subprocess.Popen[bytes]", sign: signal.Signals | None, log:
         elif server.stdin is not None:
             server.stdin.close()
         threading.Event().wait(SOON_SECONDS)
+
+
+@pytest.mark.parametrize("stop", [Terminated, KeyboardInterrupt])
+def test_a_stop_that_ends_the_server_too_is_a_stop(
+    stop: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the whole process group gets the signal, and the server is the quicker."""
+    monkeypatch.setattr(server_watch, "_give_up", lambda _: None)
+    command = [sys.executable, "-c", "print(flush=True); import time; time.sleep(600)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        with pytest.raises(stop):
+            stopped_with(server, stop, tmp_path / "server.log")
+
+
+def stopped_with(server: "subprocess.Popen[bytes]", stop: type[BaseException], log: Path) -> None:
+    """Be stopped, and still be at what Prefect does of a stopped run when the server has ended."""
+    with ending_with(server, log):
+        try:
+            raise stop
+        finally:
+            server.kill()
+            threading.Event().wait(SOON_SECONDS)
