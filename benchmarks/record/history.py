@@ -130,7 +130,7 @@ def kinds_of_query() -> dict[str, Callable[[random.Random], HistoryQuery]]:
         "a model, a scanner, suspicious, since": lambda rng: HistoryQuery(
             model_id=model(rng), scanner=rng.choice(BUSY), verdict=flagged, since=day(rng)
         ),
-        "a scan": lambda rng: HistoryQuery(scan=rng.randint(1, 400)),
+        "a scan": lambda rng: HistoryQuery(scan=rng.randint(1, 400)),  # that 1,000 decisions have
         "1,000 newest": lambda _: HistoryQuery(limit=1000),
     }
 

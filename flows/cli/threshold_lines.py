@@ -72,14 +72,15 @@ def show_recalibrate(
 
     `before` is the threshold that was active; `asked`: a policy was; `ran`: scans were decided.
     """
-    same = proposal.calibration is None and is_drawn_so(before, proposal.fit.policy, proposal.fit.k)
+    fit, decided = proposal.fit, counted(proposal.decided, "decided scan")
+    alike = is_drawn_so(before, fit.policy, fit.k)
+    same = alike and proposal.calibration is None
     if as_json:
         show_json(recalibrate_document(proposal, threshold_id, same=same))
         return
     which = (RECALIBRATED if threshold_id else PROPOSED).format(threshold=threshold_id)
     verb = "turned" if threshold_id else "would turn"
-    fit, decided = proposal.fit, counted(proposal.decided, "decided scan")
-    other = not asked and (fit.policy, fit.k) != (before.policy, before.k)
+    other = not asked and not alike
     nothing = NOTHING_ELSE if ran else NOTHING_DONE if threshold_id else NOTHING_WOULD
     show_lines(
         *([SAME.format(before, nothing=nothing)] if same else []),

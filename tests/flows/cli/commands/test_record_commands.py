@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,17 +43,28 @@ def test_without_thresholds_the_list_says_what_makes_one(
     assert json.loads(run(capsys, "activate", "--json", "--home", home)[1])["thresholds"] == []
 
 
-def test_a_model_whose_run_was_stopped_before_comparing_is_marked_where_one_activates(
-    migrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def made(migrated: Path, tmp_path: Path) -> Iterator[tuple[Path, Hand]]:
+    """A home with a record by hand: the model `weights` with its active threshold."""
     home = Path(shutil.copytree(migrated, tmp_path / "home"))
-    engine = open_record(home)
-    hand = Hand(engine)
+    hand = Hand(open_record(home))
     hand.ready(AUTOENCODER.to_json())
-    other = hand.threshold(hand.model(1, "candidate", AUTOENCODER.to_json()), 1)
-    end_run(engine, RunEnd(hand.run(), RunStatus.STOPPED, "{}", LATER))
-    engine.dispose()
     lay_models(home, "weights", "candidate")
+    yield home, hand
+    hand.engine.dispose()
+
+
+def candidate_of(hand: Hand) -> int:
+    """The threshold of one more model, `candidate`."""
+    return hand.threshold(hand.model(1, "candidate", AUTOENCODER.to_json()), 1)
+
+
+def test_a_model_whose_run_was_stopped_before_comparing_is_marked_where_one_activates(
+    made: tuple[Path, Hand], capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, hand = made
+    other = candidate_of(hand)
+    end_run(hand.engine, RunEnd(hand.run(), RunStatus.STOPPED, "{}", LATER))
     why = "never compared (run 1, which made it, was stopped)"
     _, out, _ = run(capsys, "activate", "--json", "--home", home)
     assert [each["not_compared"] for each in json.loads(out)["thresholds"]] == [why, why]
@@ -65,15 +77,10 @@ def test_a_model_whose_run_was_stopped_before_comparing_is_marked_where_one_acti
 
 
 def test_activating_what_is_active_says_so_and_what_becomes_of_the_reason(
-    migrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    made: tuple[Path, Hand], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    home = Path(shutil.copytree(migrated, tmp_path / "home"))
-    engine = open_record(home)
-    hand = Hand(engine)
-    hand.ready(AUTOENCODER.to_json())
+    home, hand = made
     hand.threshold(1, 1, k=2.0)
-    engine.dispose()
-    lay_models(home, "weights")
     _, out, _ = run(capsys, "activate", "1", "--reason", "to be sure", "--home", home)
     assert "Threshold 1 of model 1 is active already, since " in out
     assert "The reason given now is not kept." in out
@@ -87,14 +94,10 @@ def test_activating_what_is_active_says_so_and_what_becomes_of_the_reason(
 
 @pytest.mark.parametrize("damage", ["changed", "gone"])
 def test_a_model_that_could_score_nothing_is_not_activated(
-    damage: str, migrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    damage: str, made: tuple[Path, Hand], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    home = Path(shutil.copytree(migrated, tmp_path / "home"))
-    engine = open_record(home)
-    hand = Hand(engine)
-    hand.ready(AUTOENCODER.to_json())
-    other = hand.threshold(hand.model(1, "candidate", AUTOENCODER.to_json()), 1)
-    lay_models(home, "weights", "candidate")
+    home, hand = made
+    other = candidate_of(hand)
     if damage == "gone":
         (home / "models" / "candidate").unlink()
     else:
@@ -102,10 +105,9 @@ def test_a_model_that_could_score_nothing_is_not_activated(
     status, out, err = run(capsys, "activate", other, "--home", home)
     assert (status, out) == (1, "")
     assert "the weights of model 2 cannot be used" in one_line(err)
-    active = current_threshold(engine)
+    active = current_threshold(hand.engine)
     assert active is not None
     assert active.threshold.id != other
-    engine.dispose()
 
 
 def test_rolling_back_is_one_more_activation(
